@@ -1,0 +1,201 @@
+"""RunConfig: the one validated document that describes a run.
+
+Each section below is one part of the YAML file; its defaults are the only ones there are.
+Unknown keys are refused, and the error names the nearest key that exists.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from pipeline.geometry import Box, Triple
+
+
+def _as_box(value: object) -> object:
+    return Box.parse(value) if isinstance(value, str) else value
+
+
+BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
+NaturalTriple = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phantom(Section):
+    """A synthetic EM volume with exact ground truth, made by the run itself."""
+
+    shape: PositiveTriple = (128, 128, 288)
+    seed: int = 7
+    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (10.0, 10.0, 10.0)
+
+
+class Data(Section):
+    """The volumes. `phantom` as a path stands for the volume that the phantom section describes.
+
+    Paths are `file.h5:dataset`, `precomputed://...`, `zarr://...` or a folder of PNG or TIFF slices;
+    relative ones are looked up in `folder`. `folder` may list candidates, `${VARIABLES}` allowed;
+    the first that exists is used.
+    """
+
+    folder: str | list[str] | None = None
+    image: str = "phantom"
+    labels: str | None = None
+    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    image_mean: float = 128.0
+    image_stddev: PositiveFloat = 33.0
+    phantom: Phantom = Phantom()
+
+
+class Network(Section):
+    """Sizes of the flood-filling network (Januszewski et al. 2018); the defaults are the published ones."""
+
+    fov: PositiveTriple = (33, 33, 33)
+    deltas: PositiveTriple = (8, 8, 8)
+    depth: Annotated[int, Field(ge=1)] = 12
+    features: PositiveInt = 32
+    checkpoint: str | None = None
+    """A trained network to use instead of training: our own .h5 file or the prefix of a TF1 checkpoint."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Network:
+        if any(f % 2 == 0 for f in self.fov):
+            raise ValueError(f"fov {list(self.fov)} must be odd along every axis, to have a centre voxel")
+        if any(d > f // 2 for d, f in zip(self.deltas, self.fov)):
+            raise ValueError(f"deltas {list(self.deltas)} must be at most half the fov {list(self.fov)}")
+        return self
+
+
+class Sampling(Section):
+    """How training coordinates are drawn (Januszewski et al. 2018, supplement).
+
+    Every voxel's fraction of same-label voxels within `radius` is quantised by `thresholds`, and
+    every class that occurs is drawn equally often.
+    """
+
+    radius: PositiveTriple = (24, 24, 24)
+    thresholds: list[Probability] = [
+        0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    ]  # fmt: skip
+    min_segment_voxels: PositiveInt = 10_000
+    coordinates: PositiveInt = 20_000
+
+
+class Training(Section):
+    """Training by `ranks` Horovod processes until `fovs` fields of view were seen in all."""
+
+    box: BoxField | None = None
+    ranks: PositiveInt = 2
+    threads_per_rank: PositiveInt = 1
+    batch_size: PositiveInt = 4
+    fovs: PositiveInt = 100_000
+    learning_rate: PositiveFloat = 1e-3
+    rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
+    warmup_fovs: Annotated[int, Field(ge=0)] = 0
+    decay_fovs: Annotated[int, Field(ge=0)] = 0
+    fov_moves: Literal["fixed", "max_pred_moves"] = "fixed"
+    soft_label: Probability = 0.95
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    report_every_steps: PositiveInt = 50
+    checkpoint_every_steps: PositiveInt = 500
+    sampling: Sampling = Sampling()
+
+
+class Inference(Section):
+    """Segmenting by flood filling, tile by tile. Probabilities are those of the POM."""
+
+    box: BoxField | None = None
+    tile: PositiveTriple = (256, 256, 256)
+    overlap: NaturalTriple = (48, 48, 48)
+    deltas: PositiveTriple | None = None
+    reflect: bool = True
+    """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
+    move_threshold: Probability = 0.9
+    segment_threshold: Probability = 0.6
+    pad_probability: Probability = 0.05
+    seed_probability: Probability = 0.95
+    min_segment_voxels: PositiveInt = 1000
+    min_boundary_dist: NaturalTriple = (1, 1, 1)
+    engine: Literal["auto", "openvino", "keras"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Reconciliation(Section):
+    """When two segments of overlapping tiles are one object, and how the volume is stored."""
+
+    min_overlap_voxels: PositiveInt = 100
+    min_overlap_fraction: Probability = 0.5
+    chunk: PositiveTriple = (64, 64, 64)
+    block: PositiveTriple = (256, 256, 256)
+    """Voxels that one writing task covers; a multiple of `chunk`."""
+
+    @model_validator(mode="after")
+    def _blocks_hold_whole_chunks(self) -> Reconciliation:
+        if any(b % c for b, c in zip(self.block, self.chunk)):
+            raise ValueError(f"block {list(self.block)} must be a multiple of chunk {list(self.chunk)}")
+        return self
+
+
+class Evaluation(Section):
+    """Scores against the labels, inside `box` (default: all of the inference box that is labelled)."""
+
+    box: BoxField | None = None
+
+
+class Site(Section):
+    """The machine. `name` is a module of site_configs/; `--site` sets it too."""
+
+    name: str = "local"
+    workers: PositiveInt = 2
+    threads_per_worker: PositiveInt = 1
+
+
+class RunConfig(Section):
+    """Everything that decides what a run computes and where."""
+
+    seed: int = 1
+    data: Data = Data()
+    network: Network = Network()
+    training: Training = Training()
+    inference: Inference = Inference()
+    reconciliation: Reconciliation = Reconciliation()
+    evaluation: Evaluation = Evaluation()
+    site: Site = Site()
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> RunConfig:
+        tile, overlap, fov = self.inference.tile, self.inference.overlap, self.network.fov
+        for axis, t, o, f in zip("zyx", tile, overlap, fov):
+            if t < f:
+                raise ValueError(f"inference.tile is {t} along {axis}, smaller than the network.fov of {f}")
+            if o >= t:
+                raise ValueError(
+                    f"inference.overlap is {o} along {axis}; it must be less than the inference.tile of {t}"
+                )
+        return self
+
+    @property
+    def trains(self) -> bool:
+        """Whether the run trains its network, rather than using a checkpoint."""
+        return self.network.checkpoint is None
+
+    @property
+    def inference_deltas(self) -> Triple:
+        """Step of the FOV in inference, in voxels."""
+        return self.inference.deltas or self.network.deltas

@@ -1,0 +1,200 @@
+"""Where things are: boxes of voxels, and the grid of overlapping tiles that covers one.
+
+Every triple is (z, y, x) in voxels. Intervals are half open, as in Python.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Triple: TypeAlias = tuple[int, int, int]
+Slices: TypeAlias = tuple[slice, slice, slice]
+
+
+def triple(values: object) -> Triple:
+    """Return three ints; raises ValueError when `values` is anything else."""
+    if not isinstance(values, (tuple, list)) or len(values) != 3:
+        raise ValueError(f"expected three numbers z, y, x; got {values!r}")
+    z, y, x = (int(v) for v in values)
+    return z, y, x
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """The voxels from `start` up to, not including, `stop`.
+
+    A box may be empty (some stop <= start); it then has size 0 and intersects nothing.
+    """
+
+    start: Triple
+    stop: Triple
+
+    @classmethod
+    def of_shape(cls, shape: Triple, start: Triple = (0, 0, 0)) -> Box:
+        """The box of `shape` voxels whose first voxel is `start`."""
+        return cls(start, _add(start, shape))
+
+    @classmethod
+    def parse(cls, text: str) -> Box:
+        """Read `"z0:z1,y0:y1,x0:x1"`; raises ValueError that shows the text and the form expected."""
+        try:
+            pairs = [tuple(int(v) for v in part.split(":")) for part in text.split(",")]
+            (z0, z1), (y0, y1), (x0, x1) = pairs
+        except ValueError:
+            raise ValueError(f"box {text!r} is not of the form z0:z1,y0:y1,x0:x1") from None
+        box = cls((z0, y0, x0), (z1, y1, x1))
+        if box.is_empty:
+            raise ValueError(f"box {text!r} is empty: each stop must be greater than its start")
+        return box
+
+    def __str__(self) -> str:
+        return ",".join(f"{a}:{b}" for a, b in zip(self.start, self.stop))
+
+    @property
+    def shape(self) -> Triple:
+        """Voxels along each axis; 0 where the box is empty."""
+        return triple([max(0, b - a) for a, b in zip(self.start, self.stop)])
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        z, y, x = self.shape
+        return z * y * x
+
+    @property
+    def is_empty(self) -> bool:
+        return self.size == 0
+
+    def contains(self, other: Box) -> bool:
+        """Whether every voxel of `other` lies in this box."""
+        return other.is_empty or self & other == other
+
+    def __and__(self, other: Box) -> Box:
+        """The voxels that lie in both; possibly empty."""
+        start = triple([max(a, b) for a, b in zip(self.start, other.start)])
+        stop = triple([min(a, b) for a, b in zip(self.stop, other.stop)])
+        return Box(start, stop)
+
+    def grow(self, margin: Triple) -> Box:
+        """The box with `margin` voxels added on both sides of each axis (negative: taken away)."""
+        return Box(_sub(self.start, margin), _add(self.stop, margin))
+
+    def translate(self, offset: Triple) -> Box:
+        """The box moved by `offset`."""
+        return Box(_add(self.start, offset), _add(self.stop, offset))
+
+    def slices(self, origin: Triple = (0, 0, 0)) -> Slices:
+        """Index of this box in an array whose first voxel is `origin`."""
+        z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin))
+        return z, y, x
+
+    def blocks(self, shape: Triple) -> list[Box]:
+        """Disjoint boxes of at most `shape` that together are this box, aligned to multiples of `shape`.
+
+        Alignment is to the origin of the coordinates, not to `start`, so that two boxes
+        cut with one shape never share a chunk of a chunked volume only in part.
+        """
+        cuts = [
+            [(max(a, k), min(b, k + s)) for k in range(a - a % s, b, s)]
+            for a, b, s in zip(self.start, self.stop, shape)
+        ]
+        return [Box((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z, y, x in itertools.product(*cuts)]
+
+
+@dataclass(frozen=True, order=True)
+class Tile:
+    """One overlapping piece of a volume, segmented on its own.
+
+    `core` is the part of `box` that no other tile's core shares: overlaps are cut in the middle.
+    """
+
+    index: int
+    box: Box
+    core: Box
+
+    @property
+    def name(self) -> str:
+        """Stable file-name stem: where the tile starts."""
+        return "z{:06d}_y{:06d}_x{:06d}".format(*self.box.start)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles of one shape that cover `box`, neighbours sharing at least `overlap` voxels.
+
+    Along each axis tiles start every (tile - overlap) voxels; the last is moved back so that it
+    ends with the box, and an axis shorter than a tile has one tile of the axis' own length.
+    Tiles are numbered in z, y, x order. Raises ValueError when an overlap is not below the tile.
+    """
+
+    box: Box
+    tile_shape: Triple
+    overlap: Triple
+
+    def __post_init__(self) -> None:
+        if self.box.is_empty:
+            raise ValueError(f"box {self.box} is empty: there is nothing to tile")
+        for name, t, o in zip("zyx", self.tile_shape, self.overlap):
+            if not 0 <= o < t:
+                raise ValueError(f"overlap {o} along {name} must be at least 0 and less than the tile's {t}")
+
+    @property
+    def shape(self) -> Triple:
+        """Number of tiles along each axis."""
+        return triple([len(self._starts(axis)) for axis in range(3)])
+
+    def __len__(self) -> int:
+        z, y, x = self.shape
+        return z * y * x
+
+    def __iter__(self) -> Iterator[Tile]:
+        axes = [self._intervals(axis) for axis in range(3)]
+        for index, (z, y, x) in enumerate(itertools.product(*axes)):
+            (z0, z1), (zc0, zc1) = z
+            (y0, y1), (yc0, yc1) = y
+            (x0, x1), (xc0, xc1) = x
+            yield Tile(index, Box((z0, y0, x0), (z1, y1, x1)), Box((zc0, yc0, xc0), (zc1, yc1, xc1)))
+
+    def pairs(self) -> list[tuple[Tile, Tile]]:
+        """Every two tiles that share voxels, the lower index first, in order of index."""
+        tiles = list(self)
+        spans = [self._reach(axis) for axis in range(3)]
+        _, ny, nx = self.shape
+        found = []
+        for a in tiles:
+            az, ay, ax = a.index // (ny * nx), a.index // nx % ny, a.index % nx
+            near = itertools.product(spans[0][az], spans[1][ay], spans[2][ax])
+            for z, y, x in near:
+                b = tiles[(z * ny + y) * nx + x]
+                if b.index > a.index:
+                    found.append((a, b))
+        return sorted(found, key=lambda pair: (pair[0].index, pair[1].index))
+
+    def _starts(self, axis: int) -> list[int]:
+        first, end = self.box.start[axis], self.box.stop[axis]
+        tile, overlap = self.tile_shape[axis], self.overlap[axis]
+        last = max(first, end - tile)
+        return [*range(first, last, tile - overlap), last]
+
+    def _intervals(self, axis: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        starts, end = self._starts(axis), self.box.stop[axis]
+        stops = [min(s + self.tile_shape[axis], end) for s in starts]
+        middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
+        cores = zip([starts[0], *middles], [*middles, stops[-1]])
+        return list(zip(zip(starts, stops), cores))
+
+    def _reach(self, axis: int) -> list[list[int]]:
+        """For each tile position along the axis, the positions whose tiles share voxels with it."""
+        spans = [span for span, _ in self._intervals(axis)]
+        return [[j for j, (c, d) in enumerate(spans) if max(a, c) < min(b, d)] for a, b in spans]
+
+
+def _add(a: Triple, b: Triple) -> Triple:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _sub(a: Triple, b: Triple) -> Triple:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]

@@ -1,0 +1,85 @@
+"""Run: a resolved configuration and the folder in which its results have fixed names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Box, Tile, TileGrid
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every task is given: small, picklable, and enough to find everything else.
+
+    The configuration is resolved: its boxes are set and its paths are absolute.
+    """
+
+    folder: Path
+    config: RunConfig
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def phantom_file(self) -> Path:
+        """HDF5 with datasets `image` (uint8) and `labels` (uint32)."""
+        return self.folder / "phantom" / "phantom.h5"
+
+    @property
+    def coordinates_file(self) -> Path:
+        return self.folder / "model" / "coordinates.npy"
+
+    @property
+    def model_file(self) -> Path:
+        """The network that inference uses, trained or imported."""
+        return self.folder / "model" / "ffn.h5"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """State of a training in progress."""
+        return self.folder / "model" / "checkpoint.h5"
+
+    @property
+    def segmentation_folder(self) -> Path:
+        """Neuroglancer precomputed volume."""
+        return self.folder / "segmentation"
+
+    @property
+    def reconciliation_folder(self) -> Path:
+        """Overlap evidence of each tile, and the global merge."""
+        return self.folder / "tiles" / "reconciliation"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def logs_folder(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def training_log(self) -> Path:
+        """One JSON object a line: metrics of training per interval."""
+        return self.logs_folder / "training.jsonl"
+
+    def tile_file(self, tile: Tile) -> Path:
+        """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
+        return self.folder / "tiles" / f"{tile.name}.h5"
+
+    def tile_log(self, tile: Tile) -> Path:
+        """One JSON object a line: progress of one tile."""
+        return self.logs_folder / "tiles" / f"{tile.name}.jsonl"
+
+    @property
+    def inference_box(self) -> Box:
+        box = self.config.inference.box
+        assert box is not None, "a resolved configuration has an inference box"
+        return box
+
+    @property
+    def grid(self) -> TileGrid:
+        inference = self.config.inference
+        return TileGrid(self.inference_box, inference.tile, inference.overlap)
