@@ -1,0 +1,20 @@
+"""Fixtures that several packages' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def fib25() -> Path:
+    """The folder of the FIB-25 sample; the test is skipped where it is absent."""
+    candidates = [os.environ.get("FFN_DATA", ""), str(REPOSITORY.parent / "shared" / "data" / "fib25")]
+    for candidate in filter(None, candidates):
+        if (Path(candidate) / "grayscale_maps.h5").exists():
+            return Path(candidate)
+    pytest.skip("FIB-25 sample not found: set FFN_DATA to its folder")
