@@ -57,6 +57,8 @@ class Data(Section):
     folder: str | list[str] | None = None
     image: str = "phantom"
     labels: str | None = None
+    labels_box: BoxField | None = None
+    """The part of the image that the labels cover, if not all of it; their shape must be this box's."""
     voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     image_mean: float = 128.0
     image_stddev: PositiveFloat = 33.0
