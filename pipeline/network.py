@@ -18,8 +18,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from pipeline.artifacts import Artifact, Recipe, file_identity, make
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.run_folder import Run
 
 
 def build_network(network: Network, batch_size: int | None = None, seed: int = 0) -> keras.Model:
@@ -78,19 +80,37 @@ def load_network(path: str | Path, network: Network, batch_size: int | None = No
 
     Raises InputError when there is no such file, or when its weights are not of these sizes.
     """
-    path = Path(path)
-    weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
+    weights = check_weights(path, network)
     model = build_network(network, batch_size)
-    expected = {name: value.shape for name, value in network_variables(model).items()}
-    found = {name: value.shape for name, value in weights.items()}
-    if found != expected:
-        raise InputError(
-            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
-        )
     for layer in model.layers:
         for variable in layer.weights:
             variable.assign(weights[f"{layer.name}/{variable.name}"])
     return model
+
+
+def check_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
+    """Read the weights at `path` by name; raises InputError when they are not of this network's sizes."""
+    path = Path(path)
+    weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
+    found = {name: value.shape for name, value in weights.items()}
+    expected = _shapes(network)
+    if found != expected:
+        raise InputError(
+            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
+        )
+    return weights
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Shape of every weight of a network of these sizes, by name."""
+    n = network.features
+    shapes: dict[str, tuple[int, ...]] = {"conv_lom/kernel": (1, 1, 1, n, 1), "conv_lom/bias": (1,)}
+    for i in range(network.depth):
+        for part in "ab":
+            inputs = 2 if (i, part) == (0, "a") else n
+            shapes[f"conv{i}_{part}/kernel"] = (3, 3, 3, inputs, n)
+            shapes[f"conv{i}_{part}/bias"] = (n,)
+    return shapes
 
 
 def _sizes(shapes: dict[str, tuple[int, ...]]) -> str:
@@ -134,3 +154,21 @@ def _own_name(tf1_name: str) -> str:
     """`seed_update/conv3_a/weights` -> `conv3_a/kernel`."""
     _, layer, kind = tf1_name.split("/")
     return f"{layer}/{'kernel' if kind == 'weights' else 'bias'}"
+
+
+def import_checkpoint(run: Run) -> Artifact:
+    """Write the configured checkpoint's weights in our own format as the run's model."""
+    network = run.config.network
+    source = Path(str(network.checkpoint))
+    data = source if source.suffix == ".h5" else source.with_name(source.name + ".index")
+    recipe = Recipe(
+        stage="import checkpoint",
+        version=1,
+        settings=network.model_dump(mode="json"),
+        inputs={"checkpoint": file_identity(data)},
+    )
+    return make(
+        run.model_file,
+        recipe,
+        lambda path: save_weights(load_network(source, network), network, path),
+    )

@@ -1,0 +1,25 @@
+"""Score the segmentation against the labels."""
+
+from __future__ import annotations
+
+from parsl import python_app
+
+from pipeline.artifacts import Artifact
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+
+
+@python_app(executors=["tiles"])
+def count_block(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
+    """Count which segments meet which labels in one block."""
+    from pipeline import evaluation
+
+    return evaluation.count_block(run, block, segmentation)
+
+
+@python_app(executors=["head"])
+def score_run(run: Run, counts: list[Artifact]) -> Artifact:
+    """Add the counts up and write metrics.json."""
+    from pipeline import evaluation
+
+    return evaluation.score_run(run, counts)

@@ -1,0 +1,33 @@
+"""Turn segmented tiles into one volume."""
+
+from __future__ import annotations
+
+from parsl import python_app
+
+from pipeline.artifacts import Artifact
+from pipeline.geometry import Box, Tile
+from pipeline.run_folder import Run
+
+
+@python_app(executors=["tiles"])
+def find_evidence(run: Run, tile: Tile, tiles: dict[int, Artifact]) -> Artifact:
+    """Compare a tile with its neighbours of higher index."""
+    from pipeline import reconciliation
+
+    return reconciliation.find_evidence(run, tile, tiles)
+
+
+@python_app(executors=["head"])
+def merge(run: Run, evidence: list[Artifact]) -> Artifact:
+    """Give every segment of every tile its global id."""
+    from pipeline import reconciliation
+
+    return reconciliation.merge(run, evidence)
+
+
+@python_app(executors=["tiles"])
+def write_block(run: Run, block: Box, id_table: Artifact, tiles: dict[int, Artifact]) -> Artifact:
+    """Write one block of the precomputed volume."""
+    from pipeline import reconciliation
+
+    return reconciliation.write_block(run, block, id_table, tiles)

@@ -1,0 +1,32 @@
+"""Get a network: train one, or import a published checkpoint."""
+
+from __future__ import annotations
+
+from parsl import python_app
+
+from pipeline.artifacts import Artifact
+from pipeline.run_folder import Run
+
+
+@python_app(executors=["tiles"])
+def sample_coordinates(run: Run, after: list[Artifact]) -> Artifact:
+    """Draw the training coordinates."""
+    from pipeline.training import sampling
+
+    return sampling.sample_coordinates(run)
+
+
+@python_app(executors=["train"])
+def train(run: Run, coordinates: Artifact) -> Artifact:
+    """Train with all ranks; the task is the launcher, the ranks are its children."""
+    from pipeline.training import launch
+
+    return launch.train(run, coordinates)
+
+
+@python_app(executors=["tiles"])
+def import_checkpoint(run: Run) -> Artifact:
+    """Convert the configured checkpoint to our own format."""
+    from pipeline import network
+
+    return network.import_checkpoint(run)

@@ -1,0 +1,194 @@
+"""Before anything runs: fill in what the run file leaves open, and refuse what cannot work.
+
+Nothing here writes to disk, so a dry run and a refused run leave no trace.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import RunConfig, Section
+from pipeline.errors import InputError
+from pipeline.geometry import Box, Triple
+from pipeline.network import check_weights
+from pipeline.run_folder import Run
+from pipeline.volumes import Volume, open_image, open_labels
+
+BYTES_PER_SEGMENTED_VOXEL = 2.0
+"""Room asked for on disk: compressed tiles and the volume took 0.4 on FIB-25; this leaves a margin."""
+
+BYTES_PER_PHANTOM_VOXEL = 2.0
+CALLS_PER_STEP_VOLUME = 0.85
+"""Network calls per prod(deltas) voxels: 26,000 for the 250^3 voxels of FIB-25 at deltas of 8."""
+
+
+def resolve(config: RunConfig, folder: Path) -> Run:
+    """Return the run with every box filled in and every path absolute; raises InputError.
+
+    Boxes left open become: inference, the whole image; training, the labelled part;
+    evaluation, what is both segmented and labelled.
+    """
+    run = Run(folder.resolve(), config)
+    image_box = _image_box(run)
+    labelled = _labelled_box(run, image_box)
+    inference_box = config.inference.box or image_box
+    updates: dict[str, Section] = {
+        "inference": config.inference.model_copy(update={"box": inference_box}),
+        "evaluation": config.evaluation.model_copy(
+            update={"box": _evaluation_box(config, inference_box, labelled)}
+        ),
+    }
+    if config.trains:
+        if labelled is None:
+            raise InputError("data.labels is not set: training needs labels, or set network.checkpoint")
+        training_box = config.training.box or labelled
+        _inside("training.box", training_box, "the labelled box", labelled)
+        updates["training"] = config.training.model_copy(update={"box": training_box})
+    else:
+        checkpoint = str(_checkpoint(config))
+        updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
+    _inside("inference.box", inference_box, "the image", image_box)
+    resolved = Run(run.folder, config.model_copy(update=updates))
+    _check_tiles(resolved)
+    return resolved
+
+
+def check(run: Run) -> None:
+    """Refuse a run that could not end: unreadable input, wrong checkpoint, no room, no permission.
+
+    Raises InputError with the first thing that is wrong.
+    """
+    if run.config.network.checkpoint:
+        check_weights(run.config.network.checkpoint, run.config.network)
+    _check_writable(run.folder)
+    _check_room(run)
+    if run.config.data.image != "phantom":
+        _check_readable(open_image(run), run.inference_box)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, in numbers."""
+
+    tiles: int
+    tile_grid: Triple
+    overlap_factor: float
+    """Voxels segmented, tile by tile, per voxel of the inference box."""
+    network_calls: int
+    training_fovs: int
+    flops_per_call: int
+    bytes_on_disk: int
+
+
+def plan(run: Run) -> Plan:
+    """Estimate the work of a resolved run."""
+    config = run.config
+    tiled = sum(tile.box.size for tile in run.grid)
+    step = int(np.prod(config.inference_deltas))
+    return Plan(
+        tiles=len(run.grid),
+        tile_grid=run.grid.shape,
+        overlap_factor=tiled / run.inference_box.size,
+        network_calls=round(CALLS_PER_STEP_VOLUME * tiled / step),
+        training_fovs=config.training.fovs if config.trains else 0,
+        flops_per_call=_flops_per_call(config),
+        bytes_on_disk=_bytes_on_disk(run),
+    )
+
+
+def _image_box(run: Run) -> Box:
+    if run.config.data.image == "phantom":
+        return Box.of_shape(run.config.data.phantom.shape)
+    return open_image(run).box
+
+
+def _labelled_box(run: Run, image_box: Box) -> Box | None:
+    data = run.config.data
+    if data.labels is None:
+        return None
+    if data.labels != "phantom":
+        open_labels(run)
+    return data.labels_box or image_box
+
+
+def _evaluation_box(config: RunConfig, inference_box: Box, labelled: Box | None) -> Box | None:
+    if labelled is None:
+        return None
+    box = config.evaluation.box or inference_box & labelled
+    if box.is_empty:
+        raise InputError(f"inference.box {inference_box} and the labelled box {labelled} share no voxel")
+    _inside("evaluation.box", box, "the labelled box", labelled)
+    _inside("evaluation.box", box, "inference.box", inference_box)
+    return box
+
+
+def _checkpoint(config: RunConfig) -> Path:
+    checkpoint = Path(config.network.checkpoint or "").expanduser()
+    return (Path(config.data.folder or ".") / checkpoint).resolve()
+
+
+def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
+    if not outer.contains(box):
+        raise InputError(f"{name} {box} reaches outside {outer_name}, {outer}")
+
+
+def _check_tiles(run: Run) -> None:
+    for axis, length, fov in zip("zyx", next(iter(run.grid)).box.shape, run.config.network.fov):
+        if length < fov:
+            raise InputError(
+                f"inference.box {run.inference_box} is {length} voxels along {axis}, "
+                f"smaller than the network.fov of {fov}"
+            )
+
+
+def _check_writable(folder: Path) -> None:
+    existing = _existing(folder)
+    if not existing.is_dir():
+        raise InputError(f"run folder {folder}: {existing} is a file, not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"run folder {folder}: no permission to write in {existing}")
+
+
+def _check_room(run: Run) -> None:
+    needed, free = _bytes_on_disk(run), shutil.disk_usage(_existing(run.folder)).free
+    if needed > free:
+        raise InputError(
+            f"run folder {run.folder}: about {needed / 1e9:.1f} GB are needed on this disk, "
+            f"{free / 1e9:.1f} GB are free"
+        )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself or the nearest parent that exists."""
+    return next(f for f in (folder, *folder.parents) if f.exists())
+
+
+def _bytes_on_disk(run: Run) -> int:
+    tiled = sum(tile.box.size for tile in run.grid)
+    phantom = (
+        int(np.prod(run.config.data.phantom.shape, dtype=np.int64))
+        if run.config.data.image == "phantom"
+        else 0
+    )
+    return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)
+
+
+def _check_readable(image: Volume, box: Box) -> None:
+    """Read the first and last block, and of float images (they may hold NaN) up to 64 in between."""
+    blocks = box.blocks((64, 512, 512))
+    count = min(len(blocks), 64 if image.dtype.kind == "f" else 2)
+    for index in np.linspace(0, len(blocks) - 1, count).astype(int):
+        image.read(blocks[index])
+
+
+def _flops_per_call(config: RunConfig) -> int:
+    """Multiplications and additions of all convolutions over one FOV."""
+    network = config.network
+    kernel = 27 * network.features
+    per_voxel = kernel * 2 + (2 * network.depth - 1) * kernel * network.features + network.features
+    return 2 * per_voxel * int(np.prod(network.fov))
