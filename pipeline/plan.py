@@ -15,9 +15,9 @@ import numpy as np
 from pipeline.config import RunConfig, Section
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
-from pipeline.network import check_weights
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
+from pipeline.weights import read_weights
 
 BYTES_PER_SEGMENTED_VOXEL = 2.0
 """Room asked for on disk: compressed tiles and the volume took 0.4 on FIB-25; this leaves a margin."""
@@ -64,7 +64,7 @@ def check(run: Run) -> None:
     Raises InputError with the first thing that is wrong.
     """
     if run.config.network.checkpoint:
-        check_weights(run.config.network.checkpoint, run.config.network)
+        read_weights(run.config.network.checkpoint, run.config.network)
     _check_writable(run.folder)
     _check_room(run)
     if run.config.data.image != "phantom":
