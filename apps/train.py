@@ -27,6 +27,6 @@ def train(run: Run, coordinates: Artifact) -> Artifact:
 @python_app(executors=["tiles"])
 def import_checkpoint(run: Run) -> Artifact:
     """Convert the configured checkpoint to our own format."""
-    from pipeline import network
+    from pipeline import weights
 
-    return network.import_checkpoint(run)
+    return weights.import_checkpoint(run)

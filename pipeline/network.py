@@ -17,9 +17,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.artifacts import Artifact, Recipe, file_identity, make
 from pipeline.config import Network
-from pipeline.run_folder import Run
 from pipeline.weights import read_weights, write_weights
 
 
@@ -76,21 +74,3 @@ def load_network(path: str | Path, network: Network, batch_size: int | None = No
         for variable in layer.weights:
             variable.assign(weights[f"{layer.name}/{variable.name}"])
     return model
-
-
-def import_checkpoint(run: Run) -> Artifact:
-    """Write the configured checkpoint's weights in our own format as the run's model."""
-    network = run.config.network
-    source = Path(str(network.checkpoint))
-    data = source if source.suffix == ".h5" else source.with_name(source.name + ".index")
-    recipe = Recipe(
-        stage="import checkpoint",
-        version=1,
-        settings=network.model_dump(mode="json"),
-        inputs={"checkpoint": file_identity(data)},
-    )
-    return make(
-        run.model_file,
-        recipe,
-        lambda path: save_weights(load_network(source, network), network, path),
-    )

@@ -67,7 +67,7 @@ def check(run: Run) -> None:
         read_weights(run.config.network.checkpoint, run.config.network)
     _check_writable(run.folder)
     _check_room(run)
-    if run.config.data.image != "phantom":
+    if not run.uses_phantom:
         _check_readable(open_image(run), run.inference_box)
 
 
@@ -102,7 +102,7 @@ def plan(run: Run) -> Plan:
 
 
 def _image_box(run: Run) -> Box:
-    if run.config.data.image == "phantom":
+    if run.uses_phantom:
         return Box.of_shape(run.config.data.phantom.shape)
     return open_image(run).box
 
@@ -172,7 +172,7 @@ def _bytes_on_disk(run: Run) -> int:
     tiled = sum(tile.box.size for tile in run.grid)
     phantom = (
         int(np.prod(run.config.data.phantom.shape, dtype=np.int64))
-        if run.config.data.image == "phantom"
+        if run.uses_phantom
         else 0
     )
     return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)

@@ -24,6 +24,11 @@ class Run:
         return self.folder / "config.yaml"
 
     @property
+    def uses_phantom(self) -> bool:
+        """Whether the run makes its own input."""
+        return "phantom" in (self.config.data.image, self.config.data.labels)
+
+    @property
     def phantom_file(self) -> Path:
         """HDF5 with datasets `image` (uint8) and `labels` (uint32)."""
         return self.folder / "phantom" / "phantom.h5"

@@ -10,8 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.artifacts import Artifact, Recipe, file_identity, make
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.run_folder import Run
 
 
 def write_weights(weights: dict[str, np.ndarray], network: Network, path: Path) -> None:
@@ -20,7 +22,7 @@ def write_weights(weights: dict[str, np.ndarray], network: Network, path: Path) 
     Equal weights give equal bytes.
     """
     with h5py.File(path, "w") as file:
-        for name, value in weights.items():
+        for name, value in sorted(weights.items()):
             file.create_dataset(name, data=value, track_times=False)
         for size in ("fov", "deltas", "depth", "features"):
             file.attrs[size] = getattr(network, size)
@@ -41,6 +43,24 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
             f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
         )
     return weights
+
+
+def import_checkpoint(run: Run) -> Artifact:
+    """Write the configured checkpoint's weights in our own format as the run's model."""
+    network = run.config.network
+    source = Path(str(network.checkpoint))
+    data = source if source.suffix == ".h5" else source.with_name(source.name + ".index")
+    recipe = Recipe(
+        stage="import checkpoint",
+        version=1,
+        settings=network.model_dump(mode="json"),
+        inputs={"checkpoint": file_identity(data)},
+    )
+    return make(
+        run.model_file,
+        recipe,
+        lambda path: write_weights(read_weights(source, network), network, path),
+    )
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,34 @@
+"""One module a machine: what it looks like, as a Parsl Config with executors `head`, `train`, `tiles`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from parsl.config import Config
+
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+
+HELPERS = ("tether", "providers")
+
+
+def site_names() -> list[str]:
+    """Every site that `--site` accepts."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(m.name for m in modules if m.name not in HELPERS)
+
+
+def parsl_config(run: Run) -> Config:
+    """The Parsl Config of the run's site; raises InputError that lists the sites if it is unknown."""
+    check_site(run.config.site.name)
+    module = importlib.import_module(f"site_configs.{run.config.site.name}")
+    config: Config = module.parsl_config(run)
+    return config
+
+
+def check_site(name: str) -> None:
+    """Raise InputError unless there is a site of this name."""
+    if name not in site_names():
+        raise InputError(f"unknown site {name!r}; known sites: {', '.join(site_names())}")

@@ -1,0 +1,71 @@
+"""This machine, whatever it is: a laptop, a workstation, or a node you are logged in to.
+
+`site.workers` tiles are segmented at a time, each by one process with `site.threads_per_worker`
+threads; training starts `training.ranks` processes here. Nothing needs to be installed or queued.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from parsl.config import Config
+from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
+from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
+from parsl.jobs.error_handlers import windowed_error_handler
+from parsl.launchers import SimpleLauncher
+from parsl.providers import LocalProvider
+
+from pipeline.run_folder import Run
+from site_configs.tether import interchange_command
+
+
+def parsl_config(run: Run) -> Config:
+    """Three executors on this machine; Parsl's own files go to the run's logs folder."""
+    site = run.config.site
+    return Config(
+        executors=[
+            ThreadPoolExecutor(label="head", max_threads=2),
+            _executor(run, "train", workers=1),
+            _executor(run, "tiles", workers=site.workers),
+        ],
+        dependency_resolver=DEEP_DEPENDENCY_RESOLVER,
+        run_dir=str(run.logs_folder / "parsl"),
+        strategy="simple",
+        strategy_period=0.5,
+        max_idletime=3600,
+        retries=1,
+        retry_handler=retry_cost,
+        exit_mode="skip",
+    )
+
+
+def retry_cost(error: Exception, task: object) -> float:
+    """Charge a retry only where trying again can help: a wrong input stays wrong."""
+    from pipeline.errors import InputError
+
+    return 2.0 if isinstance(error, InputError) else 1.0
+
+
+def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
+    # Workers must find Parsl's scripts and this Python even when the environment is not activated.
+    path = f'export PATH="{Path(sys.executable).parent}:$PATH"'
+    return HighThroughputExecutor(
+        label=label,
+        address="127.0.0.1",
+        max_workers_per_node=workers,
+        cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's
+        cpu_affinity="block" if 1 < workers <= len(os.sched_getaffinity(0)) else "none",
+        heartbeat_period=2,
+        heartbeat_threshold=10,
+        interchange_launch_cmd=interchange_command(),
+        block_error_handler=windowed_error_handler,
+        provider=LocalProvider(
+            init_blocks=1,
+            min_blocks=0,
+            max_blocks=1,
+            launcher=SimpleLauncher(),
+            worker_init=path,
+        ),
+    )

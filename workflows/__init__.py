@@ -1,0 +1,1 @@
+"""Chain the apps through futures, and talk to the user."""
