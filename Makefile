@@ -1,0 +1,27 @@
+# Everything a newcomer needs:  make demo  (set up, run the main job)  and  make test  (set up, run the tests).
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    ?= runs/demo
+
+.PHONY: demo test install lint format clean
+
+demo: install
+	$(VENV)/bin/python workflows/full_pipeline.py --config configs/demo.yaml --run-dir $(RUN)
+
+test: install
+	$(VENV)/bin/python -m pytest
+
+install:
+	@PYTHON="$(PYTHON)" bash scripts/install.sh "$(VENV)"
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: install
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) runs

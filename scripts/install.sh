@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Set up a virtual environment with everything, Horovod built against its TensorFlow.
+#   bash scripts/install.sh [FOLDER]      (default .venv; PYTHON=python3.12 chooses the interpreter)
+# Quick and harmless when run again: it does nothing until setup.cfg or this script changes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${1:-.venv}
+python=${PYTHON:-python3}
+horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
+
+die() { echo "install: $*" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in "$python" python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    die "Python 3.10, 3.11 or 3.12 is needed ($python is $("$python" --version 2>&1 || true)): apt-get install python3 python3-venv python3-dev, or set PYTHON=/path/to/python3.11"
+}
+
+stamp=$venv/.installed
+wanted=$(cat setup.cfg scripts/install.sh | cksum)
+[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+
+interpreter=$(find_python) || exit 1
+command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod needs: apt-get install g++"
+"$interpreter" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing: apt-get install python3-venv"
+header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
+[ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
+
+echo "install: packages into $venv (about two minutes)"
+[ -x "$venv/bin/python" ] || "$interpreter" -m venv "$venv"
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+pip install 'pip>=24'
+# setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
+pip install 'cmake<4' 'setuptools<81' wheel
+pip install --no-build-isolation --editable '.[dev]'
+
+if ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
+    echo "install: building $horovod (about two minutes on two cores)"
+    mpi='HOROVOD_WITHOUT_MPI=1'
+    command -v mpicxx >/dev/null && mpi='HOROVOD_WITH_MPI=1'
+    log=$venv/horovod-build.log
+    env HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITH_GLOO=1 "$mpi" \
+        MAKEFLAGS="-j$(nproc)" PATH="$PWD/$venv/bin:$PATH" \
+        "$venv/bin/python" -m pip --disable-pip-version-check install --no-build-isolation "$horovod" >"$log" 2>&1 ||
+        die "building Horovod failed; the end of $log: $(grep -iE 'error' "$log" | tail -n 1)"
+fi
+echo "$wanted" >"$stamp"
+echo "install: done"

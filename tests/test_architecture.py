@@ -1,0 +1,64 @@
+"""The shape of the house: imports run one way, and no module grows past its subject."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGES = ("pipeline", "apps", "site_configs", "workflows")
+MAY_IMPORT = {
+    "pipeline": {"pipeline"},
+    "apps": {"apps", "pipeline", "parsl"},
+    "site_configs": {"site_configs", "pipeline", "parsl"},
+    "workflows": {"workflows", "apps", "site_configs", "pipeline", "parsl"},
+}
+STAGE_PACKAGES = ("training", "inference", "reconciliation", "evaluation", "synthetic")
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((REPOSITORY / package).rglob("*.py"))
+
+
+def imported(module: Path) -> Iterator[str]:
+    """Dotted names of all imports of a module, those inside functions too."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} uses a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_one_way(package: str) -> None:
+    ours = {*PACKAGES, "parsl", "benchmarks", "tests"}
+    wrong = [
+        f"{module.relative_to(REPOSITORY)} imports {name}"
+        for module in modules(package)
+        for name in imported(module)
+        if name.split(".")[0] in ours - MAY_IMPORT[package]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("stage", STAGE_PACKAGES)
+def test_stage_packages_do_not_import_each_other(stage: str) -> None:
+    others = {f"pipeline.{other}" for other in STAGE_PACKAGES if other != stage}
+    files = [m for m in modules("pipeline") if m.relative_to(REPOSITORY / "pipeline").parts[0] == stage]
+    wrong = [
+        f"{module.relative_to(REPOSITORY)} imports {name}"
+        for module in files
+        for name in imported(module)
+        if any(name == other or name.startswith(f"{other}.") for other in others)
+    ]
+    assert files
+    assert not wrong
+
+
+def test_only_one_module_imports_horovod() -> None:
+    users = {m.name for package in PACKAGES for m in modules(package) for n in imported(m) if n.startswith("horovod")}
+    assert len(users) <= 2, users  # the ranks' side, and the launcher's rendezvous

@@ -1,0 +1,118 @@
+"""Train a flood-filling network, segment a volume, reconcile and score it: the whole way, one command.
+
+    python workflows/full_pipeline.py --config configs/demo.yaml
+
+Running the same command again goes on where the last run stopped.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from pipeline.artifacts import publishing
+from pipeline.config import RunConfig
+from pipeline.config_file import dump_config, load_config
+from pipeline.errors import InputError
+from pipeline.plan import check, resolve
+from pipeline.run_folder import Run
+from site_configs import check_site
+
+DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
+
+
+def full_pipeline(
+    config: Annotated[Path, typer.Option(help="The run file: what to compute, on which data.")] = DEMO,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where everything is written (default: runs/ and the run file's name)."),
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="The machine: a module of site_configs/ (default: what the run file says, else local).")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.ranks=4; repeatable."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run, how much work it is and where it goes.")
+    ] = False,
+) -> None:
+    """Train a flood-filling network, segment a volume tile by tile, reconcile and score it.
+
+    Without options it runs the demo: a synthetic volume, two training ranks, a few minutes.
+    Run the same command again after a failure: finished work is used, not repeated.
+    Ctrl-C stops the run and everything that it started.
+    """
+    console = Console()
+    try:
+        settings = load_config(config, [*(overrides or []), *([f"site.name={site}"] if site else [])])
+        check_site(settings.site.name)
+        raise typer.Exit(_run(settings, run_dir or Path("runs") / config.stem, dry_run, console))
+    except InputError as error:
+        Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(1) from None
+
+
+def _run(settings: RunConfig, folder: Path, dry_run: bool, console: Console) -> int:
+    from workflows.report import print_plan
+
+    run = resolve(settings, folder)
+    check(run)
+    if dry_run:
+        print_plan(run, console)
+        return 0
+    with publishing(run.config_file) as temporary:
+        temporary.write_text(dump_config(run.config))
+    console.print(f"run folder {run.folder}", highlight=False, soft_wrap=True)
+    return execute(run, console)
+
+
+def execute(run: Run, console: Console) -> int:
+    """Run every stage of a resolved run on its site; returns the exit code."""
+    import parsl
+
+    from site_configs import parsl_config
+    from workflows.progress import watch
+    from workflows.report import print_failures, print_summary
+    from workflows.stages import submit
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    stages = []
+    kernel = parsl.load(parsl_config(run))
+    try:
+        stages = submit(run)
+        watch(run, stages, console)
+    except KeyboardInterrupt:
+        console.print("stopping; what is finished is kept", highlight=False)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
+        kernel.cleanup()
+        parsl.clear()
+    if any(future.exception() for stage in stages for future in stage.futures):
+        print_failures(run, stages, Console(stderr=True))
+        return 1
+    print_summary(run, console)
+    return 0
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point of the `ffn-pipeline` command."""
+    typer.run(full_pipeline)
+
+
+if __name__ == "__main__":
+    main()
