@@ -1,0 +1,81 @@
+"""The run's image and labels are found, placed and checked against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+from pipeline.volumes import open_image, open_labels
+
+IMAGE = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
+LABELS = IMAGE.astype(np.int32)
+
+
+def make_run(path: Path, **data: Any) -> Run:
+    with h5py.File(path / "data.h5", "w") as file:
+        file["raw"] = IMAGE
+        file["signed"] = IMAGE.astype(np.int16)
+        file["seg"] = LABELS
+        file["part"] = LABELS[1:3]
+        file["soft"] = IMAGE.astype(np.float32)
+    return Run(path / "run", RunConfig.model_validate({"data": data}))
+
+
+def test_relative_paths_are_looked_up_in_the_data_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path, folder=str(tmp_path), image="data.h5:raw", labels="data.h5:seg")
+    np.testing.assert_array_equal(open_image(run).read(Box.of_shape((4, 5, 6))), IMAGE)
+    np.testing.assert_array_equal(open_labels(run).read(Box.of_shape((4, 5, 6))), LABELS)
+
+
+def test_absolute_paths_need_no_data_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path, folder="/nowhere", image=f"{tmp_path}/data.h5:raw", voxel_size_nm=(40, 4, 4))
+    assert open_image(run).shape == (4, 5, 6)
+    assert open_image(run).voxel_size_nm == (40, 4, 4)
+
+
+def test_phantom_stands_for_the_file_that_the_run_makes(tmp_path: Path) -> None:
+    run = make_run(tmp_path, image="phantom", labels="phantom")
+    run.phantom_file.parent.mkdir(parents=True)
+    with h5py.File(run.phantom_file, "w") as file:
+        file["image"] = IMAGE
+        file["labels"] = LABELS.astype(np.uint32)
+    np.testing.assert_array_equal(open_image(run).read(open_image(run).box), IMAGE)
+    np.testing.assert_array_equal(open_labels(run).read(open_labels(run).box), LABELS)
+    assert open_image(run).voxel_size_nm == run.config.data.phantom.voxel_size_nm
+
+
+def test_labels_of_a_part_are_read_in_the_image_s_coordinates(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path, folder=str(tmp_path), image="data.h5:raw", labels="data.h5:part", labels_box="1:3,0:5,0:6"
+    )
+    labels = open_labels(run)
+    assert labels.box == Box.parse("1:3,0:5,0:6")
+    np.testing.assert_array_equal(labels.read(Box.parse("2:3,1:4,0:6")), LABELS[2:3, 1:4])
+    with pytest.raises(InputError, match="outside"):
+        labels.read(Box.parse("0:2,0:5,0:6"))
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        ({"labels": None}, "data.labels is not set"),
+        ({"labels": "data.h5:soft"}, "data.labels .*data.h5:soft holds float32; expected integer ids"),
+        ({"labels": "data.h5:part"}, r"data.h5:part has shape \(2, 5, 6\), but the image .*data.h5:raw has"),
+        ({"labels": "data.h5:part", "labels_box": "0:3,0:5,0:6"}, r"labels_box .* has shape \(3, 5, 6\)"),
+        ({"labels": "data.h5:part", "labels_box": "3:5,0:5,0:6"}, "labels_box .* is outside the image"),
+        ({"labels": "data.h5:seg", "image": "data.h5:signed"}, "data.image .* holds int16; expected uint8"),
+        ({"labels": "data.h5:seg", "image": "absent.h5:raw"}, "absent.h5: no such file"),
+    ],
+)
+def test_volumes_that_cannot_be_used_are_refused(tmp_path: Path, data: dict[str, Any], wrong: str) -> None:
+    run = make_run(tmp_path, **{"folder": str(tmp_path), "image": "data.h5:raw", **data})
+    with pytest.raises(InputError, match=wrong):
+        open_labels(run)
