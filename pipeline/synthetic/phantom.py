@@ -1,0 +1,145 @@
+"""Phantom: labels and image of a synthetic EM volume, computed where they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box, Triple, triple
+from pipeline.synthetic.noise import Waves, smooth_noise
+from pipeline.synthetic.organelles import grow_microtubules, grow_mitochondria
+from pipeline.synthetic.processes import grow_processes
+from pipeline.synthetic.rods import nearest
+
+BLOCK: Triple = (64, 64, 64)
+"""Voxels are computed in aligned blocks of this shape, so that none depends on the box asked for."""
+
+WARP = 4.0
+"""Standard deviation, in voxels, of the smooth warp that bends the straight axes."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where things are in a block: labels, and distances (voxels) outwards from the nearest surfaces.
+
+    `to_membrane` is 0 on the border of two processes; the others are negative inside.
+    """
+
+    labels: NDArray[np.uint32]
+    to_membrane: Floats
+    to_mitochondrion: Floats
+    to_microtubule: Floats
+
+
+class Phantom:
+    """Densely packed branching processes with dark membranes, organelles, noise and uneven contrast.
+
+    The same shape, seed and spacing give the same volume, and a voxel has the same value in
+    whatever box it is asked for. Labels 1..N fill the volume: each voxel of a membrane belongs to
+    the nearer process. `spacing` is the mean distance of neighbouring axes in voxels; radii are
+    about 0.28 to 0.72 of it.
+    """
+
+    def __init__(self, shape: Triple, seed: int, spacing: float = 18.0) -> None:
+        self.box = Box.of_shape(shape)
+        self._seed = seed
+        self._reach = 1.3 * spacing
+        rng = np.random.default_rng(seed)
+        self._axes = grow_processes(shape, spacing, rng)
+        self._mitochondria = grow_mitochondria(self._axes, rng)
+        self._microtubules = grow_microtubules(self._axes, rng)
+        self._warp = [Waves(rng, wavelength=4.5 * spacing) for _ in range(3)]
+        self._tone = rng.normal(0, 1, self.n_labels + 1).astype(np.float32)
+        self._visibility = Waves(rng, wavelength=40, count=12)
+        self._brightness = Waves(rng, wavelength=200)
+        self._contrast = Waves(rng, wavelength=200)
+        self._vesicles = Waves(rng, wavelength=60)
+        self._geometry = lru_cache(maxsize=2)(self._compute_geometry)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of processes, which is also the largest label."""
+        return int(self._axes.labels.max())
+
+    def labels(self, box: Box) -> NDArray[np.uint32]:
+        """Ground truth inside `box`, (z, y, x) uint32; raises ValueError outside the volume."""
+        out = np.empty(box.shape, np.uint32)
+        for block in self._blocks(box):
+            part = block & box
+            out[part.slices(box.start)] = self._geometry(block).labels[part.slices(block.start)]
+        return out
+
+    def image(self, box: Box) -> NDArray[np.uint8]:
+        """The image inside `box`, (z, y, x) uint8; raises ValueError outside the volume."""
+        out = np.empty(box.shape, np.uint8)
+        for block in self._blocks(box):
+            part = block & box
+            out[part.slices(box.start)] = self._render(block)[part.slices(block.start)]
+        return out
+
+    def _blocks(self, box: Box) -> list[Box]:
+        if not self.box.contains(box):
+            raise ValueError(f"box {box} is not inside the phantom's {self.box}")
+        start = triple([a - a % b for a, b in zip(box.start, BLOCK)])
+        stop = triple([b - b % -s for b, s in zip(box.stop, BLOCK)])
+        return [block & self.box for block in Box(start, stop).blocks(BLOCK)]
+
+    def _compute_geometry(self, block: Box) -> Geometry:
+        positions = self._warped(block)
+        process = nearest(positions, self._axes, self._reach)
+        mitochondrion = nearest(positions, self._mitochondria, reach=12)
+        microtubule = nearest(positions, self._microtubules, reach=3)
+        return Geometry(
+            process.label,
+            (process.other_distance - process.distance) / 2,
+            np.where(mitochondrion.label == process.label, mitochondrion.distance, np.float32(np.inf)),
+            np.where(microtubule.label == process.label, microtubule.distance, np.float32(np.inf)),
+        )
+
+    def _warped(self, block: Box) -> Floats:
+        """Where each voxel of the block lies in the straight world of the rods; faces stay faces."""
+        axes = _axes(block)
+        positions = np.empty((3, *block.shape), np.float32)
+        for axis, (waves, size) in enumerate(zip(self._warp, self.box.shape)):
+            at = axes[axis]
+            taper = np.clip(np.minimum(at + 0.5, size - at - 0.5) / 20, 0, 1)
+            along = [1, 1, 1]
+            along[axis] = -1
+            moved = waves(axes) * WARP * taper.reshape(along)
+            positions[axis] = moved + (at + 0.5).reshape(along)
+        return positions
+
+    def _render(self, block: Box) -> NDArray[np.uint8]:
+        """The image of one block.
+
+        Membranes are 2 to 3 voxels thick, and in places so faint that a threshold leaks through.
+        """
+        axes, here = _axes(block), self._geometry(block)
+        seeds = [3 * self._seed + i for i in range(3)]
+        inner = np.clip((here.to_membrane - 2) / 1.5, 0, 1)
+        level = 158 + 9 * self._tone[here.labels]
+        level += 7 * smooth_noise(block, seeds[0], 1.2)
+        specks = np.clip(smooth_noise(block, seeds[1], 1.4) - 2.2 + 0.6 * self._vesicles(axes), 0, 1)
+        level -= 55 * inner * specks
+        level -= 28 * inner * _bump(np.maximum(here.to_microtubule, 0), 0.8)
+        matrix = np.clip(0.5 - here.to_mitochondrion, 0, 1)
+        level -= inner * matrix * (level - 95)
+        level -= 25 * inner * _bump(here.to_mitochondrion, 0.9)
+        faint = np.clip(0.95 + 0.4 * self._visibility(axes), 0.3, 1)
+        level -= (level - 70) * faint * _bump(here.to_membrane, 1.1)
+        level = 128 + (level - 135) * (1 + 0.12 * self._contrast(axes)) + 8 * self._brightness(axes)
+        level += np.sqrt(np.clip(level, 20, None) / 128) * 12 * smooth_noise(block, seeds[2], 0.5)
+        return np.clip(np.rint(level), 0, 255).astype(np.uint8)
+
+
+def _axes(block: Box) -> list[NDArray[np.int64]]:
+    return [np.arange(a, b) for a, b in zip(block.start, block.stop)]
+
+
+def _bump(distance: Floats, sigma: float) -> Floats:
+    return np.exp(-0.5 * np.square(np.clip(distance, -30, 30) / np.float32(sigma)))
