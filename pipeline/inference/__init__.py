@@ -1,0 +1,1 @@
+"""Flood-filling inference: one call of `segmenter.segment_tile` segments one tile."""

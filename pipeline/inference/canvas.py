@@ -1,0 +1,140 @@
+"""Canvas: flood filling of one block of image, without knowing who runs the network.
+
+The rules are those of Januszewski et al. 2018 as google/ffn's `Canvas.segment_all` applies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from pipeline.config import Inference
+from pipeline.geometry import Box, Triple
+from pipeline.inference.movement import FaceMaxMovement
+
+UNSEGMENTED = 0
+EXCLUDED = -1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One object found: its id in the segmentation, its size, where and with how many calls it grew."""
+
+    id: int
+    voxels: int
+    seed: Triple
+    calls: int
+
+
+class Canvas:
+    """The state of segmenting one block: image, POM of the object in hand, and segmentation so far.
+
+    `image` is the normalised (z, y, x) float32 image, `fov` the shape the network sees, `deltas` the
+    step of the FOV. `segmentation` is int32: an id per object from 1 on, 0 where nothing was found,
+    -1 at seeds that led to nothing.
+    """
+
+    def __init__(self, image: np.ndarray, fov: Triple, deltas: Triple, settings: Inference) -> None:
+        self.segmentation = np.zeros(image.shape, np.int32)
+        self.segments: list[Segment] = []
+        self.seeds_done = 0
+        self._image = image
+        # NaN marks voxels that no network call has seen since the seed was set.
+        self._pom = np.full(image.shape, np.nan, np.float32)
+        self._deltas = deltas
+        self._settings = settings
+        self._margin = [n // 2 for n in fov]
+        self._move_threshold = logit(settings.move_threshold)
+        self._segment_threshold = logit(settings.segment_threshold)
+        self._pad = logit(settings.pad_probability)
+
+    def segment(self, seeds: Iterable[Triple], fov: np.ndarray) -> Generator[None, np.ndarray, None]:
+        """Grow one object after the other from `seeds`; a coroutine that asks for network calls.
+
+        Each time it yields, `fov`, a writable float32 array of (z, y, x, 2), holds the image and the
+        POM in logits; the caller sends what the network adds to the POM, (z, y, x) float32.
+        Canvases that write to different parts of one batch can so be advanced together.
+        """
+        for seed in seeds:
+            if self._may_start(seed):
+                yield from self._segment_at(seed, fov)
+            self.seeds_done += 1
+
+    def _may_start(self, seed: Triple) -> bool:
+        """Whether the seed is free, and no object is too close to it."""
+        if not self._is_open(seed):
+            return False
+        around = Box.of_shape((1, 1, 1), seed).grow(self._settings.min_boundary_dist)
+        if (self.segmentation[around.slices()] > UNSEGMENTED).any():
+            self.segmentation[seed] = EXCLUDED
+            return False
+        return True
+
+    def _is_open(self, position: Triple) -> bool:
+        """Whether the FOV fits around `position` and no object holds it yet."""
+        fits = all(m <= p < n - m for p, m, n in zip(position, self._margin, self._image.shape))
+        return fits and self.segmentation[position] <= UNSEGMENTED
+
+    def _segment_at(self, seed: Triple, fov: np.ndarray) -> Generator[None, np.ndarray, None]:
+        """Flood from `seed` and keep the object if the seed stays in it and it is large enough."""
+        self._pom[seed] = logit(self._settings.seed_probability)
+        reached = self._fov_box(seed)
+        calls = 0
+        movement = FaceMaxMovement(seed, self._deltas, self._move_threshold)
+        while (position := movement.pop()) is not None:
+            if self._pom[position] < self._move_threshold or not self._is_open(position):
+                continue
+            if self._pom[seed] < self._move_threshold:
+                break
+            where = self._fov_box(position)
+            logits = yield from self._update_at(where, fov)
+            movement.update(position, logits)
+            reached = _hull(reached, where)
+            calls += 1
+        self._keep(seed, reached, calls)
+        self._pom[reached.slices()] = np.nan
+
+    def _update_at(self, where: Box, fov: np.ndarray) -> Generator[None, np.ndarray, np.ndarray]:
+        """Run the network once and write the new POM; returns it."""
+        pom = self._pom[where.slices()]
+        fov[..., 0] = self._image[where.slices()]
+        fov[..., 1] = pom
+        np.copyto(fov[..., 1], self._pad, where=np.isnan(pom))
+        update = yield
+        logits = fov[..., 1] + update
+        # What was once found to be outside stays outside, or objects would merge through weak spots.
+        # Comparisons with NaN are false, so that voxels seen for the first time are free.
+        if logits.max() >= self._move_threshold:
+            np.copyto(logits, pom, where=(pom < 0) & (logits > pom))
+        pom[...] = logits
+        return logits
+
+    def _keep(self, seed: Triple, reached: Box, calls: int) -> None:
+        """Write the object in the POM into the segmentation, or exclude its seed if it is none."""
+        labels = self.segmentation[reached.slices()]
+        mask = (self._pom[reached.slices()] >= self._segment_threshold) & (labels <= UNSEGMENTED)
+        voxels = int(np.count_nonzero(mask))
+        if self._pom[seed] < self._move_threshold or voxels < self._settings.min_segment_voxels:
+            self.segmentation[seed] = min(self.segmentation[seed], EXCLUDED)
+            return
+        self.segments.append(Segment(len(self.segments) + 1, voxels, seed, calls))
+        labels[mask] = len(self.segments)
+
+    def _fov_box(self, centre: Triple) -> Box:
+        z, y, x = self._margin
+        return Box.of_shape((1, 1, 1), centre).grow((z, y, x))
+
+
+def logit(probability: float) -> float:
+    """log(p / (1 - p))."""
+    return log(probability / (1 - probability))
+
+
+def _hull(a: Box, b: Box) -> Box:
+    """The smallest box that holds both."""
+    z, y, x = (min(p, q) for p, q in zip(a.start, b.start))
+    zz, yy, xx = (max(p, q) for p, q in zip(a.stop, b.stop))
+    return Box((z, y, x), (zz, yy, xx))

@@ -1,0 +1,29 @@
+"""The network on Keras: runs on whatever the Keras backend finds, GPUs included."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from pipeline.artifacts import Artifact
+from pipeline.config import Network
+from pipeline.network import load_network
+
+
+class KerasEngine:
+    """Runs in float32, or in mixed bfloat16 where that is asked for."""
+
+    name = "keras"
+
+    def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
+        self.precision = "bfloat16" if precision == "bfloat16" else "float32"
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        try:
+            self._model = load_network(model.path, network, batch_size)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    def predict(self, fovs: np.ndarray) -> np.ndarray:
+        """See Engine."""
+        return np.asarray(self._model.predict_on_batch(fovs))

@@ -1,0 +1,45 @@
+"""Progress of one tile, as lines of JSON that the driver and a curious user can follow."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TextIO
+
+from pipeline.inference.canvas import Canvas
+
+REPORT_EVERY_S = 3.0
+
+
+class Progress:
+    """Counts network calls and the time they take, and reports every few seconds to `log`."""
+
+    def __init__(self, canvas: Canvas, seeds: int, log: TextIO) -> None:
+        self.calls = 0
+        self._canvas = canvas
+        self._seeds = seeds
+        self._log = log
+        self._seconds_in_network = 0.0
+        self._started = self._reported = time.time()
+
+    def called(self, seconds: float) -> None:
+        """Note one network call that took `seconds`."""
+        self.calls += 1
+        self._seconds_in_network += seconds
+        if time.time() - self._reported >= REPORT_EVERY_S:
+            self.report()
+
+    def report(self) -> None:
+        """Write one line."""
+        self._reported = time.time()
+        state = {
+            "time": round(self._reported, 3),
+            "seconds": round(self._reported - self._started, 3),
+            "seeds": self._canvas.seeds_done,
+            "seeds_total": self._seeds,
+            "calls": self.calls,
+            "segments": len(self._canvas.segments),
+            "voxels_segmented": sum(segment.voxels for segment in self._canvas.segments),
+            "seconds_in_network": round(self._seconds_in_network, 3),
+        }
+        print(json.dumps(state), file=self._log, flush=True)

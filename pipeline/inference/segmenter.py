@@ -1,0 +1,140 @@
+"""Segment one tile: image and network in, a file of labels out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline import artifacts
+from pipeline.artifacts import Artifact, Recipe
+from pipeline.geometry import Box, Tile
+from pipeline.inference.canvas import Canvas
+from pipeline.inference.engines import Engine, open_engine
+from pipeline.inference.progress import Progress
+from pipeline.inference.seeds import find_seeds
+from pipeline.run_folder import Run
+from pipeline.volumes import Volume, open_image
+
+VERSION = 1
+CHUNK = 64
+SEGMENT_ROW = np.dtype(
+    [("id", "<u4"), ("voxels", "<u8"), ("z", "<i8"), ("y", "<i8"), ("x", "<i8"), ("calls", "<u4")]
+)
+
+
+def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
+    """Flood the tile's image with `model` and publish `run.tile_file(tile)`, unless it is there already.
+
+    The HDF5 file holds `segmentation`, uint32 over the tile's box, 0 where nothing was found, and
+    `segments`, one row for each id with its voxels in the box, its seed (z, y, x in the volume) and
+    its network calls. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
+    is rewritten with one JSON object every few seconds. Raises InputError.
+    """
+    image = open_image(run)
+
+    def write(path: Path) -> None:
+        config = run.config
+        engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+        block = block_with_context(run, tile)
+        canvas, calls = _flood(run, tile, read_mirrored(image, block), engine)
+        attributes: dict[str, str | int] = {
+            "box": str(tile.box),
+            "calls": calls,
+            "engine": engine.name,
+            "precision": engine.precision,
+        }
+        _write(path, canvas, block, tile.box, attributes)
+
+    return artifacts.make(run.tile_file(tile), _recipe(run, tile, image, model), write)
+
+
+def _recipe(run: Run, tile: Tile, image: Volume, model: Artifact) -> Recipe:
+    config = run.config
+    settings = {
+        "tile": str(tile.box),
+        "block": str(block_with_context(run, tile)),
+        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "inference": config.inference.model_dump(mode="json", exclude={"box", "tile", "overlap"}),
+        "image_mean": config.data.image_mean,
+        "image_stddev": config.data.image_stddev,
+    }
+    return Recipe("infer", VERSION, settings, {"image": image.identity, "model": model.sha256})
+
+
+def block_with_context(run: Run, tile: Tile) -> Box:
+    """The tile's box, with half a FOV added where it ends with the inference box if `reflect` is set.
+
+    No FOV can be centred closer than half its width to the end of what the canvas holds; between tiles the
+    overlaps make up for that, at the outer faces this context does.
+    """
+    if not run.config.inference.reflect:
+        return tile.box
+    outer = run.inference_box
+    margin = [n // 2 for n in run.config.network.fov]
+    start = [a - m * (a == o) for a, o, m in zip(tile.box.start, outer.start, margin)]
+    stop = [b + m * (b == o) for b, o, m in zip(tile.box.stop, outer.stop, margin)]
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def read_mirrored(image: Volume, block: Box) -> np.ndarray:
+    """The image in `block`; voxels beyond the volume's faces are its mirror image there."""
+    inside = block & image.box
+    widths = [(i - a, b - j) for a, i, j, b in zip(block.start, inside.start, inside.stop, block.stop)]
+    return np.pad(image.read(inside), widths, mode="reflect")
+
+
+def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine) -> tuple[Canvas, int]:
+    """Segment `image`, the tile's block; returns the canvas and the number of network calls."""
+    config = run.config
+    normalised = (image.astype(np.float32) - config.data.image_mean) / config.data.image_stddev
+    canvas = Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
+    seeds = find_seeds(image)
+    fovs = np.empty((1, *config.network.fov, 2), np.float32)
+    log_path = run.tile_log(tile)
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, "w") as log:
+        progress = Progress(canvas, len(seeds), log)
+        _answer(canvas.segment(seeds, fovs[0]), fovs, engine, progress)
+        progress.report()
+    return canvas, progress.calls
+
+
+def _answer(
+    requests: Generator[None, np.ndarray, None], fovs: np.ndarray, engine: Engine, progress: Progress
+) -> None:
+    """Run the network for a canvas, whose requests are in `fovs`, until it has no more of them."""
+    with suppress(StopIteration):
+        next(requests)
+        while True:
+            started = time.perf_counter()
+            updates = engine.predict(fovs)
+            progress.called(time.perf_counter() - started)
+            requests.send(updates[0, ..., 0])
+
+
+def _write(path: Path, canvas: Canvas, block: Box, box: Box, attributes: dict[str, str | int]) -> None:
+    """Write what lies in `box` of a canvas over `block`; both are boxes of the volume."""
+    labels = canvas.segmentation[box.slices(block.start)].clip(min=0).astype(np.uint32)
+    voxels = np.bincount(labels.ravel(), minlength=len(canvas.segments) + 1)
+    rows = [
+        (s.id, voxels[s.id], *(p + o for p, o in zip(s.seed, block.start)), s.calls)
+        for s in canvas.segments
+        if voxels[s.id]
+    ]
+    chunks = tuple(min(CHUNK, n) for n in labels.shape)
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "segmentation",
+            data=labels,
+            chunks=chunks,
+            compression="gzip",
+            compression_opts=1,
+            track_times=False,
+        )
+        file.create_dataset("segments", data=np.array(rows, SEGMENT_ROW), track_times=False)
+        file.attrs.update(attributes)
