@@ -34,7 +34,8 @@ def full_pipeline(
         typer.Option(help="Where everything is written (default: runs/ and the run file's name)."),
     ] = None,
     site: Annotated[
-        str | None, typer.Option(help="The machine: a module of site_configs/ (default: what the run file says, else local).")
+        str | None,
+        typer.Option(help="The machine, a module of site_configs/ (default: what the run file says)."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
