@@ -1,0 +1,1 @@
+"""Training: sample coordinates, flood patches around them, average gradients over Horovod ranks."""

@@ -1,0 +1,200 @@
+"""Training examples: one object around one coordinate, flooded by moving the FOV over a patch.
+
+Januszewski et al., "High-precision automated reconstruction of neurons with flood-filling
+networks", Nature Methods 15 (2018), supplement. The patch reaches fov // 2 + deltas from its
+centre; the POM is kept in logits and carried on from one FOV position to the next.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.config import Network
+from pipeline.geometry import Box, Slices, Triple, triple
+
+
+def logit(probability: float) -> float:
+    """Inverse of the logistic function."""
+    return float(np.log(probability / (1 - probability)))
+
+
+SEED_LOGIT = logit(0.95)
+PAD_LOGIT = logit(0.05)
+MOVE_LOGIT = logit(0.9)
+"""What the POM must reach where the FOV is to be centred next; also what counts as inside in the metrics."""
+
+
+@dataclass(frozen=True)
+class Fov:
+    """What the network is shown at one position: float32 arrays of the FOV's shape, z, y, x."""
+
+    image: np.ndarray
+    """Normalised."""
+    pom: np.ndarray
+    """Logits before the update."""
+    labels: np.ndarray
+    """Probability that the voxel belongs to the centre voxel's object: `soft_label` or 1 - `soft_label`."""
+
+
+FovStream = Generator[Fov, np.ndarray, None]
+"""Yields FOVs; expects the updated POM, in logits, for each."""
+
+
+@dataclass(frozen=True)
+class TrainingVolume:
+    """Image and labels of the training box, held in memory: (z, y, x) arrays over `box`."""
+
+    box: Box
+    image: np.ndarray
+    labels: np.ndarray
+    image_mean: float
+    image_stddev: float
+
+    def patch(self, centre: Triple, radius: Triple) -> tuple[np.ndarray, np.ndarray]:
+        """Normalised float32 image around `centre`, and which voxels belong to the object there (bool)."""
+        where = Box.of_shape((1, 1, 1), centre).grow(radius).slices(self.box.start)
+        image = (self.image[where].astype(np.float32) - self.image_mean) / self.image_stddev
+        labels = self.labels[where]
+        return image, (labels == labels[radius]) & (labels > 0)
+
+
+class Example:
+    """One patch and the POM that the network paints over it; `radius` is that of the patch.
+
+    `image` and `inside` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels.
+    """
+
+    def __init__(self, image: np.ndarray, inside: np.ndarray, network: Network, soft_label: float) -> None:
+        self.image = image
+        self.inside = inside
+        self.labels = np.where(inside, np.float32(soft_label), np.float32(1 - soft_label))
+        self.pom = np.full(image.shape, PAD_LOGIT, np.float32)
+        self.radius = patch_radius(network)
+        self.pom[self.radius] = SEED_LOGIT
+        self._network = network
+
+    def flood(self, moves: Moves) -> FovStream:
+        """Show the FOV at every offset that `moves` decides on, and put each update into the POM."""
+        for offset in moves:
+            where = self._fov_at(offset)
+            self.pom[where] = yield Fov(self.image[where], self.pom[where], self.labels[where])
+
+    def reaches(self, offset: Triple) -> bool:
+        """Whether the POM at `offset` from the centre lets the FOV move there."""
+        return bool(self.pom[self._voxel(offset)] >= MOVE_LOGIT)
+
+    def wants(self, offset: Triple) -> bool:
+        """Whether the voxel at `offset` from the centre belongs to the object."""
+        return bool(self.inside[self._voxel(offset)])
+
+    def face_maxima(self, offset: Triple) -> list[Triple]:
+        """The best voxel of each face at deltas around `offset` that reaches the threshold; best first."""
+        z, y, x = self._voxel(offset)
+        dz, dy, dx = self._network.deltas
+        around = self.pom[z - dz : z + dz + 1, y - dy : y + dy + 1, x - dx : x + dx + 1]
+        found = []
+        for axis, side in itertools.product(range(3), (0, -1)):
+            face = np.take(around, side, axis=axis)
+            row, column = np.unravel_index(int(face.argmax()), face.shape)
+            if face[row, column] >= MOVE_LOGIT:
+                at = [int(row), int(column)]
+                at.insert(axis, 0 if side == 0 else around.shape[axis] - 1)
+                step = triple([a - d for a, d in zip(at, self._network.deltas)])
+                found.append((float(face[row, column]), _add(offset, step)))
+        return [position for _, position in sorted(found, reverse=True)]
+
+    def _voxel(self, offset: Triple) -> Triple:
+        return _add(self.radius, offset)
+
+    def _fov_at(self, offset: Triple) -> Slices:
+        half = triple([f // 2 for f in self._network.fov])
+        return Box.of_shape((1, 1, 1), self._voxel(offset)).grow(half).slices()
+
+
+Moves = Iterator[Triple]
+"""Offsets from the patch's centre, decided on one by one while the POM changes."""
+
+
+def fixed_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
+    """The centre, then the six positions at +-deltas in random order, where the POM reaches the threshold."""
+    yield 0, 0, 0
+    steps = [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
+    for index in rng.permutation(len(steps)):
+        if example.reaches(steps[index]):
+            yield steps[index]
+
+
+def max_pred_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
+    """As in inference: from each position on to the best voxel of every face, inside object and patch."""
+    queue: deque[Triple] = deque([(0, 0, 0)])
+    visited = set()
+    while queue:
+        offset = queue.popleft()
+        cell = tuple((o + d // 2) // max(d, 1) for o, d in zip(offset, deltas))
+        outside = any(abs(o) > d for o, d in zip(offset, deltas))
+        if outside or cell in visited or not (example.reaches(offset) and example.wants(offset)):
+            continue
+        visited.add(cell)
+        yield offset
+        queue.extend(example.face_maxima(offset))
+
+
+POLICIES: dict[str, Callable[[Example, Triple, np.random.Generator], Moves]] = {
+    "fixed": fixed_moves,
+    "max_pred_moves": max_pred_moves,
+}
+
+
+@dataclass(frozen=True)
+class ExampleMaker:
+    """Makes example number k of one batch slot; equal keys give equal examples, whatever came before."""
+
+    volume: TrainingVolume
+    coordinates: np.ndarray
+    """(N, 3) int, z, y, x: this rank's share."""
+    network: Network
+    policy: Literal["fixed", "max_pred_moves"]
+    soft_label: float
+
+    def stream(self, key: tuple[int, ...], finished: Callable[[Example], None]) -> FovStream:
+        """FOVs of example 0, 1, 2, ... without end; `finished` is given each example after its last move."""
+        for k in itertools.count():
+            rng = np.random.default_rng(np.random.SeedSequence((*key, k)))
+            example = self.example(rng)
+            yield from example.flood(POLICIES[self.policy](example, self.network.deltas, rng))
+            finished(example)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        """A random coordinate's patch, randomly turned and reflected."""
+        centre = triple(self.coordinates[rng.integers(len(self.coordinates))].tolist())
+        image, inside = self.volume.patch(centre, patch_radius(self.network))
+        turn = random_symmetry(self.network, rng)
+        return Example(turn(image), turn(inside), self.network, self.soft_label)
+
+
+def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A random permutation of the axes along which fov and deltas are equal, and reflection of each axis."""
+    sizes = list(zip(network.fov, network.deltas))
+    axes = list(rng.permutation(3))
+    order = [next(axes.pop(i) for i, a in enumerate(axes) if sizes[a] == size) for size in sizes]
+    flips = tuple(slice(None, None, -1) if flip else slice(None) for flip in rng.integers(2, size=3))
+
+    def apply(array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.transpose(array, order)[flips])
+
+    return apply
+
+
+def patch_radius(network: Network) -> Triple:
+    """Voxels from an example's centre to the edge of its patch."""
+    return triple([f // 2 + d for f, d in zip(network.fov, network.deltas)])
+
+
+def _add(a: Triple, b: Triple) -> Triple:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]

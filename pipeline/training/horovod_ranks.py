@@ -1,0 +1,97 @@
+"""Horovod, behind one module: how ranks meet, and what they compute together."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import InputError
+
+
+@contextmanager
+def rendezvous(
+    ranks: int, address: str = "127.0.0.1", interface: str = "lo"
+) -> Iterator[list[dict[str, str]]]:
+    """Serve the meeting point of `ranks` processes on this machine; gives each rank's environment.
+
+    The server runs in this process for as long as the context lasts. `address` is where the ranks
+    reach it, `interface` the network interface on which they reach each other.
+    """
+    server_module, hosts = _horovod("runner.http.http_server"), _horovod("runner.common.util.hosts")
+    slots = hosts.get_host_assignments(hosts.parse_hosts(f"localhost:{ranks}"), ranks)
+    server = server_module.RendezvousServer()
+    port = server.start()
+    server.init(slots)
+    meeting = {
+        "HOROVOD_CONTROLLER": "gloo",
+        "HOROVOD_CPU_OPERATIONS": "gloo",
+        "HOROVOD_GLOO_RENDEZVOUS_ADDR": address,
+        "HOROVOD_GLOO_RENDEZVOUS_PORT": str(port),
+        "HOROVOD_GLOO_IFACE": interface,
+    }
+    try:
+        yield [{**meeting, **_slot_environment(slot)} for slot in slots]
+    finally:
+        server.stop()
+
+
+class Ranks:
+    """The running processes of one training, seen from one of them.
+
+    Needs the HOROVOD_* environment of `rendezvous`. Every method must be called by all ranks in
+    the same order. Sums are taken in a fixed order, so equal inputs give equal bytes.
+    """
+
+    def __init__(self) -> None:
+        self._hvd = _horovod("tensorflow")
+        self._hvd.init()
+        self.rank: int = self._hvd.rank()
+        self.size: int = self._hvd.size()
+
+    def average(self, vector: Any) -> Any:
+        """Mean over the ranks of a TensorFlow tensor, for use inside a tf.function."""
+        return self._hvd.allreduce(vector, op=self._hvd.Average, name="gradients")
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """Sum over the ranks."""
+        return self._hvd.allreduce(values, op=self._hvd.Sum, name="total").numpy()
+
+    def broadcast(self, variables: Sequence[Any]) -> None:
+        """Give every rank the values that rank 0 has in these Keras variables."""
+        # Horovod knows tf.Variable only, which a Keras 3 variable wraps
+        self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
+
+    def broadcast_number(self, number: int) -> int:
+        """Rank 0's number."""
+        return int(self._hvd.broadcast(np.int64(number), root_rank=0, name="number").numpy())
+
+    def leave(self) -> None:
+        """End this rank's part; nothing may be called afterwards."""
+        self._hvd.shutdown()
+
+
+def _slot_environment(slot: Any) -> dict[str, str]:
+    values = {
+        "HOSTNAME": slot.hostname,
+        "RANK": slot.rank,
+        "SIZE": slot.size,
+        "LOCAL_RANK": slot.local_rank,
+        "LOCAL_SIZE": slot.local_size,
+        "CROSS_RANK": slot.cross_rank,
+        "CROSS_SIZE": slot.cross_size,
+    }
+    return {f"HOROVOD_{name}": str(value) for name, value in values.items()}
+
+
+def _horovod(module: str) -> Any:
+    """Import a module of Horovod only when it is needed: the launching side must not load TensorFlow."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return importlib.import_module(f"horovod.{module}")
+    except ImportError as error:
+        raise InputError(f"training needs Horovod built with TensorFlow and Gloo: {error}") from None

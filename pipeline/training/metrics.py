@@ -1,0 +1,60 @@
+"""What a training reports: how well flooded patches agree with their labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from pipeline.training.examples import MOVE_LOGIT, Example
+
+
+@dataclass
+class Tally:
+    """Sums over some steps, of one rank or of all: additive, so that ranks can be summed."""
+
+    loss: float = 0.0
+    steps: int = 0
+    true_positives: int = 0
+    false_positives: int = 0
+    false_negatives: int = 0
+    true_negatives: int = 0
+
+    def add_step(self, loss: float) -> None:
+        """Count one step with its mean voxelwise loss."""
+        self.loss += loss
+        self.steps += 1
+
+    def add_example(self, example: Example) -> None:
+        """Compare a finished example's POM with its labels, over the whole patch, at probability 0.9."""
+        found = example.pom >= MOVE_LOGIT
+        both = int(np.count_nonzero(found & example.inside))
+        positives, wanted = int(np.count_nonzero(found)), int(np.count_nonzero(example.inside))
+        self.true_positives += both
+        self.false_positives += positives - both
+        self.false_negatives += wanted - both
+        self.true_negatives += found.size - positives - wanted + both
+
+    def as_vector(self) -> np.ndarray:
+        """The sums as float64 (exact for counts below 2**53)."""
+        return np.array(list(asdict(self).values()), np.float64)
+
+    @classmethod
+    def from_vector(cls, vector: np.ndarray) -> Tally:
+        loss, *counts = vector.tolist()
+        return cls(loss, *(int(c) for c in counts))
+
+    def scores(self) -> dict[str, float]:
+        """Mean loss, accuracy, precision, recall and F1 = 2PR / (P + R); a ratio over nothing is 0."""
+        tp, fp, fn, tn = (getattr(self, field.name) for field in fields(self)[2:])
+        return {
+            "loss": _ratio(self.loss, self.steps),
+            "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+            "precision": _ratio(tp, tp + fp),
+            "recall": _ratio(tp, tp + fn),
+            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

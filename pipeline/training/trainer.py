@@ -1,0 +1,210 @@
+"""One rank's training: flood its own examples, average gradients with the other ranks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.geometry import Box
+from pipeline.network import build_network, network_variables  # sets the Keras backend
+from pipeline.run_folder import Run
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.examples import Example, ExampleMaker, Fov, FovStream, TrainingVolume
+from pipeline.training.horovod_ranks import Ranks
+from pipeline.training.job import TrainingJob
+from pipeline.training.metrics import Tally
+from pipeline.training.precision import keras_policy
+from pipeline.training.schedule import learning_rate
+from pipeline.training.training_log import TrainingLog
+from pipeline.volumes import open_image, open_labels
+
+import keras  # isort: skip
+import tensorflow as tf  # isort: skip
+
+Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
+"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss."""
+
+
+def train_rank(job: TrainingJob) -> None:
+    """Train to the job's last step, as the rank that the environment says."""
+    training = job.run.config.training
+    tf.config.threading.set_intra_op_parallelism_threads(training.threads_per_rank)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(job.run.config.seed)
+    keras.mixed_precision.set_global_policy(keras_policy(training.precision))
+    ranks = Ranks()
+    Trainer(job, ranks).run()
+    ranks.leave()
+
+
+class Trainer:
+    """The state of one rank: network, optimiser, examples, metrics.
+
+    Training goes in rounds of `checkpoint_every_steps` steps. Every round starts new examples,
+    made from (seed, round, rank, slot, number) alone, so that a training resumed from the
+    checkpoint between two rounds is the same, bit by bit, as one that was never stopped.
+    """
+
+    def __init__(self, job: TrainingJob, ranks: Ranks) -> None:
+        config = job.run.config
+        self._job = job
+        self._training = config.training
+        self._ranks = ranks
+        self._model = build_network(config.network, config.training.batch_size, config.seed)
+        self._optimizer = keras.optimizers.Adam()
+        self._optimizer.build(self._model.trainable_variables)
+        self._step = compile_step(self._model, self._optimizer, ranks)
+        self._examples = example_maker(job, ranks.rank, ranks.size)
+        self._tally = Tally()
+
+    def run(self) -> None:
+        """Go on from the checkpoint, or from random weights, to the last step."""
+        steps = self._restore()
+        log = self._open_log(steps)
+        while steps < self._job.steps:
+            stop = min(self._job.steps, steps + self._training.checkpoint_every_steps)
+            self._round(steps, stop, log)
+            steps = stop
+            if self._ranks.rank == 0:
+                self._checkpoint(steps)
+
+    def _round(self, start: int, stop: int, log: TrainingLog | None) -> None:
+        """Steps `start` to `stop`, on examples that no other round has seen any of."""
+        config = self._job.run.config
+        number = start // self._training.checkpoint_every_steps
+        streams = [
+            self._examples.stream((config.seed, number, self._ranks.rank, slot), self._finished)
+            for slot in range(self._training.batch_size)
+        ]
+        batch = Batch(streams, config.network.fov)
+        began, first = time.monotonic(), start
+        for step in range(start, stop):
+            self._optimizer.learning_rate = learning_rate(self._training, step * self._job.fovs_per_step)
+            pom, loss = self._step(batch.inputs, batch.labels)
+            batch.advance(pom.numpy())
+            self._tally.add_step(float(loss))
+            if (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop:
+                rate = (step + 1 - first) * self._job.fovs_per_step / (time.monotonic() - began)
+                self._report(step + 1, rate, log)
+                began, first = time.monotonic(), step + 1
+
+    def _finished(self, example: Example) -> None:
+        self._tally.add_example(example)
+
+    def _report(self, steps: int, fovs_per_s: float, log: TrainingLog | None) -> None:
+        """Sum the interval's metrics over all ranks; rank 0 logs them."""
+        tally = Tally.from_vector(self._ranks.total(self._tally.as_vector()))
+        self._tally = Tally()
+        if log is not None:
+            log.append(
+                {
+                    "step": steps,
+                    "fovs_seen": steps * self._job.fovs_per_step,
+                    **tally.scores(),
+                    "learning_rate": float(self._optimizer.learning_rate),
+                    "fovs_per_s": round(fovs_per_s, 2),
+                }
+            )
+
+    def _restore(self) -> int:
+        """Take rank 0's checkpoint, or its random weights; returns the steps already done."""
+        steps = 0
+        if self._ranks.rank == 0:
+            found = Checkpoint.load(self._job.run.checkpoint_file, self._job.fingerprint)
+            if found is not None:
+                steps = found.steps
+                assign_weights(self._model, found.weights)
+                for variable, value in zip(self._optimizer.variables, found.optimizer):
+                    variable.assign(value)
+        self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
+        return self._ranks.broadcast_number(steps)
+
+    def _checkpoint(self, steps: int) -> None:
+        optimizer = [np.asarray(variable) for variable in self._optimizer.variables]
+        weights = network_variables(self._model)
+        checkpoint = Checkpoint(steps, steps * self._job.fovs_per_step, weights, optimizer)
+        checkpoint.save(self._job.run.checkpoint_file, self._job.fingerprint)
+
+    def _open_log(self, steps: int) -> TrainingLog | None:
+        run = self._job.run
+        if self._ranks.rank != 0:
+            return None
+        return TrainingLog(run.training_log, run.logs_folder / "tensorboard", steps)
+
+
+class Batch:
+    """The FOVs that all slots show at one step, as the arrays that the network takes."""
+
+    def __init__(self, streams: list[FovStream], fov: tuple[int, int, int]) -> None:
+        self._streams = streams
+        self.inputs = np.empty((len(streams), *fov, 2), np.float32)
+        self.labels = np.empty((len(streams), *fov, 1), np.float32)
+        for slot, stream in enumerate(streams):
+            self._show(slot, next(stream))
+
+    def advance(self, pom: np.ndarray) -> None:
+        """Give every slot its updated POM, (batch, z, y, x, 1) logits, and take its next FOV."""
+        for slot, stream in enumerate(self._streams):
+            self._show(slot, stream.send(pom[slot, ..., 0]))
+
+    def _show(self, slot: int, fov: Fov) -> None:
+        self.inputs[slot, ..., 0] = fov.image
+        self.inputs[slot, ..., 1] = fov.pom
+        self.labels[slot, ..., 0] = fov.labels
+
+
+def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks) -> Step:
+    """The training step as one TensorFlow graph.
+
+    All gradients travel as one vector: one message a step, and one order of summation.
+    """
+    variables = model.trainable_variables
+    sizes = [int(np.prod(variable.shape)) for variable in variables]
+
+    @tf.function
+    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            pom = inputs[..., 1:] + model(inputs, training=True)
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        flat = ranks.average(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0))
+        parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
+        optimizer.apply(parts, variables)
+        return pom, loss
+
+    shape = model.input_shape
+    inputs = tf.TensorSpec(shape, tf.float32)
+    labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
+    return step.get_concrete_function(inputs, labels)
+
+
+def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    """Set the network's weights by name."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            variable.assign(weights[f"{layer.name}/{variable.name}"])
+
+
+def example_maker(job: TrainingJob, rank: int, ranks: int) -> ExampleMaker:
+    """Examples around every `ranks`-th coordinate from the `rank`-th on: no two ranks share a row."""
+    config = job.run.config
+    coordinates = np.load(job.coordinates)[rank::ranks]
+    return ExampleMaker(
+        read_training_volume(job.run),
+        coordinates,
+        config.network,
+        config.training.fov_moves,
+        config.training.soft_label,
+    )
+
+
+def read_training_volume(run: Run) -> TrainingVolume:
+    """Image and labels of the training box."""
+    box = run.config.training.box
+    assert isinstance(box, Box), "a resolved configuration has a training box"
+    data = run.config.data
+    image, labels = open_image(run).read(box), open_labels(run).read(box)
+    return TrainingVolume(box, image, labels, data.image_mean, data.image_stddev)
