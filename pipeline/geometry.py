@@ -6,11 +6,13 @@ Every triple is (z, y, x) in voxels. Intervals are half open, as in Python.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 Triple: TypeAlias = tuple[int, int, int]
+Interval: TypeAlias = tuple[int, int]
 Slices: TypeAlias = tuple[slice, slice, slice]
 
 
@@ -101,7 +103,7 @@ class Box:
             [(max(a, k), min(b, k + s)) for k in range(a - a % s, b, s)]
             for a, b, s in zip(self.start, self.stop, shape)
         ]
-        return [Box((z[0], y[0], x[0]), (z[1], y[1], x[1])) for z, y, x in itertools.product(*cuts)]
+        return [_box(intervals) for intervals in itertools.product(*cuts)]
 
 
 @dataclass(frozen=True, order=True)
@@ -150,28 +152,34 @@ class TileGrid:
         z, y, x = self.shape
         return z * y * x
 
+    @property
+    def tiled_voxels(self) -> int:
+        """Voxels of all tiles together: those in overlaps count as often as they are segmented."""
+        lengths = [sum(b - a for (a, b), _ in self._intervals(axis)) for axis in range(3)]
+        return math.prod(lengths)
+
     def __iter__(self) -> Iterator[Tile]:
-        axes = [self._intervals(axis) for axis in range(3)]
-        for index, (z, y, x) in enumerate(itertools.product(*axes)):
-            (z0, z1), (zc0, zc1) = z
-            (y0, y1), (yc0, yc1) = y
-            (x0, x1), (xc0, xc1) = x
-            yield Tile(index, Box((z0, y0, x0), (z1, y1, x1)), Box((zc0, yc0, xc0), (zc1, yc1, xc1)))
+        return iter(self.intersecting(self.box))
+
+    def intersecting(self, box: Box) -> list[Tile]:
+        """The tiles that share voxels with `box`, in order of index; no other tile is looked at."""
+        axes = [
+            [(p, span, core) for p, (span, core) in enumerate(self._intervals(axis)) if _meet(span, reach)]
+            for axis, reach in enumerate(zip(box.start, box.stop))
+        ]
+        _, ny, nx = self.shape
+        return [
+            _tile((z * ny + y) * nx + x, spans, cores)
+            for (z, y, x), spans, cores in (zip(*crossing) for crossing in itertools.product(*axes))
+        ]
+
+    def neighbours(self, tile: Tile) -> list[Tile]:
+        """The other tiles that share voxels with `tile`, in order of index."""
+        return [other for other in self.intersecting(tile.box) if other.index != tile.index]
 
     def pairs(self) -> list[tuple[Tile, Tile]]:
         """Every two tiles that share voxels, the lower index first, in order of index."""
-        tiles = list(self)
-        spans = [self._reach(axis) for axis in range(3)]
-        _, ny, nx = self.shape
-        found = []
-        for a in tiles:
-            az, ay, ax = a.index // (ny * nx), a.index // nx % ny, a.index % nx
-            near = itertools.product(spans[0][az], spans[1][ay], spans[2][ax])
-            for z, y, x in near:
-                b = tiles[(z * ny + y) * nx + x]
-                if b.index > a.index:
-                    found.append((a, b))
-        return sorted(found, key=lambda pair: (pair[0].index, pair[1].index))
+        return [(a, b) for a in self for b in self.neighbours(a) if a.index < b.index]
 
     def _starts(self, axis: int) -> list[int]:
         first, end = self.box.start[axis], self.box.stop[axis]
@@ -179,17 +187,26 @@ class TileGrid:
         last = max(first, end - tile)
         return [*range(first, last, tile - overlap), last]
 
-    def _intervals(self, axis: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    def _intervals(self, axis: int) -> list[tuple[Interval, Interval]]:
+        """Of every position along the axis: from where to where its tiles and their cores go."""
         starts, end = self._starts(axis), self.box.stop[axis]
         stops = [min(s + self.tile_shape[axis], end) for s in starts]
         middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
         cores = zip([starts[0], *middles], [*middles, stops[-1]])
         return list(zip(zip(starts, stops), cores))
 
-    def _reach(self, axis: int) -> list[list[int]]:
-        """For each tile position along the axis, the positions whose tiles share voxels with it."""
-        spans = [span for span, _ in self._intervals(axis)]
-        return [[j for j, (c, d) in enumerate(spans) if max(a, c) < min(b, d)] for a, b in spans]
+
+def _tile(index: int, spans: Sequence[Interval], cores: Sequence[Interval]) -> Tile:
+    return Tile(index, _box(spans), _box(cores))
+
+
+def _box(intervals: Sequence[Interval]) -> Box:
+    (z0, z1), (y0, y1), (x0, x1) = intervals
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+def _meet(a: Interval, b: Interval) -> bool:
+    return max(a[0], b[0]) < min(a[1], b[1])
 
 
 def _add(a: Triple, b: Triple) -> Triple:

@@ -5,6 +5,7 @@ Nothing here writes to disk, so a dry run and a refused run leave no trace.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -88,8 +89,8 @@ class Plan:
 def plan(run: Run) -> Plan:
     """Estimate the work of a resolved run."""
     config = run.config
-    tiled = sum(tile.box.size for tile in run.grid)
-    step = int(np.prod(config.inference_deltas))
+    tiled = run.grid.tiled_voxels
+    step = math.prod(config.inference_deltas)
     return Plan(
         tiles=len(run.grid),
         tile_grid=run.grid.shape,
@@ -169,12 +170,8 @@ def _existing(folder: Path) -> Path:
 
 
 def _bytes_on_disk(run: Run) -> int:
-    tiled = sum(tile.box.size for tile in run.grid)
-    phantom = (
-        int(np.prod(run.config.data.phantom.shape, dtype=np.int64))
-        if run.uses_phantom
-        else 0
-    )
+    tiled = run.grid.tiled_voxels
+    phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
     return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)
 
 
@@ -191,4 +188,4 @@ def _flops_per_call(config: RunConfig) -> int:
     network = config.network
     kernel = 27 * network.features
     per_voxel = kernel * 2 + (2 * network.depth - 1) * kernel * network.features + network.features
-    return 2 * per_voxel * int(np.prod(network.fov))
+    return 2 * per_voxel * math.prod(network.fov)

@@ -5,6 +5,7 @@ Needs no Keras, so that a wrong checkpoint is refused before anything heavy is l
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -100,10 +101,11 @@ def _read_own(path: Path) -> dict[str, np.ndarray]:
 
 def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
     """Weights of google/ffn's ConvStack3DFFNModel, renamed to ours."""
-    import tensorflow as tf
-
     if not prefix.with_name(prefix.name + ".index").exists():
         raise InputError(f"network.checkpoint {prefix}: no such checkpoint (no {prefix.name}.index)")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         names = [n for n in reader.get_variable_to_shape_map() if n.startswith("seed_update/")]

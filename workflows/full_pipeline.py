@@ -21,6 +21,7 @@ from pipeline.errors import InputError
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check_site
+from workflows.dry_run import print_plan
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 INTERRUPTED = 130
@@ -64,8 +65,6 @@ def full_pipeline(
 
 
 def _run(settings: RunConfig, folder: Path, dry_run: bool, console: Console) -> int:
-    from workflows.report import print_plan
-
     run = resolve(settings, folder)
     check(run)
     if dry_run:
@@ -83,8 +82,8 @@ def execute(run: Run, console: Console) -> int:
 
     from site_configs import parsl_config
     from workflows.progress import watch
-    from workflows.report import print_failures, print_summary
     from workflows.stages import submit
+    from workflows.summary import print_failures, print_summary
 
     signal.signal(signal.SIGTERM, _interrupt)
     stages = []
