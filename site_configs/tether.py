@@ -6,24 +6,12 @@ through this module it ends with its driver, and the managers end when it stops 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process as soon as its parent ends (Linux only)."""
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before we asked
-        os.kill(os.getpid(), signal.SIGKILL)
+from pipeline.processes import die_with_parent
 
 
 def interchange_command() -> list[str]:
@@ -35,9 +23,9 @@ def interchange_command() -> list[str]:
     script = str(beside) if beside.exists() else shutil.which("interchange.py")
     if script is None:
         raise FileNotFoundError(f"Parsl's interchange.py is neither beside {sys.executable} nor on PATH")
-    return [sys.executable, "-m", "site_configs.tether", script]
+    return [sys.executable, "-m", "site_configs.tether", str(os.getpid()), script]
 
 
 if __name__ == "__main__":
-    die_with_parent()
-    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    die_with_parent(int(sys.argv[1]))
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])

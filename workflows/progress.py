@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,6 @@ class _State:
     started: float | None = None
     finished: float | None = None
     detail: str = ""
-    seen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -92,32 +91,37 @@ def _runs(future: Any) -> bool:
 
 def _training_detail(run: Run, state: _State) -> str:
     last = _last_line(run.training_log)
-    if last is None or last["fovs"] == 0:
+    if last is None or last["step"] == 0:
         return "starting ranks"
-    total = run.config.training.fovs
-    left_s = max(0, total - last["fovs"]) / max(last["fovs_per_s"], 1e-9)
+    seen, total = last["fovs_seen"], run.config.training.fovs
+    left_s = max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
     return (
-        f"{last['fovs']:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
+        f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
         f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}" + _left(left_s, state)
     )
 
 
 def _tiles_detail(run: Run, state: _State) -> str:
-    """Work done is counted in seeds tried, which a tile knows from its start."""
-    fraction = voxels = 0.0
-    for tile in run.grid:
-        last = state.seen.get(tile.name)
-        if last is None or not last["done"]:
-            last = _last_line(run.tile_log(tile))
-            state.seen[tile.name] = last
-        if last is not None:
-            fraction += last["seeds"] / max(1, last["seeds_total"]) / len(run.grid)
-            voxels += last["seeds"] / max(1, last["seeds_total"]) * tile.box.size
-    elapsed_s = time.time() - (state.started or time.time())
-    if fraction == 0 or elapsed_s < 1:
+    """Work done is counted in seeds tried, whose number a tile knows from its start."""
+    done = 0.0
+    voxels = 0.0
+    for tile, future in zip(run.grid, state.stage.futures):
+        share = 1.0 if future.done() else _share_of_seeds(run.tile_log(tile), state.started)
+        done += share / len(state.stage.futures)
+        voxels += share * tile.box.size
+    elapsed_s = (state.finished or time.time()) - (state.started or time.time())
+    if done == 0 or elapsed_s < 1:
         return "loading the network"
-    left_s = elapsed_s * (1 - fraction) / fraction
-    return f"{fraction:.0%} of the seeds, {voxels / elapsed_s:,.0f} voxels/s" + _left(left_s, state)
+    left_s = elapsed_s * (1 - done) / done
+    return f"{done:.0%} of the seeds, {voxels / elapsed_s:,.0f} voxels/s" + _left(left_s, state)
+
+
+def _share_of_seeds(log: Path, started: float | None) -> float:
+    """How much of a tile is done, by its log; a log from before this run does not count."""
+    last = _last_line(log)
+    if last is None or last["time"] < (started or 0):
+        return 0.0
+    return float(last["seeds"] / max(1, last["seeds_total"]))
 
 
 _DETAILS = {"train": _training_detail, "segment": _tiles_detail}

@@ -5,24 +5,23 @@ Exit status 2 says that the last line of standard error is an InputError's messa
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.processes import die_with_parent
 from pipeline.training.job import TrainingJob
 
 LAUNCHER = "FFN_LAUNCHER_PID"
 CORES = "FFN_RANK_CORES"
 INPUT_ERROR_STATUS = 2
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     """Train as one rank of the job in the run folder that the command line names."""
-    _end_with_launcher()
+    if LAUNCHER in os.environ:
+        die_with_parent(int(os.environ[LAUNCHER]))
     _pin_to_cores()
     try:
         job = TrainingJob.load(Path(sys.argv[1]))
@@ -34,16 +33,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return INPUT_ERROR_STATUS
     return 0
-
-
-def _end_with_launcher() -> None:
-    """Be killed when the launching process dies, however it dies."""
-    launcher = os.environ.get(LAUNCHER)
-    if launcher is None:
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(launcher):
-        sys.exit(f"launcher {launcher} is gone")
 
 
 def _pin_to_cores() -> None:
