@@ -1,0 +1,29 @@
+"""Score a segmentation against labels: adapted Rand error and variation of information.
+
+Blocks are counted on their own, in any order; their tables add up to the table of the whole box,
+and every score is a function of that. `conventions` says exactly which voxels each score counts.
+"""
+
+from pipeline.evaluation.contingency import ContingencyTable
+from pipeline.evaluation.conventions import BoxCounts, count_box, score
+from pipeline.evaluation.scores import (
+    RandScores,
+    VariationOfInformation,
+    adapted_rand,
+    variation_of_information,
+)
+from pipeline.evaluation.stage import blocks, count_block, score_run
+
+__all__ = [
+    "BoxCounts",
+    "ContingencyTable",
+    "RandScores",
+    "VariationOfInformation",
+    "adapted_rand",
+    "blocks",
+    "count_block",
+    "count_box",
+    "score",
+    "score_run",
+    "variation_of_information",
+]

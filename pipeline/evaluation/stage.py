@@ -1,0 +1,106 @@
+"""The stage's two tasks: count a block, and score the run from all counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts import Artifact, Recipe, make
+from pipeline.evaluation.contingency import ContingencyTable
+from pipeline.evaluation.conventions import BoxCounts, fill, score
+from pipeline.geometry import Box, Triple
+from pipeline.run_folder import Run
+from pipeline.volumes import PlacedVolume, open_labels, open_volume
+
+BLOCK: Triple = (512, 512, 512)
+HALO: Triple = (64, 64, 64)
+VERSION = 1
+
+
+def blocks(run: Run) -> list[Box]:
+    """Disjoint boxes of at most 512^3 voxels that together are the evaluation box.
+
+    A box no larger than that is one block.
+    """
+    box = _evaluation_box(run)
+    z, y, x = box.start
+    return [block.translate(box.start) for block in box.translate((-z, -y, -x)).blocks(BLOCK)]
+
+
+def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artifact:
+    """Count `block` of the run's segmentation, whose parts are `segmentation`, against the labels.
+
+    For the `filled` convention the segmentation is read 64 voxels beyond the block, inside the
+    evaluation box: wherever the nearest segment is no further than that, and always when the
+    block is the whole box, the result does not depend on how the box was cut. Raises InputError
+    when labels or segmentation do not cover the block.
+    """
+    labels = open_labels(run)
+    read = block.grow(HALO) & _evaluation_box(run)
+    recipe = Recipe(
+        stage="count",
+        version=VERSION,
+        settings={"block": str(block), "read": str(read), "segmentation starts": run.inference_box.start},
+        inputs={
+            "labels": labels.identity,
+            "segmentation": " ".join(sorted(part.sha256 for part in segmentation)),
+        },
+    )
+
+    def write(path: Path) -> None:
+        stored = open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
+        segments = PlacedVolume(stored, run.inference_box.start).read(read)
+        inside = block.slices(read.start)
+        truth = labels.read(block)
+        as_is = ContingencyTable.count(truth, segments[inside])
+        filled = ContingencyTable.count(truth, fill(segments)[inside])
+        save_counts(BoxCounts(as_is, filled), path)
+
+    name = "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
+    return make(run.folder / "evaluation" / name, recipe, write)
+
+
+def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
+    """Add up the counts of all blocks and write the run's metrics.json."""
+    recipe = Recipe(
+        stage="score",
+        version=VERSION,
+        settings={"box": str(_evaluation_box(run))},
+        inputs={"counts": " ".join(sorted(artifact.sha256 for artifact in counts))},
+    )
+
+    def write(path: Path) -> None:
+        total = BoxCounts.total([load_counts(Path(artifact.path)) for artifact in counts])
+        path.write_text(json.dumps(score(total), indent=2, allow_nan=False) + "\n")
+
+    return make(run.metrics_file, recipe, write)
+
+
+def save_counts(counts: BoxCounts, path: Path) -> None:
+    """Write both tables to one npz file; equal counts give equal bytes."""
+    with open(path, "wb") as file:
+        np.savez(file, as_is=_columns(counts.as_is), filled=_columns(counts.filled))
+
+
+def load_counts(path: Path) -> BoxCounts:
+    """Read what `save_counts` wrote."""
+    with np.load(path) as arrays:
+        return BoxCounts(_table(arrays["as_is"]), _table(arrays["filled"]))
+
+
+def _columns(table: ContingencyTable) -> np.ndarray:
+    return np.stack([table.truth, table.segmentation, table.voxels.astype(np.uint64)])
+
+
+def _table(columns: np.ndarray) -> ContingencyTable:
+    truth, segmentation, voxels = columns
+    return ContingencyTable(truth, segmentation, voxels.astype(np.int64))
+
+
+def _evaluation_box(run: Run) -> Box:
+    box = run.config.evaluation.box
+    assert box is not None, "only a run with an evaluation box is evaluated"
+    return box

@@ -1,0 +1,102 @@
+"""The two tasks score what stands in the run folder, whatever the blocks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from cloudvolume import CloudVolume
+
+from pipeline.artifacts import Artifact
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.evaluation import blocks, count_block, count_box, score, score_run, stage
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+
+SHAPE = (20, 24, 28)
+INFERENCE = Box.parse("2:20,4:24,6:28")
+EVALUATED = Box.parse("5:20,4:22,9:28")
+PARTS = [Artifact("segmentation", "of one kind")]
+
+
+def make_run(folder: Path, evaluated: Box = EVALUATED) -> tuple[Run, np.ndarray, np.ndarray]:
+    """A run with labels and a finished segmentation, and both arrays over the evaluated box."""
+    rng = np.random.default_rng(5)
+    coarse = rng.integers(0, 9, (5, 6, 7))
+    labels = coarse.repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    segmentation = np.roll(labels, 1, axis=2) * (rng.random(SHAPE) < 0.8)
+    with h5py.File(folder / "data.h5", "w") as file:
+        file["raw"] = np.zeros(SHAPE, np.uint8)
+        file["labels"] = labels
+    config = {
+        "data": {"folder": str(folder), "image": "data.h5:raw", "labels": "data.h5:labels"},
+        "inference": {"box": str(INFERENCE)},
+        "evaluation": {"box": str(evaluated)},
+    }
+    run = Run(folder / "run", RunConfig.model_validate(config))
+    stored = segmentation[INFERENCE.slices()].astype(np.uint64)
+    z, y, x = INFERENCE.start
+    CloudVolume.from_numpy(
+        stored.T[..., np.newaxis], f"file://{run.segmentation_folder}", resolution=(10, 10, 10),
+        voxel_offset=(x, y, z), chunk_size=(8, 8, 8), layer_type="segmentation", progress=False,
+    )  # fmt: skip
+    inside = evaluated.slices()
+    return run, labels[inside], segmentation[inside]
+
+
+def run_stage(run: Run) -> dict:
+    counts = [count_block(run, block, PARTS) for block in reversed(blocks(run))]
+    return json.loads(Path(score_run(run, counts).path).read_text())
+
+
+def test_metrics_are_the_scores_of_the_evaluated_box(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    assert blocks(run) == [EVALUATED]
+    assert run_stage(run) == score(count_box(segmentation, truth))
+    assert run.metrics_file.exists()
+
+
+@pytest.mark.parametrize("shape", [(7, 512, 512), (5, 6, 7)])
+def test_cutting_into_blocks_changes_nothing_while_the_halo_reaches_a_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int]
+) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    monkeypatch.setattr(stage, "BLOCK", shape)
+    assert len(blocks(run)) > 1
+    assert run_stage(run) == score(count_box(segmentation, truth))
+
+
+def test_blocks_are_disjoint_and_cover_the_evaluated_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _, _ = make_run(tmp_path)
+    monkeypatch.setattr(stage, "BLOCK", (4, 7, 8))
+    times_covered = np.zeros(SHAPE, int)
+    for block in blocks(run):
+        times_covered[block.slices()] += 1
+    expected = np.zeros(SHAPE, int)
+    expected[EVALUATED.slices()] = 1
+    np.testing.assert_array_equal(times_covered, expected)
+
+
+def test_finished_counts_are_kept_until_the_segmentation_changes(tmp_path: Path) -> None:
+    run, _, _ = make_run(tmp_path)
+    path = Path(count_block(run, EVALUATED, PARTS).path)
+    first = path.stat().st_mtime_ns
+    count_block(run, EVALUATED, PARTS)
+    assert path.stat().st_mtime_ns == first
+    before = path.read_bytes()
+    count_block(run, EVALUATED, [Artifact("segmentation", "another")])
+    assert path.stat().st_mtime_ns != first
+    assert path.read_bytes() == before
+
+
+def test_a_box_beyond_the_segmentation_is_refused(tmp_path: Path) -> None:
+    run, _, _ = make_run(tmp_path, evaluated=Box.parse("0:20,4:22,9:28"))
+    with pytest.raises(InputError, match=r"box 0:20,4:22,9:28 is outside .*segmentation"):
+        count_block(run, blocks(run)[0], PARTS)
+    assert not list((run.folder / "evaluation").glob("*"))
