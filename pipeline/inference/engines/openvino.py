@@ -37,6 +37,8 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
+            # Pinned, the workers of one machine would all sit on its first core.
+            "ENABLE_CPU_PINNING": False,
         }
         graph = build_graph(read_weights(model.path, network), network, batch_size)
         self._request = core.compile_model(graph, "CPU", properties).create_infer_request()
