@@ -43,6 +43,8 @@ class Phantom(Section):
 
     shape: PositiveTriple = (128, 128, 288)
     seed: int = 7
+    spacing: Annotated[float, Field(ge=8)] = 15.0
+    """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
     voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (10.0, 10.0, 10.0)
 
 
@@ -96,6 +98,9 @@ class Sampling(Section):
         0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     ]  # fmt: skip
     min_segment_voxels: PositiveInt = 10_000
+    boundary_distance: Annotated[int, Field(ge=0)] = 0
+    """Voxels that a coordinate keeps from other segments, along every axis. Where the labels fill the
+    membranes too, 2 or 3 keeps examples from being centred on them: inference never seeds there."""
     coordinates: PositiveInt = 20_000
 
 

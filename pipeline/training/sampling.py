@@ -12,7 +12,7 @@ from scipy import ndimage
 from pipeline.artifacts import Artifact, Recipe, make
 from pipeline.config import Sampling
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Slices, Triple
+from pipeline.geometry import Box, Slices, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.training.examples import patch_radius
 from pipeline.volumes import open_labels
@@ -86,17 +86,22 @@ def partition(labels: np.ndarray, sampling: Sampling) -> np.ndarray:
     """Class of every voxel of the (z, y, x) `labels`, uint8: where its fraction lies among `thresholds`.
 
     The fraction is that of same-label voxels in the box of `radius` around the voxel, as far as
-    that box lies in the volume. Voxels of label 0 and of segments under `min_segment_voxels` are EXCLUDED.
+    that box lies in the volume. Voxels of label 0, of segments under `min_segment_voxels` and closer
+    than `boundary_distance` to another label are EXCLUDED.
     """
     compact, _ = fastremap.renumber(labels, preserve_zero=True)
     sizes = np.bincount(compact.ravel())
     classes = np.full(labels.shape, EXCLUDED, np.uint8)
     window = _window_sizes(labels.shape, sampling.radius)
+    near = triple([sampling.boundary_distance] * 3)
+    near_window = _window_sizes(labels.shape, near)
     for segment, where in _segments(compact):
         if sizes[segment] < sampling.min_segment_voxels:
             continue
         mask = compact[where] == segment
-        fraction = _box_count(mask, sampling.radius)[mask] / window[where][mask]
+        counts = _box_count(mask, sampling.radius)
+        mask &= _box_count(mask, near) == near_window[where]
+        fraction = counts[mask] / window[where][mask]
         classes[where][mask] = np.digitize(fraction, sampling.thresholds)
     return classes
 

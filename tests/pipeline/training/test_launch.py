@@ -1,0 +1,235 @@
+"""Real Horovod ranks train together, survive being killed, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.artifacts import Artifact
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.horovod_ranks import rendezvous
+from pipeline.training.job import TrainingJob
+from pipeline.training.launch import train, training_recipe
+from pipeline.training.rank_processes import (
+    RankError,
+    RankLaunch,
+    cores_of_ranks,
+    rank_command,
+    run_locally,
+)
+from pipeline.training.sampling import sample_coordinates
+from pipeline.training.training_log import read_entries
+
+pytest.importorskip("horovod", reason="Horovod is not installed")
+
+TRAIN = (
+    "import sys; from pathlib import Path; "
+    "from pipeline.training.job import TrainingJob; "
+    "from pipeline.training.launch import train; from pipeline.artifacts import Artifact; "
+    "job = TrainingJob.load(Path(sys.argv[1])); train(job.run, Artifact(str(job.coordinates), sys.argv[2]))"
+)
+"""A launching process of its own: what a Parsl worker does with the training task."""
+
+WEIGHTS_OF_EACH_RANK = """
+import sys, pathlib, numpy as np
+from pipeline.training import trainer
+from pipeline.training.job import TrainingJob
+folder = pathlib.Path(sys.argv[1])
+ranks = trainer.Ranks()
+subject = trainer.Trainer(TrainingJob.load(folder), ranks)
+subject.run()
+np.savez(folder / f"rank_{ranks.rank}.npz", **trainer.network_variables(subject._model))
+"""
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cells around random points, dark where two meet: `image` and `labels`, 40^3 voxels."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 40, (30, 3))
+    grid = np.moveaxis(np.indices((40, 40, 40)), 0, -1)
+    distances = np.sort(np.linalg.norm(grid[..., None, :] - points, axis=-1), axis=-1)
+    labels = np.argmin(np.linalg.norm(grid[..., None, :] - points, axis=-1), axis=-1) + 1
+    image = 180 - 120 * np.exp(-(((distances[..., 1] - distances[..., 0]) / 1.5) ** 2))
+    path = tmp_path_factory.mktemp("volume") / "volume.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = (image + rng.normal(0, 8, image.shape)).astype(np.uint8)
+        file["labels"] = labels.astype(np.uint32)
+    return path
+
+
+def make_run(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
+    """A run that trains a tiny network in a second or two, and its coordinates."""
+    document = {
+        "data": {"image": f"{volume}:image", "labels": f"{volume}:labels"},
+        "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2], "depth": 2, "features": 4},
+        "inference": {"tile": [40, 40, 40], "overlap": [10, 10, 10]},
+        "training": {
+            "box": "0:40,0:40,0:40",
+            "fovs": 1600,
+            "batch_size": 2,
+            "learning_rate": 0.005,
+            "report_every_steps": 40,
+            "checkpoint_every_steps": 100,
+            "sampling": {"radius": [4, 4, 4], "min_segment_voxels": 100, "coordinates": 500},
+            **training,
+        },
+    }
+    run = Run(folder, RunConfig.model_validate(document))
+    return run, sample_coordinates(run)
+
+
+@pytest.fixture(scope="module")
+def trained(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact]:
+    """An undisturbed training, and its weights."""
+    run, coordinates = make_run(tmp_path_factory.mktemp("undisturbed"), volume)
+    return run, train(run, coordinates)
+
+
+def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Artifact]) -> None:
+    run, _ = trained
+    entries = read_entries(run.training_log)
+    # 400 steps: every 40, and at the end of every round of 100
+    assert [entry["step"] for entry in entries] == sorted({*range(40, 401, 40), *range(100, 401, 100)})
+    assert [entry["fovs_seen"] for entry in entries] == [4 * entry["step"] for entry in entries]
+    assert entries[-1]["loss"] < 0.5 * entries[0]["loss"]
+    assert entries[-1]["f1"] > entries[0]["f1"]
+    assert list((run.logs_folder / "tensorboard").glob("events*"))
+
+
+def test_both_ranks_end_with_the_same_weights(volume: Path, tmp_path: Path) -> None:
+    run, coordinates = make_run(tmp_path, volume, fovs=80, checkpoint_every_steps=10)
+    TrainingJob(run, Path(coordinates.path), "fingerprint").save()
+    with rendezvous(2) as environments:
+        launch = RankLaunch([sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)], environments)
+        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
+    first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
+    assert len(first.files) == 10
+    assert all(np.array_equal(first[name], second[name]) for name in first.files)
+    final = Checkpoint.load(run.checkpoint_file, "fingerprint")
+    assert final is not None
+    assert all(np.array_equal(first[name], final.weights[name]) for name in first.files)
+
+
+def test_a_training_whose_rank_was_killed_resumes_to_the_same_bytes(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    undisturbed_run, undisturbed = trained
+    run, coordinates = make_run(tmp_path, volume)
+    killer = threading.Thread(target=kill_rank_after_first_checkpoint, args=(run, 1))
+    killer.start()
+    with pytest.raises(RankError, match=r"rank 1 was killed by signal 9"):
+        train(run, coordinates)
+    killer.join()
+    assert ranks_of(run) == []
+    fingerprint = training_recipe(run, coordinates).fingerprint
+    checkpoint = Checkpoint.load(run.checkpoint_file, fingerprint)
+    assert checkpoint is not None
+    assert 0 < checkpoint.steps < 400
+    assert not run.model_file.exists()
+
+    assert train(run, coordinates).sha256 == undisturbed.sha256
+
+    def without_speed(entry: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in entry.items() if name != "fovs_per_s"}
+
+    logs = [[without_speed(e) for e in read_entries(r.training_log)] for r in (run, undisturbed_run)]
+    assert logs[0] == logs[1]
+
+
+def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
+    run, coordinates = make_run(tmp_path, volume, fovs=400_000)
+    TrainingJob(run, Path(coordinates.path), "").save()
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(tmp_path), coordinates.sha256], cwd=Path(__file__).parents[3]
+    )
+    wait_until(lambda: run.checkpoint_file.exists())
+    assert len(ranks_of(run)) == 2
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    wait_until(lambda: ranks_of(run) == [])
+
+
+def test_a_checkpoint_of_another_training_is_ignored(trained: tuple[Run, Artifact]) -> None:
+    run, _ = trained
+    assert Checkpoint.load(run.checkpoint_file, "another fingerprint") is None
+
+
+def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Path) -> None:
+    with h5py.File(volume) as file:
+        image = file["image"][()].astype(np.float32)
+        labels = file["labels"][()]
+    image[20, 20, 20] = np.nan
+    spoiled = tmp_path / "spoiled.h5"
+    with h5py.File(spoiled, "w") as file:
+        file["image"], file["labels"] = image, labels
+    run, coordinates = make_run(tmp_path, spoiled)
+    with pytest.raises(InputError, match=r"spoiled.h5:image has 1 voxels .* NaN"):
+        train(run, coordinates)
+    assert not run.model_file.exists()
+
+
+def test_a_failing_rank_ends_the_others_and_its_last_words_are_quoted(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time\n"
+        "if os.environ['WHO'] == '1': sys.exit('no such luck')\n"
+        "print(os.getpid(), flush=True); time.sleep(600)"
+    )
+    launch = RankLaunch([sys.executable, "-c", script], [{"WHO": "0"}, {"WHO": "1"}])
+    with pytest.raises(RankError, match=r"(?s)rank 1 exited with status 1.*no such luck"):
+        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
+    assert not any(psutil.pid_exists(int(p)) for p in (tmp_path / "rank_0.log").read_text().split())
+
+
+def test_ranks_have_cores_of_their_own_where_there_are_enough() -> None:
+    assert cores_of_ranks([2, 3, 5, 7], ranks=2, threads_per_rank=2) == [[2, 3], [5, 7]]
+    assert cores_of_ranks([0, 1], ranks=3, threads_per_rank=1) == [[0, 1]] * 3
+
+
+def ranks_of(run: Run) -> list[psutil.Process]:
+    """Rank processes of this run folder that are alive."""
+    command = rank_command(run.folder)[1:]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline()[1:] == command and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def kill_rank_after_first_checkpoint(run: Run, rank: int) -> None:
+    wait_until(lambda: run.checkpoint_file.exists())
+    for process in ranks_of(run):
+        if process.environ()["HOROVOD_RANK"] == str(rank):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_torn_last_line_of_the_log_is_dropped(tmp_path: Path) -> None:
+    log = tmp_path / "training.jsonl"
+    log.write_text(json.dumps({"step": 1, "loss": 0.5}) + '\n{"step": 2, "lo')
+    assert read_entries(log) == [{"step": 1, "loss": 0.5}]

@@ -1,0 +1,107 @@
+"""Coordinates are balanced over the classes, fit their patches, and match a brute-force count."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import Sampling
+from pipeline.errors import InputError
+from pipeline.geometry import Box, Triple, triple
+from pipeline.training.sampling import EXCLUDED, draw_coordinates, partition
+
+SEGMENT_COUNTS = st.integers(1, 6)
+SEEDS = st.integers(0, 2**32 - 1)
+RADII = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))
+
+
+def blobs(shape: Triple, segments: int, seed: int) -> np.ndarray:
+    """Labels 0..segments of the nearest of some random points; 0 is unlabelled."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, shape, (segments + 1, 3))
+    grid = np.moveaxis(np.indices(shape), 0, -1)
+    return np.argmin(((grid[..., None, :] - points) ** 2).sum(-1), axis=-1).astype(np.uint32) * 7
+
+
+def fraction_by_hand(labels: np.ndarray, voxel: tuple[int, ...], radius: Triple) -> float:
+    window = labels[tuple(slice(max(0, v - r), v + r + 1) for v, r in zip(voxel, radius))]
+    return float(np.mean(window == labels[voxel]))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEGMENT_COUNTS, SEEDS, RADII, st.integers(0, 2))
+def test_partition_equals_counting_voxel_by_voxel(
+    segments: int, seed: int, radius: Triple, distance: int
+) -> None:
+    labels = blobs((9, 8, 7), segments, seed)
+    sampling = Sampling(
+        radius=radius,
+        thresholds=[0.11, 0.33, 0.57, 0.83],
+        min_segment_voxels=40,
+        boundary_distance=distance,
+    )
+    classes = partition(labels, sampling)
+    for voxel in itertools.product(*map(range, labels.shape)):
+        label = labels[voxel]
+        near_another = fraction_by_hand(labels, voxel, (distance, distance, distance)) < 1
+        if label == 0 or near_another or np.count_nonzero(labels == label) < 40:
+            assert classes[voxel] == EXCLUDED
+        else:
+            fraction = fraction_by_hand(labels, voxel, radius)
+            assert classes[voxel] == sum(fraction >= t for t in sampling.thresholds)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEGMENT_COUNTS, SEEDS, st.integers(1, 500))
+def test_every_occurring_class_is_drawn_equally_often(segments: int, seed: int, count: int) -> None:
+    box = Box.of_shape((20, 18, 22), start=(100, 200, 300))
+    radius = (3, 4, 5)
+    labels = blobs(box.shape, segments, seed)
+    sampling = Sampling(radius=(3, 3, 3), thresholds=[0.3, 0.5, 0.7], min_segment_voxels=1, coordinates=count)
+    inner = box.grow((-3, -4, -5))
+    classes = partition(labels, sampling)
+    occurring = set(classes[inner.slices(box.start)].ravel().tolist()) - {EXCLUDED}
+    if not occurring:
+        return
+    drawn = draw_coordinates(labels, box, radius, sampling, seed)
+    assert drawn.shape == (count, 3)
+    assert drawn.dtype == np.int32
+    assert all(inner.contains(Box.of_shape((1, 1, 1), triple(row))) for row in drawn.tolist())
+    counts = np.bincount(classes[tuple((drawn - box.start).T)], minlength=256)
+    shares = [counts[c] for c in occurring]
+    assert sum(shares) == count
+    assert max(shares) - min(shares) <= 1
+
+
+def test_a_small_class_repeats_its_voxels_evenly() -> None:
+    labels = np.full((9, 9, 9), 5, np.uint32)
+    sampling = Sampling(radius=(1, 1, 1), thresholds=[0.5], min_segment_voxels=1, coordinates=27 * 4 + 5)
+    drawn = draw_coordinates(labels, Box.of_shape((9, 9, 9)), (3, 3, 3), sampling, seed=3)
+    _, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert len(counts) == 27
+    assert set(counts.tolist()) == {4, 5}
+
+
+def test_the_seed_alone_decides_what_is_drawn() -> None:
+    box = Box.of_shape((20, 20, 20))
+    labels = blobs(box.shape, 5, 1)
+    sampling = Sampling(radius=(3, 3, 3), min_segment_voxels=1, coordinates=200)
+    first, again, other = (draw_coordinates(labels, box, (2, 2, 2), sampling, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_box_smaller_than_a_patch_is_refused() -> None:
+    box = Box.of_shape((20, 20, 20))
+    with pytest.raises(InputError, match=r"0:20,0:20,0:20.*\[21, 5, 5\]"):
+        draw_coordinates(np.ones(box.shape, np.uint32), box, (10, 2, 2), Sampling(), seed=1)
+
+
+def test_segments_that_are_all_too_small_are_refused() -> None:
+    box = Box.of_shape((20, 20, 20))
+    with pytest.raises(InputError, match="min_segment_voxels = 10000"):
+        draw_coordinates(np.ones(box.shape, np.uint32), box, (2, 2, 2), Sampling(), seed=1)

@@ -1,0 +1,47 @@
+"""The learning rate scales with the ranks, rises, holds and falls."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Training
+from pipeline.training.schedule import learning_rate, target_rate
+
+
+@pytest.mark.parametrize(("scaling", "expected"), [("none", 0.002), ("linear", 0.032), ("sqrt", 0.008)])
+def test_target_rate_scales_with_the_ranks(scaling: str, expected: float) -> None:
+    subject = Training.model_validate({"learning_rate": 0.002, "ranks": 16, "rate_scaling": scaling})
+    assert target_rate(subject) == pytest.approx(expected)
+
+
+def training(**changes: int) -> Training:
+    defaults = {"fovs": 1000, "warmup_fovs": 200, "decay_fovs": 400, "ranks": 2, "batch_size": 5}
+    return Training.model_validate({"learning_rate": 0.1, "rate_scaling": "none", **defaults, **changes})
+
+
+def test_warm_up_is_linear_in_fovs() -> None:
+    rates = [learning_rate(training(), seen) for seen in range(0, 200, 10)]
+    assert rates == pytest.approx([0.1 * (k + 1) / 20 for k in range(20)])
+
+
+def test_rate_holds_between_warm_up_and_decay() -> None:
+    assert {learning_rate(training(), seen) for seen in range(200, 601, 10)} == {0.1}
+
+
+def test_decay_is_half_a_cosine_down_to_zero() -> None:
+    assert learning_rate(training(), 700) == pytest.approx(0.1 * (1 + 0.5**0.5) / 2)
+    assert learning_rate(training(), 800) == pytest.approx(0.05)
+    assert learning_rate(training(), 1000) == pytest.approx(0)
+
+
+def test_without_warm_up_and_decay_the_rate_is_constant() -> None:
+    constant = training(warmup_fovs=0, decay_fovs=0)
+    assert {learning_rate(constant, seen) for seen in (0, 10, 500, 990, 1000)} == {0.1}
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 2000))
+def test_rate_never_exceeds_its_target_nor_falls_below_zero(warmup: int, decay: int, seen: int) -> None:
+    rate = learning_rate(training(warmup_fovs=warmup, decay_fovs=decay), seen)
+    assert 0 <= rate <= 0.1
