@@ -22,7 +22,7 @@ def make_phantom(run: Run) -> Artifact:
     settings = run.config.data.phantom
 
     def write(path: Path) -> None:
-        phantom = Phantom(settings.shape, settings.seed)
+        phantom = Phantom(settings.shape, settings.seed, settings.spacing)
         chunks = tuple(min(c, n) for c, n in zip(BLOCK, settings.shape))
         with h5py.File(path, "w") as file:
             for name, dtype in (("image", "uint8"), ("labels", "uint32")):

@@ -20,6 +20,8 @@ BLOCK: Triple = (64, 64, 64)
 WARP = 4.0
 """Standard deviation, in voxels, of the smooth warp that bends the straight axes."""
 
+RIPPLE = 1.3
+
 Floats = NDArray[np.float32]
 
 
@@ -45,7 +47,7 @@ class Phantom:
     about 0.28 to 0.72 of it.
     """
 
-    def __init__(self, shape: Triple, seed: int, spacing: float = 18.0) -> None:
+    def __init__(self, shape: Triple, seed: int, spacing: float = 15.0) -> None:
         self.box = Box.of_shape(shape)
         self._seed = seed
         self._reach = 1.3 * spacing
@@ -53,7 +55,8 @@ class Phantom:
         self._axes = grow_processes(shape, spacing, rng)
         self._mitochondria = grow_mitochondria(self._axes, rng)
         self._microtubules = grow_microtubules(self._axes, rng)
-        self._warp = [Waves(rng, wavelength=4.5 * spacing) for _ in range(3)]
+        self._bends = [Waves(rng, wavelength=4.5 * spacing) for _ in range(3)]
+        self._ripples = [Waves(rng, wavelength=1.7 * spacing) for _ in range(3)]
         self._tone = rng.normal(0, 1, self.n_labels + 1).astype(np.float32)
         self._visibility = Waves(rng, wavelength=40, count=12)
         self._brightness = Waves(rng, wavelength=200)
@@ -105,12 +108,12 @@ class Phantom:
         """Where each voxel of the block lies in the straight world of the rods; faces stay faces."""
         axes = _axes(block)
         positions = np.empty((3, *block.shape), np.float32)
-        for axis, (waves, size) in enumerate(zip(self._warp, self.box.shape)):
+        for axis, (bend, ripple, size) in enumerate(zip(self._bends, self._ripples, self.box.shape)):
             at = axes[axis]
             taper = np.clip(np.minimum(at + 0.5, size - at - 0.5) / 20, 0, 1)
             along = [1, 1, 1]
             along[axis] = -1
-            moved = waves(axes) * WARP * taper.reshape(along)
+            moved = (WARP * bend(axes) + RIPPLE * ripple(axes)) * taper.reshape(along)
             positions[axis] = moved + (at + 0.5).reshape(along)
         return positions
 
@@ -130,7 +133,7 @@ class Phantom:
         matrix = np.clip(0.5 - here.to_mitochondrion, 0, 1)
         level -= inner * matrix * (level - 95)
         level -= 25 * inner * _bump(here.to_mitochondrion, 0.9)
-        faint = np.clip(0.95 + 0.4 * self._visibility(axes), 0.3, 1)
+        faint = np.clip(1 + 0.35 * self._visibility(axes), 0.45, 1)
         level -= (level - 70) * faint * _bump(here.to_membrane, 1.1)
         level = 128 + (level - 135) * (1 + 0.12 * self._contrast(axes)) + 8 * self._brightness(axes)
         level += np.sqrt(np.clip(level, 20, None) / 128) * 12 * smooth_noise(block, seeds[2], 0.5)

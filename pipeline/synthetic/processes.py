@@ -11,8 +11,8 @@ from pipeline.geometry import Triple
 from pipeline.synthetic.noise import Waves
 from pipeline.synthetic.rods import Rods
 
-JITTER = 0.2
-"""Largest displacement of a node, in lattice spacings: disjoint edges stay 0.6 spacings apart."""
+JITTER = 0.25
+"""Largest displacement of a node, in lattice spacings: disjoint edges stay half a spacing apart."""
 
 MIN_NODES = 7
 """Lattice nodes of the smallest process."""
@@ -34,7 +34,7 @@ def grow_processes(shape: Triple, spacing: float, rng: np.random.Generator) -> R
     _, tree = _trees(len(nodes), edges)
     lone = np.setdiff1d(np.arange(len(nodes)), edges)
     edges = np.concatenate([edges, np.stack([lone, lone], axis=1)])
-    thickness = rng.uniform(-0.14, 0.14, tree.max() + 1)[tree] + rng.uniform(-0.08, 0.08, len(nodes))
+    thickness = rng.uniform(-0.13, 0.13, tree.max() + 1)[tree] + rng.uniform(-0.08, 0.08, len(nodes))
     radii = (0.5 + thickness) * spacing
     a, b = edges.T
     return Rods(
@@ -53,11 +53,11 @@ def _lattice_edges(
     index = np.arange(np.prod(counts)).reshape(counts)
     edges, costs = [], []
     for axis in range(3):
-        grain = Waves(rng, wavelength=7)([np.arange(n) for n in counts])
+        grain = Waves(rng, wavelength=6)([np.arange(n) for n in counts])
         first = np.take(index, np.arange(counts[axis] - 1), axis).ravel()
         second = np.take(index, np.arange(1, counts[axis]), axis).ravel()
         edges.append(np.stack([first, second], axis=1))
-        costs.append(rng.uniform(0, 1, len(first)) - 0.7 * grain.ravel()[first])
+        costs.append(rng.uniform(0, 1, len(first)) - 1.2 * grain.ravel()[first])
     return np.concatenate(edges), np.concatenate(costs)
 
 
@@ -73,7 +73,7 @@ def _forest(n_nodes: int, edges: NDArray[np.integer], costs: NDArray[np.floating
         if count == 1 or not small.any():
             return edges[chosen]
         degrees = np.bincount(edges[chosen].ravel(), minlength=n_nodes)
-        price = costs + 0.8 * np.maximum(0, degrees[edges] - 1).sum(axis=1)
+        price = costs + 1.5 * np.maximum(0, degrees[edges] - 1).sum(axis=1)
         ends = tree[edges]
         order = np.argsort(price, kind="stable")
         order = order[ends[order, 0] != ends[order, 1]]
