@@ -111,6 +111,8 @@ def _interrupt(signum: int, frame: object) -> NoReturn:
 
 def main() -> None:
     """Entry point of the `ffn-pipeline` command."""
+    # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     typer.run(full_pipeline)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -13,9 +14,9 @@ from pipeline.run_folder import Run
 from workflows.stages import Stage
 
 CONVENTIONS = {
-    "gt_foreground": "every labelled voxel; unsegmented ones count as one segment",
+    "gt_foreground": "every voxel; the unsegmented count as one segment",
     "filled": "unsegmented voxels take the nearest segment",
-    "both_foreground": "only voxels that are labelled and segmented",
+    "both_foreground": "voxels that are both labelled and segmented",
 }
 
 
@@ -26,7 +27,7 @@ def print_summary(run: Run, console: Console) -> None:
     folder = run.segmentation_folder
     console.print(
         f"segmentation  precomputed://file://{folder}"
-        f'\nlook at it    python -c "from cloudvolume import CloudVolume as V; '
+        f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
         f"V('precomputed://file://{folder}')[:].viewer()\""
         f"\neverything    {run.folder}",
         highlight=False,
@@ -36,21 +37,26 @@ def print_summary(run: Run, console: Console) -> None:
 
 def _print_scores(run: Run, console: Console) -> None:
     metrics = json.loads(run.metrics_file.read_text())
-    table = Table(title=f"Scores in {run.config.evaluation.box}", title_justify="left")
     columns = {"ARE": "are", "precision": "precision", "recall": "recall"}
     columns |= {"VOI split": "voi_split", "VOI merge": "voi_merge"}
-    table.add_column("convention")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scores by convention")
     for name in columns:
         table.add_column(name, justify="right")
-    table.add_column("which voxels")
-    for convention, meaning in CONVENTIONS.items():
+    for convention in CONVENTIONS:
         values = [metrics[convention][key] for key in columns.values()]
-        cells = ["-" if value is None else f"{value:.4f}" for value in values]
-        table.add_row(convention, *cells, meaning)
+        table.add_row(convention, *("-" if value is None else f"{value:.4f}" for value in values))
+    console.print()
     console.print(table)
     console.print(
-        f"coverage      {metrics['coverage']:.4f} of the labelled voxels are segmented", highlight=False
+        f"in {run.config.evaluation.box}, {metrics['coverage']:.1%} of it segmented; VOI in bits",
+        *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+        style="dim",
     )
+    console.print()
 
 
 def print_failures(run: Run, stages: list[Stage], console: Console) -> None:

@@ -1,0 +1,145 @@
+"""The whole workflow on a small phantom: real ranks, real workers, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
+
+RUN_FILE = """
+data:
+  image: phantom
+  labels: phantom
+  phantom: {shape: [48, 48, 112], seed: 3}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+training:
+  box: "0:48,0:48,0:56"
+  fovs: 400
+  checkpoint_every_steps: 20
+  report_every_steps: 10
+  sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 200}
+inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18], min_segment_voxels: 50}
+reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
+"""
+
+
+def start(folder: Path, run_dir: str, *options: str) -> subprocess.Popen[str]:
+    (folder / "small.yaml").write_text(RUN_FILE)
+    command = [sys.executable, str(PROGRAM), "--config", "small.yaml", "--run-dir", run_dir, *options]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    return output
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Processes that work in `folder` or name it on their command line."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(folder)) or str(folder) in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> str:
+    """What the first run printed."""
+    return finish(start(folder, "first"))
+
+
+def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, first: str) -> None:
+    from cloudvolume import CloudVolume
+
+    run = folder / "first"
+    assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "logs"} <= set(os.listdir(run))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) == {"coverage", "gt_foreground", "filled", "both_foreground"}
+    assert set(metrics["filled"]) == {"are", "precision", "recall", "voi_split", "voi_merge"}
+    volume = CloudVolume(f"file://{run / 'segmentation'}", progress=False)
+    assert volume.dtype == np.uint64
+    assert tuple(volume.volume_size) == (48, 48, 48)
+    assert tuple(volume.voxel_offset) == (64, 0, 0)
+    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground"):
+        assert shown in first
+
+
+def test_the_log_of_training_counts_every_fov(folder: Path, first: str) -> None:
+    lines = [json.loads(line) for line in (folder / "first/logs/training.jsonl").read_text().splitlines()]
+    assert lines[-1]["fovs_seen"] == 400
+    assert all(0 <= line["accuracy"] <= 1 for line in lines)
+
+
+def test_a_second_folder_gets_the_same_bytes(folder: Path, first: str) -> None:
+    finish(start(folder, "second", "--set", "site.workers=1"))
+    for part in ("segmentation", "model/ffn.h5", "metrics.json"):
+        one, other = folder / "first" / part, folder / "second" / part
+        if one.is_dir():
+            assert files(one) == files(other)
+        else:
+            assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_same_command_again_computes_nothing_again(folder: Path, first: str) -> None:
+    results = [folder / "first" / part for part in ("model/ffn.h5", "metrics.json")]
+    results += sorted((folder / "first" / "tiles").glob("*.h5"))
+    before = {path: path.stat().st_mtime_ns for path in results}
+    finish(start(folder, "first"))
+    assert {path: path.stat().st_mtime_ns for path in results} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
+def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
+    folder: Path, first: str, how: signal.Signals
+) -> None:
+    name = f"stopped_{how.name}"
+    process = start(folder, name)
+    log = folder / name / "logs" / "training.jsonl"
+    wait_for(log.exists)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL), output
+    wait_for(lambda: not processes_in(folder / name), timeout_s=15)
+    finish(start(folder, name))
+    assert files(folder / name / "segmentation") == files(folder / "first" / "segmentation")
+
+
+def wait_for(condition: object, timeout_s: float = 120) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
