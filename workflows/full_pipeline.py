@@ -8,6 +8,7 @@ Running the same command again goes on where the last run stopped.
 from __future__ import annotations
 
 import signal
+import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
 
