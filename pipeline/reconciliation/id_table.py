@@ -1,0 +1,61 @@
+"""IdTable: which segment of which tile is which segment of the whole volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import fastremap
+import h5py
+import numpy as np
+
+from pipeline.artifacts import Artifact
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class IdTable:
+    """Global ids of the segments of all tiles; those of tile t stand in rows offsets[t] to offsets[t + 1].
+
+    `offsets` is int64, one longer than there are tiles; `local_ids` uint32, ascending within a tile;
+    `global_ids` uint64, 1 to the number of segments in the volume.
+    """
+
+    offsets: np.ndarray
+    local_ids: np.ndarray
+    global_ids: np.ndarray
+
+    def of_tile(self, index: int) -> TileIds:
+        """The rows of one tile."""
+        rows = slice(*self.offsets[index : index + 2])
+        return TileIds(self.local_ids[rows], self.global_ids[rows])
+
+    def write(self, path: Path) -> None:
+        """Write an HDF5 file of which `read_tile_ids` reads one tile's part."""
+        with h5py.File(path, "w") as file:
+            file["offsets"] = self.offsets
+            file["local_ids"] = self.local_ids
+            file["global_ids"] = self.global_ids
+
+
+@dataclass(frozen=True)
+class TileIds:
+    """The part of an IdTable that is about one tile."""
+
+    local_ids: np.ndarray
+    global_ids: np.ndarray
+
+    def to_global(self, labels: np.ndarray) -> np.ndarray:
+        """Global ids, uint64, of an array of the tile's ids; 0 stays 0. Raises KeyError for an unknown id."""
+        mapping = dict(zip(self.local_ids.tolist(), self.global_ids.tolist()))
+        return fastremap.remap(labels.astype(np.uint64), {0: 0, **mapping}, in_place=True)
+
+
+def read_tile_ids(artifact: Artifact, index: int) -> TileIds:
+    """One tile's part of a written IdTable; raises InputError when the file cannot be read."""
+    try:
+        with h5py.File(artifact.path, "r") as file:
+            rows = slice(*file["offsets"][index : index + 2])
+            return TileIds(file["local_ids"][rows], file["global_ids"][rows])
+    except (OSError, KeyError) as error:
+        raise InputError(f"cannot read id table {artifact.path}: {error}") from error

@@ -1,0 +1,91 @@
+"""Decide, for the whole volume at once, which segments of which tiles are one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from pipeline import artifacts
+from pipeline.artifacts import Artifact, Recipe
+from pipeline.config import Reconciliation
+from pipeline.errors import InputError
+from pipeline.reconciliation.evidence import OverlapTable, TileEvidence, concatenate, read_evidence
+from pipeline.reconciliation.id_table import IdTable
+from pipeline.run_folder import Run
+
+VERSION = 1
+
+
+def merge(run: Run, evidence: Sequence[Artifact]) -> Artifact:
+    """Publish the IdTable of the whole volume, from the evidence of every tile in whatever order.
+
+    Raises InputError when a file of evidence cannot be read.
+    """
+    recipe = Recipe(
+        "merge",
+        VERSION,
+        run.config.reconciliation.model_dump(
+            mode="json", include={"min_overlap_voxels", "min_overlap_fraction"}
+        ),
+        {str(i): sha256 for i, sha256 in enumerate(sorted(e.sha256 for e in evidence))},
+    )
+    return artifacts.make(
+        run.reconciliation_folder / "id_table.h5",
+        recipe,
+        lambda path: merge_segments([read_evidence(e) for e in evidence], run.config.reconciliation).write(
+            path
+        ),
+    )
+
+
+def merge_segments(evidence: Sequence[TileEvidence], settings: Reconciliation) -> IdTable:
+    """Join segments along every overlap that `joins` accepts, and everything so connected.
+
+    Global ids are 1, 2, 3 ... in the order of each object's first segment, by tile and local id, so they do
+    not depend on the order of `evidence`. Raises InputError unless there is one for each tile 0, 1, 2 ...
+    """
+    evidence = sorted(evidence, key=lambda e: e.tile)
+    if [e.tile for e in evidence] != list(range(len(evidence))):
+        raise InputError(f"evidence is of the tiles {[e.tile for e in evidence]}; expected each tile once")
+    counts = [len(e.ids) for e in evidence]
+    local_ids = np.concatenate([np.zeros(0, np.uint32), *(e.ids for e in evidence)])
+    tile_of_node = np.repeat(np.arange(len(evidence)), counts)
+    nodes = _pack(tile_of_node, local_ids)
+
+    overlaps = concatenate([e.overlaps for e in evidence])
+    tile_a = np.repeat([e.tile for e in evidence], [len(e.overlaps) for e in evidence])
+    tile_b = np.concatenate([np.zeros(0, np.int64), *(e.neighbour for e in evidence)])
+    joined = joins(overlaps, settings)
+    a = np.searchsorted(nodes, _pack(tile_a[joined], overlaps.a[joined]))
+    b = np.searchsorted(nodes, _pack(tile_b[joined], overlaps.b[joined]))
+    return IdTable(
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        local_ids=local_ids,
+        global_ids=_component_numbers(len(nodes), a, b),
+    )
+
+
+def joins(overlaps: OverlapTable, settings: Reconciliation) -> np.ndarray:
+    """For every row whether its two segments are one object."""
+    smaller = np.minimum(overlaps.size_a, overlaps.size_b)
+    return (overlaps.shared >= settings.min_overlap_voxels) & (
+        overlaps.shared >= settings.min_overlap_fraction * smaller
+    )
+
+
+def _pack(tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
+    """One uint64 for a segment: sorted as (tile, local id) are."""
+    return tile.astype(np.uint64) << np.uint64(32) | local_id.astype(np.uint64)
+
+
+def _component_numbers(nodes: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The component of every node of the graph with edges a-b, numbered from 1 by their first nodes."""
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    number = np.empty(len(first), np.uint64)
+    number[np.argsort(first)] = np.arange(1, len(first) + 1)
+    return number[inverse]

@@ -1,0 +1,31 @@
+"""Read what a segmented tile holds."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+
+from pipeline.artifacts import Artifact
+from pipeline.errors import InputError
+from pipeline.geometry import Box, Tile
+
+DATASET = "segmentation"
+
+
+def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
+    """The tile's own ids, uint32 (z, y, x), in the part of `box` that the tile covers; 0 is unsegmented.
+
+    Raises InputError when the file cannot be read, or is not the segmentation of this tile's box.
+    """
+    part = tile.box & box
+    try:
+        with h5py.File(artifact.path, "r") as file:
+            labels = file[DATASET]
+            if labels.shape != tile.box.shape or labels.dtype != np.uint32:
+                raise InputError(
+                    f"{artifact.path}:{DATASET} is {labels.dtype} of shape {labels.shape}; "
+                    f"expected uint32 of shape {tile.box.shape}, of tile {tile.box}"
+                )
+            return labels[part.slices(tile.box.start)]
+    except (OSError, KeyError) as error:
+        raise InputError(f"cannot read tile {artifact.path}: {error}") from error

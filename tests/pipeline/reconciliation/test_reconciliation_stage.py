@@ -1,0 +1,185 @@
+"""From tile files to the precomputed volume, read back by CloudVolume itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import cc3d
+import h5py
+import numpy as np
+import pytest
+from cloudvolume import CloudVolume
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiled_volume import cut, make_run, relabelled_equally, write_tile
+
+from pipeline import artifacts
+from pipeline.artifacts import Artifact
+from pipeline.errors import InputError
+from pipeline.geometry import Box, Triple, triple
+from pipeline.reconciliation import blocks, find_evidence, merge, tiles_of_block, write_block
+from pipeline.run_folder import Run
+
+BOX = Box((3, 5, 7), (43, 45, 37))
+
+
+def known_segmentation(shape: Triple, seed: int = 1) -> np.ndarray:
+    """Segments of one piece each that fill most of the volume: cells around random points."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 7, [n // 6 + 1 for n in shape]).repeat(6, 0).repeat(6, 1).repeat(6, 2)
+    cells = noise[tuple(slice(n) for n in shape)].astype(np.uint32)
+    return cc3d.connected_components(cells, connectivity=26)
+
+
+def reconcile(run: Run, tiles: dict[int, Artifact], order: random.Random | None = None) -> list[Artifact]:
+    """All tasks of the stage, shuffled if asked; returns the artifacts in the order of names."""
+
+    def shuffled(things: list) -> list:
+        return order.sample(things, len(things)) if order else things
+
+    evidence = [find_evidence(run, tile, tiles) for tile in shuffled(list(run.grid))]
+    ids = merge(run, shuffled(evidence))
+    written = [write_block(run, block, ids, tiles) for block in shuffled(blocks(run))]
+    return sorted([*evidence, ids, *written], key=lambda a: a.path)
+
+
+def segment(run: Run, truth: np.ndarray, seed: int = 0) -> dict[int, Artifact]:
+    """Tile files of a known segmentation, under ids of their own."""
+    return {t.index: write_tile(run, t, cut(truth, run.inference_box, t, seed)) for t in run.grid}
+
+
+def read_back(run: Run) -> np.ndarray:
+    volume = CloudVolume(f"file://{run.segmentation_folder}", fill_missing=False, progress=False)
+    return np.asarray(volume[:])[..., 0].T
+
+
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_a_known_segmentation_comes_back_through_files(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    def draw(low: int, high: int | Triple) -> Triple:
+        most = triple(high) if isinstance(high, tuple) else (high, high, high)
+        return triple([data.draw(st.integers(low, n)) for n in most])
+
+    tile, shape, start, chunk = draw(9, 40), draw(1, 40), draw(0, 9), draw(5, 20)
+    overlap = draw(1, triple([t // 2 for t in tile]))
+    block = triple([c * n for c, n in zip(chunk, draw(1, 3))])
+    seed = data.draw(st.integers(0, 99))
+    run = make_run(
+        tmp_path_factory.mktemp("run"), Box.of_shape(shape, start), tile, overlap, chunk=chunk, block=block
+    )
+    truth = known_segmentation(shape, seed)
+    reconcile(run, segment(run, truth, seed), random.Random(seed))
+    assert relabelled_equally(read_back(run), truth)
+
+
+def test_cloudvolume_finds_the_volume_where_the_image_is(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    reconcile(run, segment(run, known_segmentation(BOX.shape)))
+    volume = CloudVolume(f"file://{run.segmentation_folder}", progress=False)
+    assert volume.layer_type == "segmentation"
+    assert volume.dtype == np.uint64
+    assert volume.resolution.tolist() == [4, 8, 40]
+    assert volume.voxel_offset.tolist() == [7, 5, 3]
+    assert volume.volume_size.tolist() == [30, 40, 40]
+    assert volume.chunk_size.tolist() == [8, 8, 8]
+    expected = read_back(run)[10:12, 20:25, 1:9]
+    np.testing.assert_array_equal(np.asarray(volume[8:16, 25:30, 13:15])[..., 0].T, expected)
+
+
+def test_two_runs_give_the_same_bytes_whatever_the_order_of_tasks(tmp_path: Path) -> None:
+    truth = known_segmentation(BOX.shape)
+    runs = [make_run(tmp_path / name, BOX, (16, 16, 16), (5, 4, 3)) for name in ("a", "b")]
+    made = [reconcile(run, segment(run, truth), random.Random(i)) for i, run in enumerate(runs)]
+    assert [a.sha256 for a in made[0]] == [a.sha256 for a in made[1]]
+    first, second = (
+        {p.relative_to(run.folder): p.read_bytes() for p in run.segmentation_folder.rglob("*") if p.is_file()}
+        for run in runs
+    )
+    assert first == second
+    assert len(first) == 1 + 5 * 5 * 4  # info and the chunks; nothing temporary
+
+
+def test_the_record_of_a_block_lists_its_chunks_and_their_sums(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    made = reconcile(run, segment(run, known_segmentation(BOX.shape)))
+    listed: dict[str, dict] = {}
+    for artifact in made:
+        if artifact.path.endswith(".json"):
+            listed.update(json.loads(Path(artifact.path).read_text()))
+    on_disk = [p for p in run.segmentation_folder.rglob("*") if p.is_file() and p.name != "info"]
+    assert listed == {
+        str(p.relative_to(run.segmentation_folder)): {
+            "size": p.stat().st_size,
+            "sha256": artifacts.file_sha256(p),
+        }
+        for p in on_disk
+    }
+
+
+def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    tiles = segment(run, known_segmentation(BOX.shape))
+    reconcile(run, tiles)
+    chunks = sorted(p for p in run.segmentation_folder.rglob("*-*") if p.is_file())
+    before = {p: p.read_bytes() for p in chunks}
+    kept = chunks[-1].stat().st_mtime_ns
+    chunks[0].unlink()
+    reconcile(run, tiles)
+    assert {p: p.read_bytes() for p in chunks} == before
+    chunks[0].write_bytes(before[chunks[0]][:-1])
+    reconcile(run, tiles)
+    assert {p: p.read_bytes() for p in chunks} == before
+    assert chunks[-1].stat().st_mtime_ns == kept
+
+
+def test_where_the_core_is_blank_another_tile_speaks(tmp_path: Path) -> None:
+    run = make_run(tmp_path, Box.of_shape((10, 10, 28)), (10, 10, 18), (0, 0, 8))
+    left, right = (np.ones(t.box.shape, np.uint32) for t in run.grid)
+    left[:, :, 11:13] = 0  # in its core, and the right tile has it
+    left[:, :, 5] = 0  # in its core, and no other tile covers it
+    right[:, :, 3:6] = 0  # 13 to 15 of the volume: the core of the left one ends at 14
+    tiles = {t.index: write_tile(run, t, labels) for t, labels in zip(run.grid, (left, right))}
+    reconcile(run, tiles)
+    expected = np.ones((10, 10, 28))
+    expected[:, :, 5] = 0
+    np.testing.assert_array_equal(read_back(run), expected)
+
+
+def test_blocks_partition_the_box_and_know_their_tiles(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 17, 18), (4, 5, 6))
+    assert sum(b.size for b in blocks(run)) == BOX.size
+    for block in blocks(run):
+        assert BOX.contains(block)
+        assert all((a - o) % 8 == 0 for a, o in zip(block.start, BOX.start))
+        assert tiles_of_block(run, block) == [t for t in run.grid if not (t.box & block).is_empty]
+
+
+def test_evidence_that_exists_is_not_looked_for_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    tiles = segment(run, known_segmentation(BOX.shape))
+    tile = next(iter(run.grid))
+    first = find_evidence(run, tile, tiles)
+    Path(tiles[tile.index].path).unlink()
+    assert find_evidence(run, tile, tiles) == first
+
+
+def test_a_tile_of_another_shape_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    tiles = segment(run, known_segmentation(BOX.shape))
+    tile = next(iter(run.grid))
+    with h5py.File(tiles[0].path, "w") as file:
+        file["segmentation"] = np.zeros((16, 16, 15), np.uint32)
+    with pytest.raises(InputError, match=r"shape \(16, 16, 15\); expected uint32 of shape \(16, 16, 16\)"):
+        find_evidence(run, tile, tiles)
+
+
+def test_a_missing_tile_file_is_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    tiles = segment(run, known_segmentation(BOX.shape))
+    Path(tiles[1].path).unlink()
+    with pytest.raises(InputError, match=Path(tiles[1].path).name):
+        find_evidence(run, next(iter(run.grid)), tiles)
