@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -77,6 +78,7 @@ class Example:
         self.pom = np.full(image.shape, PAD_LOGIT, np.float32)
         self.radius = patch_radius(network)
         self.pom[self.radius] = SEED_LOGIT
+        self.reach = reach(network)
         self._network = network
 
     def flood(self, moves: Moves) -> FovStream:
@@ -124,7 +126,7 @@ Moves = Iterator[Triple]
 def fixed_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
     """The centre, then the six positions at +-deltas in random order, where the POM reaches the threshold."""
     yield 0, 0, 0
-    steps = [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
+    steps = face_steps(deltas)
     for index in rng.permutation(len(steps)):
         if example.reaches(steps[index]):
             yield steps[index]
@@ -189,6 +191,21 @@ def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.
         return np.ascontiguousarray(np.transpose(array, order)[flips])
 
     return apply
+
+
+@lru_cache(maxsize=1)
+def reach(network: Network) -> np.ndarray:
+    """Which voxels of a patch some FOV of the fixed moves covers: all but its edges and corners; bool."""
+    centre = Box.of_shape((1, 1, 1), patch_radius(network))
+    covered = np.zeros([2 * r + 1 for r in patch_radius(network)], bool)
+    for step in [(0, 0, 0), *face_steps(network.deltas)]:
+        covered[centre.translate(step).grow(triple([f // 2 for f in network.fov])).slices()] = True
+    return covered
+
+
+def face_steps(deltas: Triple) -> list[Triple]:
+    """The six moves by deltas along one axis."""
+    return [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
 
 
 def patch_radius(network: Network) -> Triple:

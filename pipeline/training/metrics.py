@@ -26,10 +26,13 @@ class Tally:
         self.steps += 1
 
     def add_example(self, example: Example) -> None:
-        """Compare a finished example's POM with its labels, over the whole patch, at probability 0.9."""
-        found = example.pom >= MOVE_LOGIT
-        both = int(np.count_nonzero(found & example.inside))
-        positives, wanted = int(np.count_nonzero(found)), int(np.count_nonzero(example.inside))
+        """Compare a finished example's POM at probability 0.9 with its labels, where a FOV could have been.
+
+        Where the network did not dare to move counts too; the patch's corners, which no move reaches, do not.
+        """
+        found, inside = example.pom[example.reach] >= MOVE_LOGIT, example.inside[example.reach]
+        both = int(np.count_nonzero(found & inside))
+        positives, wanted = int(np.count_nonzero(found)), int(np.count_nonzero(inside))
         self.true_positives += both
         self.false_positives += positives - both
         self.false_negatives += wanted - both
