@@ -1,0 +1,193 @@
+"""The laws of boxes and of the grid of tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.geometry import Box, Tile, TileGrid, Triple, triple
+
+any_case = settings(deadline=None)
+
+
+def triples(low: int, high: int) -> st.SearchStrategy[Triple]:
+    number = st.integers(low, high)
+    return st.tuples(number, number, number)
+
+
+@st.composite
+def boxes(draw: st.DrawFn, least: int = 1) -> Box:
+    """Boxes of `least` to 12 voxels a side, with corners on both sides of the origin."""
+    return Box.of_shape(draw(triples(least, 12)), draw(triples(-20, 20)))
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> TileGrid:
+    """Grids of up to 5 tiles an axis, with overlaps from none to all but one voxel."""
+    tile = draw(triples(1, 9))
+    overlap = triple([draw(st.integers(0, t - 1)) for t in tile])
+    shape = triple([draw(st.integers(1, t + 4 * (t - o))) for t, o in zip(tile, overlap)])
+    return TileGrid(Box.of_shape(shape, draw(triples(-9, 9))), tile, overlap)
+
+
+def count(parts: list[Box], whole: Box) -> np.ndarray:
+    """How many of the parts hold each voxel of the whole."""
+    counts = np.zeros(whole.shape, int)
+    for part in parts:
+        counts[(part & whole).slices(whole.start)] += 1
+    return counts
+
+
+def voxels(box: Box) -> set[Triple]:
+    """The voxels of a box, as a set of positions."""
+    (z0, y0, x0), (z1, y1, x1) = box.start, box.stop
+    return {(z, y, x) for z in range(z0, z1) for y in range(y0, y1) for x in range(x0, x1)}
+
+
+@any_case
+@given(boxes())
+def test_a_box_is_what_its_text_says(box: Box) -> None:
+    assert Box.parse(str(box)) == box
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1:2,3:4", "1:2,3:4,5:6,7:8", "1:2,3:4,5", "a:b,c:d,e:f", "1:2:3,4:5,6:7"]
+)
+def test_text_that_is_no_box_is_refused_with_the_form_expected(text: str) -> None:
+    with pytest.raises(ValueError, match="is not of the form z0:z1,y0:y1,x0:x1"):
+        Box.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0:0,0:5,0:5", "0:5,3:2,0:5"])
+def test_an_empty_box_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        Box.parse(text)
+
+
+@pytest.mark.parametrize("value", [(1, 2), (1, 2, 3, 4), 5, "123"])
+def test_a_triple_is_three_numbers(value: object) -> None:
+    with pytest.raises(ValueError, match="expected three numbers z, y, x"):
+        triple(value)
+
+
+@any_case
+@given(boxes(least=0), boxes(least=0))
+def test_intersection_and_containment_are_those_of_sets_of_voxels(a: Box, b: Box) -> None:
+    assert voxels(a & b) == voxels(a) & voxels(b)
+    assert a.contains(b) == (voxels(b) <= voxels(a))
+    assert a.size == len(voxels(a))
+    assert a.is_empty == (not voxels(a))
+
+
+@any_case
+@given(boxes(), triples(-9, 9), triples(0, 5))
+def test_moving_back_and_shrinking_again_give_the_box(box: Box, offset: Triple, margin: Triple) -> None:
+    back = triple([-n for n in offset])
+    assert box.translate(offset).translate(back) == box
+    assert box.translate(offset).shape == box.shape
+    grown = box.grow(margin)
+    assert grown.contains(box)
+    assert grown.grow(triple([-n for n in margin])) == box
+
+
+@any_case
+@given(boxes(), boxes())
+def test_slices_pick_the_box_out_of_an_array(whole: Box, other: Box) -> None:
+    part = whole & other
+    coordinates = np.stack(np.meshgrid(*map(np.arange, whole.start, whole.stop), indexing="ij"), axis=-1)
+    if not part.is_empty:
+        picked = coordinates[part.slices(whole.start)]
+        assert picked.shape[:3] == part.shape
+        assert tuple(picked[0, 0, 0]) == part.start
+
+
+@any_case
+@given(boxes(), triples(1, 7))
+def test_blocks_partition_the_box_and_are_aligned_to_the_origin(box: Box, shape: Triple) -> None:
+    blocks = box.blocks(shape)
+    assert (count(blocks, box) == 1).all()
+    assert sum(block.size for block in blocks) == box.size
+    for block in blocks:
+        for a, b, s, first, end in zip(block.start, block.stop, shape, box.start, box.stop):
+            assert a % s == 0 or a == first
+            assert b % s == 0 or b == end
+            assert b - a <= s
+
+
+@any_case
+@given(grids())
+def test_tiles_cover_the_box_and_cores_partition_it(grid: TileGrid) -> None:
+    tiles = list(grid)
+    assert (count([t.box for t in tiles], grid.box) >= 1).all()
+    assert (count([t.core for t in tiles], grid.box) == 1).all()
+    assert sum(t.core.size for t in tiles) == grid.box.size
+    assert all(grid.box.contains(t.box) and t.box.contains(t.core) and not t.core.is_empty for t in tiles)
+    assert grid.tiled_voxels == sum(t.box.size for t in tiles)
+
+
+@any_case
+@given(grids())
+def test_tiles_are_as_large_as_asked_and_overlap_at_least_as_asked(grid: TileGrid) -> None:
+    expected = triple([min(t, n) for t, n in zip(grid.tile_shape, grid.box.shape)])
+    _, ny, nx = grid.shape
+    tiles = list(grid)
+    assert all(t.box.shape == expected for t in tiles)
+    for axis, step in enumerate((ny * nx, nx, 1)):
+        for tile in tiles:
+            if tile.index // step % grid.shape[axis] + 1 < grid.shape[axis]:
+                shared = tile.box & tiles[tile.index + step].box
+                assert shared.shape[axis] >= grid.overlap[axis]
+
+
+@any_case
+@given(grids())
+def test_a_core_is_where_its_tile_is_the_nearest_by_its_centre(grid: TileGrid) -> None:
+    """So no voxel of a core lies closer to its tile's border than it does in another tile."""
+
+    def distance(tile: Tile, voxel: Triple) -> int:
+        middles = (a + b for a, b in zip(tile.box.start, tile.box.stop))
+        return sum(abs(2 * v + 1 - m) for v, m in zip(voxel, middles))
+
+    tiles = list(grid)
+    for tile in tiles:
+        for voxel in (tile.core.start, triple([b - 1 for b in tile.core.stop])):
+            holders = [t for t in tiles if t.box.contains(Box.of_shape((1, 1, 1), voxel))]
+            assert distance(tile, voxel) == min(distance(t, voxel) for t in holders)
+
+
+@any_case
+@given(grids())
+def test_tiles_are_numbered_in_order_and_named_apart(grid: TileGrid) -> None:
+    tiles = list(grid)
+    assert [t.index for t in tiles] == list(range(len(grid)))
+    assert [t.box.start for t in tiles] == sorted(t.box.start for t in tiles)
+    assert len({t.name for t in tiles}) == len(tiles)
+
+
+@any_case
+@given(grids(), boxes(least=0))
+def test_tiles_intersecting_a_box_are_those_that_share_voxels_with_it(grid: TileGrid, box: Box) -> None:
+    assert grid.intersecting(box) == [t for t in grid if not (t.box & box).is_empty]
+
+
+@any_case
+@given(grids())
+def test_pairs_are_exactly_the_tiles_that_share_voxels(grid: TileGrid) -> None:
+    tiles = list(grid)
+    expected = [(a, b) for a in tiles for b in tiles if a.index < b.index and not (a.box & b.box).is_empty]
+    assert grid.pairs() == expected
+    for tile in tiles:
+        assert grid.neighbours(tile) == [b for b in tiles if b != tile and not (b.box & tile.box).is_empty]
+
+
+@pytest.mark.parametrize("overlap", [(0, 0, 8), (0, -1, 0)])
+def test_an_overlap_that_leaves_nothing_of_the_tile_is_refused(overlap: Triple) -> None:
+    with pytest.raises(ValueError, match="must be at least 0 and less than the tile's 8"):
+        TileGrid(Box.of_shape((20, 20, 20)), (8, 8, 8), overlap)
+
+
+def test_an_empty_box_has_no_grid() -> None:
+    with pytest.raises(ValueError, match="nothing to tile"):
+        TileGrid(Box((0, 0, 0), (0, 5, 5)), (3, 3, 3), (1, 1, 1))
