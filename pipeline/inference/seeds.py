@@ -17,11 +17,14 @@ def find_seeds(image: np.ndarray) -> list[Triple]:
 
     `image` is a (z, y, x) array. An edge is a voxel whose Sobel gradient magnitude exceeds its
     gaussian mean over the neighbourhood; seeds are local maxima of the distance to the edges, more than
-    three voxels apart and from the faces. The same image gives the same seeds on every machine.
+    three voxels apart and from the faces; an image without edges has none. The same image gives the
+    same seeds on every machine.
     This is the "PolicyPeaks" of Januszewski et al. 2018.
     """
     gradient = ndimage.generic_gradient_magnitude(image.astype(np.float32), ndimage.sobel)
     edges = gradient > ndimage.gaussian_filter(gradient, EDGE_SIGMA, mode="reflect")
+    if not edges.any():
+        return []  # a blank image: there is nothing to segment, and no distance to take
     distance = ndimage.distance_transform_edt(~edges).astype(np.float32)
     # Plateaus of equal distance have one maximum each once a fixed, tiny noise breaks the ties.
     noise = np.random.RandomState(42).random_sample(distance.shape) * 1e-4

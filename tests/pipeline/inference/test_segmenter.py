@@ -1,0 +1,188 @@
+"""Segmenter: image and network in, a file of labels out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.artifacts import Artifact, file_sha256
+from pipeline.config import Network, RunConfig
+from pipeline.geometry import Box, Tile
+from pipeline.inference.segmenter import block_with_context, read_mirrored, segment_tile
+from pipeline.run_folder import Run
+from pipeline.volumes import open_image, open_volume
+from pipeline.weights import write_weights
+
+NETWORK = Network(fov=(7, 7, 7), deltas=(2, 2, 2), depth=1, features=2)
+
+
+@pytest.fixture(scope="module")
+def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bright blocks of different sizes on a dark ground, uint8."""
+    rng = np.random.default_rng(2)
+    image = np.full((40, 44, 48), 60, np.uint8)
+    image[2:18, 2:40, 3:20] = 200
+    image[22:38, 3:42, 2:22] = 190
+    image[2:38, 4:40, 26:46] = 210
+    image += rng.integers(0, 20, image.shape, np.uint8)
+    path = tmp_path_factory.mktemp("image") / "image.h5"
+    with h5py.File(path, "w") as file:
+        file["raw"] = image
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A network set by hand: it takes bright voxels into the object, and leaves dark ones out."""
+    path = tmp_path_factory.mktemp("model") / "ffn.h5"
+    names = (
+        "conv0_a/kernel",
+        "conv0_a/bias",
+        "conv0_b/kernel",
+        "conv0_b/bias",
+        "conv_lom/kernel",
+        "conv_lom/bias",
+    )
+    shapes = ((3, 3, 3, 2, 2), (2,), (3, 3, 3, 2, 2), (2,), (1, 1, 1, 2, 1), (1,))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in zip(names, shapes)}
+    weights["conv0_a/kernel"][1, 1, 1, 0] = (1, -1)  # bright, dark
+    weights["conv0_b/kernel"][1, 1, 1] = np.eye(2)
+    weights["conv_lom/kernel"][0, 0, 0, :, 0] = (4, -4)
+    write_weights(weights, NETWORK, path)
+    return Artifact(str(path), file_sha256(path))
+
+
+def make_run(folder: Path, image_file: Path, **inference: Any) -> Run:
+    settings = {
+        "box": "0:40,0:44,0:48",
+        "tile": (40, 44, 30),
+        "overlap": (0, 0, 12),
+        "min_segment_voxels": 200,
+    }
+    document = {
+        "data": {"image": f"{image_file}:raw"},
+        "network": NETWORK.model_dump(),
+        "inference": {**settings, **inference},
+    }
+    return Run(folder, RunConfig.model_validate(document))
+
+
+def read_tile(artifact: Artifact) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    with h5py.File(artifact.path) as file:
+        return file["segmentation"][()], file["segments"][()], dict(file.attrs)
+
+
+def test_a_tile_file_holds_labels_segments_and_how_they_were_made(
+    tmp_path: Path, image_file: Path, model: Artifact
+) -> None:
+    run = make_run(tmp_path, image_file)
+    _, tile = run.grid
+    labels, segments, attributes = read_tile(segment_tile(run, tile, model))
+    image = open_image(run).read(tile.box)
+    assert labels.dtype == np.uint32
+    assert labels.shape == tile.box.shape
+    # the FOV wanders through uniform blocks at random, so that it misses some of what is bright
+    assert np.mean(labels[image > 150] > 0) > 0.4
+    assert not labels[image < 100].any()
+    ids, voxels = np.unique(labels[labels > 0], return_counts=True)
+    np.testing.assert_array_equal(segments["id"], ids)
+    np.testing.assert_array_equal(segments["voxels"], voxels)
+    assert attributes["box"] == str(tile.box)
+    assert attributes["engine"] == "openvino"
+    assert attributes["calls"] >= segments["calls"].sum() > 0
+    for row in segments:
+        seed = (int(row["z"]), int(row["y"]), int(row["x"]))
+        inside = tuple(p - o for p, o in zip(seed, tile.box.start))
+        if tile.box.contains(Box.of_shape((1, 1, 1), seed)):
+            assert labels[inside] == row["id"]
+
+
+def test_the_same_run_in_two_folders_gives_the_same_bytes(
+    tmp_path: Path, image_file: Path, model: Artifact
+) -> None:
+    made = []
+    for name in ("a", "b"):
+        run = make_run(tmp_path / name, image_file)
+        made.append(segment_tile(run, next(iter(run.grid)), model))
+    first, second = (Path(artifact.path).read_bytes() for artifact in made)
+    assert first == second
+
+
+def test_a_finished_tile_is_not_segmented_again_even_with_more_threads(
+    tmp_path: Path, image_file: Path, model: Artifact
+) -> None:
+    run = make_run(tmp_path, image_file)
+    tile = next(iter(run.grid))
+    artifact = segment_tile(run, tile, model)
+    changed = Path(artifact.path).stat().st_mtime_ns
+    site = run.config.site.model_copy(update={"threads_per_worker": 2, "workers": 7})
+    again = Run(run.folder, run.config.model_copy(update={"site": site}))
+    assert segment_tile(again, tile, model) == artifact
+    assert Path(artifact.path).stat().st_mtime_ns == changed
+
+
+@pytest.mark.parametrize("change", [{"move_threshold": 0.8}, {"reflect": False}, {"deltas": (1, 2, 2)}])
+def test_a_setting_that_matters_makes_the_tile_again(
+    tmp_path: Path, image_file: Path, model: Artifact, change: dict[str, Any]
+) -> None:
+    run = make_run(tmp_path, image_file)
+    tile = next(iter(run.grid))
+    changed = Path(segment_tile(run, tile, model).path).stat().st_mtime_ns
+    artifact = segment_tile(make_run(tmp_path, image_file, **change), tile, model)
+    assert Path(artifact.path).stat().st_mtime_ns != changed
+
+
+def test_progress_ends_with_every_seed_done(tmp_path: Path, image_file: Path, model: Artifact) -> None:
+    run = make_run(tmp_path, image_file)
+    tile = next(iter(run.grid))
+    _, segments, attributes = read_tile(segment_tile(run, tile, model))
+    last = json.loads(run.tile_log(tile).read_text().splitlines()[-1])
+    assert last["seeds"] == last["seeds_total"] > 0
+    assert last["calls"] == attributes["calls"]
+    assert last["segments"] >= len(segments)
+    assert 0 < last["seconds_in_network"] <= last["seconds"]
+
+
+def test_context_is_added_only_where_a_tile_ends_with_the_inference_box(
+    tmp_path: Path, image_file: Path
+) -> None:
+    run = make_run(tmp_path, image_file)
+    left, right = run.grid
+    assert str(block_with_context(run, left)) == "-3:43,-3:47,-3:30"
+    assert str(block_with_context(run, right)) == "-3:43,-3:47,18:51"
+    plain = make_run(tmp_path, image_file, reflect=False)
+    assert block_with_context(plain, left) == left.box
+
+
+def test_context_is_the_image_inside_the_volume_and_its_mirror_image_outside(
+    tmp_path: Path, image_file: Path
+) -> None:
+    image = open_image(make_run(tmp_path, image_file))
+    voxels = image.read(image.box)
+    block = read_mirrored(image, Box((-3, 5, 40), (20, 44, 50)))
+    np.testing.assert_array_equal(block[3:, :, :8], voxels[:20, 5:, 40:])
+    np.testing.assert_array_equal(block[:3, :, :8], voxels[3:0:-1, 5:, 40:])
+    np.testing.assert_array_equal(block[3:, :, 8:], voxels[:20, 5:, 46:44:-1])
+
+
+def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Path) -> None:
+    box = Box.parse("60:97,80:117,80:117")
+    document = {
+        "data": {"folder": str(fib25), "image": "grayscale_maps.h5:raw"},
+        "inference": {"box": str(box), "tile": box.shape, "overlap": (0, 0, 0), "deltas": (12, 12, 12)},
+        "site": {"threads_per_worker": 2},
+    }
+    run = Run(tmp_path, RunConfig.model_validate(document))
+    published = Artifact(str(fib25 / "checkpoint" / "model.ckpt-27465036"), "published")
+    labels, segments, _ = read_tile(segment_tile(run, Tile(0, box, box), published))
+    truth = open_volume(f"{fib25}/groundtruth_z000_125.h5:stack").read(box)
+    assert len(segments) >= 3
+    assert np.mean(labels > 0) > 0.4
+    largest_shares = [np.bincount(truth[labels == row["id"]]).max() for row in segments]
+    # the rest are voxels of the borders, where truth and network draw the line differently
+    assert sum(largest_shares) > 0.85 * segments["voxels"].sum()
