@@ -33,6 +33,8 @@ def train_rank(job: TrainingJob) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(training.threads_per_rank)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
+    # TensorFlow 2.18's remapper gives up on this graph, with an error message on every start
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     keras.utils.set_random_seed(job.run.config.seed)
     keras.mixed_precision.set_global_policy(keras_policy(training.precision))
     ranks = Ranks()
