@@ -6,14 +6,17 @@ from random import Random
 
 import cc3d
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiled_volume import cut, relabelled_equally
 
 from pipeline.config import Reconciliation
+from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, TileGrid, triple
-from pipeline.reconciliation import IdTable, merge_segments, overlap_evidence
+from pipeline.reconciliation import IdTable, OverlapTable, merge_segments, overlap_evidence
 from pipeline.reconciliation.evidence import TileEvidence, concatenate
+from pipeline.reconciliation.merge import joins
 
 ANY_TOUCH = Reconciliation(min_overlap_voxels=1)
 
@@ -47,6 +50,7 @@ def evidence_of(grid: TileGrid, labels: dict[int, np.ndarray]) -> list[TileEvide
 
 
 def part(tile: Tile, box: Box, labels: dict[int, np.ndarray]) -> np.ndarray:
+    """The labels that a tile has in a part of its box."""
     return labels[tile.index][box.slices(tile.box.start)]
 
 
@@ -121,3 +125,43 @@ def test_ids_do_not_depend_on_the_order_of_the_evidence(grid: TileGrid, seed: in
     _, first = np.unique(expected.global_ids, return_index=True)
     assert (np.diff(first) > 0).all()
     assert len(first) == expected.global_ids.max(initial=0)
+
+
+@pytest.mark.parametrize(
+    ("shared", "size_a", "size_b", "joined"),
+    [
+        (1000, 1000, 1000, True),
+        (99, 99, 99, False),  # too few voxels to tell
+        (700, 1000, 1000, True),
+        (450, 1000, 1000, False),  # less than half of either
+        (400, 400, 1000, True),  # a piece of a segment that one tile has split
+        (200, 200, 1000, False),  # as much the smaller part of a false merger
+        (200, 1000, 200, False),
+    ],
+)
+def test_segments_are_one_when_they_share_enough_of_both(
+    shared: int, size_a: int, size_b: int, joined: bool
+) -> None:
+    row = (np.array([n]) for n in (1, 1, shared, size_a, size_b))
+    settings = Reconciliation(min_overlap_voxels=100, min_overlap_fraction=0.5, min_larger_fraction=0.3)
+    assert joins(OverlapTable(*row), settings).tolist() == [joined]
+
+
+def test_a_false_merger_in_one_tile_does_not_spread_to_the_others() -> None:
+    """Two fibres run through three tiles; the middle one has merged them over the first overlap's edge."""
+    grid = TileGrid(Box.of_shape((20, 20, 60)), (20, 20, 30), (0, 0, 15))
+    truth = np.ones(grid.box.shape, np.uint32)
+    truth[:, 16:] = 2
+    labels = {t.index: cut(truth, grid.box, t, seed=3) for t in grid}
+    labels[1][:] = 1
+    ids = merge_segments(evidence_of(grid, labels), Reconciliation())
+    first, last = (ids.of_tile(i).to_global(labels[i]) for i in (0, 2))
+    assert first[0, 0, 0] == last[0, 0, 0]
+    assert first[0, 0, 0] not in (first[0, 19, 0], last[0, 19, 0])
+
+
+def test_evidence_that_is_missing_a_tile_is_refused() -> None:
+    grid = TileGrid(Box.of_shape((4, 4, 9)), (4, 4, 4), (0, 0, 1))
+    evidence = evidence_of(grid, {t.index: np.ones(t.box.shape, np.uint32) for t in grid})
+    with pytest.raises(InputError, match=r"tiles \[0, 2\]; expected each tile once"):
+        merge_segments([evidence[2], evidence[0]], ANY_TOUCH)
