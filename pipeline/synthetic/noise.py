@@ -10,11 +10,17 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.geometry import Box, triple
 
-Axes = Sequence[NDArray[np.integer] | NDArray[np.floating]]
+Floats = NDArray[np.float32]
+Axes = Sequence[NDArray[np.integer]]
 
 # Odd constants of good mixing: the golden ratio's, and those of splitmix64 (Steele et al. 2014).
 _AXIS_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+
+
+def voxel_axes(box: Box) -> Axes:
+    """The z, the y and the x of the voxels in `box`."""
+    return [np.arange(a, b) for a, b in zip(box.start, box.stop)]
 
 
 class Waves:
@@ -27,7 +33,7 @@ class Waves:
         self._vectors = 2 * np.pi * directions / lengths
         self._phases = rng.uniform(0, 2 * np.pi, count)
 
-    def __call__(self, axes: Axes) -> NDArray[np.float32]:
+    def __call__(self, axes: Axes) -> Floats:
         """The field on the grid of the z, y and x coordinates in `axes`; (z, y, x) float32."""
         total = np.zeros(tuple(len(axis) for axis in axes), np.float32)
         for vector, phase in zip(self._vectors, self._phases):
@@ -37,7 +43,7 @@ class Waves:
         return total * np.float32(np.sqrt(2 / len(self._phases)))
 
 
-def white_noise(box: Box, seed: int) -> NDArray[np.float32]:
+def white_noise(box: Box, seed: int) -> Floats:
     """Independent, nearly Gaussian values of mean 0 and variance 1; (z, y, x) float32.
 
     Every voxel's 64 bits are a hash of its coordinates, so that any box can be asked for without
@@ -57,7 +63,7 @@ def white_noise(box: Box, seed: int) -> NDArray[np.float32]:
     return (np.asarray(total, np.float32) - 131070) * np.float32(np.sqrt(3) / 65536)
 
 
-def smooth_noise(box: Box, seed: int, sigma: float) -> NDArray[np.float32]:
+def smooth_noise(box: Box, seed: int, sigma: float) -> Floats:
     """White noise after a Gaussian of `sigma` voxels, scaled to variance 1; (z, y, x) float32."""
     margin = int(3 * sigma) + 1
     noise = gaussian_filter(white_noise(box.grow(triple([margin] * 3)), seed), sigma, truncate=3)

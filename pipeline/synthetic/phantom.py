@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, Triple, triple
-from pipeline.synthetic.noise import Waves, smooth_noise
+from pipeline.synthetic.noise import Floats, Waves, voxel_axes
 from pipeline.synthetic.organelles import grow_microtubules, grow_mitochondria
 from pipeline.synthetic.processes import grow_processes
 from pipeline.synthetic.rods import nearest
+from pipeline.synthetic.texture import Geometry, Texture
 
 BLOCK: Triple = (64, 64, 64)
 """Voxels are computed in aligned blocks of this shape, so that none depends on the box asked for."""
@@ -21,21 +21,6 @@ WARP = 4.0
 """Standard deviation, in voxels, of the smooth warp that bends the straight axes."""
 
 RIPPLE = 1.3
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where things are in a block: labels, and distances (voxels) outwards from the nearest surfaces.
-
-    `to_membrane` is 0 on the border of two processes; the others are negative inside.
-    """
-
-    labels: NDArray[np.uint32]
-    to_membrane: Floats
-    to_mitochondrion: Floats
-    to_microtubule: Floats
 
 
 class Phantom:
@@ -49,7 +34,6 @@ class Phantom:
 
     def __init__(self, shape: Triple, seed: int, spacing: float = 15.0) -> None:
         self.box = Box.of_shape(shape)
-        self._seed = seed
         self._reach = 1.3 * spacing
         rng = np.random.default_rng(seed)
         self._axes = grow_processes(shape, spacing, rng)
@@ -57,11 +41,7 @@ class Phantom:
         self._microtubules = grow_microtubules(self._axes, rng)
         self._bends = [Waves(rng, wavelength=4.5 * spacing) for _ in range(3)]
         self._ripples = [Waves(rng, wavelength=1.7 * spacing) for _ in range(3)]
-        self._tone = rng.normal(0, 1, self.n_labels + 1).astype(np.float32)
-        self._visibility = Waves(rng, wavelength=40, count=12)
-        self._brightness = Waves(rng, wavelength=200)
-        self._contrast = Waves(rng, wavelength=200)
-        self._vesicles = Waves(rng, wavelength=60)
+        self._texture = Texture(rng, seed, self.n_labels)
         self._geometry = lru_cache(maxsize=2)(self._compute_geometry)
 
     @property
@@ -82,7 +62,9 @@ class Phantom:
         out = np.empty(box.shape, np.uint8)
         for block in self._blocks(box):
             part = block & box
-            out[part.slices(box.start)] = self._render(block)[part.slices(block.start)]
+            out[part.slices(box.start)] = self._texture.render(block, self._geometry(block))[
+                part.slices(block.start)
+            ]
         return out
 
     def _blocks(self, box: Box) -> list[Box]:
@@ -106,7 +88,7 @@ class Phantom:
 
     def _warped(self, block: Box) -> Floats:
         """Where each voxel of the block lies in the straight world of the rods; faces stay faces."""
-        axes = _axes(block)
+        axes = voxel_axes(block)
         positions = np.empty((3, *block.shape), np.float32)
         for axis, (bend, ripple, size) in enumerate(zip(self._bends, self._ripples, self.box.shape)):
             at = axes[axis]
@@ -116,33 +98,3 @@ class Phantom:
             moved = (WARP * bend(axes) + RIPPLE * ripple(axes)) * taper.reshape(along)
             positions[axis] = moved + (at + 0.5).reshape(along)
         return positions
-
-    def _render(self, block: Box) -> NDArray[np.uint8]:
-        """The image of one block.
-
-        Membranes are 2 to 3 voxels thick, and in places so faint that a threshold leaks through.
-        """
-        axes, here = _axes(block), self._geometry(block)
-        seeds = [3 * self._seed + i for i in range(3)]
-        inner = np.clip((here.to_membrane - 2) / 1.5, 0, 1)
-        level = 158 + 9 * self._tone[here.labels]
-        level += 7 * smooth_noise(block, seeds[0], 1.2)
-        specks = np.clip(smooth_noise(block, seeds[1], 1.4) - 2.2 + 0.6 * self._vesicles(axes), 0, 1)
-        level -= 55 * inner * specks
-        level -= 28 * inner * _bump(np.maximum(here.to_microtubule, 0), 0.8)
-        matrix = np.clip(0.5 - here.to_mitochondrion, 0, 1)
-        level -= inner * matrix * (level - 95)
-        level -= 25 * inner * _bump(here.to_mitochondrion, 0.9)
-        faint = np.clip(1 + 0.35 * self._visibility(axes), 0.45, 1)
-        level -= (level - 70) * faint * _bump(here.to_membrane, 1.1)
-        level = 128 + (level - 135) * (1 + 0.12 * self._contrast(axes)) + 8 * self._brightness(axes)
-        level += np.sqrt(np.clip(level, 20, None) / 128) * 12 * smooth_noise(block, seeds[2], 0.5)
-        return np.clip(np.rint(level), 0, 255).astype(np.uint8)
-
-
-def _axes(block: Box) -> list[NDArray[np.int64]]:
-    return [np.arange(a, b) for a, b in zip(block.start, block.stop)]
-
-
-def _bump(distance: Floats, sigma: float) -> Floats:
-    return np.exp(-0.5 * np.square(np.clip(distance, -30, 30) / np.float32(sigma)))

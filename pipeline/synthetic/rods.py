@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Slices
-
-Floats = NDArray[np.float32]
+from pipeline.synthetic.noise import Floats
 
 
 @dataclass(frozen=True)
