@@ -100,7 +100,7 @@ def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str 
     tried = []
     for candidate in [candidates] if isinstance(candidates, str) else candidates:
         expanded = os.path.expandvars(candidate)
-        if "$" in expanded:
+        if "$" in expanded or not expanded:  # an empty variable is as good as none
             tried.append(f"{candidate} (not set)")
             continue
         folder = (relative_to / Path(expanded).expanduser()).resolve()

@@ -153,10 +153,14 @@ class TileGrid:
         return z * y * x
 
     @property
+    def tiled_lengths(self) -> Triple:
+        """Along each axis the lengths of all tiles added up."""
+        return triple([sum(b - a for (a, b), _ in self._intervals(axis)) for axis in range(3)])
+
+    @property
     def tiled_voxels(self) -> int:
         """Voxels of all tiles together: those in overlaps count as often as they are segmented."""
-        lengths = [sum(b - a for (a, b), _ in self._intervals(axis)) for axis in range(3)]
-        return math.prod(lengths)
+        return math.prod(self.tiled_lengths)
 
     def __iter__(self) -> Iterator[Tile]:
         return iter(self.intersecting(self.box))

@@ -73,6 +73,8 @@ def test_the_first_existing_data_folder_is_taken(
     run_file.write_text(candidates)
     monkeypatch.delenv("SOME_FOLDER", raising=False)
     assert load_config(run_file).data.folder == str(tmp_path / "second")
+    monkeypatch.setenv("SOME_FOLDER", "")
+    assert load_config(run_file).data.folder == str(tmp_path / "second")
     monkeypatch.setenv("SOME_FOLDER", str(tmp_path))
     assert load_config(run_file).data.folder == str(tmp_path)
     with pytest.raises(InputError, match="none of these folders exists"):
