@@ -73,7 +73,7 @@ def write_block(run: Run, block: Box, id_table: Artifact, tiles: Mapping[int, Ar
     )
     done = artifacts.finished(path, recipe)
     if done is not None and not _chunks_are_there(run, path):
-        path.unlink()
+        path.unlink(missing_ok=True)
     return artifacts.make(path, recipe, write)
 
 
@@ -125,8 +125,8 @@ def _info(run: Run) -> dict:
 def _write_chunks(run: Run, block: Box, labels: np.ndarray) -> dict[str, dict]:
     """Let CloudVolume write the chunks aside, and publish each in the volume."""
     with tempfile.TemporaryDirectory() as folder:
-        # Not gzipped: its header holds the time of writing, and a plain file server cannot tell
-        # a browser that a chunk has to be unpacked.
+        # Not gzipped: depending on the library its header holds the time of writing, and a plain
+        # file server cannot tell a browser that a chunk has to be unpacked.
         aside = CloudVolume(f"file://{folder}", info=_info(run), compress=False, progress=False)
         z, y, x = block.slices()
         aside[x, y, z] = labels.T

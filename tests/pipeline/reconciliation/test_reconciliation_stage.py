@@ -120,6 +120,16 @@ def test_the_record_of_a_block_lists_its_chunks_and_their_sums(tmp_path: Path) -
     }
 
 
+def test_chunks_can_be_served_as_plain_files(tmp_path: Path) -> None:
+    """Neuroglancer asks for exactly these names, and a plain server says nothing about compression."""
+    run = make_run(tmp_path, Box((0, 0, 3), (8, 12, 19)), (8, 12, 16), (4, 4, 4))
+    reconcile(run, segment(run, known_segmentation((8, 12, 16))))
+    scale = json.loads((run.segmentation_folder / "info").read_text())["scales"][0]
+    names = {p.name for p in (run.segmentation_folder / scale["key"]).iterdir()}
+    assert names == {f"{x}_{y}_0-8" for x in ("3-11", "11-19") for y in ("0-8", "8-12")}
+    assert scale["encoding"] == "compressed_segmentation"
+
+
 def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
     run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
     tiles = segment(run, known_segmentation(BOX.shape))
@@ -134,6 +144,17 @@ def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Pat
     reconcile(run, tiles)
     assert {p: p.read_bytes() for p in chunks} == before
     assert chunks[-1].stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("overlap", [(4, 5, 6), (9, 3, 0), (5, 13, 7)])
+def test_every_voxel_comes_from_the_tile_whose_core_holds_it(tmp_path: Path, overlap: Triple) -> None:
+    run = make_run(tmp_path, BOX, (16, 17, 18), overlap, min_overlap_voxels=10**9)
+    tiles = {t.index: write_tile(run, t, np.ones(t.box.shape, np.uint32)) for t in run.grid}
+    reconcile(run, tiles)
+    expected = np.zeros(BOX.shape, np.uint64)
+    for tile in run.grid:
+        expected[tile.core.slices(BOX.start)] = tile.index + 1
+    np.testing.assert_array_equal(read_back(run), expected)
 
 
 def test_where_the_core_is_blank_another_tile_speaks(tmp_path: Path) -> None:
