@@ -19,7 +19,7 @@ from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 
-VERSION = 1
+VERSION = 2
 UNKNOWN_VOXEL_SIZE_NM = (1.0, 1.0, 1.0)
 
 
@@ -34,8 +34,8 @@ def blocks(run: Run) -> list[Box]:
 
 
 def tiles_of_block(run: Run, block: Box) -> list[Tile]:
-    """The tiles that hold voxels of the block, in order of index."""
-    return run.grid.intersecting(block)
+    """The tiles whose cores hold voxels of the block, in order of index."""
+    return [tile for tile in run.grid.intersecting(block) if not (tile.core & block).is_empty]
 
 
 def create_segmentation(run: Run) -> None:
@@ -80,31 +80,18 @@ def write_block(run: Run, block: Box, id_table: Artifact, tiles: Mapping[int, Ar
 def assemble(
     block: Box, involved: list[Tile], id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> np.ndarray:
-    """Global ids of the block, uint64 (z, y, x).
+    """Global ids of the block, uint64 (z, y, x): each voxel's from the tile whose core holds it.
 
-    Of the tiles that have labelled a voxel, the one whose centre is nearest gives it its id. That is the
-    tile whose core holds the voxel, unless it left the voxel blank.
+    What that tile left blank stays blank. Filling it from the other tiles, which see it near their edge,
+    took the coverage of FIB-25 in 8 tiles from 0.960 to 0.968 and the ARE of both_foreground from 0.075
+    to 0.078: what two tiles disagree on is more often wrong.
     """
     labels = np.zeros(block.shape, np.uint64)
-    nearest = np.full(block.shape, np.iinfo(np.int32).max, np.int32)
     for tile in involved:
-        part = tile.box & block
-        ids = read_tile_ids(id_table, tile.index).to_global(read_labels(tile, tiles[tile.index], part))
-        distance = _centre_distance(tile.box, part)
-        here = part.slices(block.start)
-        better = (ids != 0) & (distance <= nearest[here])
-        labels[here][better] = ids[better]
-        nearest[here][better] = distance[better]
+        part = tile.core & block
+        ids = read_tile_ids(id_table, tile.index)
+        labels[part.slices(block.start)] = ids.to_global(read_labels(tile, tiles[tile.index], part))
     return labels
-
-
-def _centre_distance(tile: Box, part: Box) -> np.ndarray:
-    """How far the voxels of `part` are from the tile's centre, in half voxels along the axes (int32)."""
-    z, y, x = (
-        np.abs(2 * np.arange(a, b, dtype=np.int32) + 1 - (start + stop))
-        for a, b, start, stop in zip(part.start, part.stop, tile.start, tile.stop)
-    )
-    return z[:, None, None] + y[:, None] + x
 
 
 def _info(run: Run) -> dict:
