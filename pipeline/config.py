@@ -43,7 +43,7 @@ class Phantom(Section):
 
     shape: PositiveTriple = (128, 128, 288)
     seed: int = 7
-    spacing: Annotated[float, Field(ge=8)] = 15.0
+    spacing: Annotated[float, Field(ge=8)] = 22.0
     """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
     voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (10.0, 10.0, 10.0)
 
@@ -117,11 +117,25 @@ class Training(Section):
     warmup_fovs: Annotated[int, Field(ge=0)] = 0
     decay_fovs: Annotated[int, Field(ge=0)] = 0
     fov_moves: Literal["fixed", "max_pred_moves"] = "fixed"
+    """Where the FOV goes in an example: to the six faces around its centre, or as it goes in inference."""
+    moves_reach: PositiveInt = 1
+    """How many deltas the FOV may go from an example's centre, along each axis; beyond 1 it needs
+    max_pred_moves. Inference sees the same voxels tens of times: a network that met its own POM a few
+    times only spoils it there, and floods leak."""
+    examples_in_turn: PositiveInt = 8
+    """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
+    steps on them in a row teach little."""
     soft_label: Probability = 0.95
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     report_every_steps: PositiveInt = 50
     checkpoint_every_steps: PositiveInt = 500
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _moves_can_reach(self) -> Training:
+        if self.moves_reach > 1 and self.fov_moves == "fixed":
+            raise ValueError(f"moves_reach is {self.moves_reach}; with fov_moves fixed it can only be 1")
+        return self
 
 
 class Inference(Section):
@@ -141,6 +155,15 @@ class Inference(Section):
     min_boundary_dist: NaturalTriple = (1, 1, 1)
     engine: Literal["auto", "openvino", "keras"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @model_validator(mode="after")
+    def _seeds_may_start(self) -> Inference:
+        if self.seed_probability < self.move_threshold:
+            raise ValueError(
+                f"seed_probability {self.seed_probability} is below move_threshold {self.move_threshold}: "
+                "no object would be started"
+            )
+        return self
 
 
 class Reconciliation(Section):

@@ -30,22 +30,21 @@ def build_network(network: Network, batch_size: int | None = None, seed: int = 0
     init = keras.initializers.GlorotUniform
     seeds = iter(range(seed * 10_000, (seed + 1) * 10_000))
 
-    def conv(name: str, activation: str | None = None) -> layers.Conv3D:
+    # With the last layers at zero a fresh network adds nothing to a POM, however often it is applied.
+    def conv(name: str, activation: str | None = None, zero: bool = False) -> layers.Conv3D:
         return layers.Conv3D(
             network.features, 3, padding="same", activation=activation,
-            kernel_initializer=init(seed=next(seeds)), name=name,
+            kernel_initializer="zeros" if zero else init(seed=next(seeds)), name=name,
         )  # fmt: skip
 
     fov = keras.Input((*network.fov, 2), batch_size=batch_size, dtype="float32", name="fov")
     net = conv("conv0_b")(conv("conv0_a", activation="relu")(fov))
     for i in range(1, network.depth):
         residual = layers.Activation("relu", name=f"relu{i}")(net)
-        residual = conv(f"conv{i}_b")(conv(f"conv{i}_a", activation="relu")(residual))
+        residual = conv(f"conv{i}_b", zero=True)(conv(f"conv{i}_a", activation="relu")(residual))
         net = layers.Add(name=f"add{i}")([net, residual])
     net = layers.Activation("relu", name="relu_lom")(net)
-    update = layers.Conv3D(1, 1, dtype="float32", kernel_initializer=init(seed=next(seeds)), name="conv_lom")(
-        net
-    )
+    update = layers.Conv3D(1, 1, dtype="float32", kernel_initializer="zeros", name="conv_lom")(net)
     return keras.Model(fov, update, name="ffn")
 
 

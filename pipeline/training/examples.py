@@ -1,8 +1,8 @@
 """Training examples: one object around one coordinate, flooded by moving the FOV over a patch.
 
 Januszewski et al., "High-precision automated reconstruction of neurons with flood-filling
-networks", Nature Methods 15 (2018), supplement. The patch reaches fov // 2 + deltas from its
-centre; the POM is kept in logits and carried on from one FOV position to the next.
+networks", Nature Methods 15 (2018), supplement. The patch reaches fov // 2 + moves_reach * deltas
+from its centre; the POM is kept in logits and carried on from one FOV position to the next.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
-from pipeline.config import Network
+from pipeline.config import Network, Training
 from pipeline.geometry import Box, Slices, Triple, triple
 
 
@@ -68,17 +67,26 @@ class TrainingVolume:
 class Example:
     """One patch and the POM that the network paints over it; `radius` is that of the patch.
 
-    `image` and `inside` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels.
+    `image` and `inside` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels; the FOV may be moved
+    `moves_reach` deltas from the centre along each axis.
     """
 
-    def __init__(self, image: np.ndarray, inside: np.ndarray, network: Network, soft_label: float) -> None:
+    def __init__(
+        self,
+        image: np.ndarray,
+        inside: np.ndarray,
+        network: Network,
+        soft_label: float,
+        moves_reach: int = 1,
+    ) -> None:
         self.image = image
         self.inside = inside
         self.labels = np.where(inside, np.float32(soft_label), np.float32(1 - soft_label))
         self.pom = np.full(image.shape, PAD_LOGIT, np.float32)
-        self.radius = patch_radius(network)
+        self.radius = patch_radius(network, moves_reach)
         self.pom[self.radius] = SEED_LOGIT
-        self.reach = reach(network)
+        self.farthest = triple([moves_reach * d for d in network.deltas])
+        self.scored = scored_voxels(network, moves_reach)
         self._network = network
 
     def flood(self, moves: Moves) -> FovStream:
@@ -90,10 +98,6 @@ class Example:
     def reaches(self, offset: Triple) -> bool:
         """Whether the POM at `offset` from the centre lets the FOV move there."""
         return bool(self.pom[self._voxel(offset)] >= MOVE_LOGIT)
-
-    def wants(self, offset: Triple) -> bool:
-        """Whether the voxel at `offset` from the centre belongs to the object."""
-        return bool(self.inside[self._voxel(offset)])
 
     def face_maxima(self, offset: Triple) -> list[Triple]:
         """The best voxel of each face at deltas around `offset` that reaches the threshold; best first."""
@@ -133,14 +137,17 @@ def fixed_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> M
 
 
 def max_pred_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
-    """As in inference: from each position on to the best voxel of every face, inside object and patch."""
+    """As in inference: from each position on to the best voxel of every face, as far as the patch goes.
+
+    Also to where the network is wrong: it must learn to take back what it flooded by mistake.
+    """
     queue: deque[Triple] = deque([(0, 0, 0)])
     visited = set()
     while queue:
         offset = queue.popleft()
         cell = tuple((o + d // 2) // max(d, 1) for o, d in zip(offset, deltas))
-        outside = any(abs(o) > d for o, d in zip(offset, deltas))
-        if outside or cell in visited or not (example.reaches(offset) and example.wants(offset)):
+        outside = any(abs(o) > f for o, f in zip(offset, example.farthest))
+        if outside or cell in visited or not example.reaches(offset):
             continue
         visited.add(cell)
         yield offset
@@ -161,23 +168,23 @@ class ExampleMaker:
     coordinates: np.ndarray
     """(N, 3) int, z, y, x: this rank's share."""
     network: Network
-    policy: Literal["fixed", "max_pred_moves"]
-    soft_label: float
+    training: Training
 
     def stream(self, key: tuple[int, ...], finished: Callable[[Example], None]) -> FovStream:
         """FOVs of example 0, 1, 2, ... without end; `finished` is given each example after its last move."""
         for k in itertools.count():
             rng = np.random.default_rng(np.random.SeedSequence((*key, k)))
             example = self.example(rng)
-            yield from example.flood(POLICIES[self.policy](example, self.network.deltas, rng))
+            yield from example.flood(POLICIES[self.training.fov_moves](example, self.network.deltas, rng))
             finished(example)
 
     def example(self, rng: np.random.Generator) -> Example:
         """A random coordinate's patch, randomly turned and reflected."""
         centre = triple(self.coordinates[rng.integers(len(self.coordinates))].tolist())
-        image, inside = self.volume.patch(centre, patch_radius(self.network))
+        moves_reach = self.training.moves_reach
+        image, inside = self.volume.patch(centre, patch_radius(self.network, moves_reach))
         turn = random_symmetry(self.network, rng)
-        return Example(turn(image), turn(inside), self.network, self.soft_label)
+        return Example(turn(image), turn(inside), self.network, self.training.soft_label, moves_reach)
 
 
 def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
@@ -194,10 +201,11 @@ def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.
 
 
 @lru_cache(maxsize=1)
-def reach(network: Network) -> np.ndarray:
-    """Which voxels of a patch some FOV of the fixed moves covers: all but its edges and corners; bool."""
-    centre = Box.of_shape((1, 1, 1), patch_radius(network))
-    covered = np.zeros([2 * r + 1 for r in patch_radius(network)], bool)
+def scored_voxels(network: Network, moves_reach: int) -> np.ndarray:
+    """Which voxels of a patch some FOV of the fixed moves covers, so that policies compare; bool."""
+    radius = patch_radius(network, moves_reach)
+    centre = Box.of_shape((1, 1, 1), radius)
+    covered = np.zeros([2 * r + 1 for r in radius], bool)
     for step in [(0, 0, 0), *face_steps(network.deltas)]:
         covered[centre.translate(step).grow(triple([f // 2 for f in network.fov])).slices()] = True
     return covered
@@ -208,9 +216,9 @@ def face_steps(deltas: Triple) -> list[Triple]:
     return [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
 
 
-def patch_radius(network: Network) -> Triple:
+def patch_radius(network: Network, moves_reach: int = 1) -> Triple:
     """Voxels from an example's centre to the edge of its patch."""
-    return triple([f // 2 + d for f, d in zip(network.fov, network.deltas)])
+    return triple([f // 2 + moves_reach * d for f, d in zip(network.fov, network.deltas)])
 
 
 def _add(a: Triple, b: Triple) -> Triple:

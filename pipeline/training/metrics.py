@@ -30,7 +30,7 @@ class Tally:
 
         Where the network did not dare to move counts too; the patch's corners, which no move reaches, do not.
         """
-        found, inside = example.pom[example.reach] >= MOVE_LOGIT, example.inside[example.reach]
+        found, inside = example.pom[example.scored] >= MOVE_LOGIT, example.inside[example.scored]
         both = int(np.count_nonzero(found & inside))
         positives, wanted = int(np.count_nonzero(found)), int(np.count_nonzero(inside))
         self.true_positives += both

@@ -39,16 +39,15 @@ def sample_coordinates(run: Run) -> Artifact:
         settings={
             "seed": config.seed,
             "box": str(box),
-            "patch_radius": patch_radius(config.network),
+            "patch_radius": patch_radius(config.network, config.training.moves_reach),
             "sampling": config.training.sampling.model_dump(mode="json"),
         },
         inputs={"labels": labels.identity},
     )
 
     def write(path: Path) -> None:
-        coordinates = draw_coordinates(
-            labels.read(box), box, patch_radius(config.network), config.training.sampling, config.seed
-        )
+        radius = patch_radius(config.network, config.training.moves_reach)
+        coordinates = draw_coordinates(labels.read(box), box, radius, config.training.sampling, config.seed)
         with open(path, "wb") as file:
             np.save(file, coordinates)
 
@@ -66,7 +65,7 @@ def draw_coordinates(
     if inner.is_empty:
         raise InputError(
             f"training.box {box} has no room for a patch of {[2 * r + 1 for r in radius]} voxels "
-            "(network.fov plus twice network.deltas less 1)"
+            "(network.fov plus twice training.moves_reach times network.deltas)"
         )
     classes = partition(labels, sampling)[inner.slices(box.start)]
     rng = np.random.default_rng(np.random.SeedSequence([seed, VERSION]))

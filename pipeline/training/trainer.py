@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.geometry import Box
+from pipeline.geometry import Box, Triple
 from pipeline.network import build_network, network_variables  # sets the Keras backend
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.examples import Example, ExampleMaker, Fov, FovStream, TrainingVolume
+from pipeline.training.examples import Example, ExampleMaker, FovStream, TrainingVolume
 from pipeline.training.horovod_ranks import Ranks
 from pipeline.training.job import TrainingJob
 from pipeline.training.metrics import Tally
@@ -22,6 +23,9 @@ from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
+
+MAX_GRADIENT = 0.7
+"""Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
 
 Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
 """(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss."""
@@ -79,9 +83,9 @@ class Trainer:
         number = start // self._training.checkpoint_every_steps
         streams = [
             self._examples.stream((config.seed, number, self._ranks.rank, slot), self._finished)
-            for slot in range(self._training.batch_size)
+            for slot in range(self._training.batch_size * self._training.examples_in_turn)
         ]
-        batch = Batch(streams, config.network.fov)
+        batch = Batch(streams, self._training.batch_size, config.network.fov)
         began, first = time.monotonic(), start
         for step in range(start, stop):
             self._optimizer.learning_rate = learning_rate(self._training, step * self._job.fovs_per_step)
@@ -138,24 +142,29 @@ class Trainer:
 
 
 class Batch:
-    """The FOVs that all slots show at one step, as the arrays that the network takes."""
+    """The FOVs of one step, as the arrays that the network takes; all streams take turns in giving them."""
 
-    def __init__(self, streams: list[FovStream], fov: tuple[int, int, int]) -> None:
-        self._streams = streams
-        self.inputs = np.empty((len(streams), *fov, 2), np.float32)
-        self.labels = np.empty((len(streams), *fov, 1), np.float32)
-        for slot, stream in enumerate(streams):
-            self._show(slot, next(stream))
+    def __init__(self, streams: list[FovStream], size: int, fov: Triple) -> None:
+        self._waiting = deque((stream, next(stream)) for stream in streams)
+        self._shown: list[FovStream] = []
+        self.inputs = np.empty((size, *fov, 2), np.float32)
+        self.labels = np.empty((size, *fov, 1), np.float32)
+        self._show()
 
     def advance(self, pom: np.ndarray) -> None:
-        """Give every slot its updated POM, (batch, z, y, x, 1) logits, and take its next FOV."""
-        for slot, stream in enumerate(self._streams):
-            self._show(slot, stream.send(pom[slot, ..., 0]))
+        """Give the streams shown their updated POM, (batch, z, y, x, 1) logits, and show the next ones."""
+        for slot, stream in enumerate(self._shown):
+            self._waiting.append((stream, stream.send(pom[slot, ..., 0])))
+        self._show()
 
-    def _show(self, slot: int, fov: Fov) -> None:
-        self.inputs[slot, ..., 0] = fov.image
-        self.inputs[slot, ..., 1] = fov.pom
-        self.labels[slot, ..., 0] = fov.labels
+    def _show(self) -> None:
+        self._shown = []
+        for slot in range(len(self.inputs)):
+            stream, fov = self._waiting.popleft()
+            self._shown.append(stream)
+            self.inputs[slot, ..., 0] = fov.image
+            self.inputs[slot, ..., 1] = fov.pom
+            self.labels[slot, ..., 0] = fov.labels
 
 
 def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks) -> Step:
@@ -173,6 +182,7 @@ def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, rank
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         flat = ranks.average(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0))
+        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
         parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
         optimizer.apply(parts, variables)
         return pom, loss
@@ -198,8 +208,7 @@ def example_maker(job: TrainingJob, rank: int, ranks: int) -> ExampleMaker:
         read_training_volume(job.run),
         coordinates,
         config.network,
-        config.training.fov_moves,
-        config.training.soft_label,
+        config.training,
     )
 
 

@@ -36,8 +36,15 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     assert not np.array_equal(first["conv1_a/kernel"], first["conv2_a/kernel"])
 
 
+def test_a_fresh_network_leaves_the_pom_as_it_is() -> None:
+    fov = np.random.default_rng(0).normal(size=(1, 5, 7, 9, 2)).astype(np.float32)
+    assert not np.asarray(build_network(SMALL)(fov)).any()
+
+
 def test_weights_saved_and_loaded_give_the_same_bytes_and_the_same_updates(tmp_path: Path) -> None:
     model = build_network(SMALL, seed=1)
+    for variable in model.trainable_variables:
+        variable.assign(np.random.default_rng(1).normal(0, 0.1, variable.shape))
     save_weights(model, SMALL, tmp_path / "first.h5")
     loaded = load_network(tmp_path / "first.h5", SMALL)
     save_weights(loaded, SMALL, tmp_path / "second.h5")

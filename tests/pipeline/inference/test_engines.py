@@ -22,7 +22,11 @@ SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=8)
 @pytest.fixture
 def small_model(tmp_path: Path) -> Artifact:
     path = tmp_path / "ffn.h5"
-    save_weights(build_network(SMALL, seed=4), SMALL, path)
+    model = build_network(SMALL, seed=4)
+    rng = np.random.default_rng(4)
+    for variable in model.trainable_variables:  # a network fresh from its seed would answer 0 everywhere
+        variable.assign(rng.normal(0, np.sqrt(1 / np.prod([3, *variable.shape[:-1]])), variable.shape))
+    save_weights(model, SMALL, path)
     return Artifact(str(path), file_sha256(path))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import Network
+from pipeline.config import Network, Training
 from pipeline.geometry import Box, Triple
 from pipeline.training.examples import (
     MOVE_LOGIT,
@@ -36,12 +36,14 @@ SEEDS = st.integers(0, 2**32 - 1)
 INSIDE, OUTSIDE = logit(0.95), logit(0.05)
 
 
-def example(seed: int, network: Network = NETWORK) -> Example:
+def example(seed: int, network: Network = NETWORK, moves_reach: int = 1) -> Example:
     rng = np.random.default_rng(seed)
-    shape = [2 * r + 1 for r in patch_radius(network)]
+    radius = patch_radius(network, moves_reach)
+    shape = [2 * r + 1 for r in radius]
     inside = rng.random(shape) < 0.7
-    inside[patch_radius(network)] = True
-    return Example(rng.normal(size=shape).astype(np.float32), inside, network, soft_label=0.9)
+    inside[radius] = True
+    image = rng.normal(size=shape).astype(np.float32)
+    return Example(image, inside, network, soft_label=0.9, moves_reach=moves_reach)
 
 
 def answer(stream: FovStream, update: Update) -> list[Fov]:
@@ -120,21 +122,31 @@ def test_a_network_that_finds_nothing_is_shown_the_centre_only() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(SEEDS)
-def test_max_pred_moves_stay_in_the_object_and_in_the_patch_and_never_repeat(seed: int) -> None:
-    subject = example(seed, CUBE)
+@given(SEEDS, st.integers(1, 3))
+def test_max_pred_moves_follow_the_pom_stay_in_the_patch_and_never_repeat(seed: int, reach: int) -> None:
+    subject = example(seed, CUBE, reach)
     visited: list[Triple] = []
 
     def record(moves: Moves) -> Moves:
         for offset in moves:
+            assert subject.pom[tuple(np.add(offset, subject.radius))] >= MOVE_LOGIT
             visited.append(offset)
             yield offset
 
     answer(subject.flood(record(max_pred_moves(subject, CUBE.deltas, np.random.default_rng(seed)))), perfect)
     assert visited[0] == (0, 0, 0)
-    assert all(subject.inside[tuple(np.add(o, patch_radius(CUBE)))] for o in visited)
-    assert all(abs(step) <= 2 for offset in visited for step in offset)
+    assert all(abs(step) <= 2 * reach for offset in visited for step in offset)
     assert len(set(visited)) == len(visited)
+
+
+def test_max_pred_moves_go_on_where_the_network_is_wrong() -> None:
+    """So that it learns to take back what it flooded by mistake."""
+    subject = example(3, CUBE)
+    subject.inside[:] = False
+    subject.inside[subject.radius] = True
+    moves = max_pred_moves(subject, CUBE.deltas, np.random.default_rng(0))
+    shown = answer(subject.flood(moves), lambda fov: np.full_like(fov.pom, INSIDE))
+    assert len(shown) > 1
 
 
 def test_max_pred_moves_fill_a_patch_that_is_all_object() -> None:
@@ -179,7 +191,7 @@ def volume(seed: int = 0) -> TrainingVolume:
 
 
 def maker(coordinates: np.ndarray) -> ExampleMaker:
-    return ExampleMaker(volume(), coordinates, NETWORK, "fixed", 0.95)
+    return ExampleMaker(volume(), coordinates, NETWORK, Training())
 
 
 COORDINATES = np.array([[15, 16, 17], [20, 20, 20], [22, 25, 24], [14, 22, 25]])

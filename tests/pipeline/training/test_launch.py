@@ -108,7 +108,7 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
     # 400 steps: every 40, and at the end of every round of 100
     assert [entry["step"] for entry in entries] == sorted({*range(40, 401, 40), *range(100, 401, 100)})
     assert [entry["fovs_seen"] for entry in entries] == [4 * entry["step"] for entry in entries]
-    assert entries[-1]["loss"] < 0.5 * entries[0]["loss"]
+    assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
     assert entries[-1]["f1"] > entries[0]["f1"]
     assert list((run.logs_folder / "tensorboard").glob("events*"))
 
