@@ -32,7 +32,7 @@ class Phantom:
     about 0.28 to 0.72 of it.
     """
 
-    def __init__(self, shape: Triple, seed: int, spacing: float = 15.0) -> None:
+    def __init__(self, shape: Triple, seed: int, spacing: float = 22.0) -> None:
         self.box = Box.of_shape(shape)
         self._reach = 1.3 * spacing
         rng = np.random.default_rng(seed)

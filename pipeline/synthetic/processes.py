@@ -14,7 +14,7 @@ from pipeline.synthetic.rods import Rods
 JITTER = 0.25
 """Largest displacement of a node, in lattice spacings: disjoint edges stay half a spacing apart."""
 
-MIN_NODES = 7
+MIN_NODES = 4
 """Lattice nodes of the smallest process."""
 
 

@@ -16,13 +16,17 @@ CYTOPLASM, MITOCHONDRION, MEMBRANE = 158, 95, 70
 MEAN, CONTRAST = 131, 1.12
 """What brings the whole image to the mean of 128 and standard deviation of 33 of FIB-SEM."""
 
+UNEVEN_LIGHT, UNEVEN_CONTRAST = 20, 0.1
+"""Standard deviations of the brightness, in grey values, and of the contrast from place to place."""
+
 MEMBRANE_SIGMA = 1.1
 """Half-width of a membrane's dark profile, in voxels: it is 2 to 3 voxels thick."""
 
-FAINTEST = 0.4
-"""Contrast of the faintest membranes, as a fraction of the full one."""
+GAP_SIZE, GAP_FROM, GAP_SLOPE, FAINTEST = 1.2, 2.8, 2, 0.3
+"""Membranes fade where a noise smooth over `GAP_SIZE` voxels exceeds `GAP_FROM` standard deviations, by
+`GAP_SLOPE` for each further one, down to the `FAINTEST` fraction of their contrast: holes of some voxels."""
 
-TONE = 11
+TONE = 16
 """Standard deviation of the grey value from process to process."""
 
 GRAIN, NOISE = 4, 7
@@ -43,12 +47,11 @@ class Geometry:
 
 
 class Texture:
-    """Renders blocks; `rng` decides where membranes are faint, vesicles many and the light uneven."""
+    """Renders blocks; `rng` decides where vesicles are many and the light is uneven."""
 
     def __init__(self, rng: np.random.Generator, seed: int, n_labels: int) -> None:
-        self._grain, self._specks, self._noise = (3 * seed + i for i in range(3))
+        self._grain, self._specks, self._noise, self._gaps = (4 * seed + i for i in range(4))
         self._tone = rng.normal(0, TONE, n_labels + 1).astype(np.float32)
-        self._visibility = Waves(rng, wavelength=40, count=12)
         self._vesicles = Waves(rng, wavelength=60)
         self._contrast = Waves(rng, wavelength=200)
         self._brightness = Waves(rng, wavelength=200)
@@ -58,10 +61,11 @@ class Texture:
         axes = voxel_axes(block)
         level = CYTOPLASM + self._tone[here.labels] + GRAIN * smooth_noise(block, self._grain, 1.2)
         level = self._with_organelles(block, here, level)
-        visible = np.clip(1 + 0.4 * self._visibility(axes), FAINTEST, 1)
+        gaps = smooth_noise(block, self._gaps, GAP_SIZE) - GAP_FROM
+        visible = np.clip(1 - GAP_SLOPE * gaps, FAINTEST, 1)
         level += (MEMBRANE - level) * visible * _bump(here.to_membrane, MEMBRANE_SIGMA)
-        contrast = CONTRAST * (1 + 0.12 * self._contrast(axes))
-        level = 128 + (level - MEAN) * contrast + 8 * self._brightness(axes)
+        contrast = CONTRAST * (1 + UNEVEN_CONTRAST * self._contrast(axes))
+        level = 128 + (level - MEAN) * contrast + UNEVEN_LIGHT * self._brightness(axes)
         shot = NOISE * np.sqrt(np.clip(level, 20, None) / 128)
         level += shot * smooth_noise(block, self._noise, 0.5)
         return np.clip(np.rint(level), 0, 255).astype(np.uint8)
