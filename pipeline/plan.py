@@ -140,8 +140,9 @@ def _evaluation_box(config: RunConfig, inference_box: Box, labelled: Box | None)
 
 
 def _checkpoint(config: RunConfig) -> Path:
-    checkpoint = Path(config.network.checkpoint or "").expanduser()
-    return (Path(config.data.folder or ".") / checkpoint).resolve()
+    checkpoint, folder = Path(config.network.checkpoint or "").expanduser(), config.data.folder
+    assert not isinstance(folder, list), "load_config chooses one of the candidates"
+    return (Path(folder or ".") / checkpoint).resolve()
 
 
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
@@ -150,7 +151,7 @@ def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
 
 
 def _check_tiles(run: Run) -> None:
-    for axis, length, fov in zip("zyx", next(iter(run.grid)).box.shape, run.config.network.fov):
+    for axis, length, fov in zip("zyx", run.inference_box.shape, run.config.network.fov):
         if length < fov:
             raise InputError(
                 f"inference.box {run.inference_box} is {length} voxels along {axis}, "

@@ -24,13 +24,15 @@ def modules(package: str) -> list[Path]:
 
 
 def imported(module: Path) -> Iterator[str]:
-    """Dotted names of all imports of a module, those inside functions too."""
+    """Dotted names of all imports of a module, those inside functions too, and those by importlib."""
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} uses a relative import"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield ast.unparse(node.args[0]).strip("f'\"")
 
 
 @pytest.mark.parametrize("package", PACKAGES)

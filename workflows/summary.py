@@ -49,7 +49,7 @@ def _print_scores(run: Run, console: Console) -> None:
     console.print()
     console.print(table)
     console.print(
-        f"in {run.config.evaluation.box}, {metrics['coverage']:.1%} of it segmented; VOI in bits",
+        f"coverage {metrics['coverage']:.4f} of {run.config.evaluation.box}; VOI in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
         sep="\n",
         highlight=False,
