@@ -16,7 +16,7 @@ CYTOPLASM, MITOCHONDRION, MEMBRANE = 158, 95, 70
 MEAN, CONTRAST = 131, 1.12
 """What brings the whole image to the mean of 128 and standard deviation of 33 of FIB-SEM."""
 
-UNEVEN_LIGHT, UNEVEN_CONTRAST = 20, 0.1
+UNEVEN_LIGHT, UNEVEN_CONTRAST = 16, 0.1
 """Standard deviations of the brightness, in grey values, and of the contrast from place to place."""
 
 MEMBRANE_SIGMA = 1.1
@@ -29,7 +29,7 @@ GAP_SIZE, GAP_FROM, GAP_SLOPE, FAINTEST = 1.2, 2.8, 2, 0.3
 TONE = 16
 """Standard deviation of the grey value from process to process."""
 
-GRAIN, NOISE = 4, 7
+GRAIN, NOISE = 4, 6
 """Standard deviations of the cytoplasm's grain and of the noise, in grey values."""
 
 
