@@ -28,4 +28,7 @@ def interchange_command() -> list[str]:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))
+    # Ctrl-C goes to every process of the terminal's group: it must reach the driver alone, which needs its
+    # interchange to stop in order.
+    os.setsid()
     os.execv(sys.executable, [sys.executable, *sys.argv[2:]])

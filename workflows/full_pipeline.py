@@ -7,10 +7,12 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,9 +26,15 @@ from pipeline.run_folder import Run
 from site_configs import check_site
 from workflows.dry_run import print_plan
 
+if TYPE_CHECKING:
+    from parsl.dataflow.dflow import DataFlowKernel
+
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended, by the convention of shells."""
+
+STOP_S = 20
+"""How long stopping may take."""
 
 
 def full_pipeline(
@@ -96,14 +104,27 @@ def execute(run: Run, console: Console) -> int:
         console.print("stopping; what is finished is kept", highlight=False)
         return INTERRUPTED
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
-        kernel.cleanup()
-        parsl.clear()
+        _stop(kernel)
     if any(future.exception() for stage in stages for future in stage.futures):
         print_failures(run, stages, Console(stderr=True))
         return 1
     print_summary(run, console)
     return 0
+
+
+def _stop(kernel: DataFlowKernel) -> None:
+    """End everything that Parsl started.
+
+    Parsl waits without end for an interchange that was killed, as batch systems kill all processes of a job
+    at once. Then this process ends instead, and the kernel ends those that are tied to it.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
+    stopping = threading.Thread(target=kernel.cleanup, daemon=True)
+    stopping.start()
+    stopping.join(STOP_S)
+    if stopping.is_alive():
+        os._exit(INTERRUPTED)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
