@@ -19,9 +19,10 @@ def find_evidence(run: Run, tile: Tile, tiles: dict[int, Artifact]) -> Artifact:
 
 @python_app(executors=["head"])
 def merge(run: Run, evidence: list[Artifact]) -> Artifact:
-    """Give every segment of every tile its global id."""
+    """Give every segment of every tile its global id, and create the volume that they are written to."""
     from pipeline import reconciliation
 
+    reconciliation.create_segmentation(run)
     return reconciliation.merge(run, evidence)
 
 

@@ -42,10 +42,12 @@ def create_segmentation(run: Run) -> None:
     """Publish the `info` of the volume at `run.segmentation_folder`, unless it is there already.
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
+    A volume of another box or other chunks is removed: its chunks would lie among the new ones.
     """
     text = json.dumps(_info(run), indent=1, sort_keys=True)
     path = run.segmentation_folder / "info"
     if not path.exists() or path.read_text() != text:
+        shutil.rmtree(run.segmentation_folder, ignore_errors=True)
         with artifacts.publishing(path) as temporary:
             temporary.write_text(text)
 
@@ -53,11 +55,10 @@ def create_segmentation(run: Run) -> None:
 def write_block(run: Run, block: Box, id_table: Artifact, tiles: Mapping[int, Artifact]) -> Artifact:
     """Write the chunks of one of `blocks(run)`; `tiles` holds at least the tiles of `tiles_of_block`.
 
-    Blocks may be written in any order and at the same time; each chunk file appears whole or not at
-    all, and equal input gives equal bytes. The artifact is a JSON object: of every chunk file its
-    size and SHA-256. Raises InputError when a tile's file cannot be read.
+    The volume must have been created. Blocks may be written in any order and at the same time; each chunk
+    file appears whole or not at all, and equal input gives equal bytes. The artifact is a JSON object: of
+    every chunk file its size and SHA-256. Raises InputError when a tile's file cannot be read.
     """
-    create_segmentation(run)
     involved = tiles_of_block(run, block)
 
     def write(path: Path) -> None:

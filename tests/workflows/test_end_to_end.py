@@ -125,7 +125,7 @@ def test_the_same_command_again_computes_nothing_again(folder: Path, first: str)
 def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     folder: Path, first: str, how: signal.Signals
 ) -> None:
-    """Ctrl-C and a batch system's SIGTERM reach the whole group of processes, SIGKILL here the driver alone."""
+    """Ctrl-C and a batch system's SIGTERM reach the whole group of processes, SIGKILL the driver alone."""
     name = f"stopped_{how.name}"
     process = start(folder, name)
     log = folder / name / "logs" / "training.jsonl"

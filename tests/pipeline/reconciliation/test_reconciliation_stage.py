@@ -19,7 +19,14 @@ from pipeline import artifacts
 from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
-from pipeline.reconciliation import blocks, find_evidence, merge, tiles_of_block, write_block
+from pipeline.reconciliation import (
+    blocks,
+    create_segmentation,
+    find_evidence,
+    merge,
+    tiles_of_block,
+    write_block,
+)
 from pipeline.run_folder import Run
 
 BOX = Box((3, 5, 7), (43, 45, 37))
@@ -41,6 +48,7 @@ def reconcile(run: Run, tiles: dict[int, Artifact], order: random.Random | None 
 
     evidence = [find_evidence(run, tile, tiles) for tile in shuffled(list(run.grid))]
     ids = merge(run, shuffled(evidence))
+    create_segmentation(run)
     written = [write_block(run, block, ids, tiles) for block in shuffled(blocks(run))]
     return sorted([*evidence, ids, *written], key=lambda a: a.path)
 
@@ -128,6 +136,14 @@ def test_chunks_can_be_served_as_plain_files(tmp_path: Path) -> None:
     names = {p.name for p in (run.segmentation_folder / scale["key"]).iterdir()}
     assert names == {f"{x}_{y}_0-8" for x in ("3-11", "11-19") for y in ("0-8", "8-12")}
     assert scale["encoding"] == "compressed_segmentation"
+
+
+def test_no_chunk_of_an_earlier_box_is_left(tmp_path: Path) -> None:
+    for box in (BOX, Box((3, 5, 7), (40, 42, 34)), BOX):
+        run = make_run(tmp_path, box, (16, 16, 16), (4, 4, 4))
+        reconcile(run, segment(run, known_segmentation(box.shape)))
+        chunks = [p for p in run.segmentation_folder.rglob("*-*") if p.is_file()]
+        assert len(chunks) == len(Box.of_shape(box.shape).blocks((8, 8, 8)))
 
 
 def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
