@@ -14,7 +14,7 @@ CYTOPLASM, MITOCHONDRION, MEMBRANE = 158, 95, 70
 """Grey values before the contrast is set."""
 
 MEAN, CONTRAST = 131, 1.12
-"""What brings the whole image to the mean of 128 and standard deviation of 33 of FIB-SEM."""
+"""What brings the image near the mean of 128 and standard deviation of 33 of FIB-SEM."""
 
 UNEVEN_LIGHT, UNEVEN_CONTRAST = 16, 0.1
 """Standard deviations of the brightness, in grey values, and of the contrast from place to place."""
