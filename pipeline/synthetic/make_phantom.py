@@ -11,7 +11,7 @@ from pipeline.artifacts import Artifact, Recipe
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import BLOCK, Phantom
 
-VERSION = 1
+VERSION = 2
 
 
 def make_phantom(run: Run) -> Artifact:

@@ -14,7 +14,7 @@ from pipeline.training.rank_processes import RankLaunch, rank_command, run_local
 from pipeline.volumes import open_image, open_labels
 from pipeline.weights import write_weights
 
-VERSION = 1
+VERSION = 2
 
 
 def train(run: Run, coordinates: Artifact) -> Artifact:
