@@ -2,6 +2,6 @@
 
 An app names the executor it runs on; every site has these three:
 `head` for light tasks beside the driver, `train` for the one multi-rank task, `tiles` for the rest.
-Arguments called `after` are only waited for. Imports stand inside the functions, so that the
-driver never loads TensorFlow and a worker loads only what its tasks need.
+Arguments given as `after=` are only waited for. `targets` says what each app makes. Imports stand inside
+the functions, so that the driver never loads TensorFlow and a worker loads only what its tasks need.
 """

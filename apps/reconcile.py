@@ -19,16 +19,25 @@ def find_evidence(run: Run, tile: Tile, tiles: dict[int, Artifact]) -> Artifact:
 
 @python_app(executors=["head"])
 def merge(run: Run, evidence: list[Artifact]) -> Artifact:
-    """Give every segment of every tile its global id, and create the volume that they are written to."""
+    """Give every segment of every tile its global id."""
     from pipeline import reconciliation
 
-    reconciliation.create_segmentation(run)
     return reconciliation.merge(run, evidence)
 
 
+@python_app(executors=["head"])
+def create_volume(run: Run, after: list[Artifact]) -> Artifact:
+    """Describe the precomputed volume that the blocks are written to."""
+    from pipeline import reconciliation
+
+    return reconciliation.create_volume(run)
+
+
 @python_app(executors=["tiles"])
-def write_block(run: Run, block: Box, id_table: Artifact, tiles: dict[int, Artifact]) -> Artifact:
+def write_block(
+    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: dict[int, Artifact]
+) -> Artifact:
     """Write one block of the precomputed volume."""
     from pipeline import reconciliation
 
-    return reconciliation.write_block(run, block, id_table, tiles)
+    return reconciliation.write_block(run, block, volume, id_table, tiles)

@@ -1,9 +1,7 @@
-"""Files that can be trusted: published whole or not at all, with a record of what made them.
+"""What a task makes, what it is made of, and how a file is published whole or not at all.
 
-A writer works on a temporary name in the same folder; the file is flushed, fsynced and renamed,
-and only then a completion record is published beside it. The record holds the fingerprint of the
-settings and inputs that made the file, its size and its SHA-256. A file without a matching record
-does not exist as far as the workflow is concerned.
+A writer works on a temporary name in the same folder; the file is flushed, fsynced and renamed.
+`pipeline.records` keeps the record of what made it.
 """
 
 from __future__ import annotations
@@ -11,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,46 +43,20 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the canonical JSON of the recipe."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(vars(self), sort_keys=True).encode()).hexdigest()
 
 
-def make(path: Path, recipe: Recipe, write: Callable[[Path], None]) -> Artifact:
-    """Return the artifact at `path`, calling `write(temporary_path)` only if it is not there already.
+@dataclass(frozen=True)
+class Target:
+    """A file that a task is to make, and what it is made of.
 
-    "There" means that a record with this recipe's fingerprint exists and the file has the
-    recorded size. Raises InputError when the file system refuses (full, no permission).
+    Where the result is many files, `path` is a JSON object that lists those below `parts` by name,
+    each with its `size` and `sha256`; they belong to the artifact as much as the list does.
     """
-    found = finished(path, recipe)
-    if found is not None:
-        return found
-    started = time.time()
-    with publishing(path) as temporary:
-        write(temporary)
-        sha256 = file_sha256(temporary)
-        size = temporary.stat().st_size
-    record = {
-        **asdict(recipe),
-        "fingerprint": recipe.fingerprint,
-        "size": size,
-        "sha256": sha256,
-        "started": started,
-        "seconds": time.time() - started,
-        "host": socket.gethostname(),
-    }
-    with publishing(_record_path(path)) as temporary:
-        temporary.write_text(json.dumps(record, indent=1, sort_keys=True))
-    return Artifact(str(path), sha256)
 
-
-def finished(path: Path, recipe: Recipe) -> Artifact | None:
-    """The artifact at `path` if it is complete and made by this very recipe, else None."""
-    try:
-        record = json.loads(_record_path(path).read_text())
-        if record["fingerprint"] == recipe.fingerprint and record["size"] == path.stat().st_size:
-            return Artifact(str(path), record["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no record, or a torn one: the artifact is to be made
-    return None
+    path: Path
+    recipe: Recipe
+    parts: Path | None = None
 
 
 @contextmanager
@@ -121,14 +91,16 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def combined(artifacts: Iterable[Artifact]) -> str:
+    """One identity for many artifacts, whatever their order."""
+    joined = " ".join(sorted(artifact.sha256 for artifact in artifacts))
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
 def file_identity(path: Path) -> str:
     """A cheap identity of an input file: its absolute path, size and time of last change."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-
-
-def _record_path(path: Path) -> Path:
-    return path.with_name(path.name + ".done.json")
 
 
 def _sync(path: Path) -> None:

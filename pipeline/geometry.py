@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 Triple: TypeAlias = tuple[int, int, int]
@@ -68,7 +69,7 @@ class Box:
 
     @property
     def is_empty(self) -> bool:
-        return self.size == 0
+        return any(b <= a for a, b in zip(self.start, self.stop))
 
     def contains(self, other: Box) -> bool:
         """Whether every voxel of `other` lies in this box."""
@@ -146,7 +147,7 @@ class TileGrid:
     @property
     def shape(self) -> Triple:
         """Number of tiles along each axis."""
-        return triple([len(self._starts(axis)) for axis in range(3)])
+        return triple([len(self._intervals(axis)) for axis in range(3)])
 
     def __len__(self) -> int:
         z, y, x = self.shape
@@ -185,19 +186,22 @@ class TileGrid:
         """Every two tiles that share voxels, the lower index first, in order of index."""
         return [(a, b) for a in self for b in self.neighbours(a) if a.index < b.index]
 
-    def _starts(self, axis: int) -> list[int]:
-        first, end = self.box.start[axis], self.box.stop[axis]
-        tile, overlap = self.tile_shape[axis], self.overlap[axis]
-        last = max(first, end - tile)
-        return [*range(first, last, tile - overlap), last]
-
     def _intervals(self, axis: int) -> list[tuple[Interval, Interval]]:
         """Of every position along the axis: from where to where its tiles and their cores go."""
-        starts, end = self._starts(axis), self.box.stop[axis]
-        stops = [min(s + self.tile_shape[axis], end) for s in starts]
-        middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
-        cores = zip([starts[0], *middles], [*middles, stops[-1]])
-        return list(zip(zip(starts, stops), cores))
+        return _intervals(
+            self.box.start[axis], self.box.stop[axis], self.tile_shape[axis], self.overlap[axis]
+        )
+
+
+@lru_cache(maxsize=64)
+def _intervals(first: int, end: int, tile: int, overlap: int) -> list[tuple[Interval, Interval]]:
+    """Tiles and cores along one axis; kept, since of a large grid every tile asks for them."""
+    last = max(first, end - tile)
+    starts = [*range(first, last, tile - overlap), last]
+    stops = [min(start + tile, end) for start in starts]
+    middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
+    cores = zip([starts[0], *middles], [*middles, stops[-1]])
+    return list(zip(zip(starts, stops), cores))
 
 
 def _tile(index: int, spans: Sequence[Interval], cores: Sequence[Interval]) -> Tile:

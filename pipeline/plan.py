@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.config import RunConfig, Section
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
+from pipeline.identities import with_identities
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
 from pipeline.weights import read_weights
@@ -30,7 +31,7 @@ and 1.2 on the phantom; 1.9 at deltas of 12, where FOVs overlap less and more of
 
 
 def resolve(config: RunConfig, folder: Path) -> Run:
-    """Return the run with every box filled in and every path absolute; raises InputError.
+    """Return the run with every box filled in, every path absolute, its inputs identified; raises InputError.
 
     Boxes left open become: inference, the whole image; training, the labelled part;
     evaluation, what is both segmented and labelled.
@@ -57,7 +58,7 @@ def resolve(config: RunConfig, folder: Path) -> Run:
     _inside("inference.box", inference_box, "the image", image_box)
     resolved = Run(run.folder, config.model_copy(update=updates))
     _check_tiles(resolved)
-    return resolved
+    return with_identities(resolved)
 
 
 def check(run: Run) -> None:

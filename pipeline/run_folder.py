@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import RunConfig
@@ -18,6 +19,8 @@ class Run:
 
     folder: Path
     config: RunConfig
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """What `image` and `labels` are, as `pipeline.identities` found when the run began."""
 
     @property
     def config_file(self) -> Path:

@@ -11,9 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact, Recipe, file_identity, make
+from pipeline.artifacts import Artifact, Recipe, Target, file_identity
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.records import make
 from pipeline.run_folder import Run
 
 
@@ -46,22 +47,28 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     return weights
 
 
-def import_checkpoint(run: Run) -> Artifact:
-    """Write the configured checkpoint's weights in our own format as the run's model."""
+def import_target(run: Run) -> Target:
+    """The run's model file, as imported from the configured checkpoint."""
     network = run.config.network
     source = Path(str(network.checkpoint))
-    data = source if source.suffix == ".h5" else source.with_name(source.name + ".index")
+    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
     recipe = Recipe(
         stage="import checkpoint",
         version=1,
-        settings=network.model_dump(mode="json"),
-        inputs={"checkpoint": file_identity(data)},
+        settings={"network": network.model_dump(mode="json")},
+        inputs={"checkpoint": "; ".join(map(file_identity, data))},
     )
-    return make(
-        run.model_file,
-        recipe,
-        lambda path: write_weights(read_weights(source, network), network, path),
-    )
+    return Target(run.model_file, recipe)
+
+
+def import_checkpoint(run: Run) -> Artifact:
+    """Write the configured checkpoint's weights in our own format as the run's model."""
+    network = run.config.network
+
+    def write(path: Path) -> None:
+        write_weights(read_weights(str(network.checkpoint), network), network, path)
+
+    return make(import_target(run), write)
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ import pkgutil
 from pathlib import Path
 
 from parsl.config import Config
+from parsl.dataflow.memoization import Memoizer
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
@@ -20,11 +21,14 @@ def site_names() -> list[str]:
     return sorted(m.name for m in modules if m.name not in HELPERS)
 
 
-def parsl_config(run: Run) -> Config:
-    """The Parsl Config of the run's site; raises InputError that lists the sites if it is unknown."""
+def parsl_config(run: Run, memoizer: Memoizer) -> Config:
+    """The Parsl Config of the run's site, which asks `memoizer` for finished tasks.
+
+    Raises InputError that lists the sites if it is unknown.
+    """
     check_site(run.config.site.name)
     module = importlib.import_module(f"site_configs.{run.config.site.name}")
-    config: Config = module.parsl_config(run)
+    config: Config = module.parsl_config(run, memoizer)
     return config
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from parsl.config import Config
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
+from parsl.dataflow.memoization import Memoizer
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
 from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SimpleLauncher
@@ -21,7 +22,7 @@ from pipeline.run_folder import Run
 from site_configs.tether import interchange_command
 
 
-def parsl_config(run: Run) -> Config:
+def parsl_config(run: Run, memoizer: Memoizer) -> Config:
     """Three executors on this machine; Parsl's own files go to the run's logs folder."""
     site = run.config.site
     return Config(
@@ -30,6 +31,7 @@ def parsl_config(run: Run) -> Config:
             _executor(run, "train", workers=1),
             _executor(run, "tiles", workers=site.workers),
         ],
+        memoizer=memoizer,
         dependency_resolver=DEEP_DEPENDENCY_RESOLVER,
         run_dir=str(run.logs_folder / "parsl"),
         strategy="simple",
@@ -62,7 +64,7 @@ def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
         interchange_launch_cmd=interchange_command(),
         block_error_handler=windowed_error_handler,
         provider=LocalProvider(
-            init_blocks=1,
+            init_blocks=0,  # where everything is finished, nothing is started
             min_blocks=0,
             max_blocks=1,
             launcher=SimpleLauncher(),

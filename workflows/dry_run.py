@@ -9,12 +9,13 @@ from rich.table import Table
 
 from pipeline.plan import plan
 from pipeline.run_folder import Run
+from workflows.explain import explain
 
 
-def print_plan(run: Run, console: Console) -> None:
-    """Say what would run, how much work it is and where each result goes."""
+def print_plan(run: Run, console: Console, verify: bool = False) -> None:
+    """Say what the work is, where each result goes, and what of it is there already."""
     config, estimate = run.config, plan(run)
-    table = Table(box=None, pad_edge=False, title="What would run", title_justify="left")
+    table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
     table.add_column("work")
     table.add_column("result")
@@ -40,6 +41,7 @@ def print_plan(run: Run, console: Console) -> None:
     if config.evaluation.box is not None:
         table.add_row("count, score", f"in {config.evaluation.box}", _relative(run, run.metrics_file))
     console.print(table, soft_wrap=True)
+    print_outlook(run, console, verify)
     network = config.network
     console.print(
         f"\nrun folder  {run.folder}"
@@ -53,6 +55,22 @@ def print_plan(run: Run, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def print_outlook(run: Run, console: Console, verify: bool = False) -> None:
+    """Per stage: how many tasks are finished, how many would run, and why."""
+    outlooks = explain(run, verify)
+    if not any(outlook.finished for outlook in outlooks):
+        console.print("\nNothing of it is done yet.", highlight=False)
+        return
+    table = Table(box=None, pad_edge=False, title="\nWhat is done, and what would run", title_justify="left")
+    for column in ("stage", "finished", "would run", "why"):
+        table.add_column(column, justify="right" if column in ("finished", "would run") else "left")
+    for outlook in outlooks:
+        missing = outlook.tasks - outlook.finished
+        why = "; ".join(reason if n == missing else f"{n}: {reason}" for reason, n in outlook.reasons)
+        table.add_row(outlook.name, f"{outlook.finished}/{outlook.tasks}", str(missing or ""), why)
+    console.print(table, soft_wrap=True)
 
 
 def _relative(run: Run, path: Path) -> str:

@@ -24,7 +24,6 @@ from pipeline.errors import InputError
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check_site
-from workflows.dry_run import print_plan
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -54,7 +53,11 @@ def full_pipeline(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would run, how much work it is and where it goes.")
+        bool,
+        typer.Option("--dry-run", help="Print what would run and why, how much work it is, where it goes."),
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
 ) -> None:
     """Train a flood-filling network, segment a volume tile by tile, reconcile and score it.
@@ -67,45 +70,49 @@ def full_pipeline(
     try:
         settings = load_config(config, [*(overrides or []), *([f"site.name={site}"] if site else [])])
         check_site(settings.site.name)
-        raise typer.Exit(_run(settings, run_dir or Path("runs") / config.stem, dry_run, console))
+        folder = run_dir or Path("runs") / config.stem
+        raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
     except InputError as error:
         Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
         raise typer.Exit(1) from None
 
 
-def _run(settings: RunConfig, folder: Path, dry_run: bool, console: Console) -> int:
+def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, verify: bool) -> int:
     run = resolve(settings, folder)
     check(run)
     if dry_run:
-        print_plan(run, console)
+        from workflows.dry_run import print_plan
+
+        print_plan(run, console, verify)
         return 0
     with publishing(run.config_file) as temporary:
         temporary.write_text(dump_config(run.config))
     console.print(f"run folder {run.folder}", highlight=False, soft_wrap=True)
-    return execute(run, console)
+    return execute(run, console, verify)
 
 
-def execute(run: Run, console: Console) -> int:
+def execute(run: Run, console: Console, verify: bool = False) -> int:
     """Run every stage of a resolved run on its site; returns the exit code."""
     import parsl
 
+    from apps.memoizer import RecordMemoizer
     from site_configs import parsl_config
     from workflows.progress import watch
-    from workflows.stages import submit
+    from workflows.stages import build, call
     from workflows.summary import print_failures, print_summary
 
     signal.signal(signal.SIGTERM, _interrupt)
     stages = []
-    kernel = parsl.load(parsl_config(run))
+    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify)))
     try:
-        stages = submit(run)
+        stages = build(run, call)
         watch(run, stages, console)
     except KeyboardInterrupt:
         console.print("stopping; what is finished is kept", highlight=False)
         return INTERRUPTED
     finally:
         _stop(kernel)
-    if any(future.exception() for stage in stages for future in stage.futures):
+    if any(future.exception() for stage in stages for future in stage.tasks):
         print_failures(run, stages, Console(stderr=True))
         return 1
     print_summary(run, console)

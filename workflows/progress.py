@@ -46,13 +46,14 @@ class _State:
     stage: Stage
     done: int = 0
     failed: int = 0
+    reused: int = 0
     started: float | None = None
     finished: float | None = None
     detail: str = ""
 
     @property
     def ended(self) -> bool:
-        return all(future.done() for future in self.stage.futures)
+        return all(future.done() for future in self.stage.tasks)
 
     @property
     def status(self) -> str:
@@ -64,7 +65,7 @@ class _State:
 
     @property
     def count(self) -> str:
-        return f"{self.done}/{len(self.stage.futures)}"
+        return f"{self.done}/{len(self.stage.tasks)}"
 
     @property
     def elapsed(self) -> str:
@@ -73,20 +74,31 @@ class _State:
         return duration((self.finished or time.time()) - self.started)
 
     def update(self, run: Run) -> None:
-        futures = self.stage.futures
+        futures = self.stage.tasks
         ended = [future for future in futures if future.done()]
         self.failed = sum(future.exception() is not None for future in ended)
         self.done = len(ended) - self.failed
+        self.reused = sum(_is_reused(future) for future in ended)
         if self.started is None and (ended or any(_runs(future) for future in futures)):
             self.started = time.time()
         if self.started and self.finished is None:
             if len(ended) == len(futures):
                 self.finished = time.time()
-            self.detail = _DETAILS.get(self.stage.name, lambda run, state: "")(run, self)
+            self.detail = self._detail(run)
+
+    def _detail(self, run: Run) -> str:
+        parts = [f"{self.reused:,} reused"] if self.reused else []
+        if self.reused < len(self.stage.tasks) and self.stage.name in _DETAILS:
+            parts.append(_DETAILS[self.stage.name](run, self))
+        return ", ".join(parts)
 
 
 def _runs(future: Any) -> bool:
     return future.task_status() in ("running", "launched", "running_ended")
+
+
+def _is_reused(future: Any) -> bool:
+    return bool(future.task_record["from_memo"])
 
 
 def _training_detail(run: Run, state: _State) -> str:
@@ -102,13 +114,11 @@ def _training_detail(run: Run, state: _State) -> str:
 
 
 def _tiles_detail(run: Run, state: _State) -> str:
-    """Work done is counted in seeds tried, whose number a tile knows from its start."""
-    done = 0.0
-    voxels = 0.0
-    for tile, future in zip(run.grid, state.stage.futures):
-        share = 1.0 if future.done() else _share_of_seeds(run.tile_log(tile), state.started)
-        done += share / len(state.stage.futures)
-        voxels += share * tile.box.size
+    """Work done is counted in seeds tried, whose number a tile knows; reused tiles do not count."""
+    tiles = [(t, f) for t, f in zip(run.grid, state.stage.tasks) if not (f.done() and _is_reused(f))]
+    shares = [1.0 if f.done() else _share_of_seeds(run.tile_log(t), state.started) for t, f in tiles]
+    done = sum(shares) / max(1, len(shares))
+    voxels = sum(share * tile.box.size for share, (tile, _) in zip(shares, tiles))
     elapsed_s = (state.finished or time.time()) - (state.started or time.time())
     if done == 0 or elapsed_s < 1:
         return "loading the network"

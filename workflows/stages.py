@@ -6,56 +6,74 @@ needs is there, so evidence is found while other tiles are still being segmented
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from parsl.dataflow.futures import AppFuture
+from typing import Any, Generic, TypeVar
 
 from apps import evaluate, infer, prepare, reconcile, train
 from pipeline import evaluation, reconciliation
 from pipeline.run_folder import Run
 
+Task = TypeVar("Task")
+Submit = Callable[..., Task]
+"""Given an app and its arguments, among them earlier tasks: the task that stands for its result."""
+
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[Task]):
     """Tasks of one kind, as the user sees them."""
 
     name: str
-    futures: list[AppFuture]
+    tasks: list[Task]
 
 
-def submit(run: Run) -> list[Stage]:
-    """Submit every task of a resolved run; returns at once with the stages in order."""
-    phantom = [prepare.make_phantom(run)] if run.uses_phantom else []
+def call(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Submit to Parsl: the task is the app's future."""
+    return app(*args, **kwargs)
+
+
+def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
+    """Hand every task of a resolved run to `submit`; returns the stages in order."""
+    phantom = [submit(prepare.make_phantom, run)] if run.uses_phantom else []
     stages = [Stage("phantom", phantom)]
     if run.config.trains:
-        coordinates = train.sample_coordinates(run, after=phantom)
-        model = train.train(run, coordinates)
+        coordinates = submit(train.sample_coordinates, run, after=phantom)
+        model = submit(train.train, run, coordinates)
         stages += [Stage("sample", [coordinates]), Stage("train", [model])]
     else:
-        model = train.import_checkpoint(run)
+        model = submit(train.import_checkpoint, run)
         stages += [Stage("import network", [model])]
-    tiles = {t.index: infer.segment_tile(run, t, model, after=phantom) for t in run.grid}
-    stages += [Stage("segment", list(tiles.values())), *_reconcile(run, tiles)]
+    tiles = {t.index: submit(infer.segment_tile, run, t, model, after=phantom) for t in run.grid}
+    stages += [Stage("segment", list(tiles.values())), *_reconcile(run, submit, tiles)]
     if run.config.evaluation.box is not None:
-        stages += _evaluate(run, stages[-1].futures)
-    return [stage for stage in stages if stage.futures]
+        stages += _evaluate(run, submit, stages[-1].tasks)
+    return [stage for stage in stages if stage.tasks]
 
 
-def _reconcile(run: Run, tiles: dict[int, AppFuture]) -> list[Stage]:
+def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[Stage[Task]]:
     evidence = []
     for tile in run.grid:
         involved = [tile.index, *(n.index for n in run.grid.neighbours(tile) if n.index > tile.index)]
-        evidence.append(reconcile.find_evidence(run, tile, {i: tiles[i] for i in involved}))
-    id_table = reconcile.merge(run, evidence)
-    blocks = [
-        reconcile.write_block(
-            run, block, id_table, {t.index: tiles[t.index] for t in reconciliation.tiles_of_block(run, block)}
-        )
-        for block in reconciliation.blocks(run)
+        evidence.append(submit(reconcile.find_evidence, run, tile, {i: tiles[i] for i in involved}))
+    id_table = submit(reconcile.merge, run, evidence)
+    volume = submit(reconcile.create_volume, run, after=[id_table])
+    blocks = []
+    for block in reconciliation.blocks(run):
+        involved = [tile.index for tile in reconciliation.tiles_of_block(run, block)]
+        parts = {i: tiles[i] for i in involved}
+        blocks.append(submit(reconcile.write_block, run, block, volume, id_table, parts))
+    return [
+        Stage("compare", evidence),
+        Stage("merge", [id_table]),
+        Stage("volume", [volume]),
+        Stage("write", blocks),
     ]
-    return [Stage("compare", evidence), Stage("merge", [id_table]), Stage("write", blocks)]
 
 
-def _evaluate(run: Run, segmentation: list[AppFuture]) -> list[Stage]:
-    counts = [evaluate.count_block(run, block, segmentation) for block in evaluation.blocks(run)]
-    return [Stage("count", counts), Stage("score", [evaluate.score_run(run, counts)])]
+def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage[Task]]:
+    by_block = dict(zip(reconciliation.blocks(run), written))
+    counts = []
+    for block in evaluation.blocks(run):
+        read = [by_block[b] for b in reconciliation.blocks(run, meeting=evaluation.reach(run, block))]
+        counts.append(submit(evaluate.count_block, run, block, read))
+    return [Stage("count", counts), Stage("score", [submit(evaluate.score_run, run, counts)])]

@@ -63,7 +63,7 @@ def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     """Each cause once, one line each; the tracebacks are in Parsl's logs."""
     causes: dict[str, int] = {}
     missing = 0
-    for future in (future for stage in stages for future in stage.futures):
+    for future in (future for stage in stages for future in stage.tasks):
         error = future.exception()
         if error is None:
             continue

@@ -12,7 +12,14 @@ from pipeline.evaluation.scores import (
     adapted_rand,
     variation_of_information,
 )
-from pipeline.evaluation.stage import blocks, count_block, score_run
+from pipeline.evaluation.stage import (
+    blocks,
+    count_block,
+    counts_target,
+    metrics_target,
+    reach,
+    score_run,
+)
 
 __all__ = [
     "BoxCounts",
@@ -23,6 +30,9 @@ __all__ = [
     "blocks",
     "count_block",
     "count_box",
+    "counts_target",
+    "metrics_target",
+    "reach",
     "score",
     "score_run",
     "variation_of_information",

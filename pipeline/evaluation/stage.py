@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import Artifact, Recipe, make
+from pipeline.artifacts import Artifact, Recipe, Target, combined
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill, score
 from pipeline.geometry import Box, Triple
+from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import PlacedVolume, open_labels, open_volume
 
@@ -30,53 +31,61 @@ def blocks(run: Run) -> list[Box]:
     return [block.translate(box.start) for block in box.translate((-z, -y, -x)).blocks(BLOCK)]
 
 
-def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artifact:
-    """Count `block` of the run's segmentation, whose parts are `segmentation`, against the labels.
+def reach(run: Run, block: Box) -> Box:
+    """What must be read to count `block`: it and, for the `filled` convention, 64 voxels around.
 
-    For the `filled` convention the segmentation is read 64 voxels beyond the block, inside the
-    evaluation box: wherever the nearest segment is no further than that, and always when the
-    block is the whole box, the result does not depend on how the box was cut. Raises InputError
-    when labels or segmentation do not cover the block.
+    Inside the evaluation box: wherever the nearest segment is no further than that, and always when the
+    block is the whole box, the result does not depend on how the box was cut.
     """
-    labels = open_labels(run)
-    read = block.grow(HALO) & _evaluation_box(run)
-    recipe = Recipe(
-        stage="count",
-        version=VERSION,
-        settings={"block": str(block), "read": str(read), "segmentation starts": run.inference_box.start},
-        inputs={
-            "labels": labels.identity,
-            "segmentation": " ".join(sorted(part.sha256 for part in segmentation)),
-        },
-    )
+    return block.grow(HALO) & _evaluation_box(run)
+
+
+def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Target:
+    """The file of one block's counts; arguments as for `count_block`."""
+    settings = {
+        "block": str(block),
+        "read": str(reach(run, block)),
+        "segmentation starts": run.inference_box.start,
+    }
+    inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
+    name = "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
+    return Target(run.folder / "evaluation" / name, Recipe("count", VERSION, settings, inputs))
+
+
+def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artifact:
+    """Count `block` of the run's segmentation against the labels.
+
+    `segmentation` are the parts of the volume that meet `reach(run, block)`. Raises InputError when labels
+    or segmentation do not cover the block.
+    """
 
     def write(path: Path) -> None:
+        read = reach(run, block)
         stored = open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
         segments = PlacedVolume(stored, run.inference_box.start).read(read)
         inside = block.slices(read.start)
-        truth = labels.read(block)
+        truth = open_labels(run).read(block)
         as_is = ContingencyTable.count(truth, segments[inside])
         filled = ContingencyTable.count(truth, fill(segments)[inside])
         save_counts(BoxCounts(as_is, filled), path)
 
-    name = "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
-    return make(run.folder / "evaluation" / name, recipe, write)
+    return make(counts_target(run, block, segmentation), write)
+
+
+def metrics_target(run: Run, counts: Sequence[Artifact]) -> Target:
+    """The run's metrics.json."""
+    settings = {"evaluation": {"box": str(_evaluation_box(run))}}
+    return Target(run.metrics_file, Recipe("score", VERSION, settings, {"counts": combined(counts)}))
 
 
 def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
     """Add up the counts of all blocks and write the run's metrics.json."""
-    recipe = Recipe(
-        stage="score",
-        version=VERSION,
-        settings={"box": str(_evaluation_box(run))},
-        inputs={"counts": " ".join(sorted(artifact.sha256 for artifact in counts))},
-    )
 
     def write(path: Path) -> None:
         total = BoxCounts.total([load_counts(Path(artifact.path)) for artifact in counts])
         path.write_text(json.dumps(score(total), indent=2, allow_nan=False) + "\n")
 
-    return make(run.metrics_file, recipe, write)
+    return make(metrics_target(run, counts), write)
 
 
 def save_counts(counts: BoxCounts, path: Path) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact, Recipe
+from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.geometry import Box, Tile
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
 from pipeline.inference.seeds import find_seeds
+from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
 
@@ -35,13 +35,12 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     its network calls. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
     is rewritten with one JSON object every few seconds. Raises InputError.
     """
-    image = open_image(run)
 
     def write(path: Path) -> None:
         config = run.config
         engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
         block = block_with_context(run, tile)
-        canvas, calls = _flood(run, tile, read_mirrored(image, block), engine)
+        canvas, calls = _flood(run, tile, read_mirrored(open_image(run), block), engine)
         attributes: dict[str, str | int] = {
             "box": str(tile.box),
             "calls": calls,
@@ -50,20 +49,21 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
         }
         _write(path, canvas, block, tile.box, attributes)
 
-    return artifacts.make(run.tile_file(tile), _recipe(run, tile, image, model), write)
+    return make(tile_target(run, tile, model), write)
 
 
-def _recipe(run: Run, tile: Tile, image: Volume, model: Artifact) -> Recipe:
+def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
+    """The file of one segmented tile."""
     config = run.config
     settings = {
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
         "inference": config.inference.model_dump(mode="json", exclude={"box", "tile", "overlap"}),
-        "image_mean": config.data.image_mean,
-        "image_stddev": config.data.image_stddev,
+        "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
-    return Recipe("infer", VERSION, settings, {"image": image.identity, "model": model.sha256})
+    inputs = {"image": run.identities["image"], "model": model.sha256}
+    return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
 
 
 def block_with_context(run: Run, tile: Tile) -> Box:

@@ -5,20 +5,36 @@ segments are one object, `write_block` writes disjoint blocks of the result. Onl
 the last touch voxels, and each touches only the tiles it is about.
 """
 
-from pipeline.reconciliation.evidence import OverlapTable, find_evidence, overlap_evidence
+from pipeline.reconciliation.evidence import (
+    OverlapTable,
+    evidence_target,
+    find_evidence,
+    overlap_evidence,
+)
 from pipeline.reconciliation.id_table import IdTable
-from pipeline.reconciliation.merge import merge, merge_segments
-from pipeline.reconciliation.write import blocks, create_segmentation, tiles_of_block, write_block
+from pipeline.reconciliation.merge import id_table_target, merge, merge_segments
+from pipeline.reconciliation.write import (
+    block_target,
+    blocks,
+    create_volume,
+    tiles_of_block,
+    volume_target,
+    write_block,
+)
 
 __all__ = [
     "IdTable",
     "OverlapTable",
+    "block_target",
     "blocks",
-    "create_segmentation",
+    "create_volume",
+    "evidence_target",
     "find_evidence",
+    "id_table_target",
     "merge",
     "merge_segments",
     "overlap_evidence",
     "tiles_of_block",
+    "volume_target",
     "write_block",
 ]

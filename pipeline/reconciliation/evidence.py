@@ -10,11 +10,11 @@ import fastremap
 import h5py
 import numpy as np
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact, Recipe
+from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
 from pipeline.reconciliation.tile_labels import read_labels
+from pipeline.records import make
 from pipeline.run_folder import Run
 
 VERSION = 1
@@ -79,13 +79,19 @@ class TileEvidence:
     overlaps: OverlapTable
 
 
+def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
+    """The file that holds what the merge must know of one tile; arguments as for `find_evidence`."""
+    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *_later_neighbours(run, tile))}
+    path = run.reconciliation_folder / f"{tile.name}.evidence.h5"
+    return Target(path, Recipe("evidence", VERSION, {"tile": tile.index}, involved))
+
+
 def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifact:
     """Compare a tile with its neighbours of higher index; `tiles` holds these and the tile itself.
 
     The artifact holds one TileEvidence. Raises InputError when a tile's file cannot be read.
     """
-    neighbours = [n for n in run.grid.neighbours(tile) if n.index > tile.index]
-    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *neighbours)}
+    neighbours = _later_neighbours(run, tile)
 
     def write(path: Path) -> None:
         labels = read_labels(tile, tiles[tile.index], tile.box)
@@ -98,8 +104,11 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
         neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables])
         _write(path, TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables)))
 
-    recipe = Recipe("evidence", VERSION, {"tile": tile.index}, involved)
-    return artifacts.make(run.reconciliation_folder / f"{tile.name}.evidence.h5", recipe, write)
+    return make(evidence_target(run, tile, tiles), write)
+
+
+def _later_neighbours(run: Run, tile: Tile) -> list[Tile]:
+    return [n for n in run.grid.neighbours(tile) if n.index > tile.index]
 
 
 def read_evidence(artifact: Artifact) -> TileEvidence:

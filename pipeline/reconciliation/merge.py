@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact, Recipe
+from pipeline.artifacts import Artifact, Recipe, Target, combined
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
 from pipeline.reconciliation.evidence import OverlapTable, TileEvidence, concatenate, read_evidence
 from pipeline.reconciliation.id_table import IdTable
+from pipeline.records import make
 from pipeline.run_folder import Run
 
 VERSION = 1
+
+
+def id_table_target(run: Run, evidence: Sequence[Artifact]) -> Target:
+    """The file of the IdTable of the whole volume."""
+    settings = run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block"})
+    recipe = Recipe("merge", VERSION, {"reconciliation": settings}, {"evidence": combined(evidence)})
+    return Target(run.reconciliation_folder / "id_table.h5", recipe)
 
 
 def merge(run: Run, evidence: Sequence[Artifact]) -> Artifact:
@@ -24,19 +32,11 @@ def merge(run: Run, evidence: Sequence[Artifact]) -> Artifact:
 
     Raises InputError when a file of evidence cannot be read.
     """
-    recipe = Recipe(
-        "merge",
-        VERSION,
-        run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block"}),
-        {str(i): sha256 for i, sha256 in enumerate(sorted(e.sha256 for e in evidence))},
-    )
-    return artifacts.make(
-        run.reconciliation_folder / "id_table.h5",
-        recipe,
-        lambda path: merge_segments([read_evidence(e) for e in evidence], run.config.reconciliation).write(
-            path
-        ),
-    )
+
+    def write(path: Path) -> None:
+        merge_segments([read_evidence(e) for e in evidence], run.config.reconciliation).write(path)
+
+    return make(id_table_target(run, evidence), write)
 
 
 def merge_segments(evidence: Sequence[TileEvidence], settings: Reconciliation) -> IdTable:

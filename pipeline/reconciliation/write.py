@@ -11,26 +11,33 @@ from pathlib import Path
 import numpy as np
 from cloudvolume import CloudVolume
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact, Recipe
+from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, publishing
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.tile_labels import read_labels
+from pipeline.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import open_image
+from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 2
+VERSION = 3
 UNKNOWN_VOXEL_SIZE_NM = (1.0, 1.0, 1.0)
 
 
-def blocks(run: Run) -> list[Box]:
-    """The disjoint boxes that together are the inference box, each of whole chunks of the volume.
+def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
+    """The disjoint boxes that together are the inference box, or those that share voxels with `meeting`.
 
-    Chunks are counted from the volume's first voxel, so only blocks at its end hold cut ones.
+    Each is of whole chunks of the volume. Chunks are counted from the volume's first voxel, so only blocks
+    at its end hold cut ones.
     """
-    start = run.inference_box.start
-    whole = Box.of_shape(run.inference_box.shape)
-    return [block.translate(start) for block in whole.blocks(run.config.reconciliation.block)]
+    box, shape = run.inference_box, run.config.reconciliation.block
+    wanted = box if meeting is None else meeting & box
+    z, y, x = (
+        slice((a - o) // s * s + o, min(-(-(b - o) // s) * s + o, end))
+        for a, b, o, end, s in zip(wanted.start, wanted.stop, box.start, box.stop, shape)
+    )
+    whole = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
+    z0, y0, x0 = box.start
+    return [block.translate(box.start) for block in whole.translate((-z0, -y0, -x0)).blocks(shape)]
 
 
 def tiles_of_block(run: Run, block: Box) -> list[Tile]:
@@ -38,44 +45,57 @@ def tiles_of_block(run: Run, block: Box) -> list[Tile]:
     return [tile for tile in run.grid.intersecting(block) if not (tile.core & block).is_empty]
 
 
-def create_segmentation(run: Run) -> None:
-    """Publish the `info` of the volume at `run.segmentation_folder`, unless it is there already.
+def volume_target(run: Run) -> Target:
+    """The list of what describes the volume: its `info`."""
+    recipe = Recipe("volume", VERSION, {"info": _info(run)}, {})
+    return Target(run.reconciliation_folder / "volume.json", recipe, parts=run.segmentation_folder)
+
+
+def create_volume(run: Run) -> Artifact:
+    """Publish the `info` of the volume at `run.segmentation_folder`.
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
     A volume of another box or other chunks is removed: its chunks would lie among the new ones.
     """
-    text = json.dumps(_info(run), indent=1, sort_keys=True)
-    path = run.segmentation_folder / "info"
-    if not path.exists() or path.read_text() != text:
-        shutil.rmtree(run.segmentation_folder, ignore_errors=True)
-        with artifacts.publishing(path) as temporary:
-            temporary.write_text(text)
-
-
-def write_block(run: Run, block: Box, id_table: Artifact, tiles: Mapping[int, Artifact]) -> Artifact:
-    """Write the chunks of one of `blocks(run)`; `tiles` holds at least the tiles of `tiles_of_block`.
-
-    The volume must have been created. Blocks may be written in any order and at the same time; each chunk
-    file appears whole or not at all, and equal input gives equal bytes. The artifact is a JSON object: of
-    every chunk file its size and SHA-256. Raises InputError when a tile's file cannot be read.
-    """
-    involved = tiles_of_block(run, block)
 
     def write(path: Path) -> None:
-        labels = assemble(block, involved, id_table, tiles)
+        text = json.dumps(_info(run), indent=1, sort_keys=True)
+        info = run.segmentation_folder / "info"
+        if not info.exists() or info.read_text() != text:
+            shutil.rmtree(run.segmentation_folder, ignore_errors=True)
+            with publishing(info) as temporary:
+                temporary.write_text(text)
+        path.write_text(json.dumps({"info": _listed(info)}, indent=1))
+
+    return make(volume_target(run), write)
+
+
+def block_target(
+    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
+) -> Target:
+    """The list of the chunks of one block; arguments as for `write_block`."""
+    path = run.reconciliation_folder / "blocks" / "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    inputs = {"volume": volume.sha256, "id table": id_table.sha256}
+    inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
+    recipe = Recipe("write", VERSION, {"block": str(block)}, inputs)
+    return Target(path, recipe, parts=run.segmentation_folder)
+
+
+def write_block(
+    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
+) -> Artifact:
+    """Write the chunks of one of `blocks(run)`; `tiles` holds at least the tiles of `tiles_of_block`.
+
+    Blocks may be written in any order and at the same time; each chunk file appears whole or not at all, and
+    equal input gives equal bytes. The artifact is a JSON object: of every chunk file its size and SHA-256.
+    Raises InputError when a tile's file cannot be read.
+    """
+
+    def write(path: Path) -> None:
+        labels = assemble(block, tiles_of_block(run, block), id_table, tiles)
         path.write_text(json.dumps(_write_chunks(run, block, labels), indent=1))
 
-    path = run.reconciliation_folder / "blocks" / "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
-    recipe = Recipe(
-        "write",
-        VERSION,
-        {"block": str(block), "info": _info(run)},
-        {"id table": id_table.sha256, **{str(t.box): tiles[t.index].sha256 for t in involved}},
-    )
-    done = artifacts.finished(path, recipe)
-    if done is not None and not _chunks_are_there(run, path):
-        path.unlink(missing_ok=True)
-    return artifacts.make(path, recipe, write)
+    return make(block_target(run, block, volume, id_table, tiles), write)
 
 
 def assemble(
@@ -97,16 +117,16 @@ def assemble(
 
 def _info(run: Run) -> dict:
     box = run.inference_box
-    size_nm = open_image(run).voxel_size_nm or UNKNOWN_VOXEL_SIZE_NM
+    size_nm = image_voxel_size_nm(run) or UNKNOWN_VOXEL_SIZE_NM
     return CloudVolume.create_new_info(
         num_channels=1,
         layer_type="segmentation",
         data_type="uint64",
         encoding="compressed_segmentation",
         resolution=[int(n) if n == int(n) else n for n in reversed(size_nm)],
-        voxel_offset=box.start[::-1],
-        volume_size=box.shape[::-1],
-        chunk_size=run.config.reconciliation.chunk[::-1],
+        voxel_offset=list(box.start[::-1]),
+        volume_size=list(box.shape[::-1]),
+        chunk_size=list(run.config.reconciliation.chunk[::-1]),
     )
 
 
@@ -118,23 +138,16 @@ def _write_chunks(run: Run, block: Box, labels: np.ndarray) -> dict[str, dict]:
         aside = CloudVolume(f"file://{folder}", info=_info(run), compress=False, progress=False)
         z, y, x = block.slices()
         aside[x, y, z] = labels.T
-        return {
-            str(file.relative_to(folder)): _publish_chunk(
-                file, run.segmentation_folder / file.relative_to(folder)
-            )
-            for file in sorted(Path(folder).rglob("*"))
-            if file.is_file()
-        }
+        files = [file for file in sorted(Path(folder).rglob("*")) if file.is_file()]
+        return {str(file.relative_to(folder)): _publish_chunk(run, file, Path(folder)) for file in files}
 
 
-def _publish_chunk(file: Path, path: Path) -> dict:
-    with artifacts.publishing(path) as temporary:
+def _publish_chunk(run: Run, file: Path, folder: Path) -> dict:
+    path = run.segmentation_folder / file.relative_to(folder)
+    with publishing(path) as temporary:
         shutil.copyfile(file, temporary)
-    return {"size": path.stat().st_size, "sha256": artifacts.file_sha256(path)}
+    return _listed(path)
 
 
-def _chunks_are_there(run: Run, record: Path) -> bool:
-    chunks = [
-        (run.segmentation_folder / name, of["size"]) for name, of in json.loads(record.read_text()).items()
-    ]
-    return all(path.exists() and path.stat().st_size == size for path, size in chunks)
+def _listed(path: Path) -> dict:
+    return {"size": path.stat().st_size, "sha256": file_sha256(path)}

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import h5py
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact, Recipe
+from pipeline.artifacts import Artifact, Recipe, Target
+from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import BLOCK, Phantom
 
 VERSION = 2
+
+
+def phantom_target(run: Run) -> Target:
+    """The run's phantom file, which depends on the phantom's settings alone."""
+    settings = {"data": {"phantom": run.config.data.phantom.model_dump(mode="json")}}
+    return Target(run.phantom_file, Recipe("phantom", VERSION, settings, inputs={}))
 
 
 def make_phantom(run: Run) -> Artifact:
@@ -35,5 +41,4 @@ def make_phantom(run: Run) -> Artifact:
                 file["image"][block.slices()] = phantom.image(block)
                 file["labels"][block.slices()] = phantom.labels(block)
 
-    recipe = Recipe("phantom", VERSION, settings.model_dump(mode="json"), inputs={})
-    return artifacts.make(run.phantom_file, recipe, write)
+    return make(phantom_target(run), write)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact, Recipe, make
+from pipeline.artifacts import Artifact, Recipe, Target
+from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.horovod_ranks import rendezvous
 from pipeline.training.job import TrainingJob
 from pipeline.training.rank_processes import RankLaunch, rank_command, run_locally
-from pipeline.volumes import open_image, open_labels
 from pipeline.weights import write_weights
 
 VERSION = 2
@@ -24,31 +24,34 @@ def train(run: Run, coordinates: Artifact) -> Artifact:
     bytes as a training that was never interrupted. Raises InputError on input that cannot be
     used, and RankError, quoting the rank's log, when a rank dies.
     """
-    recipe = training_recipe(run, coordinates)
+    target = model_target(run, coordinates)
 
     def write(path: Path) -> None:
-        job = TrainingJob(run, Path(coordinates.path), recipe.fingerprint)
+        job = TrainingJob(run, Path(coordinates.path), target.recipe.fingerprint)
         weights = _final_checkpoint(job).weights
         write_weights(weights, run.config.network, path)
 
-    return make(run.model_file, recipe, write)
+    return make(target, write)
 
 
-def training_recipe(run: Run, coordinates: Artifact) -> Recipe:
-    """Everything that decides the trained weights."""
+def model_target(run: Run, coordinates: Artifact) -> Target:
+    """The run's model file; its recipe is everything that decides the trained weights."""
     config = run.config
     settings: dict[str, Any] = {
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
         "network": config.network.model_dump(mode="json"),
-        "training": config.training.model_dump(mode="json", exclude={"report_every_steps"}),
+        # the box and the sampling are in the coordinates
+        "training": config.training.model_dump(
+            mode="json", exclude={"report_every_steps", "box", "sampling"}
+        ),
     }
     inputs = {
         "coordinates": coordinates.sha256,
-        "image": open_image(run).identity,
-        "labels": open_labels(run).identity,
+        "image": run.identities["image"],
+        "labels": run.identities["labels"],
     }
-    return Recipe(stage="train", version=VERSION, settings=settings, inputs=inputs)
+    return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
 
 
 def _final_checkpoint(job: TrainingJob) -> Checkpoint:

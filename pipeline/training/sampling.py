@@ -9,10 +9,11 @@ import fastremap
 import numpy as np
 from scipy import ndimage
 
-from pipeline.artifacts import Artifact, Recipe, make
+from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.config import Sampling
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Slices, Triple, triple
+from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.training.examples import patch_radius
 from pipeline.volumes import open_labels
@@ -20,6 +21,21 @@ from pipeline.volumes import open_labels
 VERSION = 1
 EXCLUDED = 255
 """Class of voxels that no example may be centred on."""
+
+
+def coordinates_target(run: Run) -> Target:
+    """The run's file of training coordinates."""
+    config = run.config
+    settings = {
+        "seed": config.seed,
+        "patch_radius": patch_radius(config.network, config.training.moves_reach),
+        "training": {
+            "box": str(config.training.box),
+            "sampling": config.training.sampling.model_dump(mode="json"),
+        },
+    }
+    recipe = Recipe("sample", VERSION, settings, {"labels": run.identities["labels"]})
+    return Target(run.coordinates_file, recipe)
 
 
 def sample_coordinates(run: Run) -> Artifact:
@@ -32,26 +48,15 @@ def sample_coordinates(run: Run) -> Artifact:
     config = run.config
     box = config.training.box
     assert box is not None, "a resolved configuration has a training box"
-    labels = open_labels(run)
-    recipe = Recipe(
-        stage="sample",
-        version=VERSION,
-        settings={
-            "seed": config.seed,
-            "box": str(box),
-            "patch_radius": patch_radius(config.network, config.training.moves_reach),
-            "sampling": config.training.sampling.model_dump(mode="json"),
-        },
-        inputs={"labels": labels.identity},
-    )
 
     def write(path: Path) -> None:
+        labels = open_labels(run).read(box)
         radius = patch_radius(config.network, config.training.moves_reach)
-        coordinates = draw_coordinates(labels.read(box), box, radius, config.training.sampling, config.seed)
+        coordinates = draw_coordinates(labels, box, radius, config.training.sampling, config.seed)
         with open(path, "wb") as file:
             np.save(file, coordinates)
 
-    return make(run.coordinates_file, recipe, write)
+    return make(coordinates_target(run), write)
 
 
 def draw_coordinates(

@@ -11,7 +11,7 @@
 
 from pipeline.volumes.open import open_volume
 from pipeline.volumes.placed import PlacedVolume
-from pipeline.volumes.run_volumes import open_image, open_labels
+from pipeline.volumes.run_volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.volume import Volume
 
-__all__ = ["PlacedVolume", "Volume", "open_image", "open_labels", "open_volume"]
+__all__ = ["PlacedVolume", "Volume", "image_voxel_size_nm", "open_image", "open_labels", "open_volume"]

@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.volumes.open import open_volume
 from pipeline.volumes.placed import PlacedVolume
-from pipeline.volumes.volume import Volume
+from pipeline.volumes.volume import Volume, VoxelSize
 
 IMAGE_DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
@@ -47,6 +47,14 @@ def open_labels(run: Run) -> Volume:
             f"data.labels {labels.uri} has shape {labels.shape}, but {expected} shape {covered.shape}"
         )
     return PlacedVolume(labels, covered.start)
+
+
+def image_voxel_size_nm(run: Run) -> VoxelSize | None:
+    """The image's voxel size, z, y, x, where it is known; of a phantom also before it is there."""
+    data = run.config.data
+    if data.voxel_size_nm or data.image != "phantom":
+        return data.voxel_size_nm or open_image(run).voxel_size_nm
+    return data.phantom.voxel_size_nm
 
 
 def _open(run: Run, uri: str, phantom_dataset: str) -> Volume:

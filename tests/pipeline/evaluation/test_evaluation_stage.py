@@ -15,6 +15,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.evaluation import blocks, count_block, count_box, score, score_run, stage
 from pipeline.geometry import Box
+from pipeline.identities import with_identities
 from pipeline.run_folder import Run
 
 SHAPE = (20, 24, 28)
@@ -37,7 +38,7 @@ def make_run(folder: Path, evaluated: Box = EVALUATED) -> tuple[Run, np.ndarray,
         "inference": {"box": str(INFERENCE)},
         "evaluation": {"box": str(evaluated)},
     }
-    run = Run(folder / "run", RunConfig.model_validate(config))
+    run = with_identities(Run(folder / "run", RunConfig.model_validate(config)))
     stored = segmentation[INFERENCE.slices()].astype(np.uint64)
     z, y, x = INFERENCE.start
     CloudVolume.from_numpy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from pipeline.artifacts import Artifact, file_sha256
 from pipeline.config import Network, RunConfig
 from pipeline.geometry import Box, Tile
+from pipeline.identities import with_identities
 from pipeline.inference.segmenter import block_with_context, read_mirrored, segment_tile
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image, open_volume
@@ -69,7 +71,7 @@ def make_run(folder: Path, image_file: Path, **inference: Any) -> Run:
         "network": NETWORK.model_dump(),
         "inference": {**settings, **inference},
     }
-    return Run(folder, RunConfig.model_validate(document))
+    return with_identities(Run(folder, RunConfig.model_validate(document)))
 
 
 def read_tile(artifact: Artifact) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -121,7 +123,7 @@ def test_a_finished_tile_is_not_segmented_again_even_with_more_threads(
     artifact = segment_tile(run, tile, model)
     changed = Path(artifact.path).stat().st_mtime_ns
     site = run.config.site.model_copy(update={"threads_per_worker": 2, "workers": 7})
-    again = Run(run.folder, run.config.model_copy(update={"site": site}))
+    again = replace(run, config=run.config.model_copy(update={"site": site}))
     assert segment_tile(again, tile, model) == artifact
     assert Path(artifact.path).stat().st_mtime_ns == changed
 
@@ -177,7 +179,7 @@ def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Pat
         "inference": {"box": str(box), "tile": box.shape, "overlap": (0, 0, 0), "deltas": (12, 12, 12)},
         "site": {"threads_per_worker": 2},
     }
-    run = Run(tmp_path, RunConfig.model_validate(document))
+    run = with_identities(Run(tmp_path, RunConfig.model_validate(document)))
     published = Artifact(str(fib25 / "checkpoint" / "model.ckpt-27465036"), "published")
     labels, segments, _ = read_tile(segment_tile(run, Tile(0, box, box), published))
     truth = open_volume(f"{fib25}/groundtruth_z000_125.h5:stack").read(box)

@@ -21,7 +21,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.reconciliation import (
     blocks,
-    create_segmentation,
+    create_volume,
     find_evidence,
     merge,
     tiles_of_block,
@@ -48,8 +48,8 @@ def reconcile(run: Run, tiles: dict[int, Artifact], order: random.Random | None 
 
     evidence = [find_evidence(run, tile, tiles) for tile in shuffled(list(run.grid))]
     ids = merge(run, shuffled(evidence))
-    create_segmentation(run)
-    written = [write_block(run, block, ids, tiles) for block in shuffled(blocks(run))]
+    volume = create_volume(run)
+    written = [write_block(run, block, volume, ids, tiles) for block in shuffled(blocks(run))]
     return sorted([*evidence, ids, *written], key=lambda a: a.path)
 
 

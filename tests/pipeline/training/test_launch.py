@@ -21,11 +21,12 @@ import pytest
 from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.identities import with_identities
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.horovod_ranks import rendezvous
 from pipeline.training.job import TrainingJob
-from pipeline.training.launch import train, training_recipe
+from pipeline.training.launch import model_target, train
 from pipeline.training.rank_processes import (
     RankError,
     RankLaunch,
@@ -42,7 +43,8 @@ TRAIN = (
     "import sys; from pathlib import Path; "
     "from pipeline.training.job import TrainingJob; "
     "from pipeline.training.launch import train; from pipeline.artifacts import Artifact; "
-    "job = TrainingJob.load(Path(sys.argv[1])); train(job.run, Artifact(str(job.coordinates), sys.argv[2]))"
+    "from pipeline.identities import with_identities; job = TrainingJob.load(Path(sys.argv[1])); "
+    "train(with_identities(job.run), Artifact(str(job.coordinates), sys.argv[2]))"
 )
 """A launching process of its own: what a Parsl worker does with the training task."""
 
@@ -91,7 +93,7 @@ def make_run(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact
             **training,
         },
     }
-    run = Run(folder, RunConfig.model_validate(document))
+    run = with_identities(Run(folder, RunConfig.model_validate(document)))
     return run, sample_coordinates(run)
 
 
@@ -138,7 +140,7 @@ def test_a_training_whose_rank_was_killed_resumes_to_the_same_bytes(
         train(run, coordinates)
     killer.join()
     assert ranks_of(run) == []
-    fingerprint = training_recipe(run, coordinates).fingerprint
+    fingerprint = model_target(run, coordinates).recipe.fingerprint
     checkpoint = Checkpoint.load(run.checkpoint_file, fingerprint)
     assert checkpoint is not None
     assert 0 < checkpoint.steps < 400

@@ -1,0 +1,33 @@
+"""What each app makes: the file and its recipe, from the very arguments that the app is called with.
+
+By this the driver knows, without starting a task, whether its result is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pipeline import evaluation, reconciliation, synthetic, weights
+from pipeline.artifacts import Target
+from pipeline.inference import segmenter
+from pipeline.training import launch, sampling
+
+TARGETS: dict[str, Callable[..., Target]] = {
+    "make_phantom": synthetic.phantom_target,
+    "sample_coordinates": sampling.coordinates_target,
+    "train": launch.model_target,
+    "import_checkpoint": weights.import_target,
+    "segment_tile": segmenter.tile_target,
+    "find_evidence": reconciliation.evidence_target,
+    "merge": reconciliation.id_table_target,
+    "create_volume": reconciliation.volume_target,
+    "write_block": reconciliation.block_target,
+    "count_block": evaluation.counts_target,
+    "score_run": evaluation.metrics_target,
+}
+
+
+def target_of(app: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target:
+    """The target of the app of this name when it is called with these arguments."""
+    return TARGETS[app](*args, **{name: value for name, value in kwargs.items() if name != "after"})
