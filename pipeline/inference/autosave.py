@@ -20,8 +20,8 @@ class Autosave:
 
     A context manager around the flooding, in which `called` follows every network call. SIGTERM then waits
     for the call in hand and for the checkpoint before it goes to whoever had it before: by default it ends
-    the process, and a handler that returns lets the flooding go on. Where signals cannot be handled, in
-    any thread but the main one, or SIGTERM is ignored, it is left alone.
+    the process; a handler that returns, or SIG_IGN, lets the flooding go on. Only the main thread can
+    handle signals; in another, SIGTERM is left alone.
 
     A checkpoint that cannot be written is warned of and tried again at its next time: the tile can
     still be finished, and ending it would lose what the checkpoint is there to keep.
@@ -40,7 +40,7 @@ class Autosave:
         self._previous = signal.getsignal(signal.SIGTERM)
         in_main_thread = threading.current_thread() is threading.main_thread()
         # None stands for a handler that is not Python's and could not be put back.
-        if in_main_thread and self._previous not in (signal.SIG_IGN, None):
+        if in_main_thread and self._previous is not None:
             self._handles = True
             signal.signal(signal.SIGTERM, self._note)
         return self

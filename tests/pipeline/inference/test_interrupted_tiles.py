@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -27,6 +28,8 @@ from pipeline.run_folder import Run
 REPOSITORY = Path(__file__).parents[3]
 EVERY_SEED = 1e-9
 ONLY_ON_SIGTERM = 1e9
+
+AtCalls = Callable[[set[int], Callable[[], None]], None]
 
 SEGMENT_AND_STOP = """
 import os, pickle, sys
@@ -110,17 +113,15 @@ def resumed_at_seeds(run: Run, tile: Tile) -> int:
 
 
 @pytest.fixture
-def at_call(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
-    """Has something done in the n-th network call from now on; the call itself is as ever."""
+def at_calls(monkeypatch: pytest.MonkeyPatch) -> AtCalls:
+    """Has something done in some of the network calls from now on; the calls themselves are as ever."""
     predict = OpenVinoEngine.predict
 
-    def arrange(n: int, do: Callable[[], None]) -> None:
-        left = n
+    def arrange(numbers: set[int], do: Callable[[], None]) -> None:
+        count = itertools.count(1)
 
         def predict_and_do(self: OpenVinoEngine, fovs: np.ndarray) -> np.ndarray:
-            nonlocal left
-            left -= 1
-            if left == 0:
+            if next(count) in numbers:
                 do()
             return predict(self, fovs)
 
@@ -172,7 +173,7 @@ def test_a_tile_that_is_stopped_again_and_again_ends_in_the_same_bytes(
     image_file: Path,
     model: Artifact,
     undisturbed: tuple[bytes, int],
-    at_call: Callable[[int, Callable[[], None]], None],
+    at_calls: AtCalls,
     sigterm_handler: Callable[[Any], object],
 ) -> None:
     def stop(signum: int, frame: object) -> None:
@@ -183,7 +184,7 @@ def test_a_tile_that_is_stopped_again_and_again_ends_in_the_same_bytes(
     run, tile = a_tile(tmp_path, image_file, ONLY_ON_SIGTERM)
     stops = 0
     for calls_until_stop in range(calls // 12, calls, 3):
-        at_call(calls_until_stop, terminate)
+        at_calls({calls_until_stop}, terminate)
         try:
             segment_tile(run, tile, model)
         except KeyboardInterrupt:
@@ -218,44 +219,29 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(
     assert not checkpoint.exists()
 
 
-def test_a_sigterm_that_its_handler_survives_is_handled_once_and_disturbs_nothing(
+def test_every_sigterm_that_its_handler_survives_is_handled_once_after_a_checkpoint(
     tmp_path: Path,
     image_file: Path,
     model: Artifact,
     undisturbed: tuple[bytes, int],
-    at_call: Callable[[int, Callable[[], None]], None],
+    at_calls: AtCalls,
     sigterm_handler: Callable[[Any], object],
 ) -> None:
     expected, calls = undisturbed
     run, tile = a_tile(tmp_path, image_file, ONLY_ON_SIGTERM)
-    saved_before_handled = []
+    handled = []
 
     def handle(signum: int, frame: object) -> None:
-        saved_before_handled.append(run.tile_checkpoint_file(tile).exists())
+        checkpoint = run.tile_checkpoint_file(tile)
+        handled.append(checkpoint.exists())
+        checkpoint.unlink(missing_ok=True)
 
     sigterm_handler(handle)
-    at_call(calls // 2, terminate)
+    at_calls({calls // 3, calls // 2, calls}, terminate)
     segment_tile(run, tile, model)
-    assert saved_before_handled == [True]
+    assert handled == [True, True, True]
     assert signal.getsignal(signal.SIGTERM) is handle
     assert run.tile_file(tile).read_bytes() == expected
-
-
-def test_a_sigterm_in_the_last_call_is_not_lost(
-    tmp_path: Path,
-    image_file: Path,
-    model: Artifact,
-    undisturbed: tuple[bytes, int],
-    at_call: Callable[[int, Callable[[], None]], None],
-    sigterm_handler: Callable[[Any], object],
-) -> None:
-    _, calls = undisturbed
-    run, tile = a_tile(tmp_path, image_file, ONLY_ON_SIGTERM)
-    handled = []
-    sigterm_handler(lambda signum, frame: handled.append(signum))
-    at_call(calls, terminate)
-    segment_tile(run, tile, model)
-    assert handled == [signal.SIGTERM]
 
 
 def test_an_ignored_sigterm_stays_ignored(
@@ -263,13 +249,13 @@ def test_an_ignored_sigterm_stays_ignored(
     image_file: Path,
     model: Artifact,
     undisturbed: tuple[bytes, int],
-    at_call: Callable[[int, Callable[[], None]], None],
+    at_calls: AtCalls,
     sigterm_handler: Callable[[Any], object],
 ) -> None:
     expected, calls = undisturbed
     run, tile = a_tile(tmp_path, image_file, ONLY_ON_SIGTERM)
     sigterm_handler(signal.SIG_IGN)
-    at_call(calls // 2, terminate)
+    at_calls({calls // 2}, terminate)
     segment_tile(run, tile, model)
     assert run.tile_file(tile).read_bytes() == expected
 
@@ -279,14 +265,14 @@ def test_a_tile_in_a_thread_saves_checkpoints_but_leaves_signals_alone(
     image_file: Path,
     model: Artifact,
     undisturbed: tuple[bytes, int],
-    at_call: Callable[[int, Callable[[], None]], None],
+    at_calls: AtCalls,
 ) -> None:
     expected, calls = undisturbed
     run, tile = a_tile(tmp_path, image_file, EVERY_SEED)
     before = signal.getsignal(signal.SIGTERM)
     seen = []
-    at_call(
-        calls - 1,
+    at_calls(
+        {calls - 1},
         lambda: seen.extend([run.tile_checkpoint_file(tile).exists(), signal.getsignal(signal.SIGTERM)]),
     )
     thread = threading.Thread(target=segment_tile, args=(run, tile, model))

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
@@ -67,6 +67,7 @@ def test_a_checkpoint_made_by_something_else_counts_as_none(tmp_path: Path, name
     assert TileCheckpoint(path, {**MADE_BY, name: "other"}).load() is None
 
 
+@settings(deadline=None)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_anywhere_makes_it_count_as_none(
     content: bytes, damaged: TileCheckpoint, position: float, bit: int
@@ -77,6 +78,7 @@ def test_a_flipped_bit_anywhere_makes_it_count_as_none(
     assert damaged.load() is None
 
 
+@settings(deadline=None)
 @given(length=st.floats(0, 1, exclude_max=True))
 def test_a_checkpoint_cut_short_anywhere_counts_as_none(
     content: bytes, damaged: TileCheckpoint, length: float
