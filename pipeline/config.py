@@ -156,6 +156,9 @@ class Inference(Section):
     min_boundary_dist: NaturalTriple = (1, 1, 1)
     engine: Literal["auto", "openvino", "keras"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    checkpoint_every_s: PositiveFloat = 60.0
+    """How often a tile's state is saved: about what is lost when its process is killed. The result is the
+    same whatever it is. The object in hand is flooded anew, however long it takes."""
 
     @model_validator(mode="after")
     def _seeds_may_start(self) -> Inference:

@@ -77,6 +77,10 @@ class Run:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
         return self.folder / "tiles" / f"{tile.name}.h5"
 
+    def tile_checkpoint_file(self, tile: Tile) -> Path:
+        """State of a tile in progress; gone once the tile is finished."""
+        return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
+
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
         return self.logs_folder / "tiles" / f"{tile.name}.jsonl"

@@ -29,18 +29,29 @@ class Segment:
     calls: int
 
 
+@dataclass(frozen=True)
+class CanvasState:
+    """All that a canvas knows between two objects; names as in Canvas."""
+
+    segmentation: np.ndarray
+    segments: list[Segment]
+    seeds_done: int
+    calls: int
+
+
 class Canvas:
     """The state of segmenting one block: image, POM of the object in hand, and segmentation so far.
 
     `image` is the normalised (z, y, x) float32 image, `fov` the shape the network sees, `deltas` the
     step of the FOV. `segmentation` is int32: an id per object from 1 on, 0 where nothing was found,
-    -1 at seeds that led to nothing.
+    -1 at seeds that led to nothing. `calls` are the network calls spent on the seeds that are done.
     """
 
     def __init__(self, image: np.ndarray, fov: Triple, deltas: Triple, settings: Inference) -> None:
         self.segmentation = np.zeros(image.shape, np.int32)
         self.segments: list[Segment] = []
         self.seeds_done = 0
+        self.calls = 0
         self._image = image
         # NaN marks voxels that no network call has seen since the seed was set.
         self._pom = np.full(image.shape, np.nan, np.float32)
@@ -50,6 +61,21 @@ class Canvas:
         self._move_threshold = logit(settings.move_threshold)
         self._segment_threshold = logit(settings.segment_threshold)
         self._pad = logit(settings.pad_probability)
+
+    @property
+    def state(self) -> CanvasState:
+        """The state after the last seed done: what an object in hand changes is the POM alone.
+
+        Taken while `segment` waits for the network or has ended. Arrays are shared, not copied.
+        """
+        return CanvasState(self.segmentation, self.segments, self.seeds_done, self.calls)
+
+    def restore(self, state: CanvasState) -> None:
+        """Take over `state`, of a canvas of the same image and settings; the seeds not done may follow."""
+        self.segmentation = state.segmentation
+        self.segments = state.segments
+        self.seeds_done = state.seeds_done
+        self.calls = state.calls
 
     def segment(self, seeds: Iterable[Triple], fov: np.ndarray) -> Generator[None, np.ndarray, None]:
         """Grow one object after the other from `seeds`; a coroutine that asks for network calls.
@@ -95,6 +121,7 @@ class Canvas:
             reached = _hull(reached, where)
             calls += 1
         self._keep(seed, reached, calls)
+        self.calls += calls
         self._pom[reached.slices()] = np.nan
 
     def _update_at(self, where: Box, fov: np.ndarray) -> Generator[None, np.ndarray, np.ndarray]:

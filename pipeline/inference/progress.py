@@ -12,10 +12,14 @@ REPORT_EVERY_S = 3.0
 
 
 class Progress:
-    """Counts network calls and the time they take, and reports every few seconds to `log`."""
+    """Counts network calls and the time they take, and reports every few seconds to `log`.
+
+    Calls go on from those of a canvas that was restored; seconds are those since then.
+    """
 
     def __init__(self, canvas: Canvas, seeds: int, log: TextIO) -> None:
-        self.calls = 0
+        self._calls = canvas.calls
+        self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._seeds = seeds
         self._log = log
@@ -24,7 +28,7 @@ class Progress:
 
     def called(self, seconds: float) -> None:
         """Note one network call that took `seconds`."""
-        self.calls += 1
+        self._calls += 1
         self._seconds_in_network += seconds
         if time.time() - self._reported >= REPORT_EVERY_S:
             self.report()
@@ -37,7 +41,8 @@ class Progress:
             "seconds": round(self._reported - self._started, 3),
             "seeds": self._canvas.seeds_done,
             "seeds_total": self._seeds,
-            "calls": self.calls,
+            "resumed_at_seeds": self._resumed_at_seeds,
+            "calls": self._calls,
             "segments": len(self._canvas.segments),
             "voxels_segmented": sum(segment.voxels for segment in self._canvas.segments),
             "seconds_in_network": round(self._seconds_in_network, 3),

@@ -12,10 +12,12 @@ import numpy as np
 
 from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.geometry import Box, Tile
+from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
 from pipeline.inference.seeds import find_seeds
+from pipeline.inference.tile_checkpoint import TileCheckpoint
 from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
@@ -33,23 +35,32 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     The HDF5 file holds `segmentation`, uint32 over the tile's box, 0 where nothing was found, and
     `segments`, one row for each id with its voxels in the box, its seed (z, y, x in the volume) and
     its network calls. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
-    is rewritten with one JSON object every few seconds. Raises InputError.
+    is rewritten with one JSON object every few seconds. A tile that was stopped goes on from its
+    checkpoint to the same bytes. Raises InputError.
     """
+    target = tile_target(run, tile, model)
 
     def write(path: Path) -> None:
         config = run.config
         engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
         block = block_with_context(run, tile)
-        canvas, calls = _flood(run, tile, read_mirrored(open_image(run), block), engine)
+        checkpoint = TileCheckpoint(
+            run.tile_checkpoint_file(tile),
+            {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision},
+        )
+        canvas = _flood(run, tile, read_mirrored(open_image(run), block), engine, checkpoint)
         attributes: dict[str, str | int] = {
             "box": str(tile.box),
-            "calls": calls,
+            "calls": canvas.calls,
             "engine": engine.name,
             "precision": engine.precision,
         }
         _write(path, canvas, block, tile.box, attributes)
 
-    return make(tile_target(run, tile, model), write)
+    artifact = make(target, write)
+    with suppress(OSError):  # one that stays does no harm
+        run.tile_checkpoint_file(tile).unlink()
+    return artifact
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -59,7 +70,9 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        "inference": config.inference.model_dump(mode="json", exclude={"box", "tile", "overlap"}),
+        "inference": config.inference.model_dump(
+            mode="json", exclude={"box", "tile", "overlap", "checkpoint_every_s"}
+        ),
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
     inputs = {"image": run.identities["image"], "model": model.sha256}
@@ -88,24 +101,34 @@ def read_mirrored(image: Volume, block: Box) -> np.ndarray:
     return np.pad(image.read(inside), widths, mode="reflect")
 
 
-def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine) -> tuple[Canvas, int]:
-    """Segment `image`, the tile's block; returns the canvas and the number of network calls."""
+def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
+    """Segment `image`, the tile's block, going on from the checkpoint if it fits; returns the canvas."""
     config = run.config
     normalised = (image.astype(np.float32) - config.data.image_mean) / config.data.image_stddev
     canvas = Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
+    state = checkpoint.load()
+    if state is not None:
+        canvas.restore(state)
     seeds = find_seeds(image)
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
     log_path = run.tile_log(tile)
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with open(log_path, "w") as log:
+    with (
+        open(log_path, "w") as log,
+        Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
+    ):
         progress = Progress(canvas, len(seeds), log)
-        _answer(canvas.segment(seeds, fovs[0]), fovs, engine, progress)
+        _answer(canvas.segment(seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
-    return canvas, progress.calls
+    return canvas
 
 
 def _answer(
-    requests: Generator[None, np.ndarray, None], fovs: np.ndarray, engine: Engine, progress: Progress
+    requests: Generator[None, np.ndarray, None],
+    fovs: np.ndarray,
+    engine: Engine,
+    progress: Progress,
+    autosave: Autosave,
 ) -> None:
     """Run the network for a canvas, whose requests are in `fovs`, until it has no more of them."""
     with suppress(StopIteration):
@@ -115,6 +138,7 @@ def _answer(
             updates = engine.predict(fovs)
             progress.called(time.perf_counter() - started)
             requests.send(updates[0, ..., 0])
+            autosave.called()
 
 
 def _write(path: Path, canvas: Canvas, block: Box, box: Box, attributes: dict[str, str | int]) -> None:

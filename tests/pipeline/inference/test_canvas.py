@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -29,15 +30,25 @@ def run_canvas(
 ) -> tuple[Canvas, int]:
     """Segment with `network` answering; returns the canvas and the number of calls."""
     canvas = Canvas(image.astype(np.float32), FOV, DELTAS, settings)
+    return canvas, flood(canvas, seeds, network)
+
+
+def flood(
+    canvas: Canvas,
+    seeds: Sequence[Triple],
+    network: Callable[[np.ndarray], np.ndarray],
+    most_calls: float = float("inf"),
+) -> int:
+    """Segment with `network` answering, until the seeds or the calls run out; returns the calls made."""
     fov = np.empty((*FOV, 2), np.float32)
     calls = 0
     with suppress(StopIteration):
         requests = canvas.segment(seeds, fov)
         next(requests)
-        while True:
+        while calls < most_calls:
             calls += 1
             requests.send(network(fov))
-    return canvas, calls
+    return calls
 
 
 INSIDE = (4 - 0.1 * np.linalg.norm(np.indices(FOV) - 3, axis=0)).astype(np.float32)
@@ -82,6 +93,27 @@ def test_the_restless_network_finds_objects_so_that_comparing_with_it_means_some
     assert canvas.segments
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), boundary=st.integers(0, 2))
+def test_a_canvas_stopped_after_any_call_goes_on_to_the_same_end(seed: int, boundary: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = ndimage.gaussian_filter(rng.standard_normal((16, 17, 18)), 1.5)
+    image = (image / image.std()).astype(np.float32)
+    seeds = [(int(z), int(y), int(x)) for z, y, x in rng.integers(3, 13, (12, 3))]
+    chosen = Inference(min_segment_voxels=30, min_boundary_dist=(boundary, boundary, boundary))
+    undisturbed, calls = run_canvas(image, seeds, restless_network, chosen)
+    for stop in range(calls + 1):
+        stopped = Canvas(image, FOV, DELTAS, chosen)
+        flood(stopped, seeds, restless_network, stop)
+        resumed = Canvas(image, FOV, DELTAS, chosen)
+        resumed.restore(copy.deepcopy(stopped.state))
+        more = flood(resumed, seeds[resumed.seeds_done :], restless_network)
+        np.testing.assert_array_equal(resumed.segmentation, undisturbed.segmentation)
+        assert resumed.segments == undisturbed.segments
+        assert resumed.seeds_done == len(seeds)
+        assert resumed.calls == calls == stopped.calls + more
+
+
 def test_objects_are_found_whole_and_numbered_in_order_of_their_seeds() -> None:
     canvas, _ = run_canvas(two_slabs(), [(7, 7, 20), (7, 7, 5)], same_value_network)
     np.testing.assert_array_equal(canvas.segmentation, np.where(two_slabs() == 2, 1, 2))
@@ -96,19 +128,14 @@ def test_an_object_does_not_take_voxels_of_an_earlier_one() -> None:
     image = two_slabs()
     canvas, _ = run_canvas(image, [(7, 7, 20)], same_value_network)
     before = canvas.segmentation.copy()
-    fov = np.empty((*FOV, 2), np.float32)
-    with suppress(StopIteration):
-        requests = canvas.segment([(7, 7, 5)], fov)
-        next(requests)
-        while True:
-            requests.send(greedy(fov))
+    flood(canvas, [(7, 7, 5)], greedy)
     np.testing.assert_array_equal(canvas.segmentation[before == 1], 1)
     np.testing.assert_array_equal(canvas.segmentation[before == 0], 2)
 
 
 def test_a_seed_that_the_network_rejects_is_excluded_after_one_call() -> None:
     canvas, calls = run_canvas(np.zeros((9, 9, 9)), [(4, 4, 4)], lambda fov: np.full(FOV, -9, np.float32))
-    assert calls == 1
+    assert calls == canvas.calls == 1
     assert not canvas.segments
     assert canvas.segmentation[4, 4, 4] == -1
     assert np.count_nonzero(canvas.segmentation) == 1
