@@ -59,13 +59,16 @@ class Checkpoint:
         """The latest checkpoint of this lineage at `path` or `previous(path)` that is whole, else None."""
         if previous(path).exists() and not path.exists():
             log.warning("checkpoint %s is missing: looking for the one before it", path)
-        for candidate in (path, previous(path)):
-            content = _read_whole(candidate)
-            if content is not None:
-                found = cls._from_bytes(content)
-                if found.lineage == lineage:
-                    return found
+        for found in map(cls.read, (path, previous(path))):
+            if found is not None and found.lineage == lineage:
+                return found
         return None
+
+    @classmethod
+    def read(cls, path: Path) -> Checkpoint | None:
+        """The checkpoint in this very file if it is there and whole, else None; damage is logged."""
+        content = _read_whole(path)
+        return None if content is None else cls._from_bytes(content)
 
     def _as_bytes(self) -> bytes:
         buffer = io.BytesIO()
@@ -112,7 +115,7 @@ def _header(body: bytes) -> bytes:
 
 
 def _read_whole(path: Path) -> bytes | None:
-    """The bytes of the checkpoint at `path` if they are those that were written; damage is logged."""
+    """The file's bytes if they are those that were written, else None."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

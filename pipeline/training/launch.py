@@ -65,14 +65,13 @@ def lineage(recipe: Recipe) -> str:
 def _final_checkpoint(job: TrainingJob) -> Checkpoint:
     """The checkpoint after the last step, trained now unless it is there already."""
     found = job.checkpoint()
-    if found is None or not job.is_complete(found.progress):
-        _run_ranks(job)
-        found = Checkpoint.load(job.run.checkpoint_file, job.lineage)
-        if found is None or not job.is_complete(found.progress):
-            raise RankError(
-                f"the ranks ended, but {job.run.checkpoint_file} is not what they wrote: train again"
-            )
-    return found
+    if found is not None and job.is_complete(found.progress):
+        return found
+    _run_ranks(job)
+    final = Checkpoint.read(job.run.checkpoint_file)
+    if final is None:
+        raise RankError(f"the ranks ended, but {job.run.checkpoint_file} is not what they wrote")
+    return final
 
 
 def _run_ranks(job: TrainingJob) -> None:
