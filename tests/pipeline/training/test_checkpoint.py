@@ -34,7 +34,7 @@ def checkpoint(rounds: int, lineage: str = "ours") -> Checkpoint:
         lineage,
         Progress(rounds, 10 * rounds, (Stretch(40 * rounds, 2, 1), Stretch(20, 1, 1))),
         {"conv0_a/kernel": np.full((3, 3, 3, 2, 4), value), "conv0_a/bias": np.full(4, value)},
-        [np.int64(rounds), *(np.full(4, value) for _ in range(11))],
+        [np.array(rounds), *(np.full(4, value) for _ in range(11))],
         [{"step": rounds, "loss": 0.1 * rounds}],
     )
 
@@ -172,4 +172,4 @@ def test_a_saver_killed_at_any_moment_leaves_a_whole_one(tmp_path: Path) -> None
 
 def rounds_of(path: Path) -> int | None:
     found = Checkpoint.load(path, "ours")
-    return found and found.progress.rounds
+    return None if found is None else found.progress.rounds

@@ -17,14 +17,14 @@ TWO, FOUR, TWO_WITH_THREADS = (600, 2, 1), (400, 4, 1), (400, 2, 3)
 
 
 def found(folder: Path, history: list[tuple[int, int, int]], **training: int) -> Progress | None:
-    """The progress that a job of 1000 FOVs goes on from after `history`, stretches of FOVs, ranks, threads."""
+    """What a job of 1000 FOVs goes on from after `history`, stretches of FOVs, ranks and threads."""
     settings = {"fovs": 1000, "ranks": 2, "threads_per_rank": 1, **training}
     job = TrainingJob(Run(folder, RunConfig.model_validate({"training": settings})), Path(), "lineage")
     stretches = tuple(Stretch(*stretch) for stretch in history)
     weights = {"conv_lom/bias": np.zeros(1, np.float32)}
-    Checkpoint("lineage", Progress(3, 90, stretches), weights, [np.int64(90)]).save(job.run.checkpoint_file)
+    Checkpoint("lineage", Progress(3, 90, stretches), weights, [np.array(90)]).save(job.run.checkpoint_file)
     checkpoint = job.checkpoint()
-    return checkpoint and checkpoint.progress
+    return None if checkpoint is None else checkpoint.progress
 
 
 @pytest.mark.parametrize("history", [[TWO], [FOUR], [TWO_WITH_THREADS], [(300, 4, 1), (300, 2, 1)]])
