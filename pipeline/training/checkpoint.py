@@ -1,47 +1,96 @@
-"""Checkpoint: the state of a training after some steps, from which it goes on as if never stopped."""
+"""Checkpoint: the state of a training after some rounds, from which it goes on as if never stopped.
+
+The last two are kept: a damaged one is noticed, and the one before it takes its place.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from pipeline.artifacts import publishing
+from pipeline.sealed_hdf5 import open_sealed, read_sealed, sealed_hdf5
+from pipeline.training.progress import Progress, Stretch
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, the optimiser's variables in its own order, and how far the training is."""
+    """Weights by name, the optimiser's variables in its own order, how far it is and what was logged.
 
-    steps: int
-    fovs_seen: int
+    `lineage` is the fingerprint of what may not change while the training is under way.
+    """
+
+    lineage: str
+    progress: Progress
     weights: dict[str, np.ndarray]
-    optimizer: list[np.ndarray]
+    optimizer: Sequence[np.ndarray]
+    log_entries: Sequence[dict[str, Any]] = ()
+    """What the training log says up to here: the log's file need not be trusted."""
 
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Publish the checkpoint at `path`, replacing the previous one in one step."""
-        with publishing(path) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs.update(steps=self.steps, fovs_seen=self.fovs_seen, fingerprint=fingerprint)
-            for name, value in self.weights.items():
-                file[f"weights/{name}"] = value
-            for index, value in enumerate(self.optimizer):
-                file[f"optimizer/{index:04d}"] = value
+    def save(self, path: Path) -> None:
+        """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
+
+        At every moment one of the two is whole. Raises InputError when the file system refuses.
+        """
+        with publishing(path) as temporary:
+            temporary.write_bytes(sealed_hdf5(self._write))
+            # a damaged one must not push out the good one before it
+            if read_sealed(path) is not None:
+                os.replace(path, previous(path))
 
     @classmethod
-    def load(cls, path: Path, fingerprint: str) -> Checkpoint | None:
-        """The checkpoint at `path` if it is of the training with this fingerprint, else None."""
-        try:
-            with h5py.File(path, "r") as file:
-                if file.attrs["fingerprint"] != fingerprint:
-                    return None
-                weights = {
-                    f"{layer}/{name}": value[()]
-                    for layer, variables in file["weights"].items()
-                    for name, value in variables.items()
-                }
-                optimizer = [value[()] for _, value in sorted(file["optimizer"].items())]
-                return cls(int(file.attrs["steps"]), int(file.attrs["fovs_seen"]), weights, optimizer)
-        except (OSError, KeyError):
-            return None  # none yet, or not one of ours: the training starts anew
+    def load(cls, path: Path, lineage: str) -> Checkpoint | None:
+        """The latest checkpoint of this lineage at `path` or `previous(path)` that is whole, else None."""
+        if previous(path).exists() and not path.exists():
+            log.warning("checkpoint %s is missing: looking for the one before it", path)
+        for found in map(cls.read, (path, previous(path))):
+            if found is not None and found.lineage == lineage:
+                return found
+        return None
+
+    @classmethod
+    def read(cls, path: Path) -> Checkpoint | None:
+        """The checkpoint in this very file if it is there and whole, else None; damage is logged."""
+        file = open_sealed(path)
+        if file is None:
+            return None
+        with file:
+            history = tuple(Stretch(*stretch) for stretch in json.loads(file.attrs["history"]))
+            weights = {
+                f"{layer}/{name}": value[()]
+                for layer, variables in file["weights"].items()
+                for name, value in variables.items()
+            }
+            return cls(
+                lineage=file.attrs["lineage"],
+                progress=Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history),
+                weights=weights,
+                optimizer=[value[()] for _, value in sorted(file["optimizer"].items())],
+                log_entries=json.loads(file["log"].asstr()[()]),
+            )
+
+    def _write(self, file: h5py.File) -> None:
+        file.attrs["lineage"] = self.lineage
+        file.attrs["rounds"] = self.progress.rounds
+        file.attrs["steps"] = self.progress.steps
+        file.attrs["history"] = json.dumps([astuple(stretch) for stretch in self.progress.history])
+        file["log"] = json.dumps(list(self.log_entries))
+        for name, value in self.weights.items():
+            file[f"weights/{name}"] = value
+        for index, value in enumerate(self.optimizer):
+            file[f"optimizer/{index:04d}"] = value
+
+
+def previous(path: Path) -> Path:
+    """Where the checkpoint before the one at `path` is kept: `checkpoint.previous.h5`."""
+    return path.with_stem(path.stem + ".previous")

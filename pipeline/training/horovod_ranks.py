@@ -66,9 +66,9 @@ class Ranks:
         # Horovod knows tf.Variable only, which a Keras 3 variable wraps
         self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
 
-    def broadcast_number(self, number: int) -> int:
-        """Rank 0's number."""
-        return int(self._hvd.broadcast(np.int64(number), root_rank=0, name="number").numpy())
+    def share(self, thing: Any) -> Any:
+        """Rank 0's `thing`, any object that can be pickled."""
+        return self._hvd.broadcast_object(thing, root_rank=0, name="thing")
 
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""

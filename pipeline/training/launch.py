@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,27 @@ from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.horovod_ranks import rendezvous
 from pipeline.training.job import TrainingJob
-from pipeline.training.rank_processes import RankLaunch, rank_command, run_locally
+from pipeline.training.rank_processes import RankError, RankLaunch, rank_command, run_locally
 from pipeline.weights import write_weights
 
 VERSION = 2
+
+FREE_TO_CHANGE = {"ranks", "threads_per_rank"}
+"""Settings of `training` that may differ between two attempts at one training."""
 
 
 def train(run: Run, coordinates: Artifact) -> Artifact:
     """Train the network with `training.ranks` Horovod processes on this machine.
 
-    Goes on from the run's checkpoint if it is of this very training, and then ends with the same
-    bytes as a training that was never interrupted. Raises InputError on input that cannot be
-    used, and RankError, quoting the rank's log, when a rank dies.
+    Goes on from the run's checkpoint if it is of this training's lineage. With unchanged ranks it
+    then ends with the same bytes as a training that was never interrupted; with other ranks the
+    FOVs seen go on counting. Raises InputError on input that cannot be used, and RankError,
+    quoting the rank's log, when a rank dies.
     """
     target = model_target(run, coordinates)
 
     def write(path: Path) -> None:
-        job = TrainingJob(run, Path(coordinates.path), target.recipe.fingerprint)
+        job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
         weights = _final_checkpoint(job).weights
         write_weights(weights, run.config.network, path)
 
@@ -54,16 +59,27 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
 
 
+def lineage(recipe: Recipe) -> str:
+    """Fingerprint of everything that may not change while a training is under way."""
+    training = {k: v for k, v in recipe.settings["training"].items() if k not in FREE_TO_CHANGE}
+    return replace(recipe, settings={**recipe.settings, "training": training}).fingerprint
+
+
 def _final_checkpoint(job: TrainingJob) -> Checkpoint:
     """The checkpoint after the last step, trained now unless it is there already."""
-    found = Checkpoint.load(job.run.checkpoint_file, job.fingerprint)
-    if found is not None and found.steps == job.steps:
+    found = job.checkpoint()
+    if found is not None and job.is_complete(found.progress):
         return found
+    _run_ranks(job)
+    final = Checkpoint.read(job.run.checkpoint_file)
+    if final is None:
+        raise RankError(f"the ranks ended, but {job.run.checkpoint_file} is not what they wrote")
+    return final
+
+
+def _run_ranks(job: TrainingJob) -> None:
     job.save()
     training = job.run.config.training
     with rendezvous(training.ranks) as environments:
         launch = RankLaunch(rank_command(job.run.folder), environments)
         run_locally(launch, training.threads_per_rank, job.run.logs_folder / "training")
-    final = Checkpoint.load(job.run.checkpoint_file, job.fingerprint)
-    assert final is not None, "ranks end well only after the last checkpoint"
-    return final

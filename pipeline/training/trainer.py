@@ -17,6 +17,7 @@ from pipeline.training.horovod_ranks import Ranks
 from pipeline.training.job import TrainingJob
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import keras_policy
+from pipeline.training.progress import Progress
 from pipeline.training.schedule import learning_rate
 from pipeline.training.training_log import TrainingLog
 from pipeline.volumes import open_image, open_labels
@@ -68,77 +69,79 @@ class Trainer:
 
     def run(self) -> None:
         """Go on from the checkpoint, or from random weights, to the last step."""
-        steps = self._restore()
-        log = self._open_log(steps)
-        while steps < self._job.steps:
-            stop = min(self._job.steps, steps + self._training.checkpoint_every_steps)
-            self._round(steps, stop, log)
-            steps = stop
-            if self._ranks.rank == 0:
-                self._checkpoint(steps)
+        found = self._job.checkpoint() if self._ranks.rank == 0 else None
+        progress = self._restore(found)
+        log = self._open_log(found)
+        while not self._job.is_complete(progress):
+            self._round(progress, log)
+            progress = self._job.after_round(progress)
+            if log is not None:
+                self._checkpoint(progress, log)
 
-    def _round(self, start: int, stop: int, log: TrainingLog | None) -> None:
-        """Steps `start` to `stop`, on examples that no other round has seen any of."""
+    def _round(self, progress: Progress, log: TrainingLog | None) -> None:
+        """The round that follows on `progress`, on examples that no other round has seen any of."""
         config = self._job.run.config
-        number = start // self._training.checkpoint_every_steps
         streams = [
-            self._examples.stream((config.seed, number, self._ranks.rank, slot), self._finished)
+            self._examples.stream((config.seed, progress.rounds, self._ranks.rank, slot), self._finished)
             for slot in range(self._training.batch_size * self._training.examples_in_turn)
         ]
         batch = Batch(streams, self._training.batch_size, config.network.fov)
-        began, first = time.monotonic(), start
-        for step in range(start, stop):
-            self._optimizer.learning_rate = learning_rate(self._training, step * self._job.fovs_per_step)
+        fovs_seen, step = progress.fovs_seen, progress.steps
+        stop = step + self._job.steps_of_round(progress)
+        began, reported = time.monotonic(), fovs_seen
+        while step < stop:
+            self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
             pom, loss = self._step(batch.inputs, batch.labels)
             batch.advance(pom.numpy())
             self._tally.add_step(float(loss))
-            if (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop:
-                rate = (step + 1 - first) * self._job.fovs_per_step / (time.monotonic() - began)
-                self._report(step + 1, rate, log)
-                began, first = time.monotonic(), step + 1
+            step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
+            if step % self._training.report_every_steps == 0 or step == stop:
+                rate = (fovs_seen - reported) / (time.monotonic() - began)
+                self._report(step, fovs_seen, rate, log)
+                began, reported = time.monotonic(), fovs_seen
 
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
 
-    def _report(self, steps: int, fovs_per_s: float, log: TrainingLog | None) -> None:
+    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> None:
         """Sum the interval's metrics over all ranks; rank 0 logs them."""
         tally = Tally.from_vector(self._ranks.total(self._tally.as_vector()))
         self._tally = Tally()
         if log is not None:
             log.append(
                 {
-                    "step": steps,
-                    "fovs_seen": steps * self._job.fovs_per_step,
+                    "step": step,
+                    "fovs_seen": fovs_seen,
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     "fovs_per_s": round(fovs_per_s, 2),
                 }
             )
 
-    def _restore(self) -> int:
-        """Take rank 0's checkpoint, or its random weights; returns the steps already done."""
-        steps = 0
-        if self._ranks.rank == 0:
-            found = Checkpoint.load(self._job.run.checkpoint_file, self._job.fingerprint)
-            if found is not None:
-                steps = found.steps
-                assign_weights(self._model, found.weights)
-                for variable, value in zip(self._optimizer.variables, found.optimizer):
-                    variable.assign(value)
+    def _restore(self, found: Checkpoint | None) -> Progress:
+        """Give every rank the state in rank 0's checkpoint, or its random weights; returns the progress."""
+        if found is not None:
+            assign_weights(self._model, found.weights)
+            for variable, value in zip(self._optimizer.variables, found.optimizer):
+                variable.assign(value)
         self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
-        return self._ranks.broadcast_number(steps)
+        progress: Progress = self._ranks.share(found.progress if found else Progress())
+        return progress
 
-    def _checkpoint(self, steps: int) -> None:
+    def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
         optimizer = [np.asarray(variable) for variable in self._optimizer.variables]
         weights = network_variables(self._model)
-        checkpoint = Checkpoint(steps, steps * self._job.fovs_per_step, weights, optimizer)
-        checkpoint.save(self._job.run.checkpoint_file, self._job.fingerprint)
+        checkpoint = Checkpoint(self._job.lineage, progress, weights, optimizer, log.entries)
+        checkpoint.save(self._job.run.checkpoint_file)
 
-    def _open_log(self, steps: int) -> TrainingLog | None:
+    def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
+        """Rank 0's log."""
         run = self._job.run
         if self._ranks.rank != 0:
             return None
-        return TrainingLog(run.training_log, run.logs_folder / "tensorboard", steps)
+        return TrainingLog(
+            run.training_log, run.logs_folder / "tensorboard", found.log_entries if found else ()
+        )
 
 
 class Batch:

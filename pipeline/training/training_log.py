@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,23 @@ from pipeline.artifacts import publishing
 class TrainingLog:
     """Append entries to the JSON-lines file at `path` and to the TensorBoard `folder`.
 
-    Opening it cuts the file back to the entries of at most `steps` steps, those that the
-    checkpoint vouches for, and writes the TensorBoard scalars anew from them.
+    Opening it writes both anew from `entries`, those that the checkpoint holds: what a killed
+    attempt logged after it, or another training, is gone.
     """
 
-    def __init__(self, path: Path, folder: Path, steps: int) -> None:
+    def __init__(self, path: Path, folder: Path, entries: Iterable[dict[str, Any]]) -> None:
+        self.entries = list(entries)
         self._path = path
-        kept = [entry for entry in read_entries(path) if entry["step"] <= steps]
         with publishing(path) as temporary:
-            temporary.write_text("".join(map(_line, kept)))
+            temporary.write_text("".join(map(_line, self.entries)))
         shutil.rmtree(folder, ignore_errors=True)
         self._writer = tf.summary.create_file_writer(str(folder))
-        for entry in kept:
+        for entry in self.entries:
             self._summarise(entry)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add one interval; `entry` has `step` and numbers by name."""
+        self.entries.append(entry)
         with open(self._path, "a") as file:
             file.write(_line(entry))
         self._summarise(entry)
@@ -41,21 +43,6 @@ class TrainingLog:
                 if name != "step":
                     tf.summary.scalar(name, value)
         self._writer.flush()
-
-
-def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The entries of a training log; a torn last line, left by a kill, is dropped."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return []
-    entries = []
-    for line in lines:
-        try:
-            entries.append(json.loads(line))
-        except ValueError:
-            break
-    return entries
 
 
 def _line(entry: dict[str, Any]) -> str:

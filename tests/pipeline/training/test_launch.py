@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,16 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.artifacts import Artifact
+from pipeline.artifacts import Artifact, file_identity
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.identities import with_identities
 from pipeline.run_folder import Run
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.checkpoint import Checkpoint, previous
 from pipeline.training.horovod_ranks import rendezvous
 from pipeline.training.job import TrainingJob
-from pipeline.training.launch import model_target, train
+from pipeline.training.launch import lineage, model_target, train
+from pipeline.training.progress import Progress, Stretch
 from pipeline.training.rank_processes import (
     RankError,
     RankLaunch,
@@ -35,7 +38,6 @@ from pipeline.training.rank_processes import (
     run_locally,
 )
 from pipeline.training.sampling import sample_coordinates
-from pipeline.training.training_log import read_entries
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 
@@ -106,7 +108,7 @@ def trained(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
 
 def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Artifact]) -> None:
     run, _ = trained
-    entries = read_entries(run.training_log)
+    entries = log_of(run)
     # 400 steps: every 40, and at the end of every round of 100
     assert [entry["step"] for entry in entries] == sorted({*range(40, 401, 40), *range(100, 401, 100)})
     assert [entry["fovs_seen"] for entry in entries] == [4 * entry["step"] for entry in entries]
@@ -117,42 +119,103 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
 
 def test_both_ranks_end_with_the_same_weights(volume: Path, tmp_path: Path) -> None:
     run, coordinates = make_run(tmp_path, volume, fovs=80, checkpoint_every_steps=10)
-    TrainingJob(run, Path(coordinates.path), "fingerprint").save()
+    TrainingJob(run, Path(coordinates.path), "lineage").save()
     with rendezvous(2) as environments:
         launch = RankLaunch([sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)], environments)
         run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
     first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
     assert len(first.files) == 10
     assert all(np.array_equal(first[name], second[name]) for name in first.files)
-    final = Checkpoint.load(run.checkpoint_file, "fingerprint")
+    final = Checkpoint.load(run.checkpoint_file, "lineage")
     assert final is not None
     assert all(np.array_equal(first[name], final.weights[name]) for name in first.files)
 
 
-def test_a_training_whose_rank_was_killed_resumes_to_the_same_bytes(
+def test_a_training_whose_ranks_are_killed_resumes_to_the_same_bytes(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
     undisturbed_run, undisturbed = trained
     run, coordinates = make_run(tmp_path, volume)
-    killer = threading.Thread(target=kill_rank_after_first_checkpoint, args=(run, 1))
-    killer.start()
-    with pytest.raises(RankError, match=r"rank 1 was killed by signal 9"):
-        train(run, coordinates)
-    killer.join()
-    assert ranks_of(run) == []
-    fingerprint = model_target(run, coordinates).recipe.fingerprint
-    checkpoint = Checkpoint.load(run.checkpoint_file, fingerprint)
-    assert checkpoint is not None
-    assert 0 < checkpoint.steps < 400
-    assert not run.model_file.exists()
+    steps = [0]
+    for rank in (1, 0):
+        killer = threading.Thread(target=kill_rank_after_next_checkpoint, args=(run, rank))
+        killer.start()
+        with pytest.raises(RankError, match=rf"rank {rank} was killed by signal 9"):
+            train(run, coordinates)
+        killer.join()
+        assert ranks_of(run) == []
+        steps.append(checkpoint_of(run).progress.steps)
+        assert steps[-2] < steps[-1] < 400
+        assert not run.model_file.exists()
 
     assert train(run, coordinates).sha256 == undisturbed.sha256
+    assert without_speed(log_of(run)) == without_speed(log_of(undisturbed_run))
 
-    def without_speed(entry: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in entry.items() if name != "fovs_per_s"}
 
-    logs = [[without_speed(e) for e in read_entries(r.training_log)] for r in (run, undisturbed_run)]
-    assert logs[0] == logs[1]
+def test_a_damaged_checkpoint_and_a_foreign_log_change_nothing(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    undisturbed_run, undisturbed = trained
+    run, coordinates = copy_without_model(undisturbed_run, tmp_path, volume)
+    content = bytearray(run.checkpoint_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    run.checkpoint_file.write_bytes(content)
+    run.training_log.write_text('{"step": 1, "fovs_seen": 999}\nnothing of ours\n{"step": 2, "fo')
+
+    assert train(run, coordinates).sha256 == undisturbed.sha256
+    assert without_speed(log_of(run)) == without_speed(log_of(undisturbed_run))
+    assert f"{run.checkpoint_file} is not used" in caplog.text
+    assert f"{run.checkpoint_file} is not used" in (run.logs_folder / "training" / "rank_0.log").read_text()
+
+
+def test_a_lost_model_is_written_again_without_training(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    undisturbed_run, undisturbed = trained
+    run, coordinates = copy_without_model(undisturbed_run, tmp_path, volume)
+    shutil.rmtree(run.logs_folder)
+    assert train(run, coordinates).sha256 == undisturbed.sha256
+    assert not run.logs_folder.exists()
+
+
+def test_a_training_goes_on_with_another_number_of_ranks(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    """After 300 of 400 steps of 4 FOVs, 67 of 6 are left."""
+    undisturbed_run, _ = trained
+    run, coordinates = copy_without_model(undisturbed_run, tmp_path, volume, ranks=3)
+    os.replace(previous(run.checkpoint_file), run.checkpoint_file)
+    train(run, coordinates)
+
+    progress = checkpoint_of(run).progress
+    assert progress == Progress(4, 367, (Stretch(1200, 2, 1), Stretch(402, 3, 1)))
+    entries = log_of(run)
+    assert entries[:-3] == [entry for entry in log_of(undisturbed_run) if entry["step"] <= 300]
+    assert [(e["step"], e["fovs_seen"]) for e in entries[-4:]] == [
+        (300, 1200),
+        (320, 1320),
+        (360, 1560),
+        (367, 1602),
+    ]
+    assert entries[-1]["learning_rate"] == pytest.approx(0.005 * 3**0.5)
+    assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
+
+
+def test_a_complete_training_starts_anew_when_its_ranks_change(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    run, coordinates = make_run(tmp_path, volume, ranks=1, fovs=40)
+    complete = replace(
+        checkpoint_of(trained[0]),
+        lineage=lineage(model_target(run, coordinates).recipe),
+        progress=Progress(1, 10, (Stretch(40, 2, 1),)),
+    )
+    complete.save(run.checkpoint_file)
+    train(run, coordinates)
+    anew = checkpoint_of(run)
+    assert anew.progress == Progress(1, 20, (Stretch(40, 1, 1),))
+    assert anew.optimizer[0] == 20, "Adam's count of its steps"
+    assert [(e["step"], e["fovs_seen"]) for e in log_of(run)] == [(20, 40)]
 
 
 def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
@@ -168,9 +231,14 @@ def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
     wait_until(lambda: ranks_of(run) == [])
 
 
-def test_a_checkpoint_of_another_training_is_ignored(trained: tuple[Run, Artifact]) -> None:
-    run, _ = trained
-    assert Checkpoint.load(run.checkpoint_file, "another fingerprint") is None
+def test_ranks_and_threads_alone_leave_the_lineage_as_it_is(volume: Path, tmp_path: Path) -> None:
+    def lineage_with(**training: Any) -> str:
+        return lineage(model_target(*make_run(tmp_path, volume, **training)).recipe)
+
+    ours = lineage_with()
+    assert lineage_with(ranks=5, threads_per_rank=3, report_every_steps=7) == ours
+    others = {"batch_size": 3, "fovs": 1601, "learning_rate": 0.004, "checkpoint_every_steps": 99}
+    assert all(lineage_with(**{name: value}) != ours for name, value in others.items())
 
 
 def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Path) -> None:
@@ -204,6 +272,29 @@ def test_ranks_have_cores_of_their_own_where_there_are_enough() -> None:
     assert cores_of_ranks([0, 1], ranks=3, threads_per_rank=1) == [[0, 1]] * 3
 
 
+def copy_without_model(source: Run, folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
+    """What a training leaves, but for the model and its record, as another run's."""
+    shutil.copytree(source.folder, folder, dirs_exist_ok=True)
+    run, coordinates = make_run(folder, volume, **training)
+    for path in folder.glob("model/ffn.h5*"):
+        path.unlink()
+    return run, coordinates
+
+
+def checkpoint_of(run: Run) -> Checkpoint:
+    found = Checkpoint.read(run.checkpoint_file)
+    assert found is not None
+    return found
+
+
+def log_of(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.training_log.read_text().splitlines()]
+
+
+def without_speed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in e.items() if name != "fovs_per_s"} for e in entries]
+
+
 def ranks_of(run: Run) -> list[psutil.Process]:
     """Rank processes of this run folder that are alive."""
     command = rank_command(run.folder)[1:]
@@ -217,11 +308,19 @@ def ranks_of(run: Run) -> list[psutil.Process]:
     return found
 
 
-def kill_rank_after_first_checkpoint(run: Run, rank: int) -> None:
-    wait_until(lambda: run.checkpoint_file.exists())
-    for process in ranks_of(run):
-        if process.environ()["HOROVOD_RANK"] == str(rank):
-            os.kill(process.pid, signal.SIGKILL)
+def kill_rank_after_next_checkpoint(run: Run, rank: int) -> None:
+    def checkpoint() -> str | None:
+        try:
+            return file_identity(run.checkpoint_file)
+        except FileNotFoundError:
+            return None
+
+    before = checkpoint()
+    wait_until(lambda: len(ranks_of(run)) == 2)
+    # found beforehand: looking for it takes longer than some rounds
+    (victim,) = (p for p in ranks_of(run) if p.environ()["HOROVOD_RANK"] == str(rank))
+    wait_until(lambda: checkpoint() not in (before, None))
+    os.kill(victim.pid, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -229,9 +328,3 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def test_a_torn_last_line_of_the_log_is_dropped(tmp_path: Path) -> None:
-    log = tmp_path / "training.jsonl"
-    log.write_text(json.dumps({"step": 1, "loss": 0.5}) + '\n{"step": 2, "lo')
-    assert read_entries(log) == [{"step": 1, "loss": 0.5}]

@@ -1,0 +1,47 @@
+"""FOVs seen go on counting whatever ranks see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from pipeline.training.job import TrainingJob
+from pipeline.training.progress import Progress, Stretch
+
+RANKS = st.lists(st.integers(1, 7), min_size=1, max_size=12)
+
+
+def job_on(ranks: int, **training: int) -> TrainingJob:
+    config = RunConfig.model_validate({"training": {"ranks": ranks, "batch_size": 3, **training}})
+    return TrainingJob(Run(Path(), config), Path(), "lineage")
+
+
+@given(st.integers(1, 3000), st.integers(1, 50), st.integers(1, 7))
+def test_without_a_change_the_steps_are_those_that_the_fovs_need(fovs: int, every: int, ranks: int) -> None:
+    job, progress = job_on(ranks, fovs=fovs, checkpoint_every_steps=every), Progress()
+    starts = []
+    while not job.is_complete(progress):
+        starts.append(progress.steps)
+        progress = job.after_round(progress)
+    steps = -(-fovs // (3 * ranks))
+    assert starts == list(range(0, steps, every))
+    assert progress == Progress(len(starts), steps, (Stretch(steps * 3 * ranks, ranks, 1),))
+
+
+@given(st.integers(1, 3000), st.integers(1, 50), RANKS)
+def test_ranks_may_change_before_every_round(fovs: int, every: int, ranks: list[int]) -> None:
+    progress = Progress()
+    seen = rounds = steps = 0
+    while not job_on(1, fovs=fovs).is_complete(progress):
+        job = job_on(ranks[rounds % len(ranks)], fovs=fovs, checkpoint_every_steps=every)
+        steps += job.steps_of_round(progress)
+        seen += job.steps_of_round(progress) * job.fovs_per_step
+        rounds += 1
+        progress = job.after_round(progress)
+        assert (progress.rounds, progress.steps, progress.fovs_seen) == (rounds, steps, seen)
+    assert fovs <= seen < fovs + job.fovs_per_step
+    assert all(a.ranks != b.ranks for a, b in zip(progress.history, progress.history[1:]))
