@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.attempts.fencing import fence
 from pipeline.errors import InputError
 
 
@@ -63,7 +64,8 @@ class Target:
 def publishing(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on success it replaces `path` in one step.
 
-    On any exception nothing of the temporary file stays and `path` is as it was.
+    On any exception nothing of the temporary file stays and `path` is as it was. Raises InputError when the
+    file system refuses, and Superseded when a newer attempt on the run folder has begun.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,8 +76,9 @@ def publishing(path: Path) -> Iterator[Path]:
             yield temporary
             os.chmod(temporary, 0o666 & ~_umask())
             _sync(temporary)
-            os.replace(temporary, path)
-            _sync(path.parent)
+            with fence():
+                os.replace(temporary, path)
+                _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

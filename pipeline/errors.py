@@ -1,4 +1,4 @@
-"""The one kind of failure that its reader can mend."""
+"""The kinds of failure that are told apart by what can be done about them."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one line that names the file or key, the value found and what was expected;
     the command line prints it without a traceback and exits with a code other than 0.
     """
+
+
+class Superseded(RuntimeError):  # noqa: N818 - what the process is, not what it did wrong
+    """A newer attempt owns the run folder: what this process made must not be published any more."""

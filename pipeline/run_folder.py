@@ -73,6 +73,11 @@ class Run:
         """One JSON object a line: metrics of training per interval."""
         return self.logs_folder / "training.jsonl"
 
+    @property
+    def failures_log(self) -> Path:
+        """One JSON object a line: every failure of a task, tried again or not."""
+        return self.logs_folder / "failures.jsonl"
+
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
         return self.folder / "tiles" / f"{tile.name}.h5"

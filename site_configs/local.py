@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from parsl.config import Config
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
 from parsl.dataflow.memoization import Memoizer
+from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
 from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SimpleLauncher
@@ -22,7 +24,9 @@ from pipeline.run_folder import Run
 from site_configs.tether import interchange_command
 
 
-def parsl_config(run: Run, memoizer: Memoizer) -> Config:
+def parsl_config(
+    run: Run, memoizer: Memoizer, retry_handler: Callable[[Exception, TaskRecord], float]
+) -> Config:
     """Three executors on this machine; Parsl's own files go to the run's logs folder."""
     site = run.config.site
     return Config(
@@ -37,17 +41,10 @@ def parsl_config(run: Run, memoizer: Memoizer) -> Config:
         strategy="simple",
         strategy_period=0.5,
         max_idletime=3600,
-        retries=1,
-        retry_handler=retry_cost,
+        retries=0,  # the handler alone decides: what costs nothing is tried again
+        retry_handler=retry_handler,
         exit_mode="skip",
     )
-
-
-def retry_cost(error: Exception, task: object) -> float:
-    """Charge a retry only where trying again can help: a wrong input stays wrong."""
-    from pipeline.errors import InputError
-
-    return 2.0 if isinstance(error, InputError) else 1.0
 
 
 def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:

@@ -31,4 +31,6 @@ if __name__ == "__main__":
     # Ctrl-C goes to every process of the terminal's group: it must reach the driver alone, which needs its
     # interchange to stop in order.
     os.setsid()
+    # Parsl gives the process another title, which would overwrite the environment by which it is known.
+    os.environ["SPT_NOENV"] = "1"
     os.execv(sys.executable, [sys.executable, *sys.argv[2:]])

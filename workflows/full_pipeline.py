@@ -7,10 +7,10 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -18,9 +18,10 @@ import typer
 from rich.console import Console
 
 from pipeline.artifacts import publishing
+from pipeline.attempts import INTERRUPTED, Attempt, begin
 from pipeline.config import RunConfig
 from pipeline.config_file import dump_config, load_config
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check_site
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
-
 STOP_S = 20
 """How long stopping may take."""
 
@@ -72,9 +70,11 @@ def full_pipeline(
         check_site(settings.site.name)
         folder = run_dir or Path("runs") / config.stem
         raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
-    except InputError as error:
-        Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
+    except (InputError, Superseded) as error:
+        _print_error(error)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, verify: bool) -> int:
@@ -85,53 +85,67 @@ def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, 
 
         print_plan(run, console, verify)
         return 0
-    with publishing(run.config_file) as temporary:
-        temporary.write_text(dump_config(run.config))
-    console.print(f"run folder {run.folder}", highlight=False, soft_wrap=True)
-    return execute(run, console, verify)
+    signal.signal(signal.SIGTERM, _interrupt)
+    configuration = dump_config(run.config)
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    with begin(run.folder, configuration, say) as attempt:
+        with publishing(run.config_file) as temporary:
+            temporary.write_text(configuration)
+        say(f"run folder {run.folder}")
+        code = execute(run, attempt, console, verify)
+        attempt.end(code)
+    return code
 
 
-def execute(run: Run, console: Console, verify: bool = False) -> int:
+def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) -> int:
     """Run every stage of a resolved run on its site; returns the exit code."""
     import parsl
 
+    from apps.failures import FailurePolicy
     from apps.memoizer import RecordMemoizer
     from site_configs import parsl_config
+    from workflows import health
     from workflows.progress import watch
     from workflows.stages import build, call
     from workflows.summary import print_failures, print_summary
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    stages = []
-    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify)))
+    code = 1
+    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify), FailurePolicy(run.failures_log)))
     try:
         stages = build(run, call)
-        watch(run, stages, console)
+        watch(run, stages, console, lambda: health.check(kernel, attempt))
+        if any(future.exception() for stage in stages for future in stage.tasks):
+            print_failures(run, stages, Console(stderr=True))
+        else:
+            print_summary(run, console)
+            code = 0
     except KeyboardInterrupt:
         console.print("stopping; what is finished is kept", highlight=False)
-        return INTERRUPTED
+        code = INTERRUPTED
+    except (health.InterchangeDied, Superseded) as error:
+        _print_error(error)
     finally:
-        _stop(kernel)
-    if any(future.exception() for stage in stages for future in stage.tasks):
-        print_failures(run, stages, Console(stderr=True))
-        return 1
-    print_summary(run, console)
-    return 0
+        _stop(kernel, attempt, code)
+    return code
 
 
-def _stop(kernel: DataFlowKernel) -> None:
-    """End everything that Parsl started.
+def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
+    """End everything that Parsl started; where Parsl cannot, this process ends too, with exit code `code`."""
+    from workflows import health
 
-    Parsl waits without end for an interchange that was killed, as batch systems kill all processes of a job
-    at once. Then this process ends instead, and the kernel ends those that are tied to it.
-    """
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
-    stopping = threading.Thread(target=kernel.cleanup, daemon=True)
-    stopping.start()
-    stopping.join(STOP_S)
-    if stopping.is_alive():
-        os._exit(INTERRUPTED)
+    if health.can_stop(kernel):
+        stopping = threading.Thread(target=kernel.cleanup, daemon=True)
+        stopping.start()
+        stopping.join(STOP_S)
+        if not stopping.is_alive():
+            return
+    health.abandon(kernel, attempt, code)
+
+
+def _print_error(error: Exception) -> None:
+    Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:

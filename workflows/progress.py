@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,15 @@ POLL_S = 0.5
 PLAIN_LINE_EVERY_S = 15.0
 
 
-def watch(run: Run, stages: list[Stage], console: Console) -> None:
-    """Show progress until every task of every stage has ended, well or not."""
+def watch(run: Run, stages: list[Stage], console: Console, check: Callable[[], None]) -> None:
+    """Show progress until every task of every stage has ended, well or not.
+
+    `check` is called now and then; what it raises ends the watch.
+    """
     states = [_State(stage) for stage in stages]
     with _display(states, console) as show:
         while not all(state.ended for state in states):
+            check()
             for state in states:
                 state.update(run)
             show()

@@ -23,6 +23,10 @@ class RankError(RuntimeError):
     """A rank of the training died; the message quotes the end of its log."""
 
 
+class RankLost(RankError):  # noqa: N818 - says what happened
+    """A rank was killed from outside; the training can go on from its last checkpoint."""
+
+
 @dataclass(frozen=True)
 class RankLaunch:
     """What is to be started: one process of `command` per entry of `environments`, each added to our own."""
@@ -114,7 +118,8 @@ def _failure(rank: int, status: int, log: Path) -> Exception:
     if status == INPUT_ERROR_STATUS and lines:
         return InputError(lines[-1])
     how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
-    return RankError("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
+    kind = RankLost if status < 0 else RankError
+    return kind("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
 
 
 def rank_command(run_folder: Path) -> list[str]:

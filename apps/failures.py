@@ -1,0 +1,120 @@
+"""What happens when a task fails: tried again where that can help, set down where the user can read it.
+
+A supercomputer loses workers, nodes and whole blocks; that is no fault of the task and does not count
+against it. A wrong input or a mistake in a program stays wrong, and is not tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.executors import HighThroughputExecutor
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+
+from apps.targets import target_of
+from pipeline.errors import InputError, Superseded
+from pipeline.training.rank_processes import RankLost
+
+RETRY, GIVE_UP = 0.0, 1.0
+"""Costs of a failure. Parsl is told to allow none (`retries` is 0), so that this policy alone decides."""
+
+LOSSES_OF_A_BAD_NODE = 3
+
+log = logging.getLogger(__name__)
+
+
+class Kind(str, Enum):
+    """Why a task failed."""
+
+    LOST = "lost"
+    """Its worker, manager, block, or one of its ranks went away under it."""
+    OUT_OF_MEMORY = "out of memory"
+    PASSING = "passing"
+    """May be otherwise next time: the file system, the network."""
+    PERMANENT = "permanent"
+    """Wrong input, or a mistake in a program."""
+
+
+RETRIES = {Kind.LOST: 10, Kind.OUT_OF_MEMORY: 1, Kind.PASSING: 1, Kind.PERMANENT: 0}
+"""How often a task is tried again after failures of each kind. A task that kills its workers must end too."""
+
+
+def kind_of(error: BaseException) -> Kind:
+    """The kind of a task's failure."""
+    if isinstance(error, (ManagerLost, WorkerLost, RankLost)):
+        return Kind.LOST
+    if isinstance(error, MemoryError):
+        return Kind.OUT_OF_MEMORY
+    if isinstance(error, (InputError, Superseded, NotImplementedError, RecursionError)):
+        return Kind.PERMANENT
+    return Kind.PASSING if isinstance(error, (OSError, RuntimeError)) else Kind.PERMANENT
+
+
+class FailurePolicy:
+    """Parsl's retry handler; writes every failure to `path`, one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._failures: Counter[tuple[int, Kind]] = Counter()
+        self._losses: Counter[str] = Counter()
+
+    def __call__(self, error: Exception, task: TaskRecord) -> float:
+        """RETRY or GIVE_UP, after `task` failed with `error`."""
+        kind = kind_of(error)
+        self._failures[task["id"], kind] += 1
+        again = self._failures[task["id"], kind] <= RETRIES[kind]
+        self._record(error, task, kind, again)
+        if kind is Kind.LOST:
+            self._set_bad_node_aside(error, task)
+        return RETRY if again else GIVE_UP
+
+    def _record(self, error: Exception, task: TaskRecord, kind: Kind, again: bool) -> None:
+        entry = {
+            "time": round(time.time(), 3),
+            "app": task["func_name"],
+            "target": _target(task),
+            "kind": kind.value,
+            "error": " ".join(f"{type(error).__name__}: {error}".split()),
+            "tried_again": again,
+        }
+        try:
+            with open(self._path, "a") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as refused:
+            log.warning("cannot write %s: %s", self._path, refused)
+
+    def _set_bad_node_aside(self, error: Exception, task: TaskRecord) -> None:
+        """Send no more tasks to a node that lost several, as long as there is another."""
+        host = getattr(error, "hostname", None)
+        executor = task["dfk"].executors[task["executor"]]
+        if host is None or not isinstance(executor, HighThroughputExecutor):
+            return
+        self._losses[host] += 1
+        if self._losses[host] < LOSSES_OF_A_BAD_NODE:
+            return
+        managers = executor.connected_managers()
+        for manager in to_hold(managers, host):
+            log.warning("%s lost %d tasks and is set aside", host, self._losses[host])
+            executor._hold_manager(manager)
+
+
+def to_hold(managers: list[dict[str, Any]], host: str) -> list[str]:
+    """The managers on `host` that still take tasks; none if they are the only ones that do."""
+    active = [manager for manager in managers if manager["active"]]
+    here = [manager["manager"] for manager in active if manager["hostname"] == host]
+    return here if len(here) < len(active) else []
+
+
+def _target(task: TaskRecord) -> str:
+    """The name of the file that the task was to make; of one that was never ready, the app's name."""
+    try:
+        return target_of(task["func_name"], task["args"], task["kwargs"]).path.name
+    except Exception:  # its arguments are futures that failed
+        return task["func_name"]
