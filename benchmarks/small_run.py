@@ -39,8 +39,9 @@ STAGES = {
 GONE_S = 15.0
 """How long the processes of a driver that has ended may take to end."""
 
-STALLED_S = 120.0
-"""A run without a new record or line of the training log for so long hangs; the ranks start in 10 to 30 s."""
+STALLED_S = 180.0
+"""A run without a new record or line of the training log for so long hangs; the ranks start in 10 s, on a busy
+machine in a minute."""
 
 
 class SmallRun:
