@@ -40,8 +40,8 @@ GONE_S = 15.0
 """How long the processes of a driver that has ended may take to end."""
 
 STALLED_S = 180.0
-"""A run without a new record or line of the training log for so long hangs; the ranks start in 10 s, on a busy
-machine in a minute."""
+"""A run of which no new record or line of the training log is seen for so long hangs. The ranks start in
+10 s, on a busy machine in a minute."""
 
 
 class SmallRun:

@@ -34,9 +34,11 @@ def refusal(run: SmallRun, code: int) -> Outcome:
     """Whether a command that ended with `code`, not 0, said clearly why: the outcome and a remark."""
     output = run.output()
     errors = [line for line in output.splitlines() if line.startswith("error: ")]
-    if code == 1 and errors and "Traceback" not in output:
-        return "refused", errors[0]
-    return "wrong", f"exit code {code} without a clear error:\n{run.tail()}"
+    if code != 1 or not errors:
+        return "wrong", f"exit code {code} without an error line:\n{run.tail()}"
+    if tracebacks := output.count("Traceback"):
+        return "wrong", f"{tracebacks} tracebacks hide the {errors[0]!r}"
+    return "refused", errors[0]
 
 
 def full_in_training(home: Path, results: dict[str, str]) -> Outcome:
