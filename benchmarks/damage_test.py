@@ -20,7 +20,7 @@ import random
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from damages import ARTIFACTS, Damage, damages
@@ -164,7 +164,7 @@ def main() -> None:
     tally = damage_test(folder, options.seed, options.only)
     if not tally.wrong and not options.run_dir:
         shutil.rmtree(folder)
-    print(json.dumps(asdict(tally)))
+    print(json.dumps(vars(tally)))
     sys.exit(1 if tally.wrong else 0)
 
 

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from killer import Kill, Killer, Reference, Turns, UndisturbedError
@@ -165,7 +165,7 @@ def main() -> None:
     tally = KillTest(folder, options.seed).run(options.kills, options.keep)
     if not options.keep and tally.good and not options.run_dir:
         shutil.rmtree(folder)
-    print(json.dumps(asdict(tally)))
+    print(json.dumps(vars(tally)))
     sys.exit(0 if tally.good else 1)
 
 
