@@ -5,3 +5,12 @@ An app names the executor it runs on; every site has these three:
 Arguments given as `after=` are only waited for. `targets` says what each app makes. Imports stand inside
 the functions, so that the driver never loads TensorFlow and a worker loads only what its tasks need.
 """
+
+import os
+
+from pipeline.processes import die_with_parent
+
+# A Parsl worker imports this package with its first task. Parsl's worker notices the death of its manager
+# only between tasks: until then it would go on beside the retry of its own task, ranks and all.
+if "PARSL_WORKER_RANK" in os.environ:
+    die_with_parent(os.getppid())

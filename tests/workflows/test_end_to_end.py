@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+
+from pipeline.attempts import processes_of, read_attempts
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
@@ -141,6 +144,45 @@ def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     wait_for(lambda: not processes_in(folder / name), timeout_s=15)
     finish(start(folder, name))
     assert files(folder / name / "segmentation") == files(folder / "first" / "segmentation")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
+def test_a_run_whose_processes_die_one_after_the_other_ends_in_the_same_bytes(
+    folder: Path, first: str
+) -> None:
+    """Interchange: the run ends and says so. Manager: it goes on. Driver: the next one ends what is left."""
+    run = folder / "deaths"
+
+    def pids(kind: str) -> list[int]:
+        return [process.pid for process in processes_of(run) if process.kind == kind]
+
+    driver = start(folder, run.name)
+    wait_for(lambda: pids("rank"))
+    os.kill(pids("interchange")[0], signal.SIGKILL)
+    output, _ = driver.communicate(timeout=30)
+    assert driver.returncode == 1
+    assert output.count("interchange for executor 'train' has died") == 1
+    assert not processes_of(run)
+
+    driver = start(folder, run.name)
+    wait_for(lambda: pids("rank"))
+    refused = start(folder, run.name)
+    said, _ = refused.communicate(timeout=60)
+    assert (refused.returncode, said.count("\n")) == (1, 1)
+    assert f"in use by {socket.gethostname()}, pid {driver.pid}, " in said
+    worker = psutil.Process(pids("rank")[0]).ppid()
+    its_own = {worker, *pids("rank")}
+    os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)
+    wait_for(lambda: not its_own & {process.pid for process in processes_of(run)}, timeout_s=15)
+    assert not (run / "model" / "ffn.h5").exists(), "the training went on without its manager"
+    wait_for((run / "logs" / "tiles").exists)
+    driver.kill()
+    driver.communicate()
+
+    output = finish(start(folder, run.name))
+    assert "ended what an older attempt had left running" in output
+    assert [attempt["exit"] for attempt in read_attempts(run)] == [1, None, 0]
+    assert files(run / "segmentation") == files(folder / "first" / "segmentation")
 
 
 def wait_for(condition: object, timeout_s: float = 120) -> None:
