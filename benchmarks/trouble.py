@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import subprocess
 import time
@@ -36,6 +37,8 @@ def refusal(run: SmallRun, code: int) -> Outcome:
     errors = [line for line in output.splitlines() if line.startswith("error: ")]
     if code != 1 or not errors:
         return "wrong", f"exit code {code} without an error line:\n{run.tail()}"
+    if any(re.match(r"error: \w+(Error|Exception): ", line) for line in errors):
+        return "wrong", f"not an error that a user can mend: {errors[0]}"
     if tracebacks := output.count("Traceback"):
         return "wrong", f"{tracebacks} tracebacks hide the {errors[0]!r}"
     return "refused", errors[0]
