@@ -72,7 +72,10 @@ class FailurePolicy:
         again = self._failures[task["id"], kind] <= RETRIES[kind]
         self._record(error, task, kind, again)
         if kind is Kind.LOST:
-            self._set_bad_node_aside(error, task)
+            try:
+                self._set_bad_node_aside(error, task)
+            except Exception:  # Parsl would give the task up; a bad node in use is the lesser evil
+                log.exception("cannot set a node aside")
         return RETRY if again else GIVE_UP
 
     def _record(self, error: Exception, task: TaskRecord, kind: Kind, again: bool) -> None:
@@ -99,16 +102,18 @@ class FailurePolicy:
         self._losses[host] += 1
         if self._losses[host] < LOSSES_OF_A_BAD_NODE:
             return
-        managers = executor.connected_managers()
-        for manager in to_hold(managers, host):
+        for manager in to_hold(executor.connected_managers(), host):
             log.warning("%s lost %d tasks and is set aside", host, self._losses[host])
             executor._hold_manager(manager)
 
 
 def to_hold(managers: list[dict[str, Any]], host: str) -> list[str]:
-    """The managers on `host` that still take tasks; none if they are the only ones that do."""
-    active = [manager for manager in managers if manager["active"]]
-    here = [manager["manager"] for manager in active if manager["hostname"] == host]
+    """The managers on `host` that still take tasks; none if they are the only ones that do.
+
+    A manager's name begins with that of its node.
+    """
+    active = [manager["manager"] for manager in managers if manager["active"]]
+    here = [name for name in active if name.rpartition("-")[0] == host]
     return here if len(here) < len(active) else []
 
 

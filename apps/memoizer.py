@@ -8,6 +8,7 @@ damaged, or made of other settings or inputs, is not taken for the task's result
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,10 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class RecordMemoizer(Memoizer):
-    """Answers for a task when its target's record holds; with `verify`, every file's SHA-256 is checked."""
+    """Answers for a task when its target's record holds; with `verify`, every file's SHA-256 is checked.
 
-    def __init__(self, verify: bool = False) -> None:
+    `say` is told of each file that was damaged, in one line.
+    """
+
+    def __init__(self, verify: bool, say: Callable[[str], object]) -> None:
         self._verify = verify
+        self._say = say
 
     def check_memo(self, task: TaskRecord) -> Future[Artifact] | None:
         """The finished artifact, or None where the task has to run; the reason goes to Parsl's log."""
@@ -36,6 +41,8 @@ class RecordMemoizer(Memoizer):
             answer.set_result(found)
             return answer
         log.info("task %s, %s, runs: %s", task["id"], target.path, found.why)
+        if found.is_damage and task["try_id"] == 0:
+            self._say(f"made again: {target.path}: {found.why}")
         return None
 
     def start(self, *, run_dir: str, config_run_dir: str) -> None:

@@ -29,6 +29,8 @@ class Missing:
     """The target's file can not be used; `why` says so in words, the same for all tasks it befell alike."""
 
     why: str
+    is_damage: bool = False
+    """Whether the file was made once, by this recipe or another, and is not there as it was."""
 
 
 def make(target: Target, write: Callable[[Path], None]) -> Artifact:
@@ -70,7 +72,7 @@ def inspect(target: Target, verify: bool = False) -> Artifact | Missing:
     if record["fingerprint"] != target.recipe.fingerprint:
         return Missing(_difference(record, target.recipe))
     damage = _damage(str(target.path), record, verify) or _damaged_part(target, record, verify)
-    return Missing(damage) if damage else Artifact(str(target.path), record["sha256"])
+    return Missing(damage, is_damage=True) if damage else Artifact(str(target.path), record["sha256"])
 
 
 def record_path(path: Path) -> Path:
@@ -82,12 +84,12 @@ def _read(path: Path) -> dict[str, Any] | Missing:
     try:
         text = record_path(path).read_bytes()
     except FileNotFoundError:
-        return Missing(f"{path.name} has no record" if path.exists() else NEVER_DONE)
+        return Missing("record missing", is_damage=True) if path.exists() else Missing(NEVER_DONE)
     except OSError as error:
-        return Missing(f"record unreadable: {error.strerror}")
+        return Missing(f"record unreadable: {error.strerror}", is_damage=True)
     body, _, seal = text.rpartition(SEAL)
     if seal != _seal(body):
-        return Missing("record damaged")
+        return Missing("record damaged", is_damage=True)
     record: dict[str, Any] = json.loads(text)
     return record
 

@@ -86,6 +86,10 @@ class Run:
         """State of a tile in progress; gone once the tile is finished."""
         return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
 
+    def tile_marker(self, tile: Tile) -> Path:
+        """There while the tile is being segmented, and after its worker was killed."""
+        return self.logs_folder / "tiles" / f"{tile.name}.at_work"
+
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
         return self.logs_folder / "tiles" / f"{tile.name}.jsonl"

@@ -7,9 +7,7 @@ threads; training starts `training.ranks` processes here. Nothing needs to be in
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from parsl.config import Config
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
@@ -22,6 +20,7 @@ from parsl.providers import LocalProvider
 
 from pipeline.run_folder import Run
 from site_configs.tether import interchange_command
+from site_configs.worker_pool import launch_command
 
 
 def parsl_config(
@@ -48,8 +47,6 @@ def parsl_config(
 
 
 def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
-    # Workers must find Parsl's scripts and this Python even when the environment is not activated.
-    path = f'export PATH="{Path(sys.executable).parent}:$PATH"'
     return HighThroughputExecutor(
         label=label,
         address="127.0.0.1",
@@ -59,12 +56,12 @@ def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
         heartbeat_period=2,
         heartbeat_threshold=10,
         interchange_launch_cmd=interchange_command(),
+        launch_cmd=launch_command(),
         block_error_handler=windowed_error_handler,
         provider=LocalProvider(
             init_blocks=0,  # where everything is finished, nothing is started
             min_blocks=0,
             max_blocks=1,
             launcher=SimpleLauncher(),
-            worker_init=path,
         ),
     )

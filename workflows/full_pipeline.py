@@ -7,6 +7,7 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import warnings
@@ -87,7 +88,7 @@ def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, 
         return 0
     signal.signal(signal.SIGTERM, _interrupt)
     configuration = dump_config(run.config)
-    say = partial(console.print, highlight=False, soft_wrap=True)
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     with begin(run.folder, configuration, say) as attempt:
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
@@ -110,7 +111,8 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     from workflows.summary import print_failures, print_summary
 
     code = 1
-    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify), FailurePolicy(run.failures_log)))
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log)))
     try:
         stages = build(run, call)
         watch(run, stages, console, lambda: health.check(kernel, attempt))
@@ -156,6 +158,8 @@ def main() -> None:
     """Entry point of the `ffn-pipeline` command."""
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
+    # where the disk is full, the one line about it must not drown in those of loggers that cannot write
+    logging.raiseExceptions = False
     typer.run(full_pipeline)
 
 

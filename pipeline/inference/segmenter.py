@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Generator
 from contextlib import suppress
@@ -11,11 +12,13 @@ import h5py
 import numpy as np
 
 from pipeline.artifacts import Artifact, Recipe, Target
+from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
 from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
+from pipeline.inference.room import losses, with_room
 from pipeline.inference.seeds import find_seeds
 from pipeline.inference.tile_checkpoint import TileCheckpoint
 from pipeline.records import make
@@ -24,6 +27,9 @@ from pipeline.volumes import Volume, open_image
 
 VERSION = 1
 CHUNK = 64
+MOST_LOSSES = 2
+"""After so many workers were killed over a tile it is segmented alone: memory may have run out."""
+
 SEGMENT_ROW = np.dtype(
     [("id", "<u4"), ("voxels", "<u8"), ("z", "<i8"), ("y", "<i8"), ("x", "<i8"), ("calls", "<u4")]
 )
@@ -41,26 +47,35 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     target = tile_target(run, tile, model)
 
     def write(path: Path) -> None:
-        config = run.config
-        engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
-        block = block_with_context(run, tile)
-        checkpoint = TileCheckpoint(
-            run.tile_checkpoint_file(tile),
-            {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision},
-        )
-        canvas = _flood(run, tile, read_mirrored(open_image(run), block), engine, checkpoint)
-        attributes: dict[str, str | int] = {
-            "box": str(tile.box),
-            "calls": canvas.calls,
-            "engine": engine.name,
-            "precision": engine.precision,
-        }
-        _write(path, canvas, block, tile.box, attributes)
+        with losses(run.tile_marker(tile)) as lost:
+            try:
+                with_room(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
+            except MemoryError as error:
+                raise InputError(
+                    f"tile {tile.box}: out of memory on {socket.gethostname()}, with no other tile of the "
+                    f"run at work there; inference.tile {run.config.inference.tile} is too large ({error})"
+                ) from None
 
     artifact = make(target, write)
     with suppress(OSError):  # one that stays does no harm
         run.tile_checkpoint_file(tile).unlink()
     return artifact
+
+
+def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) -> None:
+    config = run.config
+    engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+    block = block_with_context(run, tile)
+    made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
+    checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
+    canvas = _flood(run, tile, read_mirrored(open_image(run), block), engine, checkpoint)
+    attributes: dict[str, str | int] = {
+        "box": str(tile.box),
+        "calls": canvas.calls,
+        "engine": engine.name,
+        "precision": engine.precision,
+    }
+    _write(path, canvas, block, tile.box, attributes)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:

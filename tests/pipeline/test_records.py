@@ -84,7 +84,7 @@ def test_tuples_and_lists_are_the_same_setting(target: Target) -> None:
 def test_a_file_without_its_record_does_not_count(target: Target) -> None:
     target.path.parent.mkdir()
     target.path.write_text("somebody else's")
-    assert why(target) == "a has no record"
+    assert why(target) == "record missing"
 
 
 def test_a_torn_missing_or_changed_file_is_noticed(target: Target) -> None:

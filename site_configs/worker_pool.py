@@ -1,0 +1,67 @@
+"""Parsl's worker pool, mended where a killed process would leave others behind or waiting without end.
+
+Run as `python -m site_configs.worker_pool process_worker_pool.py ...` on the machine where the workers are.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import multiprocessing.managers
+import os
+import platform
+import runpy
+import shutil
+import sys
+import uuid
+from pathlib import Path
+
+from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
+
+from pipeline.processes import die_with_parent
+
+IDLE_DEATH = "was not busy when it died"
+
+
+def launch_command() -> str:
+    """What Parsl is to start on every node, with its placeholders."""
+    return f"{sys.executable} -m site_configs.worker_pool {DEFAULT_LAUNCH_CMD}"
+
+
+def main() -> None:
+    """Run the script that the command line names: beside this Python, or on PATH.
+
+    The pool's name begins with that of its node, which Parsl does not tell otherwise.
+    """
+    sys.argv = [*sys.argv[1:], "--uid", f"{platform.node()}-{uuid.uuid4().hex[:8]}"]
+    beside = Path(sys.executable).parent / sys.argv[0]
+    script = str(beside) if beside.exists() else shutil.which(sys.argv[0])
+    if script is None:
+        raise FileNotFoundError(f"Parsl's {sys.argv[0]} is neither beside {sys.executable} nor on PATH")
+    _tie_shared_state_to_this_process()
+    logging.getLogger("parsl.executors.high_throughput.process_worker_pool").addFilter(
+        _leave_after_idle_death
+    )
+    runpy.run_path(script, run_name="__main__")
+
+
+def _tie_shared_state_to_this_process() -> None:
+    """The process that serves the pool's shared state has no other way to notice that the pool was killed."""
+    multiprocessing.managers.SyncManager.start = functools.partialmethod(  # type: ignore[assignment]
+        multiprocessing.managers.SyncManager.start, initializer=die_with_parent, initargs=(os.getpid(),)
+    )
+
+
+def _leave_after_idle_death(record: logging.LogRecord) -> bool:
+    """End the pool, to be replaced by Parsl, when a worker was killed while it waited for a task.
+
+    It may have held the lock of the queue that all workers of the pool read: none would get a task again.
+    Or it had just taken one, which Parsl then counts as waiting and never gives to another.
+    """
+    if IDLE_DEATH in record.msg:
+        os._exit(1)
+    return True
+
+
+if __name__ == "__main__":
+    main()

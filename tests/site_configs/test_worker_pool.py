@@ -1,0 +1,53 @@
+"""Killed processes of a worker pool leave nothing behind and nobody waiting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import parsl
+import psutil
+import pytest
+from parsl.app.python import PythonApp
+from parsl.dataflow.dflow import DataFlowKernel
+from parsl.dataflow.memoization import BasicMemoizer
+
+from apps.failures import FailurePolicy
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from site_configs import parsl_config
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are tied by a Linux call")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[DataFlowKernel]:
+    """Parsl with the executors of the local site; `train` has one worker."""
+    (tmp_path / "logs").mkdir()
+    run = Run(tmp_path, RunConfig())
+    yield parsl.load(parsl_config(run, BasicMemoizer(), FailurePolicy(run.failures_log)))
+    parsl.dfk().cleanup()
+    parsl.clear()
+
+
+def test_a_worker_killed_while_it_waits_for_a_task_is_replaced(kernel: DataFlowKernel) -> None:
+    process_id = PythonApp(os.getpid, data_flow_kernel=kernel, executors=["train"])
+    worker = process_id().result(timeout=120)
+    time.sleep(1)  # the worker waits for its next task now, and holds the lock of the queue
+    os.kill(worker, signal.SIGKILL)
+    assert process_id().result(timeout=120) != worker
+
+
+def test_nothing_is_left_of_a_pool_whose_manager_was_killed(kernel: DataFlowKernel) -> None:
+    managers_id = PythonApp(os.getppid, data_flow_kernel=kernel, executors=["train"])
+    manager = managers_id().result(timeout=120)
+    pool = [psutil.Process(manager), *psutil.Process(manager).children(recursive=True)]
+    assert len(pool) >= 4  # manager, its shared state, resource tracker, worker
+    os.kill(manager, signal.SIGKILL)
+    _, alive = psutil.wait_procs(pool, timeout=20)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert managers_id().result(timeout=120) != manager
