@@ -17,7 +17,7 @@ from parsl.dataflow.taskrecord import TaskRecord
 
 from apps.targets import target_of
 from pipeline.artifacts import Artifact
-from pipeline.records import inspect
+from pipeline.records import discard, inspect
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ class RecordMemoizer(Memoizer):
             answer.set_result(found)
             return answer
         log.info("task %s, %s, runs: %s", task["id"], target.path, found.why)
-        if found.is_damage and task["try_id"] == 0:
+        if found.is_damage:
+            discard(target)
             self._say(f"made again: {target.path}: {found.why}")
         return None
 

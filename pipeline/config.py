@@ -202,6 +202,11 @@ class Site(Section):
     name: str = "local"
     workers: PositiveInt = 2
     threads_per_worker: PositiveInt = 1
+    walltime_s: PositiveInt | None = None
+    """How long a block of workers may live; then it is ended and, if there is work left, replaced. None: as
+    long as the run, where the machine sets no limit."""
+    tile_time_s: PositiveInt = 600
+    """How long a tile takes, about: a block with less time left starts no other."""
 
 
 class RunConfig(Section):

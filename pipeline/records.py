@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, publishing
+from pipeline.errors import InputError
 
 SEAL = b',\n "seal": "'
 NEVER_DONE = "never done"
@@ -73,6 +74,18 @@ def inspect(target: Target, verify: bool = False) -> Artifact | Missing:
         return Missing(_difference(record, target.recipe))
     damage = _damage(str(target.path), record, verify) or _damaged_part(target, record, verify)
     return Missing(damage, is_damage=True) if damage else Artifact(str(target.path), record["sha256"])
+
+
+def discard(target: Target) -> None:
+    """Remove the record of a damaged artifact, so that nobody takes the file for whole on a cheaper look.
+
+    Raises InputError when the file system refuses.
+    """
+    path = record_path(target.path)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def record_path(path: Path) -> Path:

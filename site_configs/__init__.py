@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 
 RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
-HELPERS = ("tether", "worker_pool", "providers")
+HELPERS = ("blocks", "tether", "worker_pool", "providers")
 
 
 def site_names() -> list[str]:

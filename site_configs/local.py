@@ -14,11 +14,12 @@ from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
 from parsl.dataflow.memoization import Memoizer
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
-from parsl.jobs.error_handlers import windowed_error_handler
-from parsl.launchers import SimpleLauncher
+from parsl.launchers import SimpleLauncher, WrappedLauncher
 from parsl.providers import LocalProvider
 
+from pipeline.config import Site
 from pipeline.run_folder import Run
+from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 from site_configs.tether import interchange_command
 from site_configs.worker_pool import launch_command
 
@@ -57,11 +58,19 @@ def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
         heartbeat_threshold=10,
         interchange_launch_cmd=interchange_command(),
         launch_cmd=launch_command(),
-        block_error_handler=windowed_error_handler,
+        block_error_handler=give_up_on_barren_blocks,
+        drain_period=drain_period_s(run.config.site),
         provider=LocalProvider(
             init_blocks=0,  # where everything is finished, nothing is started
             min_blocks=0,
             max_blocks=1,
-            launcher=SimpleLauncher(),
+            launcher=_launcher(run.config.site),
         ),
     )
+
+
+def _launcher(site: Site) -> SimpleLauncher | WrappedLauncher:
+    """A block ends as a batch system ends it: SIGTERM at its walltime, SIGKILL half a minute later."""
+    if site.walltime_s is None:
+        return SimpleLauncher()
+    return WrappedLauncher(prepend=f"timeout --signal=TERM --kill-after=30 {site.walltime_s}")

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.artifacts import Artifact, Recipe, Target, file_sha256
 from pipeline.errors import InputError
-from pipeline.records import NEVER_DONE, Missing, inspect, make, record_path
+from pipeline.records import NEVER_DONE, Missing, discard, inspect, make, record_path
 
 RECIPE = Recipe("stage", 1, {"inference": {"deltas": [8, 8, 8], "tile": "a"}, "b": 1}, {"image": "abc"})
 
@@ -110,6 +110,9 @@ def test_silent_corruption_is_noticed_when_asked_to_verify(target: Target) -> No
     os.utime(target.path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert inspect(target) == made
     assert why(target, verify=True).startswith("file damaged")
+    discard(target)
+    make(target, Writer())
+    assert inspect(target, verify=True) == made
 
 
 def test_a_record_that_is_torn_flipped_or_no_record_is_noticed(target: Target) -> None:

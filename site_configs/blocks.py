@@ -1,0 +1,59 @@
+"""Blocks: the jobs in which workers run, when they end, and when it is no use to start another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from parsl.executors import HighThroughputExecutor
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.states import JobState, JobStatus
+
+from pipeline.config import Site
+
+MOST_BARREN_BLOCKS = 3
+QUOTED_LINES = 3
+
+
+def drain_period_s(site: Site) -> int | None:
+    """Seconds after which a block takes no new tile, so that it ends none of them by ending itself."""
+    return None if site.walltime_s is None else max(1, site.walltime_s - site.tile_time_s)
+
+
+class BarrenBlocksError(Exception):
+    """Block after block ended before a worker of it could work; the message quotes the last one's job."""
+
+
+def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[str, JobStatus]) -> None:
+    """Parsl's block error handler: a block that worked and was lost is replaced, however often.
+
+    When the last three blocks ended without a single worker, something is wrong with what they start, and
+    the executor's tasks fail with the job's own words.
+    """
+    ended = [block for block in sorted(status, key=int) if _ended_by_itself(status[block])]
+    last = ended[-MOST_BARREN_BLOCKS:]
+    if len(last) < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
+        return
+    if not set(last) & set(executor.connected_blocks()):
+        executor.set_bad_state_and_fail_all(
+            BarrenBlocksError(
+                f"the last {MOST_BARREN_BLOCKS} blocks of executor {executor.label!r} ended before a worker "
+                f"came up; the job says: {_last_words(status[last[-1]])}"
+            )
+        )
+
+
+def _ended_by_itself(status: JobStatus) -> bool:
+    return status.terminal and status.state is not JobState.CANCELLED
+
+
+def _last_words(status: JobStatus) -> str:
+    """The end of the job's standard error or, if it has none, of its standard output."""
+    for path in (status.stderr_path, status.stdout_path):
+        try:
+            lines = Path(path or "").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            continue
+        if lines:
+            return " | ".join(lines[-QUOTED_LINES:])
+    return f"nothing (exit code {status.exit_code}, {status.message or status.status_name})"

@@ -1,0 +1,84 @@
+"""Blocks that end: tasks are not started on them too late, are not lost with them, and some are given up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import check_call
+
+import parsl
+import pytest
+from parsl.app.python import PythonApp
+from parsl.dataflow.dflow import DataFlowKernel
+from parsl.dataflow.memoization import BasicMemoizer
+from parsl.executors import HighThroughputExecutor
+from parsl.executors.errors import BadStateException
+from parsl.providers import LocalProvider
+
+from apps.failures import FailurePolicy
+from pipeline.config import RunConfig, Site
+from pipeline.run_folder import Run
+from site_configs import parsl_config
+from site_configs.blocks import drain_period_s
+
+
+@contextmanager
+def local_site(folder: Path, site: Site, worker_init: str = "") -> Iterator[DataFlowKernel]:
+    (folder / "logs").mkdir()
+    run = Run(folder, RunConfig(site=site))
+    config = parsl_config(run, BasicMemoizer(), FailurePolicy(run.failures_log))
+    for executor in config.executors:
+        if isinstance(executor, HighThroughputExecutor):
+            assert isinstance(executor.provider, LocalProvider)
+            executor.provider.worker_init = worker_init
+    kernel = parsl.load(config)
+    try:
+        yield kernel
+    finally:
+        kernel.cleanup()
+        parsl.clear()
+
+
+def failures(folder: Path) -> list[str]:
+    log = folder / "logs" / "failures.jsonl"
+    return [json.loads(line)["kind"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def blocks(kernel: DataFlowKernel) -> int:
+    executor = kernel.executors["tiles"]
+    assert isinstance(executor, HighThroughputExecutor)
+    return len(set(executor.connected_blocks()))
+
+
+def test_a_block_takes_no_task_that_it_could_not_end(tmp_path: Path) -> None:
+    with local_site(tmp_path, Site(workers=1, walltime_s=40, tile_time_s=24)) as kernel:
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        for future in [run(["sleep", "5"]) for _ in range(6)]:
+            future.result(timeout=300)
+        assert blocks(kernel) >= 2
+    assert failures(tmp_path) == []
+
+
+def test_a_task_whose_block_is_ended_at_its_walltime_is_done_on_the_next(tmp_path: Path) -> None:
+    slow_at_first = f"if mkdir {tmp_path}/began; then sleep 100; fi"
+    with local_site(tmp_path, Site(workers=1, walltime_s=15, tile_time_s=1)) as kernel:
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        run(["sh", "-c", slow_at_first]).result(timeout=300)
+        assert blocks(kernel) >= 2
+    assert failures(tmp_path) == ["lost"]
+
+
+def test_blocks_in_which_no_worker_comes_up_are_given_up_in_the_jobs_own_words(tmp_path: Path) -> None:
+    with local_site(tmp_path, Site(), "echo 'module: no such module' >&2; exit 3") as kernel:
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        with pytest.raises(BadStateException, match=r"ended before a worker came up.*no such module"):
+            run(["true"]).result(timeout=300)
+    assert failures(tmp_path) == ["permanent"]
+
+
+def test_without_a_walltime_a_block_is_never_drained() -> None:
+    assert drain_period_s(Site()) is None
+    assert drain_period_s(Site(walltime_s=3600, tile_time_s=600)) == 3000
+    assert drain_period_s(Site(walltime_s=60, tile_time_s=600)) == 1
