@@ -1,11 +1,11 @@
 """Kill one process of a run after the other, at random times, and see that nothing is lost or done twice.
 
-Runs of `small.yaml` are started again and again; in each command up to three times a process of the next kind
-is killed by SIGKILL: driver, interchange, manager, worker, training rank, or a whole block. After each the run
-may go on by itself; once its driver has ended, no process may be left after 15 s, and the same command is
-given again, until the run is complete. Its volume, model and metrics must be byte-identical to those of a run
-that nobody disturbed, and no tile that had a completion record may have been computed again. The last line is
-JSON; the exit code is 0 only if all of this holds. A kill takes about 20 s on two cores.
+Runs of `small.yaml` are started again and again; in each command up to three times a process of the next
+kind is killed by SIGKILL: driver, interchange, manager, worker, training rank, or a whole block. After each
+the run may go on by itself; once its driver has ended, no process may be left after 15 s, and the same
+command is given again, until the run is complete. Its volume, model and metrics must be byte-identical to
+those of a run that nobody disturbed, and no tile that had a completion record may have been computed again.
+The last line is JSON; the exit code is 0 only if all of this holds. A kill takes about 20 s on two cores.
 
     python benchmarks/kill_test.py --kills 100 --seed 1
 """
