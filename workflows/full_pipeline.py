@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -25,6 +24,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check_site
+from workflows.command_line import print_error, start
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -71,7 +71,7 @@ def full_pipeline(
         folder = run_dir or Path("runs") / config.stem
         raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
     except (InputError, Superseded) as error:
-        _print_error(error)
+        print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -104,16 +104,22 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     from apps.failures import FailurePolicy
     from apps.memoizer import RecordMemoizer
     from site_configs import parsl_config
-    from workflows import health
+    from workflows import health, jobs
     from workflows.progress import watch
     from workflows.stages import build, call
     from workflows.summary import print_failures, print_summary
 
-    code = 1
-    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify), FailurePolicy(run.failures_log)))
+    def check() -> None:
+        health.check(kernel, attempt)
+        job_log.update(kernel)
+
+    code, job_log = 1, jobs.JobLog(run)
+    site = parsl_config(run, RecordMemoizer(verify), FailurePolicy(run.failures_log))
+    jobs.cancel(jobs.leftover_jobs(run), site, partial(console.print, highlight=False, soft_wrap=True))
+    kernel = parsl.load(site)
     try:
         stages = build(run, call)
-        watch(run, stages, console, lambda: health.check(kernel, attempt))
+        watch(run, stages, console, check)
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:
@@ -123,9 +129,10 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         console.print("stopping; what is finished is kept", highlight=False)
         code = INTERRUPTED
     except (health.InterchangeDied, Superseded) as error:
-        _print_error(error)
+        print_error(error)
     finally:
         _stop(kernel, attempt, code)
+    job_log.update(kernel)
     return code
 
 
@@ -144,19 +151,13 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
     health.abandon(kernel, attempt, code)
 
 
-def _print_error(error: Exception) -> None:
-    Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
-
-
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Entry point of the `ffn-pipeline` command."""
-    # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
-    typer.run(full_pipeline)
+    start(full_pipeline)
 
 
 if __name__ == "__main__":
