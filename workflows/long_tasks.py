@@ -55,7 +55,7 @@ def read_tile_log(log: Path, since: float) -> TileReport | None:
     last = _last_line(log)
     try:
         report = TileReport(*(last[field.name] for field in fields(TileReport))) if last else None
-    except KeyError:  # another version's
+    except (KeyError, TypeError):  # another version's
         return None
     return report if report and report.time >= since else None
 

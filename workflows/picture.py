@@ -50,6 +50,8 @@ def draw(folder: Path) -> Iterator[RenderableType]:
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
     yield from _failures(failures)
+    if attempt and attempt.exit == 0:
+        return
     for log, lines in ends_of_logs(run, began):
         yield f"\nthe end of {log.relative_to(run.folder)}:"
         yield from (f"  {_clipped(line)}" for line in lines)
