@@ -21,6 +21,13 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     `data.folder` comes back as the first existing candidate, absolute; relative candidates are
     taken from the run file's own folder. Raises InputError.
     """
+    config = read_config(path, overrides)
+    folder = _first_folder(config.data.folder, relative_to=path.parent)
+    return config.model_copy(update={"data": config.data.model_copy(update={"folder": folder})})
+
+
+def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
+    """As `load_config`, but `data.folder` stays as it is written, be it there or not."""
     try:
         document = yaml.safe_load(path.read_text()) or {}
     except OSError as error:
@@ -31,9 +38,7 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         raise InputError(f"config file {path} holds {type(document).__name__}, not sections")
     for override in overrides or []:
         _apply(document, override)
-    config = parse_config(document, source=str(path))
-    folder = _first_folder(config.data.folder, relative_to=path.parent)
-    return config.model_copy(update={"data": config.data.model_copy(update={"folder": folder})})
+    return parse_config(document, source=str(path))
 
 
 def parse_config(document: dict[str, Any], source: str) -> RunConfig:

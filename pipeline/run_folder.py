@@ -78,6 +78,11 @@ class Run:
         """One JSON object a line: every failure of a task, tried again or not."""
         return self.logs_folder / "failures.jsonl"
 
+    @property
+    def jobs_log(self) -> Path:
+        """JSON: the blocks of workers that the driver asked for, and what became of them."""
+        return self.logs_folder / "jobs.json"
+
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
         return self.folder / "tiles" / f"{tile.name}.h5"

@@ -56,7 +56,7 @@ def import_target(run: Run) -> Target:
         stage="import checkpoint",
         version=1,
         settings={"network": network.model_dump(mode="json")},
-        inputs={"checkpoint": "; ".join(map(file_identity, data))},
+        inputs={"checkpoint": "; ".join(file_identity(path) for path in data if path.exists())},
     )
     return Target(run.model_file, recipe)
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from pipeline.plan import plan
 from pipeline.run_folder import Run
 from workflows.explain import explain
+from workflows.outlook_table import outlook_table
 
 
 def print_plan(run: Run, console: Console, verify: bool = False) -> None:
@@ -63,13 +64,8 @@ def print_outlook(run: Run, console: Console, verify: bool = False) -> None:
     if not any(outlook.finished for outlook in outlooks):
         console.print("\nNothing of it is done yet.", highlight=False)
         return
-    table = Table(box=None, pad_edge=False, title="\nWhat is done, and what would run", title_justify="left")
-    for column in ("stage", "finished", "would run", "why"):
-        table.add_column(column, justify="right" if column in ("finished", "would run") else "left")
-    for outlook in outlooks:
-        missing = outlook.tasks - outlook.finished
-        why = "; ".join(reason if n == missing else f"{n}: {reason}" for reason, n in outlook.reasons)
-        table.add_row(outlook.name, f"{outlook.finished}/{outlook.tasks}", str(missing or ""), why)
+    table = outlook_table(outlooks, "would run")
+    table.title, table.title_justify = "\nWhat is done, and what would run", "left"
     console.print(table, soft_wrap=True)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -26,6 +25,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check_site
+from workflows.command_line import print_error, start
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -72,7 +72,7 @@ def full_pipeline(
         folder = run_dir or Path("runs") / config.stem
         raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
     except (InputError, Superseded) as error:
-        _print_error(error)
+        print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -105,17 +105,23 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     from apps.failures import FailurePolicy
     from apps.memoizer import RecordMemoizer
     from site_configs import parsl_config
-    from workflows import health
+    from workflows import health, jobs
     from workflows.progress import watch
     from workflows.stages import build, call
     from workflows.summary import print_failures, print_summary
 
-    code = 1
+    def check() -> None:
+        health.check(kernel, attempt)
+        job_log.update(kernel)
+
+    code, job_log = 1, jobs.JobLog(run)
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    kernel = parsl.load(parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log)))
+    site = parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
+    jobs.cancel(jobs.leftover_jobs(run), site, say)
+    kernel = parsl.load(site)
     try:
         stages = build(run, call)
-        watch(run, stages, console, lambda: health.check(kernel, attempt))
+        watch(run, stages, console, check)
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:
@@ -125,9 +131,10 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         console.print("stopping; what is finished is kept", highlight=False)
         code = INTERRUPTED
     except (health.InterchangeDied, Superseded) as error:
-        _print_error(error)
+        print_error(error)
     finally:
         _stop(kernel, attempt, code)
+    job_log.update(kernel)
     return code
 
 
@@ -146,21 +153,15 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
     health.abandon(kernel, attempt, code)
 
 
-def _print_error(error: Exception) -> None:
-    Console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
-
-
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Entry point of the `ffn-pipeline` command."""
-    # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     # where the disk is full, the one line about it must not drown in those of loggers that cannot write
     logging.raiseExceptions = False
-    typer.run(full_pipeline)
+    start(full_pipeline)
 
 
 if __name__ == "__main__":

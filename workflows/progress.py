@@ -6,19 +6,19 @@ the logs that the workers write, so the display costs the workers nothing.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipeline.geometry import Tile
 from pipeline.run_folder import Run
+from workflows.long_tasks import Share, describe_tiles, describe_training, duration, read_tile_log
 from workflows.stages import Stage
 
 POLL_S = 0.5
@@ -54,6 +54,8 @@ class _State:
     started: float | None = None
     finished: float | None = None
     detail: str = ""
+    finished_tiles: dict[int, Share] = field(default_factory=dict)
+    """By index; their logs do not change any more."""
 
     @property
     def ended(self) -> bool:
@@ -90,11 +92,21 @@ class _State:
                 self.finished = time.time()
             self.detail = self._detail(run)
 
+    def share(self, run: Run, tile: Tile, finished: bool) -> Share:
+        """What part of a tile is done, and was done by this run, by the tile's log."""
+        if tile.index in self.finished_tiles:
+            return self.finished_tiles[tile.index]
+        report = read_tile_log(run.tile_log(tile), self.started or 0)
+        share = report.share if report else Share()
+        if finished:
+            share = self.finished_tiles[tile.index] = share._replace(done=1.0)
+        return share
+
     def _detail(self, run: Run) -> str:
         parts = [f"{self.reused:,} reused"] if self.reused else []
         if self.reused < len(self.stage.tasks) and self.stage.name in _DETAILS:
             parts.append(_DETAILS[self.stage.name](run, self))
-        return ", ".join(parts)
+        return ", ".join(filter(None, parts))
 
 
 def _runs(future: Any) -> bool:
@@ -106,62 +118,27 @@ def _is_reused(future: Any) -> bool:
 
 
 def _training_detail(run: Run, state: _State) -> str:
-    last = _last_line(run.training_log)
-    if last is None or last["step"] == 0:
-        return "starting ranks"
-    seen, total = last["fovs_seen"], run.config.training.fovs
-    left_s = max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
-    return (
-        f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
-        f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}" + _left(left_s, state)
-    )
+    # one that had seen all its FOVs when it was stopped ends without another line in its log
+    since = 0.0 if state.finished else (state.started or 0.0)
+    return _with_time_left(state, *describe_training(run, since))
 
 
 def _tiles_detail(run: Run, state: _State) -> str:
-    """Work done is counted in seeds tried, whose number a tile knows; reused tiles do not count."""
-    tiles = [(t, f) for t, f in zip(run.grid, state.stage.tasks) if not (f.done() and _is_reused(f))]
-    shares = [1.0 if f.done() else _share_of_seeds(run.tile_log(t), state.started) for t, f in tiles]
-    done = sum(shares) / max(1, len(shares))
-    voxels = sum(share * tile.box.size for share, (tile, _) in zip(shares, tiles))
+    """Of the tiles that are segmented in this run: those reused and those that failed do not count."""
+    tiles = []
+    for tile, future in zip(run.grid, state.stage.tasks):
+        if future.done() and (_is_reused(future) or future.exception()):
+            continue
+        tiles.append((state.share(run, tile, future.done()), tile.box.size))
     elapsed_s = (state.finished or time.time()) - (state.started or time.time())
-    if done == 0 or elapsed_s < 1:
-        return "loading the network"
-    left_s = elapsed_s * (1 - done) / done
-    return f"{done:.0%} of the seeds, {voxels / elapsed_s:,.0f} voxels/s" + _left(left_s, state)
-
-
-def _share_of_seeds(log: Path, started: float | None) -> float:
-    """How much of a tile is done, by its log; a log from before this run does not count."""
-    last = _last_line(log)
-    if last is None or last["time"] < (started or 0):
-        return 0.0
-    return float(last["seeds"] / max(1, last["seeds_total"]))
+    return _with_time_left(state, *describe_tiles(tiles, elapsed_s)) if tiles else ""
 
 
 _DETAILS = {"train": _training_detail, "segment": _tiles_detail}
 
 
-def _left(seconds: float, state: _State) -> str:
-    return "" if state.finished else f", {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """`75` -> `1:15`, `4000` -> `1:06:40`."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
-
-
-def _last_line(path: Path) -> dict[str, Any] | None:
-    """The last complete JSON line of a log, or None while there is none."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - 8192))
-            lines = file.read().split(b"\n")[:-1]
-        line: dict[str, Any] = json.loads(lines[-1])
-        return line
-    except (OSError, ValueError, IndexError):
-        return None
+def _with_time_left(state: _State, said: str, left_s: float | None) -> str:
+    return said if state.finished or left_s is None else f"{said}, {duration(left_s)} left"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
+from workflows.explain import results
 from workflows.stages import Stage
 
 CONVENTIONS = {
@@ -18,6 +20,9 @@ CONVENTIONS = {
     "filled": "unsegmented voxels take the nearest segment",
     "both_foreground": "voxels that are both labelled and segmented",
 }
+
+MOST_NAMED = 10
+"""Of a stage's missing files."""
 
 
 def print_summary(run: Run, console: Console) -> None:
@@ -60,27 +65,25 @@ def _print_scores(run: Run, console: Console) -> None:
 
 
 def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
-    """Each cause once, one line each; the tracebacks are in Parsl's logs."""
-    causes: dict[str, int] = {}
-    missing = 0
-    for future in (future for stage in stages for future in stage.tasks):
-        error = future.exception()
-        if error is None:
-            continue
-        missing += 1
-        if not isinstance(error, PropagatedException):
-            line = one_line(error)
-            causes[line] = causes.get(line, 0) + 1
-    for line, count in causes.items():
-        console.print(
-            f"error: {line}" + (f" ({count} tasks)" if count > 1 else ""), highlight=False, soft_wrap=True
-        )
-    console.print(
-        f"{missing} task(s) are missing; what is finished is kept. Logs: {run.logs_folder}. "
-        "Run the same command again to go on.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    """Each cause once with the number of its tasks, what is missing by name, and how to go on."""
+    causes = Counter[str]()
+    missing = []
+    for stage, files in zip(stages, results(run)):
+        errors = [future.exception() for future in stage.tasks]
+        causes.update(one_line(e) for e in errors if e is not None and not isinstance(e, PropagatedException))
+        names = [file.name for file, error in zip(files.tasks, errors) if error is not None]
+        if names:
+            missing.append(f"  {stage.name}, {len(names):,} of {len(errors):,}: {_first(names)}")
+    lines = [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
+    lines += ["missing:", *missing]
+    lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
+    lines += ["Run the same command again to try just what is missing."]
+    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def one_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ still has at work somewhere can no longer publish anything.
 from pipeline.attempts.attempt import Attempt, begin
 from pipeline.attempts.fencing import fence
 from pipeline.attempts.leftovers import RunProcess, end_processes, processes_of
-from pipeline.attempts.ownership import Owner, read_owner
+from pipeline.attempts.ownership import Owner, is_alive, last_heartbeat_s, read_owner
 from pipeline.attempts.provenance import INTERRUPTED, read_attempts
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "begin",
     "end_processes",
     "fence",
+    "is_alive",
+    "last_heartbeat_s",
     "processes_of",
     "read_attempts",
     "read_owner",

@@ -119,6 +119,20 @@ class Ownership:
                 os.utime(self._handle)
 
 
+def is_alive(folder: Path, owner: Owner) -> bool:
+    """Whether the owner of a folder is at work: on this host its process says so, elsewhere its heartbeat."""
+    if owner.ended:
+        return False
+    if owner.is_local:
+        return owner.process() is not None
+    return last_heartbeat_s(folder) > time.time() - DEAD_AFTER_S
+
+
+def last_heartbeat_s(folder: Path) -> float:
+    """When the owner of a folder was last heard of, in seconds since 1970."""
+    return owner_file(folder).stat().st_mtime
+
+
 def owner_file(folder: Path) -> Path:
     """Where the owner of a run folder is named."""
     return folder / "owner.json"

@@ -18,7 +18,7 @@ class Progress:
     """
 
     def __init__(self, canvas: Canvas, seeds: int, log: TextIO) -> None:
-        self._calls = canvas.calls
+        self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._seeds = seeds
@@ -43,6 +43,7 @@ class Progress:
             "seeds_total": self._seeds,
             "resumed_at_seeds": self._resumed_at_seeds,
             "calls": self._calls,
+            "resumed_at_calls": self._resumed_at_calls,
             "segments": len(self._canvas.segments),
             "voxels_segmented": sum(segment.voxels for segment in self._canvas.segments),
             "seconds_in_network": round(self._seconds_in_network, 3),

@@ -1,0 +1,125 @@
+"""The blocks of workers that a run asked its batch system for: kept in `logs/jobs.json`, and cancelled.
+
+A driver that dies can leave jobs in the queue. Their ids are written down, so that status can name them
+and the next attempt can cancel them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from parsl.config import Config
+from parsl.executors.base import ParslExecutor
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
+from parsl.providers.base import ExecutionProvider
+
+from pipeline.artifacts import publishing
+from pipeline.errors import InputError, Superseded
+from pipeline.run_folder import Run
+
+if TYPE_CHECKING:
+    from parsl.dataflow.dflow import DataFlowKernel
+
+LOCAL = "local"
+"""What Parsl's LocalProvider calls itself."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A block of workers, and its job at the provider: a batch system, or this machine (`local`)."""
+
+    block: str
+    job_id: str
+    state: str
+    """The name of a parsl.jobs.states.JobState, as last seen."""
+    provider: str
+
+    @property
+    def is_over(self) -> bool:
+        return JobState[self.state] in TERMINAL_STATES
+
+
+class JobLog:
+    """Keeps a run's `logs/jobs.json` as the blocks of its executors are."""
+
+    def __init__(self, run: Run) -> None:
+        self._path = run.jobs_log
+        self._written: dict[str, list[Job]] | None = None
+
+    def update(self, kernel: DataFlowKernel) -> None:
+        """Write the file if a block has come, gone or changed."""
+        jobs = {label: _jobs(executor) for label, executor in kernel.executors.items()}
+        jobs = {label: found for label, found in jobs.items() if found}
+        if jobs == self._written:
+            return
+        # A disk that is full now may have room when this is called again. Of a newer attempt others tell.
+        with suppress(InputError, Superseded):
+            with publishing(self._path) as temporary:
+                document = {label: [asdict(job) for job in found] for label, found in jobs.items()}
+                temporary.write_text(json.dumps(document, indent=1))
+            self._written = jobs
+
+
+def read_jobs(run: Run) -> dict[str, list[Job]]:
+    """By executor label, the jobs of the attempt that wrote last; none where the file cannot be read."""
+    try:
+        document = json.loads(run.jobs_log.read_text())
+        return {label: [Job(**job) for job in jobs] for label, jobs in document.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def leftover_jobs(run: Run) -> dict[str, list[Job]]:
+    """By executor label, the last attempt's batch jobs that were not over when its driver last looked.
+
+    Blocks on this machine are not among them: they are processes, which are found and ended as such.
+    """
+    left = {
+        label: [job for job in jobs if not job.is_over and job.provider != LOCAL]
+        for label, jobs in read_jobs(run).items()
+    }
+    return {label: jobs for label, jobs in left.items() if jobs}
+
+
+def cancel(left: Mapping[str, Sequence[Job]], config: Config, say: Callable[[str], object]) -> None:
+    """Cancel jobs of an older attempt through the providers of this one's `config`; `say` is told of each."""
+    executors = {executor.label: executor for executor in config.executors}
+    for label, jobs in left.items():
+        provider = getattr(executors.get(label), "provider", None)
+        for job in jobs:
+            cancelled = provider is not None and provider.label == job.provider and _cancel(job, provider)
+            said = "cancelled" if cancelled else "could not cancel (it may be over)"
+            say(f"{said} {job.provider} job {job.job_id} of {label!r}, left by an older attempt")
+
+
+def _cancel(job: Job, provider: ExecutionProvider) -> bool:
+    # Parsl's providers cancel only jobs that they know, and note the new state with them
+    provider.resources[job.job_id] = {"job_id": job.job_id, "status": JobStatus(JobState.UNKNOWN)}
+    try:
+        return all(provider.cancel([job.job_id]))
+    except Exception as error:  # whatever a batch system's commands may end in; the run can do without
+        log.warning("cannot cancel job %s: %s", job.job_id, error)
+        return False
+    finally:
+        provider.resources.pop(job.job_id, None)
+
+
+def _jobs(executor: ParslExecutor) -> list[Job]:
+    """The blocks of an executor, in the order in which they were asked for."""
+    if not isinstance(executor, BlockProviderExecutor) or executor.provider is None:
+        return []
+    states = dict(executor.status_facade)  # copies: another thread changes both
+    jobs = dict(executor.blocks_to_job_id)
+    return [
+        Job(block, str(job_id), states[block].state.name, executor.provider.label)
+        for block, job_id in jobs.items()
+        if block in states
+    ]

@@ -1,0 +1,110 @@
+"""How far long tasks are, by what their workers log: a tile, all tiles together, the training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.run_folder import Run
+
+
+class Share(NamedTuple):
+    """What part of a tile's seeds is done, and what part of them came from a checkpoint."""
+
+    done: float = 0.0
+    restored: float = 0.0
+
+    @property
+    def worked(self) -> float:
+        """What was done since the checkpoint."""
+        return self.done - self.restored
+
+
+@dataclass(frozen=True)
+class TileReport:
+    """The last line of a tile's log; seconds are those since it began, or went on from a checkpoint."""
+
+    time: float
+    seconds: float
+    seeds: int
+    seeds_total: int
+    resumed_at_seeds: int
+    calls: int
+    resumed_at_calls: int
+
+    @property
+    def share(self) -> Share:
+        seeds = max(1, self.seeds_total)
+        return Share(self.seeds / seeds, self.resumed_at_seeds / seeds)
+
+    @property
+    def began(self) -> float:
+        """When the worker began, or went on, in seconds since 1970."""
+        return self.time - self.seconds
+
+    @property
+    def calls_per_s(self) -> float:
+        return (self.calls - self.resumed_at_calls) / max(self.seconds, 1e-9)
+
+
+def read_tile_log(log: Path, since: float) -> TileReport | None:
+    """The last report in a tile's log; None where there is none from after `since`, seconds since 1970."""
+    last = _last_line(log)
+    try:
+        report = TileReport(*(last[field.name] for field in fields(TileReport))) if last else None
+    except (KeyError, TypeError):  # another version's
+        return None
+    return report if report and report.time >= since else None
+
+
+def describe_tiles(tiles: Sequence[tuple[Share, int]], elapsed_s: float) -> tuple[str, float | None]:
+    """Share of the seeds done and rate, in words, and the seconds left, if that can be told yet.
+
+    `tiles` are those that are to be segmented in this attempt, each with its voxels. Rate and time left
+    count what was done in the `elapsed_s` of this attempt, and not what checkpoints brought.
+    """
+    worked = sum(share.worked for share, _ in tiles)
+    if worked <= 0 or elapsed_s < 1:
+        return "loading the network", None
+    done = sum(share.done for share, _ in tiles)
+    rate = sum(share.worked * voxels for share, voxels in tiles) / elapsed_s
+    left_s = elapsed_s * (len(tiles) - done) / worked
+    return f"{done / len(tiles):.0%} of the seeds, {rate:,.0f} voxels/s", left_s
+
+
+def describe_training(run: Run, since: float) -> tuple[str, float | None]:
+    """FOVs seen, rate and metrics, in words, and the seconds left, if that can be told yet.
+
+    A log from before `since`, seconds since 1970, does not count: the ranks have not opened it yet.
+    """
+    last = _last_line(run.training_log)
+    if last is None or run.training_log.stat().st_mtime < since:
+        return "starting ranks", None
+    seen, total = last["fovs_seen"], run.config.training.fovs
+    said = (
+        f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
+        f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
+    )
+    return said, max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1:15`, `4000` -> `1:06:40`."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
+
+
+def _last_line(path: Path) -> dict[str, Any] | None:
+    """The last complete JSON line of a log, or None while there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - 8192))
+            lines = file.read().split(b"\n")[:-1]
+        line: dict[str, Any] = json.loads(lines[-1])
+        return line
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,55 @@
+"""Show how a run is, from another terminal or another machine: reads only, starts nothing.
+
+python workflows/status.py runs/demo
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import InputError
+from workflows.command_line import print_error, start
+
+RENEW_S = 2.0
+
+
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
+) -> None:
+    """Show how a run is: at work, ended or dead, what is done, what goes on and what went wrong.
+
+    It only reads, so it can be asked at any time, from any machine that sees the folder.
+    """
+    from workflows.picture import draw
+
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    try:
+        while True:
+            picture = list(draw(folder))
+            if watch:
+                console.clear()
+            for part in picture:
+                console.print(part)
+            if not watch:
+                return
+            time.sleep(RENEW_S)
+    except InputError as error:
+        print_error(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        return
+
+
+def main() -> None:
+    """Entry point of the `ffn-status` command."""
+    start(status)
+
+
+if __name__ == "__main__":
+    main()
