@@ -20,6 +20,9 @@ from pipeline.attempts.fencing import fence
 from pipeline.errors import InputError
 
 
+TEMPORARY = ".tmp"
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A finished file: what passes between tasks instead of arrays."""
@@ -67,22 +70,47 @@ def publishing(path: Path) -> Iterator[Path]:
     On any exception nothing of the temporary file stays and `path` is as it was. Raises InputError when the
     file system refuses, and Superseded when a newer attempt on the run folder has begun.
     """
+    with temporary_for(path) as temporary:
+        yield temporary
+        install({temporary: path})
+
+
+@contextmanager
+def temporary_for(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, for `install`; raises InputError as `publishing` does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
-            os.chmod(temporary, 0o666 & ~_umask())
-            _sync(temporary)
-            with fence():
-                os.replace(temporary, path)
-                _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def install(files: Mapping[Path, Path]) -> None:
+    """Flush temporary files and give them their names in one folder; no newer attempt comes between.
+
+    Raises OSError, and Superseded when a newer attempt has begun; then nothing was named.
+    """
+    for temporary in files:
+        os.chmod(temporary, 0o666 & ~_umask())
+        _sync(temporary)
+    with fence():
+        for temporary, path in files.items():
+            os.replace(temporary, path)
+        _sync(path.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers have left below `folder`; nobody may be writing there."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(TEMPORARY):
+                (Path(parent) / name).unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:

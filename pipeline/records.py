@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, publishing
+from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, install, temporary_for
 from pipeline.errors import InputError
 
 SEAL = b',\n "seal": "'
@@ -43,21 +43,22 @@ def make(target: Target, write: Callable[[Path], None]) -> Artifact:
     if isinstance(found, Artifact):
         return found
     started = time.time()
-    with publishing(target.path) as temporary:
+    record_file = record_path(target.path)
+    with temporary_for(target.path) as temporary, temporary_for(record_file) as note:
         write(temporary)
         sha256 = file_sha256(temporary)
-    record = {
-        **vars(target.recipe),
-        "fingerprint": target.recipe.fingerprint,
-        "sha256": sha256,
-        **_stamp(str(target.path)),
-        "parts": _parts(target),
-        "started": started,
-        "seconds": time.time() - started,
-        "host": socket.gethostname(),
-    }
-    with publishing(record_path(target.path)) as temporary:
-        temporary.write_bytes(_sealed(record))
+        record = {
+            **vars(target.recipe),
+            "fingerprint": target.recipe.fingerprint,
+            "sha256": sha256,
+            **_stamp(str(temporary)),
+            "parts": _parts(temporary, target.parts),
+            "started": started,
+            "seconds": time.time() - started,
+            "host": socket.gethostname(),
+        }
+        note.write_bytes(_sealed(record))
+        install({temporary: target.path, note: record_file})
     return Artifact(str(target.path), sha256)
 
 
@@ -149,12 +150,12 @@ def _damaged_part(target: Target, record: Mapping[str, Any], verify: bool) -> st
     return None
 
 
-def _parts(target: Target) -> dict[str, dict[str, Any]]:
-    """What is recorded of the files that the artifact lists, by their names there."""
-    if target.parts is None:
+def _parts(listing: Path, folder: Path | None) -> dict[str, dict[str, Any]]:
+    """What is recorded of the files in `folder` that an artifact lists, by their names there."""
+    if folder is None:
         return {}
-    listed = json.loads(target.path.read_bytes())
-    return {name: {**of, **_stamp(f"{target.parts}/{name}")} for name, of in listed.items()}
+    listed = json.loads(listing.read_bytes())
+    return {name: {**of, **_stamp(f"{folder}/{name}")} for name, of in listed.items()}
 
 
 def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from pipeline.artifacts import publishing
+from pipeline.artifacts import publishing, remove_temporaries
 from pipeline.attempts import INTERRUPTED, Attempt, begin
 from pipeline.config import RunConfig
 from pipeline.config_file import dump_config, load_config
@@ -90,6 +90,7 @@ def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, 
     configuration = dump_config(run.config)
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     with begin(run.folder, configuration, say) as attempt:
+        remove_temporaries(run.folder)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
         say(f"run folder {run.folder}")
