@@ -19,7 +19,6 @@ from typing import Any
 from pipeline.attempts.fencing import fence
 from pipeline.errors import InputError
 
-
 TEMPORARY = ".tmp"
 
 
