@@ -54,6 +54,7 @@ def _executor(run: Run, label: str, workers: int) -> HighThroughputExecutor:
         max_workers_per_node=workers,
         cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's
         cpu_affinity="block" if 1 < workers <= len(os.sched_getaffinity(0)) else "none",
+        poll_period=100,  # ms; at Parsl's 10 idle processes wake up a hundred times a second
         heartbeat_period=2,
         heartbeat_threshold=10,
         interchange_launch_cmd=interchange_command(),
