@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from parsl.dataflow.errors import PropagatedException
 from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
@@ -67,6 +68,8 @@ class FailurePolicy:
 
     def __call__(self, error: Exception, task: TaskRecord) -> float:
         """RETRY or GIVE_UP, after `task` failed with `error`."""
+        if isinstance(error, PropagatedException):
+            return GIVE_UP  # it never ran; what it waited for has failed, and stands in the log
         kind = kind_of(error)
         self._failures[task["id"], kind] += 1
         again = self._failures[task["id"], kind] <= RETRIES[kind]

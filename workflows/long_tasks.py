@@ -68,7 +68,7 @@ def describe_tiles(tiles: Sequence[tuple[Share, int]], elapsed_s: float) -> tupl
     """
     worked = sum(share.worked for share, _ in tiles)
     if worked <= 0 or elapsed_s < 1:
-        return "loading the network", None
+        return "starting", None
     done = sum(share.done for share, _ in tiles)
     rate = sum(share.worked * voxels for share, voxels in tiles) / elapsed_s
     left_s = elapsed_s * (len(tiles) - done) / worked

@@ -66,7 +66,10 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
     try:
         return resolve(run.config, run.folder), None
     except InputError as error:
-        return Run(run.folder, run.config, {"image": "", "labels": ""}), str(error)
+        # its place is all that is asked of a result now; what the input would decide of it may be anything
+        data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})
+        config = run.config.model_copy(update={"data": data})
+        return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
 
 
 def _config_file(folder: Path) -> Path:
@@ -101,18 +104,16 @@ def _who(run: Run, attempt: LastAttempt | None) -> Iterator[str]:
 def _under_way(
     run: Run, outlooks: list[StageOutlook], tiles: list[TileState], attempt: LastAttempt | None
 ) -> dict[str, str]:
-    """What the attempt does, or last did, in stages of long tasks that are not finished."""
+    """What the attempt does, or was stopped at, in the stages of long tasks."""
     unfinished = [stage.name for stage in outlooks if stage.finished < stage.tasks]
-    said = {}
+    said: dict[str, tuple[str, float | None]] = {}
     if attempt and "train" in unfinished and "sample" not in unfinished:
-        text, left_s = describe_training(run, attempt.began)
-        if attempt.alive:
-            said["train"] = f"{text}, {duration(left_s)} left" if left_s else text
-        elif left_s is not None:
-            said["train"] = f"stopped after {text}"
-    if attempt and "segment" in unfinished and (text := describe(tiles, attempt.alive)):
-        said["segment"] = text
-    return said
+        said["train"] = describe_training(run, attempt.began)
+    if attempt and any(tile.state in (State.IN_PROGRESS, State.STOPPED) for tile in tiles):
+        said["segment"] = describe(tiles)
+    if attempt and attempt.alive:
+        return {n: f"{text}, {duration(s)} left" if s else text for n, (text, s) in said.items()}
+    return {name: f"stopped after {text}" for name, (text, left_s) in said.items() if left_s is not None}
 
 
 def _tiles_at_work(tiles: list[TileState]) -> Iterator[RenderableType]:

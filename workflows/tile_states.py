@@ -12,7 +12,7 @@ from pipeline.artifacts import Artifact
 from pipeline.geometry import Tile
 from pipeline.run_folder import Run
 from workflows.explain import Outcome
-from workflows.long_tasks import Share, TileReport, describe_tiles, duration, read_tile_log
+from workflows.long_tasks import Share, TileReport, describe_tiles, read_tile_log
 
 
 class State(str, Enum):
@@ -62,27 +62,21 @@ def tile_states(
     return states
 
 
-def describe(states: Sequence[TileState], alive: bool) -> str:
-    """How far the attempt is with its tiles: share of the seeds, rate and time left; empty before the first.
+def describe(states: Sequence[TileState]) -> tuple[str, float | None]:
+    """How far the attempt is with its tiles, of which one was begun: in words, and the seconds left.
 
     Tiles that were finished by an older attempt, and those that failed, do not count.
     """
-    reports = [state.report for state in states if state.report]
-    if not reports:
-        return ""
     its_own = [s for s in states if s.report or s.state is not State.FINISHED]
     its_own = [s for s in its_own if s.state is not State.FAILED]
-    until = time.time() if alive and any(s.state is State.IN_PROGRESS for s in states) else _last(reports)
+    reports = [state.report for state in states if state.report]
+    at_work = any(state.state is State.IN_PROGRESS for state in states)
+    until = time.time() if at_work else max(report.time for report in reports)
     elapsed_s = until - min(report.began for report in reports)
-    said, left_s = describe_tiles([(s.share, s.tile.box.size) for s in its_own], elapsed_s)
-    return f"{said}, {duration(left_s)} left" if alive and left_s else said
+    return describe_tiles([(s.share, s.tile.box.size) for s in its_own], elapsed_s)
 
 
 def count(states: Sequence[TileState]) -> str:
     """`3 finished, 2 in progress, 11 waiting`."""
     counts = Counter(state.state for state in states)
     return ", ".join(f"{counts[state]:,} {state.value}" for state in State if counts[state])
-
-
-def _last(reports: Sequence[TileReport]) -> float:
-    return max(report.time for report in reports)

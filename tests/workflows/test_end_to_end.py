@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from pipeline.attempts import processes_of, read_attempts
+from workflows.picture import draw
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
@@ -105,6 +106,13 @@ def test_the_log_of_training_counts_every_fov(folder: Path, first: str) -> None:
     lines = [json.loads(line) for line in (folder / "first/logs/training.jsonl").read_text().splitlines()]
     assert lines[-1]["fovs_seen"] == 400
     assert all(0 <= line["accuracy"] <= 1 for line in lines)
+
+
+def test_status_shows_that_it_ended_and_that_everything_is_finished(folder: Path, first: str) -> None:
+    shown = [part for part in draw(folder / "first") if isinstance(part, str)]
+    assert any(part.startswith("state       attempt 1, ended with exit code 0 ") for part in shown)
+    assert "processes   none on this host" in shown
+    assert shown[-1] == "\ntiles: 8 finished"
 
 
 def test_a_second_folder_gets_the_same_bytes(folder: Path, first: str) -> None:
