@@ -74,9 +74,9 @@ class FailurePolicy:
         self._failures[task["id"], kind] += 1
         again = self._failures[task["id"], kind] <= RETRIES[kind]
         self._record(error, task, kind, again)
-        if kind is Kind.LOST:
+        if isinstance(error, WorkerLost):  # a manager that is lost took its node's share with it
             try:
-                self._set_bad_node_aside(error, task)
+                self._set_bad_node_aside(error.hostname, task)
             except Exception:  # Parsl would give the task up; a bad node in use is the lesser evil
                 log.exception("cannot set a node aside")
         return RETRY if again else GIVE_UP
@@ -96,17 +96,14 @@ class FailurePolicy:
         except OSError as refused:
             log.warning("cannot write %s: %s", self._path, refused)
 
-    def _set_bad_node_aside(self, error: Exception, task: TaskRecord) -> None:
-        """Send no more tasks to a node that lost several, as long as there is another."""
-        host = getattr(error, "hostname", None)
+    def _set_bad_node_aside(self, host: str, task: TaskRecord) -> None:
+        """Send no more tasks to a node that lost several workers, as long as there is another."""
         executor = task["dfk"].executors[task["executor"]]
-        if host is None or not isinstance(executor, HighThroughputExecutor):
-            return
         self._losses[host] += 1
-        if self._losses[host] < LOSSES_OF_A_BAD_NODE:
+        if self._losses[host] < LOSSES_OF_A_BAD_NODE or not isinstance(executor, HighThroughputExecutor):
             return
         for manager in to_hold(executor.connected_managers(), host):
-            log.warning("%s lost %d tasks and is set aside", host, self._losses[host])
+            log.warning("%s lost %d workers and is set aside", host, self._losses[host])
             executor._hold_manager(manager)
 
 
