@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Triple: TypeAlias = tuple[int, int, int]
 Interval: TypeAlias = tuple[int, int]
@@ -147,7 +148,7 @@ class TileGrid:
     @property
     def shape(self) -> Triple:
         """Number of tiles along each axis."""
-        return triple([len(self._intervals(axis)) for axis in range(3)])
+        return triple([len(axis.starts) for axis in self._axes])
 
     def __len__(self) -> int:
         z, y, x = self.shape
@@ -156,7 +157,7 @@ class TileGrid:
     @property
     def tiled_lengths(self) -> Triple:
         """Along each axis the lengths of all tiles added up."""
-        return triple([sum(b - a for (a, b), _ in self._intervals(axis)) for axis in range(3)])
+        return triple([sum(axis.stops) - sum(axis.starts) for axis in self._axes])
 
     @property
     def tiled_voxels(self) -> int:
@@ -168,15 +169,11 @@ class TileGrid:
 
     def intersecting(self, box: Box) -> list[Tile]:
         """The tiles that share voxels with `box`, in order of index; no other tile is looked at."""
-        axes = [
-            [(p, span, core) for p, (span, core) in enumerate(self._intervals(axis)) if _meet(span, reach)]
-            for axis, reach in enumerate(zip(box.start, box.stop))
-        ]
-        _, ny, nx = self.shape
-        return [
-            _tile((z * ny + y) * nx + x, spans, cores)
-            for (z, y, x), spans, cores in (zip(*crossing) for crossing in itertools.product(*axes))
-        ]
+        return self._where(box, [(axis.starts, axis.stops) for axis in self._axes])
+
+    def with_cores_in(self, box: Box) -> list[Tile]:
+        """The tiles whose cores share voxels with `box`, in order of index; no other tile is looked at."""
+        return self._where(box, [(axis.cuts[:-1], axis.cuts[1:]) for axis in self._axes])
 
     def neighbours(self, tile: Tile) -> list[Tile]:
         """The other tiles that share voxels with `tile`, in order of index."""
@@ -186,35 +183,53 @@ class TileGrid:
         """Every two tiles that share voxels, the lower index first, in order of index."""
         return [(a, b) for a in self for b in self.neighbours(a) if a.index < b.index]
 
-    def _intervals(self, axis: int) -> list[tuple[Interval, Interval]]:
-        """Of every position along the axis: from where to where its tiles and their cores go."""
-        return _intervals(
-            self.box.start[axis], self.box.stop[axis], self.tile_shape[axis], self.overlap[axis]
+    @property
+    def _axes(self) -> list[_Axis]:
+        return [_axis(*along) for along in zip(self.box.start, self.box.stop, self.tile_shape, self.overlap)]
+
+    def _where(self, box: Box, edges: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tile]:
+        """The tiles at whose positions along every axis the interval from `edges` meets `box`.
+
+        `edges` are, for each axis, where the intervals start and where they stop, both ascending.
+        """
+        if box.is_empty:
+            return []
+        z, y, x = (
+            range(bisect_right(stops, start), bisect_left(starts, stop))
+            for (starts, stops), start, stop in zip(edges, box.start, box.stop)
         )
+        axes, (_, ny, nx) = self._axes, self.shape
+        return [_tile((k * ny + j) * nx + i, axes, (k, j, i)) for k in z for j in y for i in x]
+
+
+class _Axis(NamedTuple):
+    """Along one axis, ascending: where tiles start and stop, and the ends of their cores."""
+
+    starts: list[int]
+    stops: list[int]
+    cuts: list[int]
 
 
 @lru_cache(maxsize=64)
-def _intervals(first: int, end: int, tile: int, overlap: int) -> list[tuple[Interval, Interval]]:
-    """Tiles and cores along one axis; kept, since of a large grid every tile asks for them."""
+def _axis(first: int, end: int, tile: int, overlap: int) -> _Axis:
+    """Kept, since every tile of a large grid asks for it."""
     last = max(first, end - tile)
     starts = [*range(first, last, tile - overlap), last]
     stops = [min(start + tile, end) for start in starts]
     middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
-    cores = zip([starts[0], *middles], [*middles, stops[-1]])
-    return list(zip(zip(starts, stops), cores))
+    return _Axis(starts, stops, [first, *middles, end])
 
 
-def _tile(index: int, spans: Sequence[Interval], cores: Sequence[Interval]) -> Tile:
-    return Tile(index, _box(spans), _box(cores))
+def _tile(index: int, axes: Sequence[_Axis], position: Triple) -> Tile:
+    (az, ay, ax), (z, y, x) = axes, position
+    box = Box((az.starts[z], ay.starts[y], ax.starts[x]), (az.stops[z], ay.stops[y], ax.stops[x]))
+    core = Box((az.cuts[z], ay.cuts[y], ax.cuts[x]), (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1]))
+    return Tile(index, box, core)
 
 
 def _box(intervals: Sequence[Interval]) -> Box:
     (z0, z1), (y0, y1), (x0, x1) = intervals
     return Box((z0, y0, x0), (z1, y1, x1))
-
-
-def _meet(a: Interval, b: Interval) -> bool:
-    return max(a[0], b[0]) < min(a[1], b[1])
 
 
 def _add(a: Triple, b: Triple) -> Triple:

@@ -42,7 +42,7 @@ def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
 
 def tiles_of_block(run: Run, block: Box) -> list[Tile]:
     """The tiles whose cores hold voxels of the block, in order of index."""
-    return [tile for tile in run.grid.intersecting(block) if not (tile.core & block).is_empty]
+    return run.grid.with_cores_in(block)
 
 
 def volume_target(run: Run) -> Target:

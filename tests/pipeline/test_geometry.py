@@ -173,6 +173,14 @@ def test_tiles_intersecting_a_box_are_those_that_share_voxels_with_it(grid: Tile
 
 
 @any_case
+@given(grids(), boxes(least=0))
+def test_tiles_with_cores_in_a_box_are_those_whose_cores_share_voxels_with_it(
+    grid: TileGrid, box: Box
+) -> None:
+    assert grid.with_cores_in(box) == [tile for tile in grid if not (tile.core & box).is_empty]
+
+
+@any_case
 @given(grids())
 def test_pairs_are_exactly_the_tiles_that_share_voxels(grid: TileGrid) -> None:
     tiles = list(grid)
