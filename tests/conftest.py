@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # no test is about time, least of all on a busy machine
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -12,6 +12,10 @@ import numpy as np
 
 from pipeline.errors import InputError
 
+MEETING_TIMEOUT_S = 600
+"""How long ranks wait for the last of them: loading TensorFlow takes minutes on a busy file system. One that
+dies meanwhile is noticed by its launcher at once."""
+
 
 @contextmanager
 def rendezvous(
@@ -33,6 +37,7 @@ def rendezvous(
         "HOROVOD_GLOO_RENDEZVOUS_ADDR": address,
         "HOROVOD_GLOO_RENDEZVOUS_PORT": str(port),
         "HOROVOD_GLOO_IFACE": interface,
+        "HOROVOD_GLOO_TIMEOUT_SECONDS": str(MEETING_TIMEOUT_S),
     }
     try:
         yield [{**meeting, **_slot_environment(slot)} for slot in slots]
