@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +89,11 @@ def temporary_for(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    except RuntimeError as error:  # how HDF5 says so when it flushes
+        refused = re.search(r"(?s)file write failed.*errno = (\d+)", str(error))
+        if refused is None:
+            raise
+        raise InputError(f"cannot write {path}: {os.strerror(int(refused[1]))}") from error
 
 
 def install(files: Mapping[Path, Path]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.artifacts import Artifact, Recipe, Target, file_identity
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.hdf5_file import write_hdf5
 from pipeline.records import make
 from pipeline.run_folder import Run
 
@@ -23,11 +24,14 @@ def write_weights(weights: dict[str, np.ndarray], network: Network, path: Path) 
 
     Equal weights give equal bytes.
     """
-    with h5py.File(path, "w") as file:
+
+    def fill(file: h5py.File) -> None:
         for name, value in sorted(weights.items()):
             file.create_dataset(name, data=value, track_times=False)
         for size in ("fov", "deltas", "depth", "features"):
             file.attrs[size] = getattr(network, size)
+
+    write_hdf5(path, fill)
 
 
 def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
+from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
@@ -166,7 +167,8 @@ def _write(path: Path, canvas: Canvas, block: Box, box: Box, attributes: dict[st
         if voxels[s.id]
     ]
     chunks = tuple(min(CHUNK, n) for n in labels.shape)
-    with h5py.File(path, "w") as file:
+
+    def fill(file: h5py.File) -> None:
         file.create_dataset(
             "segmentation",
             data=labels,
@@ -177,3 +179,5 @@ def _write(path: Path, canvas: Canvas, block: Box, box: Box, attributes: dict[st
         )
         file.create_dataset("segments", data=np.array(rows, SEGMENT_ROW), track_times=False)
         file.attrs.update(attributes)
+
+    write_hdf5(path, fill)

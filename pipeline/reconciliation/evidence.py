@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
+from pipeline.hdf5_file import write_hdf5
 from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.records import make
 from pipeline.run_folder import Run
@@ -131,10 +132,12 @@ def concatenate(tables: Sequence[OverlapTable]) -> OverlapTable:
 
 
 def _write(path: Path, evidence: TileEvidence) -> None:
-    with h5py.File(path, "w") as file:
+    def fill(file: h5py.File) -> None:
         file.attrs["tile"] = evidence.tile
         file["ids"] = evidence.ids.astype(np.uint32)
         file["voxels"] = evidence.voxels.astype(np.int64)
         file["neighbour"] = evidence.neighbour.astype(np.int64)
         for field in fields(OverlapTable):
             file[f"overlaps/{field.name}"] = getattr(evidence.overlaps, field.name)
+
+    write_hdf5(path, fill)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
+from pipeline.hdf5_file import write_hdf5
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class IdTable:
 
     def write(self, path: Path) -> None:
         """Write an HDF5 file of which `read_tile_ids` reads one tile's part."""
-        with h5py.File(path, "w") as file:
+
+        def fill(file: h5py.File) -> None:
             file["offsets"] = self.offsets
             file["local_ids"] = self.local_ids
             file["global_ids"] = self.global_ids
+
+        write_hdf5(path, fill)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -58,16 +59,27 @@ def create_volume(run: Run) -> Artifact:
     A volume of another box or other chunks is removed: its chunks would lie among the new ones.
     """
 
+    target = volume_target(run)
+
     def write(path: Path) -> None:
-        text = json.dumps(_info(run), indent=1, sort_keys=True)
+        text = json.dumps(_info(run), indent=1, sort_keys=True).encode()
         info = run.segmentation_folder / "info"
-        if not info.exists() or info.read_text() != text:
-            shutil.rmtree(run.segmentation_folder, ignore_errors=True)
+        if not info.exists() or info.read_bytes() != text:
+            if not _was_of(target.path, text):
+                shutil.rmtree(run.segmentation_folder, ignore_errors=True)
             with publishing(info) as temporary:
-                temporary.write_text(text)
+                temporary.write_bytes(text)
         path.write_text(json.dumps({"info": _listed(info)}, indent=1))
 
-    return make(volume_target(run), write)
+    return make(target, write)
+
+
+def _was_of(listing: Path, info: bytes) -> bool:
+    """Whether an earlier `create_volume` listed this very `info`: then only the file was damaged."""
+    try:
+        return bool(json.loads(listing.read_bytes())["info"]["sha256"] == hashlib.sha256(info).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def block_target(

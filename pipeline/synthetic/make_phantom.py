@@ -31,14 +31,19 @@ def make_phantom(run: Run) -> Artifact:
         phantom = Phantom(settings.shape, settings.seed, settings.spacing)
         chunks = tuple(min(c, n) for c, n in zip(BLOCK, settings.shape))
         with h5py.File(path, "w") as file:
-            for name, dtype in (("image", "uint8"), ("labels", "uint32")):
-                dataset = file.create_dataset(
+            image, labels = (
+                file.create_dataset(
                     name, settings.shape, dtype, chunks=chunks,
                     compression="gzip", compression_opts=1, shuffle=True, track_times=False,
-                )  # fmt: skip
+                )
+                for name, dtype in (("image", "uint8"), ("labels", "uint32"))
+            )  # fmt: skip
+            for dataset in (image, labels):
                 dataset.attrs["voxel_size_nm"] = settings.voxel_size_nm
             for block in phantom.box.blocks(BLOCK):
-                file["image"][block.slices()] = phantom.image(block)
-                file["labels"][block.slices()] = phantom.labels(block)
+                image[block.slices()] = phantom.image(block)
+                labels[block.slices()] = phantom.labels(block)
+            # while the datasets are open: what cannot be written when they are closed, h5py ignores
+            file.flush()
 
     return make(phantom_target(run), write)

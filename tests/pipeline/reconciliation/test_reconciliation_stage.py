@@ -162,6 +162,20 @@ def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Pat
     assert chunks[-1].stat().st_mtime_ns == kept
 
 
+@pytest.mark.parametrize("damage", [b"", b"{}", None])
+def test_a_damaged_info_is_written_again_and_no_chunk_is(tmp_path: Path, damage: bytes | None) -> None:
+    run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
+    tiles = segment(run, known_segmentation(BOX.shape))
+    reconcile(run, tiles)
+    info = run.segmentation_folder / "info"
+    whole = info.read_bytes()
+    chunks = {p: p.stat().st_mtime_ns for p in run.segmentation_folder.rglob("*-*") if p.is_file()}
+    info.unlink() if damage is None else info.write_bytes(damage)
+    reconcile(run, tiles)
+    assert info.read_bytes() == whole
+    assert {p: p.stat().st_mtime_ns for p in chunks} == chunks
+
+
 @pytest.mark.parametrize("overlap", [(4, 5, 6), (9, 3, 0), (5, 13, 7)])
 def test_every_voxel_comes_from_the_tile_whose_core_holds_it(tmp_path: Path, overlap: Triple) -> None:
     run = make_run(tmp_path, BOX, (16, 17, 18), overlap, min_overlap_voxels=10**9)
