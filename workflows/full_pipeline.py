@@ -126,6 +126,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:
+            remove_temporaries(run.folder)  # of workers that died in this attempt
             print_summary(run, console)
             code = 0
     except KeyboardInterrupt:
