@@ -44,7 +44,7 @@ def make(target: Target, write: Callable[[Path], None]) -> Artifact:
         return found
     started = time.time()
     record_file = record_path(target.path)
-    with temporary_for(target.path) as temporary, temporary_for(record_file) as note:
+    with temporary_for(record_file) as note, temporary_for(target.path) as temporary:
         write(temporary)
         sha256 = file_sha256(temporary)
         record = {

@@ -36,16 +36,18 @@ make_phantom(Run(folder, RunConfig(data=Data(phantom=Phantom(shape=(48, 48, 48))
 """
 
 
-@pytest.mark.parametrize("program", [SMALL_FILE, PHANTOM])
-def test_where_the_file_system_takes_only_a_part_nothing_is_published(tmp_path: Path, program: str) -> None:
+@pytest.mark.parametrize(("program", "name"), [(SMALL_FILE, "a"), (PHANTOM, "phantom.h5")])
+def test_where_the_file_system_takes_only_a_part_nothing_is_published(
+    tmp_path: Path, program: str, name: str
+) -> None:
     """As on a full disk; h5py on its own ignores it when the last chunks of a dataset can not be written."""
     ended = subprocess.run(
         [sys.executable, "-c", LIMITED + program, str(tmp_path)], capture_output=True, text=True, check=False
     )
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("pipeline.errors.InputError: cannot write")
-    assert last.endswith("File too large")
-    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
+    assert last.endswith(f"{name}: File too large")
+    assert [file for _, _, files in os.walk(tmp_path) for file in files] == []
 
 
 def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
