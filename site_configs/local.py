@@ -7,26 +7,23 @@ threads; training starts `training.ranks` processes here. Nothing needs to be in
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from parsl.config import Config
 from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
 from parsl.dataflow.memoization import Memoizer
-from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
 from parsl.launchers import SimpleLauncher, WrappedLauncher
 from parsl.providers import LocalProvider
 
 from pipeline.config import Site
 from pipeline.run_folder import Run
+from site_configs import RetryHandler
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 from site_configs.tether import interchange_command
 from site_configs.worker_pool import launch_command
 
 
-def parsl_config(
-    run: Run, memoizer: Memoizer, retry_handler: Callable[[Exception, TaskRecord], float]
-) -> Config:
+def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
     """Three executors on this machine; Parsl's own files go to the run's logs folder."""
     site = run.config.site
     return Config(

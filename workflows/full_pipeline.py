@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -88,7 +89,7 @@ def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, 
         return 0
     signal.signal(signal.SIGTERM, _interrupt)
     configuration = dump_config(run.config)
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say = _say(console)
     with begin(run.folder, configuration, say) as attempt:
         remove_temporaries(run.folder)
         with publishing(run.config_file) as temporary:
@@ -116,7 +117,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         job_log.update(kernel)
 
     code, job_log = 1, jobs.JobLog(run)
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say = _say(console)
     site = parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
     jobs.cancel(jobs.leftover_jobs(run), site, say)
     kernel = parsl.load(site)
@@ -153,6 +154,11 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
         if not stopping.is_alive():
             return
     health.abandon(kernel, attempt, code)
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    """Prints a line as it is, however long."""
+    return partial(console.print, highlight=False, soft_wrap=True, markup=False)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
