@@ -6,16 +6,19 @@ import importlib
 import pkgutil
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher
-from site_configs.executors import RetryHandler
 
-HELPERS = ("blocks", "cluster", "executors", "providers", "slurm_jobs", "tether", "worker_pool")
+if TYPE_CHECKING:  # every process of Parsl's imports this package
+    from pipeline.training.launchers import Launcher
+    from site_configs.executors import RetryHandler
+
+HELPERS = ("blocks", "cluster", "executors", "preview", "providers", "slurm_jobs", "tether", "worker_pool")
 
 
 def site_names() -> list[str]:

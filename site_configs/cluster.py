@@ -89,13 +89,18 @@ def training_nodes(run: Run, gpus: int | None = None) -> int:
 
 
 def require(run: Run, *names: str) -> None:
-    """Raise InputError, in one line, unless all these settings of `site` are given."""
+    """Raise InputError unless all these settings of `site` are given and a job has the time for a tile."""
     site = run.config.site
     given = {**site.model_dump(), "account": account(site), "queue": queue(site)}
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)
         raise InputError(f"site {site.name} needs {how}: set it in the run file or by --set")
+    if site.walltime_s is not None and site.walltime_s <= site.tile_time_s:
+        raise InputError(
+            f"site.walltime_s is {site.walltime_s}: no job would start a tile; it must be more than "
+            f"site.tile_time_s, {site.tile_time_s}"
+        )
 
 
 def check_limits(run: Run, queue_name: str | None, limits: Sequence[Limit], gpus: int | None = None) -> None:

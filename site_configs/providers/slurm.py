@@ -71,7 +71,7 @@ class SlurmProvider(ParslSlurmProvider):
         return self._poll_s
 
     def _status(self) -> None:
-        jobs: dict[str, dict[str, Any]] = self.resources
+        jobs: dict[Any, dict[str, Any]] = self.resources
         active = [job_id for job_id, job in jobs.items() if not job["status"].terminal]
         if not active:
             return
