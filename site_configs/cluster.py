@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE"}
 """Settings of `site` that the environment may give instead."""
 
-IDLE_S = 60.0
+IDLE_S = 30.0
 """After how long without a task a job is given back."""
 
 HEARTBEAT_S = 5

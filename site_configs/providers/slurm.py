@@ -64,11 +64,13 @@ class SlurmProvider(ParslSlurmProvider):
 
     def __init__(self, *, poll_s: int, **options: Any) -> None:
         super().__init__(cmd_timeout=60, **options)
-        self._poll_s = poll_s
+        # a block that lost a node is replaced by Parsl; Slurm would start the same one once more
+        self.scheduler_options += "#SBATCH --no-requeue\n"
+        self.poll_s = poll_s
 
     @property
     def status_polling_interval(self) -> int:
-        return self._poll_s
+        return self.poll_s
 
     def _status(self) -> None:
         jobs: dict[Any, dict[str, Any]] = self.resources
