@@ -52,11 +52,12 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
 
 def rank_launcher(run: Run) -> Launcher:
     """One rank a GPU unless `site.ranks_per_node` says otherwise."""
-    per_node = cluster.ranks_per_node(run, GPUS)
+    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
     return SrunLauncher(
-        ranks=run.config.training.ranks,
+        ranks=training.ranks,
         ranks_per_node=per_node,
         cpus_per_rank=CPUS // max(per_node, GPUS),
-        options=("--cpu-bind=cores", "--gpus-per-task=1", "--gpu-bind=none"),
+        threads_per_rank=training.threads_per_rank,
+        options=("--cpu-bind=cores", "--gpus-per-task=1"),
         interface=run.config.site.interface or "hsn0",
     )

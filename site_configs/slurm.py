@@ -35,6 +35,7 @@ def rank_launcher(run: Run) -> Launcher:
         ranks=training.ranks,
         ranks_per_node=cluster.ranks_per_node(run),
         cpus_per_rank=training.threads_per_rank,
+        threads_per_rank=training.threads_per_rank,
         options=("--cpu-bind=cores",),
         interface=run.config.site.interface,
     )

@@ -53,6 +53,8 @@ class LineLauncher(ABC):
     ranks: int
     ranks_per_node: int
     cpus_per_rank: int
+    """CPUs, as the batch system counts them, that a rank has to itself."""
+    threads_per_rank: int
     options: tuple[str, ...] = ()
     """More options of the command, such as those that bind ranks to cores and GPUs."""
     environment: tuple[tuple[str, str], ...] = ()
@@ -85,7 +87,7 @@ class LineLauncher(ABC):
     def run(self, run_folder: Path) -> None:
         line = LaunchLine(
             self.command_of(run_folder),
-            {"OMP_NUM_THREADS": str(self.cpus_per_rank), **dict(self.environment)},
+            {"OMP_NUM_THREADS": str(self.threads_per_rank), **dict(self.environment)},
             self.ranks,
             self.ranks_per_node,
             self.rank_variables,

@@ -126,9 +126,7 @@ def test_while_slurm_does_not_answer_nothing_is_known_to_have_changed(
     wait_until(lambda: status(provider, job_id).state is JobState.RUNNING)
     silent = tmp_path / "bin" / "squeue"
     silent.parent.mkdir()
-    silent.write_text(
-        "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n"
-    )
+    silent.write_text("#!/bin/sh\necho 'error: Unable to contact slurm controller' >&2; exit 1\n")
     silent.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", f"{silent.parent}:{os.environ['PATH']}")

@@ -34,7 +34,8 @@ training:
   sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 200}
 inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18], min_segment_voxels: 50}
 reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
-site: {workers: 1, tile_nodes: 2, ranks_per_node: 2, walltime_s: 900, tile_time_s: 60, interface: lo, poll_s: 1}
+site: {workers: 1, tile_nodes: 2, ranks_per_node: 2, walltime_s: 900, tile_time_s: 60, poll_s: 1,
+       interface: lo}
 """
 """Training on 2 nodes x 2 ranks, tiles on the 2 others."""
 

@@ -47,7 +47,7 @@ rank = os.environ["HOROVOD_RANK"]
 
 
 def shell_launcher(program: str) -> ShellLauncher:
-    return ShellLauncher(4, 2, 1, interface="lo", program=JOIN + program)
+    return ShellLauncher(4, 2, 1, 1, interface="lo", program=JOIN + program)
 
 
 def log(folder: Path, rank: int) -> str:
@@ -99,7 +99,7 @@ def test_a_killed_rank_is_lost_and_can_be_tried_again(tmp_path: Path) -> None:
 
 def test_a_launch_line_that_starts_nothing_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(RankError, match=r"(?s)no training rank was started.*srun"):
-        SrunLauncher(2, 2, 1, options=("--no-such-option",), interface="lo").run(tmp_path)
+        SrunLauncher(2, 2, 1, 1, options=("--no-such-option",), interface="lo").run(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
@@ -130,21 +130,21 @@ def test_ranks_end_with_a_launcher_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_the_command_lines_say_ranks_nodes_and_cpus() -> None:
-    srun = SrunLauncher(8, 4, 16, options=("--gpus-per-task=1",)).command(RANK)
+    srun = SrunLauncher(8, 4, 16, 8, options=("--gpus-per-task=1",)).command(RANK)
     assert srun[0] == "srun"
     assert {"--nodes=2", "--ntasks=8", "--ntasks-per-node=4", "--cpus-per-task=16"} <= set(srun)
     assert srun[-5:] == ["--gpus-per-task=1", *RANK]
-    mpiexec = MpiexecLauncher(8, 4, 8, options=("--depth=8",)).command(RANK)
+    mpiexec = MpiexecLauncher(8, 4, 8, 8, options=("--depth=8",)).command(RANK)
     assert mpiexec == ["mpiexec", "-n", "8", "--ppn", "4", "--depth=8", *RANK]
-    aprun = AprunLauncher(4, 1, 64, options=("-cc", "depth")).command(RANK)
+    aprun = AprunLauncher(4, 1, 64, 64, options=("-cc", "depth")).command(RANK)
     assert aprun == ["aprun", "-n", "4", "-N", "1", "-d", "64", "-cc", "depth", *RANK]
-    launcher = SrunLauncher(8, 4, 16)
+    launcher = SrunLauncher(8, 4, 16, 8)
     assert pickle.loads(pickle.dumps(launcher)) == launcher
 
 
 def test_ranks_that_do_not_fill_their_nodes_are_refused() -> None:
     with pytest.raises(InputError, match=r"training.ranks is 5; .* must be a multiple of 2"):
-        SrunLauncher(5, 2, 1)
+        SrunLauncher(5, 2, 1, 1)
 
 
 def test_an_interface_that_is_not_there_is_named_with_those_that_are() -> None:

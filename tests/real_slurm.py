@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: four virtual nodes n1 to n4 of four CPUs each, one partition, no accounting."""
+"""A real Slurm on this machine: four virtual nodes of four CPUs each, one partition, no accounting."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,15 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 SBIN = "/usr/sbin:/sbin"
 
 
-@pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Slurm's commands work for as long as the session lasts; skipped where its daemons cannot be started."""
+@contextmanager
+def running_slurm(folder: Path) -> Iterator[None]:
+    """Slurm's commands work inside this context; tests are skipped where its daemons cannot be started."""
     search = f"{os.environ['PATH']}:{SBIN}"
     missing = [name for name in DAEMONS if shutil.which(name, path=search) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)}: apt-get install slurm-wlm munge")
     if os.geteuid() != 0:
         pytest.skip("Slurm's daemons are started by root only")
-    folder = tmp_path_factory.mktemp("slurm")
     for name in ("state", "spool", "log"):
         (folder / name).mkdir()
     ports = free_ports(5)
