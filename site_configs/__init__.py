@@ -18,7 +18,17 @@ if TYPE_CHECKING:  # every process of Parsl's imports this package
     from pipeline.training.launchers import Launcher
     from site_configs.executors import RetryHandler
 
-HELPERS = ("blocks", "cluster", "executors", "preview", "providers", "slurm_jobs", "tether", "worker_pool")
+HELPERS = (
+    "blocks",
+    "cluster",
+    "executors",
+    "partitions",
+    "preview",
+    "providers",
+    "slurm_jobs",
+    "tether",
+    "worker_pool",
+)
 
 
 def site_names() -> list[str]:
