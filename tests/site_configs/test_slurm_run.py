@@ -107,12 +107,12 @@ def test_a_run_whose_jobs_are_cancelled_and_whose_driver_is_killed_ends_in_the_b
 
 
 def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(folder: Path) -> None:
-    broken = "site.worker_init=echo 'module: no such module' >&2; exit 3"
+    broken = "site.worker_init=echo no such module >&2; exit 3"
     driver = start(folder, "broken", *SLURM, "--set", broken)
     output, _ = driver.communicate(timeout=200)
     assert driver.returncode == 1
     assert "the last 3 blocks" in output
-    assert "module: no such module" in output
+    assert "no such module" in output
     assert queue() == []
 
 
