@@ -28,6 +28,10 @@ TARGETS: dict[str, Callable[..., Target]] = {
 }
 
 
+ELSEWHERE = ("after", "launcher")
+"""Keyword arguments that say when and where a task runs, and nothing of what it makes."""
+
+
 def target_of(app: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target:
     """The target of the app of this name when it is called with these arguments."""
-    return TARGETS[app](*args, **{name: value for name, value in kwargs.items() if name != "after"})
+    return TARGETS[app](*args, **{name: value for name, value in kwargs.items() if name not in ELSEWHERE})

@@ -6,6 +6,7 @@ from parsl import python_app
 
 from pipeline.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.training.launchers import Launcher
 
 
 @python_app(executors=["tiles"])
@@ -17,11 +18,11 @@ def sample_coordinates(run: Run, after: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["train"])
-def train(run: Run, coordinates: Artifact) -> Artifact:
-    """Train with all ranks; the task is the launcher, the ranks are its children."""
+def train(run: Run, coordinates: Artifact, launcher: Launcher) -> Artifact:
+    """Train with all ranks, which `launcher` starts from where the task runs."""
     from pipeline.training import launch
 
-    return launch.train(run, coordinates)
+    return launch.train(run, coordinates, launcher)
 
 
 @python_app(executors=["tiles"])

@@ -207,6 +207,24 @@ class Site(Section):
     long as the run, where the machine sets no limit."""
     tile_time_s: PositiveInt = 600
     """How long a tile takes, about: a block with less time left starts no other."""
+    account: str | None = None
+    """The project that a batch system charges; else the environment variable FFN_ACCOUNT."""
+    queue: str | None = None
+    """The batch system's queue, partition or QOS; else the environment variable FFN_QUEUE."""
+    reservation: str | None = None
+    tile_nodes: PositiveInt = 1
+    """Nodes of a job that segments tiles; each has `workers` workers."""
+    ranks_per_node: PositiveInt | None = None
+    """Training ranks on one node; None: one a GPU, where the site knows how many there are. A training
+    job takes as many nodes as that makes of `training.ranks`."""
+    worker_init: str = ""
+    """Shell commands at the start of every job, such as `module load ...`."""
+    scheduler_options: list[str] = []
+    """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`."""
+    interface: str | None = None
+    """The network interface on which nodes reach each other and the driver; None: that of the host names."""
+    poll_s: PositiveInt = 30
+    """After how many seconds a batch system is asked again what became of the jobs."""
 
 
 class RunConfig(Section):

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
-from parsl.dataflow.taskrecord import TaskRecord
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 
-RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
-HELPERS = ("blocks", "tether", "worker_pool", "providers")
+if TYPE_CHECKING:  # every process of Parsl's imports this package
+    from pipeline.training.launchers import Launcher
+    from site_configs.executors import RetryHandler
+
+HELPERS = (
+    "blocks",
+    "cluster",
+    "executors",
+    "partitions",
+    "preview",
+    "providers",
+    "slurm_jobs",
+    "tether",
+    "worker_pool",
+)
 
 
 def site_names() -> list[str]:
@@ -31,13 +43,30 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
     It asks `memoizer` for finished tasks, and `retry_handler` what a failure costs. Raises
     InputError that lists the sites if it is unknown.
     """
-    check_site(run.config.site.name)
-    module = importlib.import_module(f"site_configs.{run.config.site.name}")
-    config: Config = module.parsl_config(run, memoizer, retry_handler)
+    config: Config = _module(run).parsl_config(run, memoizer, retry_handler)
     return config
+
+
+def check(run: Run) -> None:
+    """Raise InputError unless the run says all that its site needs, and asks for no more than it gives."""
+    module = _module(run)
+    if hasattr(module, "check"):
+        module.check(run)
+
+
+def rank_launcher(run: Run) -> Launcher:
+    """How the run's site starts the ranks of a training, from where the training task runs."""
+    launcher: Launcher = _module(run).rank_launcher(run)
+    return launcher
 
 
 def check_site(name: str) -> None:
     """Raise InputError unless there is a site of this name."""
     if name not in site_names():
         raise InputError(f"unknown site {name!r}; known sites: {', '.join(site_names())}")
+
+
+def _module(run: Run) -> ModuleType:
+    name = run.config.site.name
+    check_site(name)
+    return importlib.import_module(f"site_configs.{name}")

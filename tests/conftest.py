@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from real_slurm import running_slurm
 
 settings.register_profile("untimed", deadline=None)  # no test is about time, least of all on a busy machine
 settings.load_profile("untimed")
@@ -22,3 +24,10 @@ def fib25() -> Path:
         if (Path(candidate) / "grayscale_maps.h5").exists():
             return Path(candidate)
     pytest.skip("FIB-25 sample not found: set FFN_DATA to its folder")
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real Slurm for the whole session; the test is skipped where it cannot run."""
+    with running_slurm(tmp_path_factory.mktemp("slurm")):
+        yield

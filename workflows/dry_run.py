@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from parsl.dataflow.memoization import BasicMemoizer
 from rich.console import Console
 from rich.table import Table
 
+import site_configs
 from pipeline.plan import plan
 from pipeline.run_folder import Run
+from site_configs.preview import launch_line, submit_scripts
 from workflows.explain import explain
 from workflows.outlook_table import outlook_table
 
@@ -43,6 +47,7 @@ def print_plan(run: Run, console: Console, verify: bool = False) -> None:
         table.add_row("count, score", f"in {config.evaluation.box}", _relative(run, run.metrics_file))
     console.print(table, soft_wrap=True)
     print_outlook(run, console, verify)
+    print_jobs(run, console)
     network = config.network
     console.print(
         f"\nrun folder  {run.folder}"
@@ -56,6 +61,21 @@ def print_plan(run: Run, console: Console, verify: bool = False) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def print_jobs(run: Run, console: Console) -> None:
+    """Of a site with a batch system: the scripts of its jobs, and the line that starts the ranks."""
+    config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
+    shown = {
+        f"A job of executor {label}": script
+        for label, script in submit_scripts(run, config).items()
+        if label != "train" or run.config.trains
+    }
+    line = launch_line(site_configs.rank_launcher(run), run) if run.config.trains else None
+    if line:
+        shown["In a job of executor train, the ranks are started by"] = shlex.join(line)
+    for title, text in shown.items():
+        console.print(f"\n{title}\n{text.rstrip()}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_outlook(run: Run, console: Console, verify: bool = False) -> None:

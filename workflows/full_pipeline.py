@@ -25,6 +25,7 @@ from pipeline.config_file import dump_config, load_config
 from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
+from site_configs import check as check_machine
 from site_configs import check_site
 from workflows.command_line import print_error, start
 
@@ -82,6 +83,7 @@ def full_pipeline(
 def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, verify: bool) -> int:
     run = resolve(settings, folder)
     check(run)
+    check_machine(run)
     if dry_run:
         from workflows.dry_run import print_plan
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from apps import evaluate, infer, prepare, reconcile, train
 from pipeline import evaluation, reconciliation
 from pipeline.run_folder import Run
+from site_configs import rank_launcher
 
 Task = TypeVar("Task")
 Submit = Callable[..., Task]
@@ -38,7 +39,7 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     stages = [Stage("phantom", phantom)]
     if run.config.trains:
         coordinates = submit(train.sample_coordinates, run, after=phantom)
-        model = submit(train.train, run, coordinates)
+        model = submit(train.train, run, coordinates, launcher=rank_launcher(run))
         stages += [Stage("sample", [coordinates]), Stage("train", [model])]
     else:
         model = submit(train.import_checkpoint, run)

@@ -19,15 +19,19 @@ dies meanwhile is noticed by its launcher at once."""
 
 @contextmanager
 def rendezvous(
-    ranks: int, address: str = "127.0.0.1", interface: str = "lo"
+    ranks: int,
+    ranks_per_node: int | None = None,
+    address: str = "127.0.0.1",
+    interface: str | None = "lo",
 ) -> Iterator[list[dict[str, str]]]:
-    """Serve the meeting point of `ranks` processes on this machine; gives each rank's environment.
+    """Serve the meeting point of `ranks` processes, here or on nodes; gives each rank's environment.
 
-    The server runs in this process for as long as the context lasts. `address` is where the ranks
-    reach it, `interface` the network interface on which they reach each other.
+    The server runs in this process for as long as the context lasts. Consecutive ranks share a node; by
+    default all are on this machine. `address` is where the ranks reach the server, `interface` the
+    network interface on which they reach each other, None that of their host names.
     """
     server_module, hosts = _horovod("runner.http.http_server"), _horovod("runner.common.util.hosts")
-    slots = hosts.get_host_assignments(hosts.parse_hosts(f"localhost:{ranks}"), ranks)
+    slots = hosts.get_host_assignments(hosts.parse_hosts(_hosts(ranks, ranks_per_node)), ranks)
     server = server_module.RendezvousServer()
     port = server.start()
     server.init(slots)
@@ -36,8 +40,8 @@ def rendezvous(
         "HOROVOD_CPU_OPERATIONS": "gloo",
         "HOROVOD_GLOO_RENDEZVOUS_ADDR": address,
         "HOROVOD_GLOO_RENDEZVOUS_PORT": str(port),
-        "HOROVOD_GLOO_IFACE": interface,
         "HOROVOD_GLOO_TIMEOUT_SECONDS": str(MEETING_TIMEOUT_S),
+        **({} if interface is None else {"HOROVOD_GLOO_IFACE": interface}),
     }
     try:
         yield [{**meeting, **_slot_environment(slot)} for slot in slots]
@@ -78,6 +82,13 @@ class Ranks:
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""
         self._hvd.shutdown()
+
+
+def _hosts(ranks: int, ranks_per_node: int | None) -> str:
+    """Horovod's list of hosts; nodes go by number, which a rank gives, and not by names to be asked for."""
+    if ranks_per_node is None:
+        return f"localhost:{ranks}"
+    return ",".join(f"node{node}:{ranks_per_node}" for node in range(ranks // ranks_per_node))
 
 
 def _slot_environment(slot: Any) -> dict[str, str]:

@@ -10,9 +10,9 @@ from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.records import make
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.horovod_ranks import rendezvous
 from pipeline.training.job import TrainingJob
-from pipeline.training.rank_processes import RankError, RankLaunch, rank_command, run_locally
+from pipeline.training.launchers import Launcher, LocalLauncher
+from pipeline.training.rank_processes import RankError
 from pipeline.weights import write_weights
 
 VERSION = 2
@@ -21,8 +21,9 @@ FREE_TO_CHANGE = {"ranks", "threads_per_rank"}
 """Settings of `training` that may differ between two attempts at one training."""
 
 
-def train(run: Run, coordinates: Artifact) -> Artifact:
-    """Train the network with `training.ranks` Horovod processes on this machine.
+def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> Artifact:
+    """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
+    none is given.
 
     Goes on from the run's checkpoint if it is of this training's lineage. With unchanged ranks it
     then ends with the same bytes as a training that was never interrupted; with other ranks the
@@ -33,10 +34,15 @@ def train(run: Run, coordinates: Artifact) -> Artifact:
 
     def write(path: Path) -> None:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
-        weights = _final_checkpoint(job).weights
+        weights = _final_checkpoint(job, launcher or local_launcher(run)).weights
         write_weights(weights, run.config.network, path)
 
     return make(target, write)
+
+
+def local_launcher(run: Run) -> LocalLauncher:
+    """Starts the ranks of a run's training on this machine."""
+    return LocalLauncher(run.config.training.ranks, run.config.training.threads_per_rank)
 
 
 def model_target(run: Run, coordinates: Artifact) -> Target:
@@ -65,21 +71,14 @@ def lineage(recipe: Recipe) -> str:
     return replace(recipe, settings={**recipe.settings, "training": training}).fingerprint
 
 
-def _final_checkpoint(job: TrainingJob) -> Checkpoint:
+def _final_checkpoint(job: TrainingJob, launcher: Launcher) -> Checkpoint:
     """The checkpoint after the last step, trained now unless it is there already."""
     found = job.checkpoint()
     if found is not None and job.is_complete(found.progress):
         return found
-    _run_ranks(job)
+    job.save()
+    launcher.run(job.run.folder)
     final = Checkpoint.read(job.run.checkpoint_file)
     if final is None:
         raise RankError(f"the ranks ended, but {job.run.checkpoint_file} is not what they wrote")
     return final
-
-
-def _run_ranks(job: TrainingJob) -> None:
-    job.save()
-    training = job.run.config.training
-    with rendezvous(training.ranks) as environments:
-        launch = RankLaunch(rank_command(job.run.folder), environments)
-        run_locally(launch, training.threads_per_rank, job.run.logs_folder / "training")

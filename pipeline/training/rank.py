@@ -1,17 +1,20 @@
-"""One Horovod rank: `python -m pipeline.training.rank RUN_FOLDER`, started by a launcher.
+"""One Horovod rank: `python -m pipeline.training.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
 
-Exit status 2 says that the last line of standard error is an InputError's message.
+With a LAUNCH_FILE it runs on some node and learns from there which rank it is. Exit status 2 says that the
+last line of standard error is an InputError's message.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.processes import die_with_parent
 from pipeline.training.job import TrainingJob
+from pipeline.training.launched_rank import join
 
 LAUNCHER = "FFN_LAUNCHER_PID"
 CORES = "FFN_RANK_CORES"
@@ -20,11 +23,22 @@ INPUT_ERROR_STATUS = 2
 
 def main() -> int:
     """Train as one rank of the job in the run folder that the command line names."""
+    run_folder, *launch_file = map(Path, sys.argv[1:])
+    if launch_file:
+        status_file = join(launch_file[0])
+        status = _train(run_folder)
+        status_file.write_text(str(status))
+        return status
     if LAUNCHER in os.environ:
         die_with_parent(int(os.environ[LAUNCHER]))
     _pin_to_cores()
+    return _train(run_folder)
+
+
+def _train(run_folder: Path) -> int:
+    """The exit status with which this rank's part of the training ends."""
     try:
-        job = TrainingJob.load(Path(sys.argv[1]))
+        job = TrainingJob.load(run_folder)
         # not before the rank is pinned: TensorFlow counts the cores it may use when it is loaded
         from pipeline.training.trainer import train_rank
 
@@ -32,6 +46,9 @@ def main() -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return INPUT_ERROR_STATUS
+    except Exception:
+        traceback.print_exc()
+        return 1
     return 0
 
 

@@ -1,0 +1,147 @@
+"""What a run must say on a machine with a batch system, and what its jobs must know."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from parsl.config import Config
+from parsl.dataflow.memoization import Memoizer
+from parsl.providers.base import ExecutionProvider
+
+from pipeline.attempts.fencing import ATTEMPT, RUN, newest_attempt
+from pipeline.config import Site
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from site_configs.executors import RetryHandler, config, driver_address, executor, gpu_of_each_worker
+
+REPOSITORY = Path(__file__).parents[1]
+VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE"}
+"""Settings of `site` that the environment may give instead."""
+
+IDLE_S = 30.0
+"""After how long without a task a job is given back."""
+
+HEARTBEAT_S = 5
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The largest job that a queue takes; nodes None: as many as there are."""
+
+    nodes: int | None
+    walltime_s: int
+
+
+def cluster_config(
+    run: Run,
+    memoizer: Memoizer,
+    retry_handler: RetryHandler,
+    training: ExecutionProvider,
+    tiles: ExecutionProvider,
+    *,
+    gpus: int = 0,
+    cpu_affinity: str = "none",
+) -> Config:
+    """Jobs of `training` hold one worker, on their first node, which starts the ranks by a line of its own.
+
+    Those of `tiles` hold `site.workers` workers on every node, which share its `gpus`. What is light runs in
+    the driver.
+    """
+    site = run.config.site
+    address = driver_address(site)
+    train = executor(site, "train", training, workers=1, address=address, heartbeat_s=HEARTBEAT_S)
+    segment = executor(
+        site,
+        "tiles",
+        tiles,
+        workers=site.workers,
+        address=address,
+        cpu_affinity=cpu_affinity,
+        accelerators=gpu_of_each_worker(site.workers, gpus) if gpus else (),
+        heartbeat_s=HEARTBEAT_S,
+    )
+    return config(run, memoizer, retry_handler, [train, segment], IDLE_S)
+
+
+def account(site: Site) -> str | None:
+    """The project to charge."""
+    return site.account or os.environ.get(VARIABLES["account"])
+
+
+def queue(site: Site) -> str | None:
+    """The queue, partition or QOS to submit to."""
+    return site.queue or os.environ.get(VARIABLES["queue"])
+
+
+def ranks_per_node(run: Run, gpus: int | None = None) -> int:
+    """Training ranks on a node: those asked for, else one a GPU; never more than there are in all."""
+    wanted = run.config.site.ranks_per_node or gpus
+    return min(wanted or run.config.training.ranks, run.config.training.ranks)
+
+
+def training_nodes(run: Run, gpus: int | None = None) -> int:
+    """Nodes of the job that trains."""
+    return -(-run.config.training.ranks // ranks_per_node(run, gpus))
+
+
+def require(run: Run, *names: str) -> None:
+    """Raise InputError unless all these settings of `site` are given and a job has the time for a tile."""
+    site = run.config.site
+    given = {**site.model_dump(), "account": account(site), "queue": queue(site)}
+    missing = [name for name in names if given[name] in (None, "")]
+    if missing:
+        how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)
+        raise InputError(f"site {site.name} needs {how}: set it in the run file or by --set")
+    if site.walltime_s is not None and site.walltime_s <= site.tile_time_s:
+        raise InputError(
+            f"site.walltime_s is {site.walltime_s}: no job would start a tile; it must be more than "
+            f"site.tile_time_s, {site.tile_time_s}"
+        )
+
+
+def check_limits(run: Run, queue_name: str | None, limits: Sequence[Limit], gpus: int | None = None) -> None:
+    """Raise InputError when a job is larger or longer than its queue takes.
+
+    Of several limits, in order of size, a job has to keep the first whose nodes suffice for it; where there
+    is none, the batch system must say what it thinks.
+    """
+    site = run.config.site
+    jobs = {"site.tile_nodes": site.tile_nodes}
+    if run.config.trains:
+        jobs["training.ranks / site.ranks_per_node"] = training_nodes(run, gpus)
+    where = f"queue {queue_name!r} of {site.name}"
+    for setting, nodes in jobs.items() if limits else ():
+        fitting = [limit for limit in limits if limit.nodes is None or nodes <= limit.nodes]
+        if not fitting:
+            raise InputError(f"{setting} asks for {nodes} nodes; {where} takes up to {limits[-1].nodes}")
+        if (site.walltime_s or 0) > fitting[0].walltime_s:
+            raise InputError(
+                f"site.walltime_s is {site.walltime_s}; {where} takes up to {fitting[0].walltime_s} s for "
+                f"{nodes} node(s)"
+            )
+
+
+def worker_init(run: Run) -> str:
+    """Shell commands that make a job ready to work for the run, whatever the batch system hands on.
+
+    The site's own commands come first, so that none of them hides this program.
+    """
+    attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
+    folder = shlex.quote(os.path.realpath(run.folder))
+    return "\n".join(
+        [
+            run.config.site.worker_init,
+            f"export {RUN}={folder} {ATTEMPT}={attempt}",
+            f'export PYTHONPATH={shlex.quote(str(REPOSITORY))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+        ]
+    )
+
+
+def walltime(site: Site) -> str:
+    """HH:MM:SS, as Parsl's providers take it."""
+    seconds = site.walltime_s or 0
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

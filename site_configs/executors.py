@@ -1,0 +1,97 @@
+"""What every site's Parsl Config has in common: its three executors, and how they live and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from parsl.addresses import address_by_hostname, address_by_interface
+from parsl.config import Config
+from parsl.dataflow.dependency_resolvers import DEEP_DEPENDENCY_RESOLVER
+from parsl.dataflow.memoization import Memoizer
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
+from parsl.providers.base import ExecutionProvider
+
+from pipeline.config import Site
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
+from site_configs.tether import interchange_command
+from site_configs.worker_pool import launch_command
+
+RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
+
+
+def config(
+    run: Run,
+    memoizer: Memoizer,
+    retry_handler: RetryHandler,
+    executors: Sequence[HighThroughputExecutor],
+    idle_s: float = 3600,
+) -> Config:
+    """The executors `train` and `tiles`, and `head` in the driver; a block idle for `idle_s` is given back.
+
+    Parsl's own files go to the run's logs folder.
+    """
+    return Config(
+        executors=[ThreadPoolExecutor(label="head", max_threads=2), *executors],
+        memoizer=memoizer,
+        dependency_resolver=DEEP_DEPENDENCY_RESOLVER,
+        run_dir=str(run.logs_folder / "parsl"),
+        strategy="simple",
+        strategy_period=0.5,
+        max_idletime=idle_s,
+        retries=0,  # the handler alone decides: what costs nothing is tried again
+        retry_handler=retry_handler,
+        exit_mode="skip",
+    )
+
+
+def executor(
+    site: Site,
+    label: str,
+    provider: ExecutionProvider,
+    *,
+    workers: int,
+    address: str = "127.0.0.1",
+    cpu_affinity: str = "none",
+    accelerators: Sequence[str] = (),
+    heartbeat_s: int = 2,
+) -> HighThroughputExecutor:
+    """An executor with `workers` workers on each node of its provider's blocks.
+
+    `address` is where the workers reach the driver, `accelerators` the GPU of each worker. A side that was
+    not heard of for five times `heartbeat_s` is gone.
+    """
+    return HighThroughputExecutor(
+        label=label,
+        address=address,
+        max_workers_per_node=workers,
+        cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's
+        cpu_affinity=cpu_affinity,
+        available_accelerators=accelerators,
+        poll_period=100,  # ms; at Parsl's 10 idle processes wake up a hundred times a second
+        heartbeat_period=heartbeat_s,
+        heartbeat_threshold=5 * heartbeat_s,
+        interchange_launch_cmd=interchange_command(),
+        launch_cmd=launch_command(),
+        block_error_handler=give_up_on_barren_blocks,
+        drain_period=drain_period_s(site),
+        provider=provider,
+    )
+
+
+def driver_address(site: Site) -> str:
+    """The IPv4 address at which this machine is reached by the nodes."""
+    if site.interface is None:
+        return address_by_hostname()
+    try:
+        return address_by_interface(site.interface)
+    except OSError:
+        raise InputError(f"site.interface: there is no network interface {site.interface!r} here") from None
+
+
+def gpu_of_each_worker(workers: int, gpus: int) -> list[str]:
+    """The numbers of the GPUs that the workers of a node use, shared out evenly."""
+    return [str(worker * gpus // workers) for worker in range(workers)]

@@ -1,0 +1,63 @@
+"""Frontier, OLCF: nodes with one 64-core AMD EPYC, 56 cores of it for jobs, and eight MI250X dies as GPUs.
+
+`--site frontier` needs `site.account` and `site.walltime_s`; `site.queue` is the partition, batch unless it
+is extended. Figures, limits and the options of srun:
+https://docs.olcf.ornl.gov/systems/frontier_user_guide.html, Scheduling Policy and Process and Thread Mapping.
+Seven cores a GPU; `--gpu-bind=closest` gives each rank the GPU beside its cores.
+"""
+
+from __future__ import annotations
+
+from parsl.config import Config
+from parsl.dataflow.memoization import Memoizer
+
+from pipeline.run_folder import Run
+from pipeline.training.launchers import Launcher, SrunLauncher
+from site_configs import cluster
+from site_configs.cluster import Limit
+from site_configs.executors import RetryHandler
+from site_configs.slurm_jobs import tile_job, training_job
+
+GPUS, CORES = 8, 56
+HOUR = 3600
+QUEUES = {
+    # larger jobs are given more time
+    "batch": [Limit(91, 2 * HOUR), Limit(183, 6 * HOUR), Limit(9472, 12 * HOUR)],
+    "extended": [Limit(64, 24 * HOUR)],
+}
+
+
+def check(run: Run) -> None:
+    """Raise InputError unless the run says all that a job needs, and no job is too large for its queue."""
+    cluster.require(run, "account", "walltime_s")
+    cluster.check_limits(run, _partition(run), QUEUES.get(_partition(run), []), GPUS)
+
+
+def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
+    """Whole nodes; the workers of a node share its GPUs and cores evenly."""
+    return cluster.cluster_config(
+        run,
+        memoizer,
+        retry_handler,
+        training_job(run, cluster.training_nodes(run, GPUS), partition=_partition(run)),
+        tile_job(run, partition=_partition(run)),
+        gpus=GPUS,
+        cpu_affinity="block",
+    )
+
+
+def rank_launcher(run: Run) -> Launcher:
+    """One rank a GPU unless `site.ranks_per_node` says otherwise."""
+    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
+    return SrunLauncher(
+        ranks=training.ranks,
+        ranks_per_node=per_node,
+        cpus_per_rank=CORES // max(per_node, GPUS),
+        threads_per_rank=training.threads_per_rank,
+        options=("--cpu-bind=cores", "--gpus-per-task=1", "--gpu-bind=closest"),
+        interface=run.config.site.interface or "hsn0",
+    )
+
+
+def _partition(run: Run) -> str:
+    return cluster.queue(run.config.site) or "batch"

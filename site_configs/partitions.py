@@ -1,0 +1,46 @@
+"""What a Slurm cluster says of its partitions, so that a job too large for one is not left in the queue."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from pipeline.errors import InputError
+from site_configs.cluster import Limit
+
+ANSWER_S = 20
+UNLIMITED_S = 10**9
+
+
+def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
+    """A partition's name, the default one's for None, and its limits: none where `sinfo` does not answer.
+
+    Raises InputError, which lists the partitions, if there is none of this name.
+    """
+    # the default partition is marked in %P and not in %R
+    command = ["sinfo", "--noheader", "--format=%P|%l|%D"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return partition, []  # a dry run elsewhere; sbatch has the last word
+    known: dict[str, Limit] = {}
+    for marked, time, nodes in (line.strip().split("|") for line in done.stdout.splitlines()):
+        name = marked.rstrip("*")
+        if marked.endswith("*") and partition is None:
+            partition = name
+        before = known.get(name)
+        # one line for each state that nodes are in
+        known[name] = Limit((before.nodes or 0 if before else 0) + int(nodes), seconds(time))
+    if partition is not None and partition not in known:
+        raise InputError(f"site.queue: no partition {partition!r}; there are {', '.join(sorted(known))}")
+    return partition, [known[partition]] if partition else []
+
+
+def seconds(time: str) -> int:
+    """Slurm's [days-]hours:minutes:seconds, or fewer parts, or `infinite`."""
+    if not time[:1].isdigit():
+        return UNLIMITED_S
+    days, _, clock = time.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    hours, minutes, rest = [0] * (3 - len(parts)) + parts
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + rest

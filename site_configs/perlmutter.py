@@ -1,0 +1,63 @@
+"""Perlmutter, NERSC: GPU nodes with one 64-core AMD EPYC 7763 and four NVIDIA A100.
+
+`--site perlmutter` needs `site.account` (such as m1234), `site.queue` (a QOS: debug, interactive, regular,
+premium, preempt) and `site.walltime_s`. Limits: https://docs.nersc.gov/jobs/policy/. One rank a GPU, with 16
+cores, which Slurm counts as 32 CPUs: https://docs.nersc.gov/jobs/affinity/. The nodes reach each other on
+hsn0, the first of the Slingshot interfaces.
+"""
+
+from __future__ import annotations
+
+from parsl.config import Config
+from parsl.dataflow.memoization import Memoizer
+
+from pipeline.run_folder import Run
+from pipeline.training.launchers import Launcher, SrunLauncher
+from site_configs import cluster
+from site_configs.cluster import Limit
+from site_configs.executors import RetryHandler
+from site_configs.slurm_jobs import tile_job, training_job
+
+GPUS, CPUS = 4, 128
+HOUR = 3600
+QUEUES = {
+    "debug": [Limit(nodes=8, walltime_s=HOUR // 2)],
+    "interactive": [Limit(nodes=4, walltime_s=4 * HOUR)],
+    "regular": [Limit(nodes=None, walltime_s=48 * HOUR)],
+    "premium": [Limit(nodes=None, walltime_s=48 * HOUR)],
+    "preempt": [Limit(nodes=128, walltime_s=48 * HOUR)],
+}
+
+
+def check(run: Run) -> None:
+    """Raise InputError unless the run says all that a job needs, and no job is larger than its QOS takes."""
+    cluster.require(run, "account", "queue", "walltime_s")
+    queue = cluster.queue(run.config.site)
+    cluster.check_limits(run, queue, QUEUES.get(queue or "", []), GPUS)
+
+
+def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
+    """GPU nodes; the workers of a node share its GPUs and cores evenly."""
+    gpu_node = {"qos": cluster.queue(run.config.site), "constraint": "gpu", "gpus_per_node": GPUS}
+    return cluster.cluster_config(
+        run,
+        memoizer,
+        retry_handler,
+        training_job(run, cluster.training_nodes(run, GPUS), **gpu_node),
+        tile_job(run, **gpu_node),
+        gpus=GPUS,
+        cpu_affinity="block",
+    )
+
+
+def rank_launcher(run: Run) -> Launcher:
+    """One rank a GPU unless `site.ranks_per_node` says otherwise."""
+    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
+    return SrunLauncher(
+        ranks=training.ranks,
+        ranks_per_node=per_node,
+        cpus_per_rank=CPUS // max(per_node, GPUS),
+        threads_per_rank=training.threads_per_rank,
+        options=("--cpu-bind=cores", "--gpus-per-task=1"),
+        interface=run.config.site.interface or "hsn0",
+    )

@@ -1,0 +1,50 @@
+"""What a site would submit, without submitting it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers.cluster_provider import ClusterProvider
+
+from pipeline.run_folder import Run
+from pipeline.training.launchers import LineLauncher
+
+ANSWER = "Submitted batch job 0\n"
+
+
+def submit_scripts(run: Run, config: Config) -> dict[str, str]:
+    """By executor label, the script of a job; none for executors whose blocks are not batch jobs.
+
+    What is known only when a run starts stands in it by name: PORT, TIME.
+    """
+    scripts = {}
+    for executor in config.executors:
+        if isinstance(executor, HighThroughputExecutor) and isinstance(executor.provider, ClusterProvider):
+            scripts[executor.label] = _script(executor, executor.provider, run)
+    return scripts
+
+
+def launch_line(launcher: object, run: Run) -> list[str] | None:
+    """The command line that starts the ranks of a training, if they are started by one."""
+    return launcher.command_of(run.folder) if isinstance(launcher, LineLauncher) else None
+
+
+def _script(executor: Any, provider: Any, run: Run) -> str:
+    """The very script that an executor's provider writes when it is asked for a block."""
+    executor.run_dir = str(run.logs_folder / "parsl" / "NNN")
+    executor.cert_dir = f"{executor.logdir}/certificates"
+    executor.logconf_path = None
+    executor.worker_port = "PORT"
+    executor.initialize_scaling()
+    with tempfile.TemporaryDirectory() as folder:
+        provider.script_dir = folder
+        provider.execute_wait = lambda cmd, timeout=None: (0, ANSWER, "")  # no batch system is asked
+        provider.submit(executor._get_launch_command("0"), 1, f"parsl.{executor.label}.block-0")
+        (path,) = (path for path in Path(folder).iterdir() if path.is_file())
+        text = path.read_text().replace(folder, f"{executor.run_dir}/submit_scripts")
+    return re.sub(r"(block-0\.)\d+\.\d+", r"\1TIME", text)

@@ -1,0 +1,42 @@
+"""What the jobs of all Slurm sites have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parsl.launchers import SimpleLauncher, SrunLauncher
+from parsl.launchers.base import Launcher
+
+from pipeline.run_folder import Run
+from site_configs import cluster
+from site_configs.providers.slurm import SlurmProvider
+
+
+def training_job(run: Run, nodes: int, **machine: Any) -> SlurmProvider:
+    """Jobs of `nodes` nodes, on the first of which Parsl's worker runs; `machine` is added to the request."""
+    return _provider(run, nodes, SimpleLauncher(), machine)
+
+
+def tile_job(run: Run, **machine: Any) -> SlurmProvider:
+    """Jobs of `site.tile_nodes` nodes, each of which runs a manager that has the whole node."""
+    # one task a node would be bound to one core
+    return _provider(run, run.config.site.tile_nodes, SrunLauncher(overrides="--cpu-bind=none"), machine)
+
+
+def _provider(run: Run, nodes: int, launcher: Launcher, machine: dict[str, Any]) -> SlurmProvider:
+    """A job is submitted when there is a task for it, one at a time."""
+    site = run.config.site
+    options = [*([f"--reservation={site.reservation}"] if site.reservation else []), *site.scheduler_options]
+    return SlurmProvider(
+        account=cluster.account(site),
+        nodes_per_block=nodes,
+        init_blocks=0,
+        min_blocks=0,
+        max_blocks=1,
+        walltime=cluster.walltime(site),
+        scheduler_options="\n".join(f"#SBATCH {option}" for option in options),
+        worker_init=cluster.worker_init(run),
+        launcher=launcher,
+        poll_s=site.poll_s,
+        **machine,
+    )

@@ -1,0 +1,58 @@
+"""Partitions of a real Slurm: what they do not take is refused before it is submitted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import site_configs
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from site_configs.partitions import seconds
+
+
+def run_with(**site: Any) -> Run:
+    settings = {"name": "slurm", "walltime_s": 3600, "ranks_per_node": 1, **site}
+    return Run(Path("/scratch/run"), RunConfig.model_validate({"site": settings}))
+
+
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize(
+    ("site", "said"),
+    [
+        ({"queue": "nope"}, "site.queue: no partition 'nope'; there are debug"),
+        ({"tile_nodes": 5}, "site.tile_nodes asks for 5 nodes; queue 'debug' of slurm takes up to 4"),
+        ({"walltime_s": 3601}, "site.walltime_s is 3601; queue 'debug' of slurm takes up to 3600 s"),
+    ],
+)
+def test_what_the_partition_does_not_take_is_refused(site: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        site_configs.check(run_with(**site))
+
+
+@pytest.mark.usefixtures("slurm")
+def test_what_it_takes_is_accepted() -> None:
+    site_configs.check(run_with(tile_nodes=4))
+    site_configs.check(run_with(queue="debug"))
+
+
+def test_where_no_slurm_answers_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    site_configs.check(run_with(tile_nodes=10_000))
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("30:00", 1800),
+        ("1:00:00", 3600),
+        ("2-00:00:00", 172_800),
+        ("1-12:30:05", 131_405),
+        ("infinite", 10**9),
+    ],
+)
+def test_times_are_read_as_slurm_writes_them(time: str, expected: int) -> None:
+    assert seconds(time) == expected
