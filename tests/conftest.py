@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.emulators.cluster import Cluster
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -18,3 +21,22 @@ def fib25() -> Path:
         if (Path(candidate) / "grayscale_maps.h5").exists():
             return Path(candidate)
     pytest.skip("FIB-25 sample not found: set FFN_DATA to its folder")
+
+
+@pytest.fixture
+def cobalt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """An emulated Cobalt machine of four nodes, its commands on PATH; a minute of walltime lasts a second."""
+    yield from _cluster(tmp_path, monkeypatch, "cobalt")
+
+
+@pytest.fixture
+def pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """An emulated PBS Pro machine of four nodes, its commands on PATH; a minute of walltime lasts a second."""
+    yield from _cluster(tmp_path, monkeypatch, "pbs")
+
+
+def _cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, flavour: str) -> Iterator[Cluster]:
+    cluster = Cluster(folder / flavour, flavour, minute_s=1.0)
+    monkeypatch.setenv("PATH", cluster.path)
+    yield cluster
+    cluster.shut_down()
