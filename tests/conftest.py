@@ -25,13 +25,13 @@ def fib25() -> Path:
 
 @pytest.fixture
 def cobalt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """An emulated Cobalt machine of four nodes, its commands on PATH; a minute of walltime lasts a second."""
+    """An emulated Cobalt machine of four nodes, its commands on PATH; a walltime minute lasts a second."""
     yield from _cluster(tmp_path, monkeypatch, "cobalt")
 
 
 @pytest.fixture
 def pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """An emulated PBS Pro machine of four nodes, its commands on PATH; a minute of walltime lasts a second."""
+    """An emulated PBS Pro machine of four nodes, its commands on PATH; a walltime minute lasts a second."""
     yield from _cluster(tmp_path, monkeypatch, "pbs")
 
 

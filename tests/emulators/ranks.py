@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.emulators.command import Answer
 from tests.emulators.system import System
@@ -110,8 +111,8 @@ def mpiexec(system: System, argv: list[str]) -> Answer:
     if nodes is None:
         return Answer(1, "", "mpiexec: no job: PBS_JOBID names none\n")
     if asked.hostfile or asked.hosts:
-        text = open(asked.hostfile).read() if asked.hostfile else asked.hosts.replace(",", "\n")
-        nodes = [node for node in nodes if node in text.split()]
+        wanted = Path(asked.hostfile).read_text().split() if asked.hostfile else asked.hosts.split(",")
+        nodes = [node for node in nodes if node in wanted]
     per_node = asked.ppn or -(-asked.n // len(nodes))
     if asked.n > per_node * len(nodes):
         return Answer(1, "", f"mpiexec: {asked.n} ranks do not fit on {len(nodes)} nodes\n")

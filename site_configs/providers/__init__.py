@@ -1,0 +1,1 @@
+"""Parsl providers that Parsl lacks, or has with faults that lose jobs: Cobalt and PBS Pro."""

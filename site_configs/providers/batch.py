@@ -1,0 +1,210 @@
+"""What Cobalt and PBS Pro need alike: submit once and only once, and never mistake silence for an end.
+
+A scheduler may be slow, may fail, and may queue a job while its command reports an error. So every
+submission has a name of its own, and before a job is submitted again it is looked for by that name.
+While the scheduler does not answer, every job keeps the state it was last seen in.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from parsl.jobs.states import JobState, JobStatus
+from parsl.providers.cluster_provider import ClusterProvider
+from parsl.providers.errors import SubmitException
+
+from site_configs.providers.scheduler import Answer, NoAnswerError, QueuedJob, ask
+
+logger = logging.getLogger(__name__)
+
+
+class BatchProvider(ClusterProvider):
+    """Submission, status and cancellation; a subclass says how its scheduler is asked.
+
+    Ids that `submit` returns are the scheduler's own. Only where a submission got no answer is it the
+    job's name; `status` then finds out whether the job is queued, and submits it again if it is not.
+    """
+
+    submit_attempts = 3
+    """How often a refused submission, or a cancellation without answer, is tried."""
+    retry_pause_s = 5.0
+    polling_interval_s = 30
+    absences_allowed = 3
+    """That many answers in a row without the job make it gone."""
+    cores_per_node: int | None = None
+    mem_per_node: float | None = None
+    resources: dict[object, QueuedJob]
+
+    @abstractmethod
+    def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
+        """The text of the script that `submit` submits, without submitting it."""
+
+    @abstractmethod
+    def submit_command(self, job: QueuedJob) -> list[str]:
+        """The command that submits a job whose script is written."""
+
+    @abstractmethod
+    def _id_printed(self, stdout: str) -> str | None:
+        """The id in what the submit command printed."""
+
+    @abstractmethod
+    def _ids_of(self, job: QueuedJob) -> list[str]:
+        """Ids of all jobs of this name, oldest first, also of one that ended. Raises NoAnswerError."""
+
+    @abstractmethod
+    def _observe(self, jobs: Sequence[QueuedJob]) -> None:
+        """Bring jobs that have an id up to date, as far as the scheduler answers."""
+
+    @abstractmethod
+    def _is_gone(self, answer: Answer) -> bool:
+        """Whether a failed qdel says that there is nothing left to delete."""
+
+    @property
+    def status_polling_interval(self) -> int:
+        """Seconds between two calls of `status`."""
+        return self.polling_interval_s
+
+    @property
+    def max_blocks(self) -> int:
+        """How many blocks may be queued or running beside those that are held.
+
+        Parsl's strategy counts a held block as none and would submit another one at every look; so each
+        held one takes a place here.
+        """
+        held = sum(job.state is JobState.HELD for job in self.resources.values())
+        return max(0, self._max_blocks - held)
+
+    @max_blocks.setter
+    def max_blocks(self, blocks: int) -> None:
+        self._max_blocks = blocks
+
+    def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl.auto") -> str:
+        """Queue a block and return the key by which `status` and `cancel` know it.
+
+        Raises SubmitException with the scheduler's own words if it refuses.
+        """
+        assert self.script_dir, "Parsl sets script_dir before it submits"
+        job = QueuedJob(f"{job_name}.{uuid.uuid4().hex[:8]}", Path(self.script_dir).resolve())
+        job.script.write_text(self.submit_script(command, tasks_per_node, job.name))
+        job.script.chmod(0o755)  # Cobalt runs it as it is
+        refusal = None
+        for attempt in range(self.submit_attempts):
+            time.sleep(self.retry_pause_s if attempt else 0)
+            refusal = self._try_to_submit(job)
+            if refusal is None:
+                break
+        else:
+            raise SubmitException(job.name, f"{refusal}")
+        key = job.id or job.name
+        self.resources[key] = job
+        return key
+
+    def _try_to_submit(self, job: QueuedJob) -> Answer | None:
+        """Submit a job unless it is found in the queue. Returns the refusal if there is a certain one."""
+        answer = None
+        try:
+            if job.submissions:
+                self._look_for(job)
+            if job.id is None:
+                job.submissions += 1
+                answer = ask(self.submit_command(job), self.cmd_timeout)
+                job.id = self._id_printed(answer.stdout) if answer.returncode == 0 else None
+            if job.id is None or job.submissions > 1:  # whatever it says, it may be queued, even twice
+                self._look_for(job)
+        except FileNotFoundError as error:
+            raise SubmitException(job.name, f"command not found: {error.filename}") from error
+        except NoAnswerError as error:
+            logger.warning("submission of %s: %s; it is looked for later", job.name, error)
+            return None
+        return answer if job.id is None and answer is not None and answer.returncode != 0 else None
+
+    def _look_for(self, job: QueuedJob) -> None:
+        """Give the job its id if there is one of its name. Raises NoAnswerError."""
+        ids = self._ids_of(job)
+        if ids:
+            job.id = ids[0]
+        for double in ids[1:]:
+            logger.warning("%s was queued twice, as %s and %s: deleting the second", job.name, job.id, double)
+            self._delete(double)
+
+    def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
+        """States by the keys that `submit` returned; where the scheduler does not answer, the last known."""
+        jobs = [self.resources[key] for key in job_ids]
+        for job in jobs:
+            if job.id is None:
+                self._settle(job)
+        self._observe([job for job in jobs if job.id is not None and not job.ended])
+        return [job.status() for job in jobs]
+
+    def _settle(self, job: QueuedJob) -> None:
+        """Find out what became of a submission without answer; submit again what was not queued."""
+        cancelled = job.state is JobState.CANCELLED
+        if job.ended and (not cancelled or job.absences >= self.absences_allowed):
+            return
+        try:
+            self._look_for(job)
+        except NoAnswerError as error:
+            logger.warning("%s is not known to be queued: %s", job.name, error)
+            return
+        if job.id is not None:
+            if cancelled:
+                self._delete(job.id)
+            return
+        job.absences += 1  # the request may still be under way, so one look is not enough
+        if not cancelled and job.absences >= self.absences_allowed:
+            job.absences = 0
+            refusal = self._try_to_submit(job)
+            if refusal:
+                job.end(JobState.FAILED, str(refusal))
+
+    def _keep_states(self, error: NoAnswerError) -> None:
+        """The scheduler has not answered: what was last known stands."""
+        logger.warning("%s: states are kept as last seen: %s", self.label, error)
+
+    def _absent(self, job: QueuedJob) -> None:
+        """The scheduler has answered and does not know the job, and no trace tells how it ended."""
+        job.absences += 1
+        if job.absences >= self.absences_allowed:
+            job.end(JobState.MISSING, f"job {job.id} has gone from the queue and left no exit code")
+
+    def cancel(self, job_ids: Sequence[object]) -> list[bool]:
+        """Delete jobs from the queue. True where the job is over, also if it was before."""
+        return [self._cancel(self.resources[key]) for key in job_ids]
+
+    def _cancel(self, job: QueuedJob) -> bool:
+        if job.ended:
+            return True
+        for attempt in range(self.submit_attempts):
+            time.sleep(self.retry_pause_s if attempt else 0)
+            try:
+                if job.id is None:
+                    self._look_for(job)
+            except NoAnswerError as error:
+                logger.warning("%s cannot be cancelled: %s", job.name, error)
+                continue
+            # One that is not there may still come: `status` watches for it.
+            if job.id is None or self._delete(job.id):
+                job.absences = 0
+                job.end(JobState.CANCELLED)
+                return True
+        return False
+
+    def _delete(self, job_id: str) -> bool:
+        try:
+            answer = ask(["qdel", job_id], self.cmd_timeout)
+        except NoAnswerError as error:
+            logger.warning("job %s: %s", job_id, error)
+            return False
+        if answer.returncode == 0 or self._is_gone(answer):
+            return True
+        logger.warning("qdel %s: %s", job_id, answer)
+        return False
+
+    def _status(self) -> None:
+        """Parsl's own way to ask for everything at once; `status` takes its place."""
+        self._observe([job for job in self.resources.values() if job.id is not None and not job.ended])
