@@ -7,6 +7,7 @@ EMULATED_CPUS the CPUs of that node which the real launcher would bind it to.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -173,10 +174,11 @@ def _launch(system: System, layout: Layout, identity: Identity, *, patient: bool
         system.register_rank(node, ranks[-1].pid)
         if not up[node]:
             ranks[-1].kill()
-    while any(process.poll() is None for process in ranks):
-        codes = [process.returncode for process in ranks if process.returncode is not None]
-        if any(code < 0 or (code > 0 and not patient) for code in codes):
-            _send(ranks, signal.SIGKILL)
+    while None in (codes := [process.poll() for process in ranks]):
+        if any(code is not None and (code < 0 or (code > 0 and not patient)) for code in codes):
+            for process in ranks:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         time.sleep(POLL_S)
     return [128 - code if code < 0 else code for code in (process.wait() for process in ranks)]
 
