@@ -92,8 +92,9 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
 
     def _ids_of(self, job: QueuedJob) -> list[str]:
         queued = sorted((i for i, (_, name) in self._queue().items() if name == job.name), key=int)
-        # One that has ended is no longer in the queue, but has left its log.
-        logged = re.search(r"^Jobid: (\d+)$", read(cobaltlog(job)), re.MULTILINE)
+        # One that has ended is no longer in the queue, but has left its log. qsub writes the first of these
+        # lines, and may not live to do so; Cobalt writes the other when the job starts.
+        logged = re.search(r"^(?:Jobid: |COBALT_JOBID=)(\d+)$", read(cobaltlog(job)), re.MULTILINE)
         return queued or ([logged.group(1)] if logged else [])
 
     def _queue(self) -> dict[str, tuple[str, str]]:

@@ -93,6 +93,8 @@ def _queue(
         job.stdout = str(cwd / (asked.output or f"{prefix}.output"))
         job.stderr = str(cwd / (asked.error or f"{prefix}.error"))
         job.log = str(cwd / (asked.debuglog or f"{prefix}.cobaltlog"))
+        if not system.heard:
+            return  # the client writes these lines, when it knows the id
         with open(job.log, "a") as log:
             log.write(f"Jobid: {job.id}\nqsub {shlex.join(argv)}\n")
             log.write(f"{_now()} submitted with cwd set to: {cwd}\n")
@@ -197,8 +199,9 @@ def qdel(system: System, argv: list[str]) -> Answer:
 
 
 def start_command(system: System, job: Job) -> list[str]:
-    """Cobalt runs the script where it lies, on a service node."""
-    say(job, f"Command: {shlex.join(job.command)}")
+    """Cobalt runs the script where it lies, on a service node, and logs with what."""
+    found = "".join(f"{name}={value}\n" for name, value in environment(system, job).items())
+    say(job, f"Command: {shlex.join(job.command)}\n\nEnvironment:\n{found}")
     return job.command
 
 

@@ -33,7 +33,9 @@ def run(command: Command, name: str, folder: Path) -> int:
         answer = command(system, sys.argv[1:])
     else:
         if fault.after:
+            system.heard = False
             command(system, sys.argv[1:])
+            system.hide_newest(fault.hidden_for)
         time.sleep(fault.delay_s)
         if fault.after or fault.returncode is not None:
             answer = Answer(fault.returncode or 0, "", fault.stderr)

@@ -60,6 +60,8 @@ class Fault:
     command: str
     after: bool = False
     """The command does its work first; its answer is lost."""
+    hidden_for: int = 0
+    """With `after`: that many status commands do not show the job that was queued."""
     delay_s: float = 0.0
     returncode: int | None = None
     """It fails with this; None: it is only late."""
@@ -125,6 +127,8 @@ class System:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.heard = True
+        """Whether the command that acts here lives to hear what it asked for was done."""
 
     def peek(self) -> State:
         """What is known now; nothing that the caller changes is kept."""
@@ -176,6 +180,12 @@ class System:
                 env={"PATH": os.defpath},
                 start_new_session=True,
             )
+
+    def hide_newest(self, times: int) -> None:
+        """The next so many status commands do not show the job that was queued last."""
+        with self.transaction() as state:
+            for job in list(state.jobs.values())[-1:]:
+                job.hidden_for = times
 
     def take_fault(self, command: str) -> Fault | None:
         """The next thing that goes wrong with this command; each goes wrong once."""

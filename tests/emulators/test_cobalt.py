@@ -153,7 +153,7 @@ def test_qdel_tells_what_it_deleted_and_passes_over_the_rest(cobalt: Cluster, tm
 
 
 def test_aprun_places_and_binds_ranks(cobalt: Cluster, tmp_path: Path) -> None:
-    tell = 'bash -c \'echo "$ALPS_APP_PE $EMULATED_NODE $EMULATED_CPUS $A $B"\''
+    tell = "bash -c 'echo \"$ALPS_APP_PE $EMULATED_NODE $EMULATED_CPUS $A $B\"'"
     body = f"export A=script\naprun -n 4 -N 2 -d 2 -j 2 -cc depth -e B=option {tell}"
     output, _ = finished(cobalt, tmp_path, body, "-n", "2")
     told = sorted(line for line in output.splitlines() if not line.startswith("Application"))
@@ -166,7 +166,7 @@ def test_aprun_places_and_binds_ranks(cobalt: Cluster, tmp_path: Path) -> None:
 
 
 def test_aprun_keeps_to_the_jobs_nodes(cobalt: Cluster, tmp_path: Path) -> None:
-    output, log = finished(cobalt, tmp_path, "aprun -n 3 -N 1 true", "-n", "2")
+    _, log = finished(cobalt, tmp_path, "aprun -n 3 -N 1 true", "-n", "2")
     assert "exit code of 1;" in log
     outside = cobalt.run("aprun", "-n", "1", "true")
     assert outside.returncode == 1
@@ -188,7 +188,7 @@ def test_a_lost_node_kills_the_application_but_not_the_script(cobalt: Cluster, t
 
 
 def test_sigterm_reaches_the_ranks(cobalt: Cluster, tmp_path: Path) -> None:
-    rank = "trap \"echo saved; exit\" TERM; touch up; while :; do sleep 0.1; done"
+    rank = 'trap "echo saved; exit" TERM; touch up; while :; do sleep 0.1; done'
     job_id = submit(cobalt, tmp_path, f"aprun -n 1 bash -c '{rank}'")
     cobalt.wait_for(lambda: (tmp_path / "up").exists())
     cobalt.run("qdel", job_id)

@@ -44,9 +44,7 @@ def finished(cluster: Cluster, folder: Path, body: str, *options: str) -> tuple[
         ("-A EM -l walltime=1:00:00,filesystems=home,select=5", "resource limits"),
     ],
 )
-def test_what_is_mandatory_is_asked_for(
-    pbs: Cluster, tmp_path: Path, directive: str, complaint: str
-) -> None:
+def test_what_is_mandatory_is_asked_for(pbs: Cluster, tmp_path: Path, directive: str, complaint: str) -> None:
     (tmp_path / "job.sh").write_text(f"#!/bin/bash\n#PBS {directive}\n")
     answer = pbs.run("qsub", str(tmp_path / "job.sh"))
     assert answer.returncode != 0
