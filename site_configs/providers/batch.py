@@ -38,6 +38,7 @@ class BatchProvider(ClusterProvider):
     """That many answers in a row without the job make it gone."""
     cores_per_node: int | None = None
     mem_per_node: float | None = None
+    worker_init: str
     resources: dict[object, QueuedJob]
 
     @abstractmethod

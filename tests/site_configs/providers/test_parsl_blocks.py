@@ -19,7 +19,9 @@ from parsl.launchers import WrappedLauncher
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.cobalt import CobaltProvider
 from site_configs.providers.pbs import PbsProvider
-from tests.emulators.cluster import Cluster
+from site_configs.tether import interchange_command
+from tests.emulators.cluster import REPOSITORY, Cluster
+from tests.emulators.tasks import node_after
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +39,7 @@ class Machine:
             cores_per_worker=1e-6,
             heartbeat_period=1,
             heartbeat_threshold=5,
+            interchange_launch_cmd=interchange_command(),
             provider=provider,
             block_error_handler=windowed_error_handler,
         )
@@ -46,15 +49,7 @@ class Machine:
 
     def run(self, seconds: float) -> Future[str]:
         """A task of that length; it returns the node on which it ran."""
-
-        def node(seconds: float) -> str:
-            import os
-            import time
-
-            time.sleep(seconds)
-            return os.environ["EMULATED_NODE"]
-
-        future: Future[str] = python_app(node, data_flow_kernel=self.kernel)(seconds)
+        future: Future[str] = python_app(node_after, data_flow_kernel=self.kernel)(seconds)
         return future
 
 
@@ -62,7 +57,7 @@ class Machine:
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     cluster = request.getfixturevalue(request.param)
     cluster.change(minute_s=10.0)
-    path = f'export PATH="{Path(sys.executable).parent}:$PATH"'
+    path = f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{REPOSITORY}"'
     provider: BatchProvider
     if request.param == "cobalt":
         launcher = WrappedLauncher("aprun -n 2 -N 1")
