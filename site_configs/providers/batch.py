@@ -54,8 +54,8 @@ class BatchProvider(ClusterProvider):
         """The id in what the submit command printed."""
 
     @abstractmethod
-    def _ids_of(self, job: QueuedJob) -> list[str]:
-        """Ids of all jobs of this name, oldest first, also of one that ended. Raises NoAnswerError."""
+    def _ids_of(self, job: QueuedJob, *, also_ended: bool) -> list[str]:
+        """Ids of all jobs of this name, oldest first. Raises NoAnswerError."""
 
     @abstractmethod
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
@@ -126,7 +126,7 @@ class BatchProvider(ClusterProvider):
 
     def _look_for(self, job: QueuedJob) -> None:
         """Give the job its id if there is one of its name. Raises NoAnswerError."""
-        ids = self._ids_of(job)
+        ids = self._ids_of(job, also_ended=True)
         if ids:
             job.id = ids[0]
         for double in ids[1:]:
@@ -205,6 +205,16 @@ class BatchProvider(ClusterProvider):
             return True
         logger.warning("qdel %s: %s", job_id, answer)
         return False
+
+    def delete_leftovers(self, folder: Path) -> list[str]:
+        """Delete what a driver that was killed has left in the queue; returns the ids.
+
+        `folder` is the script_dir of that driver: its scripts bear the names of its jobs. Raises
+        NoAnswerError.
+        """
+        names = [script.stem for script in sorted(folder.glob("*.sh"))]
+        ids = [i for name in names for i in self._ids_of(QueuedJob(name, folder), also_ended=False)]
+        return [job_id for job_id in ids if self._delete(job_id)]
 
     def _status(self) -> None:
         """Parsl's own way to ask for everything at once; `status` takes its place."""

@@ -90,12 +90,14 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         lines = [line for line in stdout.split() if line.isdigit()]
         return lines[-1] if lines else None
 
-    def _ids_of(self, job: QueuedJob) -> list[str]:
+    def _ids_of(self, job: QueuedJob, *, also_ended: bool) -> list[str]:
         queued = sorted((i for i, (_, name) in self._queue().items() if name == job.name), key=int)
+        if queued or not also_ended:
+            return queued
         # One that has ended is no longer in the queue, but has left its log. qsub writes the first of these
         # lines, and may not live to do so; Cobalt writes the other when the job starts.
         logged = re.search(r"^(?:Jobid: |COBALT_JOBID=)(\d+)$", read(cobaltlog(job)), re.MULTILINE)
-        return queued or ([logged.group(1)] if logged else [])
+        return [logged.group(1)] if logged else []
 
     def _queue(self) -> dict[str, tuple[str, str]]:
         """State and name of each of the user's jobs by its id. Raises NoAnswerError."""

@@ -97,8 +97,9 @@ class PbsProvider(BatchProvider, PBSProProvider):
         ids = re.findall(r"^\d+(?:\.\S+)?$", stdout, re.MULTILINE)
         return ids[-1] if ids else None
 
-    def _ids_of(self, job: QueuedJob) -> list[str]:
-        answer = ask(["qselect", "-x", "-N", job.name], self.cmd_timeout)
+    def _ids_of(self, job: QueuedJob, *, also_ended: bool) -> list[str]:
+        history = ["-x"] if also_ended else []
+        answer = ask(["qselect", *history, "-N", job.name], self.cmd_timeout)
         if answer.returncode != 0:
             raise NoAnswerError(f"qselect: {answer}")
         return sorted(answer.stdout.split(), key=lambda full_id: int(full_id.split(".")[0]))

@@ -78,9 +78,11 @@ def test_a_block_runs_and_completes(site: Site) -> None:
 
 
 def test_a_block_is_known_by_the_schedulers_id(site: Site) -> None:
+    site.cluster.stop()
     key = site.submit("true")
-    assert site.cluster.job(key) is not None or site.cluster.submissions() == 1
-    assert key.split(".")[0].isdigit()
+    job = site.cluster.job(key)
+    assert job is not None
+    assert job.name.startswith("parsl.tiles.block-0.")
 
 
 def test_a_running_block_is_running(site: Site) -> None:
@@ -149,10 +151,9 @@ def test_a_status_command_that_hangs_changes_nothing(site: Site) -> None:
     key = site.submit(f"sleep {WAIT_S}")
     site.wait_for(key, JobState.RUNNING)
     site.provider.cmd_timeout = 0.3
-    site.cluster.break_next("qstat", delay_s=WAIT_S)
-    started = time.monotonic()
-    assert site.status(key).state is JobState.RUNNING
-    assert time.monotonic() - started < WAIT_S / 2
+    for _ in range(4):
+        site.cluster.break_next("qstat", delay_s=WAIT_S)
+        assert site.status(key).state is JobState.RUNNING
     assert not [p for p in psutil.Process().children(recursive=True) if "qstat" in " ".join(p.cmdline())]
 
 
@@ -167,8 +168,8 @@ def test_garbage_from_the_status_command_changes_nothing(site: Site, tmp_path: P
 def test_a_block_that_is_not_shown_for_a_moment_is_not_over(site: Site) -> None:
     key = site.submit(f"sleep {WAIT_S}")
     site.wait_for(key, JobState.RUNNING)
-    site.cluster.hide(key, site.provider.absences_allowed - 1)
-    for _ in range(site.provider.absences_allowed + 2):
+    site.cluster.hide(key, 2)
+    for _ in range(4):
         assert site.status(key).state is JobState.RUNNING
 
 
@@ -176,8 +177,8 @@ def test_a_block_that_has_gone_without_a_trace_is_missing(site: Site) -> None:
     key = site.submit(f"sleep {WAIT_S}")
     site.wait_for(key, JobState.RUNNING)
     site.cluster.vanish(key)
-    states = [site.status(key).state for _ in range(site.provider.absences_allowed)]
-    assert states == [JobState.RUNNING] * (site.provider.absences_allowed - 1) + [JobState.MISSING]
+    states = [site.status(key).state for _ in range(3)]
+    assert states == [JobState.RUNNING, JobState.RUNNING, JobState.MISSING]
 
 
 def test_an_error_after_the_job_was_queued_queues_no_second(site: Site) -> None:
@@ -244,7 +245,7 @@ def test_what_was_not_queued_is_submitted_again_after_several_looks(
     site: Site, unanswered: Callable[..., str]
 ) -> None:
     key = unanswered(queued=False)
-    for _ in range(site.provider.absences_allowed - 1):
+    for _ in range(2):
         assert site.status(key).state is JobState.PENDING
         assert site.cluster.submissions() == 0
     site.wait_for(key, JobState.RUNNING)
@@ -279,6 +280,18 @@ def test_a_job_that_was_queued_twice_is_deleted_once(site: Site) -> None:
     assert site.cluster.submissions() == 2
     (left,) = [job for job in site.cluster.jobs() if job.state != "done"]
     assert str(left.id) == key.split(".")[0]
+
+
+def test_what_a_killed_driver_left_in_the_queue_is_deleted_by_the_next(site: Site) -> None:
+    ended = site.submit("true")
+    site.over(ended)
+    site.cluster.stop()
+    left = site.submit("true")
+    second = site.new_provider()
+    second.script_dir = str(site.folder)
+    own = second.submit("true", 1)
+    assert second.delete_leftovers(site.folder / "submit scripts") == [left]
+    assert [job.id for job in site.cluster.jobs() if job.state != "done"] == [int(own.split(".")[0])]
 
 
 def test_a_silence_loses_nothing_and_submits_nothing_twice(site: Site) -> None:
