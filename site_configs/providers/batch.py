@@ -18,7 +18,7 @@ from parsl.jobs.states import JobState, JobStatus
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.errors import SubmitException
 
-from site_configs.providers.scheduler import Answer, NoAnswerError, QueuedJob, ask
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, NoAnswerError, QueuedJob, ask
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class BatchProvider(ClusterProvider):
     job's name; `status` then finds out whether the job is queued, and submits it again if it is not.
     """
 
-    submit_attempts = 3
+    attempts = 3
     """How often a refused submission, or a cancellation without answer, is tried."""
     retry_pause_s = 5.0
     polling_interval_s = 30
@@ -59,7 +59,7 @@ class BatchProvider(ClusterProvider):
 
     @abstractmethod
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
-        """Bring jobs that have an id up to date, as far as the scheduler answers."""
+        """Bring jobs that have an id up to date, as far as the scheduler answers. Raises SilenceError."""
 
     @abstractmethod
     def _is_gone(self, answer: Answer) -> bool:
@@ -94,7 +94,7 @@ class BatchProvider(ClusterProvider):
         job.script.write_text(self.submit_script(command, tasks_per_node, job.name))
         job.script.chmod(0o755)  # Cobalt runs it as it is
         refusal = None
-        for attempt in range(self.submit_attempts):
+        for attempt in range(self.attempts):
             time.sleep(self.retry_pause_s if attempt else 0)
             refusal = self._try_to_submit(job)
             if refusal is None:
@@ -136,22 +136,24 @@ class BatchProvider(ClusterProvider):
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
         """States by the keys that `submit` returned; where the scheduler does not answer, the last known."""
         jobs = [self.resources[key] for key in job_ids]
-        for job in jobs:
-            if job.id is None:
-                self._settle(job)
-        self._observe([job for job in jobs if job.id is not None and not job.ended])
+        try:
+            for job in jobs:
+                if job.id is None:
+                    self._settle(job)
+            self._observe([job for job in jobs if job.id is not None and not job.ended])
+        except NoAnswerError as error:
+            self._keep_states(error)
         return [job.status() for job in jobs]
 
     def _settle(self, job: QueuedJob) -> None:
-        """Find out what became of a submission without answer; submit again what was not queued."""
+        """Find out what became of a submission without answer; submit again what was not queued.
+
+        Raises NoAnswerError.
+        """
         cancelled = job.state is JobState.CANCELLED
         if job.ended and (not cancelled or job.absences >= self.absences_allowed):
             return
-        try:
-            self._look_for(job)
-        except NoAnswerError as error:
-            logger.warning("%s is not known to be queued: %s", job.name, error)
-            return
+        self._look_for(job)
         if job.id is not None:
             if cancelled:
                 self._delete(job.id)
@@ -175,36 +177,36 @@ class BatchProvider(ClusterProvider):
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
         """Delete jobs from the queue. True where the job is over, also if it was before."""
-        return [self._cancel(self.resources[key]) for key in job_ids]
-
-    def _cancel(self, job: QueuedJob) -> bool:
-        if job.ended:
-            return True
-        for attempt in range(self.submit_attempts):
+        jobs = [self.resources[key] for key in job_ids]
+        for attempt in range(self.attempts):
             time.sleep(self.retry_pause_s if attempt else 0)
             try:
-                if job.id is None:
-                    self._look_for(job)
+                for job in jobs:
+                    if not job.ended:
+                        self._cancel(job)
             except NoAnswerError as error:
-                logger.warning("%s cannot be cancelled: %s", job.name, error)
-                continue
-            # One that is not there may still come: `status` watches for it.
-            if job.id is None or self._delete(job.id):
-                job.absences = 0
-                job.end(JobState.CANCELLED)
-                return True
-        return False
+                logger.warning("%s: not all jobs are cancelled: %s", self.label, error)
+            if all(job.ended for job in jobs):
+                break
+        return [job.ended for job in jobs]
 
-    def _delete(self, job_id: str) -> bool:
+    def _cancel(self, job: QueuedJob) -> None:
         try:
-            answer = ask(["qdel", job_id], self.cmd_timeout)
-        except NoAnswerError as error:
-            logger.warning("job %s: %s", job_id, error)
-            return False
-        if answer.returncode == 0 or self._is_gone(answer):
-            return True
-        logger.warning("qdel %s: %s", job_id, answer)
-        return False
+            if job.id is None:
+                self._look_for(job)
+            if job.id is not None:
+                self._delete(job.id)
+        except ErrorAnswerError as error:
+            logger.warning("%s is not cancelled: %s", job.name, error)
+        else:
+            job.absences = 0  # one that was not there may still come: `status` watches for it
+            job.end(JobState.CANCELLED)
+
+    def _delete(self, job_id: str) -> None:
+        """Delete a job, if it is still there. Raises NoAnswerError."""
+        answer = ask(["qdel", job_id], self.cmd_timeout)
+        if answer.returncode != 0 and not self._is_gone(answer):
+            raise ErrorAnswerError(f"qdel {job_id}: {answer}")
 
     def delete_leftovers(self, folder: Path) -> list[str]:
         """Delete what a driver that was killed has left in the queue; returns the ids.
@@ -214,7 +216,9 @@ class BatchProvider(ClusterProvider):
         """
         names = [script.stem for script in sorted(folder.glob("*.sh"))]
         ids = [i for name in names for i in self._ids_of(QueuedJob(name, folder), also_ended=False)]
-        return [job_id for job_id in ids if self._delete(job_id)]
+        for job_id in ids:
+            self._delete(job_id)
+        return ids
 
     def _status(self) -> None:
         """Parsl's own way to ask for everything at once; `status` takes its place."""

@@ -16,7 +16,7 @@ from parsl.launchers.base import Launcher
 from parsl.utils import RepresentationMixin
 
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, NoAnswerError, QueuedJob, ask, directives
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
 
 STATES = {
     "queued": JobState.PENDING,
@@ -106,7 +106,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         answer = ask(asked, self.cmd_timeout)
         lines = answer.stdout.splitlines()
         if answer.returncode != 0 or (lines and not lines[0].split()[:1] == ["JobID"]):
-            raise NoAnswerError(f"qstat: {answer}")
+            raise ErrorAnswerError(f"qstat: {answer}")
         rows = [line.split(maxsplit=2) for line in lines[2:]]
         return {row[0]: (row[1].lower(), row[2].strip()) for row in rows if len(row) == 3}
 
@@ -115,7 +115,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
             return
         try:
             queue = self._queue()
-        except NoAnswerError as error:
+        except ErrorAnswerError as error:
             self._keep_states(error)
             return
         for job in jobs:

@@ -16,7 +16,7 @@ from parsl.launchers.base import Launcher
 from parsl.providers import PBSProProvider
 
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, NoAnswerError, QueuedJob, ask, directives
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
 
 logger = logging.getLogger(__name__)
 
@@ -101,14 +101,14 @@ class PbsProvider(BatchProvider, PBSProProvider):
         history = ["-x"] if also_ended else []
         answer = ask(["qselect", *history, "-N", job.name], self.cmd_timeout)
         if answer.returncode != 0:
-            raise NoAnswerError(f"qselect: {answer}")
+            raise ErrorAnswerError(f"qselect: {answer}")
         return sorted(answer.stdout.split(), key=lambda full_id: int(full_id.split(".")[0]))
 
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
         for job in jobs:
             try:
                 self._observe_one(job)
-            except NoAnswerError as error:
+            except ErrorAnswerError as error:
                 self._keep_states(error)
 
     def _observe_one(self, job: QueuedJob) -> None:
@@ -121,7 +121,7 @@ class PbsProvider(BatchProvider, PBSProProvider):
             return
         letter = attribute(answer.stdout, "job_state")
         if answer.returncode != 0 or letter is None:
-            raise NoAnswerError(f"qstat: {answer}")
+            raise ErrorAnswerError(f"qstat: {answer}")
         if letter in OVER:
             status = attribute(answer.stdout, "Exit_status")
             end(job, None if status is None else int(status))

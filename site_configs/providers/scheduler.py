@@ -15,7 +15,15 @@ from pipeline.errors import InputError
 
 
 class NoAnswerError(Exception):
-    """The scheduler did not answer, or not in words that can be read."""
+    """The scheduler has not answered what it was asked."""
+
+
+class SilenceError(NoAnswerError):
+    """It did not answer in time; asking it the next question now would only cost as long again."""
+
+
+class ErrorAnswerError(NoAnswerError):
+    """It answered with an error, or in words that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Answer:
 def ask(command: Sequence[str], timeout_s: float) -> Answer:
     """Run a scheduler's command.
 
-    Raises NoAnswerError if it is not done in time (it is killed then, with all it started), and
+    Raises SilenceError if it is not done in time (it is killed then, with all it started), and
     FileNotFoundError if there is no such command.
     """
     process = subprocess.Popen(
@@ -50,7 +58,7 @@ def ask(command: Sequence[str], timeout_s: float) -> Answer:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise NoAnswerError(f"{command[0]} gave no answer in {timeout_s:g} s") from None
+        raise SilenceError(f"{command[0]} gave no answer in {timeout_s:g} s") from None
     return Answer(process.returncode, stdout, stderr)
 
 

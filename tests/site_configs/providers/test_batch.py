@@ -128,6 +128,24 @@ def test_cancelling_what_has_ended_is_no_error(site: Site) -> None:
     assert site.provider.cancel([key]) == [True]
 
 
+def test_a_cancellation_that_fails_is_tried_again(site: Site) -> None:
+    key = site.submit(f"sleep {WAIT_S}")
+    site.cluster.break_next("qdel", returncode=1, stderr="Failed to connect to the server\n")
+    assert site.provider.cancel([key]) == [True]
+    site.over(key)
+
+
+def test_a_cancellation_without_answer_is_not_taken_for_done(site: Site) -> None:
+    keys = [site.submit(f"sleep {WAIT_S}") for _ in range(2)]
+    for _ in range(site.provider.attempts):
+        site.cluster.break_next("qdel", returncode=1, stderr="Failed to connect to the server\n")
+    site.cluster.break_next("qdel", delay_s=WAIT_S)
+    site.provider.attempts, site.provider.cmd_timeout = 2, 3
+    assert site.provider.cancel(keys) == [False, False]
+    site.provider.cmd_timeout = 20
+    assert site.provider.cancel(keys) == [True, True]
+
+
 def test_a_held_block_is_held_and_takes_a_place(site: Site) -> None:
     site.cluster.stop()
     key = site.submit("true")

@@ -62,6 +62,28 @@ def test_each_job_is_asked_for_by_itself(pbs: Cluster, provider: PbsProvider) ->
     assert states == [JobState.FAILED, JobState.COMPLETED]
 
 
+def test_after_a_silence_the_other_jobs_wait_for_the_next_look(pbs: Cluster, provider: PbsProvider) -> None:
+    """Each question would cost the whole timeout again."""
+    pbs.stop()
+    keys = [provider.submit("sleep 300", 1) for _ in range(2)]
+    pbs.start()
+    pbs.wait_for(lambda: all(job.state == "running" for job in pbs.jobs()))
+    pbs.break_next("qstat", delay_s=300)
+    provider.cmd_timeout = 1
+    assert [status.state for status in provider.status(keys)] == [JobState.PENDING] * 2
+    provider.cmd_timeout = 20
+    assert [status.state for status in provider.status(keys)] == [JobState.RUNNING] * 2
+
+
+def test_an_error_about_one_job_does_not_hide_the_others(pbs: Cluster, provider: PbsProvider) -> None:
+    pbs.stop()
+    keys = [provider.submit("sleep 300", 1) for _ in range(2)]
+    pbs.start()
+    pbs.wait_for(lambda: all(job.state == "running" for job in pbs.jobs()))
+    pbs.break_next("qstat", returncode=1)
+    assert [status.state for status in provider.status(keys)] == [JobState.PENDING, JobState.RUNNING]
+
+
 def test_walltime_is_told_without_history_too(pbs: Cluster, provider: PbsProvider) -> None:
     pbs.change(history=False, minute_s=0.01, grace_s=0.2)
     key = provider.submit("sleep 300", 1)
