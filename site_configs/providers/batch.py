@@ -150,16 +150,17 @@ class BatchProvider(ClusterProvider):
 
         Raises NoAnswerError.
         """
-        cancelled = job.state is JobState.CANCELLED
-        if job.ended and (not cancelled or job.absences >= self.absences_allowed):
+        if job.state is JobState.CANCELLED and job.absences < self.absences_allowed:
+            for job_id in self._ids_of(job, also_ended=False):
+                self._delete(job_id)
+            job.absences += 1
+        if job.ended:
             return
         self._look_for(job)
         if job.id is not None:
-            if cancelled:
-                self._delete(job.id)
             return
         job.absences += 1  # the request may still be under way, so one look is not enough
-        if not cancelled and job.absences >= self.absences_allowed:
+        if job.absences >= self.absences_allowed:
             job.absences = 0
             refusal = self._try_to_submit(job)
             if refusal:

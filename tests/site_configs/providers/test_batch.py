@@ -286,7 +286,9 @@ def test_a_job_that_comes_late_after_its_cancellation_is_deleted(
     site.cluster.hide(str(job.id), 1)
     assert site.provider.cancel([key]) == [True]
     assert [job.state for job in site.cluster.jobs()] != ["done"]
-    site.status(key)
+    site.cluster.break_next("qdel", returncode=1)
+    for _ in range(2):
+        assert site.status(key).state is JobState.CANCELLED
     site.cluster.wait_for(lambda: all(job.state == "done" for job in site.cluster.jobs()))
 
 
