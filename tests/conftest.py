@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from real_slurm import running_slurm
+
+from tests.emulators.cluster import Cluster
+from tests.real_slurm import running_slurm
 
 settings.register_profile("untimed", deadline=None)  # no test is about time, least of all on a busy machine
 settings.load_profile("untimed")
@@ -31,3 +33,22 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real Slurm for the whole session; the test is skipped where it cannot run."""
     with running_slurm(tmp_path_factory.mktemp("slurm")):
         yield
+
+
+@pytest.fixture
+def cobalt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """An emulated Cobalt machine of four nodes, its commands on PATH; a walltime minute lasts a second."""
+    yield from _cluster(tmp_path, monkeypatch, "cobalt")
+
+
+@pytest.fixture
+def pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """An emulated PBS Pro machine of four nodes, its commands on PATH; a walltime minute lasts a second."""
+    yield from _cluster(tmp_path, monkeypatch, "pbs")
+
+
+def _cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, flavour: str) -> Iterator[Cluster]:
+    cluster = Cluster(folder / flavour, flavour, minute_s=1.0)
+    monkeypatch.setenv("PATH", cluster.path)
+    yield cluster
+    cluster.shut_down()

@@ -1,0 +1,116 @@
+"""How a batch scheduler is asked, what is known of a job in its queue, and the head of a job's script."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
+
+from pipeline.errors import InputError
+
+
+class NoAnswerError(Exception):
+    """The scheduler has not answered what it was asked."""
+
+
+class SilenceError(NoAnswerError):
+    """It did not answer in time; asking it the next question now would only cost as long again."""
+
+
+class ErrorAnswerError(NoAnswerError):
+    """It answered with an error, or in words that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a scheduler's command returned and printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"exit code {self.returncode}: {(self.stderr or self.stdout).strip()}"
+
+
+def ask(command: Sequence[str], timeout_s: float) -> Answer:
+    """Run a scheduler's command.
+
+    Raises SilenceError if it is not done in time (it is killed then, with all it started), and
+    FileNotFoundError if there is no such command.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise SilenceError(f"{command[0]} gave no answer in {timeout_s:g} s") from None
+    return Answer(process.returncode, stdout, stderr)
+
+
+@dataclass
+class QueuedJob:
+    """A job as far as we know it."""
+
+    name: str
+    """Unique. By it the job is known to the scheduler, also where its id never reached us."""
+    folder: Path
+    id: str | None = None
+    state: JobState = JobState.PENDING
+    message: str | None = None
+    exit_code: int | None = None
+    submissions: int = 0
+    """How often it was submitted; all but the first because none was in the queue."""
+    absences: int = 0
+    """How many times in a row the scheduler has answered that there is no such job."""
+
+    @property
+    def script(self) -> Path:
+        return self.folder / f"{self.name}.sh"
+
+    @property
+    def stdout(self) -> Path:
+        return self.folder / f"{self.name}.output"
+
+    @property
+    def stderr(self) -> Path:
+        return self.folder / f"{self.name}.error"
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL_STATES
+
+    def seen(self, state: JobState, message: str | None = None) -> None:
+        """The scheduler has told its state."""
+        self.state, self.message, self.absences = state, message, 0
+
+    def end(self, state: JobState, message: str | None = None, exit_code: int | None = None) -> None:
+        """It is over."""
+        self.state, self.message, self.exit_code = state, message, exit_code
+
+    def status(self) -> JobStatus:
+        """A new object each time, since Parsl's executor writes into what it is given."""
+        return JobStatus(self.state, self.message, self.exit_code, str(self.stdout), str(self.stderr))
+
+
+def directives(tag: str, lines: Sequence[str], options: str) -> str:
+    """The head of a script: our directives and the user's own lines, which must be directives too."""
+    own = options.splitlines()
+    for line in own:
+        if not line.startswith(f"{tag} "):
+            raise InputError(f"scheduler_options: {line!r} is not a line that starts with {tag!r}")
+    return "\n".join([*(f"{tag} {line}" for line in lines), *own])
