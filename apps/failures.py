@@ -19,7 +19,8 @@ from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
-from apps.targets import target_of
+from apps.targets import checkpoint_of, target_of
+from pipeline.artifacts import file_sha256
 from pipeline.errors import InputError, Superseded
 from pipeline.training.rank_processes import RankLost
 
@@ -44,7 +45,8 @@ class Kind(str, Enum):
 
 
 RETRIES = {Kind.LOST: 10, Kind.OUT_OF_MEMORY: 1, Kind.PASSING: 1, Kind.PERMANENT: 0}
-"""How often a task is tried again after failures of each kind. A task that kills its workers must end too."""
+"""How often a task is tried again after failures of each kind. A task that kills its workers must end too.
+But one whose checkpoint goes on takes as many blocks as it needs: its losses are counted from there."""
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -65,12 +67,16 @@ class FailurePolicy:
         self._path = path
         self._failures: Counter[tuple[int, Kind]] = Counter()
         self._losses: Counter[str] = Counter()
+        self._reached: dict[int, str] = {}
+        """By task, the SHA-256 of its checkpoint when it was lost last."""
 
     def __call__(self, error: Exception, task: TaskRecord) -> float:
         """RETRY or GIVE_UP, after `task` failed with `error`."""
         if isinstance(error, PropagatedException):
             return GIVE_UP  # it never ran; what it waited for has failed, and stands in the log
         kind = kind_of(error)
+        if kind is Kind.LOST and self._has_gone_on(task):
+            self._failures[task["id"], kind] = 0
         self._failures[task["id"], kind] += 1
         again = self._failures[task["id"], kind] <= RETRIES[kind]
         self._record(error, task, kind, again)
@@ -80,6 +86,18 @@ class FailurePolicy:
             except Exception:  # Parsl would give the task up; a bad node in use is the lesser evil
                 log.exception("cannot set a node aside")
         return RETRY if again else GIVE_UP
+
+    def _has_gone_on(self, task: TaskRecord) -> bool:
+        """Whether a task's checkpoint is another than when the task was lost before."""
+        checkpoint = checkpoint_of(task["func_name"], task["args"])
+        try:
+            reached = None if checkpoint is None else file_sha256(checkpoint)
+        except OSError:  # there is none yet
+            reached = None
+        before = self._reached.get(task["id"])
+        if reached is not None:
+            self._reached[task["id"]] = reached
+        return reached not in (None, before)
 
     def _record(self, error: Exception, task: TaskRecord, kind: Kind, again: bool) -> None:
         entry = {

@@ -6,6 +6,7 @@ By this the driver knows, without starting a task, whether its result is there a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline import evaluation, reconciliation, synthetic, weights
@@ -27,6 +28,11 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "score_run": evaluation.metrics_target,
 }
 
+CHECKPOINTS: dict[str, Callable[..., Path]] = {
+    "train": lambda run, *others: run.checkpoint_file,
+    "segment_tile": lambda run, tile, *others: run.tile_checkpoint_file(tile),
+}
+"""From which file an app's task goes on after an interruption."""
 
 ELSEWHERE = ("after", "launcher")
 """Keyword arguments that say when and where a task runs, and nothing of what it makes."""
@@ -35,3 +41,8 @@ ELSEWHERE = ("after", "launcher")
 def target_of(app: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target:
     """The target of the app of this name when it is called with these arguments."""
     return TARGETS[app](*args, **{name: value for name, value in kwargs.items() if name not in ELSEWHERE})
+
+
+def checkpoint_of(app: str, args: Sequence[Any]) -> Path | None:
+    """The checkpoint of the app of this name when it is called with these arguments, if it keeps one."""
+    return CHECKPOINTS[app](*args) if app in CHECKPOINTS else None

@@ -8,34 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.geometry import Box, Triple
-
-
-def _as_box(value: object) -> object:
-    return Box.parse(value) if isinstance(value, str) else value
-
-
-BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
-NaturalTriple = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipeline.config_fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
+from pipeline.geometry import Triple
 
 
 class Phantom(Section):
@@ -94,9 +70,9 @@ class Sampling(Section):
     """
 
     radius: PositiveTriple = (24, 24, 24)
-    thresholds: list[Probability] = [
+    thresholds: tuple[Probability, ...] = (
         0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
-    ]  # fmt: skip
+    )  # fmt: skip
     min_segment_voxels: PositiveInt = 10_000
     boundary_distance: Annotated[int, Field(ge=0)] = 0
     """Voxels that a coordinate keeps from other segments, along every axis. Where the labels fill the
@@ -197,10 +173,12 @@ class Evaluation(Section):
 
 
 class Site(Section):
-    """The machine. `name` is a module of site_configs/; `--site` sets it too."""
+    """The machine. `name` is a module of site_configs/, which has defaults of its own for some of these;
+    `--site` sets it too."""
 
     name: str = "local"
     workers: PositiveInt = 2
+    """Tiles at a time on one node, each segmented by a process with `threads_per_worker` threads."""
     threads_per_worker: PositiveInt = 1
     walltime_s: PositiveInt | None = None
     """How long a block of workers may live; then it is ended and, if there is work left, replaced. None: as
@@ -211,6 +189,8 @@ class Site(Section):
     """The project that a batch system charges; else the environment variable FFN_ACCOUNT."""
     queue: str | None = None
     """The batch system's queue, partition or QOS; else the environment variable FFN_QUEUE."""
+    filesystems: str | None = None
+    """Under PBS at ALCF, the file systems that jobs need, such as home:eagle; else FFN_FILESYSTEMS."""
     reservation: str | None = None
     tile_nodes: PositiveInt = 1
     """Nodes of a job that segments tiles; each has `workers` workers."""
@@ -219,7 +199,7 @@ class Site(Section):
     job takes as many nodes as that makes of `training.ranks`."""
     worker_init: str = ""
     """Shell commands at the start of every job, such as `module load ...`."""
-    scheduler_options: list[str] = []
+    scheduler_options: tuple[str, ...] = ()
     """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`."""
     interface: str | None = None
     """The network interface on which nodes reach each other and the driver; None: that of the host names."""

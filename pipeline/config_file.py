@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import RunConfig, Section
+from pipeline.config import RunConfig
+from pipeline.config_fields import Section
 from pipeline.errors import InputError
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import RunConfig, Section
+from pipeline.config import RunConfig
+from pipeline.config_fields import Section
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.identities import with_identities

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 
@@ -23,6 +24,7 @@ HELPERS = (
     "cluster",
     "executors",
     "partitions",
+    "pbs_jobs",
     "preview",
     "providers",
     "slurm_jobs",
@@ -43,30 +45,35 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
     It asks `memoizer` for finished tasks, and `retry_handler` what a failure costs. Raises
     InputError that lists the sites if it is unknown.
     """
-    config: Config = _module(run).parsl_config(run, memoizer, retry_handler)
+    config: Config = _module(run.config).parsl_config(run, memoizer, retry_handler)
     return config
+
+
+def with_defaults(config: RunConfig) -> RunConfig:
+    """`config` with its site's own defaults where it says nothing else, such as one worker a GPU.
+
+    Raises InputError that lists the sites if its site is unknown.
+    """
+    own = getattr(_module(config), "DEFAULTS", {})
+    left_open = {name: value for name, value in own.items() if name not in config.site.model_fields_set}
+    return config.model_copy(update={"site": config.site.model_copy(update=left_open)})
 
 
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that its site needs, and asks for no more than it gives."""
-    module = _module(run)
+    module = _module(run.config)
     if hasattr(module, "check"):
         module.check(run)
 
 
 def rank_launcher(run: Run) -> Launcher:
     """How the run's site starts the ranks of a training, from where the training task runs."""
-    launcher: Launcher = _module(run).rank_launcher(run)
+    launcher: Launcher = _module(run.config).rank_launcher(run)
     return launcher
 
 
-def check_site(name: str) -> None:
-    """Raise InputError unless there is a site of this name."""
+def _module(config: RunConfig) -> ModuleType:
+    name = config.site.name
     if name not in site_names():
         raise InputError(f"unknown site {name!r}; known sites: {', '.join(site_names())}")
-
-
-def _module(run: Run) -> ModuleType:
-    name = run.config.site.name
-    check_site(name)
     return importlib.import_module(f"site_configs.{name}")

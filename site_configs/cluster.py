@@ -16,10 +16,10 @@ from pipeline.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from site_configs.executors import RetryHandler, config, driver_address, executor, gpu_of_each_worker
+from site_configs.executors import RetryHandler, config, driver_address, executor
 
 REPOSITORY = Path(__file__).parents[1]
-VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE"}
+VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
 
 IDLE_S = 30.0
@@ -30,10 +30,11 @@ HEARTBEAT_S = 5
 
 @dataclass(frozen=True)
 class Limit:
-    """The largest job that a queue takes; nodes None: as many as there are."""
+    """The largest job that a queue takes, and the smallest; nodes None: as many as there are."""
 
     nodes: int | None
     walltime_s: int
+    fewest: int = 1
 
 
 def cluster_config(
@@ -43,13 +44,13 @@ def cluster_config(
     training: ExecutionProvider,
     tiles: ExecutionProvider,
     *,
-    gpus: int = 0,
+    accelerators: Sequence[str] = (),
     cpu_affinity: str = "none",
 ) -> Config:
     """Jobs of `training` hold one worker, on their first node, which starts the ranks by a line of its own.
 
-    Those of `tiles` hold `site.workers` workers on every node, which share its `gpus`. What is light runs in
-    the driver.
+    Those of `tiles` hold `site.workers` workers on every node, which have its `accelerators` in turn. What is
+    light runs in the driver.
     """
     site = run.config.site
     address = driver_address(site)
@@ -61,7 +62,7 @@ def cluster_config(
         workers=site.workers,
         address=address,
         cpu_affinity=cpu_affinity,
-        accelerators=gpu_of_each_worker(site.workers, gpus) if gpus else (),
+        accelerators=accelerators,
         heartbeat_s=HEARTBEAT_S,
     )
     return config(run, memoizer, retry_handler, [train, segment], IDLE_S)
@@ -75,6 +76,11 @@ def account(site: Site) -> str | None:
 def queue(site: Site) -> str | None:
     """The queue, partition or QOS to submit to."""
     return site.queue or os.environ.get(VARIABLES["queue"])
+
+
+def filesystems(site: Site) -> str | None:
+    """The file systems without which a job is not to start."""
+    return site.filesystems or os.environ.get(VARIABLES["filesystems"])
 
 
 def ranks_per_node(run: Run, gpus: int | None = None) -> int:
@@ -91,7 +97,12 @@ def training_nodes(run: Run, gpus: int | None = None) -> int:
 def require(run: Run, *names: str) -> None:
     """Raise InputError unless all these settings of `site` are given and a job has the time for a tile."""
     site = run.config.site
-    given = {**site.model_dump(), "account": account(site), "queue": queue(site)}
+    given = {
+        **site.model_dump(),
+        "account": account(site),
+        "queue": queue(site),
+        "filesystems": filesystems(site),
+    }
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)
@@ -104,7 +115,7 @@ def require(run: Run, *names: str) -> None:
 
 
 def check_limits(run: Run, queue_name: str | None, limits: Sequence[Limit], gpus: int | None = None) -> None:
-    """Raise InputError when a job is larger or longer than its queue takes.
+    """Raise InputError when a job is larger, smaller or longer than its queue takes.
 
     Of several limits, in order of size, a job has to keep the first whose nodes suffice for it; where there
     is none, the batch system must say what it thinks.
@@ -118,6 +129,10 @@ def check_limits(run: Run, queue_name: str | None, limits: Sequence[Limit], gpus
         fitting = [limit for limit in limits if limit.nodes is None or nodes <= limit.nodes]
         if not fitting:
             raise InputError(f"{setting} asks for {nodes} nodes; {where} takes up to {limits[-1].nodes}")
+        if nodes < fitting[0].fewest:
+            raise InputError(
+                f"{setting} asks for {nodes} node(s); {where} takes no fewer than {fitting[0].fewest}"
+            )
         if (site.walltime_s or 0) > fitting[0].walltime_s:
             raise InputError(
                 f"site.walltime_s is {site.walltime_s}; {where} takes up to {fitting[0].walltime_s} s for "

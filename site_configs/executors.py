@@ -92,6 +92,12 @@ def driver_address(site: Site) -> str:
         raise InputError(f"site.interface: there is no network interface {site.interface!r} here") from None
 
 
-def gpu_of_each_worker(workers: int, gpus: int) -> list[str]:
-    """The numbers of the GPUs that the workers of a node use, shared out evenly."""
-    return [str(worker * gpus // workers) for worker in range(workers)]
+def shared_out(workers: int, gpus: Sequence[str]) -> list[str]:
+    """The GPU of each worker of a node, in order, as even as can be."""
+    return [gpus[worker * len(gpus) // workers] for worker in range(workers)]
+
+
+def shared_out_cuda(workers: int, gpus: int) -> list[str]:
+    """As `shared_out`, for NVIDIA's: there Parsl divides what it is given by the workers on a GPU."""
+    on_each = max(1, workers // gpus)
+    return [str(int(gpu) * on_each) for gpu in shared_out(workers, [str(gpu) for gpu in range(gpus)])]

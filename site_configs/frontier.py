@@ -15,10 +15,12 @@ from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster
 from site_configs.cluster import Limit
-from site_configs.executors import RetryHandler
+from site_configs.executors import RetryHandler, shared_out
 from site_configs.slurm_jobs import tile_job, training_job
 
 GPUS, CORES = 8, 56
+DEFAULTS = {"workers": GPUS}
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 HOUR = 3600
 QUEUES = {
     # larger jobs are given more time
@@ -41,7 +43,7 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
         retry_handler,
         training_job(run, cluster.training_nodes(run, GPUS), partition=_partition(run)),
         tile_job(run, partition=_partition(run)),
-        gpus=GPUS,
+        accelerators=shared_out(run.config.site.workers, [str(gpu) for gpu in range(GPUS)]),
         cpu_affinity="block",
     )
 

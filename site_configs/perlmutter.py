@@ -15,10 +15,12 @@ from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster
 from site_configs.cluster import Limit
-from site_configs.executors import RetryHandler
+from site_configs.executors import RetryHandler, shared_out_cuda
 from site_configs.slurm_jobs import tile_job, training_job
 
 GPUS, CPUS = 4, 128
+DEFAULTS = {"workers": GPUS}
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 HOUR = 3600
 QUEUES = {
     "debug": [Limit(nodes=8, walltime_s=HOUR // 2)],
@@ -45,7 +47,7 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
         retry_handler,
         training_job(run, cluster.training_nodes(run, GPUS), **gpu_node),
         tile_job(run, **gpu_node),
-        gpus=GPUS,
+        accelerators=shared_out_cuda(run.config.site.workers, GPUS),
         cpu_affinity="block",
     )
 

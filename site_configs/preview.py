@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from parsl.providers.cluster_provider import ClusterProvider
 
 from pipeline.run_folder import Run
 from pipeline.training.launchers import LineLauncher
+from site_configs.providers.batch import BatchProvider
+from site_configs.providers.scheduler import QueuedJob
 
 ANSWER = "Submitted batch job 0\n"
 
@@ -20,7 +23,7 @@ ANSWER = "Submitted batch job 0\n"
 def submit_scripts(run: Run, config: Config) -> dict[str, str]:
     """By executor label, the script of a job; none for executors whose blocks are not batch jobs.
 
-    What is known only when a run starts stands in it by name: PORT, TIME.
+    What is known only when a run starts stands in it by name: PORT, TIME, ID.
     """
     scripts = {}
     for executor in config.executors:
@@ -41,6 +44,11 @@ def _script(executor: Any, provider: Any, run: Run) -> str:
     executor.logconf_path = None
     executor.worker_port = "PORT"
     executor.initialize_scaling()
+    if isinstance(provider, BatchProvider):
+        provider.script_dir = f"{executor.run_dir}/submit_scripts"
+        job = QueuedJob(f"parsl.{executor.label}.block-0.ID", Path(provider.script_dir))
+        script = provider.submit_script(executor._get_launch_command("0"), 1, job.name)
+        return f"{script}\n# submitted by\n# {shlex.join(provider.submit_command(job))}\n"
     with tempfile.TemporaryDirectory() as folder:
         provider.script_dir = folder
         provider.execute_wait = lambda cmd, timeout=None: (0, ANSWER, "")  # no batch system is asked

@@ -26,7 +26,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check as check_machine
-from site_configs import check_site
+from site_configs import with_defaults
 from workflows.command_line import print_error, start
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def full_pipeline(
     """
     console = Console()
     try:
-        settings = load_config(config, [*(overrides or []), *([f"site.name={site}"] if site else [])])
-        check_site(settings.site.name)
+        chosen = [f"site.name={site}"] if site else []
+        settings = with_defaults(load_config(config, [*(overrides or []), *chosen]))
         folder = run_dir or Path("runs") / config.stem
         raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
     except (InputError, Superseded) as error:
@@ -121,7 +121,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     code, job_log = 1, jobs.JobLog(run)
     say = _say(console)
     site = parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
-    jobs.cancel(jobs.leftover_jobs(run), site, say)
+    jobs.cancel_leftovers(run, site, say)
     kernel = parsl.load(site)
     try:
         stages = build(run, call)

@@ -1,23 +1,21 @@
 """The blocks of workers that a run asked its batch system for: kept in `logs/jobs.json`, and cancelled.
 
-A driver that dies can leave jobs in the queue. Their ids are written down, so that status can name them
-and the next attempt can cancel them.
+A driver that dies can leave jobs in the queue. Their ids are written down, so that status can name them;
+the next attempt cancels them.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from parsl.config import Config
 from parsl.executors.base import ParslExecutor
 from parsl.executors.status_handling import BlockProviderExecutor
-from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
-from parsl.providers.base import ExecutionProvider
+from parsl.jobs.states import TERMINAL_STATES, JobState
 
 from pipeline.artifacts import publishing
 from pipeline.errors import InputError, Superseded
@@ -29,7 +27,18 @@ if TYPE_CHECKING:
 LOCAL = "local"
 """What Parsl's LocalProvider calls itself."""
 
-log = logging.getLogger(__name__)
+SCRIPTS = (".sh", ".submit")
+"""Suffixes of the scripts that providers submit."""
+
+
+@runtime_checkable
+class Scheduler(Protocol):
+    """A provider of ours, of a batch system."""
+
+    label: str
+
+    def delete_leftovers(self, names: Collection[str]) -> list[str]:
+        """Delete the user's jobs of these names; returns their ids."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +98,25 @@ def leftover_jobs(run: Run) -> dict[str, list[Job]]:
     return {label: jobs for label, jobs in left.items() if jobs}
 
 
-def cancel(left: Mapping[str, Sequence[Job]], config: Config, say: Callable[[str], object]) -> None:
-    """Cancel jobs of an older attempt through the providers of this one's `config`; `say` is told of each."""
-    executors = {executor.label: executor for executor in config.executors}
-    for label, jobs in left.items():
-        provider = getattr(executors.get(label), "provider", None)
-        for job in jobs:
-            cancelled = provider is not None and provider.label == job.provider and _cancel(job, provider)
-            said = "cancelled" if cancelled else "could not cancel (it may be over)"
-            say(f"{said} {job.provider} job {job.job_id} of {label!r}, left by an older attempt")
+def cancel_leftovers(run: Run, config: Config, say: Callable[[str], object]) -> None:
+    """Cancel the jobs that older attempts left in the queue; `say` is told of each.
 
-
-def _cancel(job: Job, provider: ExecutionProvider) -> bool:
-    # Parsl's providers cancel only jobs that they know, and note the new state with them
-    provider.resources[job.job_id] = {"job_id": job.job_id, "status": JobStatus(JobState.UNKNOWN)}
-    try:
-        return all(provider.cancel([job.job_id]))
-    except Exception as error:  # whatever a batch system's commands may end in; the run can do without
-        log.warning("cannot cancel job %s: %s", job.job_id, error)
-        return False
-    finally:
-        provider.resources.pop(job.job_id, None)
+    A job is known by its name, that of its script: also one whose driver died before it had its id.
+    """
+    schedulers = [
+        s for s in (getattr(e, "provider", None) for e in config.executors) if isinstance(s, Scheduler)
+    ]
+    for job in [job for jobs in leftover_jobs(run).values() for job in jobs]:
+        if job.provider not in {scheduler.label for scheduler in schedulers}:
+            say(f"an older attempt may have left {job.provider} job {job.job_id}: this site cannot cancel it")
+    scripts = run.logs_folder.glob("parsl/*/submit_scripts/*")
+    names = {script.stem for script in scripts if script.suffix in SCRIPTS}
+    for scheduler in schedulers[:1] if names else ():
+        try:
+            for job_id in scheduler.delete_leftovers(names):
+                say(f"cancelled {scheduler.label} job {job_id}, left by an older attempt")
+        except Exception as error:  # whatever a batch system's commands may end in; the run can do without
+            say(f"could not cancel what older attempts may have left in the queue: {error}")
 
 
 def _jobs(executor: ParslExecutor) -> list[Job]:

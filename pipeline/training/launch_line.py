@@ -37,6 +37,11 @@ class LaunchLine:
     ranks_per_node: int
     rank_variables: Sequence[str]
     interface: str | None
+    gpus: Sequence[str] = ()
+
+    def gpu_of(self, rank: int) -> dict[str, str]:
+        """The environment variable that tells a rank its GPU, if the line does not bind it."""
+        return {"CUDA_VISIBLE_DEVICES": self.gpus[rank % self.ranks_per_node]} if self.gpus else {}
 
 
 def run_line(line: LaunchLine, run_folder: Path) -> None:
@@ -48,7 +53,8 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
     _clear(logs)
     address = address_of(line.interface)
     with rendezvous(line.ranks, line.ranks_per_node, address, line.interface) as meetings, _door() as port:
-        Launch(meetings, line.rank_variables, address, port).save(launch_file(run_folder))
+        environments = [{**meeting, **line.gpu_of(rank)} for rank, meeting in enumerate(meetings)]
+        Launch(environments, line.rank_variables, address, port).save(launch_file(run_folder))
         status = _run(line, logs / "launch.log")
     if status:
         raise _failure(status, line.ranks, logs)

@@ -57,8 +57,8 @@ class LineLauncher(ABC):
     threads_per_rank: int
     options: tuple[str, ...] = ()
     """More options of the command, such as those that bind ranks to cores and GPUs."""
-    environment: tuple[tuple[str, str], ...] = ()
-    """Environment variables that every rank gets: (name, value)."""
+    gpus: tuple[str, ...] = ()
+    """The GPU of each rank of a node, in order, where the command does not bind them (CUDA's numbers)."""
     interface: str | None = None
     """The network interface on which the nodes reach each other; None: the one of their host names."""
 
@@ -87,11 +87,12 @@ class LineLauncher(ABC):
     def run(self, run_folder: Path) -> None:
         line = LaunchLine(
             self.command_of(run_folder),
-            {"OMP_NUM_THREADS": str(self.threads_per_rank), **dict(self.environment)},
+            {"OMP_NUM_THREADS": str(self.threads_per_rank)},
             self.ranks,
             self.ranks_per_node,
             self.rank_variables,
             self.interface,
+            self.gpus,
         )
         run_line(line, run_folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,7 +37,8 @@ def train_rank(job: TrainingJob) -> None:
     """Train to the job's last step, as the rank that the environment says."""
     training = job.run.config.training
     tf.config.threading.set_intra_op_parallelism_threads(training.threads_per_rank)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # a site may allow more operations at a time, which changes no result
+    tf.config.threading.set_inter_op_parallelism_threads(int(os.environ.get("TF_NUM_INTEROP_THREADS", "1")))
     tf.config.experimental.enable_op_determinism()
     # TensorFlow 2.18's remapper gives up on this graph, with an error message on every start
     tf.config.optimizer.set_experimental_options({"remapping": False})

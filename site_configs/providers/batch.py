@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from parsl.jobs.states import JobState, JobStatus
@@ -33,9 +33,9 @@ class BatchProvider(ClusterProvider):
     attempts = 3
     """How often a refused submission, or a cancellation without answer, is tried."""
     retry_pause_s = 5.0
-    polling_interval_s = 30
     absences_allowed = 3
     """That many answers in a row without the job make it gone."""
+    poll_s: int
     cores_per_node: int | None = None
     mem_per_node: float | None = None
     worker_init: str
@@ -58,6 +58,10 @@ class BatchProvider(ClusterProvider):
         """Ids of all jobs of this name, oldest first. Raises NoAnswerError."""
 
     @abstractmethod
+    def _names(self) -> dict[str, str]:
+        """The name of each of the user's jobs that are not over, by its id. Raises NoAnswerError."""
+
+    @abstractmethod
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
         """Bring jobs that have an id up to date, as far as the scheduler answers. Raises SilenceError."""
 
@@ -68,7 +72,7 @@ class BatchProvider(ClusterProvider):
     @property
     def status_polling_interval(self) -> int:
         """Seconds between two calls of `status`."""
-        return self.polling_interval_s
+        return self.poll_s
 
     @property
     def max_blocks(self) -> int:
@@ -209,17 +213,15 @@ class BatchProvider(ClusterProvider):
         if answer.returncode != 0 and not self._is_gone(answer):
             raise ErrorAnswerError(f"qdel {job_id}: {answer}")
 
-    def delete_leftovers(self, folder: Path) -> list[str]:
-        """Delete what a driver that was killed has left in the queue; returns the ids.
+    def delete_leftovers(self, names: Collection[str]) -> list[str]:
+        """Delete the jobs of these names, which a driver that was killed left in the queue; returns ids.
 
-        `folder` is the script_dir of that driver: its scripts bear the names of its jobs. Raises
-        NoAnswerError.
+        Raises NoAnswerError.
         """
-        names = [script.stem for script in sorted(folder.glob("*.sh"))]
-        ids = [i for name in names for i in self._ids_of(QueuedJob(name, folder), also_ended=False)]
-        for job_id in ids:
+        left = [job_id for job_id, name in self._names().items() if name in names]
+        for job_id in left:
             self._delete(job_id)
-        return ids
+        return left
 
     def _status(self) -> None:
         """Parsl's own way to ask for everything at once; `status` takes its place."""

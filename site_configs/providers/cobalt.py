@@ -60,6 +60,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         parallelism: float = 1,
         walltime: str = "00:20:00",
         cmd_timeout: int = 60,
+        poll_s: int = 30,
         label: str = "cobalt",
     ) -> None:
         super().__init__(
@@ -71,6 +72,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         self.attrs = attrs
         self.scheduler_options = scheduler_options
         self.worker_init = worker_init
+        self.poll_s = poll_s
 
     def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
         """The script: Cobalt reads the `#COBALT` lines only directly after `#!`."""
@@ -98,6 +100,9 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         # lines, and may not live to do so; Cobalt writes the other when the job starts.
         logged = re.search(r"^(?:Jobid: |COBALT_JOBID=)(\d+)$", read(cobaltlog(job)), re.MULTILINE)
         return [logged.group(1)] if logged else []
+
+    def _names(self) -> dict[str, str]:
+        return {job_id: name for job_id, (_, name) in self._queue().items()}
 
     def _queue(self) -> dict[str, tuple[str, str]]:
         """State and name of each of the user's jobs by its id. Raises NoAnswerError."""

@@ -6,6 +6,7 @@ missing for finished; a job that failed or ran out of walltime is COMPLETED to i
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import re
@@ -64,12 +65,14 @@ class PbsProvider(BatchProvider, PBSProProvider):
         parallelism: float = 1,
         walltime: str = "00:20:00",
         cmd_timeout: int = 60,
+        poll_s: int = 30,
     ) -> None:
         super().__init__(
             account, queue, scheduler_options, select_options, worker_init, nodes_per_block, cpus_per_node,
             init_blocks, min_blocks, max_blocks, parallelism, launcher, walltime, cmd_timeout,
         )  # fmt: skip
         self.filesystems = filesystems
+        self.poll_s = poll_s
 
     def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
         """The script; it starts in the folder where it was submitted, as under Cobalt."""
@@ -103,6 +106,16 @@ class PbsProvider(BatchProvider, PBSProProvider):
         if answer.returncode != 0:
             raise ErrorAnswerError(f"qselect: {answer}")
         return sorted(answer.stdout.split(), key=lambda full_id: int(full_id.split(".")[0]))
+
+    def _names(self) -> dict[str, str]:
+        answer = ask(["qselect", "-u", getpass.getuser()], self.cmd_timeout)
+        if answer.returncode != 0:
+            raise ErrorAnswerError(f"qselect: {answer}")
+        told = {
+            job_id: ask(["qstat", "-f", "-F", "json", job_id], self.cmd_timeout)
+            for job_id in answer.stdout.split()
+        }
+        return {job_id: attribute(said.stdout, "Job_Name") or "" for job_id, said in told.items()}
 
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
         for job in jobs:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from parsl.jobs.states import JobState, JobStatus
 from parsl.providers import SlurmProvider as ParslSlurmProvider
+
+from site_configs.providers.scheduler import NoAnswerError
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +140,21 @@ class SlurmProvider(ParslSlurmProvider):
                 job_ids = found[1].split()
                 answer = (0, f"Submitted batch job {job_ids[0]}\n", "") if job_ids else self._ask(cmd)
         return answer
+
+    def delete_leftovers(self, names: Collection[str]) -> list[str]:
+        """Delete the jobs of these names, which a driver that was killed left in the queue; returns ids.
+
+        Raises NoAnswerError.
+        """
+        code, output, error = self._ask("squeue --me --noheader --format='%i %j'")
+        if code != 0:
+            raise NoAnswerError(f"squeue: {error.strip()}")
+        jobs = dict(line.split(maxsplit=1) for line in output.splitlines())
+        left = [job_id for job_id, name in jobs.items() if name.strip() in names]
+        code, _, error = self._ask(f"scancel {' '.join(left)}") if left else (0, "", "")
+        if code != 0:
+            raise NoAnswerError(f"scancel: {error.strip()}")
+        return left
 
     def _write_submit_script(
         self, template: str, script_filename: str, job_name: str, configs: dict[str, Any]

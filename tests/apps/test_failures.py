@@ -19,6 +19,7 @@ from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from apps.failures import GIVE_UP, RETRY, FailurePolicy, Kind, kind_of, to_hold
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
+from pipeline.geometry import Box, Tile
 from pipeline.run_folder import Run
 from pipeline.training.rank_processes import RankError, RankLost
 from site_configs import parsl_config
@@ -65,6 +66,20 @@ def test_losses_cost_nothing_beside_a_failure_of_the_tasks_own_and_do_not_go_on_
     assert len(lines) == 15
     assert lines[-1]["error"] == "InputError: wrong"
     assert (lines[-1]["kind"], lines[-1]["tried_again"]) == ("permanent", False)
+
+
+def test_losses_of_a_tile_are_counted_from_where_its_checkpoint_went_on(tmp_path: Path) -> None:
+    """A tile that takes many blocks is not given up; one that stays where it is, is."""
+    run = Run(tmp_path, RunConfig())
+    tile = Tile(0, Box.parse("0:64,0:64,0:64"), Box.parse("0:64,0:64,0:64"))
+    checkpoint = run.tile_checkpoint_file(tile)
+    checkpoint.parent.mkdir()
+    policy, lost = FailurePolicy(tmp_path / "failures.jsonl"), ManagerLost(b"m", "host")
+    task: TaskRecord = {**record(1), "func_name": "segment_tile", "args": (run, tile)}
+    for block in range(30):
+        checkpoint.write_text(f"{block} objects")
+        assert policy(lost, task) == RETRY
+    assert [policy(lost, task) for _ in range(10)] == [RETRY] * 9 + [GIVE_UP]
 
 
 def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:

@@ -166,14 +166,15 @@ def shown_state(job: Job) -> str:
 
 
 def qselect(system: System, argv: list[str]) -> Answer:
-    """The ids of the jobs with a name; finished ones only with -x. None is an empty answer, not an error."""
+    """Ids of jobs by name and user; finished ones only with -x. None is an empty answer, not an error."""
     parser = argparse.ArgumentParser("qselect")
     parser.add_argument("-x", action="store_true")
-    parser.add_argument("-N", required=True)
+    parser.add_argument("-N")
     parser.add_argument("-u")
     asked = parser.parse_args(argv)
     with system.transaction() as state:
-        named = [job for job in state.jobs.values() if job.name == asked.N]
+        users = [job for job in state.jobs.values() if asked.u in (None, job.user)]
+        named = [job for job in users if asked.N in (None, job.name)]
         seen = [job for job in named if not job.hidden_for]
         for job in named:
             job.hidden_for = max(0, job.hidden_for - 1)

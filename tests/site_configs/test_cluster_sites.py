@@ -14,7 +14,7 @@ import site_configs
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from site_configs.executors import gpu_of_each_worker
+from site_configs.executors import shared_out, shared_out_cuda
 from site_configs.preview import launch_line, submit_scripts
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,15 +23,18 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 COMPLETE: dict[str, dict[str, Any]] = {
     "slurm": {"queue": "debug", "ranks_per_node": 2, "tile_nodes": 4, "scheduler_options": ["--mem=0"]},
-    "perlmutter": {"account": "m1234", "queue": "regular", "workers": 4, "worker_init": "module load python"},
-    "frontier": {"account": "abc123", "tile_nodes": 2, "workers": 8, "reservation": "brain"},
+    "perlmutter": {"account": "m1234", "queue": "regular", "worker_init": "module load python"},
+    "frontier": {"account": "abc123", "tile_nodes": 2, "reservation": "brain"},
+    "polaris": {"account": "EM", "queue": "debug-scaling", "filesystems": "home:eagle", "tile_nodes": 4},
+    "aurora": {"account": "EM", "queue": "prod", "filesystems": "home:flare", "scheduler_options": ["-m e"]},
+    "theta": {"account": "EM", "queue": "default", "worker_init": "module load miniconda-3"},
 }
 
 
 def run_on(name: str, ranks: int = 8, **site: Any) -> Run:
     settings = {"name": name, "walltime_s": 3600, "interface": "lo", **COMPLETE[name], **site}
     config = {"site": settings, "training": {"ranks": ranks, "threads_per_rank": 2}}
-    return Run(Path("/scratch/run"), RunConfig.model_validate(config))
+    return Run(Path("/scratch/run"), site_configs.with_defaults(RunConfig.model_validate(config)))
 
 
 def preview(run: Run) -> str:
@@ -47,7 +50,7 @@ def preview(run: Run) -> str:
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FFN_ACCOUNT", "FFN_QUEUE", "FFN_ATTEMPT"):
+    for name in ("FFN_ACCOUNT", "FFN_QUEUE", "FFN_FILESYSTEMS", "FFN_ATTEMPT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -74,6 +77,12 @@ def test_a_complete_run_is_accepted(name: str) -> None:
         ("perlmutter", "account", r"site perlmutter needs site.account \(or FFN_ACCOUNT\):"),
         ("perlmutter", "queue", r"site perlmutter needs site.queue \(or FFN_QUEUE\):"),
         ("frontier", "account", r"site frontier needs site.account \(or FFN_ACCOUNT\):"),
+        ("polaris", "account", r"site polaris needs site.account \(or FFN_ACCOUNT\):"),
+        ("polaris", "filesystems", r"site polaris needs site.filesystems \(or FFN_FILESYSTEMS\):"),
+        ("aurora", "queue", r"site aurora needs site.queue \(or FFN_QUEUE\):"),
+        ("aurora", "walltime_s", "site aurora needs site.walltime_s:"),
+        ("theta", "account", r"site theta needs site.account \(or FFN_ACCOUNT\):"),
+        ("theta", "queue", r"site theta needs site.queue \(or FFN_QUEUE\):"),
     ],
 )
 def test_what_is_missing_is_asked_for_by_name(name: str, without: str, named: str) -> None:
@@ -98,6 +107,25 @@ def test_account_and_queue_may_come_from_the_environment(monkeypatch: pytest.Mon
         ("frontier", 8, {"walltime_s": 7201}, "walltime_s is 7201; .*'batch'.* up to 7200 s for 2 node"),
         ("frontier", 8, {"queue": "extended", "tile_nodes": 65}, "asks for 65 nodes; .*'extended'"),
         ("slurm", 8, {"walltime_s": 600}, "no job would start a tile"),
+        (
+            "polaris",
+            8,
+            {"queue": "debug", "tile_nodes": 3},
+            "asks for 3 nodes; .*'debug' of polaris takes up to 2",
+        ),
+        ("polaris", 8, {"queue": "prod", "tile_nodes": 12}, "asks for 2 node.*'prod'.* no fewer than 10"),
+        ("polaris", 8, {"walltime_s": 3601}, "walltime_s is 3601; .*'debug-scaling'.* up to 3600 s"),
+        ("aurora", 24, {"queue": "debug", "tile_nodes": 3}, "asks for 3 nodes; .*'debug' of aurora"),
+        ("aurora", 24, {"walltime_s": 7 * 3600}, "walltime_s is 25200; .*'prod'.* up to 21600 s for 1 node"),
+        ("aurora", 13, {"ranks_per_node": 13}, "a node of aurora has 12 GPU tiles"),
+        (
+            "theta",
+            8,
+            {"queue": "debug-cache-quad", "tile_nodes": 9},
+            "asks for 9 nodes; .*'debug-cache-quad'",
+        ),
+        ("theta", 128, {"walltime_s": 4 * 3600}, "walltime_s is 14400; .*'default'.* up to 10800 s"),
+        ("theta", 200, {"ranks_per_node": 200}, "is 400; a node of theta has 256 hardware threads"),
     ],
 )
 def test_a_job_too_large_for_its_queue_is_refused(
@@ -111,7 +139,26 @@ def test_larger_jobs_on_frontier_may_run_longer() -> None:
     site_configs.check(run_on("frontier", 92 * 8, tile_nodes=92, walltime_s=6 * 3600))
 
 
+def test_the_limits_of_a_queue_do_not_hold_for_a_reservation() -> None:
+    run = run_on("theta", queue="debug-cache-quad", tile_nodes=9, reservation="R.brain")
+    site_configs.check(run)
+    assert "#COBALT -q R.brain" in preview(run).splitlines()
+
+
+def test_a_site_has_defaults_which_the_run_file_can_change() -> None:
+    assert run_on("aurora").config.site.workers == 12
+    assert run_on("aurora", workers=6).config.site.workers == 6
+    assert run_on("theta").config.site.threads_per_worker == 2
+
+
 def test_workers_share_the_gpus_of_a_node_evenly() -> None:
-    assert gpu_of_each_worker(4, 4) == ["0", "1", "2", "3"]
-    assert gpu_of_each_worker(8, 4) == ["0", "0", "1", "1", "2", "2", "3", "3"]
-    assert gpu_of_each_worker(2, 8) == ["0", "4"]
+    assert shared_out(2, ["0", "1", "2", "3"]) == ["0", "2"]
+    assert shared_out(6, ["0.0", "0.1", "1.0"]) == ["0.0", "0.0", "0.1", "0.1", "1.0", "1.0"]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 6, 8, 12, 13])
+def test_workers_share_nvidias_gpus_evenly_after_parsl_has_divided(workers: int) -> None:
+    """Parsl 2026.10, process_worker_pool: a worker's GPU is its accelerator // (workers // GPUs)."""
+    per_gpu = workers // 4
+    used = [int(given) // per_gpu if per_gpu else int(given) for given in shared_out_cuda(workers, 4)]
+    assert used == [int(gpu) for gpu in shared_out(workers, ["0", "1", "2", "3"])]

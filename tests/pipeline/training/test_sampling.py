@@ -40,7 +40,7 @@ def test_partition_equals_counting_voxel_by_voxel(
     labels = blobs((9, 8, 7), segments, seed)
     sampling = Sampling(
         radius=radius,
-        thresholds=[0.11, 0.33, 0.57, 0.83],
+        thresholds=(0.11, 0.33, 0.57, 0.83),
         min_segment_voxels=40,
         boundary_distance=distance,
     )
@@ -61,7 +61,7 @@ def test_every_occurring_class_is_drawn_equally_often(segments: int, seed: int, 
     box = Box.of_shape((20, 18, 22), start=(100, 200, 300))
     radius = (3, 4, 5)
     labels = blobs(box.shape, segments, seed)
-    sampling = Sampling(radius=(3, 3, 3), thresholds=[0.3, 0.5, 0.7], min_segment_voxels=1, coordinates=count)
+    sampling = Sampling(radius=(3, 3, 3), thresholds=(0.3, 0.5, 0.7), min_segment_voxels=1, coordinates=count)
     inner = box.grow((-3, -4, -5))
     classes = partition(labels, sampling)
     occurring = set(classes[inner.slices(box.start)].ravel().tolist()) - {EXCLUDED}
@@ -79,7 +79,7 @@ def test_every_occurring_class_is_drawn_equally_often(segments: int, seed: int, 
 
 def test_a_small_class_repeats_its_voxels_evenly() -> None:
     labels = np.full((9, 9, 9), 5, np.uint32)
-    sampling = Sampling(radius=(1, 1, 1), thresholds=[0.5], min_segment_voxels=1, coordinates=27 * 4 + 5)
+    sampling = Sampling(radius=(1, 1, 1), thresholds=(0.5,), min_segment_voxels=1, coordinates=27 * 4 + 5)
     drawn = draw_coordinates(labels, Box.of_shape((9, 9, 9)), (3, 3, 3), sampling, seed=3)
     _, counts = np.unique(drawn, axis=0, return_counts=True)
     assert len(counts) == 27

@@ -67,7 +67,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
         provider = PbsProvider(
             launcher=launcher, account="EM", filesystems="home", nodes_per_block=2, worker_init=path
         )
-    provider.polling_interval_s = 1
+    provider.poll_s = 1
     machine = Machine(cluster, provider, tmp_path / "parsl")
     yield machine
     machine.kernel.cleanup()
