@@ -148,6 +148,11 @@ class Cluster:
         _kill_tree(job.supervisor)
         self.system.start_jobs()
 
+    def expire(self, job_id: str) -> None:
+        """The walltime of a running job is over."""
+        with self.system.transaction() as state:
+            state.jobs[int(job_id.split(".")[0])].end_by = "walltime"
+
     def lose_node(self, node: str) -> None:
         """A node goes down, and what ran on it is killed; under PBS that may be a job's script."""
         with self.system.transaction() as state:

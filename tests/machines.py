@@ -1,0 +1,83 @@
+"""Machines with a batch system, as a test sees them: the emulated ones and the real Slurm."""
+
+from __future__ import annotations
+
+import subprocess
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from tests.emulators.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job that is not over."""
+
+    id: str
+    name: str
+    is_running: bool
+
+
+class Machine(ABC):
+    """Four nodes, and what befalls their jobs. `site` is the name by which a run asks for them."""
+
+    site: str
+    needs: tuple[str, ...] = ()
+    """Options that a run must be given on this machine."""
+
+    @abstractmethod
+    def queue(self) -> list[QueuedJob]:
+        """The jobs that are not over."""
+
+    @abstractmethod
+    def cancel(self, job_id: str) -> None:
+        """Delete a job, as its user does."""
+
+    @abstractmethod
+    def expire(self, job_id: str) -> None:
+        """Let a running job reach its walltime."""
+
+    def running(self, executor: str) -> list[str]:
+        """Ids of the running jobs of an executor."""
+        return [job.id for job in self.queue() if job.is_running and f"parsl.{executor}." in job.name]
+
+
+class Emulated(Machine):
+    """A machine under the emulated Cobalt or PBS."""
+
+    def __init__(self, site: str, cluster: Cluster, queue: str) -> None:
+        self.site = site
+        self.cluster = cluster
+        settings = {"account": "EM", "queue": queue}
+        if cluster.system.peek().flavour == "pbs":
+            settings["filesystems"] = "home"
+        self.needs = tuple(
+            word for name, value in settings.items() for word in ("--set", f"site.{name}={value}")
+        )
+
+    def queue(self) -> list[QueuedJob]:
+        jobs = [job for job in self.cluster.jobs() if job.state != "done"]
+        return [QueuedJob(str(job.id), job.name, job.state == "running") for job in jobs]
+
+    def cancel(self, job_id: str) -> None:
+        self.cluster.run("qdel", job_id)
+
+    def expire(self, job_id: str) -> None:
+        self.cluster.expire(job_id)
+
+
+class Slurm(Machine):
+    """The real Slurm of `real_slurm`. Its walltimes are whole minutes, and it looks at them now and then."""
+
+    site = "slurm"
+
+    def queue(self) -> list[QueuedJob]:
+        command = ["squeue", "--noheader", "--states=PENDING,RUNNING", "--format=%i %j %T"]
+        rows = [line.split() for line in subprocess.check_output(command, text=True).splitlines()]
+        return [QueuedJob(job_id, name, state == "RUNNING") for job_id, name, state in rows]
+
+    def cancel(self, job_id: str) -> None:
+        subprocess.run(["scancel", job_id], check=True)
+
+    def expire(self, job_id: str) -> None:
+        subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)

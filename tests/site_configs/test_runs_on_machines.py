@@ -1,0 +1,128 @@
+"""The whole workflow on machines with a batch system: the bytes of a run on this one, whatever happens.
+
+Training is on 2 nodes x 2 ranks, tiles on 4 nodes; Theta, Polaris and Aurora are emulated, Slurm is real.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from small_run import SmallRun
+
+from tests.machines import Emulated, Machine, Slurm
+
+pytest.importorskip("horovod", reason="Horovod is not installed")
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "training.ranks": 4,
+    "training.fovs": 1600,
+    "training.checkpoint_every_steps": 10,
+    "inference.deltas": "[4,4,4]",
+    "inference.checkpoint_every_s": 1,
+}
+PLACES = {
+    "site.workers": 1,
+    "site.ranks_per_node": 2,
+    "site.tile_nodes": 4,
+    "site.walltime_s": 3600,
+    "site.interface": "lo",
+    "site.poll_s": 1,
+}
+QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
+
+
+def options(settings: dict[str, object]) -> list[str]:
+    return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+
+@pytest.fixture(params=["theta", "polaris", "aurora", "slurm"])
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    if request.param == "slurm":
+        request.getfixturevalue("slurm")
+        yield Slurm()
+    else:
+        cluster = request.getfixturevalue("cobalt" if request.param == "theta" else "pbs")
+        cluster.change(minute_s=60.0)
+        yield Emulated(request.param, cluster, QUEUES[request.param])
+
+
+@pytest.fixture
+def run(machine: Machine, tmp_path: Path) -> Iterator[SmallRun]:
+    run = SmallRun(tmp_path / "home", ["--site", machine.site, *machine.needs, *options(SMALL | PLACES)])
+    yield run
+    run.end()
+
+
+@pytest.fixture(scope="module")
+def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the same run makes on this machine, undisturbed."""
+    run = SmallRun(tmp_path_factory.mktemp("local"), options(SMALL))
+    assert run.finish() == 0, run.tail()
+    return run.results()
+
+
+def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
+    machine: Machine, run: SmallRun, local_results: dict[str, str]
+) -> None:
+    """Both are replaced by the one command. A rank that is lost costs the steps since its checkpoint."""
+    driver = run.start()
+    wait_until(lambda: run.training_lines() >= 3, run)
+    (training,) = machine.running("train")
+    machine.expire(training)
+    wait_until(lambda: set(machine.running("train")) - {training}, run)
+    wait_until(lambda: run.files("tiles/*.checkpoint.h5"), run)
+    (tiles,) = machine.running("tiles")
+    machine.cancel(tiles)
+    assert driver.wait(timeout=400) == 0, run.tail()
+    assert run.results() == local_results
+    failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
+    assert failures
+    assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
+    wait_until(lambda: not machine.queue(), run)
+
+
+def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
+    driver = run.start()
+    wait_until(lambda: run.training_lines() >= 1, run)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_until(lambda: not machine.queue(), run, patience_s=60)
+
+
+def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine, run: SmallRun) -> None:
+    assert run.finish("--set", "site.worker_init=echo no such module >&2; exit 3") == 1
+    assert "the last 3 blocks" in run.output()
+    assert "no such module" in run.output()
+    assert machine.queue() == []
+
+
+def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_next(
+    machine: Machine, run: SmallRun
+) -> None:
+    if not isinstance(machine, Emulated):
+        pytest.skip("the emulated queues can be stopped; Slurm's provider is tested with its own")
+    machine.cluster.stop()
+    driver = run.start()
+    wait_until(machine.queue, run)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    (left,) = machine.queue()
+    second = run.start()
+    wait_until(lambda: left.id not in {job.id for job in machine.queue()}, run)
+    wait_until(machine.queue, run)
+    second.send_signal(signal.SIGINT)
+    second.wait()
+    assert machine.queue() == []
+    assert f"job {left.id}" in run.output()
+
+
+def wait_until(condition: Callable[[], object], run: SmallRun, patience_s: float = 200) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain:\n{run.tail()}"
+        time.sleep(0.2)
