@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
+import psutil
 
 from tests.emulators.cluster import Cluster
 
@@ -37,6 +40,10 @@ class Machine(ABC):
     def expire(self, job_id: str) -> None:
         """Let a running job reach its walltime."""
 
+    @abstractmethod
+    def silence(self, seconds: float) -> None:
+        """From now on, for so long, the batch system answers nothing."""
+
     def running(self, executor: str) -> list[str]:
         """Ids of the running jobs of an executor."""
         return [job.id for job in self.queue() if job.is_running and f"parsl.{executor}." in job.name]
@@ -65,6 +72,9 @@ class Emulated(Machine):
     def expire(self, job_id: str) -> None:
         self.cluster.expire(job_id)
 
+    def silence(self, seconds: float) -> None:
+        self.cluster.silence(seconds)
+
 
 class Slurm(Machine):
     """The real Slurm of `real_slurm`. Its walltimes are whole minutes, and it looks at them now and then."""
@@ -81,3 +91,8 @@ class Slurm(Machine):
 
     def expire(self, job_id: str) -> None:
         subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)
+
+    def silence(self, seconds: float) -> None:
+        (controller,) = [p for p in psutil.process_iter() if p.name() == "slurmctld"]
+        controller.suspend()
+        threading.Timer(seconds, controller.resume).start()

@@ -33,6 +33,7 @@ PLACES = {
     "site.interface": "lo",
     "site.poll_s": 1,
 }
+SILENCE_S = 30.0
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
 
 
@@ -84,6 +85,19 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     assert failures
     assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
     wait_until(lambda: not machine.queue(), run)
+
+
+def test_a_silent_scheduler_loses_no_work_and_nothing_is_submitted_twice(
+    machine: Machine, run: SmallRun, local_results: dict[str, str]
+) -> None:
+    """Training ends and tiles begin while it is silent; every script becomes one job."""
+    driver = run.start()
+    wait_until(lambda: run.training_lines() >= 1, run)
+    machine.silence(SILENCE_S)
+    assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
+    assert run.results() == local_results
+    assert not (run.folder / "logs" / "failures.jsonl").exists()
+    assert len(run.files("logs/parsl/*/submit_scripts/*.s[hu]*")) == 2
 
 
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
