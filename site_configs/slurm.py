@@ -16,6 +16,8 @@ from site_configs.executors import RetryHandler
 from site_configs.partitions import limits_of
 from site_configs.slurm_jobs import tile_job, training_job
 
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
+
 
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and its partition takes such jobs."""
