@@ -51,7 +51,7 @@ class JobEnvironment:
             found = self._environment
         except InputError as error:
             mend = (
-                "set site.worker_init so that it holds without your login's settings"
+                "mend site.worker_init; jobs need not have the settings of your login"
                 if self._has_jobs
                 else "install it as scripts/install.sh does"
             )

@@ -61,7 +61,7 @@ def launcher(run: Run) -> Finding:
 
 def answer(run: Run, limit_s: float) -> Finding:
     """Whether the scheduler answers in `limit_s` seconds."""
-    query = _query(site_configs.commands(run))
+    query = cheap_query(site_configs.commands(run))
     if query is None:
         return skip(NO_SCHEDULER)
     try:
@@ -75,8 +75,8 @@ def answer(run: Run, limit_s: float) -> Finding:
     return ok(f"{query[0]} answers")
 
 
-def _query(known: Sequence[str]) -> list[str] | None:
-    """A command line that costs a scheduler little, of the commands that a site has."""
+def cheap_query(known: Sequence[str]) -> list[str] | None:
+    """A command line that costs a scheduler little, of the commands `known` on a site; None: it has none."""
     if "squeue" in known:
         return ["squeue", "--me", "--noheader"]
     if "qselect" in known:
