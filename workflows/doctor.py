@@ -55,8 +55,9 @@ def doctor(
 ) -> None:
     """Check whether a run can work on a machine, before a job is queued.
 
-    One line a check: ok, warn, FAIL with what mends it, or skip. The exit code is 1 if one failed. No job is
-    submitted, and nothing stays on the disk.
+    One line a check: ok, warn, FAIL with what mends it, or skip.
+    The exit code is 1 if one failed.
+    No job is submitted, and nothing stays on the disk.
     """
     try:
         run, loaded = _load(config, all_overrides(overrides, site), run_folder(run_dir, config))

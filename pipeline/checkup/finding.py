@@ -25,19 +25,19 @@ Check: TypeAlias = Callable[[], Finding]
 
 
 def ok(found: str) -> Finding:
-    return Finding(OK, found)
+    return _in_one_line(OK, found)
 
 
 def warn(found: str, mend: str) -> Finding:
-    return Finding(WARN, f"{found}; {mend}")
+    return _in_one_line(WARN, f"{found}; {mend}")
 
 
 def fail(found: str, mend: str) -> Finding:
-    return Finding(FAIL, f"{found}; {mend}")
+    return _in_one_line(FAIL, f"{found}; {mend}")
 
 
 def skip(reason: str) -> Finding:
-    return Finding(SKIP, reason)
+    return _in_one_line(SKIP, reason)
 
 
 def examine(check: Check) -> Finding:
@@ -50,5 +50,10 @@ def examine(check: Check) -> Finding:
 
 def failed(error: Exception) -> Finding:
     """A failure in an error's words; an InputError's say already what is expected."""
-    text = " ".join(str(error).split())
-    return Finding(FAIL, text if isinstance(error, InputError) else f"{type(error).__name__}: {text}")
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    return _in_one_line(FAIL, f"{kind}{error}")
+
+
+def _in_one_line(state: str, text: str) -> Finding:
+    """What libraries and schedulers say may have several."""
+    return Finding(state, " ".join(text.split()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.checkup import Finding, examine
+from pipeline.checkup import Finding, examine, fail
 from pipeline.errors import InputError
 
 
@@ -18,3 +18,7 @@ def test_an_input_error_speaks_for_itself() -> None:
         raise InputError("site.account is missing")
 
     assert examine(check) == Finding("FAIL", "site.account is missing")
+
+
+def test_what_a_program_said_in_several_lines_is_one() -> None:
+    assert fail("squeue: error:\nno address\n", "wait") == Finding("FAIL", "squeue: error: no address ; wait")

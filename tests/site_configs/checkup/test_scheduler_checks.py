@@ -72,10 +72,10 @@ def test_a_scheduler_that_does_not_answer_fails_at_the_limit(bin_folder: Path) -
 
 
 def test_a_scheduler_that_answers_with_an_error_is_quoted(bin_folder: Path) -> None:
-    stand_in(bin_folder, "squeue", "echo 'slurm_load_jobs error: Zero Bytes' >&2; exit 1")
+    stand_in(bin_folder, "squeue", "echo 'error: Zero Bytes' >&2; echo 'fatal: gone' >&2; exit 1")
     finding = scheduler.answer(run_on("slurm"), limit_s=20)
     assert finding.state == "FAIL"
-    assert "squeue: exit code 1: slurm_load_jobs error: Zero Bytes; " in finding.text
+    assert "squeue: exit code 1: error: Zero Bytes fatal: gone; " in finding.text
 
 
 @pytest.mark.usefixtures("cobalt")
