@@ -162,7 +162,7 @@ def _check_tiles(run: Run) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    existing = _existing(folder)
+    existing = existing_part(folder)
     if not existing.is_dir():
         raise InputError(f"run folder {folder}: {existing} is a file, not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -170,7 +170,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _check_room(run: Run) -> None:
-    needed, free = _bytes_on_disk(run), shutil.disk_usage(_existing(run.folder)).free
+    needed, free = _bytes_on_disk(run), shutil.disk_usage(existing_part(run.folder)).free
     if needed > free:
         raise InputError(
             f"run folder {run.folder}: about {needed / 1e9:.1f} GB are needed on this disk, "
@@ -178,7 +178,7 @@ def _check_room(run: Run) -> None:
         )
 
 
-def _existing(folder: Path) -> Path:
+def existing_part(folder: Path) -> Path:
     """The folder itself or the nearest parent that exists."""
     return next(f for f in (folder, *folder.parents) if f.exists())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # every process of Parsl's imports this package
 
 HELPERS = (
     "blocks",
+    "checkup",
     "cluster",
     "executors",
     "partitions",
@@ -70,6 +72,17 @@ def rank_launcher(run: Run) -> Launcher:
     """How the run's site starts the ranks of a training, from where the training task runs."""
     launcher: Launcher = _module(run.config).rank_launcher(run)
     return launcher
+
+
+def commands(run: Run) -> Sequence[str]:
+    """The commands of the batch system of the run's site; none where there is no batch system."""
+    named: Sequence[str] = _module(run.config).COMMANDS
+    return named
+
+
+def gpus_per_node(run: Run) -> int:
+    """GPUs of a node of the run's site, 0 where the site knows of none."""
+    return getattr(_module(run.config), "GPUS", 0)
 
 
 def _module(config: RunConfig) -> ModuleType:

@@ -19,6 +19,7 @@ from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out
 
 TILES = [f"{gpu}.{tile}" for gpu in range(6) for tile in range(2)]
+GPUS = len(TILES)
 CORES_OF_TILES = [(first, first + 7) for first in (*range(1, 49, 8), *range(53, 101, 8))]
 SIBLING = 104
 """A core's second hardware thread has a number higher by this."""
@@ -31,16 +32,16 @@ QUEUES = {
     "prod": [Limit(512, 6 * HOUR), Limit(1024, 12 * HOUR), Limit(1919, 18 * HOUR), Limit(7500, 24 * HOUR)],
     "prod-large": [Limit(7500, 24 * HOUR, fewest=1920)],
 }
-DEFAULTS = {"workers": len(TILES), "threads_per_worker": 8}
+DEFAULTS = {"workers": GPUS, "threads_per_worker": 8}
 COMMANDS = pbs_jobs.COMMANDS
 
 
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and its queue takes such jobs."""
-    pbs_jobs.check(run, QUEUES, len(TILES))
-    per_node = cluster.ranks_per_node(run, len(TILES))
-    if per_node > len(TILES):
-        raise InputError(f"site.ranks_per_node is {per_node}; a node of aurora has {len(TILES)} GPU tiles")
+    pbs_jobs.check(run, QUEUES, GPUS)
+    per_node = cluster.ranks_per_node(run, GPUS)
+    if per_node > GPUS:
+        raise InputError(f"site.ranks_per_node is {per_node}; a node of aurora has {GPUS} GPU tiles")
 
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
@@ -52,16 +53,16 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
         run,
         memoizer,
         retry_handler,
-        pbs_jobs.training_job(run, cluster.training_nodes(run, len(TILES)), **node),
+        pbs_jobs.training_job(run, cluster.training_nodes(run, GPUS), **node),
         pbs_jobs.tile_job(run, **node),
         accelerators=shared_out(workers, TILES),
-        cpu_affinity=f"list:{':'.join(lists)}" if workers == len(TILES) else "block",
+        cpu_affinity=f"list:{':'.join(lists)}" if workers == GPUS else "block",
     )
 
 
 def rank_launcher(run: Run) -> Launcher:
     """One rank a GPU tile, from the first on, unless `site.ranks_per_node` asks for fewer."""
-    training, per_node = run.config.training, cluster.ranks_per_node(run, len(TILES))
+    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
     cores = ":".join(f"{a}-{b}" for a, b in CORES_OF_TILES[:per_node])
     return MpiexecLauncher(
         ranks=training.ranks,

@@ -22,6 +22,9 @@ from site_configs.worker_pool import launch_command
 
 RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
 
+WORKER_PORTS = (54000, 55000)
+"""The driver listens to its workers on ports from the first of these up to, not including, the second."""
+
 
 def config(
     run: Run,
@@ -67,6 +70,7 @@ def executor(
     return HighThroughputExecutor(
         label=label,
         address=address,
+        worker_port_range=WORKER_PORTS,
         max_workers_per_node=workers,
         cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's
         cpu_affinity=cpu_affinity,

@@ -18,6 +18,7 @@ from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out
 from site_configs.slurm_jobs import tile_job, training_job
 
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 GPUS, CORES = 8, 56
 DEFAULTS = {"workers": GPUS}
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")

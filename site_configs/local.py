@@ -19,6 +19,8 @@ from pipeline.training.launch import local_launcher
 from pipeline.training.launchers import Launcher
 from site_configs.executors import RetryHandler, config, executor
 
+COMMANDS: tuple[str, ...] = ()
+
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
     """Three executors on this machine."""

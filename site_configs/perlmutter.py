@@ -18,6 +18,7 @@ from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out_cuda
 from site_configs.slurm_jobs import tile_job, training_job
 
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 GPUS, CPUS = 4, 128
 DEFAULTS = {"workers": GPUS}
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")

@@ -27,32 +27,30 @@ from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check as check_machine
 from site_configs import with_defaults
-from workflows.command_line import print_error, start
+from workflows.command_line import (
+    DEMO,
+    ConfigOption,
+    RunDirOption,
+    SetOption,
+    SiteOption,
+    all_overrides,
+    print_error,
+    run_folder,
+    start,
+)
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
 
-DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 STOP_S = 20
 """How long stopping may take."""
 
 
 def full_pipeline(
-    config: Annotated[Path, typer.Option(help="The run file: what to compute, on which data.")] = DEMO,
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(help="Where everything is written (default: runs/ and the run file's name)."),
-    ] = None,
-    site: Annotated[
-        str | None,
-        typer.Option(help="The machine, a module of site_configs/ (default: what the run file says)."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.ranks=4; repeatable."
-        ),
-    ] = None,
+    config: ConfigOption = DEMO,
+    run_dir: RunDirOption = None,
+    site: SiteOption = None,
+    overrides: SetOption = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what would run and why, how much work it is, where it goes."),
@@ -69,9 +67,8 @@ def full_pipeline(
     """
     console = Console()
     try:
-        chosen = [f"site.name={site}"] if site else []
-        settings = with_defaults(load_config(config, [*(overrides or []), *chosen]))
-        folder = run_dir or Path("runs") / config.stem
+        settings = with_defaults(load_config(config, all_overrides(overrides, site)))
+        folder = run_folder(run_dir, config)
         raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
     except (InputError, Superseded) as error:
         print_error(error)

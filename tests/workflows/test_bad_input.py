@@ -67,7 +67,7 @@ def published_checkpoint(fib25: Path) -> str:
         ("inference.overlap=[40,20,20]", "must be less than the inference.tile of 40"),
         ("inference.tyle=[40,40,40]", "did you mean 'tile'?"),
         ("network.checkpoint=absent", "no such checkpoint"),
-        ("site.name=thetta", "unknown site 'thetta'; known sites: local"),
+        ("site.name=thetta", "unknown site 'thetta'; known sites: aurora, frontier, local"),
     ],
 )
 def test_a_wrong_input_ends_in_one_line_and_leaves_nothing(folder: Path, setting: str, expected: str) -> None:

@@ -1,0 +1,52 @@
+"""What a run takes of a machine, against what is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from pipeline.checkup.finding import Finding, fail, ok, warn
+from pipeline.plan import existing_part, plan
+from pipeline.run_folder import Run
+
+FILES_PER_TILE = 8
+"""Results of segmenting and comparing with their records, the log, and temporary ones of either."""
+
+FILES_PER_BLOCK = 3
+"""The list of a block's chunks, its record, and a temporary one."""
+
+
+def disk(run: Run) -> Finding:
+    """Bytes and files that a resolved run may write, against those free; a quota cannot be known."""
+    place = existing_part(run.folder)
+    needed, free = plan(run).bytes_on_disk, shutil.disk_usage(place).free
+    found = f"{needed / 1e9:.2f} GB needed at most, {free / 1e9:.1f} GB free"
+    if needed > free:
+        return fail(found, "make room, or choose another --run-dir")
+    status = os.statvfs(place)
+    if status.f_files == 0:  # some file systems make inodes as they are needed
+        return ok(found)
+    files = files_written(run)
+    found += f"; {files:,} files, {status.f_favail:,} inodes free"
+    if files > status.f_favail:
+        return fail(found, "choose a larger reconciliation.chunk, or another --run-dir")
+    return ok(f"{found}; a quota is not seen from here")
+
+
+def files_written(run: Run) -> int:
+    """About how many files a resolved run has on the disk at its end."""
+    stored = run.config.reconciliation
+    chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
+    return chunks + FILES_PER_BLOCK * blocks + FILES_PER_TILE * len(run.grid)
+
+
+def cores(run: Run) -> Finding:
+    """Threads of tiles and of ranks, where they work on this machine, against its cores."""
+    site, training = run.config.site, run.config.training
+    here = len(os.sched_getaffinity(0))
+    wanted = {"site.workers x site.threads_per_worker": site.workers * site.threads_per_worker}
+    if run.config.trains:
+        wanted["training.ranks x training.threads_per_rank"] = training.ranks * training.threads_per_rank
+    most = max(wanted, key=lambda setting: wanted[setting])
+    found = f"{wanted[most]} thread(s) at most for {here} core(s)"
+    return ok(found) if wanted[most] <= here else warn(found, f"lower {most}, or it goes slowly")

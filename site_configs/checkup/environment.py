@@ -1,0 +1,132 @@
+"""The Python environment of a run's jobs, as they will see it: asked once, judged in several ways."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+
+import site_configs
+from pipeline.checkup import Finding, fail, ok, skip, warn
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from pipeline.training.environment import Environment
+from site_configs.cluster import worker_init
+from site_configs.providers.scheduler import Answer, SilenceError, ask
+
+MODULES = (
+    "parsl",
+    "keras",
+    "h5py",
+    "cloudvolume",
+    "site_configs.worker_pool",
+    "apps.train",
+    "apps.infer",
+    "apps.reconcile",
+)
+"""What the workers of a run import, beside TensorFlow and Horovod."""
+
+LIMIT_S = 180.0
+"""How long the imports may take: TensorFlow is slow on a busy file system."""
+
+LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+REBUILD = "build it as scripts/install.sh does, with HOROVOD_WITH_GLOO=1, in this environment"
+NO_ENVIRONMENT = "the Python environment does not work"
+
+
+@dataclass(frozen=True)
+class JobEnvironment:
+    """The environment of a run's jobs on its site."""
+
+    run: Run
+    limit_s: float = LIMIT_S
+
+    def imports(self) -> Finding:
+        """Whether a job can import what it needs, and in which versions."""
+        try:
+            found = self._environment
+        except InputError as error:
+            mend = (
+                "mend site.worker_init; jobs need not have the settings of your login"
+                if self._has_jobs
+                else "install it as scripts/install.sh does"
+            )
+            return fail(str(error), mend)
+        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+        return ok(f"Python {found.python}, {versions}")
+
+    def horovod(self) -> Finding:
+        """Whether ranks can train together."""
+        if not self.run.config.trains:
+            return skip("the run does not train")
+        found = self._working
+        if found is None:
+            return skip(NO_ENVIRONMENT)
+        if found.horovod_error:
+            return fail(found.horovod_error, REBUILD)
+        built = f"built with TensorFlow, {', '.join(found.horovod) or 'and nothing else'}"
+        return ok(built) if "gloo" in found.horovod else fail(f"{built}; not with Gloo", REBUILD)
+
+    def gpus(self) -> Finding:
+        """Whether TensorFlow can use the GPUs of the site's nodes."""
+        found, count = self._working, site_configs.gpus_per_node(self.run)
+        if not count:
+            return skip("this site's nodes have none, as far as it is known")
+        if found is None:
+            return skip(NO_ENVIRONMENT)
+        if found.gpus_by:
+            return ok(f"TensorFlow built with {', '.join(found.gpus_by)} for {count} a node")
+        return warn(
+            f"this TensorFlow was built without CUDA and ROCm: unless a plug-in of the machine's adds them, "
+            f"the {count} GPUs of a node stay idle",
+            "name the machine's own TensorFlow in site.worker_init",
+        )
+
+    @property
+    def _has_jobs(self) -> bool:
+        return bool(site_configs.commands(self.run))
+
+    @property
+    def _working(self) -> Environment | None:
+        try:
+            return self._environment
+        except InputError:
+            return None
+
+    @cached_property
+    def _environment(self) -> Environment:
+        """Raises InputError with the last words of what failed."""
+        answered = self._answer
+        lines = [line for line in answered.stdout.splitlines() if line.strip()]
+        try:
+            if answered.returncode == 0 and lines:
+                return Environment.parse(lines[-1])
+        except (ValueError, TypeError):
+            pass  # something else printed its last line
+        said = [line.strip() for line in answered.stderr.splitlines() if line.strip()] or lines
+        raise InputError(f"exit code {answered.returncode}: {said[-1] if said else 'without a word'}")
+
+    @cached_property
+    def _answer(self) -> Answer:
+        try:
+            return ask(self._command(), self.limit_s)
+        except SilenceError:
+            return Answer(1, "", f"the imports were not done in {self.limit_s:g} s")
+
+    def _command(self) -> list[str]:
+        """The probe, run by the interpreter that jobs use.
+
+        Not all batch systems hand the environment of the login on: a job's starts clean, as at a login.
+        """
+        probe = [sys.executable, "-m", "pipeline.training.environment", *MODULES]
+        if not self._has_jobs:
+            return probe
+        user = getpass.getuser()
+        clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
+        script = f"{worker_init(self.run)}\nexec {shlex.join(probe)}"
+        values = [f"{name}={value}" for name, value in clean.items()]
+        return ["env", "-i", *values, "bash", "--login", "-c", script]

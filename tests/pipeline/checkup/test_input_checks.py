@@ -1,0 +1,62 @@
+"""Volumes and network that a run reads: a small box of each, a wrong one named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.checkup.inputs import TASTED, image, labels, middle, network
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.geometry import Box, Triple
+from pipeline.plan import resolve
+from pipeline.run_folder import Run
+
+
+def stored_run(folder: Path, **data: str) -> Run:
+    with h5py.File(folder / "em.h5", "w") as file:
+        file["raw"] = np.zeros((64, 64, 64), np.uint8)
+        file["labels"] = np.ones((64, 64, 64), np.uint32)
+    inputs = {"folder": str(folder), "image": "em.h5:raw", "labels": "em.h5:labels", **data}
+    sizes = {"fov": [17, 17, 17], "deltas": [4, 4, 4], "depth": 2, "features": 4}
+    tiles = {"tile": [40, 40, 40], "overlap": [20, 20, 20]}
+    document = {"data": inputs, "network": sizes, "inference": tiles}
+    return resolve(RunConfig.model_validate(document), folder / "run")
+
+
+def test_volumes_are_read_in_the_middle(tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    assert image(run).text.endswith("em.h5:raw: uint8 [64, 64, 64], 16:48,16:48,16:48 read")
+    assert labels(run).text.endswith("em.h5:labels: uint32 [64, 64, 64], 16:48,16:48,16:48 read")
+    assert network(run).state == "skip"
+
+
+def test_a_volume_that_became_unreadable_is_named(tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    (tmp_path / "em.h5").unlink()
+    with pytest.raises(InputError, match=r"em\.h5: no such file"):
+        image(run)
+
+
+def test_what_the_run_makes_itself_is_not_looked_for(tmp_path: Path) -> None:
+    run = stored_run(tmp_path, image="phantom", labels="phantom")
+    assert [image(run).state, labels(run).state] == ["skip", "skip"]
+
+
+def test_the_published_network_is_read(tmp_path: Path, fib25: Path) -> None:
+    checkpoint = str(fib25 / "checkpoint" / "model.ckpt-27465036")
+    config = RunConfig.model_validate({"network": {"checkpoint": checkpoint}})
+    assert network(Run(tmp_path, config)).text == f"{checkpoint}: 638,433 weights"
+
+
+@given(st.tuples(*[st.integers(-50, 50)] * 3), st.tuples(*[st.integers(1, 200)] * 3))
+def test_the_middle_is_inside_and_never_large(start: Triple, shape: Triple) -> None:
+    box = Box.of_shape(shape, start)
+    small = middle(box)
+    assert box.contains(small)
+    assert small.shape == tuple(min(TASTED, side) for side in shape)

@@ -1,0 +1,46 @@
+"""Disk and cores, against what a run takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeline.checkup.resources import cores, disk, files_written
+from pipeline.config import RunConfig
+from pipeline.plan import resolve
+from pipeline.run_folder import Run
+
+
+def phantom_run(folder: Path, side: int = 128, **site: int) -> Run:
+    config = {
+        "data": {"image": "phantom", "labels": "phantom", "phantom": {"shape": [side] * 3}},
+        "inference": {"tile": [74, 74, 74], "overlap": [20, 20, 20]},
+        "reconciliation": {"chunk": [64, 64, 64], "block": [128, 128, 128]},
+        "training": {"ranks": 1},
+        "site": {"workers": 1, **site},
+    }
+    return resolve(RunConfig.model_validate(config), folder)
+
+
+def test_a_small_run_has_room(tmp_path: Path) -> None:
+    assert disk(phantom_run(tmp_path)).state == "ok"
+
+
+def test_a_run_that_does_not_fit_fails_with_both_numbers(tmp_path: Path) -> None:
+    finding = disk(phantom_run(tmp_path, side=100_000))
+    assert finding.state == "FAIL"
+    assert " GB needed at most, " in finding.text
+    assert "make room" in finding.text
+
+
+def test_every_chunk_block_and_tile_has_its_files(tmp_path: Path) -> None:
+    assert files_written(phantom_run(tmp_path)) == 8 + 3 * 1 + 8 * 8
+
+
+def test_more_threads_than_cores_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
+    assert cores(phantom_run(tmp_path)).state == "ok"
+    many = len(os.sched_getaffinity(0)) + 1
+    finding = cores(phantom_run(tmp_path, threads_per_worker=many))
+    assert finding.state == "warn"
+    assert f"{many} thread(s) at most" in finding.text
+    assert "lower site.workers x site.threads_per_worker" in finding.text
