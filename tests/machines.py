@@ -41,6 +41,10 @@ class Machine(ABC):
         """Let a running job reach its walltime."""
 
     @abstractmethod
+    def submissions(self, names: set[str]) -> int:
+        """How many jobs of these names were ever queued."""
+
+    @abstractmethod
     def silence(self, seconds: float) -> None:
         """From now on, for so long, the batch system answers nothing."""
 
@@ -72,6 +76,9 @@ class Emulated(Machine):
     def expire(self, job_id: str) -> None:
         self.cluster.expire(job_id)
 
+    def submissions(self, names: set[str]) -> int:
+        return self.cluster.submissions()  # it is there for one run
+
     def silence(self, seconds: float) -> None:
         self.cluster.silence(seconds)
 
@@ -91,6 +98,10 @@ class Slurm(Machine):
 
     def expire(self, job_id: str) -> None:
         subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)
+
+    def submissions(self, names: set[str]) -> int:
+        command = ["squeue", "--noheader", "--states=all", "--format=%j"]
+        return sum(name in names for name in subprocess.check_output(command, text=True).split())
 
     def silence(self, seconds: float) -> None:
         (controller,) = [p for p in psutil.process_iter() if p.name() == "slurmctld"]

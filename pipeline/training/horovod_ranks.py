@@ -16,6 +16,9 @@ MEETING_TIMEOUT_S = 600
 """How long ranks wait for the last of them: loading TensorFlow takes minutes on a busy file system. One that
 dies meanwhile is noticed by its launcher at once."""
 
+TRANSPORT = ("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS")
+"""Environment variables that say over what ranks talk: gloo or mpi."""
+
 
 @contextmanager
 def rendezvous(
@@ -23,12 +26,14 @@ def rendezvous(
     ranks_per_node: int | None = None,
     address: str = "127.0.0.1",
     interface: str | None = "lo",
+    choose: bool = False,
 ) -> Iterator[list[dict[str, str]]]:
     """Serve the meeting point of `ranks` processes, here or on nodes; gives each rank's environment.
 
     The server runs in this process for as long as the context lasts. Consecutive ranks share a node; by
     default all are on this machine. `address` is where the ranks reach the server, `interface` the
-    network interface on which they reach each other, None that of their host names.
+    network interface on which they reach each other, None that of their host names. They meet by Gloo, or,
+    if they may `choose`, over MPI where Horovod is built with it.
     """
     server_module, hosts = _horovod("runner.http.http_server"), _horovod("runner.common.util.hosts")
     slots = hosts.get_host_assignments(hosts.parse_hosts(_hosts(ranks, ranks_per_node)), ranks)
@@ -36,8 +41,7 @@ def rendezvous(
     port = server.start()
     server.init(slots)
     meeting = {
-        "HOROVOD_CONTROLLER": "gloo",
-        "HOROVOD_CPU_OPERATIONS": "gloo",
+        **({} if choose else dict.fromkeys(TRANSPORT, "gloo")),
         "HOROVOD_GLOO_RENDEZVOUS_ADDR": address,
         "HOROVOD_GLOO_RENDEZVOUS_PORT": str(port),
         "HOROVOD_GLOO_TIMEOUT_SECONDS": str(MEETING_TIMEOUT_S),
@@ -53,14 +57,24 @@ class Ranks:
     """The running processes of one training, seen from one of them.
 
     Needs the HOROVOD_* environment of `rendezvous`. Every method must be called by all ranks in
-    the same order. Sums are taken in a fixed order, so equal inputs give equal bytes.
+    the same order. Sums are taken in a fixed order, so equal inputs give equal bytes. Raises InputError
+    when the ranks do not find each other.
     """
 
     def __init__(self) -> None:
         self._hvd = _horovod("tensorflow")
+        for name in TRANSPORT:
+            os.environ.setdefault(name, "mpi" if self._hvd.mpi_built() else "gloo")
         self._hvd.init()
         self.rank: int = self._hvd.rank()
         self.size: int = self._hvd.size()
+        if self.size != int(os.environ["HOROVOD_SIZE"]):
+            use_gloo = " ".join(f"{name}=gloo" for name in TRANSPORT)
+            raise InputError(
+                f"Horovod's MPI found {self.size} rank(s) of {os.environ['HOROVOD_SIZE']}: the command that "
+                f"started them is not of the MPI that it is built with; 'export {use_gloo}' in "
+                "site.worker_init does without MPI"
+            )
 
     def average(self, vector: Any) -> Any:
         """Mean over the ranks of a TensorFlow tensor, for use inside a tf.function."""

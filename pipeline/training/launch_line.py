@@ -52,7 +52,8 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
     logs = launch_file(run_folder).parent
     _clear(logs)
     address = address_of(line.interface)
-    with rendezvous(line.ranks, line.ranks_per_node, address, line.interface) as meetings, _door() as port:
+    meeting = rendezvous(line.ranks, line.ranks_per_node, address, line.interface, choose=True)
+    with meeting as meetings, _door() as port:
         environments = [{**meeting, **line.gpu_of(rank)} for rank, meeting in enumerate(meetings)]
         Launch(environments, line.rank_variables, address, port).save(launch_file(run_folder))
         status = _run(line, logs / "launch.log")

@@ -112,7 +112,6 @@ class SrunLauncher(LineLauncher):
             f"--cpus-per-task={self.cpus_per_rank}",
             "--distribution=block:block",
             "--kill-on-bad-exit=1",
-            "--mpi=none",
             "--input=none",
             *self.options,
             *rank_command,

@@ -33,7 +33,7 @@ PLACES = {
     "site.interface": "lo",
     "site.poll_s": 1,
 }
-SILENCE_S = 30.0
+SILENCE_S = 15.0
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
 
 
@@ -41,7 +41,7 @@ def options(settings: dict[str, object]) -> list[str]:
     return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
-@pytest.fixture(params=["theta", "polaris", "aurora", "slurm"])
+@pytest.fixture(params=["theta", "polaris", "slurm"])
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     if request.param == "slurm":
         request.getfixturevalue("slurm")
@@ -67,10 +67,11 @@ def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return run.results()
 
 
+@pytest.mark.parametrize("machine", ["theta", "polaris", "aurora", "slurm"], indirect=True)
 def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
     machine: Machine, run: SmallRun, local_results: dict[str, str]
 ) -> None:
-    """Both are replaced by the one command. A rank that is lost costs the steps since its checkpoint."""
+    """Both are replaced by the one command, though the scheduler falls silent. No script becomes two jobs."""
     driver = run.start()
     wait_until(lambda: run.training_lines() >= 3, run)
     (training,) = machine.running("train")
@@ -79,25 +80,15 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     wait_until(lambda: run.files("tiles/*.checkpoint.h5"), run)
     (tiles,) = machine.running("tiles")
     machine.cancel(tiles)
-    assert driver.wait(timeout=400) == 0, run.tail()
+    machine.silence(SILENCE_S)
+    assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
     assert run.results() == local_results
     failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
     assert failures
     assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
     wait_until(lambda: not machine.queue(), run)
-
-
-def test_a_silent_scheduler_loses_no_work_and_nothing_is_submitted_twice(
-    machine: Machine, run: SmallRun, local_results: dict[str, str]
-) -> None:
-    """Training ends and tiles begin while it is silent; every script becomes one job."""
-    driver = run.start()
-    wait_until(lambda: run.training_lines() >= 1, run)
-    machine.silence(SILENCE_S)
-    assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
-    assert run.results() == local_results
-    assert not (run.folder / "logs" / "failures.jsonl").exists()
-    assert len(run.files("logs/parsl/*/submit_scripts/*.s[hu]*")) == 2
+    scripts = {path.stem for path in run.files("logs/parsl/*/submit_scripts/parsl.*.s[hu]*")}
+    assert machine.submissions(scripts) == len(scripts) >= 4
 
 
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
