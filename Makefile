@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    ?= runs/demo
+# test files at a time: many tests wait for processes to start, to end, or to be missed
+AT_A_TIME ?= 2
 
 .PHONY: demo test install lint format clean
 
@@ -9,7 +11,7 @@ demo: install
 	$(VENV)/bin/python workflows/full_pipeline.py --config configs/demo.yaml --run-dir $(RUN)
 
 test: install
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(AT_A_TIME) --dist loadgroup
 
 install:
 	@PYTHON="$(PYTHON)" bash scripts/install.sh "$(VENV)"

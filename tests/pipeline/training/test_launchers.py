@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,12 @@ from pipeline.training.launchers import AprunLauncher, LineLauncher, MpiexecLaun
 from pipeline.training.rank_processes import RankError, RankLost
 
 RANK = ["python", "-m", "rank", "folder"]
+
+
+def has_hydra() -> bool:
+    """Whether mpiexec is MPICH's; that of Open MPI has other options."""
+    found = shutil.which("mpiexec")
+    return found is not None and "HYDRA" in subprocess.check_output([found, "--version"], text=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,30 @@ def test_every_rank_learns_its_place_and_computes_with_the_others(tmp_path: Path
         ["2", "4", "0", "2", "1", "2", "1111"],
         ["3", "4", "1", "2", "1", "2", "1111"],
     ]
+
+
+@dataclass(frozen=True)
+class JoinedByMpiexec(MpiexecLauncher):
+    """The ranks are a program of the test's."""
+
+    program: str = ""
+
+    def command(self, rank_command: Sequence[str]) -> list[str]:
+        return super().command([sys.executable, "-c", self.program, rank_command[-1]])
+
+
+@pytest.mark.skipif(not has_hydra(), reason="no MPICH: apt-get install mpich")
+def test_ranks_started_by_mpiexec_meet_over_mpi_if_horovod_has_it_and_else_by_gloo(tmp_path: Path) -> None:
+    horovod = pytest.importorskip("horovod.tensorflow", reason="Horovod is not installed")
+    program = JOIN + (
+        "import numpy; from pipeline.training.horovod_ranks import Ranks\n"
+        "ranks = Ranks(); total = ranks.total(numpy.array([10.0 ** ranks.rank]))\n"
+        'print(rank, ranks.rank, int(total[0]), os.environ["HOROVOD_CONTROLLER"]); ranks.leave()'
+    )
+    JoinedByMpiexec(4, 2, 1, 1, interface="lo", program=program).run(tmp_path)
+    transport = "mpi" if horovod.mpi_built() else "gloo"
+    ends = [log(tmp_path, rank).splitlines()[-1] for rank in range(4)]
+    assert ends == [f"{rank} {rank} 1111 {transport}" for rank in range(4)]
 
 
 def test_a_rank_that_refuses_its_input_is_the_users_error(tmp_path: Path) -> None:
