@@ -29,6 +29,7 @@ HELPERS = (
     "pbs_jobs",
     "preview",
     "providers",
+    "queues",
     "slurm_jobs",
     "tether",
     "worker_pool",

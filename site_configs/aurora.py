@@ -15,8 +15,8 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, MpiexecLauncher
 from site_configs import cluster, pbs_jobs
-from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out
+from site_configs.queues import Limit
 
 TILES = [f"{gpu}.{tile}" for gpu in range(6) for tile in range(2)]
 GPUS = len(TILES)
@@ -30,6 +30,7 @@ QUEUES = {
     "debug-scaling": [Limit(31, HOUR, fewest=2)],
     # larger jobs are given more time
     "prod": [Limit(512, 6 * HOUR), Limit(1024, 12 * HOUR), Limit(1919, 18 * HOUR), Limit(7500, 24 * HOUR)],
+    "capacity": [],
     "prod-large": [Limit(7500, 24 * HOUR, fewest=1920)],
 }
 DEFAULTS = {"workers": GPUS, "threads_per_worker": 8}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from parsl.config import Config
@@ -26,15 +25,6 @@ IDLE_S = 30.0
 """After how long without a task a job is given back."""
 
 HEARTBEAT_S = 5
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The largest job that a queue takes, and the smallest; nodes None: as many as there are."""
-
-    nodes: int | None
-    walltime_s: int
-    fewest: int = 1
 
 
 def cluster_config(
@@ -112,32 +102,6 @@ def require(run: Run, *names: str) -> None:
             f"site.walltime_s is {site.walltime_s}: no job would start a tile; it must be more than "
             f"site.tile_time_s, {site.tile_time_s}"
         )
-
-
-def check_limits(run: Run, queue_name: str | None, limits: Sequence[Limit], gpus: int | None = None) -> None:
-    """Raise InputError when a job is larger, smaller or longer than its queue takes.
-
-    Of several limits, in order of size, a job has to keep the first whose nodes suffice for it; where there
-    is none, the batch system must say what it thinks.
-    """
-    site = run.config.site
-    jobs = {"site.tile_nodes": site.tile_nodes}
-    if run.config.trains:
-        jobs["training.ranks / site.ranks_per_node"] = training_nodes(run, gpus)
-    where = f"queue {queue_name!r} of {site.name}"
-    for setting, nodes in jobs.items() if limits else ():
-        fitting = [limit for limit in limits if limit.nodes is None or nodes <= limit.nodes]
-        if not fitting:
-            raise InputError(f"{setting} asks for {nodes} nodes; {where} takes up to {limits[-1].nodes}")
-        if nodes < fitting[0].fewest:
-            raise InputError(
-                f"{setting} asks for {nodes} node(s); {where} takes no fewer than {fitting[0].fewest}"
-            )
-        if (site.walltime_s or 0) > fitting[0].walltime_s:
-            raise InputError(
-                f"site.walltime_s is {site.walltime_s}; {where} takes up to {fitting[0].walltime_s} s for "
-                f"{nodes} node(s)"
-            )
 
 
 def worker_init(run: Run) -> str:

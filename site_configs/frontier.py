@@ -14,8 +14,8 @@ from parsl.dataflow.memoization import Memoizer
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster
-from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out
+from site_configs.queues import Limit, check_queue
 from site_configs.slurm_jobs import tile_job, training_job
 
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
@@ -33,7 +33,7 @@ QUEUES = {
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and no job is too large for its queue."""
     cluster.require(run, "account", "walltime_s")
-    cluster.check_limits(run, _partition(run), QUEUES.get(_partition(run), []), GPUS)
+    check_queue(run, _partition(run), QUEUES, GPUS)
 
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:

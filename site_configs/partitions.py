@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
-from site_configs.cluster import Limit
+from site_configs.queues import Limit
 
 ANSWER_S = 20
 UNLIMITED_S = 10**9

@@ -8,16 +8,16 @@ from pipeline.run_folder import Run
 from site_configs import cluster
 from site_configs.providers.launchers import WithPrefix
 from site_configs.providers.pbs import PbsProvider
+from site_configs.queues import Queues, check_queue
 
 COMMANDS = ("qsub", "qstat", "qselect", "qdel", "mpiexec")
 
 
-def check(run: Run, queues: dict[str, list[cluster.Limit]], gpus: int) -> None:
+def check(run: Run, queues: Queues, gpus: int) -> None:
     """Raise InputError unless the run says all that a job at ALCF needs, and its queue takes such jobs."""
     cluster.require(run, "account", "queue", "filesystems", "walltime_s")
-    queue = cluster.queue(run.config.site)
     if not run.config.site.reservation:
-        cluster.check_limits(run, queue, queues.get(queue or "", []), gpus)
+        check_queue(run, cluster.queue(run.config.site), queues, gpus)
 
 
 def training_job(run: Run, nodes: int, **machine: Any) -> PbsProvider:

@@ -14,8 +14,8 @@ from parsl.dataflow.memoization import Memoizer
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster
-from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out_cuda
+from site_configs.queues import Limit, check_queue
 from site_configs.slurm_jobs import tile_job, training_job
 
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
@@ -35,8 +35,7 @@ QUEUES = {
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and no job is larger than its QOS takes."""
     cluster.require(run, "account", "queue", "walltime_s")
-    queue = cluster.queue(run.config.site)
-    cluster.check_limits(run, queue, QUEUES.get(queue or "", []), GPUS)
+    check_queue(run, cluster.queue(run.config.site), QUEUES, GPUS)
 
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:

@@ -14,8 +14,8 @@ from parsl.dataflow.memoization import Memoizer
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, MpiexecLauncher
 from site_configs import cluster, pbs_jobs
-from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler, shared_out, shared_out_cuda
+from site_configs.queues import Limit
 
 GPUS, CORES, CPUS = 4, 32, 64
 HOUR = 3600

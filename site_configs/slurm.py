@@ -14,6 +14,7 @@ from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster
 from site_configs.executors import RetryHandler
 from site_configs.partitions import limits_of
+from site_configs.queues import check_limits
 from site_configs.slurm_jobs import tile_job, training_job
 
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
@@ -23,7 +24,7 @@ def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and its partition takes such jobs."""
     cluster.require(run, "walltime_s", *(["ranks_per_node"] if run.config.trains else []))
     partition, limits = limits_of(cluster.queue(run.config.site))
-    cluster.check_limits(run, partition, limits)
+    check_limits(run, partition, limits)
 
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:

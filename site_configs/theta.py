@@ -18,10 +18,10 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.training.launchers import AprunLauncher, Launcher
 from site_configs import cluster
-from site_configs.cluster import Limit
 from site_configs.executors import RetryHandler
 from site_configs.providers.cobalt import CobaltProvider
 from site_configs.providers.launchers import WithPrefix
+from site_configs.queues import Limit, check_queue
 
 CORES, THREADS_OF_A_CORE = 64, 4
 HOUR = 3600
@@ -47,9 +47,8 @@ TUNING = ("KMP_BLOCKTIME=0", "KMP_AFFINITY=granularity=fine,compact,1,0", "TF_NU
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and its queue takes such jobs."""
     cluster.require(run, "account", "queue", "walltime_s")
-    queue = cluster.queue(run.config.site)
     if not run.config.site.reservation:
-        cluster.check_limits(run, queue, QUEUES.get(queue or "", []))
+        check_queue(run, cluster.queue(run.config.site), QUEUES)
     threads = run.config.training.threads_per_rank * cluster.ranks_per_node(run)
     if run.config.trains and threads > CORES * THREADS_OF_A_CORE:
         raise InputError(

@@ -135,6 +135,12 @@ def test_a_job_too_large_for_its_queue_is_refused(
         site_configs.check(run_on(name, ranks, **site))
 
 
+@pytest.mark.parametrize("name", ["perlmutter", "frontier", "polaris", "aurora", "theta"])
+def test_a_queue_that_the_machine_does_not_have_is_refused_with_those_that_it_has(name: str) -> None:
+    with pytest.raises(InputError, match=rf"site.queue is 'debugg'; {name} has .* site_configs/{name}.py"):
+        site_configs.check(run_on(name, queue="debugg"))
+
+
 def test_larger_jobs_on_frontier_may_run_longer() -> None:
     site_configs.check(run_on("frontier", 92 * 8, tile_nodes=92, walltime_s=6 * 3600))
 
