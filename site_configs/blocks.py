@@ -38,7 +38,7 @@ def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[st
         executor.set_bad_state_and_fail_all(
             BarrenBlocksError(
                 f"the last {MOST_BARREN_BLOCKS} blocks of executor {executor.label!r} ended before a worker "
-                f"came up; the job says: {_last_words(status[last[-1]])}"
+                f"came up: {_last_words(status[last[-1]])}"
             )
         )
 
@@ -56,4 +56,6 @@ def _last_words(status: JobStatus) -> str:
             continue
         if lines:
             return " | ".join(lines[-QUOTED_LINES:])
-    return f"nothing (exit code {status.exit_code}, {status.message or status.status_name})"
+    # Parsl appends what a submission returned, which ours never know
+    reason = (status.message or status.status_name).partition("; recode=None")[0]
+    return reason if status.exit_code is None else f"nothing (exit code {status.exit_code}, {reason})"

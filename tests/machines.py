@@ -99,6 +99,8 @@ class Slurm(Machine):
 
     def expire(self, job_id: str) -> None:
         subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)
+        # it must not come to its end within the minute
+        subprocess.run(["scancel", "--signal=STOP", "--full", job_id], check=True)
 
     def submissions(self, names: set[str]) -> int:
         command = ["squeue", "--noheader", "--states=all", "--format=%j"]
