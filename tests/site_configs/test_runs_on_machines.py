@@ -5,6 +5,7 @@ Training is on 2 nodes x 2 ranks, tiles on 4 nodes; Theta, Polaris and Aurora ar
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,9 @@ PLACES = {
     "site.interface": "lo",
     "site.poll_s": 1,
 }
-SILENCE_S = 15.0
+SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "15"))
+"""How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
+
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
 
 
