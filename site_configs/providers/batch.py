@@ -8,6 +8,7 @@ While the scheduler does not answer, every job keeps the state it was last seen 
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from abc import abstractmethod
@@ -19,6 +20,11 @@ from parsl.providers.cluster_provider import ClusterProvider
 from parsl.providers.errors import SubmitException
 
 from site_configs.providers.scheduler import Answer, ErrorAnswerError, NoAnswerError, QueuedJob, ask
+
+FULL = re.compile(
+    r"per-user limit|per-project limit|limit of jobs|number of jobs already|jobs per user", re.I
+)
+"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do."""
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +132,12 @@ class BatchProvider(ClusterProvider):
         except NoAnswerError as error:
             logger.warning("submission of %s: %s; it is looked for later", job.name, error)
             return None
-        return answer if job.id is None and answer is not None and answer.returncode != 0 else None
+        if job.id is not None or answer is None or answer.returncode == 0:
+            return None
+        if FULL.search(f"{answer}"):
+            logger.warning("submission of %s: %s; it is tried again later", job.name, answer)
+            return None
+        return answer
 
     def _look_for(self, job: QueuedJob) -> None:
         """Give the job its id if there is one of its name. Raises NoAnswerError."""

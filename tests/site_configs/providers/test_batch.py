@@ -227,6 +227,23 @@ def test_a_refusal_is_told_in_the_schedulers_words(site: Site) -> None:
     assert not site.cluster.jobs()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "qsub: would exceed queue debug's per-user limit",
+        "The limit of 20 jobs per user in the 'default' queue has been reached",
+    ],
+)
+def test_a_block_waits_for_a_queue_that_takes_no_more_of_this_users_jobs(site: Site, words: str) -> None:
+    """A debug queue of one job: the block before is still there when the next is asked for."""
+    for _ in range(4):
+        site.cluster.break_next("qsub", returncode=1, stderr=words)
+    key = site.submit("true")
+    assert site.status(key).state is JobState.PENDING
+    site.wait_for(key, JobState.COMPLETED)
+    assert site.cluster.submissions() == 1
+
+
 def test_a_missing_command_is_named(site: Site) -> None:
     (site.cluster.bin / "qsub").unlink()
     with pytest.raises(SubmitException, match="command not found: qsub"):
