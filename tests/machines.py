@@ -42,6 +42,14 @@ class Machine(ABC):
         """Let a running job reach its walltime."""
 
     @abstractmethod
+    def stop(self) -> None:
+        """Start no more jobs."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start jobs again."""
+
+    @abstractmethod
     def submissions(self, names: set[str]) -> int:
         """How many jobs of these names were ever queued."""
 
@@ -77,6 +85,12 @@ class Emulated(Machine):
     def expire(self, job_id: str) -> None:
         self.cluster.expire(job_id)
 
+    def stop(self) -> None:
+        self.cluster.stop()
+
+    def start(self) -> None:
+        self.cluster.start()
+
     def submissions(self, names: set[str]) -> int:
         return self.cluster.submissions()  # it is there for one run
 
@@ -101,6 +115,12 @@ class Slurm(Machine):
         subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)
         # it must not come to its end within the minute
         subprocess.run(["scancel", "--signal=STOP", "--full", job_id], check=True)
+
+    def stop(self) -> None:
+        subprocess.run(["scontrol", "update", "PartitionName=debug", "State=DOWN"], check=True)
+
+    def start(self) -> None:
+        subprocess.run(["scontrol", "update", "PartitionName=debug", "State=UP"], check=True)
 
     def submissions(self, names: set[str]) -> int:
         command = ["squeue", "--noheader", "--states=all", "--format=%j"]

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 LOCAL = "local"
 """What Parsl's LocalProvider calls itself."""
 
-SCRIPTS = (".sh", ".submit")
-"""Suffixes of the scripts that providers submit."""
-
 
 @runtime_checkable
 class Scheduler(Protocol):
@@ -109,8 +106,9 @@ def cancel_leftovers(run: Run, config: Config, say: Callable[[str], object]) -> 
     for job in [job for jobs in leftover_jobs(run).values() for job in jobs]:
         if job.provider not in {scheduler.label for scheduler in schedulers}:
             say(f"an older attempt may have left {job.provider} job {job.job_id}: this site cannot cancel it")
-    scripts = run.logs_folder.glob("parsl/*/submit_scripts/*")
-    names = {script.stem for script in scripts if script.suffix in SCRIPTS}
+    # some scripts are named exactly as their job, others have a suffix
+    files = run.logs_folder.glob("parsl/*/submit_scripts/*")
+    names = {name for file in files for name in (file.name, file.stem)}
     for scheduler in schedulers[:1] if names else ():
         try:
             for job_id in scheduler.delete_leftovers(names):

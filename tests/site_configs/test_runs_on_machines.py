@@ -90,8 +90,8 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     assert failures
     assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
     wait_until(lambda: not machine.queue(), run)
-    scripts = {path.stem for path in run.files("logs/parsl/*/submit_scripts/parsl.*.s[hu]*")}
-    assert machine.submissions(scripts) == len(scripts) >= 4
+    jobs = {path.stem for path in run.files("logs/parsl/*/submit_scripts/parsl.*.s[ht]*")}
+    assert machine.submissions(jobs) == len(jobs) >= 4
 
 
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
@@ -110,11 +110,10 @@ def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine
 
 
 def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_next(
-    machine: Machine, run: SmallRun
+    machine: Machine, run: SmallRun, request: pytest.FixtureRequest
 ) -> None:
-    if not isinstance(machine, Emulated):
-        pytest.skip("the emulated queues can be stopped; Slurm's provider is tested with its own")
-    machine.cluster.stop()
+    machine.stop()
+    request.addfinalizer(machine.start)
     driver = run.start()
     wait_until(machine.queue, run)
     driver.send_signal(signal.SIGKILL)
