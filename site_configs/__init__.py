@@ -69,6 +69,19 @@ def check(run: Run) -> None:
         module.check(run)
 
 
+def check_address(run: Run) -> None:
+    """Raise InputError when jobs on other nodes could not reach this machine, and would all be in vain."""
+    from site_configs.executors import driver_address
+
+    site = run.config.site
+    address = driver_address(site) if commands(run) and site.interface is None else ""
+    if address.startswith("127."):
+        raise InputError(
+            f"the host name of this machine stands for {address}, which nodes cannot reach: set "
+            "site.interface to the network interface on which they reach it (`ip -4 address` lists them)"
+        )
+
+
 def rank_launcher(run: Run) -> Launcher:
     """How the run's site starts the ranks of a training, from where the training task runs."""
     launcher: Launcher = _module(run.config).rank_launcher(run)

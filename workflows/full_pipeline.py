@@ -26,7 +26,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check as check_machine
-from site_configs import with_defaults
+from site_configs import check_address, with_defaults
 from workflows.command_line import (
     DEMO,
     ConfigOption,
@@ -86,6 +86,7 @@ def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, 
 
         print_plan(run, console, verify)
         return 0
+    check_address(run)
     signal.signal(signal.SIGTERM, _interrupt)
     configuration = dump_config(run.config)
     say = _say(console)

@@ -18,8 +18,9 @@ THIS_MACHINE = "127.0.0.1"
 def address(run: Run) -> Finding:
     """A port that workers may be given is opened at the driver's address, and connected to.
 
-    Raises InputError when the site names an interface that is not here.
+    Raises InputError when the site names an interface that is not here, or nodes could not reach it.
     """
+    site_configs.check_address(run)
     has_nodes = bool(site_configs.commands(run))
     where = driver_address(run.config.site) if has_nodes else THIS_MACHINE
     mend = "name in site.interface the network interface that the nodes reach"

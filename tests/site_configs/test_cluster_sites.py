@@ -151,6 +151,17 @@ def test_the_limits_of_a_queue_do_not_hold_for_a_reservation() -> None:
     assert "#COBALT -q R.brain" in preview(run).splitlines()
 
 
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_host_name_that_means_nothing_to_nodes_is_refused_before_jobs_wait_in_vain(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("site_configs.executors.address_by_hostname", lambda: "127.0.1.1")
+    with pytest.raises(InputError, match=r"stands for 127.0.1.1, .* set site.interface"):
+        site_configs.check_address(run_on(name, interface=None))
+    site_configs.check_address(run_on(name, interface="lo"))
+    site_configs.check_address(Run(Path("/scratch/run"), RunConfig()))
+
+
 def test_a_site_has_defaults_which_the_run_file_can_change() -> None:
     assert run_on("aurora").config.site.workers == 12
     assert run_on("aurora", workers=6).config.site.workers == 6
