@@ -30,9 +30,9 @@ class Cost:
         return self.seconds * self.nodes / 3600
 
 
-def expected(run: Run, rates: Rates | None) -> Plan:
+def expected(run: Run, rates: Rates) -> Plan:
     """The plan of a run, with the calls that tiles were measured to take where they had the same deltas."""
-    measured = rates.segment if rates else None
+    measured = rates.segment
     if measured is None or measured.deltas != run.config.inference_deltas:
         return plan(run, CALLS_PER_STEP_VOLUME)
     return plan(run, measured.calls_per_step_volume)
@@ -63,16 +63,16 @@ def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
     return Cost(seconds, cluster.training_nodes(run, gpus or None), jobs)
 
 
-def print_costs(run: Run, rates: Rates | None, console: Console) -> None:
+def print_costs(run: Run, rates: Rates, console: Console) -> None:
     """Say how much disk, how many files, and how long the run takes by `rates`, or how to measure them."""
     for name, text in _lines(run, rates):
         console.print(f"{name:<12}{text}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _lines(run: Run, rates: Rates | None) -> list[tuple[str, str]]:
-    estimate, measured = expected(run, rates), rates.segment if rates else None
+def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
+    estimate, measured = expected(run, rates), rates.segment
     lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
-    if rates is None or measured is None:
+    if measured is None:
         return [*lines, ("time", "no rate is known: workflows/pilot.py, with these options, measures it")]
     lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
     if run.config.trains:
@@ -86,11 +86,11 @@ def _lines(run: Run, rates: Rates | None) -> list[tuple[str, str]]:
 
 
 def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
-    room = f"at most {estimate.bytes_on_disk / 1e9:.2f} GB"
+    room = f"at most {_bytes(estimate.bytes_on_disk)}"
     if rate is None:
         return room
     voxels = run.grid.tiled_voxels + run.inference_box.size  # tiles, and the volume made of them
-    return f"about {rate.bytes_per_voxel * voxels / 1e9:.3g} GB for tiles and volume, {room}"
+    return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles and volume, {room}"
 
 
 def _rate(rates: Rates, rate: TileRate) -> str:
@@ -121,3 +121,7 @@ def _train(run: Run, rate: TrainingRate | None) -> str:
 def _described(run: Run, cost: Cost) -> str:
     jobs = f" in {cost.jobs:,} job(s)" if run.config.site.walltime_s is not None else ""
     return f"{duration(cost.seconds)}{jobs}, {cost.node_hours:,.2f} node-hours"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

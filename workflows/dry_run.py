@@ -12,14 +12,20 @@ from rich.table import Table
 import site_configs
 from pipeline.run_folder import Run
 from site_configs.preview import launch_line, submit_scripts
+from workflows.candidates import print_candidates
 from workflows.costs import expected, print_costs
 from workflows.explain import explain
 from workflows.outlook_table import outlook_table
 from workflows.rates import Rates
 
 
-def print_plan(run: Run, console: Console, rates: Rates | None = None, verify: bool = False) -> None:
-    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already."""
+def print_plan(
+    run: Run, console: Console, rates: Rates, budget_node_hours: float | None = None, verify: bool = False
+) -> None:
+    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already.
+
+    With a budget, other tiles and overlaps are compared.
+    """
     config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
@@ -61,6 +67,8 @@ def print_plan(run: Run, console: Console, rates: Rates | None = None, verify: b
         soft_wrap=True,
     )
     print_costs(run, rates, console)
+    if budget_node_hours is not None and rates.segment is not None:
+        print_candidates(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
 

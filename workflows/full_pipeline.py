@@ -58,6 +58,15 @@ def full_pipeline(
         Path | None,
         typer.Option(metavar="RUN_DIR", help="With --dry-run: tell costs by what another run measured."),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget-node-hours",
+            metavar="HOURS",
+            min=0,
+            help="With --dry-run: compare tiles and overlaps, and suggest those that fit.",
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
@@ -76,7 +85,7 @@ def full_pipeline(
         check(run)
         check_machine(run)
         if dry_run:
-            _plan(run, console, rates, verify)
+            _plan(run, console, rates, budget, verify)
             raise typer.Exit(0)
         raise typer.Exit(work(run, console, verify))
     except (InputError, Superseded) as error:
@@ -86,12 +95,12 @@ def full_pipeline(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _plan(run: Run, console: Console, rates: Path | None, verify: bool) -> None:
+def _plan(run: Run, console: Console, rates: Path | None, budget: float | None, verify: bool) -> None:
     """Print the plan of a run, with its costs by its own finished tiles, or by the rates of another run."""
     from workflows.dry_run import print_plan
     from workflows.rates import measure, read_rates
 
-    print_plan(run, console, read_rates(rates, run) if rates else measure(run), verify)
+    print_plan(run, console, read_rates(rates, run) if rates else measure(run), budget, verify)
 
 
 def work(run: Run, console: Console, verify: bool = False) -> int:

@@ -27,7 +27,7 @@ from workflows.long_tasks import read_tile_log
 
 
 class TileRate(Section):
-    """How fast one worker segments, by finished tiles: all that a tile takes is in it, not the network alone."""
+    """How fast one worker segments, by finished tiles: with all that a tile takes beside the network."""
 
     tiles: PositiveInt
     seconds: PositiveFloat
