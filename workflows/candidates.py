@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import psutil
 from rich.console import Console
-from rich.table import Table
 
 import site_configs
 from pipeline.config import RunConfig
@@ -18,6 +19,8 @@ from workflows.long_tasks import duration
 from workflows.rates import Rates, TileRate
 
 SIDES = (128, 192, 256, 384, 512)
+ROW = "{:<12} {:<9} {:>9} {:>8} {:>13} {:>9} {:>10} {:>10}  {}"
+
 BYTES_OF_A_WORKER = 350e6
 """Program and network, without a tile: measured 290 MB with the published network under OpenVINO."""
 
@@ -46,11 +49,23 @@ def overlap_for(fov: Triple) -> Triple:
     return triple([3 * (n // 2) for n in fov])
 
 
+def fitted(length: int, side: int, overlap: int) -> int:
+    """The smallest tile with which an axis of `length` needs no more tiles than with one of `side`.
+
+    Otherwise the last tile, which is moved back to end with the axis, would repeat what is done already.
+    """
+    tiles = max(1, math.ceil((length - overlap) / (side - overlap)))
+    return math.ceil((length + (tiles - 1) * overlap) / tiles)
+
+
 def candidates(run: Run, rates: Rates, rate: TileRate) -> list[Candidate]:
-    """The run as it is, and with cubes of some sizes in place of its tile, none larger than its volume."""
+    """The run as it is, and with tiles of up to some sides that fit its volume evenly."""
     inference, overlap = run.config.inference, overlap_for(run.config.network.fov)
-    sides = [side for side in SIDES if max(overlap) < side <= max(run.inference_box.shape)]
-    choices = [(inference.tile, inference.overlap), *(((side, side, side), overlap) for side in sides)]
+    choices = [(inference.tile, inference.overlap)]
+    for side in SIDES:
+        if side > 2 * max(overlap):
+            shape = [fitted(length, side, o) for length, o in zip(run.inference_box.shape, overlap)]
+            choices.append((triple(shape), overlap))
     return [_candidate(run, tile, shared, rates, rate) for tile, shared in dict.fromkeys(choices)]
 
 
@@ -70,16 +85,16 @@ def suggest(listed: list[Candidate], node_hours: float, most_bytes: float | None
 def print_candidates(run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console) -> None:
     """The table of candidates, and the settings suggested for a budget of node-hours for segmenting."""
     listed, most_bytes = candidates(run, rates, rate), _bytes_for_a_worker(run)
-    table = Table(box=None, pad_edge=False, title="\nOther tiles", title_justify="left")
-    for column in ("tile", "overlap", "tiles", "x voxels", "calls", "GB a worker", "time", "node-hours", ""):
-        table.add_column(column, justify="left" if column in ("tile", "overlap", "") else "right")
+    print_line = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    columns = ("tile", "overlap", "tiles", "x voxels", "calls", "GB/worker", "time", "node-hours", "")
+    print_line("\nOther tiles\n" + ROW.format(*columns).rstrip())
     for c in listed:
-        remarks = ["as it is"] if c.is_own else []
-        if most_bytes is not None and c.bytes_per_worker > most_bytes:
-            remarks.append(f"more than the {most_bytes / 1e9:.1f} GB there are for each")
-        if c.cost.node_hours > node_hours:
-            remarks.append("over the budget")
-        table.add_row(
+        remarks = {
+            "as it is": c.is_own,
+            "too much memory": most_bytes is not None and c.bytes_per_worker > most_bytes,
+            "over the budget": c.cost.node_hours > node_hours,
+        }
+        row = ROW.format(
             _plain(c.tile),
             _plain(c.overlap),
             f"{c.estimate.tiles:,}",
@@ -88,16 +103,16 @@ def print_candidates(run: Run, rates: Rates, rate: TileRate, node_hours: float, 
             f"{c.bytes_per_worker / 1e9:.1f}",
             duration(c.cost.seconds),
             f"{c.cost.node_hours:,.2f}",
-            ", ".join(remarks),
+            ", ".join(remark for remark, holds in remarks.items() if holds),
         )
-    console.print(table, soft_wrap=True)
+        print_line(row.rstrip())
     best = suggest(listed, node_hours, most_bytes)
     said = f"for {node_hours:g} node-hours: " + (
         f"--set inference.tile='{list(best.tile)}' --set inference.overlap='{list(best.overlap)}'"
         if best
         else "none of these; larger inference.deltas take fewer calls"
     )
-    console.print(said, highlight=False, soft_wrap=True, markup=False)
+    print_line(said)
 
 
 def _candidate(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate) -> Candidate:
@@ -132,4 +147,4 @@ def _bytes_for_a_worker(run: Run) -> float | None:
 
 
 def _plain(shape: Triple) -> str:
-    return " x ".join(map(str, shape))
+    return ",".join(map(str, shape))

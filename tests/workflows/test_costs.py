@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from pipeline.config import RunConfig
+from pipeline.geometry import Box, TileGrid
 from pipeline.run_folder import Run
-from workflows.candidates import candidates, overlap_for, suggest
+from workflows.candidates import candidates, fitted, overlap_for, suggest
 from workflows.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.rates import Rates, TileRate, TrainingRate
 
@@ -101,11 +104,25 @@ def test_neighbours_share_half_a_fov_where_both_are_whole() -> None:
         assert all(shared - 2 * (n // 2) == n // 2 for shared, n in zip(overlap_for(fov), fov))
 
 
+@given(st.integers(60, 5000), st.integers(50, 600), st.integers(0, 49))
+def test_a_fitted_tile_is_the_smallest_that_needs_no_more_of_them(
+    length: int, side: int, overlap: int
+) -> None:
+    def tiles(side: int) -> int:
+        return len(TileGrid(Box.of_shape((1, 1, length)), (1, 1, side), (0, 0, overlap)))
+
+    fit = fitted(length, side, overlap)
+    assert fit <= max(side, overlap + 1)
+    assert tiles(fit) == tiles(side)
+    assert fit == overlap + 1 or tiles(fit - 1) > tiles(fit)
+
+
 def test_larger_tiles_take_less_work_and_more_memory() -> None:
-    own, *cubes = candidates(run_of(1200), RATES, SEGMENT)
+    own, *others = candidates(run_of(1200), RATES, SEGMENT)
     assert own.is_own
-    assert [cube.tile[0] for cube in cubes] == [128, 192, 384, 512], "256 is the run's own"
-    factors, memory = ([c.estimate.overlap_factor for c in cubes], [c.bytes_per_worker for c in cubes])
+    assert [other.tile[0] for other in others] == [125, 192, 240, 336, 432]
+    factors = [other.estimate.overlap_factor for other in others]
+    memory = [other.bytes_per_worker for other in others]
     assert factors == sorted(factors, reverse=True)
     assert memory == sorted(memory)
 
