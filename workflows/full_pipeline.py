@@ -79,6 +79,8 @@ def full_pipeline(
     """
     console = Console()
     try:
+        if not dry_run and (rates is not None or budget is not None):
+            raise InputError("--rates and --budget-node-hours go with --dry-run")
         settings = with_defaults(load_config(config, all_overrides(overrides, site)))
         folder = run_folder(run_dir, config)
         run = resolve(settings, folder)

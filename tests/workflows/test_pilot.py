@@ -60,6 +60,8 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(folder: Path)
     other = ["--rates", str(folder / "run"), "--run-dir", str(folder / "other"), "--dry-run"]
     assert f"of {folder / 'run'} by openvino" in call("full_pipeline.py", folder, *other)[1]
 
+    code, refused = call("full_pipeline.py", folder, "--rates", str(folder / "run"))
+    assert (code, refused) == (1, "error: --rates and --budget-node-hours go with --dry-run\n")
     code, said = call("full_pipeline.py", folder)
     assert code == 0, said
     assert tiles[0].stat().st_mtime_ns == made
