@@ -56,7 +56,7 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(folder: Path)
     code, planned = call("full_pipeline.py", folder, "--dry-run", "--budget-node-hours", "1")
     assert code == 0, planned
     assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread(s)" in planned
-    assert "for 1 node-hours: --set inference.tile='[40, 44, 30]'" in planned
+    assert "for 1 node-hours: --set inference.tile='[40, 44, 48]'" in planned
     other = ["--rates", str(folder / "run"), "--run-dir", str(folder / "other"), "--dry-run"]
     assert f"of {folder / 'run'} by openvino" in call("full_pipeline.py", folder, *other)[1]
 
