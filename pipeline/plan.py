@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.config import RunConfig
 from pipeline.config_fields import Section
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box, Tile, Triple
 from pipeline.identities import with_identities
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
@@ -89,8 +89,8 @@ class Plan:
     bytes_on_disk: int
 
 
-def plan(run: Run) -> Plan:
-    """Estimate the work of a resolved run."""
+def plan(run: Run, calls_per_step_volume: float = CALLS_PER_STEP_VOLUME) -> Plan:
+    """Estimate the work of a resolved run, given the network calls per prod(deltas) centres of FOVs."""
     config = run.config
     tiled = run.grid.tiled_voxels
     step = math.prod(config.inference_deltas)
@@ -98,11 +98,21 @@ def plan(run: Run) -> Plan:
         tiles=len(run.grid),
         tile_grid=run.grid.shape,
         overlap_factor=tiled / run.inference_box.size,
-        network_calls=round(CALLS_PER_STEP_VOLUME * _centres(run) / step),
+        network_calls=round(calls_per_step_volume * _centres(run) / step),
         training_fovs=config.training.fovs if config.trains else 0,
         flops_per_call=_flops_per_call(config),
         bytes_on_disk=_bytes_on_disk(run),
     )
+
+
+def centres(run: Run, tile: Tile) -> int:
+    """Voxels of one tile, with the context mirrored around it, on which a FOV can be centred."""
+    outer, count = run.inference_box, 1
+    for axis, fov in enumerate(run.config.network.fov):
+        at_faces = (tile.box.start[axis] == outer.start[axis]) + (tile.box.stop[axis] == outer.stop[axis])
+        context = at_faces * (fov // 2) if run.config.inference.reflect else 0
+        count *= max(1, tile.box.shape[axis] - 2 * (fov // 2) + context)
+    return count
 
 
 def _centres(run: Run) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, install, temporary_for
 from pipeline.errors import InputError
+from pipeline.processor import processor
 
 SEAL = b',\n "seal": "'
 NEVER_DONE = "never done"
@@ -56,6 +57,7 @@ def make(target: Target, write: Callable[[Path], None]) -> Artifact:
             "started": started,
             "seconds": time.time() - started,
             "host": socket.gethostname(),
+            "processor": processor(),
         }
         note.write_bytes(_sealed(record))
         install({temporary: target.path, note: record_file})
@@ -69,7 +71,7 @@ def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artif
     time differs, or always with `verify`, its SHA-256 decides. Without `compare` any recipe will do.
     Reads nothing else, changes nothing.
     """
-    record = _read(target.path)
+    record = read(target.path)
     if isinstance(record, Missing):
         return record
     if compare and record["fingerprint"] != target.recipe.fingerprint:
@@ -95,7 +97,8 @@ def record_path(path: Path) -> Path:
     return path.with_name(path.name + ".done.json")
 
 
-def _read(path: Path) -> dict[str, Any] | Missing:
+def read(path: Path) -> dict[str, Any] | Missing:
+    """The record of the artifact at `path`, or why there is none that is whole; the file is not looked at."""
     try:
         text = record_path(path).read_bytes()
     except FileNotFoundError:

@@ -21,6 +21,8 @@ class Run:
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
     """What `image` and `labels` are, as `pipeline.identities` found when the run began."""
+    only: frozenset[int] | None = None
+    """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
 
     @property
     def config_file(self) -> Path:
@@ -63,6 +65,11 @@ class Run:
     @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
+
+    @property
+    def rates_file(self) -> Path:
+        """JSON: how fast the run was, for the plans of others."""
+        return self.folder / "rates.json"
 
     @property
     def logs_folder(self) -> Path:
@@ -109,3 +116,8 @@ class Run:
     def grid(self) -> TileGrid:
         inference = self.config.inference
         return TileGrid(self.inference_box, inference.tile, inference.overlap)
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """The tiles to segment, in order of index."""
+        return [tile for tile in self.grid if self.only is None or tile.index in self.only]

@@ -10,16 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 import site_configs
-from pipeline.plan import plan
 from pipeline.run_folder import Run
 from site_configs.preview import launch_line, submit_scripts
+from workflows.candidates import print_candidates
+from workflows.costs import expected, print_costs
 from workflows.explain import explain
 from workflows.outlook_table import outlook_table
+from workflows.rates import Rates
 
 
-def print_plan(run: Run, console: Console, verify: bool = False) -> None:
-    """Say what the work is, where each result goes, and what of it is there already."""
-    config, estimate = run.config, plan(run)
+def print_plan(
+    run: Run, console: Console, rates: Rates, budget_node_hours: float | None = None, verify: bool = False
+) -> None:
+    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already.
+
+    With a budget, other tiles and overlaps are compared.
+    """
+    config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
     table.add_column("work")
@@ -55,12 +62,14 @@ def print_plan(run: Run, console: Console, verify: bool = False) -> None:
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
         f"{network.depth}, {network.features} features: {estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
-        f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all"
-        f"\ndisk        at most {estimate.bytes_on_disk / 1e9:.2f} GB"
-        "\nNothing was written: this was a dry run.",
+        f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all",
         highlight=False,
         soft_wrap=True,
     )
+    print_costs(run, rates, console)
+    if budget_node_hours is not None and rates.segment is not None:
+        print_candidates(run, rates, rates.segment, budget_node_hours, console)
+    console.print("Nothing was written: this was a dry run.", highlight=False)
 
 
 def print_jobs(run: Run, console: Console) -> None:

@@ -20,7 +20,6 @@ from rich.console import Console
 
 from pipeline.artifacts import publishing, remove_temporaries
 from pipeline.attempts import INTERRUPTED, Attempt, begin
-from pipeline.config import RunConfig
 from pipeline.config_file import dump_config, load_config
 from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
@@ -55,6 +54,19 @@ def full_pipeline(
         bool,
         typer.Option("--dry-run", help="Print what would run and why, how much work it is, where it goes."),
     ] = False,
+    rates: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN_DIR", help="With --dry-run: tell costs by what another run measured."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget-node-hours",
+            metavar="HOURS",
+            min=0,
+            help="With --dry-run: compare tiles and overlaps, and suggest those that fit.",
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
@@ -67,9 +79,17 @@ def full_pipeline(
     """
     console = Console()
     try:
+        if not dry_run and (rates is not None or budget is not None):
+            raise InputError("--rates and --budget-node-hours go with --dry-run")
         settings = with_defaults(load_config(config, all_overrides(overrides, site)))
         folder = run_folder(run_dir, config)
-        raise typer.Exit(_run(settings, folder, console, dry_run=dry_run, verify=verify))
+        run = resolve(settings, folder)
+        check(run)
+        check_machine(run)
+        if dry_run:
+            _plan(run, console, rates, budget, verify)
+            raise typer.Exit(0)
+        raise typer.Exit(work(run, console, verify))
     except (InputError, Superseded) as error:
         print_error(error)
         raise typer.Exit(1) from None
@@ -77,15 +97,20 @@ def full_pipeline(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _run(settings: RunConfig, folder: Path, console: Console, *, dry_run: bool, verify: bool) -> int:
-    run = resolve(settings, folder)
-    check(run)
-    check_machine(run)
-    if dry_run:
-        from workflows.dry_run import print_plan
+def _plan(run: Run, console: Console, rates: Path | None, budget: float | None, verify: bool) -> None:
+    """Print the plan of a run, with its costs by its own finished tiles, or by the rates of another run."""
+    from workflows.dry_run import print_plan
+    from workflows.rates import measure, read_rates
 
-        print_plan(run, console, verify)
-        return 0
+    print_plan(run, console, read_rates(rates, run) if rates else measure(run), budget, verify)
+
+
+def work(run: Run, console: Console, verify: bool = False) -> int:
+    """Make an attempt on a resolved and checked run; returns the exit code.
+
+    Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
+    KeyboardInterrupt on SIGTERM too.
+    """
     check_address(run)
     signal.signal(signal.SIGTERM, _interrupt)
     configuration = dump_config(run.config)
@@ -109,6 +134,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     from site_configs import parsl_config
     from workflows import health, jobs
     from workflows.progress import watch
+    from workflows.rates import measure, write_rates
     from workflows.stages import build, call
     from workflows.summary import print_failures, print_summary
 
@@ -128,7 +154,9 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
             print_failures(run, stages, Console(stderr=True))
         else:
             remove_temporaries(run.folder)  # of workers that died in this attempt
-            print_summary(run, console)
+            write_rates(run, measure(run))
+            if run.only is None:
+                print_summary(run, console)
             code = 0
     except KeyboardInterrupt:
         console.print("stopping; what is finished is kept", highlight=False)

@@ -126,7 +126,7 @@ def _training_detail(run: Run, state: _State) -> str:
 def _tiles_detail(run: Run, state: _State) -> str:
     """Of the tiles that are segmented in this run: those reused and those that failed do not count."""
     tiles = []
-    for tile, future in zip(run.grid, state.stage.tasks):
+    for tile, future in zip(run.tiles, state.stage.tasks):
         if future.done() and (_is_reused(future) or future.exception()):
             continue
         tiles.append((state.share(run, tile, future.done()), tile.box.size))

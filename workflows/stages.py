@@ -34,7 +34,10 @@ def call(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
-    """Hand every task of a resolved run to `submit`; returns the stages in order."""
+    """Hand every task of a resolved run to `submit`; returns the stages in order.
+
+    Where only some tiles are asked for, these are the last stage.
+    """
     phantom = [submit(prepare.make_phantom, run)] if run.uses_phantom else []
     stages = [Stage("phantom", phantom)]
     if run.config.trains:
@@ -44,10 +47,12 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     else:
         model = submit(train.import_checkpoint, run)
         stages += [Stage("import network", [model])]
-    tiles = {t.index: submit(infer.segment_tile, run, t, model, after=phantom) for t in run.grid}
-    stages += [Stage("segment", list(tiles.values())), *_reconcile(run, submit, tiles)]
-    if run.config.evaluation.box is not None:
-        stages += _evaluate(run, submit, stages[-1].tasks)
+    tiles = {t.index: submit(infer.segment_tile, run, t, model, after=phantom) for t in run.tiles}
+    stages.append(Stage("segment", list(tiles.values())))
+    if run.only is None:
+        stages += _reconcile(run, submit, tiles)
+        if run.config.evaluation.box is not None:
+            stages += _evaluate(run, submit, stages[-1].tasks)
     return [stage for stage in stages if stage.tasks]
 
 

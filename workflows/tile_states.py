@@ -48,7 +48,7 @@ def tile_states(
     `outcomes` are those of the segmenting tasks, `failed` the names of files that could not be made.
     """
     states = []
-    for tile, outcome in zip(run.grid, outcomes):
+    for tile, outcome in zip(run.tiles, outcomes):
         report = read_tile_log(run.tile_log(tile), since)
         if isinstance(outcome, Artifact):
             state = State.FINISHED

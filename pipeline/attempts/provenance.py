@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.attempts.ownership import Owner, configuration_file, now
+from pipeline.processor import processor
 
 PACKAGES = (
     "parsl",
@@ -47,7 +48,7 @@ def record_start(folder: Path, owner: Owner, configuration: str) -> None:
             "dirty": dirty,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in PACKAGES},
-            "cpu": _cpu(),
+            "cpu": processor(),
         },
     )
 
@@ -114,14 +115,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _cpu() -> str:
-    """The model name of the first processor."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

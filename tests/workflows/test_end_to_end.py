@@ -108,6 +108,13 @@ def test_the_log_of_training_counts_every_fov(folder: Path, first: str) -> None:
     assert all(0 <= line["accuracy"] <= 1 for line in lines)
 
 
+def test_a_run_leaves_the_rates_of_its_tiles_and_of_its_training(folder: Path, first: str) -> None:
+    rates = json.loads((folder / "first" / "rates.json").read_text())
+    assert rates["segment"]["tiles"] == 8
+    assert (rates["train"]["ranks"], rates["train"]["batch_size"]) == (2, 4)
+    assert rates["train"]["fovs_per_s"] > 0
+
+
 def test_status_shows_that_it_ended_and_that_everything_is_finished(folder: Path, first: str) -> None:
     shown = [part for part in draw(folder / "first") if isinstance(part, str)]
     assert any(part.startswith("state       attempt 1, ended with exit code 0 ") for part in shown)

@@ -1,0 +1,88 @@
+"""Weak scaling with real workers, whose tiles are all the same work."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import h5py
+import numpy as np
+import pytest
+import typer
+import yaml
+from bright_blocks import NETWORK, write_image, write_network
+from typer.testing import CliRunner
+
+from workflows.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
+from workflows.weak_scaling import weak_scaling
+
+APP = typer.Typer()
+APP.command()(weak_scaling)
+
+
+def call(folder: Path, *options: str) -> tuple[int, str]:
+    """The exit code and all that was printed; the tiles are segmented by programs of their own."""
+    where = ["--config", str(folder / "run.yaml"), "--run-dir", str(folder / "weak")]
+    done = CliRunner().invoke(APP, [*where, "--share", "1", "--side", "24", *options])
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    document = {
+        "data": {"image": f"{write_image(tmp_path)}:raw", "voxel_size_nm": [10, 10, 10]},
+        "network": {**json.loads(NETWORK.model_dump_json()), "checkpoint": write_network(tmp_path).path},
+        "inference": {"tile": [24, 24, 24], "overlap": [8, 8, 8], "min_segment_voxels": 200},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(document))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_every_worker_has_the_same_work_and_every_point_is_reported(folder: Path) -> None:
+    code, said = call(folder, "--workers", "1,2")
+    assert code == 0, said
+    one, two = json.loads((folder / "weak" / "weak_scaling.json").read_text())
+    assert (one["workers"], one["tiles"], two["workers"], two["tiles"]) == (1, 1, 2, 2)
+    assert two["calls"] == 2 * one["calls"] > 0
+    assert one["efficiency"] == 1
+    assert two["efficiency"] == pytest.approx(one["seconds"] / two["seconds"], rel=1e-3)
+    left, right = sorted((folder / "weak" / "workers_00002" / "run" / "tiles").glob("*.h5"))
+    with h5py.File(left) as a, h5py.File(right) as b:
+        np.testing.assert_array_equal(a["segmentation"], b["segmentation"])
+    ElementTree.parse(folder / "weak" / "weak_scaling.svg")
+
+    code, said = call(folder, "--workers", "1")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "workers_00001 is there already" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "0"], "--workers '0': expected numbers such as 1,2,4"),
+        (["--workers", "1", "--nodes", "2"], "not both"),
+        (["--side", "45"], "--side 45 is more than the inference.box"),
+        (["--workers", "4096"], "4096 worker threads need as many cores"),
+        (["--set", "network.checkpoint=null"], "network.checkpoint is not set"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(folder: Path, options: list[str], said: str) -> None:
+    code, output = call(folder, *options)
+    assert (code, output.count("\n")) == (1, 1), output
+    assert said in output
+
+
+def test_the_chart_has_a_bar_a_point_as_high_as_its_time() -> None:
+    drawn = ElementTree.fromstring(chart([(1, 10.0, 1.0), (2, 20.0, 0.5)], "workers"))
+    svg = "{http://www.w3.org/2000/svg}"
+    bars = [bar for bar in drawn.iter(f"{svg}rect") if bar.get("x")]
+    assert [float(bar.get("height", "")) for bar in bars] == [(HEIGHT - 2 * MARGIN) / 2, HEIGHT - 2 * MARGIN]
+    texts = [text.text for text in drawn.iter(f"{svg}text")]
+    assert {"1", "2", "10.0 s", "20.0 s", "1.00", "0.50"} <= set(texts)
+    places = drawn.find(f"{svg}polyline")
+    assert places is not None
+    assert all(0 < float(x) < WIDTH for x in (p.split(",")[0] for p in places.get("points", "").split()))

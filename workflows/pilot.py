@@ -1,0 +1,104 @@
+"""Segment one tile of a run, or a few, to learn how fast that goes before the rest is paid for.
+
+    python workflows/pilot.py --config configs/fib25.yaml --run-dir runs/fib25
+
+The tile is one of the run's own, made by its site's workers: nothing of it is done again. What was measured
+is kept in the run folder, where `full_pipeline.py --dry-run` finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.artifacts import Artifact
+from pipeline.attempts import INTERRUPTED
+from pipeline.config_file import load_config
+from pipeline.errors import InputError, Superseded
+from pipeline.plan import check, resolve
+from pipeline.run_folder import Run
+from site_configs import check as check_machine
+from site_configs import with_defaults
+from workflows.command_line import (
+    DEMO,
+    ConfigOption,
+    RunDirOption,
+    SetOption,
+    SiteOption,
+    all_overrides,
+    print_error,
+    run_folder,
+    start,
+)
+
+
+def pilot(
+    config: ConfigOption = DEMO,
+    run_dir: RunDirOption = None,
+    site: SiteOption = None,
+    overrides: SetOption = None,
+    tiles: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many tiles; they are spread over the volume.")
+    ] = 1,
+) -> None:
+    """Segment one tile of a run, or N, and tell what the rest would cost.
+
+    Take the options of the run itself. With as many tiles as workers the rate is that of workers who share
+    a machine; one tile alone may go faster.
+    """
+    console = Console()
+    try:
+        settings = with_defaults(load_config(config, all_overrides(overrides, site)))
+        run = resolve(settings, run_folder(run_dir, config))
+        check(run)
+        check_machine(run)
+        chosen = replace(run, only=spread(len(run.grid), tiles))
+        _check_network(chosen)
+        raise typer.Exit(_run(run, chosen, console))
+    except (InputError, Superseded) as error:
+        print_error(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def spread(tiles: int, count: int) -> frozenset[int]:
+    """`count` of the indices 0..tiles-1, or all of them, evenly spread; a single one is the middle one."""
+    count = min(tiles, count)
+    return frozenset((2 * n + 1) * tiles // (2 * count) for n in range(count))
+
+
+def _run(run: Run, chosen: Run, console: Console) -> int:
+    from workflows.costs import print_costs
+    from workflows.full_pipeline import work
+    from workflows.rates import measure
+
+    code = work(chosen, console)
+    if code == 0:
+        print_costs(run, measure(run), console)
+    return code
+
+
+def _check_network(run: Run) -> None:
+    """Raise InputError when the run would have to train its network first."""
+    from workflows.explain import outcomes
+
+    training = [task for stage in outcomes(run) if stage.name == "train" for task in stage.tasks]
+    if not all(isinstance(task, Artifact) for task in training):
+        raise InputError(
+            f"there is no network yet: {run.model_file} is made by the training of this run; start the run, "
+            "stop it when the training is done, and try again, or name a network by "
+            "--set network.checkpoint=OTHER_RUN/model/ffn.h5"
+        )
+
+
+def main() -> None:
+    """Entry point of the `ffn-pilot` command."""
+    start(pilot)
+
+
+if __name__ == "__main__":
+    main()

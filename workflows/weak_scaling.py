@@ -1,0 +1,130 @@
+"""Weak scaling: 1, 2, ... workers or nodes, each with the same share of work, and how long that takes.
+
+    python workflows/weak_scaling.py --workers 1,2 --run-dir runs/weak \\
+        --set network.checkpoint=runs/demo/model/ffn.h5
+
+The work are real tiles through the run's own site, network and engine. One cube from the middle of the run's
+volume is laid side by side as often as there are tiles, without overlap or mirroring, so that every tile is
+the same work. On this machine, N workers and all that serves them have N times `site.threads_per_worker`
+cores, and no more. What it writes: weak_scaling.json, weak_scaling.svg, and a run folder for each point.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import site_configs
+from pipeline.artifacts import publishing
+from pipeline.attempts import INTERRUPTED
+from pipeline.config_file import load_config
+from pipeline.errors import InputError
+from workflows.command_line import (
+    DEMO,
+    ConfigOption,
+    RunDirOption,
+    SetOption,
+    SiteOption,
+    all_overrides,
+    print_error,
+    run_folder,
+    start,
+)
+from workflows.scaling_chart import chart
+from workflows.scaling_point import Point, measure_point, middle_cube
+
+
+def weak_scaling(
+    config: ConfigOption = DEMO,
+    run_dir: RunDirOption = None,
+    site: SiteOption = None,
+    overrides: SetOption = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="1,2,...", help="Numbers of workers on one node (default: 1,2).")
+    ] = None,
+    nodes: Annotated[
+        str | None, typer.Option(metavar="1,2,...", help="Numbers of nodes, of `site.workers` each, instead.")
+    ] = None,
+    share: Annotated[int, typer.Option(min=1, metavar="TILES", help="Tiles for each worker.")] = 2,
+    side: Annotated[int, typer.Option(min=1, metavar="VOXELS", help="Edge of a tile.")] = 96,
+) -> None:
+    """Segment N times the work with N times the workers, and draw time and efficiency.
+
+    The run file needs a network.checkpoint; its tiles, labels and training do not matter.
+    """
+    console = Console()
+    try:
+        if workers and nodes:
+            raise InputError("give --workers or --nodes, not both")
+        counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
+        settings = site_configs.with_defaults(load_config(config, all_overrides(overrides, site)))
+        folder = run_folder(run_dir, config).resolve()
+        cube = middle_cube(settings, folder, side)
+        points: list[Point] = []
+        for count in counts:
+            change = {"tile_nodes": count} if nodes else {"workers": count}
+            chosen = settings.site.model_copy(update=change)
+            measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
+            points.append(_with_efficiency(measured, points))
+            console.print(_line(points[-1]), highlight=False)
+        _report(points, folder, "nodes" if nodes else "workers", console)
+    except InputError as error:
+        print_error(error)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _counts(option: str, text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1:
+        raise InputError(f"{option} {text!r}: expected numbers such as 1,2,4")
+    return counts
+
+
+def _with_efficiency(point: Point, before: list[Point]) -> Point:
+    first = before[0].seconds if before else point.seconds
+    return Point(**{**asdict(point), "efficiency": round(first / point.seconds, 4)})
+
+
+def _line(point: Point) -> str:
+    return f"{point.workers} worker(s), {point.tiles} tiles: {point.seconds:.1f} s"
+
+
+def _report(points: list[Point], folder: Path, unit: str, console: Console) -> None:
+    """The table, and beside each other in the folder the figures and the chart."""
+    table = Table(box=None, pad_edge=False)
+    for column in (unit, "tiles", "calls", "startup s", "time s", "efficiency", "load before"):
+        table.add_column(column, justify="right")
+    for p in points:
+        count = p.nodes if unit == "nodes" else p.workers
+        figures = (f"{p.startup_s:.1f}", f"{p.seconds:.1f}", f"{p.efficiency:.2f}", f"{p.load:.1f}")
+        table.add_row(str(count), str(p.tiles), f"{p.calls:,}", *figures)
+    console.print()
+    console.print(table)
+    rows = [(p.nodes if unit == "nodes" else p.workers, p.seconds, p.efficiency) for p in points]
+    for name, text in (
+        ("weak_scaling.json", json.dumps([asdict(p) for p in points], indent=1) + "\n"),
+        ("weak_scaling.svg", chart(rows, unit)),
+    ):
+        with publishing(folder / name) as temporary:
+            temporary.write_text(text)
+        console.print(str(folder / name), highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the `ffn-weak-scaling` command."""
+    start(weak_scaling)
+
+
+if __name__ == "__main__":
+    main()
