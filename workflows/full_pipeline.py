@@ -149,7 +149,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     kernel = parsl.load(site)
     try:
         stages = build(run, call)
-        watch(run, stages, console, check)
+        watch(run, stages, console, check, lambda: jobs.in_queue(kernel))
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:

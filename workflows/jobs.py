@@ -74,6 +74,18 @@ class JobLog:
             self._written = jobs
 
 
+def in_queue(kernel: DataFlowKernel) -> dict[str, str]:
+    """By executor label, the batch jobs for which it waits, if it has no running one."""
+    waiting = {}
+    for label, executor in kernel.executors.items():
+        jobs = [job for job in _jobs(executor) if not job.is_over and job.provider != LOCAL]
+        if jobs and not any(job.state == JobState.RUNNING.name for job in jobs):
+            waiting[label] = ", ".join(
+                f"{job.provider} job {job.job_id} is {job.state.lower()}" for job in jobs
+            )
+    return waiting
+
+
 def read_jobs(run: Run) -> dict[str, list[Job]]:
     """By executor label, the jobs of the attempt that wrote last; none where the file cannot be read."""
     try:

@@ -7,7 +7,7 @@ the logs that the workers write, so the display costs the workers nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,21 +25,29 @@ POLL_S = 0.5
 PLAIN_LINE_EVERY_S = 15.0
 
 
-def watch(run: Run, stages: list[Stage], console: Console, check: Callable[[], None]) -> None:
+def watch(
+    run: Run,
+    stages: list[Stage],
+    console: Console,
+    check: Callable[[], None],
+    in_queue: Callable[[], Mapping[str, str]],
+) -> None:
     """Show progress until every task of every stage has ended, well or not.
 
-    `check` is called now and then; what it raises ends the watch.
+    `check` is called now and then; what it raises ends the watch. `in_queue` tells, by executor label, for
+    which jobs an executor waits.
     """
     states = [_State(stage) for stage in stages]
     with _display(states, console) as show:
         while not all(state.ended for state in states):
             check()
+            jobs = in_queue()
             for state in states:
-                state.update(run)
+                state.update(run, jobs)
             show()
             time.sleep(POLL_S)
         for state in states:
-            state.update(run)
+            state.update(run, {})
         show()
 
 
@@ -53,6 +61,8 @@ class _State:
     reused: int = 0
     started: float | None = None
     finished: float | None = None
+    queued: str = ""
+    """The jobs for which its tasks wait."""
     detail: str = ""
     finished_tiles: dict[int, Share] = field(default_factory=dict)
     """By index; their logs do not change any more."""
@@ -67,6 +77,8 @@ class _State:
             return "failed"
         if self.finished:
             return "done"
+        if self.queued:
+            return "queued"
         return "running" if self.started else "waiting"
 
     @property
@@ -79,7 +91,8 @@ class _State:
             return ""
         return duration((self.finished or time.time()) - self.started)
 
-    def update(self, run: Run) -> None:
+    def update(self, run: Run, jobs: Mapping[str, str]) -> None:
+        """Look at the tasks; `jobs` tells by executor label for which jobs it waits."""
         futures = self.stage.tasks
         ended = [future for future in futures if future.done()]
         self.failed = sum(future.exception() is not None for future in ended)
@@ -90,7 +103,9 @@ class _State:
         if self.started and self.finished is None:
             if len(ended) == len(futures):
                 self.finished = time.time()
-            self.detail = self._detail(run)
+            at_work = {f.task_record["executor"] for f in futures if not f.done() and _runs(f)}
+            self.queued = ", ".join(jobs[label] for label in sorted(at_work & set(jobs)))
+            self.detail = self.queued or self._detail(run)
 
     def share(self, run: Run, tile: Tile, finished: bool) -> Share:
         """What part of a tile is done, and was done by this run, by the tile's log."""
@@ -155,7 +170,7 @@ def _table(states: list[_State]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "", "tasks", "time", ""):
         table.add_column(column, justify="right" if column in ("tasks", "time") else "left")
-    colours = {"done": "green", "failed": "red", "running": "bold", "waiting": "dim"}
+    colours = {"done": "green", "failed": "red", "running": "bold", "queued": "yellow", "waiting": "dim"}
     for s in states:
         table.add_row(s.stage.name, s.status, s.count, s.elapsed, s.detail, style=colours[s.status])
     return table
@@ -172,7 +187,7 @@ class _PlainLines:
     def __call__(self) -> None:
         for state in self.states:
             status, when = self.printed[state.stage.name]
-            overdue = state.status == "running" and time.time() - when > PLAIN_LINE_EVERY_S
+            overdue = state.status in ("running", "queued") and time.time() - when > PLAIN_LINE_EVERY_S
             if state.status != status or overdue:
                 self.printed[state.stage.name] = (state.status, time.time())
                 parts = [

@@ -115,10 +115,11 @@ def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_ne
     machine.stop()
     request.addfinalizer(machine.start)
     driver = run.start()
-    wait_until(machine.queue, run)
+    wait_until(lambda: machine.queue() and " queued " in run.output(), run)
+    (left,) = machine.queue()
+    assert f"job {left.id}" in run.output(), "the user sees for what the run waits"
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    (left,) = machine.queue()
     second = run.start()
     wait_until(lambda: left.id not in {job.id for job in machine.queue()}, run)
     wait_until(machine.queue, run)
