@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile
+from pipeline.geometry import Box, Tile, Triple
 from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
@@ -66,17 +66,16 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
 def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) -> None:
     config = run.config
     engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
-    block = block_with_context(run, tile)
     made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
-    canvas = _flood(run, tile, read_mirrored(open_image(run), block), engine, checkpoint)
+    canvas = _flood(run, tile, engine, checkpoint)
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
         "calls": canvas.calls,
         "engine": engine.name,
         "precision": engine.precision,
     }
-    _write(path, canvas, block, tile.box, attributes)
+    _write(path, canvas, block_with_context(run, tile), tile.box, attributes)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -117,15 +116,22 @@ def read_mirrored(image: Volume, block: Box) -> np.ndarray:
     return np.pad(image.read(inside), widths, mode="reflect")
 
 
-def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
-    """Segment `image`, the tile's block, going on from the checkpoint if it fits; returns the canvas."""
+def canvas_of(run: Run, tile: Tile) -> tuple[Canvas, list[Triple]]:
+    """The canvas of the tile's block, nothing segmented yet, and the seeds to start from, in order."""
     config = run.config
+    image = read_mirrored(open_image(run), block_with_context(run, tile))
     normalised = (image.astype(np.float32) - config.data.image_mean) / config.data.image_stddev
     canvas = Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
+    return canvas, find_seeds(image)
+
+
+def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
+    """Segment the tile's block, going on from the checkpoint if it fits; returns the canvas."""
+    config = run.config
+    canvas, seeds = canvas_of(run, tile)
     state = checkpoint.load()
     if state is not None:
         canvas.restore(state)
-    seeds = find_seeds(image)
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
     log_path = run.tile_log(tile)
     log_path.parent.mkdir(parents=True, exist_ok=True)

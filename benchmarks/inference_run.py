@@ -1,0 +1,110 @@
+"""A run's stages one after the other in this process, and what segmenting cost.
+
+The tasks are the project's own, called without Parsl; the tiles go to one other process, as a worker gets
+them, so that its memory can be told.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apps import infer
+from pipeline.artifacts import Artifact
+from pipeline.config_file import load_config
+from pipeline.geometry import Box
+from pipeline.inference.engines import open_engine
+from pipeline.plan import check, resolve
+from pipeline.run_folder import Run
+from pipeline.weights import import_checkpoint
+from workflows.stages import build
+
+PLAIN = ("inference.engine=keras", "inference.precision=float32")
+"""The plain path: TensorFlow in float32, one FOV at a time; canvas, seeds and tiles are the same."""
+
+
+def make_run(config: Path, box: Box | None, folder: Path, changes: list[str]) -> Run:
+    """The run file's run over `box` with all cores of this process for its one worker; raises InputError."""
+    threads = f"site.threads_per_worker={len(os.sched_getaffinity(0))}"
+    boxes = [f"inference.box={box}", "evaluation.box=null"] if box else []
+    run = resolve(load_config(config, [threads, *boxes, *changes]), folder)
+    check(run)
+    return run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What segmenting and scoring the inference box came to.
+
+    `seconds` are those of all tiles, from reading the image to the finished file, with the network loaded;
+    `flooding_s` and `network_s` those between the first and the last network call, and in the calls.
+    """
+
+    seconds: float
+    flooding_s: float
+    network_s: float
+    calls: int
+    peak_mib: float
+    engine: str
+    precision: str
+    scores: dict[str, Any] | None
+
+    def voxels_per_s(self, run: Run) -> float:
+        """Voxels of the inference box, each counted once, per second."""
+        return run.inference_box.size / self.seconds
+
+
+def segment(run: Run) -> Outcome:
+    """Segment, reconcile and score a resolved run in its new folder."""
+    spent = []
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as worker:
+
+        def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+            if app.__name__ != infer.segment_tile.__name__:
+                made: Artifact = app.func(*args, **kwargs)  # type: ignore[attr-defined]
+                return made
+            worker.submit(_open_engine, run, args[2]).result()
+            began = time.perf_counter()
+            made = worker.submit(_segment_tile, *args).result()
+            spent.append(time.perf_counter() - began)
+            return made
+
+        build(run, submit)
+        peak_mib = worker.submit(_peak_mib).result()
+        engine, precision = worker.submit(_open_engine, run, import_checkpoint(run)).result()
+    logs = [json.loads(run.tile_log(tile).read_text().splitlines()[-1]) for tile in run.grid]
+    scored = run.config.evaluation.box is not None
+    return Outcome(
+        seconds=sum(spent),
+        flooding_s=sum(log["seconds"] for log in logs),
+        network_s=sum(log["seconds_in_network"] for log in logs),
+        calls=sum(log["calls"] for log in logs),
+        peak_mib=peak_mib,
+        engine=engine,
+        precision=precision,
+        scores=json.loads(run.metrics_file.read_text()) if scored else None,
+    )
+
+
+def _segment_tile(*args: Any) -> Artifact:
+    made: Artifact = infer.segment_tile.func(*args, after=[])
+    return made
+
+
+def _open_engine(run: Run, model: Artifact) -> tuple[str, str]:
+    """Load the network, unless it is loaded; its engine and precision."""
+    config = run.config
+    engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+    return engine.name, engine.precision
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
