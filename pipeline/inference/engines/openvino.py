@@ -45,7 +45,7 @@ class OpenVinoEngine:
 
     def predict(self, fovs: np.ndarray) -> np.ndarray:
         """See Engine."""
-        return self._request.infer([fovs], share_inputs=True, share_outputs=True)[0]
+        return self._request.infer(fovs, share_inputs=True, share_outputs=True)[0]
 
 
 def build_graph(weights: dict[str, np.ndarray], network: Network, batch_size: int) -> openvino.Model:
