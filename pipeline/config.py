@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from pipeline.geometry import Box, Triple
+from pipeline.presets import Preset, preset_deltas
 
 
 def _as_box(value: object) -> object:
@@ -145,7 +146,10 @@ class Inference(Section):
     box: BoxField | None = None
     tile: PositiveTriple = (256, 256, 256)
     overlap: NaturalTriple = (48, 48, 48)
+    preset: Preset | None = None
+    """Sets `deltas` where they are not given; None is as `best`: the step of the FOV in training."""
     deltas: PositiveTriple | None = None
+    """Step of the FOV. Larger ones make fewer calls, up to a point for little quality; None: the preset's."""
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
@@ -259,4 +263,7 @@ class RunConfig(Section):
     @property
     def inference_deltas(self) -> Triple:
         """Step of the FOV in inference, in voxels."""
-        return self.inference.deltas or self.network.deltas
+        trained = self.network.deltas
+        return self.inference.deltas or preset_deltas(
+            self.inference.preset or "best", trained, self.network.fov
+        )

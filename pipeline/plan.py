@@ -34,14 +34,17 @@ def resolve(config: RunConfig, folder: Path) -> Run:
     """Return the run with every box filled in, every path absolute, its inputs identified; raises InputError.
 
     Boxes left open become: inference, the whole image; training, the labelled part;
-    evaluation, what is both segmented and labelled.
+    evaluation, what is both segmented and labelled. A preset becomes the settings that it stands for.
     """
     run = Run(folder.resolve(), config)
     image_box = _image_box(run)
     labelled = _labelled_box(run, image_box)
     inference_box = config.inference.box or image_box
+    inference = config.inference.model_copy(update={"box": inference_box})
+    if config.inference_deltas != config.network.deltas:
+        inference = inference.model_copy(update={"deltas": config.inference_deltas})
     updates: dict[str, Section] = {
-        "inference": config.inference.model_copy(update={"box": inference_box}),
+        "inference": inference,
         "evaluation": config.evaluation.model_copy(
             update={"box": _evaluation_box(config, inference_box, labelled)}
         ),

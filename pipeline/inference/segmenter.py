@@ -86,7 +86,7 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
         "inference": config.inference.model_dump(
-            mode="json", exclude={"box", "tile", "overlap", "checkpoint_every_s"}
+            mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
         ),
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
