@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from apps import infer
 from pipeline.artifacts import Artifact
 from pipeline.config_file import load_config
+from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.inference.engines import open_engine
 from pipeline.plan import check, resolve
@@ -31,11 +34,16 @@ PLAIN = ("inference.engine=keras", "inference.precision=float32")
 """The plain path: TensorFlow in float32, one FOV at a time; canvas, seeds and tiles are the same."""
 
 
-def make_run(config: Path, box: Box | None, folder: Path, changes: list[str]) -> Run:
-    """The run file's run over `box` with all cores of this process for its one worker; raises InputError."""
+def make_run(config: Path, box: Box | None, parent: Path, name: str, changes: list[str]) -> Run:
+    """The run file's run over `box` in `parent`/`name`, its one worker on all cores of this process.
+
+    Raises InputError, also when the network is to be trained first.
+    """
     threads = f"site.threads_per_worker={len(os.sched_getaffinity(0))}"
     boxes = [f"inference.box={box}", "evaluation.box=null"] if box else []
-    run = resolve(load_config(config, [threads, *boxes, *changes]), folder)
+    run = resolve(load_config(config, [threads, *boxes, *changes]), parent / name)
+    if run.config.trains:
+        raise InputError("network.checkpoint is not set: a trained network is needed, this does not train")
     check(run)
     return run
 
@@ -46,12 +54,14 @@ class Outcome:
 
     `seconds` are those of all tiles, from reading the image to the finished file, with the network loaded;
     `flooding_s` and `network_s` those between the first and the last network call, and in the calls.
+    `kept_calls` are those of objects that were kept, the rest was spent on seeds that led to nothing.
     """
 
     seconds: float
     flooding_s: float
     network_s: float
     calls: int
+    kept_calls: int
     peak_mib: float
     engine: str
     precision: str
@@ -87,6 +97,7 @@ def segment(run: Run) -> Outcome:
         flooding_s=sum(log["seconds"] for log in logs),
         network_s=sum(log["seconds_in_network"] for log in logs),
         calls=sum(log["calls"] for log in logs),
+        kept_calls=sum(_kept_calls(run.tile_file(tile)) for tile in run.grid),
         peak_mib=peak_mib,
         engine=engine,
         precision=precision,
@@ -104,6 +115,11 @@ def _open_engine(run: Run, model: Artifact) -> tuple[str, str]:
     config = run.config
     engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
     return engine.name, engine.precision
+
+
+def _kept_calls(tile_file: Path) -> int:
+    with h5py.File(tile_file) as file:
+        return int(file["segments"]["calls"].sum())
 
 
 def _peak_mib() -> float:

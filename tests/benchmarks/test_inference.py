@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import inference
 import numpy as np
 import pytest
+import typer
 import yaml
 from scipy import ndimage
+from typer.testing import CliRunner
 
 from pipeline.config import Network
 from pipeline.weights import write_weights
 
 REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 NETWORK = Network(fov=(7, 7, 7), deltas=(2, 2, 2), depth=1, features=2)
 
 
@@ -88,11 +93,24 @@ def test_the_last_line_holds_rates_calls_memory_and_scores(run_file: Path) -> No
 
 
 def test_the_plain_path_on_the_whole_box_segments_it_alike(run_file: Path) -> None:
-    found = last_line(benchmark(run_file, "--box", "0:24,0:28,0:28", "--plain", "whole"))
+    found = last_line(benchmark(run_file, "--box", "0:24,0:28,0:28", "--preset", "fast", "--plain", "whole"))
     assert found["box"] == "0:24,0:28,0:28"
+    assert found["deltas"] == [3, 3, 3]
     assert found["plain"] == "whole"
     assert abs(found["score_differences"]["gt_foreground"]["are"]) < 0.005
     assert found["plain_scores"]["filled"]["are"] < 0.2
+
+
+def test_a_sweep_ends_in_a_table_with_a_row_for_each_variant(run_file: Path) -> None:
+    variants = ["inference.preset=fast", "inference.deltas=[1,2,2] inference.reflect=false"]
+    options = [option for variant in variants for option in ("--variant", variant)]
+    ended = benchmark(run_file, "--box", "0:24,0:28,0:28", *options)
+    found = last_line(ended)
+    assert list(found) == variants
+    assert [row["deltas"] for row in found.values()] == [[3, 3, 3], [1, 2, 2]]
+    for name, line in zip(variants, ended.stdout.splitlines()[-3:-1]):
+        assert f"{found[name]['calls']:,}" in line
+        assert f"{found[name]['scores']['coverage']:.3f}" in line
 
 
 @pytest.mark.parametrize(
@@ -101,9 +119,12 @@ def test_the_plain_path_on_the_whole_box_segments_it_alike(run_file: Path) -> No
         (["--box", "0:24,0:28"], "z0:z1,y0:y1,x0:x1"),
         (["--box", "0:24,0:28,0:99"], "reaches outside the image"),
         (["--set", "network.checkpoint=null"], "network.checkpoint is not set"),
+        (["--preset", "fastest"], "'best', 'balanced' or 'fast'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(run_file: Path, options: list[str], said: str) -> None:
-    ended = benchmark(run_file, *options)
-    assert ended.returncode != 0
-    assert said in ended.stderr
+    command = typer.Typer()
+    command.command()(inference.benchmark)
+    ended = CliRunner().invoke(command, ["--config", str(run_file), *options], env={"COLUMNS": "200"})
+    assert ended.exit_code != 0
+    assert said in ended.output
