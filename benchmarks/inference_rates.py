@@ -9,8 +9,7 @@ from statistics import median
 import numpy as np
 
 from pipeline.artifacts import Artifact
-from pipeline.inference.engines import open_engine
-from pipeline.inference.segmenter import canvas_of
+from pipeline.inference.segmenter import canvas_of, engine_for
 from pipeline.run_folder import Run
 from pipeline.weights import import_checkpoint
 
@@ -21,10 +20,9 @@ class Flooding:
     """A run's first tile, flooded on and on: when it ends it begins anew."""
 
     def __init__(self, run: Run, model: Artifact) -> None:
-        config = run.config
-        self._engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+        self._engine = engine_for(run, model)
         self._run = run
-        self._fovs = np.empty((1, *config.network.fov, 2), np.float32)
+        self._fovs = np.empty((1, *run.config.network.fov, 2), np.float32)
         self._requests = self._begin()
 
     def calls_per_s(self, seconds: float) -> float:

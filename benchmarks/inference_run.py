@@ -24,7 +24,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config_file import load_config
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.inference.engines import open_engine
+from pipeline.inference.segmenter import engine_for
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from pipeline.weights import import_checkpoint
@@ -112,8 +112,7 @@ def _segment_tile(*args: Any) -> Artifact:
 
 def _open_engine(run: Run, model: Artifact) -> tuple[str, str]:
     """Load the network, unless it is loaded; its engine and precision."""
-    config = run.config
-    engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+    engine = engine_for(run, model)
     return engine.name, engine.precision
 
 

@@ -159,7 +159,11 @@ class Inference(Section):
     min_segment_voxels: PositiveInt = 1000
     min_boundary_dist: NaturalTriple = (1, 1, 1)
     engine: Literal["auto", "openvino", "keras"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
+    TensorFlow by default; auto is keras where that finds a GPU, else openvino. A run's summary says which."""
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    """auto is bfloat16 where a CPU computes in it, else float32. int8 is faster still on CPUs with VNNI but
+    without AMX; it needs OpenVINO, which is calibrated on the run's image first."""
     checkpoint_every_s: PositiveFloat = 60.0
     """How often a tile's state is saved: about what is lost when its process is killed. The result is the
     same whatever it is. The object in hand is flooded anew, however long it takes."""
@@ -171,6 +175,12 @@ class Inference(Section):
                 f"seed_probability {self.seed_probability} is below move_threshold {self.move_threshold}: "
                 "no object would be started"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_precision(self) -> Inference:
+        if (self.engine, self.precision) == ("keras", "int8"):
+            raise ValueError("precision is int8, which engine keras does not have; openvino does")
         return self
 
 

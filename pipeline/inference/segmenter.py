@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
 from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
+from pipeline.inference.calibration import calibrate, calibration_target
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
@@ -64,8 +65,7 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
 
 
 def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) -> None:
-    config = run.config
-    engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+    engine = engine_for(run, model)
     made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
     canvas = _flood(run, tile, engine, checkpoint)
@@ -76,6 +76,13 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
         "precision": engine.precision,
     }
     _write(path, canvas, block_with_context(run, tile), tile.box, attributes)
+
+
+def engine_for(run: Run, model: Artifact) -> Engine:
+    """The engine of the run's settings with the network loaded, calibrated first if it has to be."""
+    config = run.config
+    calibration = calibrate(run, model) if config.inference.precision == "int8" else None
+    return open_engine(model, config.network, config.inference, config.site.threads_per_worker, calibration)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -90,6 +97,8 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         ),
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
+    if config.inference.precision == "int8":
+        settings["calibration"] = calibration_target(run, model).recipe.fingerprint
     inputs = {"image": run.identities["image"], "model": model.sha256}
     return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
 
@@ -139,7 +148,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
         open(log_path, "w") as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
-        progress = Progress(canvas, len(seeds), log)
+        progress = Progress(canvas, len(seeds), engine, log)
         _answer(canvas.segment(seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas
