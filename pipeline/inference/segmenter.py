@@ -129,9 +129,11 @@ def canvas_of(run: Run, tile: Tile) -> tuple[Canvas, list[Triple]]:
     """The canvas of the tile's block, nothing segmented yet, and the seeds to start from, in order."""
     config = run.config
     image = read_mirrored(open_image(run), block_with_context(run, tile))
-    normalised = (image.astype(np.float32) - config.data.image_mean) / config.data.image_stddev
-    canvas = Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
-    return canvas, find_seeds(image)
+    seeds = find_seeds(image)  # before the canvas is there: it takes most of the memory
+    normalised = image.astype(np.float32)
+    normalised -= config.data.image_mean
+    normalised /= config.data.image_stddev
+    return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference), seeds
 
 
 def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
