@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.presets import DELTA_SCALES
+from pipeline.presets import PRESETS
 
-PRESET_VARIANTS = [f"inference.preset={preset}" for preset in DELTA_SCALES]
+PRESET_VARIANTS = [f"inference.preset={preset}" for preset in PRESETS]
 CONVENTIONS = ("gt_foreground", "filled", "both_foreground")
 
 

@@ -20,7 +20,6 @@ from pydantic import (
 )
 
 from pipeline.geometry import Box, Triple
-from pipeline.presets import Preset, preset_deltas
 
 
 def _as_box(value: object) -> object:
@@ -29,6 +28,8 @@ def _as_box(value: object) -> object:
 
 BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Preset = Literal["best", "balanced", "fast"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
 NaturalTriple = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
@@ -147,9 +148,9 @@ class Inference(Section):
     tile: PositiveTriple = (256, 256, 256)
     overlap: NaturalTriple = (48, 48, 48)
     preset: Preset | None = None
-    """Sets `deltas` where they are not given; None is as `best`: the step of the FOV in training."""
+    """Chooses `deltas` and `precision` where they are left open; the choices are in pipeline/presets.py."""
     deltas: PositiveTriple | None = None
-    """Step of the FOV. Larger ones make fewer calls, up to a point for little quality; None: the preset's."""
+    """Step of the FOV; None: as in training. Larger ones make fewer calls and lose little, up to a point."""
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
@@ -161,9 +162,10 @@ class Inference(Section):
     engine: Literal["auto", "openvino", "keras"] = "auto"
     """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
     TensorFlow by default; auto is keras where that finds a GPU, else openvino. A run's summary says which."""
-    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    precision: Precision = "auto"
     """auto is bfloat16 where a CPU computes in it, else float32. int8 is faster still on CPUs with VNNI but
-    without AMX; it needs OpenVINO, which is calibrated on the run's image first."""
+    without AMX, with OpenVINO alone; it is calibrated on the run's image first. Where a worker does not have
+    the precision that is asked for it takes auto, and a run's summary says so."""
     checkpoint_every_s: PositiveFloat = 60.0
     """How often a tile's state is saved: about what is lost when its process is killed. The result is the
     same whatever it is. The object in hand is flooded anew, however long it takes."""
@@ -175,12 +177,6 @@ class Inference(Section):
                 f"seed_probability {self.seed_probability} is below move_threshold {self.move_threshold}: "
                 "no object would be started"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _engine_has_precision(self) -> Inference:
-        if (self.engine, self.precision) == ("keras", "int8"):
-            raise ValueError("precision is int8, which engine keras does not have; openvino does")
         return self
 
 
@@ -273,7 +269,4 @@ class RunConfig(Section):
     @property
     def inference_deltas(self) -> Triple:
         """Step of the FOV in inference, in voxels."""
-        trained = self.network.deltas
-        return self.inference.deltas or preset_deltas(
-            self.inference.preset or "best", trained, self.network.fov
-        )
+        return self.inference.deltas or self.network.deltas

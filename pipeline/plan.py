@@ -17,6 +17,7 @@ from pipeline.config import RunConfig, Section
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.identities import with_identities
+from pipeline.presets import with_preset
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
 from pipeline.weights import read_weights
@@ -40,11 +41,9 @@ def resolve(config: RunConfig, folder: Path) -> Run:
     image_box = _image_box(run)
     labelled = _labelled_box(run, image_box)
     inference_box = config.inference.box or image_box
-    inference = config.inference.model_copy(update={"box": inference_box})
-    if config.inference_deltas != config.network.deltas:
-        inference = inference.model_copy(update={"deltas": config.inference_deltas})
+    inference = with_preset(config.inference, config.network)
     updates: dict[str, Section] = {
-        "inference": inference,
+        "inference": inference.model_copy(update={"box": inference_box}),
         "evaluation": config.evaluation.model_copy(
             update={"box": _evaluation_box(config, inference_box, labelled)}
         ),

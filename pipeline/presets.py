@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import NamedTuple
 
+from pipeline.config import Inference, Network, Precision, Preset
 from pipeline.geometry import Triple, triple
 
-Preset = Literal["best", "balanced", "fast"]
 
-DELTA_SCALES: dict[Preset, float] = {"best": 1.0, "balanced": 1.25, "fast": 1.5}
-"""By preset, the step of the FOV in inference as a multiple of the one that the network was trained with.
+class Choice(NamedTuple):
+    """What a preset stands for."""
 
-For the published network deltas of 8, 10 and 12. Nothing else was found to trade quality for speed well: a
-FOV larger than in training ruins the segmentation, and bfloat16, which is as good, is used wherever a CPU
-computes in it. Figures are in the README, "Benchmarks: inference".
-"""
+    delta_scale: float
+    """The step of the FOV as a multiple of the one that the network was trained with."""
+    precision: Precision
 
 
-def preset_deltas(preset: Preset, deltas: Triple, fov: Triple) -> Triple:
-    """The step of the FOV that a preset means for a network trained with `deltas`: at most half the FOV."""
-    scale = DELTA_SCALES[preset]
-    return triple([max(d, min(int(d * scale), f // 2)) for d, f in zip(deltas, fov)])
+PRESETS: dict[Preset, Choice] = {
+    "best": Choice(1.0, "auto"),
+    "balanced": Choice(1.0, "int8"),
+    "fast": Choice(1.5, "int8"),
+}
+"""Figures are in the README, "Benchmarks: inference". Deltas of the published network are 8, 8 and 12."""
+
+
+def with_preset(inference: Inference, network: Network) -> Inference:
+    """The settings with those of their preset, if they name one, in place of what they leave open."""
+    if inference.preset is None:
+        return inference
+    chosen = PRESETS[inference.preset]
+    updates: dict[str, object] = {}
+    if inference.deltas is None and chosen.delta_scale != 1:
+        updates["deltas"] = _scaled(network, chosen.delta_scale)
+    if inference.precision == "auto":
+        updates["precision"] = chosen.precision
+    return inference.model_copy(update=updates)
+
+
+def _scaled(network: Network, scale: float) -> Triple:
+    """The network's deltas times `scale`, at most half its FOV."""
+    return triple([max(d, min(int(d * scale), f // 2)) for d, f in zip(network.deltas, network.fov)])

@@ -6,29 +6,40 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Inference, Network, RunConfig
+from pipeline.config import Inference, Network, Preset, RunConfig
 from pipeline.config_file import dump_config, load_config
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
 from pipeline.plan import resolve
-from pipeline.presets import preset_deltas
+from pipeline.presets import with_preset
 
 
 @pytest.mark.parametrize(
-    ("preset", "deltas"),
-    [("best", (8, 8, 8)), ("balanced", (10, 10, 10)), ("fast", (12, 12, 12)), (None, (8, 8, 8))],
+    ("preset", "deltas", "precision"),
+    [
+        ("best", None, "auto"),
+        ("balanced", None, "int8"),
+        ("fast", (12, 12, 12), "int8"),
+        (None, None, "auto"),
+    ],
 )
-def test_presets_of_the_published_network(preset: str | None, deltas: Triple) -> None:
-    assert RunConfig.model_validate({"inference": {"preset": preset}}).inference_deltas == deltas
+def test_presets_of_the_published_network(
+    preset: Preset | None, deltas: Triple | None, precision: str
+) -> None:
+    found = with_preset(Inference(preset=preset), Network())
+    assert (found.deltas, found.precision) == (deltas, precision)
 
 
 def test_deltas_stay_within_half_the_fov_and_never_below_those_of_training() -> None:
-    assert preset_deltas("fast", deltas=(3, 1, 6), fov=(13, 3, 13)) == (4, 1, 6)
+    network = Network(fov=(13, 3, 13), deltas=(3, 1, 6))
+    assert with_preset(Inference(preset="fast"), network).deltas == (4, 1, 6)
 
 
-def test_deltas_that_are_given_win_over_the_preset() -> None:
-    config = RunConfig(inference=Inference(preset="fast", deltas=(9, 9, 9)))
-    assert config.inference_deltas == (9, 9, 9)
+def test_what_is_given_wins_over_the_preset() -> None:
+    found = with_preset(Inference(preset="fast", deltas=(9, 9, 9)), Network())
+    assert (found.deltas, found.precision) == ((9, 9, 9), "int8")
+    found = with_preset(Inference(preset="fast", precision="bfloat16"), Network())
+    assert (found.deltas, found.precision) == ((12, 12, 12), "bfloat16")
 
 
 def test_a_resolved_run_holds_what_the_preset_stands_for(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 
 from pipeline.artifacts import Artifact
 from pipeline.config import Inference, Network
-from pipeline.errors import InputError
 
 GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
 """Of NVIDIA and AMD. Where there is none, Keras need not be loaded to see that it finds no GPU."""
@@ -38,8 +37,8 @@ def open_engine(
     """Load the network for batches of one FOV; a process that asks again gets the same engine.
 
     `auto` is Keras where its backend finds a GPU, else OpenVINO where it is installed, else Keras.
-    `calibration` is needed for int8 alone. Raises InputError when the weights do not fit `network`, when the
-    engine asked for is not installed, and when it is to compute in int8 and can not.
+    `calibration` is needed for int8 alone. Raises InputError when the weights do not fit `network`, or when
+    the engine asked for is not installed.
     """
     return _load(model, network, inference.engine, inference.precision, threads, calibration)
 
@@ -54,22 +53,20 @@ def _load(
     calibration: Artifact | None,
 ) -> Engine:
     # Imported here, because a worker needs only one of the two and TensorFlow alone takes 500 MB.
-    if engine == "openvino" or (engine == "auto" and _openvino_is_best(precision)):
+    if engine == "openvino" or (engine == "auto" and _openvino_is_best()):
         from pipeline.inference.engines.openvino import OpenVinoEngine
 
         maxima = json.loads(Path(calibration.path).read_text()) if calibration else None
         return OpenVinoEngine(model, network, precision, threads, maxima=maxima)
-    if precision == "int8":
-        raise InputError("inference.precision is int8, which needs openvino; it is not installed here")
     from pipeline.inference.engines.keras import KerasEngine
 
     return KerasEngine(model, network, precision)
 
 
-def _openvino_is_best(precision: str) -> bool:
+def _openvino_is_best() -> bool:
     if importlib.util.find_spec("openvino") is None:
         return False
-    if precision == "int8" or not any(Path(device).exists() for device in GPU_DEVICES):
+    if not any(Path(device).exists() for device in GPU_DEVICES):
         return True
     from pipeline.inference.engines.keras import finds_gpu
 

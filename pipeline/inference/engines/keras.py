@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import numpy as np
 
@@ -9,12 +11,16 @@ from pipeline.artifacts import Artifact
 from pipeline.config import Network
 from pipeline.network import load_network
 
+log = logging.getLogger(__name__)
+
 
 class KerasEngine:
     """Runs in float32, or in mixed bfloat16 where that is asked for. `name` tells the backend too."""
 
     def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
         self.name = f"keras on {keras.config.backend()}"
+        if precision == "int8":
+            log.warning("%s does not compute in int8; the network runs in float32", self.name)
         self.precision = "bfloat16" if precision == "bfloat16" else "float32"
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")

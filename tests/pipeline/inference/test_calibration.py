@@ -11,11 +11,9 @@ import pytest
 from bright_blocks import make_run, write_image, write_network
 
 from pipeline.artifacts import Artifact
-from pipeline.config_file import parse_config
-from pipeline.errors import InputError
 from pipeline.inference.calibration import calibrate
 from pipeline.inference.engines.openvino import capabilities
-from pipeline.inference.segmenter import segment_tile, tile_target
+from pipeline.inference.segmenter import engine_for, segment_tile, tile_target
 
 needs_vnni = pytest.mark.skipif("int8" not in capabilities(), reason="this CPU has no VNNI")
 
@@ -92,6 +90,9 @@ def test_a_tile_in_int8_depends_on_what_was_calibrated_with_and_others_do_not(
     assert fingerprint("auto", 24) == fingerprint("auto", 48)
 
 
-def test_int8_on_keras_is_refused() -> None:
-    with pytest.raises(InputError, match="precision is int8, which engine keras does not have"):
-        parse_config({"inference": {"engine": "keras", "precision": "int8"}}, "run.yaml")
+def test_on_keras_int8_gives_way_to_float32(
+    tmp_path: Path, image_file: Path, model: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(tmp_path, image_file, engine="keras", precision="int8")
+    assert engine_for(run, model).precision == "float32"
+    assert "keras on tensorflow does not compute in int8; the network runs in float32" in caplog.text

@@ -94,8 +94,6 @@ def test_without_a_gpu_openvino_is_chosen_and_keras_where_that_is_not_installed(
     without = Artifact(small_model.path, "not loaded yet")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert open_engine(without, SMALL, Inference(), threads=1).name == "keras on tensorflow"
-    with pytest.raises(InputError, match="int8, which needs openvino"):
-        open_engine(without, SMALL, Inference(precision="int8"), threads=1)
 
 
 @pytest.mark.parametrize("wanted", ["bfloat16", "int8"])
