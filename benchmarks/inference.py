@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import typer
 from inference_rates import alternate
 from inference_run import PLAIN, Outcome, make_run, segment
-from inference_sweep import PRESET_VARIANTS, print_table
+from inference_sweep import PRESET_VARIANTS, of_preset, print_table
 from rich.console import Console
 
 from pipeline.errors import InputError
@@ -59,7 +59,7 @@ def benchmark(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="best, balanced or fast (default: the run file's).")
+        str | None, typer.Option(help="best, balanced or fast (default: as the run file).")
     ] = None,
     plain: Annotated[Plain, typer.Option(help="How much of the box the plain path segments.")] = Plain.SAMPLE,
     plain_s: Annotated[float, typer.Option(help="Seconds for comparing rates, of both paths.")] = 120.0,
@@ -74,7 +74,7 @@ def benchmark(
         where = Box.parse(box or FIB25_BOX) if box or config == FIB25 else None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    chosen = [*(changes or []), *([f"inference.preset={preset}"] if preset else [])]
+    chosen = [*(of_preset(preset) if preset else []), *(changes or [])]
     with tempfile.TemporaryDirectory(prefix="inference-") as folder:
         make = partial(make_run, config, where, Path(folder))
         try:

@@ -9,7 +9,13 @@ from rich.table import Table
 
 from pipeline.presets import PRESETS
 
-PRESET_VARIANTS = [f"inference.preset={preset}" for preset in PRESETS]
+
+def of_preset(preset: str) -> list[str]:
+    """The changes to a run file by which a preset alone chooses deltas and precision."""
+    return [f"inference.preset={preset}", "inference.deltas=null", "inference.precision=auto"]
+
+
+PRESET_VARIANTS = [" ".join(of_preset(preset)) for preset in PRESETS]
 CONVENTIONS = ("gt_foreground", "filled", "both_foreground")
 
 
