@@ -13,6 +13,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pipeline.config_fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
 from pipeline.geometry import Triple
 
+Preset = Literal["best", "balanced", "fast"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+
 
 class Phantom(Section):
     """A synthetic EM volume with exact ground truth, made by the run itself."""
@@ -121,7 +124,10 @@ class Inference(Section):
     box: BoxField | None = None
     tile: PositiveTriple = (256, 256, 256)
     overlap: NaturalTriple = (48, 48, 48)
+    preset: Preset | None = None
+    """Chooses `deltas` and `precision` where they are left open; the choices are in pipeline/presets.py."""
     deltas: PositiveTriple | None = None
+    """Step of the FOV; None: as in training. Larger ones make fewer calls and lose little, up to a point."""
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
@@ -131,7 +137,12 @@ class Inference(Section):
     min_segment_voxels: PositiveInt = 1000
     min_boundary_dist: NaturalTriple = (1, 1, 1)
     engine: Literal["auto", "openvino", "keras"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
+    TensorFlow by default; auto is keras where that finds a GPU, else openvino. A run's summary says which."""
+    precision: Precision = "auto"
+    """auto is bfloat16 where a CPU computes in it, else float32. int8 is faster still on CPUs with VNNI but
+    without AMX, with OpenVINO alone; it is calibrated on the run's image first. Where a worker does not have
+    the precision that is asked for it takes auto, and a run's summary says so."""
     checkpoint_every_s: PositiveFloat = 60.0
     """How often a tile's state is saved: about what is lost when its process is killed. The result is the
     same whatever it is. The object in hand is flooded anew, however long it takes."""

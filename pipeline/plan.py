@@ -18,6 +18,7 @@ from pipeline.config_fields import Section
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
 from pipeline.identities import with_identities
+from pipeline.presets import with_preset
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
 from pipeline.weights import read_weights
@@ -35,14 +36,15 @@ def resolve(config: RunConfig, folder: Path) -> Run:
     """Return the run with every box filled in, every path absolute, its inputs identified; raises InputError.
 
     Boxes left open become: inference, the whole image; training, the labelled part;
-    evaluation, what is both segmented and labelled.
+    evaluation, what is both segmented and labelled. A preset becomes the settings that it stands for.
     """
     run = Run(folder.resolve(), config)
     image_box = _image_box(run)
     labelled = _labelled_box(run, image_box)
     inference_box = config.inference.box or image_box
+    inference = with_preset(config.inference, config.network)
     updates: dict[str, Section] = {
-        "inference": config.inference.model_copy(update={"box": inference_box}),
+        "inference": inference.model_copy(update={"box": inference_box}),
         "evaluation": config.evaluation.model_copy(
             update={"box": _evaluation_box(config, inference_box, labelled)}
         ),

@@ -60,6 +60,12 @@ def read_tile_log(log: Path, since: float) -> TileReport | None:
     return report if report and report.time >= since else None
 
 
+def read_precision(log: Path) -> tuple[str, str] | None:
+    """The engine and the precision that a tile's log names last; None where it names none."""
+    last = _last_line(log) or {}
+    return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
+
+
 def describe_tiles(tiles: Sequence[tuple[Share, int]], elapsed_s: float) -> tuple[str, float | None]:
     """Share of the seeds done and rate, in words, and the seconds left, if that can be told yet.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from workflows.explain import results
+from workflows.long_tasks import read_precision
 from workflows.stages import Stage
 
 CONVENTIONS = {
@@ -30,6 +31,7 @@ def print_summary(run: Run, console: Console) -> None:
     if run.config.evaluation.box is not None:
         _print_scores(run, console)
     folder = run.segmentation_folder
+    console.print(*_describe_network(run), sep="\n", highlight=False, soft_wrap=True)
     console.print(
         f"segmentation  precomputed://file://{folder}"
         f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
@@ -62,6 +64,19 @@ def _print_scores(run: Run, console: Console) -> None:
         style="dim",
     )
     console.print()
+
+
+def _describe_network(run: Run) -> list[str]:
+    """How the network ran, for each kind of CPU or GPU that the tiles met; where not as asked, that too."""
+    wanted = run.config.inference.precision
+    met = Counter(read_precision(run.tile_log(tile)) for tile in run.grid)
+    lines = []
+    for how, tiles in met.most_common():
+        if how is not None:
+            engine, precision = how
+            instead = "" if wanted in ("auto", precision) else f", {wanted} is not available there"
+            lines.append(f"network       {engine} in {precision}, {tiles:,} tiles{instead}")
+    return lines
 
 
 def print_failures(run: Run, stages: list[Stage], console: Console) -> None:

@@ -12,7 +12,7 @@ from math import log
 import numpy as np
 
 from pipeline.config import Inference
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box, Triple, triple
 from pipeline.inference.movement import FaceMaxMovement
 
 UNSEGMENTED = 0
@@ -55,9 +55,13 @@ class Canvas:
         self._image = image
         # NaN marks voxels that no network call has seen since the seed was set.
         self._pom = np.full(image.shape, np.nan, np.float32)
+        self._before = np.empty(fov, np.float32)
+        self._logits = np.empty(fov, np.float32)
         self._deltas = deltas
         self._settings = settings
-        self._margin = [n // 2 for n in fov]
+        self._margin = triple([n // 2 for n in fov])
+        self._first = self._margin
+        self._last = triple([n - 1 - m for n, m in zip(image.shape, self._margin)])
         self._move_threshold = logit(settings.move_threshold)
         self._segment_threshold = logit(settings.segment_threshold)
         self._pad = logit(settings.pad_probability)
@@ -101,8 +105,9 @@ class Canvas:
 
     def _is_open(self, position: Triple) -> bool:
         """Whether the FOV fits around `position` and no object holds it yet."""
-        fits = all(m <= p < n - m for p, m, n in zip(position, self._margin, self._image.shape))
-        return fits and self.segmentation[position] <= UNSEGMENTED
+        (z, y, x), (z0, y0, x0), (z1, y1, x1) = position, self._first, self._last
+        fits = z0 <= z <= z1 and y0 <= y <= y1 and x0 <= x <= x1
+        return fits and bool(self.segmentation[position] <= UNSEGMENTED)
 
     def _segment_at(self, seed: Triple, fov: np.ndarray) -> Generator[None, np.ndarray, None]:
         """Flood from `seed` and keep the object if the seed stays in it and it is large enough."""
@@ -125,17 +130,21 @@ class Canvas:
         self._pom[reached.slices()] = np.nan
 
     def _update_at(self, where: Box, fov: np.ndarray) -> Generator[None, np.ndarray, np.ndarray]:
-        """Run the network once and write the new POM; returns it."""
+        """Run the network once and write the new POM; returns it, (z, y, x) float32, valid until the next."""
         pom = self._pom[where.slices()]
+        # Worked on in one piece of memory: the POM's rows lie far apart, and the FOV has two values a voxel.
+        before, logits = self._before, self._logits
+        np.copyto(before, pom)
+        np.copyto(logits, before)
+        np.copyto(logits, self._pad, where=np.isnan(before))
         fov[..., 0] = self._image[where.slices()]
-        fov[..., 1] = pom
-        np.copyto(fov[..., 1], self._pad, where=np.isnan(pom))
-        update = yield
-        logits = fov[..., 1] + update
+        fov[..., 1] = logits
+        logits += yield
         # What was once found to be outside stays outside, or objects would merge through weak spots.
-        # Comparisons with NaN are false, so that voxels seen for the first time are free.
+        # Voxels seen for the first time are NaN like those once inside, and fmin takes NaN for no limit.
         if logits.max() >= self._move_threshold:
-            np.copyto(logits, pom, where=(pom < 0) & (logits > pom))
+            np.copyto(before, np.nan, where=before >= 0)
+            np.fmin(logits, before, out=logits)
         pom[...] = logits
         return logits
 
@@ -151,8 +160,8 @@ class Canvas:
         labels[mask] = len(self.segments)
 
     def _fov_box(self, centre: Triple) -> Box:
-        z, y, x = self._margin
-        return Box.of_shape((1, 1, 1), centre).grow((z, y, x))
+        (z, y, x), (dz, dy, dx) = centre, self._margin
+        return Box((z - dz, y - dy, x - dx), (z + dz + 1, y + dy + 1, x + dx + 1))
 
 
 def logit(probability: float) -> float:

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from pipeline.geometry import Triple
+from pipeline.geometry import Triple, triple
 
 
 class FaceMaxMovement:
@@ -19,7 +19,8 @@ class FaceMaxMovement:
     """
 
     def __init__(self, seed: Triple, deltas: Triple, threshold: float) -> None:
-        self._seed = seed
+        self._zero = triple([s - d // 2 for s, d in zip(seed, deltas)])
+        self._widths = triple([max(d, 1) for d in deltas])
         self._deltas = deltas
         self._threshold = threshold
         self._queue: deque[Triple] = deque([seed])
@@ -41,8 +42,8 @@ class FaceMaxMovement:
             self._queue.append((z + dz, y + dy, x + dx))
 
     def _cell(self, position: Triple) -> Triple:
-        z, y, x = ((p - s + d // 2) // max(d, 1) for p, s, d in zip(position, self._seed, self._deltas))
-        return z, y, x
+        (z, y, x), (z0, y0, x0), (dz, dy, dx) = position, self._zero, self._widths
+        return (z - z0) // dz, (y - y0) // dy, (x - x0) // dx
 
 
 def face_maxima(logits: np.ndarray, deltas: Triple, threshold: float) -> list[tuple[float, Triple]]:
@@ -51,18 +52,14 @@ def face_maxima(logits: np.ndarray, deltas: Triple, threshold: float) -> list[tu
     Faces that stay below `threshold` are left out, as are axes with a delta of 0; a voxel that is the
     strongest of two faces is given once. Where a face has several strongest voxels, the first counts.
     """
-    centre = [n // 2 for n in logits.shape]
-    z, y, x = (slice(c - d, c + d + 1) for c, d in zip(centre, deltas))
-    cuboid = logits[z, y, x]
+    (cz, cy, cx), (dz, dy, dx) = (n // 2 for n in logits.shape), deltas
+    cuboid = logits[cz - dz : cz + dz + 1, cy - dy : cy + dy + 1, cx - dx : cx + dx + 1]
     found: dict[Triple, float] = {}
     for axis, delta in enumerate(deltas):
         for end in (0, 2 * delta) if delta else ():
             face = cuboid.take(end, axis=axis)
-            index = int(face.argmax())
-            score = float(face.flat[index])
-            if score >= threshold:
-                offset = [int(i) for i in np.unravel_index(index, face.shape)]
-                offset.insert(axis, end)
-                dz, dy, dx = (o - d for o, d in zip(offset, deltas))
-                found[dz, dy, dx] = score
-    return [(score, offset) for offset, score in found.items()]
+            index = [*divmod(int(face.argmax()), face.shape[1])]
+            index.insert(axis, end)
+            z, y, x = index
+            found[z - dz, y - dy, x - dx] = float(cuboid[z, y, x])
+    return [(score, offset) for offset, score in found.items() if score >= threshold]

@@ -7,6 +7,7 @@ import time
 from typing import TextIO
 
 from pipeline.inference.canvas import Canvas
+from pipeline.inference.engines import Engine
 
 REPORT_EVERY_S = 3.0
 
@@ -17,11 +18,12 @@ class Progress:
     Calls go on from those of a canvas that was restored; seconds are those since then.
     """
 
-    def __init__(self, canvas: Canvas, seeds: int, log: TextIO) -> None:
+    def __init__(self, canvas: Canvas, seeds: int, engine: Engine, log: TextIO) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._seeds = seeds
+        self._engine = engine
         self._log = log
         self._seconds_in_network = 0.0
         self._started = self._reported = time.time()
@@ -47,5 +49,7 @@ class Progress:
             "segments": len(self._canvas.segments),
             "voxels_segmented": sum(segment.voxels for segment in self._canvas.segments),
             "seconds_in_network": round(self._seconds_in_network, 3),
+            "engine": self._engine.name,
+            "precision": self._engine.precision,
         }
         print(json.dumps(state), file=self._log, flush=True)

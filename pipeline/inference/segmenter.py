@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile
+from pipeline.geometry import Box, Tile, Triple
 from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
+from pipeline.inference.calibration import calibrate, calibration_target
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
@@ -64,19 +65,24 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
 
 
 def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) -> None:
-    config = run.config
-    engine = open_engine(model, config.network, config.inference, config.site.threads_per_worker)
-    block = block_with_context(run, tile)
+    engine = engine_for(run, model)
     made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
-    canvas = _flood(run, tile, read_mirrored(open_image(run), block), engine, checkpoint)
+    canvas = _flood(run, tile, engine, checkpoint)
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
         "calls": canvas.calls,
         "engine": engine.name,
         "precision": engine.precision,
     }
-    _write(path, canvas, block, tile.box, attributes)
+    _write(path, canvas, block_with_context(run, tile), tile.box, attributes)
+
+
+def engine_for(run: Run, model: Artifact) -> Engine:
+    """The engine of the run's settings with the network loaded, calibrated first if it has to be."""
+    config = run.config
+    calibration = calibrate(run, model) if config.inference.precision == "int8" else None
+    return open_engine(model, config.network, config.inference, config.site.threads_per_worker, calibration)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -87,10 +93,12 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
         "inference": config.inference.model_dump(
-            mode="json", exclude={"box", "tile", "overlap", "checkpoint_every_s"}
+            mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
         ),
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
+    if config.inference.precision == "int8":
+        settings["calibration"] = calibration_target(run, model).recipe.fingerprint
     inputs = {"image": run.identities["image"], "model": model.sha256}
     return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
 
@@ -117,15 +125,24 @@ def read_mirrored(image: Volume, block: Box) -> np.ndarray:
     return np.pad(image.read(inside), widths, mode="reflect")
 
 
-def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
-    """Segment `image`, the tile's block, going on from the checkpoint if it fits; returns the canvas."""
+def canvas_of(run: Run, tile: Tile) -> tuple[Canvas, list[Triple]]:
+    """The canvas of the tile's block, nothing segmented yet, and the seeds to start from, in order."""
     config = run.config
-    normalised = (image.astype(np.float32) - config.data.image_mean) / config.data.image_stddev
-    canvas = Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
+    image = read_mirrored(open_image(run), block_with_context(run, tile))
+    seeds = find_seeds(image)  # before the canvas is there: it takes most of the memory
+    normalised = image.astype(np.float32)
+    normalised -= config.data.image_mean
+    normalised /= config.data.image_stddev
+    return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference), seeds
+
+
+def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
+    """Segment the tile's block, going on from the checkpoint if it fits; returns the canvas."""
+    config = run.config
+    canvas, seeds = canvas_of(run, tile)
     state = checkpoint.load()
     if state is not None:
         canvas.restore(state)
-    seeds = find_seeds(image)
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
     log_path = run.tile_log(tile)
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +150,7 @@ def _flood(run: Run, tile: Tile, image: np.ndarray, engine: Engine, checkpoint: 
         open(log_path, "w") as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
-        progress = Progress(canvas, len(seeds), log)
+        progress = Progress(canvas, len(seeds), engine, log)
         _answer(canvas.segment(seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas

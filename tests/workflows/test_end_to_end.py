@@ -98,7 +98,7 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     assert volume.dtype == np.uint64
     assert tuple(volume.volume_size) == (48, 48, 48)
     assert tuple(volume.voxel_offset) == (64, 0, 0)
-    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground"):
+    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground", "openvino in "):
         assert shown in first
 
 

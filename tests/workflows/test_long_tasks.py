@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.long_tasks import Share, describe_tiles, read_tile_log
+from workflows.long_tasks import Share, describe_tiles, read_precision, read_tile_log
 
 REPORT = {
     "time": 1000.0,
@@ -73,3 +73,14 @@ def test_at_the_rate_of_this_run_the_rest_takes_the_time_left(
         assert left_s is not None
         rest = len(shares) - sum(share.done for share in shares)
         assert left_s * worked == pytest.approx(elapsed_s * rest, rel=1e-6, abs=1e-6)
+
+
+def test_the_engine_and_precision_of_a_tile_are_those_in_the_last_line_of_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "tile.jsonl"
+    assert read_precision(log) is None
+    log.write_text(json.dumps(REPORT) + "\n")
+    assert read_precision(log) is None, "a log of a version that did not say"
+    for precision in ("bfloat16", "int8"):
+        with open(log, "a") as file:
+            print(json.dumps({**REPORT, "engine": "openvino", "precision": precision}), file=file)
+    assert read_precision(log) == ("openvino", "int8")

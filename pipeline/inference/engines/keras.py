@@ -1,6 +1,8 @@
-"""The network on Keras: runs on whatever the Keras backend finds, GPUs included."""
+"""The network on Keras: on the backend that KERAS_BACKEND names, and on the GPUs that it finds."""
 
 from __future__ import annotations
+
+import logging
 
 import keras
 import numpy as np
@@ -9,13 +11,16 @@ from pipeline.artifacts import Artifact
 from pipeline.config import Network
 from pipeline.network import load_network
 
+log = logging.getLogger(__name__)
+
 
 class KerasEngine:
-    """Runs in float32, or in mixed bfloat16 where that is asked for."""
-
-    name = "keras"
+    """Runs in float32, or in mixed bfloat16 where that is asked for. `name` tells the backend too."""
 
     def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
+        self.name = f"keras on {keras.config.backend()}"
+        if precision == "int8":
+            log.warning("%s does not compute in int8; the network runs in float32", self.name)
         self.precision = "bfloat16" if precision == "bfloat16" else "float32"
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -27,3 +32,8 @@ class KerasEngine:
     def predict(self, fovs: np.ndarray) -> np.ndarray:
         """See Engine."""
         return np.asarray(self._model.predict_on_batch(fovs))
+
+
+def finds_gpu() -> bool:
+    """Whether the Keras backend computes on a GPU here."""
+    return any("gpu" in device for device in keras.distribution.list_devices())

@@ -139,7 +139,8 @@ def sigterm_handler() -> Iterator[Callable[[Any], object]]:
 
 
 def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+    # unlike os.kill, it cannot be taken by another thread, and come later
+    signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""Two ways to run the network on the same tile, a few seconds each in turn: how much faster is one?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from statistics import median
+
+import numpy as np
+
+from pipeline.artifacts import Artifact
+from pipeline.inference.segmenter import canvas_of, engine_for
+from pipeline.run_folder import Run
+from pipeline.weights import import_checkpoint
+
+ROUNDS = 5
+
+
+class Flooding:
+    """A run's first tile, flooded on and on: when it ends it begins anew."""
+
+    def __init__(self, run: Run, model: Artifact) -> None:
+        self._engine = engine_for(run, model)
+        self._run = run
+        self._fovs = np.empty((1, *run.config.network.fov, 2), np.float32)
+        self._requests = self._begin()
+
+    def calls_per_s(self, seconds: float) -> float:
+        """Network calls a second, host work included, over at least `seconds`."""
+        began, calls = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - began) < seconds:
+            update = self._engine.predict(self._fovs)[0, ..., 0]
+            try:
+                self._requests.send(update)
+            except StopIteration:
+                self._requests = self._begin()
+            calls += 1
+        return calls / elapsed
+
+    def _begin(self) -> Generator[None, np.ndarray, None]:
+        canvas, seeds = canvas_of(self._run, next(iter(self._run.grid)))
+        requests = canvas.segment(seeds, self._fovs[0])
+        next(requests)
+        return requests
+
+
+def alternate(run: Run, plain: Run, seconds: float) -> tuple[float, float]:
+    """Calls a second of `run` and of `plain`, which get `seconds` in all; medians, and of their ratio.
+
+    Both use the same cores in the same minutes, so that other programs disturb both alike. Returns the
+    calls a second of `plain`, and how many times as many `run` made in each round (the median).
+    """
+    model = import_checkpoint(run)
+    sides = [Flooding(run, model), Flooding(plain, model)]
+    for side in sides:
+        side.calls_per_s(0.1)  # the first call of each prepares its buffers
+    rounds = [[side.calls_per_s(seconds / ROUNDS / 2) for side in sides] for _ in range(ROUNDS)]
+    return median(slow for _, slow in rounds), median(fast / slow for fast, slow in rounds)

@@ -1,0 +1,42 @@
+"""Presets: named answers to "how fast, and how good?" for inference."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.config import Inference, Network, Precision, Preset
+from pipeline.geometry import Triple, triple
+
+
+class Choice(NamedTuple):
+    """What a preset stands for."""
+
+    delta_scale: float
+    """The step of the FOV as a multiple of the one that the network was trained with."""
+    precision: Precision
+
+
+PRESETS: dict[Preset, Choice] = {
+    "best": Choice(1.0, "auto"),
+    "balanced": Choice(1.0, "int8"),
+    "fast": Choice(1.5, "int8"),
+}
+"""Figures are in the README, "Benchmarks: inference". Deltas of the published network are 8, 8 and 12."""
+
+
+def with_preset(inference: Inference, network: Network) -> Inference:
+    """The settings with those of their preset, if they name one, in place of what they leave open."""
+    if inference.preset is None:
+        return inference
+    chosen = PRESETS[inference.preset]
+    updates: dict[str, object] = {}
+    if inference.deltas is None and chosen.delta_scale != 1:
+        updates["deltas"] = _scaled(network, chosen.delta_scale)
+    if inference.precision == "auto":
+        updates["precision"] = chosen.precision
+    return inference.model_copy(update=updates)
+
+
+def _scaled(network: Network, scale: float) -> Triple:
+    """The network's deltas times `scale`, at most half its FOV."""
+    return triple([max(d, min(int(d * scale), f // 2)) for d, f in zip(network.deltas, network.fov)])
