@@ -194,7 +194,8 @@ def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
     if rates.segment:
         measured = rates.segment
         compared += [
-            ("inference.engine", measured.engine, config.inference.engine),
+            # Keras' name goes on with that of its backend
+            ("inference.engine", measured.engine.split()[0], config.inference.engine),
             ("inference.precision", measured.precision, config.inference.precision),
             ("site.threads_per_worker", measured.threads_per_worker, config.site.threads_per_worker),
         ]
