@@ -18,6 +18,7 @@ settings.load_profile("untimed")
 REPOSITORY = Path(__file__).parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, those of a file run in one, and so do all that need Slurm."""
     slurms = {item.path for item in items if "slurm" in getattr(item, "fixturenames", ())}

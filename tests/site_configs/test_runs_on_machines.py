@@ -20,10 +20,12 @@ pytest.importorskip("horovod", reason="Horovod is not installed")
 pytestmark = pytest.mark.slow
 
 SMALL = {
+    "network.depth": 2,
+    "network.features": 4,
     "training.ranks": 4,
     "training.fovs": 1600,
     "training.checkpoint_every_steps": 10,
-    "inference.deltas": "[4,4,4]",
+    "inference.box": "0:48,0:48,64:112",
     "inference.checkpoint_every_s": 1,
 }
 PLACES = {
@@ -96,7 +98,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
 
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
     driver = run.start()
-    wait_until(lambda: run.training_lines() >= 1, run)
+    wait_until(lambda: run.finished("phantom"), run)  # its job is at work
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     wait_until(lambda: not machine.queue(), run, patience_s=60)
