@@ -216,6 +216,8 @@ class Site(Section):
     """The network interface on which nodes reach each other and the driver; None: that of the host names."""
     poll_s: PositiveInt = 30
     """After how many seconds a batch system is asked again what became of the jobs."""
+    idle_s: PositiveInt = 30
+    """After how many seconds without work a job is given back. Nodes cost; the next job may queue."""
 
 
 class RunConfig(Section):

@@ -21,9 +21,6 @@ REPOSITORY = Path(__file__).parents[1]
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
 
-IDLE_S = 30.0
-"""After how long without a task a job is given back."""
-
 HEARTBEAT_S = 5
 
 
@@ -55,7 +52,7 @@ def cluster_config(
         accelerators=accelerators,
         heartbeat_s=HEARTBEAT_S,
     )
-    return config(run, memoizer, retry_handler, [train, segment], IDLE_S)
+    return config(run, memoizer, retry_handler, [train, segment], site.idle_s)
 
 
 def account(site: Site) -> str | None:

@@ -35,8 +35,9 @@ PLACES = {
     "site.walltime_s": 3600,
     "site.interface": "lo",
     "site.poll_s": 1,
+    "site.idle_s": 2,
 }
-SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "15"))
+SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
 
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
