@@ -18,14 +18,6 @@ settings.load_profile("untimed")
 REPOSITORY = Path(__file__).parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those of a file run in one, and so do all that need Slurm."""
-    slurms = {item.path for item in items if "slurm" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("slurm" if item.path in slurms else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def fib25() -> Path:
     """The folder of the FIB-25 sample; the test is skipped where it is absent."""
