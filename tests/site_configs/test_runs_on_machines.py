@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from small_run import SmallRun
 
 from tests.machines import Emulated, Machine, Slurm
@@ -41,6 +42,11 @@ SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
 
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
+
+
+def thorough(*machines: str) -> list[ParameterSet]:
+    """Machines on which a test is run by `pytest -m thorough` only: it differs little from the others."""
+    return [pytest.param(machine, marks=pytest.mark.thorough) for machine in machines]
 
 
 def options(settings: dict[str, object]) -> list[str]:
@@ -73,7 +79,7 @@ def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return run.results()
 
 
-@pytest.mark.parametrize("machine", ["theta", "polaris", "aurora", "slurm"], indirect=True)
+@pytest.mark.parametrize("machine", ["theta", *thorough("polaris", "aurora"), "slurm"], indirect=True)
 def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
     machine: Machine, run: SmallRun, local_results: dict[str, str]
 ) -> None:
@@ -97,6 +103,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     assert machine.submissions(jobs) == len(jobs) >= 4
 
 
+@pytest.mark.parametrize("machine", [*thorough("theta", "slurm"), "polaris"], indirect=True)
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
     driver = run.start()
     wait_until(lambda: run.finished("phantom"), run)  # its job is at work
