@@ -28,7 +28,8 @@ def learning_rate(training: Training, fovs_seen: int) -> float:
         step = training.ranks * training.batch_size
         return rate * min(1.0, (fovs_seen + step) / training.warmup_fovs)
     decay_start = max(training.warmup_fovs, training.fovs - training.decay_fovs)
-    if fovs_seen <= decay_start or training.decay_fovs == 0:
+    decay = min(training.decay_fovs, training.fovs - decay_start)
+    if fovs_seen <= decay_start or decay <= 0:
         return rate
-    progress = min(1.0, (fovs_seen - decay_start) / (training.fovs - decay_start))
+    progress = min(1.0, (fovs_seen - decay_start) / decay)
     return rate * (1 + math.cos(math.pi * progress)) / 2

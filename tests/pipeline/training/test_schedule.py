@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.config import Training
@@ -41,6 +41,7 @@ def test_without_warm_up_and_decay_the_rate_is_constant() -> None:
     assert {learning_rate(constant, seen) for seen in (0, 10, 500, 990, 1000)} == {0.1}
 
 
+@example(1000, 1, 1001)
 @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 2000))
 def test_rate_never_exceeds_its_target_nor_falls_below_zero(warmup: int, decay: int, seen: int) -> None:
     rate = learning_rate(training(warmup_fovs=warmup, decay_fovs=decay), seen)
