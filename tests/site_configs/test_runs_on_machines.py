@@ -79,7 +79,7 @@ def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return run.results()
 
 
-@pytest.mark.parametrize("machine", ["theta", *thorough("polaris", "aurora"), "slurm"], indirect=True)
+@pytest.mark.parametrize("machine", [*thorough("theta", "polaris", "aurora"), "slurm"], indirect=True)
 def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
     machine: Machine, run: SmallRun, local_results: dict[str, str]
 ) -> None:
