@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 RUN    ?= runs/demo
 # test files at a time: many tests wait for processes to start, to end, or to be missed
-AT_A_TIME ?= 2
+AT_A_TIME ?= 3
 
 .PHONY: demo test install lint format clean
 
