@@ -30,10 +30,9 @@ from inference_run import PLAIN, Outcome, make_run, segment
 from inference_sweep import PRESET_VARIANTS, of_preset, print_table
 from rich.console import Console
 
-from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from workflows.command_line import print_error, start
+from workflows.command_line import start
 
 FIB25 = Path(__file__).parents[1] / "configs" / "fib25.yaml"
 FIB25_BOX = "0:124,0:250,0:250"
@@ -77,14 +76,10 @@ def benchmark(
     chosen = [*(of_preset(preset) if preset else []), *(changes or [])]
     with tempfile.TemporaryDirectory(prefix="inference-") as folder:
         make = partial(make_run, config, where, Path(folder))
-        try:
-            if sweep or variants:
-                result = _sweep(make, [*(PRESET_VARIANTS if sweep else []), *(variants or [])], chosen)
-            else:
-                result = _measure(make, chosen, plain, plain_s)
-        except InputError as error:
-            print_error(error)
-            raise typer.Exit(1) from None
+        if sweep or variants:
+            result = _sweep(make, [*(PRESET_VARIANTS if sweep else []), *(variants or [])], chosen)
+        else:
+            result = _measure(make, chosen, plain, plain_s)
     print(json.dumps(result))
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+
+from pipeline.attempts import INTERRUPTED
+from pipeline.config import RunConfig
+from pipeline.config_file import load_config
+from pipeline.errors import InputError, Superseded
+from site_configs import with_defaults
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 
@@ -32,16 +39,37 @@ def all_overrides(overrides: list[str] | None, site: str | None) -> list[str]:
     return [*(overrides or []), *([f"site.name={site}"] if site else [])]
 
 
+def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:
+    """The run file with `--set` and `--site`, and with its site's defaults. Raises InputError."""
+    return with_defaults(load_config(config, all_overrides(overrides, site)))
+
+
 def run_folder(run_dir: Path | None, config: Path) -> Path:
     """The folder of a run, given or not."""
     return run_dir or Path("runs") / config.stem
+
+
+def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """The command; what a user can mend ends it in one line and exit code 1, Ctrl-C in the code for that."""
+
+    @functools.wraps(command)
+    def with_plain_ends(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except (InputError, Superseded) as error:
+            print_error(error)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+    return with_plain_ends
 
 
 def start(command: Callable[..., None]) -> None:
     """Run a command with the arguments of the command line."""
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
-    typer.run(command)
+    typer.run(ending_plainly(command))
 
 
 def print_error(error: Exception) -> None:

@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 import site_configs
-from pipeline.attempts import INTERRUPTED
 from pipeline.checkup import Check, Finding, examine, failed, ok, skip
 from pipeline.checkup import folder as run_folders
 from pipeline.checkup.file_system import sharing
@@ -22,7 +21,6 @@ from pipeline.checkup.finding import FAIL
 from pipeline.checkup.inputs import image, labels, network
 from pipeline.checkup.resources import cores, disk
 from pipeline.config_file import load_config, read_config
-from pipeline.errors import InputError
 from pipeline.plan import plan, resolve
 from pipeline.run_folder import Run
 from site_configs.checkup import scheduler
@@ -36,7 +34,6 @@ from workflows.command_line import (
     SetOption,
     SiteOption,
     all_overrides,
-    print_error,
     run_folder,
     start,
 )
@@ -59,21 +56,15 @@ def doctor(
     The exit code is 1 if one failed.
     No job is submitted, and nothing stays on the disk.
     """
-    try:
-        run, loaded = _load(config, all_overrides(overrides, site), run_folder(run_dir, config))
-        listed = checks(run, loaded, patience)
-        width = max(len(what) for what, _ in listed)
-        has_failed = False
-        for what, check in listed:
-            finding = examine(check)
-            has_failed |= finding.state == FAIL
-            print(f"{finding.state:4}  {what:{width}}  {finding.text}", flush=True)
-        raise typer.Exit(int(has_failed))
-    except InputError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    run, loaded = _load(config, all_overrides(overrides, site), run_folder(run_dir, config))
+    listed = checks(run, loaded, patience)
+    width = max(len(what) for what, _ in listed)
+    has_failed = False
+    for what, check in listed:
+        finding = examine(check)
+        has_failed |= finding.state == FAIL
+        print(f"{finding.state:4}  {what:{width}}  {finding.text}", flush=True)
+    raise typer.Exit(int(has_failed))
 
 
 def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tuple[str, Check]]:

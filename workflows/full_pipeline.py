@@ -11,6 +11,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,19 +21,19 @@ from rich.console import Console
 
 from pipeline.artifacts import publishing, remove_temporaries
 from pipeline.attempts import INTERRUPTED, Attempt, begin
-from pipeline.config_file import dump_config, load_config
+from pipeline.config_file import dump_config
 from pipeline.errors import InputError, Superseded
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check as check_machine
-from site_configs import check_address, with_defaults
+from site_configs import check_address
 from workflows.command_line import (
     DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
-    all_overrides,
+    load_settings,
     print_error,
     run_folder,
     start,
@@ -78,23 +79,17 @@ def full_pipeline(
     Ctrl-C stops the run and everything that it started.
     """
     console = Console()
-    try:
-        if not dry_run and (rates is not None or budget is not None):
-            raise InputError("--rates and --budget-node-hours go with --dry-run")
-        settings = with_defaults(load_config(config, all_overrides(overrides, site)))
-        folder = run_folder(run_dir, config)
-        run = resolve(settings, folder)
-        check(run)
-        check_machine(run)
-        if dry_run:
-            _plan(run, console, rates, budget, verify)
-            raise typer.Exit(0)
-        raise typer.Exit(work(run, console, verify))
-    except (InputError, Superseded) as error:
-        print_error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    if not dry_run and (rates is not None or budget is not None):
+        raise InputError("--rates and --budget-node-hours go with --dry-run")
+    settings = load_settings(config, overrides, site)
+    folder = run_folder(run_dir, config)
+    run = resolve(settings, folder)
+    check(run)
+    check_machine(run)
+    if dry_run:
+        _plan(run, console, rates, budget, verify)
+        raise typer.Exit(0)
+    raise typer.Exit(work(run, console, verify))
 
 
 def _plan(run: Run, console: Console, rates: Path | None, budget: float | None, verify: bool) -> None:
@@ -154,7 +149,8 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
             print_failures(run, stages, Console(stderr=True))
         else:
             remove_temporaries(run.folder)  # of workers that died in this attempt
-            write_rates(run, measure(run))
+            with suppress(InputError):  # a full disk: what was computed is whole all the same
+                write_rates(run, measure(run))
             if run.only is None:
                 print_summary(run, console)
             code = 0

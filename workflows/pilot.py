@@ -15,21 +15,17 @@ import typer
 from rich.console import Console
 
 from pipeline.artifacts import Artifact
-from pipeline.attempts import INTERRUPTED
-from pipeline.config_file import load_config
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
 from site_configs import check as check_machine
-from site_configs import with_defaults
 from workflows.command_line import (
     DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
-    all_overrides,
-    print_error,
+    load_settings,
     run_folder,
     start,
 )
@@ -50,19 +46,13 @@ def pilot(
     a machine; one tile alone may go faster.
     """
     console = Console()
-    try:
-        settings = with_defaults(load_config(config, all_overrides(overrides, site)))
-        run = resolve(settings, run_folder(run_dir, config))
-        check(run)
-        check_machine(run)
-        chosen = replace(run, only=spread(len(run.grid), tiles))
-        _check_network(chosen)
-        raise typer.Exit(_run(run, chosen, console))
-    except (InputError, Superseded) as error:
-        print_error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    settings = load_settings(config, overrides, site)
+    run = resolve(settings, run_folder(run_dir, config))
+    check(run)
+    check_machine(run)
+    chosen = replace(run, only=spread(len(run.grid), tiles))
+    _check_network(chosen)
+    raise typer.Exit(_run(run, chosen, console))
 
 
 def spread(tiles: int, count: int) -> frozenset[int]:

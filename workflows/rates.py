@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 from pydantic import PositiveFloat, PositiveInt, ValidationError
 
 from pipeline.artifacts import Artifact, publishing
@@ -23,7 +22,7 @@ from pipeline.inference.segmenter import tile_target
 from pipeline.plan import centres
 from pipeline.records import Missing, read
 from pipeline.run_folder import Run
-from workflows.long_tasks import read_tile_log
+from workflows.long_tasks import read_precision, read_tile_log
 
 
 class TileRate(Section):
@@ -68,7 +67,7 @@ class Rates(Section):
 
 
 def measure(run: Run) -> Rates:
-    """The rates of a resolved run so far. Reads records, logs, and the head of one tile's file."""
+    """The rates of a resolved run so far. Reads records and logs."""
     network = run.config.network
     return Rates(
         measured_in=str(run.folder),
@@ -124,22 +123,21 @@ def busy_s(spans: Iterable[tuple[float, float]], workers: int) -> float:
 def _measure_tiles(run: Run) -> TileRate | None:
     """Of the finished tiles that were made by the run's very settings; of some, a part from a checkpoint."""
     spans, voxels, all_centres, all_calls, own_calls, size = [], 0, 0, 0, 0, 0
-    example: tuple[Tile, dict[str, Any]] | None = None
+    processor, computed = "unknown", None
     for tile in run.grid:
-        record = _record(run, tile)
-        report = read_tile_log(run.tile_log(tile), record["started"]) if record else None
+        record, log = _record(run, tile), run.tile_log(tile)
+        report = read_tile_log(log, record["started"]) if record else None
         if record is None or report is None:
             continue
-        example = tile, record
+        processor, computed = record.get("processor", processor), read_precision(log)
         spans.append((record["started"], record["started"] + record["seconds"]))
         voxels, size = voxels + tile.box.size, size + record["size"]
         all_calls, own_calls = all_calls + report.calls, own_calls + report.calls - report.resumed_at_calls
         all_centres += centres(run, tile)
-    if example is None or own_calls == 0:
+    if computed is None or own_calls == 0:
         return None
     site, seconds = run.config.site, busy_s(spans, run.config.site.workers * run.config.site.tile_nodes)
-    with h5py.File(run.tile_file(example[0])) as file:
-        engine, precision = str(file.attrs["engine"]), str(file.attrs["precision"])
+    engine, precision = computed
     return TileRate(
         tiles=len(spans),
         seconds=round(seconds, 3),
@@ -149,7 +147,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         bytes_per_voxel=size / voxels,
         engine=engine,
         precision=precision,
-        processor=example[1].get("processor", "unknown"),
+        processor=processor,
         threads_per_worker=site.threads_per_worker,
         deltas=run.config.inference_deltas,
     )

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,13 +17,10 @@ import site_configs
 from pipeline.attempts import INTERRUPTED
 from pipeline.config import RunConfig
 from pipeline.config_file import dump_config
+from pipeline.cube_row import DATASET, write_row
 from pipeline.errors import InputError
-from pipeline.geometry import Box, triple
-from pipeline.hdf5_file import write_hdf5
 from pipeline.plan import check, resolve
 from pipeline.run_folder import Run
-from pipeline.synthetic import Phantom
-from pipeline.volumes import open_image
 from workflows.long_tasks import TileReport, read_tile_log
 
 PILOT = Path(__file__).with_name("pilot.py")
@@ -46,38 +42,6 @@ class Point:
     """How many processes wanted a core of this machine before the start, on average over a minute."""
     efficiency: float = 1.0
     """Seconds of the first point per seconds of this one."""
-
-
-def repeated(settings: RunConfig, image: Path, tiles: int, side: int) -> dict[str, Any]:
-    """The run file of a volume of `tiles` equal cubes in a row: none sees another, or a mirrored face."""
-    document = json.loads(settings.model_dump_json())
-    document["data"] |= {"folder": None, "image": f"{image}:image", "labels": None, "labels_box": None}
-    box = Box.of_shape((side, side, side * tiles))
-    document["inference"] |= {
-        "box": str(box),
-        "tile": [side] * 3,
-        "overlap": [0, 0, 0],
-        "reflect": False,
-    }
-    document["evaluation"]["box"] = document["training"]["box"] = None
-    return document
-
-
-def middle_cube(settings: RunConfig, folder: Path, side: int) -> np.ndarray:
-    """The image in the middle of the run's box, (side, side, side). Raises InputError."""
-    if settings.trains:
-        raise InputError("network.checkpoint is not set: name a trained network, such as RUN/model/ffn.h5")
-    run = resolve(settings, folder)
-    box = run.inference_box
-    if side > min(box.shape):
-        raise InputError(f"--side {side} is more than the inference.box {box} has")
-    cube = Box.of_shape(
-        (side, side, side), triple([a + (n - side) // 2 for a, n in zip(box.start, box.shape)])
-    )
-    if settings.data.image == "phantom":
-        described = settings.data.phantom
-        return Phantom(described.shape, described.seed, described.spacing).image(cube)
-    return open_image(run).read(cube)
 
 
 def measure_point(settings: RunConfig, folder: Path, cube: np.ndarray, share: int) -> Point:
@@ -107,12 +71,18 @@ def measure_point(settings: RunConfig, folder: Path, cube: np.ndarray, share: in
 
 
 def _row_of_cubes(settings: RunConfig, here: Path, cube: np.ndarray, tiles: int) -> Run:
-    """Write the volume of `tiles` cubes in a row and its run file into the folder `here`."""
+    """Write a volume of `tiles` cubes and its run file into the folder `here`.
+
+    A tile is one cube: none sees another, nor a mirrored face, and all are the same work.
+    """
     image = here / "image.h5"
     here.mkdir(parents=True)
-    write_hdf5(image, lambda file: file.create_dataset("image", data=np.tile(cube, (1, 1, tiles))))
-    whole = resolve(settings, here)  # with the path of its network
-    config = RunConfig.model_validate(repeated(whole.config, image, tiles, len(cube)))
+    box = write_row(cube, tiles, image)
+    document = json.loads(resolve(settings, here).config.model_dump_json())  # with the path of its network
+    document["data"] |= {"folder": None, "image": f"{image}:{DATASET}", "labels": None, "labels_box": None}
+    document["inference"] |= {"box": str(box), "tile": cube.shape, "overlap": [0, 0, 0], "reflect": False}
+    document["evaluation"]["box"] = document["training"]["box"] = None
+    config = RunConfig.model_validate(document)
     (here / "run.yaml").write_text(dump_config(config))
     run = resolve(config, here / "run")
     check(run)

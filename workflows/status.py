@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.errors import InputError
-from workflows.command_line import print_error, start
+from workflows.command_line import start
 
 RENEW_S = 2.0
 
@@ -39,9 +38,6 @@ def status(
             if not watch:
                 return
             time.sleep(RENEW_S)
-    except InputError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         return
 

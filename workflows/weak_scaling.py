@@ -20,24 +20,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import site_configs
 from pipeline.artifacts import publishing
-from pipeline.attempts import INTERRUPTED
-from pipeline.config_file import load_config
+from pipeline.cube_row import middle_cube
 from pipeline.errors import InputError
+from pipeline.plan import resolve
 from workflows.command_line import (
     DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
-    all_overrides,
-    print_error,
+    load_settings,
     run_folder,
     start,
 )
 from workflows.scaling_chart import chart
-from workflows.scaling_point import Point, measure_point, middle_cube
+from workflows.scaling_point import Point, measure_point
 
 
 def weak_scaling(
@@ -59,26 +57,22 @@ def weak_scaling(
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
     console = Console()
-    try:
-        if workers and nodes:
-            raise InputError("give --workers or --nodes, not both")
-        counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
-        settings = site_configs.with_defaults(load_config(config, all_overrides(overrides, site)))
-        folder = run_folder(run_dir, config).resolve()
-        cube = middle_cube(settings, folder, side)
-        points: list[Point] = []
-        for count in counts:
-            change = {"tile_nodes": count} if nodes else {"workers": count}
-            chosen = settings.site.model_copy(update=change)
-            measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
-            points.append(_with_efficiency(measured, points))
-            console.print(_line(points[-1]), highlight=False)
-        _report(points, folder, "nodes" if nodes else "workers", console)
-    except InputError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    if workers and nodes:
+        raise InputError("give --workers or --nodes, not both")
+    counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
+    settings = load_settings(config, overrides, site)
+    folder = run_folder(run_dir, config).resolve()
+    if settings.trains:
+        raise InputError("network.checkpoint is not set: name a trained network, such as RUN/model/ffn.h5")
+    cube = middle_cube(resolve(settings, folder), side)
+    points: list[Point] = []
+    for count in counts:
+        change = {"tile_nodes": count} if nodes else {"workers": count}
+        chosen = settings.site.model_copy(update=change)
+        measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
+        points.append(_with_efficiency(measured, points))
+        console.print(_line(points[-1]), highlight=False)
+    _report(points, folder, "nodes" if nodes else "workers", console)
 
 
 def _counts(option: str, text: str) -> list[int]:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from pipeline.config import Network
 from pipeline.weights import write_weights
+from workflows.command_line import ending_plainly
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -124,7 +125,7 @@ def test_a_sweep_ends_in_a_table_with_a_row_for_each_variant(run_file: Path) -> 
 )
 def test_what_cannot_be_measured_is_refused(run_file: Path, options: list[str], said: str) -> None:
     command = typer.Typer()
-    command.command()(inference.benchmark)
+    command.command()(ending_plainly(inference.benchmark))
     ended = CliRunner().invoke(command, ["--config", str(run_file), *options], env={"COLUMNS": "200"})
     assert ended.exit_code != 0
     assert said in ended.output

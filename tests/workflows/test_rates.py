@@ -45,7 +45,7 @@ def test_a_finished_tile_tells_calls_seconds_and_what_computed_them(half_done: R
     report, size = last_report(half_done), half_done.tile_file(half_done.tiles[0]).stat().st_size
     voxels = 40 * 44 * 30
     assert rate.tiles == 1
-    assert rate.calls_per_s * rate.seconds == pytest.approx(report["calls"], rel=1e-3)
+    assert rate.calls_per_s * rate.seconds == pytest.approx(report["calls"], rel=0.02)  # milliseconds
     assert rate.seconds >= report["seconds"]
     assert rate.calls_per_1000_voxels == pytest.approx(1000 * report["calls"] / voxels)
     assert rate.bytes_per_voxel == pytest.approx(size / voxels)
