@@ -12,16 +12,14 @@ from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher, SrunLauncher
-from site_configs import cluster
+from pipeline.training.launchers import Launcher
+from site_configs import cluster, slurm_jobs
 from site_configs.executors import RetryHandler, shared_out
 from site_configs.queues import Limit, check_queue
-from site_configs.slurm_jobs import tile_job, training_job
 
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 GPUS, CORES = 8, 56
 DEFAULTS = {"workers": GPUS}
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
+COMMANDS = slurm_jobs.COMMANDS
 HOUR = 3600
 QUEUES = {
     # larger jobs are given more time
@@ -42,8 +40,8 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
         run,
         memoizer,
         retry_handler,
-        training_job(run, cluster.training_nodes(run, GPUS), partition=_partition(run)),
-        tile_job(run, partition=_partition(run)),
+        slurm_jobs.training_job(run, cluster.training_nodes(run, GPUS), partition=_partition(run)),
+        slurm_jobs.tile_job(run, partition=_partition(run)),
         accelerators=shared_out(run.config.site.workers, [str(gpu) for gpu in range(GPUS)]),
         cpu_affinity="block",
     )
@@ -51,15 +49,7 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
 
 def rank_launcher(run: Run) -> Launcher:
     """One rank a GPU unless `site.ranks_per_node` says otherwise."""
-    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
-    return SrunLauncher(
-        ranks=training.ranks,
-        ranks_per_node=per_node,
-        cpus_per_rank=CORES // max(per_node, GPUS),
-        threads_per_rank=training.threads_per_rank,
-        options=("--cpu-bind=cores", "--gpus-per-task=1", "--gpu-bind=closest"),
-        interface=run.config.site.interface or "hsn0",
-    )
+    return slurm_jobs.rank_per_gpu(run, GPUS, CORES, "--gpu-bind=closest")
 
 
 def _partition(run: Run) -> str:

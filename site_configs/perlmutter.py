@@ -12,16 +12,14 @@ from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher, SrunLauncher
-from site_configs import cluster
+from pipeline.training.launchers import Launcher
+from site_configs import cluster, slurm_jobs
 from site_configs.executors import RetryHandler, shared_out_cuda
 from site_configs.queues import Limit, check_queue
-from site_configs.slurm_jobs import tile_job, training_job
 
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 GPUS, CPUS = 4, 128
 DEFAULTS = {"workers": GPUS}
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
+COMMANDS = slurm_jobs.COMMANDS
 HOUR = 3600
 QUEUES = {
     "debug": [Limit(nodes=8, walltime_s=HOUR // 2)],
@@ -45,8 +43,8 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
         run,
         memoizer,
         retry_handler,
-        training_job(run, cluster.training_nodes(run, GPUS), **gpu_node),
-        tile_job(run, **gpu_node),
+        slurm_jobs.training_job(run, cluster.training_nodes(run, GPUS), **gpu_node),
+        slurm_jobs.tile_job(run, **gpu_node),
         accelerators=shared_out_cuda(run.config.site.workers, GPUS),
         cpu_affinity="block",
     )
@@ -54,12 +52,4 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
 
 def rank_launcher(run: Run) -> Launcher:
     """One rank a GPU unless `site.ranks_per_node` says otherwise."""
-    training, per_node = run.config.training, cluster.ranks_per_node(run, GPUS)
-    return SrunLauncher(
-        ranks=training.ranks,
-        ranks_per_node=per_node,
-        cpus_per_rank=CPUS // max(per_node, GPUS),
-        threads_per_rank=training.threads_per_rank,
-        options=("--cpu-bind=cores", "--gpus-per-task=1"),
-        interface=run.config.site.interface or "hsn0",
-    )
+    return slurm_jobs.rank_per_gpu(run, GPUS, CPUS)

@@ -11,13 +11,12 @@ from parsl.dataflow.memoization import Memoizer
 
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
-from site_configs import cluster
+from site_configs import cluster, slurm_jobs
 from site_configs.executors import RetryHandler
 from site_configs.partitions import limits_of
 from site_configs.queues import check_limits
-from site_configs.slurm_jobs import tile_job, training_job
 
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
+COMMANDS = slurm_jobs.COMMANDS
 
 
 def check(run: Run) -> None:
@@ -30,8 +29,13 @@ def check(run: Run) -> None:
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
     """Whole nodes of a partition."""
     partition = cluster.queue(run.config.site)
-    training = training_job(run, cluster.training_nodes(run), partition=partition)
-    return cluster.cluster_config(run, memoizer, retry_handler, training, tile_job(run, partition=partition))
+    return cluster.cluster_config(
+        run,
+        memoizer,
+        retry_handler,
+        slurm_jobs.training_job(run, cluster.training_nodes(run), partition=partition),
+        slurm_jobs.tile_job(run, partition=partition),
+    )
 
 
 def rank_launcher(run: Run) -> Launcher:

@@ -8,8 +8,11 @@ from parsl.launchers import SimpleLauncher, SrunLauncher
 from parsl.launchers.base import Launcher
 
 from pipeline.run_folder import Run
+from pipeline.training import launchers as ranks
 from site_configs import cluster
 from site_configs.providers.slurm import SlurmProvider
+
+COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 
 
 def training_job(run: Run, nodes: int, **machine: Any) -> SlurmProvider:
@@ -21,6 +24,19 @@ def tile_job(run: Run, **machine: Any) -> SlurmProvider:
     """Jobs of `site.tile_nodes` nodes, each of which runs a manager that has the whole node."""
     # one task a node would be bound to one core
     return _provider(run, run.config.site.tile_nodes, SrunLauncher(overrides="--cpu-bind=none"), machine)
+
+
+def rank_per_gpu(run: Run, gpus: int, cpus: int, *options: str) -> ranks.SrunLauncher:
+    """One rank a GPU unless `site.ranks_per_node` says otherwise, on nodes of so many GPUs and CPUs."""
+    training, per_node = run.config.training, cluster.ranks_per_node(run, gpus)
+    return ranks.SrunLauncher(
+        ranks=training.ranks,
+        ranks_per_node=per_node,
+        cpus_per_rank=cpus // max(per_node, gpus),
+        threads_per_rank=training.threads_per_rank,
+        options=("--cpu-bind=cores", "--gpus-per-task=1", *options),
+        interface=run.config.site.interface or "hsn0",
+    )
 
 
 def _provider(run: Run, nodes: int, launcher: Launcher, machine: dict[str, Any]) -> SlurmProvider:

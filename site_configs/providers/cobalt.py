@@ -54,19 +54,22 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
         scheduler_options: str = "",
         worker_init: str = "",
         nodes_per_block: int = 1,
-        init_blocks: int = 0,
-        min_blocks: int = 0,
         max_blocks: int = 1,
-        parallelism: float = 1,
         walltime: str = "00:20:00",
         cmd_timeout: int = 60,
         poll_s: int = 30,
-        label: str = "cobalt",
     ) -> None:
         super().__init__(
-            label, nodes_per_block, init_blocks, min_blocks, max_blocks, parallelism, walltime, launcher,
+            "cobalt",
+            nodes_per_block,
+            init_blocks=0,
+            min_blocks=0,
+            max_blocks=max_blocks,
+            parallelism=1,
+            walltime=walltime,
+            launcher=launcher,
             cmd_timeout=cmd_timeout,
-        )  # fmt: skip
+        )
         self.account = account
         self.queue = queue
         self.attrs = attrs

@@ -59,18 +59,27 @@ class PbsProvider(BatchProvider, PBSProProvider):
         worker_init: str = "",
         nodes_per_block: int = 1,
         cpus_per_node: int = 1,
-        init_blocks: int = 0,
-        min_blocks: int = 0,
         max_blocks: int = 1,
-        parallelism: float = 1,
         walltime: str = "00:20:00",
         cmd_timeout: int = 60,
         poll_s: int = 30,
     ) -> None:
         super().__init__(
-            account, queue, scheduler_options, select_options, worker_init, nodes_per_block, cpus_per_node,
-            init_blocks, min_blocks, max_blocks, parallelism, launcher, walltime, cmd_timeout,
-        )  # fmt: skip
+            account,
+            queue,
+            scheduler_options,
+            select_options,
+            worker_init,
+            nodes_per_block,
+            cpus_per_node,
+            init_blocks=0,
+            min_blocks=0,
+            max_blocks=max_blocks,
+            parallelism=1,
+            launcher=launcher,
+            walltime=walltime,
+            cmd_timeout=cmd_timeout,
+        )
         self.filesystems = filesystems
         self.poll_s = poll_s
 

@@ -10,9 +10,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 from small_run import SmallRun
 
 from tests.machines import Emulated, Machine, Slurm
@@ -44,7 +44,7 @@ SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
 
 
-def thorough(*machines: str) -> list[ParameterSet]:
+def thorough(*machines: str) -> list[Any]:
     """Machines on which a test is run by `pytest -m thorough` only: it differs little from the others."""
     return [pytest.param(machine, marks=pytest.mark.thorough) for machine in machines]
 
