@@ -143,6 +143,10 @@ class Inference(Section):
     """auto is bfloat16 where a CPU computes in it, else float32. int8 is faster still on CPUs with VNNI but
     without AMX, with OpenVINO alone; it is calibrated on the run's image first. Where a worker does not have
     the precision that is asked for it takes auto, and a run's summary says so."""
+    batch: PositiveInt = 1
+    """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
+    batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare
+    FOVs while it computes those of the others. Whose FOVs meet makes no difference to what comes out."""
     checkpoint_every_s: PositiveFloat = 60.0
     """How often a tile's state is saved: about what is lost when its process is killed. The result is the
     same whatever it is. The object in hand is flooded anew, however long it takes."""

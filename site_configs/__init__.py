@@ -65,6 +65,12 @@ def with_defaults(config: RunConfig) -> RunConfig:
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that its site needs, and asks for no more than it gives."""
     module = _module(run.config)
+    batch, sharing = run.config.inference.batch, run.config.site.workers // max(1, gpus_per_node(run))
+    if batch > max(1, sharing):
+        raise InputError(
+            f"inference.batch is {batch}, to be filled by as many workers that share a network; "
+            f"site.workers is {run.config.site.workers}, which makes {sharing}"
+        )
     if hasattr(module, "check"):
         module.check(run)
 

@@ -168,6 +168,21 @@ def test_a_site_has_defaults_which_the_run_file_can_change() -> None:
     assert run_on("theta").config.site.threads_per_worker == 2
 
 
+@pytest.mark.parametrize(("name", "workers", "sharing"), [("polaris", 16, 4), ("local", 3, 3)])
+def test_a_batch_is_refused_that_the_workers_on_one_device_could_not_fill(
+    tmp_path: Path, name: str, workers: int, sharing: int
+) -> None:
+    site = {"name": name, "workers": workers, "walltime_s": 3600, **COMPLETE.get(name, {})}
+
+    def run(batch: int) -> Run:
+        document = {"site": site, "inference": {"batch": batch}, "training": {"ranks": 40}}
+        return Run(tmp_path, site_configs.with_defaults(RunConfig.model_validate(document)))
+
+    site_configs.check(run(sharing))
+    with pytest.raises(InputError, match=rf"inference\.batch is {sharing + 1}, .* which makes {sharing}"):
+        site_configs.check(run(sharing + 1))
+
+
 def test_workers_share_the_gpus_of_a_node_evenly() -> None:
     assert shared_out(2, ["0", "1", "2", "3"]) == ["0", "2"]
     assert shared_out(6, ["0.0", "0.1", "1.0"]) == ["0.0", "0.0", "0.1", "0.1", "1.0", "1.0"]

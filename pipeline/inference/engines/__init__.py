@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -31,36 +32,58 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Loading:
+    """What is needed to load a network: `engine`, `precision` and `batch` as in the settings of inference."""
+
+    model: Artifact
+    network: Network
+    engine: str
+    precision: str
+    batch: int
+    threads: int
+    calibration: Artifact | None
+
+
 def open_engine(
     model: Artifact, network: Network, inference: Inference, threads: int, calibration: Artifact | None = None
 ) -> Engine:
-    """Load the network for batches of one FOV; a process that asks again gets the same engine.
+    """An engine for one FOV at a time; a process that asks again gets the same one.
 
-    `auto` is Keras where its backend finds a GPU, else OpenVINO where it is installed, else Keras.
+    Where `inference.batch` is more than 1 it is shared with the other workers on the same device, and
+    its network, loaded once for all of them, has the threads of so many workers.
     `calibration` is needed for int8 alone. Raises InputError when the weights do not fit `network`, or when
     the engine asked for is not installed.
     """
-    return _load(model, network, inference.engine, inference.precision, threads, calibration)
+    batch = inference.batch
+    return _open(
+        Loading(model, network, inference.engine, inference.precision, batch, threads * batch, calibration)
+    )
 
 
 @lru_cache(maxsize=1)
-def _load(
-    model: Artifact,
-    network: Network,
-    engine: str,
-    precision: str,
-    threads: int,
-    calibration: Artifact | None,
-) -> Engine:
+def _open(what: Loading) -> Engine:
+    if what.batch == 1:
+        return load(what)
+    from pipeline.inference.engines.shared import SharedEngine
+
+    return SharedEngine(what)
+
+
+def load(what: Loading) -> Engine:
+    """Load a network into this process; `predict` takes `what.batch` FOVs. Raises InputError.
+
+    `auto` is Keras where its backend finds a GPU, else OpenVINO where it is installed, else Keras.
+    """
     # Imported here, because a worker needs only one of the two and TensorFlow alone takes 500 MB.
-    if engine == "openvino" or (engine == "auto" and _openvino_is_best()):
+    if what.engine == "openvino" or (what.engine == "auto" and _openvino_is_best()):
         from pipeline.inference.engines.openvino import OpenVinoEngine
 
-        maxima = json.loads(Path(calibration.path).read_text()) if calibration else None
-        return OpenVinoEngine(model, network, precision, threads, maxima=maxima)
+        maxima = json.loads(Path(what.calibration.path).read_text()) if what.calibration else None
+        return OpenVinoEngine(what.model, what.network, what.precision, what.threads, what.batch, maxima)
     from pipeline.inference.engines.keras import KerasEngine
 
-    return KerasEngine(model, network, precision)
+    return KerasEngine(what.model, what.network, what.precision, what.batch)
 
 
 def _openvino_is_best() -> bool:

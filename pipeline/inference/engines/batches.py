@@ -1,0 +1,175 @@
+"""The process that runs one network for several workers, on batches of what they ask for.
+
+`python -m pipeline.inference.engines.batches` is started by pipeline.inference.engines.shared and ends with
+its last client. While the network computes one batch, the next is filled: the clients' own work, each in its
+own process, hides behind the network.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.geometry import Triple
+from pipeline.inference.engines import Engine, load
+
+PATIENCE_S = 0.005
+"""How long a batch waits for clients that are busy with something else, as reading an image, before it goes
+without them. When it goes does not change what comes out."""
+
+FIRST_CLIENT_S = 60.0
+
+
+class Batch:
+    """FOVs of some clients, in an array of a fixed size, the rest of which does not matter."""
+
+    def __init__(self, size: int, fov: Triple) -> None:
+        self.fovs = np.zeros((size, *fov, 2), np.float32)
+        self.clients: list[Connection] = []
+        self.began_s = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.clients) == len(self.fovs)
+
+    def receive(self, client: Connection) -> None:
+        """Add the FOV that a client sends. Raises EOFError or OSError when it has gone."""
+        client.recv_bytes_into(self.fovs[len(self.clients)].reshape(-1))
+        if not self.clients:
+            self.began_s = time.monotonic()
+        self.clients.append(client)
+
+    def answer(self, engine: Engine) -> None:
+        """Run the network and send each client its update, (z, y, x) float32, or the error."""
+        try:
+            answers = [update[..., 0].tobytes() for update in engine.predict(self.fovs)]
+        except Exception as error:
+            answers = [pickle.dumps(error)] * len(self.clients)
+        for client, answer in zip(self.clients, answers):
+            with suppress(OSError):  # it has gone; that is noticed when it is listened to
+                client.send_bytes(answer)
+
+
+def check_independence(engine: Engine, size: int, fov: Triple) -> None:
+    """Raise InputError unless a FOV has the same update whatever its place and its neighbours in a batch."""
+    random = np.random.default_rng(0)
+    one, other = random.normal(size=(2, size, *fov, 2)).astype(np.float32)
+    first = engine.predict(one)[0].copy()
+    other[-1] = one[0]
+    if not np.array_equal(first, engine.predict(other)[-1]):
+        raise InputError(
+            f"inference.batch is {size}, but on {engine.name} in {engine.precision} what comes out for a FOV "
+            "depends on the others in its batch; a result that can be repeated needs inference.batch: 1"
+        )
+
+
+class Server:
+    """Answers clients that come to the socket `door`, until the last of them has gone."""
+
+    def __init__(self, door: socket.socket, engine: Engine, size: int, fov: Triple) -> None:
+        self._door = door
+        self._engine = engine
+        self._clients: set[Connection] = set()
+        self._filling, self._computing = Batch(size, fov), Batch(size, fov)
+        self._done: Future[None] = Future()
+        self._done.set_result(None)
+        self._bell, self._rope = socket.socketpair()
+
+    def run(self) -> None:
+        """Serve; without any client at all, for a minute."""
+        with ThreadPoolExecutor(1) as network:
+            self._listen(FIRST_CLIENT_S)
+            while self._clients:
+                if self._is_due():
+                    self._filling, self._computing = self._computing, self._filling
+                    self._filling.clients = []
+                    self._done = network.submit(self._computing.answer, self._engine)
+                    self._done.add_done_callback(lambda _: self._rope.send(b"x"))
+                else:
+                    self._listen(self._patience_s())
+
+    def _idle_clients(self) -> set[Connection]:
+        """Those that do not wait for an answer."""
+        answered = self._done.done()
+        return self._clients - {*self._filling.clients, *(() if answered else self._computing.clients)}
+
+    def _is_due(self) -> bool:
+        if not self._filling.clients or not self._done.done():
+            return False
+        return self._filling.is_full or not self._idle_clients() or self._patience_s() == 0
+
+    def _patience_s(self) -> float | None:
+        """How long to listen for more; None: until something happens."""
+        if not self._filling.clients or not self._done.done():
+            return None
+        return max(0.0, self._filling.began_s + PATIENCE_S - time.monotonic())
+
+    def _listen(self, timeout_s: float | None) -> None:
+        """Take in one thing or several: a new client, a FOV, the end of a client or of a computation."""
+        speakers = set() if self._filling.is_full else self._idle_clients()
+        for heard in wait([self._door, self._bell, *speakers], timeout_s):
+            if heard is self._door:
+                client = Connection(self._door.accept()[0].detach())
+                client.send((self._engine.name, self._engine.precision))
+                self._clients.add(client)
+            elif heard is self._bell:
+                self._bell.recv(1)
+            elif isinstance(heard, Connection) and not self._filling.is_full:
+                self._hear(heard)
+
+    def _hear(self, client: Connection) -> None:
+        try:
+            self._filling.receive(client)
+        except (EOFError, OSError):
+            self._clients.discard(client)
+            client.close()
+
+
+def main() -> None:
+    """Load the network that standard input describes, and serve it."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        # Workers that are told to end still want an answer to the call in hand, and their end is its own.
+        signal.signal(signum, signal.SIG_IGN)
+    address, what = pickle.load(sys.stdin.buffer)
+    with suppress(FileNotFoundError):
+        os.unlink(address)  # of one that was killed
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(address)
+        door.listen()
+        try:
+            _serve(door, what)
+        finally:
+            os.unlink(address)  # before the door closes: who comes now starts another one
+
+
+def _serve(door: socket.socket, what: Any) -> None:
+    try:
+        engine = load(what)
+        check_independence(engine, what.batch, what.network.fov)
+    except Exception as error:
+        _refuse(door, error)
+    else:
+        Server(door, engine, what.batch, what.network.fov).run()
+
+
+def _refuse(door: socket.socket, error: Exception) -> None:
+    """Tell everyone who waits why there is no network."""
+    door.settimeout(1.0)
+    with suppress(TimeoutError):
+        while True:
+            Connection(door.accept()[0].detach()).send(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""A network shared by several workers: each gets what it would get alone, whoever fills the batch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from bright_blocks import make_run, write_image, write_network
+
+from pipeline.artifacts import Artifact, file_sha256
+from pipeline.attempts.fencing import ATTEMPT
+from pipeline.config import Network
+from pipeline.errors import InputError
+from pipeline.inference.engines import Loading, load
+from pipeline.inference.engines.batches import check_independence
+from pipeline.inference.engines.shared import SharedEngine
+from pipeline.inference.segmenter import segment_tile
+from pipeline.network import build_network, save_weights
+
+SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=2, features=4)
+WAIT_S = 30
+
+
+@pytest.fixture
+def loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Loading]:
+    """What is needed to load a small network of random weights, in batches of three."""
+    # part of the key by which workers find each other: other tests' networks have other ones
+    monkeypatch.setenv(ATTEMPT, str(tmp_path))
+    path = tmp_path / "ffn.h5"
+    model = build_network(SMALL)
+    rng = np.random.default_rng(4)
+    for variable in model.trainable_variables:  # a network fresh from its seed would answer 0 everywhere
+        variable.assign(rng.normal(0, np.sqrt(1 / np.prod([3, *variable.shape[:-1]])), variable.shape))
+    save_weights(model, SMALL, path)
+
+    def make(engine: str = "openvino", precision: str = "float32", network: Network = SMALL) -> Loading:
+        return Loading(
+            Artifact(str(path), file_sha256(path)), network, engine, precision, batch=3, threads=1,
+            calibration=None,
+        )  # fmt: skip
+
+    return make
+
+
+def servers() -> list[psutil.Process]:
+    """The processes that run a network for this one."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.status() != psutil.STATUS_ZOMBIE and "pipeline.inference.engines.batches" in child.cmdline()
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _no_server_stays() -> Iterator[None]:
+    yield
+    deadline = time.monotonic() + WAIT_S
+    while servers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not servers()
+
+
+def fovs_of(seed: int, count: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, *SMALL.fov, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision"),
+    [("openvino", "float32"), ("openvino", "bfloat16"), ("keras", "float32"), ("keras", "bfloat16")],
+)
+def test_each_of_many_clients_gets_what_it_would_get_alone(
+    loading: Callable[..., Loading], engine: str, precision: str
+) -> None:
+    what = loading(engine, precision)
+    asked = fovs_of(1, 5 * 12).reshape(5, 12, 1, *SMALL.fov, 2)
+    with_all = load(what)
+    alone = [[with_all.predict(np.repeat(fov, 3, axis=0))[:1].copy() for fov in own] for own in asked]
+
+    def ask(own: np.ndarray) -> list[np.ndarray]:
+        client = SharedEngine(what)
+        assert (client.name, client.precision) == (with_all.name, with_all.precision)
+        return [client.predict(fov) for fov in own]
+
+    with ThreadPoolExecutor(len(asked)) as clients:
+        np.testing.assert_array_equal(list(clients.map(ask, asked)), alone)
+
+
+def test_clients_share_one_process_and_it_ends_with_the_last_of_them(
+    loading: Callable[..., Loading],
+) -> None:
+    clients = [SharedEngine(loading()) for _ in range(2)]
+    assert len(servers()) == 1
+    for fovs in fovs_of(2, 2):
+        clients.pop().predict(fovs[np.newaxis])  # a batch that nobody else fills
+
+
+def test_where_the_network_is_killed_another_answers(loading: Callable[..., Loading]) -> None:
+    client, fovs = SharedEngine(loading()), fovs_of(3, 1)
+    before = client.predict(fovs)
+    (server,) = servers()
+    server.kill()
+    server.wait()
+    np.testing.assert_array_equal(client.predict(fovs), before)
+
+
+def test_workers_that_are_told_to_end_still_get_their_answer(loading: Callable[..., Loading]) -> None:
+    client, fovs = SharedEngine(loading()), fovs_of(4, 1)
+    (server,) = servers()
+    server.terminate()
+    client.predict(fovs)
+    assert servers() == [server]
+
+
+def test_what_is_wrong_with_a_network_is_told_to_everyone_who_asked_for_it(
+    loading: Callable[..., Loading],
+) -> None:
+    what = loading(network=SMALL.model_copy(update={"depth": 5}))
+    with ThreadPoolExecutor(3) as clients:
+        for client in [clients.submit(SharedEngine, what) for _ in range(3)]:
+            with pytest.raises(InputError, match="the configured network has depth 5"):
+                client.result()
+
+
+def test_a_network_whose_answers_depend_on_the_batch_is_refused() -> None:
+    class Mixed:
+        name, precision = "mixed", "float32"
+
+        def predict(self, fovs: np.ndarray) -> np.ndarray:
+            return fovs[..., :1] + fovs.mean()
+
+    with pytest.raises(InputError, match=r"inference\.batch is 3, but on mixed in float32 what comes out"):
+        check_independence(Mixed(), 3, SMALL.fov)
+
+
+@pytest.mark.slow
+def test_tiles_are_the_same_however_many_are_in_flight(tmp_path: Path) -> None:
+    image, model = write_image(tmp_path), write_network(tmp_path)
+    tiles = {}
+    for workers in (1, 2):
+        run = make_run(tmp_path / f"run{workers}", image, batch=2)
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            made = [pool.submit(segment_tile, run, tile, model) for tile in run.tiles]
+            tiles[workers] = [task.result().sha256 for task in made]
+    assert len(tiles[1]) == 2
+    assert tiles[1] == tiles[2]
