@@ -25,8 +25,8 @@ from pipeline.geometry import Triple
 from pipeline.inference.engines import Engine, load
 
 PATIENCE_S = 0.005
-"""How long a batch waits for clients that are busy with something else, as reading an image, before it goes
-without them. When it goes does not change what comes out."""
+"""How long the next batch waits for clients that have just been answered. Who takes longer for the next FOV
+is busy with something else, as writing a tile. What comes out does not depend on it."""
 
 FIRST_CLIENT_S = 60.0
 
@@ -37,7 +37,7 @@ class Batch:
     def __init__(self, size: int, fov: Triple) -> None:
         self.fovs = np.zeros((size, *fov, 2), np.float32)
         self.clients: list[Connection] = []
-        self.began_s = 0.0
+        self.answered_s = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -46,8 +46,6 @@ class Batch:
     def receive(self, client: Connection) -> None:
         """Add the FOV that a client sends. Raises EOFError or OSError when it has gone."""
         client.recv_bytes_into(self.fovs[len(self.clients)].reshape(-1))
-        if not self.clients:
-            self.began_s = time.monotonic()
         self.clients.append(client)
 
     def answer(self, engine: Engine) -> None:
@@ -59,6 +57,7 @@ class Batch:
         for client, answer in zip(self.clients, answers):
             with suppress(OSError):  # it has gone; that is noticed when it is listened to
                 client.send_bytes(answer)
+        self.answered_s = time.monotonic()
 
 
 def check_independence(engine: Engine, size: int, fov: Triple) -> None:
@@ -107,13 +106,15 @@ class Server:
     def _is_due(self) -> bool:
         if not self._filling.clients or not self._done.done():
             return False
-        return self._filling.is_full or not self._idle_clients() or self._patience_s() == 0
+        return self._filling.is_full or self._patience_s() == 0
 
     def _patience_s(self) -> float | None:
         """How long to listen for more; None: until something happens."""
         if not self._filling.clients or not self._done.done():
             return None
-        return max(0.0, self._filling.began_s + PATIENCE_S - time.monotonic())
+        if not self._idle_clients().intersection(self._computing.clients):
+            return 0
+        return max(0, self._computing.answered_s + PATIENCE_S - time.monotonic())
 
     def _listen(self, timeout_s: float | None) -> None:
         """Take in one thing or several: a new client, a FOV, the end of a client or of a computation."""
