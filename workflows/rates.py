@@ -158,8 +158,10 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
     record = read(run.tile_file(tile))
     if isinstance(record, Missing) or not run.tile_file(tile).exists():
         return None
-    settings = tile_target(run, tile, Artifact("", "")).recipe.settings
-    return record if record["settings"] == json.loads(json.dumps(settings)) else None
+    settings = json.loads(json.dumps(tile_target(run, tile, Artifact("", "")).recipe.settings))
+    settings.pop("calibration", None)  # follows from the network
+    made_with = {name: value for name, value in record["settings"].items() if name != "calibration"}
+    return record if made_with == settings else None
 
 
 def _measure_training(run: Run) -> TrainingRate | None:

@@ -52,6 +52,14 @@ def test_a_finished_tile_tells_calls_seconds_and_what_computed_them(half_done: R
     assert (rate.engine, rate.processor, rate.deltas) == ("openvino", processor(), (2, 2, 2))
 
 
+def test_tiles_in_int8_count_whatever_they_were_calibrated_to(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", write_image(tmp_path), precision="int8")
+    segment_tile(run, run.tiles[0], write_network(tmp_path))
+    rate = measure(run).segment
+    assert rate is not None
+    assert rate.tiles == 1
+
+
 def test_the_calls_of_a_finished_tile_foretell_those_of_the_whole_run(half_done: Run) -> None:
     """Its centres of FOVs: 40 x 44 x 27 with the context mirrored at five faces, of 40 x 44 x (27 + 27)."""
     assert expected(half_done, measure(half_done)).network_calls == 2 * last_report(half_done)["calls"]
