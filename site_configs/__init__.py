@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # every process of Parsl's imports this package
     from site_configs.executors import RetryHandler
 
 HELPERS = (
+    "accounts",
     "blocks",
     "checkup",
     "cluster",

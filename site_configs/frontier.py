@@ -14,6 +14,7 @@ from parsl.dataflow.memoization import Memoizer
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher
 from site_configs import cluster, slurm_jobs
+from site_configs.accounts import check_account
 from site_configs.executors import RetryHandler, shared_out
 from site_configs.queues import Limit, check_queue
 
@@ -31,6 +32,7 @@ QUEUES = {
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and no job is too large for its queue."""
     cluster.require(run, "account", "walltime_s")
+    check_account(cluster.account(run.config.site))
     check_queue(run, _partition(run), QUEUES, GPUS)
 
 

@@ -12,6 +12,7 @@ from parsl.dataflow.memoization import Memoizer
 from pipeline.run_folder import Run
 from pipeline.training.launchers import Launcher, SrunLauncher
 from site_configs import cluster, slurm_jobs
+from site_configs.accounts import check_account
 from site_configs.executors import RetryHandler
 from site_configs.partitions import limits_of
 from site_configs.queues import check_limits
@@ -22,6 +23,7 @@ COMMANDS = slurm_jobs.COMMANDS
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and its partition takes such jobs."""
     cluster.require(run, "walltime_s", *(["ranks_per_node"] if run.config.trains else []))
+    check_account(cluster.account(run.config.site))
     partition, limits = limits_of(cluster.queue(run.config.site))
     check_limits(run, partition, limits)
 

@@ -42,6 +42,7 @@ class TileRate(Section):
     precision: str
     processor: str
     threads_per_worker: PositiveInt
+    batch: PositiveInt = 1
     deltas: PositiveTriple
 
 
@@ -102,7 +103,8 @@ def read_rates(path: Path, run: Run) -> Rates:
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"rates {file} are damaged: {where or 'the file'}: {first['msg']}") from None
     for setting, measured, here in _compared(rates, run):
-        if measured != here and here != "auto":
+        # auto is whatever the machine has, but never int8
+        if measured != here and (here != "auto" or measured == "int8"):
             raise InputError(f"rates {file} are for {setting} {measured}; this run has {here}")
     return rates
 
@@ -149,6 +151,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         precision=precision,
         processor=processor,
         threads_per_worker=site.threads_per_worker,
+        batch=run.config.inference.batch,
         deltas=run.config.inference_deltas,
     )
 
@@ -197,6 +200,7 @@ def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
             # Keras' name goes on with that of its backend
             ("inference.engine", measured.engine.split()[0], config.inference.engine),
             ("inference.precision", measured.precision, config.inference.precision),
+            ("inference.batch", measured.batch, config.inference.batch),
             ("site.threads_per_worker", measured.threads_per_worker, config.site.threads_per_worker),
         ]
     return compared

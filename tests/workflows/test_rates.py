@@ -99,6 +99,7 @@ def test_rates_are_read_back_from_the_folder_or_the_file(half_done: Run) -> None
     [
         ("network", {"depth": 3}, "are for network.depth 1; this run has 3"),
         ("inference", {"engine": "keras"}, "are for inference.engine openvino; this run has keras"),
+        ("inference", {"batch": 8}, "are for inference.batch 1; this run has 8"),
         ("site", {"threads_per_worker": 4}, "are for site.threads_per_worker 1; this run has 4"),
         ("site", {"name": "theta"}, "are for site.name local; this run has theta"),
     ],
@@ -109,6 +110,15 @@ def test_rates_of_something_else_are_refused(
     write_rates(half_done, measure(half_done))
     with pytest.raises(InputError, match=said):
         read_rates(half_done.folder, changed(half_done, section, **setting))
+
+
+def test_rates_in_int8_tell_nothing_about_what_auto_stands_for(half_done: Run) -> None:
+    rates = measure(half_done)
+    assert rates.segment is not None
+    in_int8 = rates.segment.model_copy(update={"precision": "int8"})
+    write_rates(half_done, rates.model_copy(update={"segment": in_int8}))
+    with pytest.raises(InputError, match=r"are for inference\.precision int8; this run has auto"):
+        read_rates(half_done.folder, half_done)
 
 
 @pytest.mark.parametrize(
