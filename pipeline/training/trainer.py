@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.geometry import Box, Triple
 from pipeline.network import build_network, network_variables  # sets the Keras backend
+from pipeline.repeatable import make_tensorflow_repeatable
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Example, ExampleMaker, FovStream, TrainingVolume
@@ -39,9 +40,7 @@ def train_rank(job: TrainingJob) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(training.threads_per_rank)
     # a site may allow more operations at a time, which changes no result
     tf.config.threading.set_inter_op_parallelism_threads(int(os.environ.get("TF_NUM_INTEROP_THREADS", "1")))
-    tf.config.experimental.enable_op_determinism()
-    # TensorFlow 2.18's remapper gives up on this graph, with an error message on every start
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    make_tensorflow_repeatable()
     keras.utils.set_random_seed(job.run.config.seed)
     keras.mixed_precision.set_global_policy(keras_policy(training.precision))
     ranks = Ranks()

@@ -133,8 +133,8 @@ def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_ne
     second = run.start()
     wait_until(lambda: left.id not in {job.id for job in machine.queue()}, run)
     wait_until(machine.queue, run)
-    second.send_signal(signal.SIGINT)
-    second.wait()
+    second.send_signal(signal.SIGTERM)
+    second.wait(timeout=60)
     assert machine.queue() == []
     assert f"job {left.id}" in run.output()
 

@@ -19,6 +19,10 @@ class KerasEngine:
 
     def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
         self.name = f"keras on {keras.config.backend()}"
+        if keras.config.backend() == "tensorflow":
+            from pipeline.repeatable import make_tensorflow_repeatable
+
+            make_tensorflow_repeatable()
         if precision == "int8":
             log.warning("%s does not compute in int8; the network runs in float32", self.name)
         self.precision = "bfloat16" if precision == "bfloat16" else "float32"

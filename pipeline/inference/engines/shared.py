@@ -78,10 +78,10 @@ class SharedEngine:
 
 def connect(what: Loading) -> Connection:
     """A connection to the process that has loaded `what`, or is about to; started if there is none."""
-    stem = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-{_key(what)}"
-    address = f"{stem}.network"
-    with open(f"{stem}.door", "w") as door:
-        lock(door.fileno(), fcntl.LOCK_EX)
+    stem = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}"
+    address = f"{stem}-{_key(what)}.network"
+    with open(f"{stem}.starting", "w") as turn:
+        lock(turn.fileno(), fcntl.LOCK_EX)
         try:
             return Client(address, "AF_UNIX")
         except (FileNotFoundError, ConnectionRefusedError):
