@@ -38,9 +38,10 @@ class ShellLauncher(LineLauncher):
     program: str = ""
 
     def command(self, rank_command: Sequence[str]) -> list[str]:
-        start = " ".join(f"(export SHELL_RANK={rank}; exec {{}}) &" for rank in range(self.ranks))
+        start = " ".join(f"(export SHELL_RANK={rank}; exec {{}}) & pids+=($!);" for rank in range(self.ranks))
         rank = f"{sys.executable} -c '{self.program}' {rank_command[-1]}"
-        waiting = f"status=0; for rank in $(seq {self.ranks}); do wait -n || status=1; done; exit $status"
+        # `wait -n` would now and then miss one of two that end at the same moment
+        waiting = "status=0; for pid in ${pids[@]}; do wait $pid || status=1; done; exit $status"
         return ["bash", "-c", f"trap 'kill $(jobs -p)' EXIT; {start.format(*[rank] * self.ranks)} {waiting}"]
 
 
