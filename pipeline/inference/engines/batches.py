@@ -16,13 +16,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
-from pipeline.inference.engines import Engine, load
+from pipeline.inference.engines import Engine, Loading, load
 
 PATIENCE_S = 0.005
 """How long the next batch waits for clients that have just been answered. Who takes longer for the next FOV
@@ -154,7 +153,7 @@ def main() -> None:
             os.unlink(address)  # before the door closes: who comes now starts another one
 
 
-def _serve(door: socket.socket, what: Any) -> None:
+def _serve(door: socket.socket, what: Loading) -> None:
     try:
         engine = load(what)
         check_independence(engine, what.batch, what.network.fov)
