@@ -28,6 +28,7 @@ PATIENCE_S = 0.005
 is busy with something else, as writing a tile. What comes out does not depend on it."""
 
 FIRST_CLIENT_S = 60.0
+"""How long there may be no client at first: the one that started this process may have been killed."""
 
 
 class Batch:
@@ -52,11 +53,18 @@ class Batch:
         try:
             answers = [update[..., 0].tobytes() for update in engine.predict(self.fovs)]
         except Exception as error:
-            answers = [pickle.dumps(error)] * len(self.clients)
+            answers = [pickle.dumps(portable(error))] * len(self.clients)
         for client, answer in zip(self.clients, answers):
             with suppress(OSError):  # it has gone; that is noticed when it is listened to
                 client.send_bytes(answer)
         self.answered_s = time.monotonic()
+
+
+def portable(error: Exception) -> Exception:
+    """The error, or one that says the same and is sure to be understood by a client without this network."""
+    if isinstance(error, (InputError, MemoryError)):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def check_independence(engine: Engine, size: int, fov: Triple) -> None:
@@ -89,29 +97,26 @@ class Server:
         with ThreadPoolExecutor(1) as network:
             self._listen(FIRST_CLIENT_S)
             while self._clients:
-                if self._is_due():
+                patience_s = self._patience_s()
+                if patience_s == 0:
                     self._filling, self._computing = self._computing, self._filling
                     self._filling.clients = []
                     self._done = network.submit(self._computing.answer, self._engine)
                     self._done.add_done_callback(lambda _: self._rope.send(b"x"))
                 else:
-                    self._listen(self._patience_s())
+                    self._listen(patience_s)
 
     def _idle_clients(self) -> set[Connection]:
         """Those that do not wait for an answer."""
         answered = self._done.done()
         return self._clients - {*self._filling.clients, *(() if answered else self._computing.clients)}
 
-    def _is_due(self) -> bool:
-        if not self._filling.clients or not self._done.done():
-            return False
-        return self._filling.is_full or self._patience_s() == 0
-
     def _patience_s(self) -> float | None:
-        """How long to listen for more; None: until something happens."""
+        """How long to listen before the batch goes: 0: it goes now; None: until something happens."""
         if not self._filling.clients or not self._done.done():
             return None
-        if not self._idle_clients().intersection(self._computing.clients):
+        late = self._idle_clients().intersection(self._computing.clients)
+        if self._filling.is_full or not late:
             return 0
         return max(0, self._computing.answered_s + PATIENCE_S - time.monotonic())
 
@@ -168,7 +173,7 @@ def _refuse(door: socket.socket, error: Exception) -> None:
     door.settimeout(1.0)
     with suppress(TimeoutError):
         while True:
-            Connection(door.accept()[0].detach()).send(error)
+            Connection(door.accept()[0].detach()).send(portable(error))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from pipeline.attempts.fencing import ATTEMPT
 from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.inference.engines import Loading, load
-from pipeline.inference.engines.batches import check_independence
+from pipeline.inference.engines.batches import Batch, check_independence
 from pipeline.inference.engines.shared import SharedEngine
 from pipeline.inference.segmenter import segment_tile
 from pipeline.network import build_network, save_weights
@@ -136,6 +137,25 @@ def test_a_network_whose_answers_depend_on_the_batch_is_refused() -> None:
 
     with pytest.raises(InputError, match=r"inference\.batch is 3, but on mixed in float32 what comes out"):
         check_independence(Mixed(), 3, SMALL.fov)
+
+
+def test_an_error_of_the_network_reaches_who_asked_even_one_that_cannot_be_sent() -> None:
+    class Broken:
+        name, precision = "broken", "float32"
+
+        def predict(self, fovs: np.ndarray) -> np.ndarray:
+            class LocalError(Exception):
+                """Pickle does not find it again."""
+
+            raise LocalError("ResourceExhausted")
+
+    batch = Batch(2, SMALL.fov)
+    asking, asked = multiprocessing.Pipe()
+    asking.send_bytes(fovs_of(5, 1)[0].data)
+    batch.receive(asked)
+    batch.answer(Broken())
+    with pytest.raises(RuntimeError, match="LocalError: ResourceExhausted"):
+        raise pickle.loads(asking.recv_bytes())
 
 
 @pytest.mark.slow
