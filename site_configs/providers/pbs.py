@@ -11,9 +11,9 @@ import json
 import logging
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from parsl.jobs.states import JobState
-from parsl.launchers.base import Launcher
 from parsl.providers import PBSProProvider
 
 from site_configs.providers.batch import BatchProvider
@@ -44,42 +44,14 @@ class PbsProvider(BatchProvider, PBSProProvider):
     """One block is one script job.
 
     `filesystems` as `home:eagle` and `account` are mandatory on ALCF's machines; `select_options` are
-    appended to the select statement, as `ngpus=4`; `scheduler_options` are further `#PBS` lines.
+    appended to the select statement, as `ngpus=4`; `scheduler_options` are further `#PBS` lines. The other
+    arguments are those of Parsl's provider.
     """
 
     def __init__(
-        self,
-        *,
-        launcher: Launcher,
-        account: str | None = None,
-        queue: str | None = None,
-        filesystems: str = "",
-        select_options: str = "",
-        scheduler_options: str = "",
-        worker_init: str = "",
-        nodes_per_block: int = 1,
-        cpus_per_node: int = 1,
-        max_blocks: int = 1,
-        walltime: str = "00:20:00",
-        cmd_timeout: int = 60,
-        poll_s: int = 30,
+        self, *, filesystems: str = "", cmd_timeout: int = 60, poll_s: int = 30, **options: Any
     ) -> None:
-        super().__init__(
-            account,
-            queue,
-            scheduler_options,
-            select_options,
-            worker_init,
-            nodes_per_block,
-            cpus_per_node,
-            init_blocks=0,
-            min_blocks=0,
-            max_blocks=max_blocks,
-            parallelism=1,
-            launcher=launcher,
-            walltime=walltime,
-            cmd_timeout=cmd_timeout,
-        )
+        super().__init__(init_blocks=0, min_blocks=0, cmd_timeout=cmd_timeout, **options)
         self.filesystems = filesystems
         self.poll_s = poll_s
 
