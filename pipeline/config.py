@@ -14,7 +14,7 @@ from pipeline.config_fields import BoxField, NaturalTriple, PositiveTriple, Prob
 from pipeline.geometry import Triple
 
 Preset = Literal["best", "balanced", "fast"]
-Precision = Literal["auto", "float32", "bfloat16", "int8"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class Phantom(Section):
@@ -136,13 +136,14 @@ class Inference(Section):
     seed_probability: Probability = 0.95
     min_segment_voxels: PositiveInt = 1000
     min_boundary_dist: NaturalTriple = (1, 1, 1)
-    engine: Literal["auto", "openvino", "keras"] = "auto"
+    engine: Literal["auto", "winograd", "openvino", "keras"] = "auto"
     """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
-    TensorFlow by default; auto is keras where that finds a GPU, else openvino. A run's summary says which."""
+    TensorFlow by default; winograd is for CPUs with AVX-512 and networks of 16 or 32 features. auto is keras
+    where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. A run's summary says
+    which."""
     precision: Precision = "auto"
-    """auto is bfloat16 where a CPU computes in it, else float32. int8 is faster still on CPUs with VNNI but
-    without AMX, with OpenVINO alone; it is calibrated on the run's image first. Where a worker does not have
-    the precision that is asked for it takes auto, and a run's summary says so."""
+    """auto is bfloat16 where a CPU computes in it, else float32. Where a worker does not have the precision
+    that is asked for it takes auto, and a run's summary says so."""
     batch: PositiveInt = 1
     """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare

@@ -17,9 +17,9 @@ class Choice(NamedTuple):
 
 
 PRESETS: dict[Preset, Choice] = {
-    "best": Choice(1.0, "auto"),
-    "balanced": Choice(1.0, "int8"),
-    "fast": Choice(1.5, "int8"),
+    "best": Choice(1.0, "float32"),
+    "balanced": Choice(1.0, "auto"),
+    "fast": Choice(1.5, "auto"),
 }
 """Figures are in the README, "Benchmarks: inference". Deltas of the published network are 8, 8 and 12."""
 

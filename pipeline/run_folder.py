@@ -48,11 +48,6 @@ class Run:
         return self.folder / "model" / "ffn.h5"
 
     @property
-    def calibration_file(self) -> Path:
-        """How large what the network computes with gets; only for inference in int8."""
-        return self.folder / "model" / "calibration.json"
-
-    @property
     def checkpoint_file(self) -> Path:
         """State of a training in progress."""
         return self.folder / "model" / "checkpoint.h5"

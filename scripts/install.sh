@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up a virtual environment with everything, Horovod built against its TensorFlow.
 #   bash scripts/install.sh [FOLDER]      (default .venv; PYTHON=python3.12 chooses the interpreter)
-# Quick and harmless when run again: it does nothing until setup.cfg or this script changes.
+# Quick and harmless when run again: it does nothing until what it installs or this script changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
@@ -22,7 +22,7 @@ find_python() {
 }
 
 stamp=$venv/.installed
-wanted=$(cat setup.cfg scripts/install.sh | cksum)
+wanted=$(cat setup.cfg setup.py pipeline/*/*/*.c scripts/install.sh | cksum)
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 
 interpreter=$(find_python) || exit 1
@@ -38,6 +38,9 @@ pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
 pip install 'cmake<4' 'setuptools<81' wheel
 pip install --no-build-isolation --editable '.[dev]'
+if [ "$(uname -m)" = x86_64 ] && ! ls pipeline/inference/engines/_winograd_float32*.so >/dev/null 2>&1; then
+    echo "install: winograd.c was not compiled (gcc 10 or newer does it: apt-get install gcc); OpenVINO will run networks, more slowly"
+fi
 
 if ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
     echo "install: building $horovod (about two minutes on two cores)"

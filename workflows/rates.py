@@ -103,8 +103,7 @@ def read_rates(path: Path, run: Run) -> Rates:
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"rates {file} are damaged: {where or 'the file'}: {first['msg']}") from None
     for setting, measured, here in _compared(rates, run):
-        # auto is whatever the machine has, but never int8
-        if measured != here and (here != "auto" or measured == "int8"):
+        if measured != here and here != "auto":  # which is whatever the machine has
             raise InputError(f"rates {file} are for {setting} {measured}; this run has {here}")
     return rates
 
@@ -162,9 +161,7 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
     if isinstance(record, Missing) or not run.tile_file(tile).exists():
         return None
     settings = json.loads(json.dumps(tile_target(run, tile, Artifact("", "")).recipe.settings))
-    settings.pop("calibration", None)  # follows from the network
-    made_with = {name: value for name, value in record["settings"].items() if name != "calibration"}
-    return record if made_with == settings else None
+    return record if record["settings"] == settings else None
 
 
 def _measure_training(run: Run) -> TrainingRate | None:

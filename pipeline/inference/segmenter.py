@@ -16,7 +16,6 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
 from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
-from pipeline.inference.calibration import calibrate, calibration_target
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.progress import Progress
@@ -79,10 +78,9 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:
-    """The engine of the run's settings with the network loaded, calibrated first if it has to be."""
+    """The engine of the run's settings with the network loaded."""
     config = run.config
-    calibration = calibrate(run, model) if config.inference.precision == "int8" else None
-    return open_engine(model, config.network, config.inference, config.site.threads_per_worker, calibration)
+    return open_engine(model, config.network, config.inference, config.site.threads_per_worker)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -97,8 +95,6 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         ),
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
     }
-    if config.inference.precision == "int8":
-        settings["calibration"] = calibration_target(run, model).recipe.fingerprint
     inputs = {"image": run.identities["image"], "model": model.sha256}
     return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
 

@@ -80,7 +80,7 @@ def test_the_engine_and_precision_of_a_tile_are_those_in_the_last_line_of_its_lo
     assert read_precision(log) is None
     log.write_text(json.dumps(REPORT) + "\n")
     assert read_precision(log) is None, "a log of a version that did not say"
-    for precision in ("bfloat16", "int8"):
+    for precision in ("bfloat16", "float32"):
         with open(log, "a") as file:
             print(json.dumps({**REPORT, "engine": "openvino", "precision": precision}), file=file)
-    assert read_precision(log) == ("openvino", "int8")
+    assert read_precision(log) == ("openvino", "float32")

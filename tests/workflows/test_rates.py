@@ -52,14 +52,6 @@ def test_a_finished_tile_tells_calls_seconds_and_what_computed_them(half_done: R
     assert (rate.engine, rate.processor, rate.deltas) == ("openvino", processor(), (2, 2, 2))
 
 
-def test_tiles_in_int8_count_whatever_they_were_calibrated_to(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", write_image(tmp_path), precision="int8")
-    segment_tile(run, run.tiles[0], write_network(tmp_path))
-    rate = measure(run).segment
-    assert rate is not None
-    assert rate.tiles == 1
-
-
 def test_the_calls_of_a_finished_tile_foretell_those_of_the_whole_run(half_done: Run) -> None:
     """Its centres of FOVs: 40 x 44 x 27 with the context mirrored at five faces, of 40 x 44 x (27 + 27)."""
     assert expected(half_done, measure(half_done)).network_calls == 2 * last_report(half_done)["calls"]
@@ -110,15 +102,6 @@ def test_rates_of_something_else_are_refused(
     write_rates(half_done, measure(half_done))
     with pytest.raises(InputError, match=said):
         read_rates(half_done.folder, changed(half_done, section, **setting))
-
-
-def test_rates_in_int8_tell_nothing_about_what_auto_stands_for(half_done: Run) -> None:
-    rates = measure(half_done)
-    assert rates.segment is not None
-    in_int8 = rates.segment.model_copy(update={"precision": "int8"})
-    write_rates(half_done, rates.model_copy(update={"segment": in_int8}))
-    with pytest.raises(InputError, match=r"are for inference\.precision int8; this run has auto"):
-        read_rates(half_done.folder, half_done)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -42,23 +41,17 @@ class Loading:
     precision: str
     batch: int
     threads: int
-    calibration: Artifact | None
 
 
-def open_engine(
-    model: Artifact, network: Network, inference: Inference, threads: int, calibration: Artifact | None = None
-) -> Engine:
+def open_engine(model: Artifact, network: Network, inference: Inference, threads: int) -> Engine:
     """An engine for one FOV at a time; a process that asks again gets the same one.
 
     Where `inference.batch` is more than 1 it is shared with the other workers on the same device, and
     its network, loaded once for all of them, has the threads of so many workers.
-    `calibration` is needed for int8 alone. Raises InputError when the weights do not fit `network`, or when
-    the engine asked for is not installed.
+    Raises InputError when the weights do not fit `network`, or when the engine asked for is not to be had.
     """
     batch = inference.batch
-    return _open(
-        Loading(model, network, inference.engine, inference.precision, batch, threads * batch, calibration)
-    )
+    return _open(Loading(model, network, inference.engine, inference.precision, batch, threads * batch))
 
 
 @lru_cache(maxsize=1)
@@ -73,24 +66,35 @@ def _open(what: Loading) -> Engine:
 def load(what: Loading) -> Engine:
     """Load a network into this process; `predict` takes `what.batch` FOVs. Raises InputError.
 
-    `auto` is Keras where its backend finds a GPU, else OpenVINO where it is installed, else Keras.
+    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it, else OpenVINO where
+    it is installed, else Keras.
     """
-    # Imported here, because a worker needs only one of the two and TensorFlow alone takes 500 MB.
-    if what.engine == "openvino" or (what.engine == "auto" and _openvino_is_best()):
+    engine = _best_engine(what) if what.engine == "auto" else what.engine
+    # Imported here, because a worker needs only one of them and TensorFlow alone takes 500 MB.
+    if engine == "winograd":
+        from pipeline.inference.engines.winograd import WinogradEngine
+
+        return WinogradEngine(what.model, what.network, what.precision, what.threads)
+    if engine == "openvino":
         from pipeline.inference.engines.openvino import OpenVinoEngine
 
-        maxima = json.loads(Path(what.calibration.path).read_text()) if what.calibration else None
-        return OpenVinoEngine(what.model, what.network, what.precision, what.threads, what.batch, maxima)
+        return OpenVinoEngine(what.model, what.network, what.precision, what.threads, what.batch)
     from pipeline.inference.engines.keras import KerasEngine
 
     return KerasEngine(what.model, what.network, what.precision, what.batch)
 
 
-def _openvino_is_best() -> bool:
-    if importlib.util.find_spec("openvino") is None:
-        return False
-    if not any(Path(device).exists() for device in GPU_DEVICES):
-        return True
-    from pipeline.inference.engines.keras import finds_gpu
+def _best_engine(what: Loading) -> str:
+    from pipeline.inference.engines.winograd import cpu_flags, libraries
 
-    return not finds_gpu()
+    if any(Path(device).exists() for device in GPU_DEVICES):
+        from pipeline.inference.engines.keras import finds_gpu
+
+        if finds_gpu():
+            return "keras"
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
+    amx_does_it = "amx_bf16" in cpu_flags() and what.precision != "float32" and has_openvino
+    if libraries(what.network) and not amx_does_it:
+        return "winograd"
+    return "openvino" if has_openvino else "keras"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import keras
 import numpy as np
 
 from pipeline.artifacts import Artifact
 from pipeline.config import Network
 from pipeline.network import load_network
-
-log = logging.getLogger(__name__)
 
 
 class KerasEngine:
@@ -23,8 +19,6 @@ class KerasEngine:
             from pipeline.repeatable import make_tensorflow_repeatable
 
             make_tensorflow_repeatable()
-        if precision == "int8":
-            log.warning("%s does not compute in int8; the network runs in float32", self.name)
         self.precision = "bfloat16" if precision == "bfloat16" else "float32"
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")

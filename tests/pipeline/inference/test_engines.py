@@ -15,10 +15,9 @@ from pipeline.errors import InputError
 from pipeline.inference.engines import open_engine
 from pipeline.inference.engines import openvino as engine_module
 from pipeline.inference.engines.keras import KerasEngine, finds_gpu
-from pipeline.inference.engines.openvino import OpenVinoEngine, Probe, capabilities
+from pipeline.inference.engines.openvino import OpenVinoEngine
+from pipeline.inference.engines.winograd import WinogradEngine, libraries
 from pipeline.network import build_network, load_network, save_weights
-
-needs_vnni = pytest.mark.skipif("int8" not in capabilities(), reason="this CPU has no VNNI")
 
 SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=8)
 
@@ -62,13 +61,10 @@ def test_bfloat16_stays_close_to_float32(small_model: Artifact) -> None:
 
 def test_the_number_of_threads_does_not_change_a_bit(small_model: Artifact) -> None:
     fovs = fovs_of(SMALL, 1)
-    maxima = {f"conv{i}_{part}": 3.0 for i in (1, 2) for part in "ab"}
-    for precision in ("auto", "int8"):
-        one, two = (
-            OpenVinoEngine(small_model, SMALL, precision, threads, maxima=maxima).predict(fovs).copy()
-            for threads in (1, 2)
-        )
-        np.testing.assert_array_equal(one, two)
+    one, two = (
+        OpenVinoEngine(small_model, SMALL, "auto", threads).predict(fovs).copy() for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
 
 
 def test_a_process_loads_a_network_once(small_model: Artifact) -> None:
@@ -86,7 +82,7 @@ def test_the_engine_asked_for_is_the_one_opened(small_model: Artifact) -> None:
         assert (engine.name, engine.precision) == (name, "float32")
 
 
-def test_without_a_gpu_openvino_is_chosen_and_keras_where_that_is_not_installed(
+def test_without_a_gpu_a_network_of_any_width_runs_on_openvino_and_on_keras_where_that_is_not_installed(
     small_model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not finds_gpu(), "this test is about machines without a GPU"
@@ -96,44 +92,16 @@ def test_without_a_gpu_openvino_is_chosen_and_keras_where_that_is_not_installed(
     assert open_engine(without, SMALL, Inference(), threads=1).name == "keras on tensorflow"
 
 
-@pytest.mark.parametrize("wanted", ["bfloat16", "int8"])
 def test_a_precision_that_the_cpu_lacks_gives_way_to_one_it_has_and_that_is_said(
-    small_model: Artifact, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wanted: str
+    small_model: Artifact, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(engine_module, "capabilities", lambda: {"float32"})
-    engine = OpenVinoEngine(small_model, SMALL, wanted, threads=1, maxima={"conv0_b": 1.0})
+    engine = OpenVinoEngine(small_model, SMALL, "bfloat16", threads=1)
     assert engine.precision == "float32"
-    assert f"does not compute in {wanted}; the network runs in float32" in caplog.text
+    assert "does not compute in bfloat16; the network runs in float32" in caplog.text
     fovs = fovs_of(SMALL, 1)
     expected = np.asarray(load_network(small_model.path, SMALL)(fovs))
     np.testing.assert_allclose(engine.predict(fovs), expected, atol=1e-4)
-
-
-@needs_vnni
-def test_int8_stays_close_to_float32_once_calibrated(small_model: Artifact) -> None:
-    fovs = fovs_of(SMALL, 1)
-    probe = Probe(small_model, SMALL, threads=1)
-    expected = KerasEngine(small_model, SMALL, "float32").predict(fovs)
-    assert np.abs(probe.predict(fovs) - expected).max() < 0.05 * np.abs(expected).max()
-    assert sorted(probe.maxima) == ["conv0_b", "conv1_a", "conv1_b", "conv2_a", "conv2_b"]
-    engine = OpenVinoEngine(small_model, SMALL, "int8", threads=1, maxima=probe.maxima)
-    assert engine.precision == "int8"
-    error = np.abs(engine.predict(fovs) - expected).max()
-    assert 0 < error < 0.05 * np.abs(expected).max()
-
-
-@needs_vnni
-def test_a_probe_keeps_the_largest_of_all_that_it_saw(small_model: Artifact) -> None:
-    first, second = fovs_of(SMALL, 2)[:, np.newaxis]
-    alone = []
-    for fovs in (first, second):
-        probe = Probe(small_model, SMALL, threads=1)
-        probe.predict(fovs)
-        alone.append(probe.maxima)
-    both = Probe(small_model, SMALL, threads=1)
-    both.predict(first)
-    both.predict(second)
-    assert both.maxima == {name: max(maxima[name] for maxima in alone) for name in alone[0]}
 
 
 def test_weights_of_another_depth_are_refused(small_model: Artifact) -> None:
@@ -153,8 +121,11 @@ def test_the_published_network_sees_the_same_object_on_every_engine(fib25: Path)
     expected = KerasEngine(model, network, "float32").predict(fovs)[0, ..., 0]
     object_size = np.count_nonzero(pom + expected > 0)
     assert 100 < object_size < 30_000
-    exact = OpenVinoEngine(model, network, "float32", threads=2).predict(fovs)[0, ..., 0]
-    np.testing.assert_allclose(exact, expected, atol=1e-3)
-    rounded = OpenVinoEngine(model, network, "bfloat16", threads=2).predict(fovs)[0, ..., 0]
-    disagreement = np.count_nonzero((pom + rounded > 0) != (pom + expected > 0))
-    assert disagreement < 0.02 * object_size
+    engines: list[type[OpenVinoEngine | WinogradEngine]] = [OpenVinoEngine]
+    engines += [WinogradEngine] if libraries(network) else []
+    for engine in engines:
+        exact = engine(model, network, "float32", threads=2).predict(fovs)[0, ..., 0]
+        np.testing.assert_allclose(exact, expected, atol=1e-3)
+        rounded = engine(model, network, "bfloat16", threads=2).predict(fovs)[0, ..., 0]
+        disagreement = np.count_nonzero((pom + rounded > 0) != (pom + expected > 0))
+        assert disagreement < 0.02 * object_size

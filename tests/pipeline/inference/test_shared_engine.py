@@ -41,10 +41,8 @@ def loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lo
     save_weights(model, SMALL, path)
 
     def make(engine: str = "openvino", precision: str = "float32", network: Network = SMALL) -> Loading:
-        return Loading(
-            Artifact(str(path), file_sha256(path)), network, engine, precision, batch=3, threads=1,
-            calibration=None,
-        )  # fmt: skip
+        model = Artifact(str(path), file_sha256(path))
+        return Loading(model, network, engine, precision, batch=3, threads=1)
 
     return make
 

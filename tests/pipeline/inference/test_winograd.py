@@ -1,0 +1,196 @@
+"""The network by Winograd's minimal filtering: the same as by the definition of its convolutions."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import correlate
+
+from pipeline.artifacts import Artifact
+from pipeline.config import Inference, Network
+from pipeline.errors import InputError
+from pipeline.inference.engines import open_engine, winograd
+from pipeline.inference.engines.winograd import KERNEL_TRANSFORM, WinogradEngine, libraries, to_bfloat16
+from pipeline.weights import write_weights
+
+NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
+
+computed_here = libraries(NARROW)
+needs_avx512 = pytest.mark.skipif(
+    not computed_here, reason="this CPU has no AVX-512, or winograd.c could not be compiled"
+)
+needs_bfloat16 = pytest.mark.skipif(
+    "bfloat16" not in computed_here, reason="this CPU has no AVX512-BF16, or the compiler does not know it"
+)
+
+
+def random_weights(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights with which activations neither grow nor vanish from layer to layer."""
+    rng, weights = np.random.default_rng(seed), {}
+    layers = [(f"conv{i}_{part}", 3, network.features) for i in range(network.depth) for part in "ab"]
+    for name, size, outputs in [*layers, ("conv_lom", 1, 1)]:
+        inputs = 2 if name == "conv0_a" else network.features
+        kernel = rng.normal(0, np.sqrt(1 / (size**3 * inputs)), (size, size, size, inputs, outputs))
+        weights[f"{name}/kernel"] = kernel.astype(np.float32)
+        weights[f"{name}/bias"] = rng.normal(0, 0.1, outputs).astype(np.float32)
+    return weights
+
+
+def by_definition(weights: dict[str, np.ndarray], network: Network, fov: np.ndarray) -> np.ndarray:
+    """The update of the POM for one FOV, in float64 and with SciPy's correlation."""
+
+    def conv(x: np.ndarray, name: str) -> np.ndarray:
+        kernel, bias = weights[f"{name}/kernel"].astype(np.float64), weights[f"{name}/bias"]
+        outputs = [
+            sum(correlate(x[..., i], kernel[..., i, o], mode="constant") for i in range(x.shape[-1]))
+            for o in range(kernel.shape[-1])
+        ]
+        return np.stack(outputs, axis=-1) + bias
+
+    net = conv(np.maximum(conv(fov.astype(np.float64), "conv0_a"), 0), "conv0_b")
+    for i in range(1, network.depth):
+        inner = np.maximum(conv(np.maximum(net, 0), f"conv{i}_a"), 0)
+        net = net + conv(inner, f"conv{i}_b")
+    return conv(np.maximum(net, 0), "conv_lom")
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def write_network(folder: Path, network: Network, weights: dict[str, np.ndarray]) -> Artifact:
+    path = folder / "ffn.h5"
+    path.unlink(missing_ok=True)
+    write_weights(weights, network, path)
+    return Artifact(str(path), "random")
+
+
+def fovs_of(network: Network, batch_size: int = 1) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((batch_size, *network.fov, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Artifact:
+    return write_network(tmp_path, NARROW, random_weights(NARROW))
+
+
+@needs_avx512
+@settings(max_examples=12, deadline=None)
+@given(
+    fov=st.tuples(*[st.integers(1, 7).map(lambda half: 2 * half + 1)] * 3),
+    depth=st.integers(1, 3),
+    features=st.sampled_from([16, 32]),
+    seed=st.integers(0, 99),
+)
+def test_every_network_is_computed_as_its_definition_says(
+    tmp_path_factory: pytest.TempPathFactory,
+    fov: tuple[int, int, int],
+    depth: int,
+    features: int,
+    seed: int,
+) -> None:
+    network = Network(fov=fov, deltas=(1, 1, 1), depth=depth, features=features)
+    weights = random_weights(network, seed)
+    model = write_network(tmp_path_factory.mktemp("model"), network, weights)
+    fovs = fovs_of(network)
+    expected = by_definition(weights, network, fovs[0])
+    for precision, tolerance in (("float32", 1e-5), ("bfloat16", 0.1)):
+        error = WinogradEngine(model, network, precision, threads=1).predict(fovs)[0] - expected
+        assert rms(error) < tolerance * rms(expected)
+
+
+@needs_avx512
+def test_a_row_too_long_for_one_strip_is_computed_in_several(tmp_path: Path) -> None:
+    network = Network(fov=(3, 5, 75), deltas=(1, 1, 1), depth=2, features=16)
+    weights = random_weights(network)
+    fovs = fovs_of(network)
+    engine = WinogradEngine(write_network(tmp_path, network, weights), network, "float32", threads=1)
+    np.testing.assert_allclose(engine.predict(fovs)[0], by_definition(weights, network, fovs[0]), atol=1e-5)
+
+
+@needs_avx512
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_neither_threads_nor_batches_nor_earlier_calls_change_a_bit(model: Artifact, precision: str) -> None:
+    fovs = fovs_of(NARROW, batch_size=3)
+    alone = WinogradEngine(model, NARROW, precision, threads=1)
+    expected = [alone.predict(fov[np.newaxis]) for fov in fovs]
+    for threads in (1, 2, 5):
+        engine = WinogradEngine(model, NARROW, precision, threads)
+        for _ in range(2):
+            np.testing.assert_array_equal(engine.predict(fovs), np.concatenate(expected))
+
+
+@needs_avx512
+def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
+    model: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["float32"])
+    engine = open_engine(model, NARROW, Inference(), threads=1)
+    assert (engine.name, engine.precision) == ("winograd", "float32")
+
+
+@needs_bfloat16
+def test_auto_is_bfloat16(model: Artifact) -> None:
+    assert WinogradEngine(model, NARROW, "auto", threads=1).precision == "bfloat16"
+
+
+@needs_bfloat16
+def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
+    model: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["bfloat16"] | {"amx_bf16"})
+    assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
+    assert open_engine(model, NARROW, Inference(precision="float32"), threads=1).name == "winograd"
+
+
+@needs_avx512
+def test_bfloat16_gives_way_to_float32_where_the_cpu_lacks_it_and_that_is_said(
+    model: Artifact, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["float32"])
+    with caplog.at_level(logging.WARNING):
+        assert WinogradEngine(model, NARROW, "bfloat16", threads=1).precision == "float32"
+    assert "does not compute in bfloat16; the network runs in float32" in caplog.text
+
+
+def test_a_cpu_or_a_network_that_it_is_not_for_is_refused_in_one_line(
+    model: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = NARROW.model_copy(update={"features": 24})
+    with pytest.raises(InputError, match=r"16 or 32 features \(network.features is 24\)"):
+        WinogradEngine(model, wide, "auto", threads=1)
+    monkeypatch.setattr(winograd, "cpu_flags", frozenset)
+    with pytest.raises(InputError, match=r"inference\.engine is 'winograd', which needs a CPU with AVX-512"):
+        WinogradEngine(model, NARROW, "auto", threads=1)
+    assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
+
+
+@needs_avx512
+def test_what_is_not_a_number_is_not_hidden(tmp_path: Path) -> None:
+    weights = random_weights(NARROW)
+    weights["conv1_a/kernel"][0, 0, 0, 0, 0] = np.nan
+    engine = WinogradEngine(write_network(tmp_path, NARROW, weights), NARROW, "auto", threads=1)
+    assert np.isnan(engine.predict(fovs_of(NARROW))).any()
+
+
+def test_the_transform_of_kernels_is_that_of_its_points() -> None:
+    """A kernel is a polynomial; it is evaluated at 0, 1, -1, 1/2 and infinity, up to a factor each."""
+    points = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [1, 1 / 2, 1 / 4], [0, 0, 1]])
+    factors = KERNEL_TRANSFORM[:, [0]] + KERNEL_TRANSFORM[:, [2]] * (points[:, [0]] == 0)
+    np.testing.assert_allclose(KERNEL_TRANSFORM, factors * points)
+
+
+@given(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False))
+def test_bfloat16_is_the_nearest_there_is(value: float) -> None:
+    bits = to_bfloat16(np.array([value]))[0].item()
+    nearest, *others = (
+        np.array((bits + step) << 16, np.uint32).view(np.float32).astype(np.float64)
+        for step in (0, 1, -1)
+        if 0 <= bits + step < 2**16
+    )
+    assert all(abs(nearest - value) <= abs(other - value) for other in others if np.isfinite(other))
