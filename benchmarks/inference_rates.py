@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Generator
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 
 import numpy as np
@@ -47,12 +49,37 @@ class Flooding:
 def alternate(run: Run, plain: Run, seconds: float) -> tuple[float, float]:
     """Calls a second of `run` and of `plain`, which get `seconds` in all; medians, and of their ratio.
 
-    Both use the same cores in the same minutes, so that other programs disturb both alike. Returns the
-    calls a second of `plain`, and how many times as many `run` made in each round (the median).
+    Both use the same cores in the same minutes, so that other programs disturb both alike, and each has a
+    process of its own, as a worker has: threads that wait for more work of one would slow down the other.
+    Returns the calls a second of `plain`, and how many times as many `run` made in each round (the median).
     """
     model = import_checkpoint(run)
-    sides = [Flooding(run, model), Flooding(plain, model)]
-    for side in sides:
-        side.calls_per_s(0.1)  # the first call of each prepares its buffers
-    rounds = [[side.calls_per_s(seconds / ROUNDS / 2) for side in sides] for _ in range(ROUNDS)]
+    with _process(run, model) as ours, _process(plain, model) as plainly:
+        sides = (ours, plainly)
+        for side in sides:
+            _calls_per_s(side, 0.1)  # the first call of each prepares its buffers
+        share = seconds / ROUNDS / len(sides)
+        rounds = [[_calls_per_s(side, share) for side in sides] for _ in range(ROUNDS)]
     return median(slow for _, slow in rounds), median(fast / slow for fast, slow in rounds)
+
+
+_flooding: Flooding
+"""The one of this process."""
+
+
+def _begin(run: Run, model: Artifact) -> None:
+    global _flooding
+    _flooding = Flooding(run, model)
+
+
+def _flood(seconds: float) -> float:
+    return _flooding.calls_per_s(seconds)
+
+
+def _process(run: Run, model: Artifact) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(run, model))
+
+
+def _calls_per_s(process: ProcessPoolExecutor, seconds: float) -> float:
+    return process.submit(_flood, seconds).result()

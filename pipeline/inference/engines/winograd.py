@@ -19,7 +19,7 @@ from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.weights import read_weights
 
-NEEDS = {"bfloat16": {"avx512f", "avx512vl", "avx512_bf16"}, "float32": {"avx512f"}}
+CPU_FEATURES = {"bfloat16": {"avx512f", "avx512vl", "avx512_bf16"}, "float32": {"avx512f"}}
 """Features of the CPU for which setup.py compiles, as Linux names them; the preferred precision first."""
 
 WIDTHS = (16, 32)
@@ -79,7 +79,8 @@ class WinogradEngine:
 
     def predict(self, fovs: np.ndarray) -> np.ndarray:
         """See Engine."""
-        fovs = np.ascontiguousarray(fovs, np.float32)
+        # of any other shape the C code would read what is not there
+        fovs = np.ascontiguousarray(fovs, np.float32).reshape(-1, *self._network.fov, 2)
         update = np.empty((*fovs.shape[:-1], 1), np.float32)
         memory = [array.ctypes.data for array in self._memory]
         for fov, to in zip(fovs, update):
@@ -96,7 +97,7 @@ def libraries(network: Network) -> dict[str, ctypes.CDLL]:
     """
     if network.features not in WIDTHS:
         return {}
-    loaded = {name: _load(name) for name, needed in NEEDS.items() if needed <= cpu_flags()}
+    loaded = {name: _load(name) for name, needed in CPU_FEATURES.items() if needed <= cpu_flags()}
     return {name: library for name, library in loaded.items() if library}
 
 

@@ -129,7 +129,7 @@ def test_neither_threads_nor_batches_nor_earlier_calls_change_a_bit(model: Artif
 def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["float32"])
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.CPU_FEATURES["float32"])
     engine = open_engine(model, NARROW, Inference(), threads=1)
     assert (engine.name, engine.precision) == ("winograd", "float32")
 
@@ -143,7 +143,7 @@ def test_auto_is_bfloat16(model: Artifact) -> None:
 def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["bfloat16"] | {"amx_bf16"})
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.CPU_FEATURES["bfloat16"] | {"amx_bf16"})
     assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
     assert open_engine(model, NARROW, Inference(precision="float32"), threads=1).name == "winograd"
 
@@ -152,7 +152,7 @@ def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
 def test_bfloat16_gives_way_to_float32_where_the_cpu_lacks_it_and_that_is_said(
     model: Artifact, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.NEEDS["float32"])
+    monkeypatch.setattr(winograd, "cpu_flags", lambda: winograd.CPU_FEATURES["float32"])
     with caplog.at_level(logging.WARNING):
         assert WinogradEngine(model, NARROW, "bfloat16", threads=1).precision == "float32"
     assert "does not compute in bfloat16; the network runs in float32" in caplog.text
