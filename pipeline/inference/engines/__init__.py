@@ -66,8 +66,8 @@ def _open(what: Loading) -> Engine:
 def load(what: Loading) -> Engine:
     """Load a network into this process; `predict` takes `what.batch` FOVs. Raises InputError.
 
-    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it, else OpenVINO where
-    it is installed, else Keras.
+    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it and has no AMX, else
+    OpenVINO where it is installed, else Keras.
     """
     engine = _best_engine(what) if what.engine == "auto" else what.engine
     # Imported here, because a worker needs only one of them and TensorFlow alone takes 500 MB.

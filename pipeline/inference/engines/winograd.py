@@ -12,6 +12,7 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 
 from pipeline.artifacts import Artifact
@@ -148,7 +149,7 @@ def _prepared(weights: dict[str, np.ndarray], network: Network, precision: str) 
     if precision == "bfloat16":
         # Two successive input features lie side by side.
         pairs = kernels.reshape(*kernels.shape[:2], -1, 2, network.features)
-        kernels = to_bfloat16(pairs.swapaxes(-1, -2))
+        kernels = pairs.swapaxes(-1, -2).astype(ml_dtypes.bfloat16)
     return {
         "first": _aligned_copy(weights["conv0_a/kernel"]),
         "kernels": _aligned_copy(kernels),
@@ -162,12 +163,6 @@ def transformed(kernel: np.ndarray) -> np.ndarray:
     g = KERNEL_TRANSFORM
     points = np.einsum("ai,bj,ck,ijkmn->abcmn", g, g, g, kernel.astype(np.float64), optimize=True)
     return points.reshape(-1, *kernel.shape[3:]).astype(np.float32)
-
-
-def to_bfloat16(values: np.ndarray) -> np.ndarray:
-    """The upper halves, uint16, of float32 values rounded to the nearest, ties to even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
 def _aligned(size: int) -> np.ndarray:

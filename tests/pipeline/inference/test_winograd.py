@@ -15,7 +15,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.inference.engines import open_engine, winograd
-from pipeline.inference.engines.winograd import KERNEL_TRANSFORM, WinogradEngine, libraries, to_bfloat16
+from pipeline.inference.engines.winograd import KERNEL_TRANSFORM, WinogradEngine, libraries
 from pipeline.weights import write_weights
 
 NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
@@ -184,14 +184,3 @@ def test_the_transform_of_kernels_is_that_of_its_points() -> None:
     points = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [1, 1 / 2, 1 / 4], [0, 0, 1]])
     factors = KERNEL_TRANSFORM[:, [0]] + KERNEL_TRANSFORM[:, [2]] * (points[:, [0]] == 0)
     np.testing.assert_allclose(KERNEL_TRANSFORM, factors * points)
-
-
-@given(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False))
-def test_bfloat16_is_the_nearest_there_is(value: float) -> None:
-    bits = to_bfloat16(np.array([value]))[0].item()
-    nearest, *others = (
-        np.array((bits + step) << 16, np.uint32).view(np.float32).astype(np.float64)
-        for step in (0, 1, -1)
-        if 0 <= bits + step < 2**16
-    )
-    assert all(abs(nearest - value) <= abs(other - value) for other in others if np.isfinite(other))
