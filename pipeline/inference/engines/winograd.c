@@ -25,7 +25,6 @@ enum {
     IN = OUT + 2,              /* voxels that they depend on, and points of the transforms */
     POINTS = IN * IN * IN,
     STRIP = 12,                /* most tiles of a strip */
-    BLOCK = 4,                 /* most tiles multiplied at a time: all their sums stay in registers */
     LANES = 16,
     WIDTH = 2,                 /* most vectors of a voxel */
     ROW = (OUT * STRIP + 2) * WIDTH,
@@ -36,18 +35,20 @@ enum {
 
 typedef float vec __attribute__((vector_size(64)));
 
+/* PAIR: factors that one lane multiplies and adds at a time. BLOCK: most tiles multiplied at a time; their
+ * sums, two vectors and twice that, stay in registers, which six tiles fill. In bfloat16 four took less time. */
 #ifdef BF16
 typedef uint16_t value;
-enum { PAIR = 2 };             /* factors that one lane multiplies and adds at a time */
+enum { PAIR = 2, BLOCK = 4 };
 #else
 typedef float value;
-enum { PAIR = 1 };
+enum { PAIR = 1, BLOCK = 6 };
 #endif
 
 struct network {
     int fov[3], depth, features;
     const float *first;        /* kernel of conv0_a: (27, 2, features) */
-    const value *kernels;      /* of the others: (layer, POINTS, features / PAIR, features, PAIR) */
+    const value *kernels;      /* of the others: (layer, y, x, z, features / PAIR, features, PAIR) */
     const vec *biases;         /* (layer, features), conv0_a's first */
     const vec *last;           /* kernel of conv_lom: (features) */
     float last_bias;
@@ -205,36 +206,37 @@ INLINE void multiply(const value *data, const value *kernel, vec sum[BLOCK][WIDT
 }
 
 /* The products of some tiles at five points along z, transformed back along z: `transform_back`, but in an
- * order in which no sum leaves the registers. */
+ * order in which no more than two sums of a tile are in registers. */
 INLINE void multiply_block(struct scratch *s, const value *kernels, int point, int first, const int tiles,
                            const int width)
 {
     const int features = width * LANES;
 #define MULTIPLY(pz, to)                                                                              \
     multiply(s->data[(pz) * IN * IN + point] + first * features,                                      \
-             kernels + ((pz) * IN * IN + point) * features * features, to, tiles, width)
+             kernels + (point * IN + (pz)) * features * features, to, tiles, width)
 #define EACH_SUM                                                                                      \
     for (int t = 0; t < tiles; t++)                                                                   \
         for (int lane = 0, to = (first + t) * width; lane < width; lane++, to++)
-    vec m1[BLOCK][WIDTH] = {0}, m2[BLOCK][WIDTH] = {0}, m3[BLOCK][WIDTH] = {0};
-    vec y0[BLOCK][WIDTH], y2[BLOCK][WIDTH];
-    MULTIPLY(1, m1);
-    MULTIPLY(2, m2);
+    vec a[BLOCK][WIDTH] = {0}, b[BLOCK][WIDTH] = {0};
+    MULTIPLY(1, a);
+    MULTIPLY(2, b);
     EACH_SUM {
-        y2[t][lane] = m1[t][lane] + m2[t][lane];
-        y0[t][lane] = m1[t][lane] - m2[t][lane];
+        s->sums[1][point][to] = a[t][lane] - b[t][lane];
+        a[t][lane] += b[t][lane];
+        b[t][lane] = (vec){0};
     }
-    MULTIPLY(3, m3);
+    MULTIPLY(3, b);
     EACH_SUM {
-        s->sums[1][point][to] = y0[t][lane] + 0.5f * m3[t][lane];
-        y0[t][lane] = y2[t][lane] + m3[t][lane];
-        y2[t][lane] += 0.25f * m3[t][lane];
+        vec sum = a[t][lane], m3 = b[t][lane];
+        s->sums[1][point][to] += 0.5f * m3;
+        a[t][lane] = sum + m3;
+        b[t][lane] = sum + 0.25f * m3;
     }
-    MULTIPLY(0, y0);
-    MULTIPLY(4, y2);
+    MULTIPLY(0, a);
+    MULTIPLY(4, b);
     EACH_SUM {
-        s->sums[0][point][to] = y0[t][lane];
-        s->sums[2][point][to] = y2[t][lane];
+        s->sums[0][point][to] = a[t][lane];
+        s->sums[2][point][to] = b[t][lane];
     }
 }
 
@@ -254,6 +256,10 @@ INLINE void multiply_strip(struct scratch *s, const value *kernels, int tiles, r
             case 1: multiply_block(s, kernels, point, tile, 1, width); break;
             case 2: multiply_block(s, kernels, point, tile, 2, width); break;
             case 3: multiply_block(s, kernels, point, tile, 3, width); break;
+#ifndef BF16
+            case 4: multiply_block(s, kernels, point, tile, 4, width); break;
+            case 5: multiply_block(s, kernels, point, tile, 5, width); break;
+#endif
             default: multiply_block(s, kernels, point, tile, BLOCK, width);
             }
         }

@@ -159,9 +159,12 @@ def _prepared(weights: dict[str, np.ndarray], network: Network, precision: str) 
 
 
 def transformed(kernel: np.ndarray) -> np.ndarray:
-    """A kernel (3, 3, 3, in, out) at the 125 points of the transform, (125, in, out) float32."""
+    """A kernel (3, 3, 3, in, out) at the 125 points of the transform, (125, in, out) float32.
+
+    The points are in the order in which they are used: z varies fastest, then x.
+    """
     g = KERNEL_TRANSFORM
-    points = np.einsum("ai,bj,ck,ijkmn->abcmn", g, g, g, kernel.astype(np.float64), optimize=True)
+    points = np.einsum("ai,bj,ck,ijkmn->bcamn", g, g, g, kernel.astype(np.float64), optimize=True)
     return points.reshape(-1, *kernel.shape[3:]).astype(np.float32)
 
 
