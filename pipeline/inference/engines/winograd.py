@@ -29,14 +29,13 @@ The first precision is what `auto` stands for: the transforms enlarge what round
 WIDTHS = (16, 32)
 """Features of the networks that it computes."""
 
-KERNEL_TRANSFORM = np.array([
-    [1, 0, 0],
-    [1, 1, 1],
-    [-1 / 3, 1 / 3, -1 / 3],
-    [-8 / 3, -4 / 3, -2 / 3],
-    [0, 0, 1],
-])  # fmt: skip
-"""G of F(3, 3) at the points 0, 1, -1, 1/2 and infinity; `transform` in winograd.c belongs to it."""
+POINTS = (1 / 2, -1 / 2, 5 / 4, -5 / 4)
+"""Those of Cook and Toom beside infinity; winograd.c has them too, and says why these."""
+
+KERNEL_TRANSFORM = np.array(
+    [np.array([1, p, p**2]) / np.prod([p - q for q in POINTS if q != p]) for p in POINTS] + [[0, 0, 1]]
+)
+"""G of F(3, 3), which gives a filter's polynomial at the points; `transform` in winograd.c belongs to it."""
 
 ALIGNMENT = 64
 

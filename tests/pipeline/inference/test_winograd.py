@@ -15,7 +15,7 @@ from pipeline.artifacts import Artifact
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.inference.engines import open_engine, winograd
-from pipeline.inference.engines.winograd import KERNEL_TRANSFORM, WinogradEngine, libraries
+from pipeline.inference.engines.winograd import WinogradEngine, libraries
 from pipeline.weights import write_weights
 
 NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
@@ -99,7 +99,7 @@ def test_every_network_is_computed_as_its_definition_says(
     model = write_network(tmp_path_factory.mktemp("model"), network, weights)
     fovs = fovs_of(network)
     expected = by_definition(weights, network, fovs[0])
-    for precision, tolerance in (("float32", 1e-5), ("bfloat16", 0.1)):
+    for precision, tolerance in (("float32", 1e-5), ("bfloat16", 0.05)):
         error = WinogradEngine(model, network, precision, threads=1).predict(fovs)[0] - expected
         assert rms(error) < tolerance * rms(expected)
 
@@ -177,10 +177,3 @@ def test_what_is_not_a_number_is_not_hidden(tmp_path: Path) -> None:
     weights["conv1_a/kernel"][0, 0, 0, 0, 0] = np.nan
     engine = WinogradEngine(write_network(tmp_path, NARROW, weights), NARROW, "auto", threads=1)
     assert np.isnan(engine.predict(fovs_of(NARROW))).any()
-
-
-def test_the_transform_of_kernels_is_that_of_its_points() -> None:
-    """A kernel is a polynomial; it is evaluated at 0, 1, -1, 1/2 and infinity, up to a factor each."""
-    points = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [1, 1 / 2, 1 / 4], [0, 0, 1]])
-    factors = KERNEL_TRANSFORM[:, [0]] + KERNEL_TRANSFORM[:, [2]] * (points[:, [0]] == 0)
-    np.testing.assert_allclose(KERNEL_TRANSFORM, factors * points)
