@@ -19,7 +19,7 @@ from pipeline.presets import with_preset
     [
         ("best", None, "float32"),
         ("balanced", None, "bfloat16"),
-        ("fast", (12, 12, 12), "bfloat16"),
+        ("fast", (12, 12, 12), "auto"),
         (None, None, "auto"),
     ],
 )
@@ -37,7 +37,7 @@ def test_deltas_stay_within_half_the_fov_and_never_below_those_of_training() -> 
 
 def test_what_is_given_wins_over_the_preset() -> None:
     found = with_preset(Inference(preset="fast", deltas=(9, 9, 9)), Network())
-    assert (found.deltas, found.precision) == ((9, 9, 9), "bfloat16")
+    assert (found.deltas, found.precision) == ((9, 9, 9), "auto")
     found = with_preset(Inference(preset="fast", precision="float32"), Network())
     assert (found.deltas, found.precision) == ((12, 12, 12), "float32")
 

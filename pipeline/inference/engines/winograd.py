@@ -21,8 +21,11 @@ from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.weights import read_weights
 
-CPU_FEATURES = {"bfloat16": {"avx512f", "avx512vl", "avx512_bf16"}, "float32": {"avx512f"}}
-"""Features of the CPU for which setup.py compiles, as Linux names them; the preferred precision first."""
+CPU_FEATURES = {"float32": {"avx512f"}, "bfloat16": {"avx512f", "avx512vl", "avx512_bf16"}}
+"""Features of the CPU for which setup.py compiles, as Linux names them.
+
+The first precision is what `auto` stands for: rounding to bfloat16 merges neurons now and then (see README).
+"""
 
 WIDTHS = (16, 32)
 """Features of the networks that it computes."""
@@ -92,10 +95,7 @@ class WinogradEngine:
 
 
 def libraries(network: Network) -> dict[str, ctypes.CDLL]:
-    """The compiled code by the precisions in which this CPU can compute `network`, the preferred one first.
-
-    Empty where it cannot at all.
-    """
+    """The compiled code by the precisions in which this CPU can compute `network`; empty: not at all."""
     if network.features not in WIDTHS:
         return {}
     loaded = {name: _load(name) for name, needed in CPU_FEATURES.items() if needed <= cpu_flags()}
