@@ -24,7 +24,7 @@ from pipeline.weights import read_weights
 CPU_FEATURES = {"float32": {"avx512f"}, "bfloat16": {"avx512f", "avx512vl", "avx512_bf16"}}
 """Features of the CPU for which setup.py compiles, as Linux names them.
 
-The first precision is what `auto` stands for: rounding to bfloat16 merges neurons now and then (see README).
+The first precision is what `auto` stands for: rounding to bfloat16 now and then merges neurons (see README).
 """
 
 WIDTHS = (16, 32)
