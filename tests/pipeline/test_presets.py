@@ -38,8 +38,8 @@ def test_deltas_stay_within_half_the_fov_and_never_below_those_of_training() -> 
 def test_what_is_given_wins_over_the_preset() -> None:
     found = with_preset(Inference(preset="fast", deltas=(9, 9, 9)), Network())
     assert (found.deltas, found.precision) == ((9, 9, 9), "auto")
-    found = with_preset(Inference(preset="fast", precision="float32"), Network())
-    assert (found.deltas, found.precision) == ((12, 12, 12), "float32")
+    found = with_preset(Inference(preset="best", precision="bfloat16"), Network())
+    assert (found.deltas, found.precision) == (None, "bfloat16")
 
 
 def test_a_resolved_run_holds_what_the_preset_stands_for(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ enum {
     LANES = 16,
     WIDTH = 2,                 /* most vectors of a voxel */
     ROW = (OUT * STRIP + 2) * WIDTH,
-    FIRST = 11,                /* voxels of conv0_a at a time, for the same reason */
+    FIRST = 11,                /* voxels of conv0_a at a time: their sums stay in registers */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -47,7 +47,7 @@ enum { PAIR = 1, BLOCK = 6 };
 struct network {
     int fov[3], depth, features;
     const float *first;        /* kernel of conv0_a: (27, 2, features) */
-    const value *kernels;      /* of the others: (layer, y, x, z, features / PAIR, features, PAIR) */
+    const value *kernels;      /* of the others: (layer, point along y, x, z, features / PAIR, features, PAIR) */
     const vec *biases;         /* (layer, features), conv0_a's first */
     const vec *last;           /* kernel of conv_lom: (features) */
     float last_bias;

@@ -135,7 +135,7 @@ def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
 
 
 @needs_bfloat16
-def test_auto_is_exact_and_bfloat16_is_for_those_who_ask(model: Artifact) -> None:
+def test_auto_is_float32_and_bfloat16_is_for_those_who_ask(model: Artifact) -> None:
     for wanted, found in (("auto", "float32"), ("bfloat16", "bfloat16")):
         assert WinogradEngine(model, NARROW, wanted, threads=1).precision == found
 
