@@ -1,23 +1,18 @@
-"""What setup.cfg cannot hold: the C code of inference, one source for two precisions."""
+"""What setup.cfg cannot hold: the C code of inference."""
 
 from setuptools import Extension, setup
 
 ENGINES = "pipeline/inference/engines"
-MACHINES = {
-    "float32": ["-mavx512f"],
-    "bfloat16": ["-mavx512f", "-mavx512vl", "-mavx512bf16", "-DBF16"],
-}
 
 setup(
     ext_modules=[
         Extension(
-            f"{ENGINES}/_winograd_{precision}".replace("/", "."),
+            f"{ENGINES}/_winograd".replace("/", "."),
             [f"{ENGINES}/winograd.c"],
-            extra_compile_args=["-std=gnu11", "-O3", "-fopenmp", *machine],
+            extra_compile_args=["-std=gnu11", "-O3", "-fopenmp", "-mavx512f"],
             extra_link_args=["-fopenmp"],
-            # A compiler may not know AVX-512 or its bfloat16; then OpenVINO runs the network.
+            # There may be no compiler, or none that knows AVX-512; then OpenVINO runs the network.
             optional=True,
         )
-        for precision, machine in MACHINES.items()
     ]
 )

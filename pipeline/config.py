@@ -142,9 +142,9 @@ class Inference(Section):
     where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. A run's summary says
     which."""
     precision: Precision = "auto"
-    """auto is float32 with winograd and keras, since rounding can merge neurons; with openvino it is bfloat16
-    where the CPU computes in it. Where a worker does not have the precision that is asked for it takes auto,
-    and a run's summary says so."""
+    """winograd is always in float32. auto is float32 with keras too; with openvino it is bfloat16 where the
+    CPU computes in it, which is faster, but now and then merges neurons. Where a worker does not have the
+    precision that is asked for it takes auto, and a run's summary says so."""
     batch: PositiveInt = 1
     """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare

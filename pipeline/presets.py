@@ -18,7 +18,7 @@ class Choice(NamedTuple):
 
 PRESETS: dict[Preset, Choice] = {
     "best": Choice(1.0, "float32"),
-    "balanced": Choice(1.0, "bfloat16"),
+    "balanced": Choice(1.0, "auto"),
     "fast": Choice(1.5, "auto"),
 }
 """Figures are in the README, "Benchmarks: inference". Deltas of the published network are 8, 8 and 12."""

@@ -18,7 +18,7 @@ from pipeline.presets import with_preset
     ("preset", "deltas", "precision"),
     [
         ("best", None, "float32"),
-        ("balanced", None, "bfloat16"),
+        ("balanced", None, "auto"),
         ("fast", (12, 12, 12), "auto"),
         (None, None, "auto"),
     ],

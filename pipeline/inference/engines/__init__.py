@@ -85,7 +85,7 @@ def load(what: Loading) -> Engine:
 
 
 def _best_engine(what: Loading) -> str:
-    from pipeline.inference.engines.winograd import cpu_flags, libraries
+    from pipeline.inference.engines.winograd import cpu_flags, library
 
     if any(Path(device).exists() for device in GPU_DEVICES):
         from pipeline.inference.engines.keras import finds_gpu
@@ -95,6 +95,6 @@ def _best_engine(what: Loading) -> str:
     has_openvino = importlib.util.find_spec("openvino") is not None
     # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
     amx_does_it = "amx_bf16" in cpu_flags() and what.precision != "float32" and has_openvino
-    if libraries(what.network) and not amx_does_it:
+    if library(what.network) and not amx_does_it:
         return "winograd"
     return "openvino" if has_openvino else "keras"

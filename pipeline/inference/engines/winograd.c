@@ -1,83 +1,91 @@
-/* The network on CPUs with AVX-512: its 3x3x3 convolutions by Winograd's minimal filtering.
+/* The network on CPUs with AVX-512: its 3x3x3 convolutions by Winograd's minimal filtering, in float32.
  *
- * Three outputs of a filter of three come from five products instead of nine; along three axes 27 come
- * from 125 instead of 729 (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016).
- * Each axis of the data is transformed; then, at each of the 125 points, there is a product of two matrices:
- * tiles x features and the kernel's features x features; and each axis is transformed back. All of that is
- * float32, but with BF16 defined the factors of the products and the activations between layers are bfloat16.
+ * Seven outputs of a filter of three come from nine products instead of 21: filter and data are taken for
+ * polynomials, and the values of a product of two at nine points are products of their values (Lavin and Gray,
+ * "Fast algorithms for convolutional neural networks", CVPR 2016). Along three axes 343 outputs come from 729
+ * products instead of 9,261. Each axis of the data is transformed to the points; then there is at each point a
+ * product of two matrices, tiles x features and the kernel's features x features; and each axis is transformed
+ * back. Where at most five voxels are left at the end of an axis its last tile is short: it does without the
+ * last two points.
  *
  * Activations are (z, y, x, feature) with a border of zeros. The work is divided into strips, a row of up to
- * STRIP tiles along x, small enough for all that a strip needs to stay in the cache of a core. Each strip is
- * computed in the same way whatever thread does it: threads do not change a bit.
+ * STRIP tiles along x. Each strip is computed in the same way whatever thread does it: threads do not change
+ * a bit.
  *
- * winograd.py prepares the weights, says what fits, and calls ffn_update.
+ * winograd.py prepares the weights and the transforms, says what fits, and calls ffn_update.
  */
 #include <immintrin.h>
 #include <omp.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
 enum {
-    OUT = 3,                   /* voxels of a tile along an axis */
-    IN = OUT + 2,              /* voxels that they depend on, and points of the transforms */
+    PAIRS = 4,                 /* of points p and -p; the ninth point is infinity */
+    IN = 2 * PAIRS + 1,        /* points, and voxels that a tile depends on, along an axis */
+    OUT = IN - 2,              /* voxels of a tile along an axis */
     POINTS = IN * IN * IN,
-    STRIP = 12,                /* most tiles of a strip */
+    STRIP = 5,                 /* most tiles of a strip; their sums stay in registers */
+    COLUMNS = OUT * STRIP + 2,
     LANES = 16,
     WIDTH = 2,                 /* most vectors of a voxel */
-    ROW = (OUT * STRIP + 2) * WIDTH,
-    FIRST = 11,                /* voxels of conv0_a at a time: their sums stay in registers */
+    FIRST = 11,                /* voxels of conv0_a at a time; their sums stay in registers */
 };
 
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
 
 typedef float vec __attribute__((vector_size(64)));
 
-/* PAIR: factors that one lane multiplies and adds at a time. BLOCK: most tiles multiplied at a time; what
- * is summed stays in registers, which six tiles fill. In bfloat16 four took less time. */
-#ifdef BF16
-typedef uint16_t value;
-enum { PAIR = 2, BLOCK = 4 };
-#else
-typedef float value;
-enum { PAIR = 1, BLOCK = 6 };
-#endif
+/* Of one axis of a tile, at infinity and at some pairs of points. Their part of a polynomial is the product of
+ * x^2 - p^2; coefficients are given from that of x^0 on, without the highest, which is 1. */
+struct transform {
+    float points[PAIRS];
+    float all[PAIRS];          /* of all pairs */
+    float others[PAIRS][PAIRS]; /* of all pairs but one */
+    float back[OUT][PAIRS];    /* what each pair counts in an output */
+};
 
 struct network {
     int fov[3], depth, features;
-    const float *first;        /* kernel of conv0_a: (27, 2, features) */
-    const value *kernels;      /* of the others: (layer, point along y, x, z, features / PAIR, features, PAIR) */
+    const struct transform *transforms; /* of full tiles, of short tiles */
+    const vec *first;          /* kernel of conv0_a: (27, 2, features) */
+    const vec *kernels;        /* of the others: (layer, point along y, x, z, features, features) */
     const vec *biases;         /* (layer, features), conv0_a's first */
     const vec *last;           /* kernel of conv_lom: (features) */
     float last_bias;
 };
 
 struct scratch {               /* of one thread */
-    vec rows[IN][IN][ROW];                          /* y modulo IN, point along z: transformed along z */
-    value data[POINTS][STRIP * WIDTH * LANES] __attribute__((aligned(64)));
-    vec sums[OUT][IN * IN][STRIP * WIDTH];          /* z, points along y and x: transformed back along z */
+    vec rows[IN][IN][COLUMNS * WIDTH]; /* y modulo IN, point along z */
+    vec data[POINTS][STRIP * WIDTH];   /* point along z, y, x; then the products, z instead of its points */
 };
 
-struct shape {                 /* of the activations; strides in values */
-    int size[3], tiles[3], strips_x, strip_tiles;
+struct shape {                 /* of the activations; strides in vectors */
+    int size[3], tiles[3], full[3], strips_x, strip_tiles;
     ptrdiff_t x, y, z;
 };
 
 struct strip {
-    int z, y, x, tiles;        /* its first voxel, the border not counted */
+    int z, y, x;               /* its first voxel, the border not counted */
+    int tiles, full_x;         /* the first `full_x` of its tiles are full along x */
+    bool full_y, full_z;
 };
+
+static int least(int a, int b) { return a < b ? a : b; }
 
 static struct shape shape_of(const int fov[3], int width)
 {
     struct shape s;
     for (int i = 0; i < 3; i++) {
+        int left = fov[i] % OUT;
         s.size[i] = fov[i];
-        s.tiles[i] = (fov[i] + OUT - 1) / OUT;
+        s.full[i] = fov[i] / OUT + (left > OUT - 2);
+        s.tiles[i] = fov[i] / OUT + (left > 0);
     }
     s.strips_x = (s.tiles[2] + STRIP - 1) / STRIP;
     s.strip_tiles = (s.tiles[2] + s.strips_x - 1) / s.strips_x;
-    s.x = width * LANES;
+    s.x = width;
     s.y = s.x * (OUT * s.tiles[2] + 2);
     s.z = s.y * (OUT * s.tiles[1] + 2);
     return s;
@@ -88,255 +96,250 @@ static int count_strips(const struct shape *s) { return s->tiles[0] * s->strips_
 /* Strips that follow each other along y have successive numbers. */
 static struct strip strip_at(const struct shape *s, int number)
 {
-    int column = number / s->tiles[1], first = column % s->strips_x * s->strip_tiles;
-    int left = s->tiles[2] - first;
+    int y = number % s->tiles[1], column = number / s->tiles[1];
+    int x = column % s->strips_x * s->strip_tiles, z = column / s->strips_x;
     return (struct strip){
-        .z = column / s->strips_x * OUT,
-        .y = number % s->tiles[1] * OUT,
-        .x = first * OUT,
-        .tiles = left < s->strip_tiles ? left : s->strip_tiles,
+        .z = z * OUT,
+        .y = y * OUT,
+        .x = x * OUT,
+        .tiles = least(s->strip_tiles, s->tiles[2] - x),
+        .full_x = least(s->strip_tiles, s->full[2] - x),
+        .full_y = y < s->full[1],
+        .full_z = z < s->full[0],
     };
 }
+
+static int points(bool full) { return full ? IN : IN - 2; }
 
 /* NaN stays NaN. */
 INLINE vec relu(vec x) { return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x); }
 
-/* Cook and Toom's points are A, -A, B, -B and infinity. Rounding does less than half the harm at these that it
- * does at 0, 1, -1 and 1/2 (an update's error in bfloat16 0.0089, root mean square, and 0.0197). */
-static const float A = 1.0f / 2, B = 5.0f / 4;
-
-/* B^T x along one axis; winograd.py has the matrix of the kernels, G, that belongs to it. */
-INLINE void transform(vec x0, vec x1, vec x2, vec x3, vec x4, vec to[IN])
+INLINE void transform_pairs(const struct transform *by, const vec x[IN], vec to[IN], const int pairs)
 {
-    vec odd_a = x3 - (B * B) * x1, even_a = A * x2 - (A * B * B) * x0;
-    vec odd_b = x3 - (A * A) * x1, even_b = B * x2 - (B * A * A) * x0;
-    to[0] = odd_a + even_a;
-    to[1] = odd_a - even_a;
-    to[2] = odd_b + even_b;
-    to[3] = odd_b - even_b;
-    to[4] = x4 - B * even_b - (A * A) * x2;
+    to[0] = x[2 * pairs];
+    UNROLL for (int k = 0; k < pairs; k++)
+        to[0] += by->all[k] * x[2 * k];
+    UNROLL for (int j = 0; j < pairs; j++) {
+        vec even = x[2 * pairs - 2], odd = x[2 * pairs - 1];
+        UNROLL for (int k = 0; k < pairs - 1; k++) {
+            even += by->others[j][k] * x[2 * k];
+            odd += by->others[j][k] * x[2 * k + 1];
+        }
+        to[2 * j + 1] = by->points[j] * even + odd;
+        to[2 * j + 2] = by->points[j] * even - odd;
+    }
 }
 
-/* A^T m along one axis. */
-INLINE void transform_back(vec m0, vec m1, vec m2, vec m3, vec m4, vec to[OUT])
+INLINE void transform_pairs_back(const struct transform *by, const vec m[IN], vec to[OUT], const int pairs)
 {
-    vec sum_a = m0 + m1, sum_b = m2 + m3;
-    to[0] = sum_a + sum_b;
-    to[1] = A * (m0 - m1) + B * (m2 - m3);
-    to[2] = (A * A) * sum_a + ((B * B) * sum_b + m4);
+    vec terms[2][PAIRS];
+    UNROLL for (int j = 0; j < pairs; j++) {
+        terms[0][j] = m[2 * j + 1] + m[2 * j + 2];
+        terms[1][j] = m[2 * j + 1] - m[2 * j + 2];
+    }
+    UNROLL for (int i = 0; i < 2 * pairs - 1; i++) {
+        to[i] = by->back[i][0] * terms[i % 2][0];
+        UNROLL for (int j = 1; j < pairs; j++)
+            to[i] += by->back[i][j] * terms[i % 2][j];
+    }
+    to[2 * pairs - 2] += m[0];
 }
 
-INLINE vec load(const value *from)
+/* The values at the points from those of successive voxels, along one axis; zero at points not taken. */
+INLINE void transform(const struct transform *by, bool full, const vec x[IN], vec to[IN])
 {
-#ifdef BF16
-    __m512i bits = _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)from));
-    return (vec)_mm512_slli_epi32(bits, 16);
-#else
-    return *(const vec *)from;
-#endif
+    if (full) {
+        transform_pairs(&by[0], x, to, PAIRS);
+    } else {
+        transform_pairs(&by[1], x, to, PAIRS - 1);
+        to[IN - 2] = to[IN - 1] = (vec){0};
+    }
 }
 
-INLINE void store(value *to, vec x)
+/* The values of successive voxels from those at the points, along one axis; zero beyond a short tile. */
+INLINE void transform_back(const struct transform *by, bool full, const vec m[IN], vec to[OUT])
 {
-#ifdef BF16
-    _mm256_store_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)x));
-#else
-    *(vec *)to = x;
-#endif
+    if (full) {
+        transform_pairs_back(&by[0], m, to, PAIRS);
+    } else {
+        transform_pairs_back(&by[1], m, to, PAIRS - 1);
+        to[OUT - 2] = to[OUT - 1] = (vec){0};
+    }
 }
 
-/* One row of voxels along x, from five successive z. */
-static void transform_along_z(const value *row, ptrdiff_t z, int vectors, vec to[IN][ROW])
+/* One row of voxels along x, from successive z. */
+static void transform_along_z(const struct transform *by, bool full, const vec *row, ptrdiff_t z, int vectors,
+                              vec to[IN][COLUMNS * WIDTH])
 {
     for (int i = 0; i < vectors; i++) {
-        const value *x = row + i * LANES;
-        vec t[IN];
-        transform(relu(load(x)), relu(load(x + z)), relu(load(x + 2 * z)), relu(load(x + 3 * z)),
-                  relu(load(x + 4 * z)), t);
-        for (int p = 0; p < IN; p++)
+        vec x[IN], t[IN];
+        UNROLL for (int j = 0; j < IN; j++)
+            x[j] = relu(row[j * z + i]);
+        transform(by, full, x, t);
+        UNROLL for (int p = 0; p < IN; p++)
             to[p][i] = t[p];
     }
 }
 
-/* The strip's rows, transformed along z, from `first` on; five columns at a time stay in registers. */
-INLINE void transform_along_y_and_x(struct scratch *s, int first, int tiles, const int width)
+/* The strip's rows, which are transformed along z. */
+INLINE void transform_along_y_and_x(struct scratch *s, const struct transform *by, struct strip at,
+                                    const int width)
 {
-    for (int pz = 0; pz < IN; pz++)
+    for (int pz = 0; pz < points(at.full_z); pz++)
         for (int lane = 0; lane < width; lane++) {
-            const vec *row[IN];
-            for (int y = 0; y < IN; y++)
-                row[y] = &s->rows[(first + y) % IN][pz][lane];
-            vec column[IN][IN];
-#define COLUMN(c, at) transform(row[0][at], row[1][at], row[2][at], row[3][at], row[4][at], column[c])
-            COLUMN(0, 0);
-            COLUMN(1, width);
-            for (int tile = 0; tile < tiles; tile++) {
-                for (int x = 2; x < IN; x++)
-                    COLUMN(x, (OUT * tile + x) * width);
-                for (int py = 0; py < IN; py++) {
-                    vec t[IN];
-                    transform(column[0][py], column[1][py], column[2][py], column[3][py], column[4][py], t);
-                    for (int px = 0; px < IN; px++)
-                        store(s->data[(pz * IN + py) * IN + px] + (tile * width + lane) * LANES, t[px]);
-                    column[0][py] = column[OUT][py];
-                    column[1][py] = column[OUT + 1][py];
-                }
+            vec columns[IN][COLUMNS];
+            for (int x = 0; x < OUT * at.tiles + 2; x++) {
+                vec column[IN], t[IN];
+                UNROLL for (int y = 0; y < IN; y++)
+                    column[y] = s->rows[(at.y + y) % IN][pz][x * width + lane];
+                transform(by, at.full_y, column, t);
+                UNROLL for (int py = 0; py < IN; py++)
+                    columns[py][x] = t[py];
             }
+            for (int py = 0; py < points(at.full_y); py++)
+                for (int tile = 0; tile < at.tiles; tile++) {
+                    vec t[IN];
+                    transform(by, tile < at.full_x, columns[py] + OUT * tile, t);
+                    UNROLL for (int px = 0; px < IN; px++)
+                        s->data[(pz * IN + py) * IN + px][tile * width + lane] = t[px];
+                }
         }
 }
 
-INLINE vec multiply_add(const value *data, const value *kernel, vec sum)
-{
-#ifdef BF16
-    int pair;
-    memcpy(&pair, data, sizeof pair);
-    __m512bh factors = (__m512bh)_mm512_load_si512(kernel);
-    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), factors);
-#else
-    return (vec)_mm512_fmadd_ps(_mm512_set1_ps(*data), _mm512_load_ps(kernel), (__m512)sum);
-#endif
-}
-
-/* sum += (tiles, features) x (features, features) */
-INLINE void multiply(const value *data, const value *kernel, vec sum[BLOCK][WIDTH], const int tiles,
-                     const int width)
+/* to = (tiles, features) x (features, features) */
+INLINE void multiply(const vec *data, const vec *kernel, vec *to, const int tiles, const int width)
 {
     const int features = width * LANES;
-    for (int k = 0; k < features; k += PAIR)
+    const float *factors = (const float *)data;
+    vec sum[STRIP][WIDTH] = {0};
+    __asm__("" : "+r"(factors), "+r"(kernel)); /* or their addresses are computed anew for every product */
+    for (int k = 0; k < features; k++)
         for (int t = 0; t < tiles; t++)
             for (int lane = 0; lane < width; lane++)
-                sum[t][lane] = multiply_add(
-                    data + t * features + k, kernel + k * features + lane * LANES * PAIR, sum[t][lane]);
+                sum[t][lane] += factors[t * features + k] * kernel[k * width + lane];
+    for (int t = 0; t < tiles; t++)
+        for (int lane = 0; lane < width; lane++)
+            to[t * width + lane] = sum[t][lane];
 }
 
-/* The products of some tiles at five points along z, transformed back along z: `transform_back`, but only
- * two vectors a tile and lane are in registers at a time. */
-INLINE void multiply_block(struct scratch *s, const value *kernels, int point, int first, const int tiles,
-                           const int width)
+/* Rows of activations that are needed soon: those that the next strip reads for the first time, and those that
+ * this one writes. */
+struct ahead {
+    const vec *in, *out;
+    ptrdiff_t y, z;
+    int length;
+};
+
+/* Fetches a part of them into the cache; many requests at once would be waited for. */
+INLINE void fetch(const struct ahead *rows, int part)
 {
-    const int features = width * LANES;
-#define MULTIPLY(pz, to)                                                                              \
-    multiply(s->data[(pz) * IN * IN + point] + first * features,                                      \
-             kernels + (point * IN + (pz)) * features * features, to, tiles, width)
-#define EACH_SUM                                                                                      \
-    for (int t = 0; t < tiles; t++)                                                                   \
-        for (int lane = 0, to = (first + t) * width; lane < width; lane++, to++)
-    vec a[BLOCK][WIDTH] = {0}, b[BLOCK][WIDTH] = {0};
-    MULTIPLY(0, a);
-    MULTIPLY(1, b);
-    EACH_SUM {
-        vec m0 = a[t][lane], m1 = b[t][lane];
-        s->sums[0][point][to] = m0 + m1;
-        s->sums[1][point][to] = A * (m0 - m1);
-        a[t][lane] = b[t][lane] = (vec){0};
-    }
-    MULTIPLY(2, a);
-    MULTIPLY(3, b);
-    EACH_SUM {
-        vec m2 = a[t][lane], m3 = b[t][lane], sum_a = s->sums[0][point][to], sum_b = m2 + m3;
-        s->sums[0][point][to] = sum_a + sum_b;
-        s->sums[1][point][to] += B * (m2 - m3);
-        a[t][lane] = (A * A) * sum_a + (B * B) * sum_b;
-    }
-    MULTIPLY(4, a);
-    EACH_SUM { s->sums[2][point][to] = a[t][lane]; }
+    enum { ALONG_Z = IN + OUT, PARTS = POINTS / (OUT * ALONG_Z) };
+    int row = part / PARTS, z = row % ALONG_Z, length = rows->length / PARTS;
+    if (row >= OUT * ALONG_Z)
+        return;
+    const vec *from = z < IN ? rows->in + z * rows->z : rows->out + (z - IN) * rows->z;
+    from += row / ALONG_Z * rows->y + part % PARTS * length;
+    for (int i = 0; i < length; i++)
+        __builtin_prefetch(from + i, 0, 2);
 }
 
-/* The rows that are needed next, one for each point along y and x; `next_rows` chooses them. */
-typedef const value *rows_ahead[IN * IN];
-
-/* Fetches the rows ahead meanwhile, a little at a time: many requests at once would be waited for. */
-INLINE void multiply_strip(struct scratch *s, const value *kernels, int tiles, rows_ahead ahead,
-                           const int width)
+/* The products at one point along y and x, transformed back along z. */
+INLINE void multiply_point(struct scratch *s, const struct transform *by, bool full_z, const vec *kernels,
+                           int point, const struct ahead *ahead, const int tiles, const int width)
 {
-    const int tile_values = OUT * width * LANES, line = 64 / sizeof(value);
-    for (int point = 0; point < IN * IN; point++)
-        for (int tile = 0; tile < tiles; tile += BLOCK) {
-            for (int i = 0; i < BLOCK * tile_values; i += line)
-                __builtin_prefetch(ahead[point] + tile * tile_values + i, 0, 2);
-            switch (tiles - tile) { /* the compiler has to know the number */
-            case 1: multiply_block(s, kernels, point, tile, 1, width); break;
-            case 2: multiply_block(s, kernels, point, tile, 2, width); break;
-            case 3: multiply_block(s, kernels, point, tile, 3, width); break;
-#ifndef BF16
-            case 4: multiply_block(s, kernels, point, tile, 4, width); break;
-            case 5: multiply_block(s, kernels, point, tile, 5, width); break;
-#endif
-            default: multiply_block(s, kernels, point, tile, BLOCK, width);
+    vec products[IN][STRIP * WIDTH];
+    for (int pz = 0; pz < points(full_z); pz++) {
+        fetch(ahead, point * IN + pz);
+        const vec *kernel = kernels + (point * IN + pz) * width * LANES * width;
+        multiply(s->data[pz * IN * IN + point], kernel, products[pz], tiles, width);
+    }
+    for (int i = 0; i < tiles * width; i++) {
+        vec m[IN], t[OUT];
+        UNROLL for (int pz = 0; pz < IN; pz++)
+            m[pz] = products[pz][i];
+        transform_back(by, full_z, m, t);
+        UNROLL for (int z = 0; z < OUT; z++)
+            s->data[z * IN * IN + point][i] = t[z];
+    }
+}
+
+INLINE void multiply_strip(struct scratch *s, const struct transform *by, struct strip at, const vec *kernels,
+                           const struct ahead *ahead, const int width)
+{
+#define MULTIPLY(tiles) multiply_point(s, by, at.full_z, kernels, py * IN + px, ahead, tiles, width)
+    for (int py = 0; py < points(at.full_y); py++)
+        for (int px = 0; px < IN; px++)
+            switch (px < IN - 2 ? at.tiles : at.full_x) { /* the compiler has to know the number */
+            case 1: MULTIPLY(1); break;
+            case 2: MULTIPLY(2); break;
+            case 3: MULTIPLY(3); break;
+            case 4: MULTIPLY(4); break;
+            case 5: MULTIPLY(5); break;
             }
-        }
-}
-
-/* The rows that the next strip reads for the first time, from `in` on, and those that this one writes. */
-static void next_rows(const struct shape *shape, const value *in, const value *out, rows_ahead ahead)
-{
-    for (int i = 0; i < IN * IN; i++) {
-        int written = i - OUT * IN;
-        if (written < 0)
-            ahead[i] = in + i / IN * shape->y + i % IN * shape->z;
-        else if (written < OUT * OUT)
-            ahead[i] = out + written / OUT * shape->y + written % OUT * shape->z;
-        else
-            ahead[i] = out;
-    }
 }
 
 /* The strip's output, from `out` on: transformed back along y and x, plus the bias, plus what was there
  * if `add`. What lies beyond the FOV stays zero. */
-INLINE void write_strip(const struct scratch *s, struct strip at, const struct shape *shape, value *out,
-                        const vec *bias, bool add, const int width)
+INLINE void write_strip(const struct scratch *s, const struct transform *by, struct strip at,
+                        const struct shape *shape, vec *out, const vec *bias, bool add, const int width)
 {
-    for (int z = 0; z < OUT && at.z + z < shape->size[0]; z++)
+    int size_y = least(OUT, shape->size[1] - at.y);
+    for (int z = 0; z < least(OUT, shape->size[0] - at.z); z++)
         for (int tile = 0; tile < at.tiles; tile++)
             for (int lane = 0; lane < width; lane++) {
-                vec y_sums[OUT][IN];
-                for (int px = 0; px < IN; px++) {
-#define SUM(py) s->sums[z][(py) * IN + px][tile * width + lane]
-                    vec t[OUT];
-                    transform_back(SUM(0), SUM(1), SUM(2), SUM(3), SUM(4), t);
-                    for (int y = 0; y < OUT; y++)
-                        y_sums[y][px] = t[y];
+                bool full_x = tile < at.full_x;
+                int x_of_tile = tile * OUT, size_x = least(OUT, shape->size[2] - at.x - x_of_tile);
+                vec along_x[OUT][IN];
+                for (int px = 0; px < points(full_x); px++) {
+                    vec m[IN], t[OUT];
+                    UNROLL for (int py = 0; py < IN; py++)
+                        m[py] = s->data[(z * IN + py) * IN + px][tile * width + lane];
+                    transform_back(by, at.full_y, m, t);
+                    UNROLL for (int y = 0; y < OUT; y++)
+                        along_x[y][px] = t[y];
                 }
-                for (int y = 0; y < OUT && at.y + y < shape->size[1]; y++) {
-                    value *to = out + z * shape->z + y * shape->y + (tile * OUT * width + lane) * LANES;
-                    vec *m = y_sums[y], t[OUT];
-                    transform_back(m[0], m[1], m[2], m[3], m[4], t);
-                    for (int x = 0; x < OUT && at.x + tile * OUT + x < shape->size[2]; x++) {
-                        value *voxel = to + x * shape->x;
-                        store(voxel, t[x] + bias[lane] + (add ? load(voxel) : (vec){0}));
-                    }
+                for (int y = 0; y < size_y; y++) {
+                    vec *to = out + z * shape->z + y * shape->y + x_of_tile * shape->x + lane, t[OUT];
+                    transform_back(by, full_x, along_x[y], t);
+                    for (int x = 0; x < size_x; x++, to += shape->x)
+                        *to = t[x] + bias[lane] + (add ? *to : (vec){0});
                 }
             }
 }
 
 /* out = (out if add) + bias + convolution of relu(in); called by all threads, which share the strips. */
-INLINE void convolve(const value *in, value *out, const struct shape *shape, const value *kernels,
-                     const vec *bias, bool add, struct scratch *s, const int width)
+INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const struct transform *by,
+                     const vec *kernels, const vec *bias, bool add, struct scratch *s, const int width)
 {
     int before = -1, count = count_strips(shape);
 #pragma omp for schedule(guided)
     for (int n = 0; n < count; n++) {
-        struct strip at = strip_at(shape, n), next = strip_at(shape, n + 1 < count ? n + 1 : n);
-        const value *soon = in + next.z * shape->z + (next.y + IN - OUT) * shape->y + next.x * shape->x;
-        const value *from = in + at.z * shape->z + at.x * shape->x;
-        value *to = out + (at.z + 1) * shape->z + (at.y + 1) * shape->y + (at.x + 1) * shape->x;
+        struct strip at = strip_at(shape, n), next = strip_at(shape, least(n + 1, count - 1));
+        const vec *from = in + at.z * shape->z + at.x * shape->x;
+        vec *to = out + (at.z + 1) * shape->z + (at.y + 1) * shape->y + (at.x + 1) * shape->x;
+        struct ahead ahead = {
+            .in = in + next.z * shape->z + (next.y + IN - OUT) * shape->y + next.x * shape->x,
+            .out = to,
+            .y = shape->y,
+            .z = shape->z,
+            .length = OUT * at.tiles * width,
+        };
         bool goes_on = before == n - 1 && at.y > 0; /* the first rows are there already */
-        for (int y = at.y + (goes_on ? IN - OUT : 0); y < at.y + IN; y++)
-            transform_along_z(from + y * shape->y, shape->z, (OUT * at.tiles + 2) * width, s->rows[y % IN]);
-        transform_along_y_and_x(s, at.y, at.tiles, width);
-        rows_ahead ahead;
-        next_rows(shape, soon, to, ahead);
-        multiply_strip(s, kernels, at.tiles, ahead, width);
-        write_strip(s, at, shape, to, bias, add, width);
+        for (int y = at.y + (goes_on ? IN - OUT : 0); y < at.y + points(at.full_y); y++)
+            transform_along_z(by, at.full_z, from + y * shape->y, shape->z, (OUT * at.tiles + 2) * width,
+                              s->rows[y % IN]);
+        transform_along_y_and_x(s, by, at, width);
+        multiply_strip(s, by, at, kernels, &ahead, width);
+        write_strip(s, by, at, shape, to, bias, add, width);
         before = n;
     }
 }
 
 /* conv0_a, whose input has two features: the image and the POM. One row along x. */
-INLINE void convolve_first(const struct network *net, const float *fov, value *out,
+INLINE void convolve_first(const struct network *net, const float *fov, vec *out,
                            const struct shape *shape, int z, int y, const int width)
 {
-    const int *size = shape->size, features = width * LANES;
+    const int *size = shape->size;
     float rows[9][(size[2] + 2 + FIRST) * 2];
     memset(rows, 0, sizeof rows);
     for (int i = 0; i < 9; i++) {
@@ -344,54 +347,53 @@ INLINE void convolve_first(const struct network *net, const float *fov, value *o
         if (from_z >= 0 && from_y >= 0 && from_z < size[0] && from_y < size[1])
             memcpy(rows[i] + 2, fov + (from_z * size[1] + from_y) * size[2] * 2, sizeof(float[2]) * size[2]);
     }
-    value *to = out + (z + 1) * shape->z + (y + 1) * shape->y + shape->x;
+    vec *to = out + (z + 1) * shape->z + (y + 1) * shape->y + shape->x;
     for (int x = 0; x < size[2]; x += FIRST) {
-        __m512 sum[FIRST][WIDTH];
+        vec sum[FIRST][WIDTH];
         for (int t = 0; t < FIRST; t++)
             for (int lane = 0; lane < width; lane++)
-                sum[t][lane] = (__m512)net->biases[lane];
+                sum[t][lane] = net->biases[lane];
         for (int i = 0; i < 9; i++)
             for (int k = 0; k < 6; k++)
                 for (int t = 0; t < FIRST; t++)
                     for (int lane = 0; lane < width; lane++)
-                        sum[t][lane] = _mm512_fmadd_ps(
-                            _mm512_set1_ps(rows[i][(x + t) * 2 + k]),
-                            _mm512_load_ps(net->first + (i * 6 + k) * features + lane * LANES), sum[t][lane]);
+                        sum[t][lane] += rows[i][(x + t) * 2 + k] * net->first[(i * 6 + k) * width + lane];
         for (int t = 0; t < FIRST && x + t < size[2]; t++)
             for (int lane = 0; lane < width; lane++)
-                store(to + (x + t) * features + lane * LANES, (vec)sum[t][lane]);
+                to[(x + t) * width + lane] = sum[t][lane];
     }
 }
 
 /* conv_lom, of one voxel. */
-INLINE float weigh(const struct network *net, const value *voxel, const int width)
+INLINE float weigh(const struct network *net, const vec *voxel, const int width)
 {
-    vec sum = relu(load(voxel)) * net->last[0];
-    for (int lane = 1; lane < width; lane++)
-        sum += relu(load(voxel + lane * LANES)) * net->last[lane];
+    vec sum = {0};
+    for (int lane = 0; lane < width; lane++)
+        sum += relu(voxel[lane]) * net->last[lane];
     return _mm512_reduce_add_ps((__m512)sum) + net->last_bias;
 }
 
 /* The whole network; called by all threads. */
-INLINE void update(const struct network *net, const float *fov, float *to, value *stream, value *inner,
+INLINE void update(const struct network *net, const float *fov, float *to, vec *stream, vec *inner,
                    struct scratch *scratch, const int width)
 {
     const struct shape shape = shape_of(net->fov, width);
-    const size_t kernel = (size_t)POINTS * width * width * LANES * LANES;
+    const size_t kernel = (size_t)POINTS * LANES * width * width;
+    const struct transform *by = net->transforms;
     const int *size = shape.size, rows = size[0] * size[1];
 #pragma omp for
     for (int row = 0; row < rows; row++)
         convolve_first(net, fov, inner, &shape, row / size[1], row % size[1], width);
-    convolve(inner, stream, &shape, net->kernels, net->biases + width, false, scratch, width);
+    convolve(inner, stream, &shape, by, net->kernels, net->biases + width, false, scratch, width);
     for (int layer = 1; layer < 2 * net->depth - 1; layer += 2) {
-        const value *kernels = net->kernels + layer * kernel;
+        const vec *kernels = net->kernels + layer * kernel;
         const vec *bias = net->biases + (layer + 1) * width;
-        convolve(stream, inner, &shape, kernels, bias, false, scratch, width);
-        convolve(inner, stream, &shape, kernels + kernel, bias + width, true, scratch, width);
+        convolve(stream, inner, &shape, by, kernels, bias, false, scratch, width);
+        convolve(inner, stream, &shape, by, kernels + kernel, bias + width, true, scratch, width);
     }
 #pragma omp for
     for (int row = 0; row < rows; row++) {
-        const value *from = stream + (row / size[1] + 1) * shape.z + (row % size[1] + 1) * shape.y + shape.x;
+        const vec *from = stream + (row / size[1] + 1) * shape.z + (row % size[1] + 1) * shape.y + shape.x;
         for (int x = 0; x < size[2]; x++)
             to[row * size[2] + x] = weigh(net, from + x * shape.x, width);
     }
@@ -401,7 +403,7 @@ INLINE void update(const struct network *net, const float *fov, float *to, value
 size_t ffn_activations_bytes(const struct network *net)
 {
     struct shape s = shape_of(net->fov, net->features / LANES);
-    return (OUT * s.tiles[0] + 2) * s.z * sizeof(value);
+    return (OUT * s.tiles[0] + 2) * s.z * sizeof(vec);
 }
 
 /* Bytes that each thread needs beside them. */

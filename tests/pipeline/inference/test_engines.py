@@ -16,7 +16,7 @@ from pipeline.inference.engines import open_engine
 from pipeline.inference.engines import openvino as engine_module
 from pipeline.inference.engines.keras import KerasEngine, finds_gpu
 from pipeline.inference.engines.openvino import OpenVinoEngine
-from pipeline.inference.engines.winograd import WinogradEngine, libraries
+from pipeline.inference.engines.winograd import WinogradEngine, library
 from pipeline.network import build_network, load_network, save_weights
 
 SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=8)
@@ -122,10 +122,10 @@ def test_the_published_network_sees_the_same_object_on_every_engine(fib25: Path)
     object_size = np.count_nonzero(pom + expected > 0)
     assert 100 < object_size < 30_000
     engines: list[type[OpenVinoEngine | WinogradEngine]] = [OpenVinoEngine]
-    engines += [WinogradEngine] if libraries(network) else []
+    engines += [WinogradEngine] if library(network) else []
     for engine in engines:
         exact = engine(model, network, "float32", threads=2).predict(fovs)[0, ..., 0]
-        np.testing.assert_allclose(exact, expected, atol=1e-3)
+        np.testing.assert_allclose(exact, expected, atol=2e-3)
         rounded = engine(model, network, "bfloat16", threads=2).predict(fovs)[0, ..., 0]
         disagreement = np.count_nonzero((pom + rounded > 0) != (pom + expected > 0))
         assert disagreement < 0.02 * object_size
