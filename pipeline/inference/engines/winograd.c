@@ -111,6 +111,20 @@ static struct strip strip_at(const struct shape *s, int number)
 
 static int points(bool full) { return full ? IN : IN - 2; }
 
+static int points_of(struct strip at) { return points(at.full_z) * points(at.full_y); }
+
+/* The first strip of a thread. Each has successive ones with about as many points as the others have, and the
+ * same ones in every layer: what another core has written takes long to come. */
+static int first_strip(const struct shape *s, int thread, int threads)
+{
+    int all = 0, before = 0, n = 0;
+    for (int i = 0; i < count_strips(s); i++)
+        all += points_of(strip_at(s, i));
+    while (n < count_strips(s) && (2 * before + points_of(strip_at(s, n))) * threads <= 2 * all * thread)
+        before += points_of(strip_at(s, n++));
+    return n;
+}
+
 /* NaN stays NaN. */
 INLINE vec relu(vec x) { return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x); }
 
@@ -311,10 +325,10 @@ INLINE void write_strip(const struct scratch *s, const struct transform *by, str
 INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const struct transform *by,
                      const vec *kernels, const vec *bias, bool add, struct scratch *s, const int width)
 {
-    int before = -1, count = count_strips(shape);
-#pragma omp for schedule(guided)
-    for (int n = 0; n < count; n++) {
-        struct strip at = strip_at(shape, n), next = strip_at(shape, least(n + 1, count - 1));
+    int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    int first = first_strip(shape, thread, threads), end = first_strip(shape, thread + 1, threads);
+    for (int n = first; n < end; n++) {
+        struct strip at = strip_at(shape, n), next = strip_at(shape, least(n + 1, end - 1));
         const vec *from = in + at.z * shape->z + at.x * shape->x;
         vec *to = out + (at.z + 1) * shape->z + (at.y + 1) * shape->y + (at.x + 1) * shape->x;
         struct ahead ahead = {
@@ -324,15 +338,15 @@ INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const s
             .z = shape->z,
             .length = OUT * at.tiles * width,
         };
-        bool goes_on = before == n - 1 && at.y > 0; /* the first rows are there already */
+        bool goes_on = n > first && at.y > 0; /* the first rows are there already */
         for (int y = at.y + (goes_on ? IN - OUT : 0); y < at.y + points(at.full_y); y++)
             transform_along_z(by, at.full_z, from + y * shape->y, shape->z, (OUT * at.tiles + 2) * width,
                               s->rows[y % IN]);
         transform_along_y_and_x(s, by, at, width);
         multiply_strip(s, by, at, kernels, &ahead, width);
         write_strip(s, by, at, shape, to, bias, add, width);
-        before = n;
     }
+#pragma omp barrier
 }
 
 /* conv0_a, whose input has two features: the image and the POM. One row along x. */
