@@ -1,12 +1,12 @@
 /* The network on CPUs with AVX-512: its 3x3x3 convolutions by Winograd's minimal filtering, in float32.
  *
  * Seven outputs of a filter of three come from nine products instead of 21: filter and data are taken for
- * polynomials, and the values of a product of two at nine points are products of their values (Lavin and Gray,
- * "Fast algorithms for convolutional neural networks", CVPR 2016). Along three axes 343 outputs come from 729
- * products instead of 9,261. Each axis of the data is transformed to the points; then there is at each point a
- * product of two matrices, tiles x features and the kernel's features x features; and each axis is transformed
- * back. Where at most five voxels are left at the end of an axis its last tile is short: it does without the
- * last two points.
+ * polynomials, and the values of their product at nine points are products of their values (Lavin and Gray,
+ * "Fast algorithms for convolutional neural networks", CVPR 2016). Along three axes 343 outputs come from
+ * 729 products instead of 9,261. Each axis of the data is transformed to the points; then there is at each
+ * point a product of two matrices, tiles x features and the kernel's features x features; and each axis is
+ * transformed back. Where at most five voxels are left at the end of an axis its last tile is short: it does
+ * without the last two points.
  *
  * Activations are (z, y, x, feature) with a border of zeros. The work is divided into strips, a row of up to
  * STRIP tiles along x. Each strip is computed in the same way whatever thread does it: threads do not change
@@ -37,8 +37,8 @@ enum {
 
 typedef float vec __attribute__((vector_size(64)));
 
-/* Of one axis of a tile, at infinity and at some pairs of points. Their part of a polynomial is the product of
- * x^2 - p^2; coefficients are given from that of x^0 on, without the highest, which is 1. */
+/* Of one axis of a tile, at infinity and at some pairs of points p and -p. The polynomials are products of
+ * x^2 - p^2; their coefficients are given from that of x^0 on, without the highest, which is 1. */
 struct transform {
     float points[PAIRS];
     float all[PAIRS];          /* of all pairs */
@@ -56,9 +56,11 @@ struct network {
     float last_bias;
 };
 
-struct scratch {               /* of one thread */
-    vec rows[IN][IN][COLUMNS * WIDTH]; /* y modulo IN, point along z */
-    vec data[POINTS][STRIP * WIDTH];   /* point along z, y, x; then the products, z instead of its points */
+struct scratch {               /* of one thread; last are the vectors of voxels along x, or of tiles */
+    vec rows[IN][IN][COLUMNS * WIDTH];   /* y modulo IN, point along z */
+    vec planes[IN][IN][COLUMNS * WIDTH]; /* point along y, point along z; then, transformed back, z */
+    vec data[IN][IN][STRIP * WIDTH];     /* of one point along y: point along x, point along z */
+    vec sums[IN][OUT][STRIP * WIDTH];    /* of one point along y: point along x, z */
 };
 
 struct shape {                 /* of the activations; strides in vectors */
@@ -196,28 +198,33 @@ static void transform_along_z(const struct transform *by, bool full, const vec *
 }
 
 /* The strip's rows, which are transformed along z. */
-INLINE void transform_along_y_and_x(struct scratch *s, const struct transform *by, struct strip at,
-                                    const int width)
+static void transform_along_y(struct scratch *s, const struct transform *by, struct strip at, int vectors)
 {
     for (int pz = 0; pz < points(at.full_z); pz++)
-        for (int lane = 0; lane < width; lane++) {
-            vec columns[IN][COLUMNS];
-            for (int x = 0; x < OUT * at.tiles + 2; x++) {
-                vec column[IN], t[IN];
-                UNROLL for (int y = 0; y < IN; y++)
-                    column[y] = s->rows[(at.y + y) % IN][pz][x * width + lane];
-                transform(by, at.full_y, column, t);
-                UNROLL for (int py = 0; py < IN; py++)
-                    columns[py][x] = t[py];
-            }
-            for (int py = 0; py < points(at.full_y); py++)
-                for (int tile = 0; tile < at.tiles; tile++) {
-                    vec t[IN];
-                    transform(by, tile < at.full_x, columns[py] + OUT * tile, t);
-                    UNROLL for (int px = 0; px < IN; px++)
-                        s->data[(pz * IN + py) * IN + px][tile * width + lane] = t[px];
-                }
+        for (int i = 0; i < vectors; i++) {
+            vec x[IN], t[IN];
+            UNROLL for (int y = 0; y < IN; y++)
+                x[y] = s->rows[(at.y + y) % IN][pz][i];
+            transform(by, at.full_y, x, t);
+            UNROLL for (int py = 0; py < IN; py++)
+                s->planes[py][pz][i] = t[py];
         }
+}
+
+/* The rows at one point along y. */
+INLINE void transform_along_x(struct scratch *s, const struct transform *by, struct strip at, int py,
+                              const int width)
+{
+    for (int pz = 0; pz < points(at.full_z); pz++)
+        for (int tile = 0; tile < at.tiles; tile++)
+            for (int lane = 0; lane < width; lane++) {
+                vec x[IN], t[IN];
+                UNROLL for (int i = 0; i < IN; i++)
+                    x[i] = s->planes[py][pz][(tile * OUT + i) * width + lane];
+                transform(by, tile < at.full_x, x, t);
+                UNROLL for (int px = 0; px < IN; px++)
+                    s->data[px][pz][tile * width + lane] = t[px];
+            }
 }
 
 /* to = (tiles, features) x (features, features) */
@@ -236,8 +243,8 @@ INLINE void multiply(const vec *data, const vec *kernel, vec *to, const int tile
             to[t * width + lane] = sum[t][lane];
 }
 
-/* Rows of activations that are needed soon: those that the next strip reads for the first time, and those that
- * this one writes. */
+/* Rows of activations that are needed soon: those that the next strip reads for the first time, and those
+ * that this one writes. */
 struct ahead {
     const vec *in, *out;
     ptrdiff_t y, z;
@@ -259,13 +266,13 @@ INLINE void fetch(const struct ahead *rows, int part)
 
 /* The products at one point along y and x, transformed back along z. */
 INLINE void multiply_point(struct scratch *s, const struct transform *by, bool full_z, const vec *kernels,
-                           int point, const struct ahead *ahead, const int tiles, const int width)
+                           int py, int px, const struct ahead *ahead, const int tiles, const int width)
 {
     vec products[IN][STRIP * WIDTH];
     for (int pz = 0; pz < points(full_z); pz++) {
-        fetch(ahead, point * IN + pz);
-        const vec *kernel = kernels + (point * IN + pz) * width * LANES * width;
-        multiply(s->data[pz * IN * IN + point], kernel, products[pz], tiles, width);
+        int point = (py * IN + px) * IN + pz;
+        fetch(ahead, point);
+        multiply(s->data[px][pz], kernels + point * width * LANES * width, products[pz], tiles, width);
     }
     for (int i = 0; i < tiles * width; i++) {
         vec m[IN], t[OUT];
@@ -273,52 +280,51 @@ INLINE void multiply_point(struct scratch *s, const struct transform *by, bool f
             m[pz] = products[pz][i];
         transform_back(by, full_z, m, t);
         UNROLL for (int z = 0; z < OUT; z++)
-            s->data[z * IN * IN + point][i] = t[z];
+            s->sums[px][z][i] = t[z];
     }
 }
 
-INLINE void multiply_strip(struct scratch *s, const struct transform *by, struct strip at, const vec *kernels,
-                           const struct ahead *ahead, const int width)
+/* The products at one point along y, transformed back along z and x. */
+INLINE void multiply_row(struct scratch *s, const struct transform *by, struct strip at, const vec *kernels,
+                         int py, const struct ahead *ahead, const int width)
 {
-#define MULTIPLY(tiles) multiply_point(s, by, at.full_z, kernels, py * IN + px, ahead, tiles, width)
-    for (int py = 0; py < points(at.full_y); py++)
-        for (int px = 0; px < IN; px++)
-            switch (px < IN - 2 ? at.tiles : at.full_x) { /* the compiler has to know the number */
-            case 1: MULTIPLY(1); break;
-            case 2: MULTIPLY(2); break;
-            case 3: MULTIPLY(3); break;
-            case 4: MULTIPLY(4); break;
-            case 5: MULTIPLY(5); break;
+#define MULTIPLY(tiles) multiply_point(s, by, at.full_z, kernels, py, px, ahead, tiles, width)
+    for (int px = 0; px < IN; px++)
+        switch (px < IN - 2 ? at.tiles : at.full_x) { /* the compiler has to know the number */
+        case 1: MULTIPLY(1); break;
+        case 2: MULTIPLY(2); break;
+        case 3: MULTIPLY(3); break;
+        case 4: MULTIPLY(4); break;
+        case 5: MULTIPLY(5); break;
+        }
+    for (int z = 0; z < points(at.full_z) - 2; z++)
+        for (int tile = 0; tile < at.tiles; tile++)
+            for (int lane = 0; lane < width; lane++) {
+                vec m[IN], t[OUT];
+                UNROLL for (int px = 0; px < IN; px++)
+                    m[px] = s->sums[px][z][tile * width + lane];
+                transform_back(by, tile < at.full_x, m, t);
+                UNROLL for (int x = 0; x < OUT; x++)
+                    s->planes[py][z][(tile * OUT + x) * width + lane] = t[x];
             }
 }
 
-/* The strip's output, from `out` on: transformed back along y and x, plus the bias, plus what was there
- * if `add`. What lies beyond the FOV stays zero. */
+/* The strip's output, from `out` on: transformed back along y, plus the bias, plus what was there if `add`.
+ * What lies beyond the FOV stays zero. */
 INLINE void write_strip(const struct scratch *s, const struct transform *by, struct strip at,
                         const struct shape *shape, vec *out, const vec *bias, bool add, const int width)
 {
-    int size_y = least(OUT, shape->size[1] - at.y);
-    for (int z = 0; z < least(OUT, shape->size[0] - at.z); z++)
-        for (int tile = 0; tile < at.tiles; tile++)
-            for (int lane = 0; lane < width; lane++) {
-                bool full_x = tile < at.full_x;
-                int x_of_tile = tile * OUT, size_x = least(OUT, shape->size[2] - at.x - x_of_tile);
-                vec along_x[OUT][IN];
-                for (int px = 0; px < points(full_x); px++) {
-                    vec m[IN], t[OUT];
-                    UNROLL for (int py = 0; py < IN; py++)
-                        m[py] = s->data[(z * IN + py) * IN + px][tile * width + lane];
-                    transform_back(by, at.full_y, m, t);
-                    UNROLL for (int y = 0; y < OUT; y++)
-                        along_x[y][px] = t[y];
-                }
-                for (int y = 0; y < size_y; y++) {
-                    vec *to = out + z * shape->z + y * shape->y + x_of_tile * shape->x + lane, t[OUT];
-                    transform_back(by, full_x, along_x[y], t);
-                    for (int x = 0; x < size_x; x++, to += shape->x)
-                        *to = t[x] + bias[lane] + (add ? *to : (vec){0});
-                }
-            }
+    int size_z = least(OUT, shape->size[0] - at.z), size_y = least(OUT, shape->size[1] - at.y);
+    int size_x = least(OUT * at.tiles, shape->size[2] - at.x);
+    for (int z = 0; z < size_z; z++)
+        for (int i = 0; i < size_x * width; i++) {
+            vec m[IN], t[OUT], *to = out + z * shape->z + i;
+            UNROLL for (int py = 0; py < IN; py++)
+                m[py] = s->planes[py][z][i];
+            transform_back(by, at.full_y, m, t);
+            for (int y = 0; y < size_y; y++, to += shape->y)
+                *to = t[y] + bias[i % width] + (add ? *to : (vec){0});
+        }
 }
 
 /* out = (out if add) + bias + convolution of relu(in); called by all threads, which share the strips. */
@@ -342,8 +348,11 @@ INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const s
         for (int y = at.y + (goes_on ? IN - OUT : 0); y < at.y + points(at.full_y); y++)
             transform_along_z(by, at.full_z, from + y * shape->y, shape->z, (OUT * at.tiles + 2) * width,
                               s->rows[y % IN]);
-        transform_along_y_and_x(s, by, at, width);
-        multiply_strip(s, by, at, kernels, &ahead, width);
+        transform_along_y(s, by, at, (OUT * at.tiles + 2) * width);
+        for (int py = 0; py < points(at.full_y); py++) {
+            transform_along_x(s, by, at, py, width);
+            multiply_row(s, by, at, kernels, py, &ahead, width);
+        }
         write_strip(s, by, at, shape, to, bias, add, width);
     }
 #pragma omp barrier

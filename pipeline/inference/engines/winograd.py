@@ -1,7 +1,7 @@
 """The network on CPUs with AVX-512, by Winograd's minimal filtering: winograd.c with its weights prepared.
 
 It takes up to 12.7 times fewer products than the convolutions by their definition. Updates differ from those
-by 4e-5 (root mean square, in logits), where factors rounded to bfloat16 make 1e-2.
+by 1e-5 (root mean square, in logits), where factors rounded to bfloat16 make 1e-2.
 """
 
 from __future__ import annotations
