@@ -149,8 +149,8 @@ def _prepared(weights: dict[str, np.ndarray], network: Network) -> dict[str, np.
 def transform(pairs: int) -> np.ndarray:
     """`struct transform` of winograd.c for the first `pairs` of the points and their negatives, float32.
 
-    The data's polynomial is taken modulo those of all points but one, and the interpolation's denominators,
-    the products of differences of points, are applied to the outputs, so that kernels need not know `pairs`.
+    Data at a point are weighed by the coefficients of the product of x - q over all other points q. What
+    interpolation divides by, the product of p - q, is left to the outputs: so kernels need not know `pairs`.
     """
     points = np.zeros(len(POINTS))
     points[:pairs] = POINTS[:pairs]
