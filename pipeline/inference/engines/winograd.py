@@ -64,7 +64,7 @@ class WinogradEngine:
     precision = "float32"
 
     def __init__(self, model: Artifact, network: Network, precision: str, threads: int) -> None:
-        self._library = _required(library(network), network)
+        self._library = _required(network)
         if precision not in (self.precision, "auto"):
             log.warning("winograd does not compute in %s; the network runs in float32", precision)
         weights = read_weights(model.path, network)
@@ -107,7 +107,8 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
 
 
-def _required(found: ctypes.CDLL | None, network: Network) -> ctypes.CDLL:
+def _required(network: Network) -> ctypes.CDLL:
+    found = library(network)
     if found is None:
         raise InputError(
             "inference.engine is 'winograd', which needs a CPU with AVX-512, a C compiler when it is set up "
