@@ -8,7 +8,7 @@ the functions, so that the driver never loads TensorFlow and a worker loads only
 
 import os
 
-from pipeline.processes import die_with_parent
+from pipeline.machine.processes import die_with_parent
 
 # A Parsl worker imports this package with its first task. Parsl's worker notices the death of its manager
 # only between tasks: until then it would go on beside the retry of its own task, ranks and all.

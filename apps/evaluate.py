@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from parsl import python_app
 
-from pipeline.artifacts import Artifact
 from pipeline.geometry import Box
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 

@@ -20,9 +20,9 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
 from apps.targets import checkpoint_of, target_of
-from pipeline.artifacts import file_sha256
 from pipeline.errors import InputError, Superseded
-from pipeline.training.rank_processes import RankLost
+from pipeline.results.artifacts import file_sha256
+from pipeline.training.ranks.rank_processes import RankLost
 
 RETRY, GIVE_UP = 0.0, 1.0
 """Costs of a failure. Parsl is told to allow none (`retries` is 0), so that this policy alone decides."""

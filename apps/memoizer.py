@@ -16,8 +16,8 @@ from parsl.dataflow.memoization import Memoizer
 from parsl.dataflow.taskrecord import TaskRecord
 
 from apps.targets import target_of
-from pipeline.artifacts import Artifact
-from pipeline.records import discard, inspect
+from pipeline.results.artifacts import Artifact
+from pipeline.results.records import discard, inspect
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parsl import python_app
 
-from pipeline.artifacts import Artifact
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import evaluation, reconciliation, synthetic, weights
-from pipeline.artifacts import Target
+from pipeline import evaluation, reconciliation, synthetic
+from pipeline.ffn import weights
 from pipeline.inference import segmenter
+from pipeline.results.artifacts import Target
 from pipeline.training import launch, sampling
 
 TARGETS: dict[str, Callable[..., Target]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from parsl import python_app
 
-from pipeline.artifacts import Artifact
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher
+from pipeline.training.ranks.launchers import Launcher
 
 
 @python_app(executors=["tiles"])
@@ -28,6 +28,6 @@ def train(run: Run, coordinates: Artifact, launcher: Launcher) -> Artifact:
 @python_app(executors=["tiles"])
 def import_checkpoint(run: Run) -> Artifact:
     """Convert the configured checkpoint to our own format."""
-    from pipeline import weights
+    from pipeline.ffn import weights
 
     return weights.import_checkpoint(run)

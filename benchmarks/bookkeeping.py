@@ -23,12 +23,12 @@ from typing import Annotated, Any
 import typer
 
 from apps.targets import target_of
-from pipeline.artifacts import Artifact, file_sha256
 from pipeline.config import RunConfig
-from pipeline.plan import resolve
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.records import make
 from pipeline.run_folder import Run
-from workflows.explain import explain
+from pipeline.settings.resolve import resolve
+from workflows.planning.explain import explain
 from workflows.stages import build
 
 TILE, OVERLAP = 256, 48

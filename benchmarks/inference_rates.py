@@ -10,10 +10,10 @@ from statistics import median
 
 import numpy as np
 
-from pipeline.artifacts import Artifact
+from pipeline.ffn.weights import import_checkpoint
 from pipeline.inference.segmenter import canvas_of, engine_for
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.weights import import_checkpoint
 
 ROUNDS = 5
 

@@ -20,14 +20,14 @@ from typing import Any
 import h5py
 
 from apps import infer
-from pipeline.artifacts import Artifact
-from pipeline.config_file import load_config
 from pipeline.errors import InputError
+from pipeline.ffn.weights import import_checkpoint
 from pipeline.geometry import Box
 from pipeline.inference.segmenter import engine_for
-from pipeline.plan import check, resolve
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.weights import import_checkpoint
+from pipeline.settings.resolve import check, resolve
+from pipeline.settings.run_file import load_config
 from workflows.stages import build
 
 PLAIN = ("inference.engine=keras", "inference.precision=float32")

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.presets import PRESETS
+from pipeline.settings.presets import PRESETS
 
 
 def of_preset(preset: str) -> list[str]:

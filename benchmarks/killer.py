@@ -149,7 +149,7 @@ def _kind(process: psutil.Process, driver: int) -> str | None:
         return "interchange"
     if not command or "python" not in Path(command[0]).name:
         return None  # a shell around the others
-    if "pipeline.training.rank" in words:
+    if "pipeline.training.ranks.rank" in words:
         return "rank"
     if "process_worker_pool.py" in words:
         return "manager"

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pipeline.config_file import load_config
 from pipeline.evaluation import count_box, score
 from pipeline.geometry import triple
+from pipeline.settings.run_file import load_config
 from pipeline.synthetic import Phantom
 
 SIGMAS = (0.7, 1.2, 1.8)

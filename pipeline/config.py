@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pipeline.config_fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
 from pipeline.geometry import Triple
+from pipeline.settings.fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
 
 Preset = Literal["best", "balanced", "fast"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -125,7 +125,7 @@ class Inference(Section):
     tile: PositiveTriple = (256, 256, 256)
     overlap: NaturalTriple = (48, 48, 48)
     preset: Preset | None = None
-    """Chooses `deltas` and `precision` where they are left open; the choices are in pipeline/presets.py."""
+    """Chooses `deltas` and `precision` where they are left open, as pipeline/settings/presets.py says."""
     deltas: PositiveTriple | None = None
     """Step of the FOV; None: as in training. Larger ones make fewer calls and lose little, up to a point."""
     reflect: bool = True

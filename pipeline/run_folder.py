@@ -20,7 +20,7 @@ class Run:
     folder: Path
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
-    """What `image` and `labels` are, as `pipeline.identities` found when the run began."""
+    """What `image` and `labels` are, as `pipeline.settings.input_identities` found when the run began."""
     only: frozenset[int] | None = None
     """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
 

@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
-    from pipeline.training.launchers import Launcher
+    from pipeline.training.ranks.launchers import Launcher
     from site_configs.executors import RetryHandler
 
 HELPERS = (

@@ -13,7 +13,7 @@ from parsl.dataflow.memoization import Memoizer
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher, MpiexecLauncher
+from pipeline.training.ranks.launchers import Launcher, MpiexecLauncher
 from site_configs import cluster, pbs_jobs
 from site_configs.executors import RetryHandler, shared_out
 from site_configs.queues import Limit

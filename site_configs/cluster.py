@@ -11,9 +11,9 @@ from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 from parsl.providers.base import ExecutionProvider
 
-from pipeline.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.config import Site
 from pipeline.errors import InputError
+from pipeline.results.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.run_folder import Run
 from site_configs.executors import RetryHandler, config, driver_address, executor
 

@@ -16,7 +16,7 @@ from parsl.providers import LocalProvider
 from pipeline.config import Site
 from pipeline.run_folder import Run
 from pipeline.training.launch import local_launcher
-from pipeline.training.launchers import Launcher
+from pipeline.training.ranks.launchers import Launcher
 from site_configs.executors import RetryHandler, config, executor
 
 COMMANDS: tuple[str, ...] = ()

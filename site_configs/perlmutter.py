@@ -12,7 +12,7 @@ from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher
+from pipeline.training.ranks.launchers import Launcher
 from site_configs import cluster, slurm_jobs
 from site_configs.accounts import check_account
 from site_configs.executors import RetryHandler, shared_out_cuda

@@ -12,7 +12,7 @@ from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 
 from pipeline.run_folder import Run
-from pipeline.training.launchers import Launcher, MpiexecLauncher
+from pipeline.training.ranks.launchers import Launcher, MpiexecLauncher
 from site_configs import cluster, pbs_jobs
 from site_configs.executors import RetryHandler, shared_out, shared_out_cuda
 from site_configs.queues import Limit

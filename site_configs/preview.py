@@ -13,7 +13,7 @@ from parsl.executors import HighThroughputExecutor
 from parsl.providers.cluster_provider import ClusterProvider
 
 from pipeline.run_folder import Run
-from pipeline.training.launchers import LineLauncher
+from pipeline.training.ranks.launchers import LineLauncher
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.scheduler import QueuedJob
 

@@ -8,7 +8,7 @@ from parsl.launchers import SimpleLauncher, SrunLauncher
 from parsl.launchers.base import Launcher
 
 from pipeline.run_folder import Run
-from pipeline.training import launchers as ranks
+from pipeline.training.ranks import launchers as ranks
 from site_configs import cluster
 from site_configs.providers.slurm import SlurmProvider
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipeline.processes import die_with_parent
+from pipeline.machine.processes import die_with_parent
 
 
 def interchange_command() -> list[str]:

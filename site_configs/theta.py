@@ -16,7 +16,7 @@ from parsl.dataflow.memoization import Memoizer
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from pipeline.training.launchers import AprunLauncher, Launcher
+from pipeline.training.ranks.launchers import AprunLauncher, Launcher
 from site_configs import cluster
 from site_configs.executors import RetryHandler
 from site_configs.providers.cobalt import CobaltProvider

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
-from pipeline.processes import die_with_parent
+from pipeline.machine.processes import die_with_parent
 
 IDLE_DEATH = "was not busy when it died"
 

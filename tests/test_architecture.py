@@ -69,4 +69,4 @@ def test_only_training_knows_horovod() -> None:
         for name in imported(module)
         if name.startswith("horovod")
     }
-    assert users == {"pipeline/training"}
+    assert users == {"pipeline/training/ranks"}

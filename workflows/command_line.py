@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipeline.attempts import INTERRUPTED
 from pipeline.config import RunConfig
-from pipeline.config_file import load_config
 from pipeline.errors import InputError, Superseded
+from pipeline.results.attempts import INTERRUPTED
+from pipeline.settings.run_file import load_config
 from site_configs import with_defaults
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"

@@ -20,9 +20,10 @@ from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
 from pipeline.checkup.inputs import image, labels, network
 from pipeline.checkup.resources import cores, disk
-from pipeline.config_file import load_config, read_config
-from pipeline.plan import plan, resolve
 from pipeline.run_folder import Run
+from pipeline.settings.estimate import plan
+from pipeline.settings.resolve import resolve
+from pipeline.settings.run_file import load_config, read_config
 from site_configs.checkup import scheduler
 from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment

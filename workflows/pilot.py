@@ -14,10 +14,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
-from pipeline.plan import check, resolve
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.settings.resolve import check, resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
     DEMO,
@@ -62,9 +62,9 @@ def spread(tiles: int, count: int) -> frozenset[int]:
 
 
 def _run(run: Run, chosen: Run, console: Console) -> int:
-    from workflows.costs import print_costs
-    from workflows.full_pipeline import work
-    from workflows.rates import measure
+    from workflows.planning.costs import print_costs
+    from workflows.planning.rates import measure
+    from workflows.running.execution import work
 
     code = work(chosen, console)
     if code == 0:
@@ -74,7 +74,7 @@ def _run(run: Run, chosen: Run, console: Console) -> int:
 
 def _check_network(run: Run) -> None:
     """Raise InputError when the run would have to train its network first."""
-    from workflows.explain import outcomes
+    from workflows.planning.explain import outcomes
 
     training = [task for stage in outcomes(run) if stage.name == "train" for task in stage.tasks]
     if not all(isinstance(task, Artifact) for task in training):

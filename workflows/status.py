@@ -25,7 +25,7 @@ def status(
 
     It only reads, so it can be asked at any time, from any machine that sees the folder.
     """
-    from workflows.picture import draw
+    from workflows.watching.status_view import draw
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:

@@ -20,10 +20,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.artifacts import publishing
-from pipeline.cube_row import middle_cube
 from pipeline.errors import InputError
-from pipeline.plan import resolve
+from pipeline.results.artifacts import publishing
+from pipeline.settings.resolve import resolve
+from pipeline.synthetic.repeated_cube import middle_cube
 from workflows.command_line import (
     DEMO,
     ConfigOption,
@@ -34,8 +34,8 @@ from workflows.command_line import (
     run_folder,
     start,
 )
-from workflows.scaling_chart import chart
-from workflows.scaling_point import Point, measure_point
+from workflows.studies.scaling_chart import chart
+from workflows.studies.scaling_point import Point, measure_point
 
 
 def weak_scaling(

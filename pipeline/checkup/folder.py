@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.artifacts import publishing
-from pipeline.attempts.locks import lock
-from pipeline.attempts.ownership import DEAD_AFTER_S, HEARTBEAT_EVERY_S
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
-from pipeline.plan import existing_part
+from pipeline.results.artifacts import publishing
+from pipeline.results.attempts.locks import lock
+from pipeline.results.attempts.ownership import DEAD_AFTER_S, HEARTBEAT_EVERY_S
+from pipeline.results.folders import existing_part
 
 CLOCK_S = 5.0
 """A difference between clocks that harms nothing."""

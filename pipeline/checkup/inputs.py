@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip
+from pipeline.ffn.weights import read_weights
 from pipeline.geometry import Box, triple
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels
-from pipeline.weights import read_weights
 
 TASTED = 32
 """Voxels along each axis that are read."""

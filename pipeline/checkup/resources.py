@@ -6,8 +6,9 @@ import os
 import shutil
 
 from pipeline.checkup.finding import Finding, fail, ok, warn
-from pipeline.plan import existing_part, plan
+from pipeline.results.folders import existing_part
 from pipeline.run_folder import Run
+from pipeline.settings.estimate import plan
 
 FILES_PER_TILE = 8
 """Results of segmenting and comparing with their records, the log, and temporary ones of either."""

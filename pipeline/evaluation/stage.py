@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import Artifact, Recipe, Target, combined
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill, score
 from pipeline.geometry import Box, Triple
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import PlacedVolume, open_labels, open_volume
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
-from pipeline.hdf5_file import write_hdf5
 from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
+from pipeline.inference.memory_share import losses, with_room
 from pipeline.inference.progress import Progress
-from pipeline.inference.room import losses, with_room
 from pipeline.inference.seeds import find_seeds
 from pipeline.inference.tile_checkpoint import TileCheckpoint
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.artifacts import publishing
 from pipeline.inference.canvas import CanvasState, Segment
-from pipeline.sealed_hdf5 import open_sealed, sealed_hdf5
+from pipeline.results.artifacts import publishing
+from pipeline.results.sealed_hdf5 import open_sealed, sealed_hdf5
 
 CHUNK = 64
 

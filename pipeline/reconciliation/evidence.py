@@ -10,12 +10,12 @@ import fastremap
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
-from pipeline.hdf5_file import write_hdf5
 from pipeline.reconciliation.tile_labels import read_labels
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 
 VERSION = 1

@@ -9,9 +9,9 @@ import fastremap
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
-from pipeline.hdf5_file import write_hdf5
+from pipeline.results.artifacts import Artifact
+from pipeline.results.hdf5_file import write_hdf5
 
 
 @dataclass(frozen=True)

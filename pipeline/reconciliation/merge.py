@@ -9,12 +9,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipeline.artifacts import Artifact, Recipe, Target, combined
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
 from pipeline.reconciliation.evidence import OverlapTable, TileEvidence, concatenate, read_evidence
 from pipeline.reconciliation.id_table import IdTable
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 
 VERSION = 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
+from pipeline.results.artifacts import Artifact
 
 DATASET = "segmentation"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from cloudvolume import CloudVolume
 
-from pipeline.artifacts import Artifact, Recipe, Target, file_sha256, publishing
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.tile_labels import read_labels
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import h5py
 
-from pipeline.artifacts import Artifact, Recipe, Target
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import BLOCK, Phantom
 

@@ -16,8 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.artifacts import publishing
-from pipeline.sealed_hdf5 import open_sealed, read_sealed, sealed_hdf5
+from pipeline.results.artifacts import publishing
+from pipeline.results.sealed_hdf5 import open_sealed, read_sealed, sealed_hdf5
 from pipeline.training.progress import Progress, Stretch
 
 log = logging.getLogger(__name__)

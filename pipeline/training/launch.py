@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact, Recipe, Target
-from pipeline.records import make
+from pipeline.ffn.weights import write_weights
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.job import TrainingJob
-from pipeline.training.launchers import Launcher, LocalLauncher
-from pipeline.training.rank_processes import RankError
-from pipeline.weights import write_weights
+from pipeline.training.ranks.job import TrainingJob
+from pipeline.training.ranks.launchers import Launcher, LocalLauncher
+from pipeline.training.ranks.rank_processes import RankError
 
 VERSION = 2
 

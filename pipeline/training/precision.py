@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import tensorflow as tf
+
+from pipeline.machine.processor import cpu_flags
 
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 """Either makes bfloat16 convolutions the faster ones: with avx512_bf16, 13 ms instead of 21 a 17^3 FOV."""
@@ -17,12 +18,3 @@ def keras_policy(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> str
         return precision
     gains = bool(tf.config.list_physical_devices("GPU")) or bool(CPU_FLAGS & cpu_flags())
     return "mixed_bfloat16" if gains else "float32"
-
-
-def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Feature flags of the first CPU; none where the system does not tell."""
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return set()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())

@@ -9,11 +9,11 @@ import fastremap
 import numpy as np
 from scipy import ndimage
 
-from pipeline.artifacts import Artifact, Recipe, Target
 from pipeline.config import Sampling
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Slices, Triple, triple
-from pipeline.records import make
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.training.examples import patch_radius
 from pipeline.volumes import open_labels

@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.ffn.network import build_network, network_variables  # sets the Keras backend
+from pipeline.ffn.repeatable import make_tensorflow_repeatable
 from pipeline.geometry import Box, Triple
-from pipeline.network import build_network, network_variables  # sets the Keras backend
-from pipeline.repeatable import make_tensorflow_repeatable
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Example, ExampleMaker, FovStream, TrainingVolume
-from pipeline.training.horovod_ranks import Ranks
-from pipeline.training.job import TrainingJob
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import keras_policy
 from pipeline.training.progress import Progress
+from pipeline.training.ranks.horovod_ranks import Ranks
+from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.schedule import learning_rate
 from pipeline.training.training_log import TrainingLog
 from pipeline.volumes import open_image, open_labels

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.artifacts import publishing
+from pipeline.results.artifacts import publishing
 
 
 class TrainingLog:

@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.artifacts import file_identity
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.results.artifacts import file_identity
 from pipeline.volumes.volume import Volume, parse_resolution
 
 

@@ -13,7 +13,7 @@ import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from pipeline.training.environment import Environment
+from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import worker_init
 from site_configs.providers.scheduler import Answer, SilenceError, ask
 
@@ -122,7 +122,7 @@ class JobEnvironment:
 
         Not all batch systems hand the environment of the login on: a job's starts clean, as at a login.
         """
-        probe = [sys.executable, "-m", "pipeline.training.environment", *MODULES]
+        probe = [sys.executable, "-m", "pipeline.training.ranks.environment", *MODULES]
         if not self._has_jobs:
             return probe
         user = getpass.getuser()

@@ -21,7 +21,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
 from pipeline.geometry import Box, Tile
 from pipeline.run_folder import Run
-from pipeline.training.rank_processes import RankError, RankLost
+from pipeline.training.ranks.rank_processes import RankError, RankLost
 from site_configs import parsl_config
 
 

@@ -19,7 +19,7 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from pipeline.config import Network
-from pipeline.weights import write_weights
+from pipeline.ffn.weights import write_weights
 from workflows.command_line import ending_plainly
 
 REPOSITORY = Path(__file__).parents[2]

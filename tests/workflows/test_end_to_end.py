@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.attempts import processes_of, read_attempts
-from workflows.picture import draw
+from pipeline.results.attempts import processes_of, read_attempts
+from workflows.watching.status_view import draw
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"

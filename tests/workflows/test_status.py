@@ -17,15 +17,15 @@ import yaml
 from test_end_to_end import processes_in, start, wait_for
 from test_explain import finish as publish_everything
 
-from pipeline.attempts import processes_of
 from pipeline.config import RunConfig
-from pipeline.config_file import dump_config, read_config
 from pipeline.errors import InputError
-from pipeline.plan import resolve
+from pipeline.results.attempts import processes_of
 from pipeline.run_folder import Run
-from workflows.jobs import leftover_jobs, read_jobs
-from workflows.picture import draw
+from pipeline.settings.resolve import resolve
+from pipeline.settings.run_file import dump_config, read_config
+from workflows.running.jobs import leftover_jobs, read_jobs
 from workflows.status import status
+from workflows.watching.status_view import draw
 
 REPOSITORY = Path(__file__).parents[2]
 OPTIONS = ("--set", "training.fovs=2000", "--set", "training.ranks=1", "--set", "site.workers=1")

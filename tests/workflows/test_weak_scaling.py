@@ -16,7 +16,7 @@ from bright_blocks import NETWORK, write_image, write_network
 from typer.testing import CliRunner
 
 from workflows.command_line import ending_plainly
-from workflows.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
+from workflows.studies.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
 from workflows.weak_scaling import weak_scaling
 
 APP = typer.Typer()

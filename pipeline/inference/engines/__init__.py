@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.config import Inference, Network
+from pipeline.machine import processor
+from pipeline.results.artifacts import Artifact
 
 GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
 """Of NVIDIA and AMD. Where there is none, Keras need not be loaded to see that it finds no GPU."""
@@ -85,7 +86,7 @@ def load(what: Loading) -> Engine:
 
 
 def _best_engine(what: Loading) -> str:
-    from pipeline.inference.engines.winograd import cpu_flags, library
+    from pipeline.inference.engines.winograd import library
 
     if any(Path(device).exists() for device in GPU_DEVICES):
         from pipeline.inference.engines.keras import finds_gpu
@@ -94,7 +95,7 @@ def _best_engine(what: Loading) -> str:
             return "keras"
     has_openvino = importlib.util.find_spec("openvino") is not None
     # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
-    amx_does_it = "amx_bf16" in cpu_flags() and what.precision != "float32" and has_openvino
+    amx_does_it = "amx_bf16" in processor.cpu_flags() and what.precision != "float32" and has_openvino
     if library(what.network) and not amx_does_it:
         return "winograd"
     return "openvino" if has_openvino else "keras"

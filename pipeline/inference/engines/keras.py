@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.config import Network
-from pipeline.network import load_network
+from pipeline.ffn.network import load_network
+from pipeline.results.artifacts import Artifact
 
 
 class KerasEngine:
@@ -16,7 +16,7 @@ class KerasEngine:
     def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
         self.name = f"keras on {keras.config.backend()}"
         if keras.config.backend() == "tensorflow":
-            from pipeline.repeatable import make_tensorflow_repeatable
+            from pipeline.ffn.repeatable import make_tensorflow_repeatable
 
             make_tensorflow_repeatable()
         self.precision = "bfloat16" if precision == "bfloat16" else "float32"

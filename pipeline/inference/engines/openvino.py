@@ -6,10 +6,10 @@ import logging
 
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.weights import read_weights
+from pipeline.ffn.weights import read_weights
+from pipeline.results.artifacts import Artifact
 
 try:
     import openvino
@@ -60,7 +60,7 @@ def available_precision(wanted: str) -> str:
 
 
 def build_graph(weights: dict[str, np.ndarray], network: Network, batch_size: int) -> openvino.Model:
-    """The network of pipeline.network as an OpenVINO graph, made without loading TensorFlow.
+    """The network of pipeline.ffn.network as an OpenVINO graph, made without loading TensorFlow.
 
     Weights are by name, kernels (z, y, x, in, out). The graph's input is (batch, z, y, x, 2), its
     output (batch, z, y, x, 1), float32.

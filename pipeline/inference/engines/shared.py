@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.attempts.fencing import ATTEMPT, RUN
-from pipeline.attempts.locks import lock
 from pipeline.inference.engines import Loading
+from pipeline.results.attempts.fencing import ATTEMPT, RUN
+from pipeline.results.attempts.locks import lock
 
 DEVICES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 """The environment variables that give a worker its GPU."""

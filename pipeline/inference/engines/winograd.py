@@ -10,14 +10,14 @@ import ctypes
 import importlib.util
 import logging
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import Artifact
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.weights import read_weights
+from pipeline.ffn.weights import read_weights
+from pipeline.machine import processor
+from pipeline.results.artifacts import Artifact
 
 CPU_FEATURE = "avx512f"
 """Of the CPU for which setup.py compiles, as Linux names it."""
@@ -94,17 +94,7 @@ class WinogradEngine:
 
 def library(network: Network) -> ctypes.CDLL | None:
     """The compiled code; None where it is missing, or not for this CPU or for `network`."""
-    return _load() if network.features in WIDTHS and CPU_FEATURE in cpu_flags() else None
-
-
-@lru_cache
-def cpu_flags() -> frozenset[str]:
-    """The features of this CPU as Linux names them; none on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
+    return _load() if network.features in WIDTHS and CPU_FEATURE in processor.cpu_flags() else None
 
 
 def _required(network: Network) -> ctypes.CDLL:

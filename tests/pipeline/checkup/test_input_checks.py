@@ -14,8 +14,8 @@ from pipeline.checkup.inputs import TASTED, image, labels, middle, network
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
-from pipeline.plan import resolve
 from pipeline.run_folder import Run
+from pipeline.settings.resolve import resolve
 
 
 def stored_run(folder: Path, **data: str) -> Run:

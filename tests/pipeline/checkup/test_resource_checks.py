@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.checkup.resources import cores, disk, files_written
 from pipeline.config import RunConfig
-from pipeline.plan import resolve
 from pipeline.run_folder import Run
+from pipeline.settings.resolve import resolve
 
 
 def phantom_run(folder: Path, side: int = 128, **site: int) -> Run:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from cloudvolume import CloudVolume
 
-from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.evaluation import blocks, count_block, count_box, score, score_run, stage
 from pipeline.geometry import Box
-from pipeline.identities import with_identities
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.settings.input_identities import with_identities
 
 SHAPE = (20, 24, 28)
 INFERENCE = Box.parse("2:20,4:24,6:28")

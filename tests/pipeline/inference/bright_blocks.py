@@ -8,11 +8,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.artifacts import Artifact, file_sha256
 from pipeline.config import Network, RunConfig
-from pipeline.identities import with_identities
+from pipeline.ffn.weights import write_weights
+from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
-from pipeline.weights import write_weights
+from pipeline.settings.input_identities import with_identities
 
 NETWORK = Network(fov=(7, 7, 7), deltas=(2, 2, 2), depth=1, features=2)
 

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from bright_blocks import make_run, write_network
 
-from pipeline.artifacts import Artifact
 from pipeline.geometry import Tile
 from pipeline.inference.engines.openvino import OpenVinoEngine
 from pipeline.inference.segmenter import segment_tile
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 REPOSITORY = Path(__file__).parents[3]

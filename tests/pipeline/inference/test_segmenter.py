@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from bright_blocks import make_run, write_image, write_network
 
-from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile
-from pipeline.identities import with_identities
 from pipeline.inference.segmenter import block_with_context, read_mirrored, segment_tile
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.settings.input_identities import with_identities
 from pipeline.volumes import open_image, open_volume
 
 

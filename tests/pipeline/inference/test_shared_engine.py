@@ -14,15 +14,15 @@ import psutil
 import pytest
 from bright_blocks import make_run, write_image, write_network
 
-from pipeline.artifacts import Artifact, file_sha256
-from pipeline.attempts.fencing import ATTEMPT
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.ffn.network import build_network, save_weights
 from pipeline.inference.engines import Loading, load
 from pipeline.inference.engines.batches import Batch, check_independence
 from pipeline.inference.engines.shared import SharedEngine
 from pipeline.inference.segmenter import segment_tile
-from pipeline.network import build_network, save_weights
+from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.attempts.fencing import ATTEMPT
 
 SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=2, features=4)
 WAIT_S = 30

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate
 
-from pipeline.artifacts import Artifact
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
-from pipeline.inference.engines import open_engine, winograd
+from pipeline.ffn.weights import write_weights
+from pipeline.inference.engines import open_engine
 from pipeline.inference.engines.winograd import WinogradEngine, library
-from pipeline.weights import write_weights
+from pipeline.machine import processor
+from pipeline.results.artifacts import Artifact
 
 NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
 
@@ -123,7 +124,7 @@ def test_neither_threads_nor_batches_nor_earlier_calls_change_a_bit(model: Artif
 def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd, "cpu_flags", lambda: {"avx512f"})
+    monkeypatch.setattr(processor, "cpu_flags", lambda: {"avx512f"})
     engine = open_engine(model, NARROW, Inference(), threads=1)
     assert (engine.name, engine.precision) == ("winograd", "float32")
 
@@ -132,7 +133,7 @@ def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
 def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd, "cpu_flags", lambda: {"avx512f", "amx_bf16"})
+    monkeypatch.setattr(processor, "cpu_flags", lambda: {"avx512f", "amx_bf16"})
     assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
     assert open_engine(model, NARROW, Inference(precision="float32"), threads=1).name == "winograd"
 
@@ -152,7 +153,7 @@ def test_a_cpu_or_a_network_that_it_is_not_for_is_refused_in_one_line(
     wide = NARROW.model_copy(update={"features": 24})
     with pytest.raises(InputError, match=r"16 or 32 features \(network.features is 24\)"):
         WinogradEngine(model, wide, "auto", threads=1)
-    monkeypatch.setattr(winograd, "cpu_flags", frozenset)
+    monkeypatch.setattr(processor, "cpu_flags", frozenset)
     with pytest.raises(InputError, match=r"inference\.engine is 'winograd', which needs a CPU with AVX-512"):
         WinogradEngine(model, NARROW, "auto", threads=1)
     assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"

@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiled_volume import cut, make_run, relabelled_equally, write_tile
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.reconciliation import (
@@ -27,6 +25,8 @@ from pipeline.reconciliation import (
     tiles_of_block,
     write_block,
 )
+from pipeline.results import artifacts
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 BOX = Box((3, 5, 7), (43, 45, 37))

@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline import artifacts
-from pipeline.artifacts import Artifact
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile, Triple
+from pipeline.results import artifacts
+from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.sealed_hdf5 import HEADER_BYTES
+from pipeline.results.sealed_hdf5 import HEADER_BYTES
 from pipeline.training.checkpoint import Checkpoint, previous
 from pipeline.training.progress import Progress, Stretch
 

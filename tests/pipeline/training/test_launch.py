@@ -20,17 +20,17 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.artifacts import Artifact, file_identity
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
-from pipeline.identities import with_identities
+from pipeline.results.artifacts import Artifact, file_identity
 from pipeline.run_folder import Run
+from pipeline.settings.input_identities import with_identities
 from pipeline.training.checkpoint import Checkpoint, previous
-from pipeline.training.horovod_ranks import rendezvous
-from pipeline.training.job import TrainingJob
 from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.progress import Progress, Stretch
-from pipeline.training.rank_processes import (
+from pipeline.training.ranks.horovod_ranks import rendezvous
+from pipeline.training.ranks.job import TrainingJob
+from pipeline.training.ranks.rank_processes import (
     RankError,
     RankLaunch,
     cores_of_ranks,
@@ -43,9 +43,10 @@ pytest.importorskip("horovod", reason="Horovod is not installed")
 
 TRAIN = (
     "import sys; from pathlib import Path; "
-    "from pipeline.training.job import TrainingJob; "
-    "from pipeline.training.launch import train; from pipeline.artifacts import Artifact; "
-    "from pipeline.identities import with_identities; job = TrainingJob.load(Path(sys.argv[1])); "
+    "from pipeline.training.ranks.job import TrainingJob; "
+    "from pipeline.training.launch import train; from pipeline.results.artifacts import Artifact; "
+    "from pipeline.settings.input_identities import with_identities; "
+    "job = TrainingJob.load(Path(sys.argv[1])); "
     "train(with_identities(job.run), Artifact(str(job.coordinates), sys.argv[2]))"
 )
 """A launching process of its own: what a Parsl worker does with the training task."""
@@ -53,7 +54,7 @@ TRAIN = (
 WEIGHTS_OF_EACH_RANK = """
 import sys, pathlib, numpy as np
 from pipeline.training import trainer
-from pipeline.training.job import TrainingJob
+from pipeline.training.ranks.job import TrainingJob
 folder = pathlib.Path(sys.argv[1])
 ranks = trainer.Ranks()
 subject = trainer.Trainer(TrainingJob.load(folder), ranks)

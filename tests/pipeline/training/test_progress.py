@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
-from pipeline.training.job import TrainingJob
 from pipeline.training.progress import Progress, Stretch
+from pipeline.training.ranks.job import TrainingJob
 
 RANKS = st.lists(st.integers(1, 7), min_size=1, max_size=12)
 

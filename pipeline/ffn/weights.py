@@ -1,0 +1,131 @@
+"""Weights of a network as files: our own HDF5, and the published TF1 checkpoints.
+
+Needs no Keras, so that a wrong checkpoint is refused before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.config import Network
+from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_identity
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make
+from pipeline.run_folder import Run
+
+
+def write_weights(weights: dict[str, np.ndarray], network: Network, path: Path) -> None:
+    """Write weights by name, one dataset a variable, with the network's sizes as attributes.
+
+    Equal weights give equal bytes.
+    """
+
+    def fill(file: h5py.File) -> None:
+        for name, value in sorted(weights.items()):
+            file.create_dataset(name, data=value, track_times=False)
+        for size in ("fov", "deltas", "depth", "features"):
+            file.attrs[size] = getattr(network, size)
+
+    write_hdf5(path, fill)
+
+
+def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
+    """Weights by name (`conv3_a/kernel`, ...) as float32 arrays; kernels are (z, y, x, in, out).
+
+    `path` is our own `.h5` file or the prefix of a TF1 checkpoint. Raises InputError when there
+    is no such file or its weights are not of this network's sizes.
+    """
+    path = Path(path)
+    weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
+    found = {name: value.shape for name, value in weights.items()}
+    expected = _shapes(network)
+    if found != expected:
+        raise InputError(
+            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
+        )
+    return weights
+
+
+def import_target(run: Run) -> Target:
+    """The run's model file, as imported from the configured checkpoint."""
+    network = run.config.network
+    source = Path(str(network.checkpoint))
+    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
+    recipe = Recipe(
+        stage="import checkpoint",
+        version=1,
+        settings={"network": network.model_dump(mode="json")},
+        inputs={"checkpoint": "; ".join(file_identity(path) for path in data if path.exists())},
+    )
+    return Target(run.model_file, recipe)
+
+
+def import_checkpoint(run: Run) -> Artifact:
+    """Write the configured checkpoint's weights in our own format as the run's model."""
+    network = run.config.network
+
+    def write(path: Path) -> None:
+        write_weights(read_weights(str(network.checkpoint), network), network, path)
+
+    return make(import_target(run), write)
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Shape of every weight of a network of these sizes, by name."""
+    n = network.features
+    shapes: dict[str, tuple[int, ...]] = {"conv_lom/kernel": (1, 1, 1, n, 1), "conv_lom/bias": (1,)}
+    for i in range(network.depth):
+        for part in "ab":
+            inputs = 2 if (i, part) == (0, "a") else n
+            shapes[f"conv{i}_{part}/kernel"] = (3, 3, 3, inputs, n)
+            shapes[f"conv{i}_{part}/bias"] = (n,)
+    return shapes
+
+
+def _sizes(shapes: dict[str, tuple[int, ...]]) -> str:
+    depth = sum(name.endswith("_a/kernel") for name in shapes)
+    features = shapes.get("conv0_a/kernel", (0,))[-1]
+    count = sum(int(np.prod(shape)) for shape in shapes.values())
+    return f"depth {depth}, {features} features, {count:,} weights"
+
+
+def _read_own(path: Path) -> dict[str, np.ndarray]:
+    weights: dict[str, np.ndarray] = {}
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            weights[name] = item[()]
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except OSError as error:
+        reason = "no such file" if not path.exists() else f"not a readable HDF5 file ({error})"
+        raise InputError(f"network weights {path}: {reason}") from None
+    return weights
+
+
+def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
+    """Weights of google/ffn's ConvStack3DFFNModel, renamed to ours."""
+    if not prefix.with_name(prefix.name + ".index").exists():
+        raise InputError(f"network.checkpoint {prefix}: no such checkpoint (no {prefix.name}.index)")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = [n for n in reader.get_variable_to_shape_map() if n.startswith("seed_update/")]
+        return {_own_name(n): reader.get_tensor(n) for n in names if n.endswith(("/weights", "/biases"))}
+    except tf.errors.OpError as error:
+        raise InputError(f"network.checkpoint {prefix}: {error.message}") from None
+
+
+def _own_name(tf1_name: str) -> str:
+    """`seed_update/conv3_a/weights` -> `conv3_a/kernel`."""
+    _, layer, kind = tf1_name.split("/")
+    return f"{layer}/{'kernel' if kind == 'weights' else 'bias'}"

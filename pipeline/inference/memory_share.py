@@ -1,0 +1,81 @@
+"""Room in memory: the tiles at work on one machine share it, until one needs it for itself."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.results.attempts.fencing import ATTEMPT
+from pipeline.results.attempts.locks import lock
+
+Result = TypeVar("Result")
+
+SIGNS = ("bad_alloc", "ResourceExhausted", "out of memory", "Out of memory", "Cannot allocate memory")
+"""How libraries say in a RuntimeError that memory has run out."""
+
+
+def with_room(run_folder: Path, work: Callable[[], Result], alone: bool = False) -> Result:
+    """Do `work` beside the other tiles of the run on this machine, or `alone`, waiting for them to end.
+
+    Where memory runs out it is done once more, alone. Raises MemoryError when that was not enough.
+    """
+    if not alone:
+        try:
+            with _share(run_folder, fcntl.LOCK_SH):
+                return work()
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+    # not inside the except clause: its traceback keeps the arrays of the failed work alive
+    try:
+        with _share(run_folder, fcntl.LOCK_EX):
+            return work()
+    except Exception as error:
+        if _is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
+        raise
+
+
+@contextmanager
+def losses(marker: Path) -> Iterator[int]:
+    """How often the work in this context was begun in this attempt, and its process killed before its end.
+
+    By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
+    `marker` is there while the work goes on.
+    """
+    attempt = os.environ.get(ATTEMPT, "")
+    try:
+        began_in, count = marker.read_text().split()
+        lost = int(count) if began_in == attempt else 0
+    except (OSError, ValueError):
+        lost = 0
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(f"{attempt} {lost + 1}")
+    try:
+        yield lost
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, (RuntimeError, OSError)) and any(sign in str(error) for sign in SIGNS)
+    )
+
+
+@contextmanager
+def _share(run_folder: Path, how: int) -> Iterator[None]:
+    """Hold this machine's lock for the run; who waits for it alone lets nobody else in meanwhile."""
+    name = hashlib.sha256(os.fsencode(run_folder)).hexdigest()[:16]
+    stem = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-{name}"
+    with open(f"{stem}.room", "w") as room:
+        with open(f"{stem}.door", "w") as door:
+            lock(door.fileno(), fcntl.LOCK_EX)
+            lock(room.fileno(), how)
+        yield

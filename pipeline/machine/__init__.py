@@ -1,0 +1,1 @@
+"""The machine that this process is on: its processors, and processes that end with their parents."""

@@ -1,0 +1,153 @@
+"""What a task makes, what it is made of, and how a file is published whole or not at all.
+
+A writer works on a temporary name in the same folder; the file is flushed, fsynced and renamed.
+`pipeline.results.records` keeps the record of what made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.results.attempts.fencing import fence
+
+TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished file: what passes between tasks instead of arrays."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an artifact is made of: the stage, its version, the settings it reads and its inputs.
+
+    Raise a stage's `version` when its code starts to give other bytes for the same settings.
+    `inputs` maps a name to an identity: the SHA-256 of an artifact, or what `file_identity` says.
+    """
+
+    stage: str
+    version: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the canonical JSON of the recipe."""
+        return hashlib.sha256(json.dumps(vars(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file that a task is to make, and what it is made of.
+
+    Where the result is many files, `path` is a JSON object that lists those below `parts` by name,
+    each with its `size` and `sha256`; they belong to the artifact as much as the list does.
+    """
+
+    path: Path
+    recipe: Recipe
+    parts: Path | None = None
+
+
+@contextmanager
+def publishing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it replaces `path` in one step.
+
+    On any exception nothing of the temporary file stays and `path` is as it was. Raises InputError when the
+    file system refuses, and Superseded when a newer attempt on the run folder has begun.
+    """
+    with temporary_for(path) as temporary:
+        yield temporary
+        install({temporary: path})
+
+
+@contextmanager
+def temporary_for(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, for `install`; raises InputError as `publishing` does."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    except RuntimeError as error:  # how HDF5 says so when it flushes
+        refused = re.search(r"(?s)file write failed.*errno = (\d+)", str(error))
+        if refused is None:
+            raise
+        raise InputError(f"cannot write {path}: {os.strerror(int(refused[1]))}") from error
+
+
+def install(files: Mapping[Path, Path]) -> None:
+    """Flush temporary files and give them their names in one folder; no newer attempt comes between.
+
+    Raises OSError, and Superseded when a newer attempt has begun; then nothing was named.
+    """
+    for temporary in files:
+        os.chmod(temporary, 0o666 & ~_umask())
+        _sync(temporary)
+    with fence():
+        for temporary, path in files.items():
+            os.replace(temporary, path)
+        _sync(path.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers have left below `folder`; nobody may be writing there."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(TEMPORARY):
+                (Path(parent) / name).unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def combined(artifacts: Iterable[Artifact]) -> str:
+    """One identity for many artifacts, whatever their order."""
+    joined = " ".join(sorted(artifact.sha256 for artifact in artifacts))
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def file_identity(path: Path) -> str:
+    """A cheap identity of an input file: its absolute path, size and time of last change."""
+    status = path.stat()
+    return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

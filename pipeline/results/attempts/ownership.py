@@ -1,0 +1,251 @@
+"""Who owns a run folder: one driver at a time, named in `owner.json`.
+
+The owner holds a lock on the file, which the kernel frees when the driver dies in any way. Between hosts,
+where locks may not be seen, and where there are none, the file's time of last change is a heartbeat.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import InputError, Superseded
+from pipeline.results.attempts.fencing import newest_attempt
+from pipeline.results.attempts.locks import lock
+
+HEARTBEAT_EVERY_S = 10.0
+DEAD_AFTER_S = 60.0
+"""An owner on another host counts as dead when its heartbeat is older."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A driver, as `owner.json` names it."""
+
+    host: str
+    user: str
+    pid: int
+    process_started: float
+    """Seconds since 1970, by the kernel of its host: tells it from a later process of the same id."""
+    started: str
+    """When it took the folder: ISO 8601, UTC."""
+    command: str
+    attempt: int
+    ended: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}, pid {self.pid}, user {self.user}, since {self.started}: {self.command}"
+
+    @property
+    def is_local(self) -> bool:
+        return self.host == socket.gethostname()
+
+    def process(self) -> psutil.Process | None:
+        """The driver itself, while it lives on this host."""
+        if self.ended or not self.is_local:
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            return process if abs(process.create_time() - self.process_started) < 1 else None
+        except psutil.Error:
+            return None
+
+
+class Ownership:
+    """This process owns a run folder, from `Ownership.take` to `release` or its death."""
+
+    def __init__(self, folder: Path, handle: int, owner: Owner) -> None:
+        self.folder = folder
+        self.owner = owner
+        self._handle = handle
+        self._released = threading.Event()
+
+    @classmethod
+    def take(cls, folder: Path) -> Ownership:
+        """Own `folder`, with an attempt number that no other attempt has had.
+
+        Raises InputError, which names the owner, when another driver owns it; then nothing was written.
+        """
+        handle, locked = _open(folder)
+        try:
+            _respect(_read(handle), handle, folder, locked)
+            ownership = cls(folder, handle, _myself(_claim_number(folder)))
+            ownership._write(ownership.owner)
+        except BaseException:
+            os.close(handle)
+            raise
+        threading.Thread(target=ownership._beat, name="heartbeat", daemon=True).start()
+        return ownership
+
+    def check(self) -> None:
+        """Raise Superseded when another driver has taken the folder, or it was removed."""
+        owner = read_owner(self.folder)
+        if owner != self.owner or newest_attempt(self.folder) > self.owner.attempt:
+            now = f"is in use by {owner}" if owner else "is gone"
+            raise Superseded(f"attempt {self.owner.attempt} has lost its run folder: {self.folder} {now}")
+
+    def release(self) -> None:
+        """Give the folder back, and say so in `owner.json` if it is still ours."""
+        self._released.set()
+        with suppress(Superseded, OSError):
+            self.check()
+            self._write(replace(self.owner, ended=True))
+        os.close(self._handle)
+
+    def _write(self, owner: Owner) -> None:
+        # In place: the lock is on this very file, another of the same name would have its own.
+        text = json.dumps(asdict(owner), indent=1).encode() + b"\n"
+        os.pwrite(self._handle, text, 0)
+        os.ftruncate(self._handle, len(text))
+        os.fsync(self._handle)
+
+    def _beat(self) -> None:
+        while not self._released.wait(HEARTBEAT_EVERY_S):
+            with suppress(Superseded, OSError):
+                self.check()
+                os.utime(self._handle)
+
+
+def is_alive(folder: Path, owner: Owner) -> bool:
+    """Whether the owner of a folder is at work: on this host its process says so, elsewhere its heartbeat."""
+    if owner.ended:
+        return False
+    if owner.is_local:
+        return owner.process() is not None
+    return last_heartbeat_s(folder) > time.time() - DEAD_AFTER_S
+
+
+def last_heartbeat_s(folder: Path) -> float:
+    """When the owner of a folder was last heard of, in seconds since 1970."""
+    return owner_file(folder).stat().st_mtime
+
+
+def owner_file(folder: Path) -> Path:
+    """Where the owner of a run folder is named."""
+    return folder / "owner.json"
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """The last owner of a run folder, living or not; None when there was none."""
+    try:
+        handle = os.open(owner_file(folder), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return _read(handle)
+    finally:
+        os.close(handle)
+
+
+def _open(folder: Path) -> tuple[int, bool]:
+    """The open owner file, and whether its file system has locks; it is locked then."""
+    path = owner_file(folder)
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        try:
+            locked = lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = _read(handle)
+            os.close(handle)
+            who = str(owner) if owner and not owner.ended else "a driver that is starting"
+            raise _in_use(folder, who) from None
+        if _is_at(handle, path):
+            return handle, locked
+        os.close(handle)  # the folder was removed in between, and the lock with it
+
+
+def _respect(owner: Owner | None, handle: int, folder: Path, locked: bool) -> None:
+    """Raise InputError where the last owner may live though the lock could be had."""
+    if owner is None or owner.ended:
+        return
+    if owner.is_local:
+        if not locked and owner.process() is not None:
+            raise _in_use(folder, str(owner))
+        return
+    age_s = time.time() - os.fstat(handle).st_mtime
+    if age_s < DEAD_AFTER_S:
+        raise _in_use(
+            folder,
+            f"{owner}; its last sign of life is {max(0, age_s):.0f} s old, after {DEAD_AFTER_S:.0f} s "
+            "it counts as dead",
+        )
+
+
+def _in_use(folder: Path, who: str) -> InputError:
+    return InputError(f"run folder {folder} is in use by {who}")
+
+
+def _claim_number(folder: Path) -> int:
+    """A number higher than those of all attempts before.
+
+    Claimed by creating a file, which only one can do, even where there are no locks.
+    """
+    claims = folder / "logs" / "attempts"
+    claims.mkdir(parents=True, exist_ok=True)
+    taken = [int(path.stem) for path in claims.glob("*.yaml") if path.stem.isdigit()]
+    number = max([newest_attempt(folder), *taken])
+    while True:
+        number += 1
+        with suppress(FileExistsError):
+            os.close(os.open(configuration_file(folder, number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return number
+
+
+def configuration_file(folder: Path, attempt: int) -> Path:
+    """Where the resolved configuration of one attempt is kept."""
+    return folder / "logs" / "attempts" / f"{attempt:04d}.yaml"
+
+
+def _myself(attempt: int) -> Owner:
+    return Owner(
+        host=socket.gethostname(),
+        user=_user(),
+        pid=os.getpid(),
+        process_started=psutil.Process().create_time(),
+        started=now(),
+        command=shlex.join([sys.executable, *sys.argv]),
+        attempt=attempt,
+    )
+
+
+def now() -> str:
+    """The time as ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under an id that has no name
+        return str(os.getuid())
+
+
+def _read(handle: int) -> Owner | None:
+    try:
+        return Owner(**json.loads(os.pread(handle, 1 << 20, 0)))
+    except (ValueError, TypeError):
+        return None  # new, or torn by a crash of the machine
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,195 @@
+"""Completion records: the proof that a file is what a task would make, or why it is not.
+
+Beside every artifact lies `<name>.done.json`, written by whoever made it: its recipe, size, SHA-256,
+and when, where and how long. "The file exists" proves nothing; only a record does that is whole, is of
+the very recipe that is asked for, and describes the file that is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.machine.processor import processor
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, install, temporary_for
+
+SEAL = b',\n "seal": "'
+NEVER_DONE = "never done"
+MOST_CHANGES_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The target's file can not be used; `why` says so in words, the same for all tasks it befell alike."""
+
+    why: str
+    is_damage: bool = False
+    """Whether the file was made once, by this recipe or another, and is not there as it was."""
+
+
+def make(target: Target, write: Callable[[Path], None]) -> Artifact:
+    """Return the target's artifact, calling `write(temporary_path)` only if it is not there already.
+
+    Raises InputError when the file system refuses (full, no permission).
+    """
+    found = inspect(target)
+    if isinstance(found, Artifact):
+        return found
+    started = time.time()
+    record_file = record_path(target.path)
+    with temporary_for(record_file) as note, temporary_for(target.path) as temporary:
+        write(temporary)
+        sha256 = file_sha256(temporary)
+        record = {
+            **vars(target.recipe),
+            "fingerprint": target.recipe.fingerprint,
+            "sha256": sha256,
+            **_stamp(str(temporary)),
+            "parts": _parts(temporary, target.parts),
+            "started": started,
+            "seconds": time.time() - started,
+            "host": socket.gethostname(),
+            "processor": processor(),
+        }
+        note.write_bytes(_sealed(record))
+        install({temporary: target.path, note: record_file})
+    return Artifact(str(target.path), sha256)
+
+
+def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artifact | Missing:
+    """The target's artifact if it is complete and made by this very recipe, else why it can not be used.
+
+    A file counts as unchanged when its size and time of change are those recorded; where only the
+    time differs, or always with `verify`, its SHA-256 decides. Without `compare` any recipe will do.
+    Reads nothing else, changes nothing.
+    """
+    record = read(target.path)
+    if isinstance(record, Missing):
+        return record
+    if compare and record["fingerprint"] != target.recipe.fingerprint:
+        return Missing(_difference(record, target.recipe))
+    damage = _damage(str(target.path), record, verify) or _damaged_part(target, record, verify)
+    return Missing(damage, is_damage=True) if damage else Artifact(str(target.path), record["sha256"])
+
+
+def discard(target: Target) -> None:
+    """Remove the record of a damaged artifact, so that nobody takes the file for whole on a cheaper look.
+
+    Raises InputError when the file system refuses.
+    """
+    path = record_path(target.path)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def record_path(path: Path) -> Path:
+    """Where the completion record of the artifact at `path` lies."""
+    return path.with_name(path.name + ".done.json")
+
+
+def read(path: Path) -> dict[str, Any] | Missing:
+    """The record of the artifact at `path`, or why there is none that is whole; the file is not looked at."""
+    try:
+        text = record_path(path).read_bytes()
+    except FileNotFoundError:
+        return Missing("record missing", is_damage=True) if path.exists() else Missing(NEVER_DONE)
+    except OSError as error:
+        return Missing(f"record unreadable: {error.strerror}", is_damage=True)
+    body, _, seal = text.rpartition(SEAL)
+    if seal != _seal(body):
+        return Missing("record damaged", is_damage=True)
+    record: dict[str, Any] = json.loads(text)
+    return record
+
+
+def _sealed(record: Mapping[str, Any]) -> bytes:
+    """The record as JSON, its last entry a SHA-256 of all before it: a damaged one gives itself away."""
+    body = json.dumps(record, indent=1).encode().removesuffix(b"\n}")
+    return body + SEAL + _seal(body)
+
+
+def _seal(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode() + b'"\n}'
+
+
+def _stamp(path: str) -> dict[str, int]:
+    """What a file shows of itself without being read."""
+    status = os.stat(path)
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
+    """How the file differs from what was recorded of it, or None."""
+    try:
+        found = _stamp(path)
+        if found["size"] != recorded["size"]:
+            return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"
+        suspect = verify or found["mtime_ns"] != recorded["mtime_ns"]
+        if suspect and file_sha256(Path(path)) != recorded["sha256"]:
+            return "file damaged: its SHA-256 is not the recorded one"
+    except FileNotFoundError:
+        return "file missing"
+    except OSError as error:
+        return f"file unreadable: {error.strerror}"
+    return None
+
+
+def _damaged_part(target: Target, record: Mapping[str, Any], verify: bool) -> str | None:
+    """What is wrong with the first of the artifact's parts that is not as recorded, or None."""
+    for name, recorded in record["parts"].items():
+        damage = _damage(f"{target.parts}/{name}", recorded, verify)
+        if damage is not None:
+            return damage
+    return None
+
+
+def _parts(listing: Path, folder: Path | None) -> dict[str, dict[str, Any]]:
+    """What is recorded of the files in `folder` that an artifact lists, by their names there."""
+    if folder is None:
+        return {}
+    listed = json.loads(listing.read_bytes())
+    return {name: {**of, **_stamp(f"{folder}/{name}")} for name, of in listed.items()}
+
+
+def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
+    """What changed between the recorded recipe and this one, the most telling first."""
+    if (record["stage"], record["version"]) != (recipe.stage, recipe.version):
+        return f"stage version changed: {record['stage']} {record['version']} -> {recipe.version}"
+    # as JSON would have it: a record knows no tuples
+    settings = json.loads(json.dumps(recipe.settings))
+    changes = _changes(record["settings"], settings)
+    if changes:
+        more = f" and {len(changes) - MOST_CHANGES_NAMED} more" if len(changes) > MOST_CHANGES_NAMED else ""
+        return "settings changed: " + ", ".join(changes[:MOST_CHANGES_NAMED]) + more
+    inputs = sorted(
+        name
+        for name in {*record["inputs"], *recipe.inputs}
+        if record["inputs"].get(name) != recipe.inputs.get(name)
+    )
+    return f"input changed: {', '.join(inputs)}"
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:
+    """`key old -> new` of every setting that differs, keys dotted as in a run file."""
+    changes = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            changes += _changes(a, b, f"{section}{key}.")
+        elif a != b:
+            changes.append(f"{section}{key} {_plain(a)} -> {_plain(b)}")
+    return changes
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

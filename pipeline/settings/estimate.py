@@ -1,0 +1,82 @@
+"""How much work a resolved run is, in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Tile, Triple
+from pipeline.run_folder import Run
+
+BYTES_PER_SEGMENTED_VOXEL = 2.0
+"""Room asked for on disk: compressed tiles and the volume took 0.4 on FIB-25; this leaves a margin."""
+
+BYTES_PER_PHANTOM_VOXEL = 2.0
+CALLS_PER_STEP_VOLUME = 1.3
+"""Network calls per prod(deltas) voxels that can be a FOV's centre: measured 1.27 on FIB-25 at deltas of 8
+and 1.2 on the phantom; 1.9 at deltas of 12, where FOVs overlap less and more of them are tried."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, in numbers."""
+
+    tiles: int
+    tile_grid: Triple
+    overlap_factor: float
+    """Voxels segmented, tile by tile, per voxel of the inference box."""
+    network_calls: int
+    training_fovs: int
+    flops_per_call: int
+    bytes_on_disk: int
+
+
+def plan(run: Run, calls_per_step_volume: float = CALLS_PER_STEP_VOLUME) -> Plan:
+    """Estimate the work of a resolved run, given the network calls per prod(deltas) centres of FOVs."""
+    config = run.config
+    tiled = run.grid.tiled_voxels
+    step = math.prod(config.inference_deltas)
+    return Plan(
+        tiles=len(run.grid),
+        tile_grid=run.grid.shape,
+        overlap_factor=tiled / run.inference_box.size,
+        network_calls=round(calls_per_step_volume * _centres(run) / step),
+        training_fovs=config.training.fovs if config.trains else 0,
+        flops_per_call=_flops_per_call(config),
+        bytes_on_disk=bytes_on_disk(run),
+    )
+
+
+def centres(run: Run, tile: Tile) -> int:
+    """Voxels of one tile, with the context mirrored around it, on which a FOV can be centred."""
+    outer, count = run.inference_box, 1
+    for axis, fov in enumerate(run.config.network.fov):
+        at_faces = (tile.box.start[axis] == outer.start[axis]) + (tile.box.stop[axis] == outer.stop[axis])
+        context = at_faces * (fov // 2) if run.config.inference.reflect else 0
+        count *= max(1, tile.box.shape[axis] - 2 * (fov // 2) + context)
+    return count
+
+
+def _centres(run: Run) -> int:
+    """Voxels, of all tiles together, on which a FOV can be centred."""
+    count = 1
+    for fov, tiles, tiled in zip(run.config.network.fov, run.grid.shape, run.grid.tiled_lengths):
+        margins = 2 * (fov // 2)
+        context = margins if run.config.inference.reflect else 0
+        count *= max(1, tiled - tiles * margins + context)
+    return count
+
+
+def bytes_on_disk(run: Run) -> int:
+    tiled = run.grid.tiled_voxels
+    phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
+    return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)
+
+
+def _flops_per_call(config: RunConfig) -> int:
+    """Multiplications and additions of all convolutions over one FOV."""
+    network = config.network
+    kernel = 27 * network.features
+    per_voxel = kernel * 2 + (2 * network.depth - 1) * kernel * network.features + network.features
+    return 2 * per_voxel * math.prod(network.fov)

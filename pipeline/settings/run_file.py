@@ -1,0 +1,120 @@
+"""Read a RunConfig from YAML plus `key=value` overrides, and say plainly what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.settings.fields import Section
+
+
+def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
+    """Read and validate the run file at `path` with `overrides` (each `section.key=value`) on top.
+
+    `data.folder` comes back as the first existing candidate, absolute; relative candidates are
+    taken from the run file's own folder. Raises InputError.
+    """
+    config = read_config(path, overrides)
+    folder = _first_folder(config.data.folder, relative_to=path.parent)
+    return config.model_copy(update={"data": config.data.model_copy(update={"folder": folder})})
+
+
+def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
+    """As `load_config`, but `data.folder` stays as it is written, be it there or not."""
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise InputError(f"config file {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"config file {path} is not YAML: {_one_line(str(error))}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"config file {path} holds {type(document).__name__}, not sections")
+    for override in overrides or []:
+        _apply(document, override)
+    return parse_config(document, source=str(path))
+
+
+def parse_config(document: dict[str, Any], source: str) -> RunConfig:
+    """Validate a parsed document; `source` names it in the error. Raises InputError."""
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_explain(error)}") from None
+
+
+def dump_config(config: RunConfig) -> str:
+    """The YAML text that `load_config` reads back to an equal configuration."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise InputError(f"--set {override!r} is not of the form section.key=value")
+    *sections, last = key.split(".")
+    for section in sections:
+        document = document.setdefault(section, {})
+        if not isinstance(document, dict):
+            raise InputError(f"--set {override!r}: {section!r} is a value, not a section")
+    try:
+        document[last] = _value(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override!r}: {text!r} is not a YAML value") from None
+
+
+def _value(text: str) -> Any:
+    """YAML, but a box stays text: YAML 1.1 would read `0:125` as a number to base 60."""
+    return text if re.fullmatch(r"[-\d:,]+", text) and ":" in text else yaml.safe_load(text)
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing that is wrong, with where it is, as one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where!r}{_nearest(first['loc'])}"
+    message = _one_line(first["msg"].removeprefix("Value error, "))
+    if not where or isinstance(first["input"], (dict, BaseModel)):
+        return f"{where}: {message}" if where else message
+    return f"{where} is {first['input']!r}: {message}"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    """Suggest the valid key that looks most like the one at `location`."""
+    section: type[BaseModel] = RunConfig
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
+            return ""
+        section = annotation
+    keys = list(section.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid keys: {', '.join(keys)}"
+
+
+def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str | None:
+    if candidates is None:
+        return None
+    tried = []
+    for candidate in [candidates] if isinstance(candidates, str) else candidates:
+        expanded = os.path.expandvars(candidate)
+        if "$" in expanded or not expanded:  # an empty variable is as good as none
+            tried.append(f"{candidate} (not set)")
+            continue
+        folder = (relative_to / Path(expanded).expanduser()).resolve()
+        if folder.is_dir():
+            return str(folder)
+        tried.append(str(folder))
+    raise InputError(f"data.folder: none of these folders exists: {', '.join(tried)}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

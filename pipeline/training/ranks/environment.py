@@ -1,0 +1,66 @@
+"""What a Python environment is good for, told from inside it.
+
+`python -m pipeline.training.ranks.environment MODULE...` imports the modules, TensorFlow and Horovod, and
+prints an Environment as its last line, in JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment in which all that was asked for can be imported."""
+
+    python: str
+    versions: Mapping[str, str]
+    """By name of the module; those that tell none are left out."""
+    gpus_by: Sequence[str]
+    """What TensorFlow was built with to use GPUs: CUDA, ROCm."""
+    horovod: Sequence[str]
+    """What Horovod was built with: gloo, mpi, nccl."""
+    horovod_error: str | None
+    """Why Horovod cannot be used with this TensorFlow, if it cannot."""
+
+    @classmethod
+    def parse(cls, text: str) -> Environment:
+        """Read what the program printed; raises ValueError or TypeError when it is something else."""
+        return cls(**json.loads(text))
+
+
+def describe(modules: Sequence[str]) -> Environment:
+    """The environment of this process. Raises what an import of `modules` or of TensorFlow raises."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    imported = {name: importlib.import_module(name) for name in (*modules, "tensorflow")}
+    test = imported["tensorflow"].test
+    gpus_by = {"CUDA": test.is_built_with_cuda(), "ROCm": test.is_built_with_rocm()}
+    built, error = [], None
+    try:
+        imported["horovod"] = importlib.import_module("horovod")
+        built = _built(importlib.import_module("horovod.tensorflow"))
+    except Exception as found:  # an ImportError, or whatever a library of another build ends in
+        error = f"{type(found).__name__}: {' '.join(str(found).split())}"
+    return Environment(
+        python=platform.python_version(),
+        versions={n: m.__version__ for n, m in imported.items() if hasattr(m, "__version__")},
+        gpus_by=[name for name, has in gpus_by.items() if has],
+        horovod=built,
+        horovod_error=error,
+    )
+
+
+def _built(horovod: Any) -> list[str]:
+    parts = {"gloo": horovod.gloo_built(), "mpi": horovod.mpi_built(), "nccl": horovod.nccl_built()}
+    return [name for name, has in parts.items() if has]
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(describe(sys.argv[1:]))))

@@ -1,0 +1,171 @@
+"""Run one command line that starts the ranks on their nodes, and find out what became of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import InputError
+from pipeline.training.ranks.horovod_ranks import rendezvous
+from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
+from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
+from pipeline.training.ranks.rank_processes import QUOTED_LINES, REPOSITORY, RankError, RankLost
+
+GRACE_S = 40.0
+"""Longer than Slurm's KillWait, 30 s unless set otherwise, after which srun's ranks are killed."""
+
+OF_A_PEER = ("horovod has been shut down", "horovodinternalerror", "connection closed by peer", "gloo")
+"""What the log of a rank says that failed because another one did, in lower case."""
+
+
+@dataclass(frozen=True)
+class LaunchLine:
+    """A command line that starts `ranks` processes, and what they must be told."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    ranks: int
+    ranks_per_node: int
+    rank_variables: Sequence[str]
+    interface: str | None
+    gpus: Sequence[str] = ()
+
+    def gpu_of(self, rank: int) -> dict[str, str]:
+        """The environment variable that tells a rank its GPU, if the line does not bind it."""
+        return {"CUDA_VISIBLE_DEVICES": self.gpus[rank % self.ranks_per_node]} if self.gpus else {}
+
+
+def run_line(line: LaunchLine, run_folder: Path) -> None:
+    """Start the ranks and wait for them; raises as `Launcher.run` does.
+
+    The line's own output goes to logs/training/launch.log. The ranks end with this process.
+    """
+    logs = launch_file(run_folder).parent
+    _clear(logs)
+    address = address_of(line.interface)
+    meeting = rendezvous(line.ranks, line.ranks_per_node, address, line.interface, choose=True)
+    with meeting as meetings, _door() as port:
+        environments = [{**meeting, **line.gpu_of(rank)} for rank, meeting in enumerate(meetings)]
+        Launch(environments, line.rank_variables, address, port).save(launch_file(run_folder))
+        status = _run(line, logs / "launch.log")
+    if status:
+        raise _failure(status, line.ranks, logs)
+
+
+def address_of(interface: str | None) -> str:
+    """This node's IPv4 address on a network interface, or that of its host name."""
+    if interface is None:
+        return socket.gethostbyname(socket.gethostname())
+    known = psutil.net_if_addrs()
+    for entry in known.get(interface, []):
+        if entry.family == socket.AF_INET:
+            return entry.address
+    raise InputError(
+        f"site.interface: {socket.gethostname()} has no network interface {interface!r} with an IPv4 "
+        f"address; it has {', '.join(sorted(known))}"
+    )
+
+
+@contextmanager
+def _door() -> Iterator[int]:
+    """A port of this process that ranks keep a connection to; it is cut when the process dies."""
+    server = socket.create_server(("", 0), backlog=1024)
+    connections: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):  # closed
+            while True:
+                connections.append(server.accept()[0])
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        for each in (server, *connections):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def _run(line: LaunchLine, log: Path) -> int:
+    """The line's exit status; it is told to end when this process dies, or leaves by an exception."""
+    search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": search_path, "PYTHONUNBUFFERED": "1", **line.environment}
+    tied = [sys.executable, "-m", "pipeline.machine.processes", str(os.getpid()), *line.command]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            tied, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        return process.wait()
+    finally:
+        process.terminate()
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _clear(logs: Path) -> None:
+    """Remove what the ranks of an earlier launch left to be read."""
+    for pattern in ("rank_*.log", "rank_*.status"):
+        for path in logs.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _failure(status: int, ranks: int, logs: Path) -> Exception:
+    """Why a line ended with a status other than 0.
+
+    A rank that leaves a status ended by itself. When all of these failed because a peer was gone, one of
+    the others was killed.
+    """
+    statuses = {rank: _status(logs, rank) for rank in range(ranks)}
+    refused = [rank for rank, ended in statuses.items() if ended == INPUT_ERROR_STATUS]
+    if refused:
+        return InputError(_end_of(logs / f"rank_{refused[0]}.log", 1))
+    failed = [rank for rank, ended in statuses.items() if ended]
+    at_fault = [rank for rank in failed if not _lost_a_peer(logs / f"rank_{rank}.log")]
+    silent = [rank for rank, ended in statuses.items() if ended is None and _log(logs, rank).exists()]
+    if at_fault or not silent:
+        return _quoting(RankError, status, logs, (at_fault or failed)[:1], "failed")
+    return _quoting(RankLost, status, logs, silent, "ended without a word: killed, or lost with a node")
+
+
+def _quoting(kind: type[RankError], status: int, logs: Path, ranks: list[int], what: str) -> RankError:
+    who = f"training rank {', '.join(map(str, ranks))} {what}" if ranks else "no training rank was started"
+    quoted = [logs / "launch.log", *(_log(logs, rank) for rank in ranks[:1])]
+    ends = [f"the end of {log}:\n{_end_of(log)}" for log in quoted]
+    return kind("\n".join([f"{who}; the launch line ended with status {status}", *ends]))
+
+
+def _status(logs: Path, rank: int) -> int | None:
+    try:
+        return int(status_file(logs, rank).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _log(logs: Path, rank: int) -> Path:
+    return logs / f"rank_{rank}.log"
+
+
+def _lost_a_peer(log: Path) -> bool:
+    end = _end_of(log).lower()
+    return any(words in end for words in OF_A_PEER)
+
+
+def _end_of(log: Path, lines: int = QUOTED_LINES) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-lines:])
+    except OSError as error:
+        return f"({error.strerror})"

@@ -1,0 +1,62 @@
+"""One Horovod rank: `python -m pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
+
+With a LAUNCH_FILE it runs on some node and learns from there which rank it is. Exit status 2 says that the
+last line of standard error is an InputError's message.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.machine.processes import die_with_parent
+from pipeline.training.ranks.job import TrainingJob
+from pipeline.training.ranks.launched_rank import join
+
+LAUNCHER = "FFN_LAUNCHER_PID"
+CORES = "FFN_RANK_CORES"
+INPUT_ERROR_STATUS = 2
+
+
+def main() -> int:
+    """Train as one rank of the job in the run folder that the command line names."""
+    run_folder, *launch_file = map(Path, sys.argv[1:])
+    if launch_file:
+        status_file = join(launch_file[0])
+        status = _train(run_folder)
+        status_file.write_text(str(status))
+        return status
+    if LAUNCHER in os.environ:
+        die_with_parent(int(os.environ[LAUNCHER]))
+    _pin_to_cores()
+    return _train(run_folder)
+
+
+def _train(run_folder: Path) -> int:
+    """The exit status with which this rank's part of the training ends."""
+    try:
+        job = TrainingJob.load(run_folder)
+        # not before the rank is pinned: TensorFlow counts the cores it may use when it is loaded
+        from pipeline.training.trainer import train_rank
+
+        train_rank(job)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return INPUT_ERROR_STATUS
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _pin_to_cores() -> None:
+    cores = os.environ.get(CORES)
+    if cores:
+        os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

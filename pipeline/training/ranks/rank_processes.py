@@ -1,0 +1,127 @@
+"""Start the ranks of a training on this machine, and see that none outlives the others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
+
+QUOTED_LINES = 15
+POLL_S = 0.1
+GRACE_S = 5.0
+REPOSITORY = Path(__file__).parents[3]
+
+
+class RankError(RuntimeError):
+    """A rank of the training died; the message quotes the end of its log."""
+
+
+class RankLost(RankError):  # noqa: N818 - says what happened
+    """A rank was killed from outside; the training can go on from its last checkpoint."""
+
+
+@dataclass(frozen=True)
+class RankLaunch:
+    """What is to be started: one process of `command` per entry of `environments`, each added to our own."""
+
+    command: Sequence[str]
+    environments: Sequence[Mapping[str, str]]
+
+    @property
+    def ranks(self) -> int:
+        return len(self.environments)
+
+
+def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path) -> None:
+    """Run all ranks on this machine until they end; rank N writes to `logs_folder`/rank_N.log.
+
+    Each rank has cores of its own where there are enough, and is killed when this process dies.
+    When one fails the others are ended, and RankError quotes its log; a rank that refused its
+    input raises InputError with that rank's message.
+    """
+    logs_folder.mkdir(parents=True, exist_ok=True)
+    logs = [logs_folder / f"rank_{rank}.log" for rank in range(launch.ranks)]
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for environment, log in zip(_environments(launch, threads_per_rank), logs):
+            processes.append(_start(launch.command, environment, log))
+        failed = _wait(processes)
+    finally:
+        _end(processes)
+    if failed is not None:
+        raise _failure(failed, processes[failed].returncode, logs[failed])
+
+
+def cores_of_ranks(cores: Sequence[int], ranks: int, threads_per_rank: int) -> list[list[int]]:
+    """Disjoint cores for each rank, or all cores for every rank where there are too few."""
+    if len(cores) < ranks * threads_per_rank:
+        return [list(cores)] * ranks
+    return [list(cores[r * threads_per_rank : (r + 1) * threads_per_rank]) for r in range(ranks)]
+
+
+def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, str]]:
+    cores = cores_of_ranks(sorted(os.sched_getaffinity(0)), launch.ranks, threads_per_rank)
+    search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+    common = {
+        **os.environ,
+        LAUNCHER: str(os.getpid()),
+        "PYTHONPATH": search_path,
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": str(threads_per_rank),
+    }
+    return [
+        {**common, **environment, CORES: ",".join(map(str, own))}
+        for environment, own in zip(launch.environments, cores)
+    ]
+
+
+def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with open(log, "wb") as output:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Wait until all have ended well (None) or one has failed (its rank)."""
+    while True:
+        statuses = [process.poll() for process in processes]
+        failed = [rank for rank, status in enumerate(statuses) if status]
+        if failed:
+            # a dead rank takes its peers along with status 1: name the one that did not end so
+            return min(failed, key=lambda rank: (statuses[rank] == 1, rank))
+        if None not in statuses:
+            return None
+        time.sleep(POLL_S)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _failure(rank: int, status: int, log: Path) -> Exception:
+    lines = log.read_text(errors="replace").splitlines()
+    if status == INPUT_ERROR_STATUS and lines:
+        return InputError(lines[-1])
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+    kind = RankLost if status < 0 else RankError
+    return kind("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
+
+
+def rank_command(run_folder: Path) -> list[str]:
+    """The command line of every rank of the job in a run folder."""
+    return [sys.executable, "-m", "pipeline.training.ranks.rank", str(run_folder)]

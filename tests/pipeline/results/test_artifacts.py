@@ -1,0 +1,56 @@
+"""Publishing: a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.results.artifacts import publishing, remove_temporaries
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def fail() -> None:
+        with publishing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("died")
+
+    with pytest.raises(RuntimeError, match="died"):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    killed = "import os, sys; from pathlib import Path; from pipeline.results.artifacts import publishing\n"
+    killed += "with publishing(Path(sys.argv[1])) as file:\n file.write_text('half'); os.kill(os.getpid(), 9)"
+    (tmp_path / "deep").mkdir()
+    for name in ("kept.tmp", ".kept", "deep/kept"):
+        (tmp_path / name).write_text("")
+    subprocess.run([sys.executable, "-c", killed, str(tmp_path / "deep" / "a")], check=False)
+    assert len(list(tmp_path.rglob("*"))) == 5
+    remove_temporaries(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == [".kept", "deep", "kept", "kept.tmp"]
+
+
+def test_a_refusing_file_system_is_an_input_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot write .*file/a"), publishing(tmp_path / "file" / "a"):
+        pass
+
+
+def test_a_full_disk_is_an_input_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"cannot write .*a: No space left"),
+        publishing(tmp_path / "a"),
+        open("/dev/full", "w") as full,
+    ):
+        full.write("x" * 100_000)
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,60 @@
+"""HDF5 files that can not be written whole are not published."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.results.hdf5_file import write_hdf5
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import h5py, numpy as np
+from pipeline.results.artifacts import publishing
+from pipeline.config import Phantom, RunConfig, Data
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.run_folder import Run
+from pipeline.synthetic import make_phantom
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+"""
+
+SMALL_FILE = """
+with publishing(folder / "a") as path:
+    write_hdf5(path, lambda file: file.create_dataset("a", data=np.zeros(100_000), chunks=(1000,)))
+"""
+
+PHANTOM = """
+make_phantom(Run(folder, RunConfig(data=Data(phantom=Phantom(shape=(48, 48, 48))))))
+"""
+
+
+@pytest.mark.parametrize(("program", "name"), [(SMALL_FILE, "a"), (PHANTOM, "phantom.h5")])
+def test_where_the_file_system_takes_only_a_part_nothing_is_published(
+    tmp_path: Path, program: str, name: str
+) -> None:
+    """As on a full disk; h5py on its own ignores it when the last chunks of a dataset can not be written."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED + program, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("pipeline.errors.InputError: cannot write")
+    assert last.endswith(f"{name}: File too large")
+    assert [file for _, _, files in os.walk(tmp_path) for file in files] == []
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_hdf5(
+            tmp_path / name, lambda file: file.create_dataset("x", data=np.arange(9), track_times=False)
+        )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with h5py.File(tmp_path / "a") as file:
+        np.testing.assert_array_equal(file["x"][()], np.arange(9))

@@ -1,0 +1,90 @@
+"""Run files: what is accepted comes back unchanged, what is not is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.settings.run_file import dump_config, load_config, parse_config
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text("inference:\n  box: 0:125,0:250,0:250\n  tile: [64, 64, 64]\n")
+    return path
+
+
+def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path) -> None:
+    config = load_config(run_file, ["training.box=0:60,0:250,0:250", "seed=3"])
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_config(config))
+    assert load_config(copy) == config
+    assert config.training.box == Box((0, 0, 0), (60, 250, 250))
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("inference.tyle=[64,64,64]", "unknown key 'inference.tyle'; did you mean 'tile'?"),
+        ("infrence.tile=[64,64,64]", "unknown key 'infrence'; did you mean 'inference'?"),
+        ("training.sampling.radios=[1,1,1]", "did you mean 'radius'?"),
+        ("data.qqq=1", "valid keys: folder, image"),
+        ("inference.tile=[9,64,64]", "inference.tile is 9 along z, smaller than the network.fov of 33"),
+        ("inference.overlap=[0,64,0]", "inference.overlap is 64 along y; it must be less than"),
+        ("network.fov=[32,33,33]", "must be odd"),
+        ("network.deltas=[17,8,8]", "at most half the fov"),
+        ("training.ranks=0", "training.ranks is 0"),
+        ("inference.engine=abacus", "inference.engine is 'abacus'"),
+        ("inference.box=0:0,0:9,0:9", "is empty"),
+        ("inference.box=0:9,0:9", "not of the form z0:z1,y0:y1,x0:x1"),
+        ("reconciliation.block=[100,64,64]", "must be a multiple of chunk"),
+        ("training", "is not of the form section.key=value"),
+        ("seed.deep=1", "is a value, not a section"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(run_file: Path, override: str, expected: str) -> None:
+    run_file.write_text(run_file.read_text() + "seed: 1\n")
+    with pytest.raises(InputError) as caught:
+        load_config(run_file, [override])
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.yaml: No such file"):
+        load_config(tmp_path / "absent.yaml")
+    torn = tmp_path / "torn.yaml"
+    torn.write_text("inference: [1, 2")
+    with pytest.raises(InputError, match=r"torn\.yaml is not YAML"):
+        load_config(torn)
+
+
+def test_the_first_existing_data_folder_is_taken(
+    tmp_path: Path, run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "second").mkdir()
+    candidates = 'data: {folder: ["${SOME_FOLDER}", first, second]}\n'
+    run_file.write_text(candidates)
+    monkeypatch.delenv("SOME_FOLDER", raising=False)
+    assert load_config(run_file).data.folder == str(tmp_path / "second")
+    monkeypatch.setenv("SOME_FOLDER", "")
+    assert load_config(run_file).data.folder == str(tmp_path / "second")
+    monkeypatch.setenv("SOME_FOLDER", str(tmp_path))
+    assert load_config(run_file).data.folder == str(tmp_path)
+    with pytest.raises(InputError, match="none of these folders exists"):
+        load_config(run_file, ["data.folder=nowhere"])
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_run_file_in_configs_is_valid(path: Path, tmp_path: Path) -> None:
+    load_config(path, [f"data.folder={tmp_path}"])
+
+
+def test_defaults_are_a_valid_configuration() -> None:
+    assert parse_config({}, "nothing").network.depth == 12

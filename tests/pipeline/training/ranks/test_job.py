@@ -1,0 +1,49 @@
+"""Which checkpoint a training goes on from when its ranks have changed, and when it starts anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.progress import Progress, Stretch
+from pipeline.training.ranks.job import TrainingJob
+
+TWO, FOUR, TWO_WITH_THREADS = (600, 2, 1), (400, 4, 1), (400, 2, 3)
+
+
+def found(folder: Path, history: list[tuple[int, int, int]], **training: int) -> Progress | None:
+    """What a job of 1000 FOVs goes on from after `history`, stretches of FOVs, ranks and threads."""
+    settings = {"fovs": 1000, "ranks": 2, "threads_per_rank": 1, **training}
+    job = TrainingJob(Run(folder, RunConfig.model_validate({"training": settings})), Path(), "lineage")
+    stretches = tuple(Stretch(*stretch) for stretch in history)
+    weights = {"conv_lom/bias": np.zeros(1, np.float32)}
+    Checkpoint("lineage", Progress(3, 90, stretches), weights, [np.array(90)]).save(job.run.checkpoint_file)
+    checkpoint = job.checkpoint()
+    return None if checkpoint is None else checkpoint.progress
+
+
+@pytest.mark.parametrize("history", [[TWO], [FOUR], [TWO_WITH_THREADS], [(300, 4, 1), (300, 2, 1)]])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_a_training_under_way_goes_on_with_any_ranks(
+    tmp_path: Path, history: list[tuple[int, int, int]], ranks: int
+) -> None:
+    assert found(tmp_path, history, ranks=ranks) is not None
+
+
+def test_a_complete_training_is_used_only_if_it_ended_with_the_present_ranks(tmp_path: Path) -> None:
+    assert found(tmp_path, [(1000, 2, 1)]) is not None
+    assert found(tmp_path, [(1000, 2, 1)], ranks=4) is None
+    assert found(tmp_path, [(1000, 2, 1)], threads_per_rank=2) is None
+    assert found(tmp_path, [TWO, FOUR]) is None
+    assert found(tmp_path, [TWO, FOUR], ranks=4) is not None
+    assert found(tmp_path, [TWO, TWO_WITH_THREADS]) is None
+
+
+def test_a_complete_training_is_not_taken_back_to_the_checkpoint_before_its_last(tmp_path: Path) -> None:
+    assert found(tmp_path, [TWO]) is not None
+    assert found(tmp_path, [TWO, FOUR]) is None

@@ -1,0 +1,138 @@
+"""Node-hours, jobs and other tiles, told from rates."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Box, TileGrid
+from pipeline.run_folder import Run
+from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
+from workflows.planning.rates import Rates, TileRate, TrainingRate
+from workflows.planning.tile_choices import candidates, fitted, overlap_for, suggest
+
+SEGMENT = TileRate(
+    tiles=1,
+    seconds=100,
+    calls_per_s=2,
+    calls_per_step_volume=1.5,
+    calls_per_1000_voxels=3,
+    bytes_per_voxel=0.2,
+    engine="openvino",
+    precision="bfloat16",
+    processor="AMD EPYC",
+    threads_per_worker=1,
+    deltas=(8, 8, 8),
+)
+TRAIN = TrainingRate(ranks=2, threads_per_rank=1, batch_size=4, fovs_per_s=100)
+RATES = Rates(
+    measured_in="/runs/a", site="local", fov=(33, 33, 33), depth=12, features=32, segment=SEGMENT, train=TRAIN
+)
+
+
+def run_of(side: int = 464, **site: Any) -> Run:
+    """8 tiles of 256 that overlap by 48, unless the volume has another size."""
+    document = {
+        "data": {"labels": "phantom", "phantom": {"shape": [side] * 3}},
+        "inference": {"box": ",".join([f"0:{side}"] * 3)},
+        "training": {"ranks": 4, "fovs": 7200},
+        "site": {"workers": 2, **site},
+    }
+    return Run(Path("/nowhere"), RunConfig.model_validate(document))
+
+
+def tile_s() -> float:
+    """Of a tile with its context mirrored on one side of each axis, at two calls a second."""
+    return 1.5 * 240**3 / 8**3 / 2
+
+
+def test_calls_follow_the_measured_tiles_where_their_deltas_were_the_same() -> None:
+    run = run_of()
+    assert expected(run, RATES).network_calls == round(8 * 1.5 * 240**3 / 8**3)
+    other = RATES.model_copy(update={"segment": SEGMENT.model_copy(update={"deltas": (12, 12, 12)})})
+    assert expected(run, other) == expected(run, RATES.model_copy(update={"segment": None}))
+
+
+@pytest.mark.parametrize(
+    ("workers", "nodes", "rounds"), [(2, 1, 4), (3, 1, 3), (2, 2, 2), (8, 1, 1), (32, 1, 1)]
+)
+def test_nodes_are_held_until_the_last_round_of_tiles_is_done(workers: int, nodes: int, rounds: int) -> None:
+    run = run_of(workers=workers, tile_nodes=nodes)
+    cost = cost_of_tiles(run, expected(run, RATES), SEGMENT)
+    assert cost.seconds == pytest.approx(rounds * tile_s())
+    assert cost.node_hours == pytest.approx(nodes * rounds * tile_s() / 3600)
+
+
+def test_a_job_begins_tiles_until_its_last_tile_time() -> None:
+    """Four rounds of 5:37:30: one a job, two, and all of them."""
+    tile = math.ceil(tile_s())
+    for walltime_s, jobs in ((tile + 1, 4), (2 * tile + 600, 2), (100 * tile, 1)):
+        run = run_of(walltime_s=walltime_s)
+        assert cost_of_tiles(run, expected(run, RATES), SEGMENT).jobs == jobs
+
+
+def test_training_takes_every_rank_as_fast_as_those_measured() -> None:
+    cost = cost_of_training(run_of(ranks_per_node=1), TRAIN)
+    assert cost.seconds == pytest.approx(7200 / 200)
+    assert (cost.nodes, cost.node_hours) == (4, pytest.approx(4 * 36 / 3600))
+
+
+def printed(run: Run, rates: Rates) -> str:
+    console = Console(record=True, width=400)
+    print_costs(run, rates, console)
+    return console.export_text()
+
+
+def test_without_a_rate_the_way_to_one_is_told() -> None:
+    assert "workflows/pilot.py" in printed(run_of(), RATES.model_copy(update={"segment": None}))
+
+
+def test_tiles_that_outlast_the_end_of_a_job_are_warned_of() -> None:
+    assert "set site.tile_time_s to more than 20,250" in printed(run_of(walltime_s=36000), RATES)
+    assert "site.tile_time_s" not in printed(run_of(walltime_s=360000, tile_time_s=100000), RATES)
+
+
+def test_neighbours_share_half_a_fov_where_both_are_whole() -> None:
+    for fov in ((33, 33, 33), (13, 25, 33)):
+        assert all(shared - 2 * (n // 2) == n // 2 for shared, n in zip(overlap_for(fov), fov))
+
+
+@given(st.integers(60, 5000), st.integers(50, 600), st.integers(0, 49))
+def test_a_fitted_tile_is_the_smallest_that_needs_no_more_of_them(
+    length: int, side: int, overlap: int
+) -> None:
+    def tiles(side: int) -> int:
+        return len(TileGrid(Box.of_shape((1, 1, length)), (1, 1, side), (0, 0, overlap)))
+
+    fit = fitted(length, side, overlap)
+    assert fit <= max(side, overlap + 1)
+    assert tiles(fit) == tiles(side)
+    assert fit == overlap + 1 or tiles(fit - 1) > tiles(fit)
+
+
+def test_larger_tiles_take_less_work_and_more_memory() -> None:
+    own, *others = candidates(run_of(1200), RATES, SEGMENT)
+    assert own.is_own
+    assert [other.tile[0] for other in others] == [125, 192, 240, 336, 432]
+    factors = [other.estimate.overlap_factor for other in others]
+    memory = [other.bytes_per_worker for other in others]
+    assert factors == sorted(factors, reverse=True)
+    assert memory == sorted(memory)
+
+
+def test_the_quickest_tile_within_budget_and_memory_is_suggested() -> None:
+    listed = candidates(run_of(1200), RATES, SEGMENT)
+    best = suggest(listed, math.inf, None)
+    assert best is not None
+    assert best.cost.seconds == min(c.cost.seconds for c in listed)
+    smaller = suggest(listed, math.inf, best.bytes_per_worker - 1)
+    assert smaller is not None
+    assert smaller.bytes_per_worker < best.bytes_per_worker
+    assert suggest(listed, min(c.cost.node_hours for c in listed) / 2, None) is None

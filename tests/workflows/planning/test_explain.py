@@ -1,0 +1,163 @@
+"""What a changed setting makes run again, and what it leaves alone."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from apps.targets import target_of
+from pipeline.config import RunConfig
+from pipeline.results.artifacts import Artifact, Target, file_sha256
+from pipeline.results.records import make, record_path
+from pipeline.run_folder import Run
+from pipeline.settings.resolve import resolve
+from workflows.planning.explain import StageOutlook, explain
+from workflows.stages import build
+
+RUN_FILE = """
+data: {image: phantom, labels: phantom, phantom: {shape: [48, 48, 112]}}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+training: {box: "0:48,0:48,0:56"}
+inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18]}
+reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32]}
+"""
+
+EVERYTHING = "phantom sample train segment compare merge volume write count score"
+FROM_TRAINING = "train segment compare merge write count score"
+FROM_TILES = "segment compare merge write count score"
+
+RUN_AGAIN = {
+    "seed=2": "sample train segment compare merge write count score",
+    "data.phantom.seed=8": "phantom sample train segment compare merge write count score",
+    "data.image_stddev=30": FROM_TRAINING,
+    "network.depth=3": FROM_TRAINING,
+    "network.fov=[19,19,19]": "sample " + FROM_TRAINING,
+    "training.ranks=4": FROM_TRAINING,
+    "training.fovs=999": FROM_TRAINING,
+    "training.learning_rate=0.1": FROM_TRAINING,
+    "training.checkpoint_every_steps=7": FROM_TRAINING,
+    "training.report_every_steps=7": "",
+    "training.sampling.coordinates=7": "sample " + FROM_TRAINING,
+    "training.box=0:48,0:48,0:50": "sample " + FROM_TRAINING,
+    "inference.move_threshold=0.8": FROM_TILES,
+    "inference.deltas=[2,2,2]": FROM_TILES,
+    "inference.preset=fast": FROM_TILES,
+    "inference.preset=best": FROM_TILES,
+    "inference.preset=balanced": "",
+    "inference.overlap=[20,20,20]": FROM_TILES,
+    "inference.reflect=false": FROM_TILES,
+    "inference.engine=keras": FROM_TILES,
+    "inference.precision=float32": FROM_TILES,
+    "inference.checkpoint_every_s=7": "",
+    "reconciliation.min_overlap_fraction=0.7": "merge write count score",
+    "reconciliation.chunk=[8,8,8]": "volume write count score",
+    "evaluation.box=0:40,0:48,64:112": "count score",
+    "site.workers=7": "",
+    "site.threads_per_worker=3": "",
+}
+"""A changed setting, and the stages that depend on it."""
+
+
+def make_run(folder: Path, *changes: str) -> Run:
+    document = copy.deepcopy(yaml.safe_load(RUN_FILE))
+    for change in changes:
+        key, _, value = change.partition("=")
+        section = document
+        *path, last = key.split(".")
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value if ":" in value else yaml.safe_load(value)
+    return resolve(RunConfig.model_validate(document), folder)
+
+
+def publish(target: Target) -> Artifact:
+    """A finished artifact of the target's recipe; what is in the file does not matter to the records."""
+
+    def write(path: Path) -> None:
+        listed = {}
+        if target.parts is not None:
+            part = target.parts / target.path.stem
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(str(target.path))
+            listed[part.name] = {"size": part.stat().st_size, "sha256": file_sha256(part)}
+        path.write_text(json.dumps({**listed}) if listed else str(target.path))
+
+    return make(target, write)
+
+
+def finish(run: Run) -> list[Path]:
+    """Publish every artifact of a run; returns their paths."""
+    paths = []
+
+    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+        made = publish(target_of(app.__name__, args, kwargs))
+        paths.append(Path(made.path))
+        return made
+
+    build(run, submit)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's folder."""
+    folder = tmp_path_factory.mktemp("run")
+    finish(make_run(folder))
+    return folder
+
+
+def unfinished(outlooks: list[StageOutlook]) -> dict[str, str]:
+    """Of every stage with something to do, the reasons."""
+    return {o.name: "; ".join(reason for reason, _ in o.reasons) for o in outlooks if o.finished < o.tasks}
+
+
+def test_of_a_new_run_everything_was_never_done(tmp_path: Path) -> None:
+    outlooks = explain(make_run(tmp_path))
+    assert [o.name for o in outlooks] == EVERYTHING.split()
+    assert {o.finished for o in outlooks} == {0}
+    assert unfinished(outlooks)["phantom"] == "never done"
+    assert [o.tasks for o in outlooks if o.name in ("segment", "compare", "write")] == [8, 8, 8]
+
+
+def test_of_a_finished_run_nothing_would_run(folder: Path) -> None:
+    assert unfinished(explain(make_run(folder))) == {}
+    assert unfinished(explain(make_run(folder), verify=True)) == {}
+
+
+@pytest.mark.parametrize("change", RUN_AGAIN)
+def test_a_changed_setting_runs_exactly_the_stages_that_depend_on_it(folder: Path, change: str) -> None:
+    again = unfinished(explain(make_run(folder, change)))
+    assert " ".join(again) == RUN_AGAIN[change]
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "reason"),
+    [
+        ("inference.move_threshold=0.8", "segment", "settings changed: inference.move_threshold 0.9 -> 0.8"),
+        ("training.ranks=4", "train", "settings changed: training.ranks 2 -> 4"),
+        ("training.ranks=4", "segment", "an earlier stage has to run first"),
+        ("data.phantom.seed=8", "phantom", "settings changed: data.phantom.seed 7 -> 8"),
+        ("data.phantom.seed=8", "sample", "input changed: labels"),
+    ],
+)
+def test_the_reason_names_the_key_and_both_values(folder: Path, change: str, stage: str, reason: str) -> None:
+    assert unfinished(explain(make_run(folder, change)))[stage] == reason
+
+
+def test_every_damaged_artifact_or_record_is_named_in_its_stage_and_nothing_else_is(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for path in finish(run):
+        for damaged in (path, record_path(path)):
+            before = damaged.read_bytes()
+            damaged.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+            outlooks = unfinished(explain(run))
+            first = next(iter(outlooks.values()))
+            assert first.startswith(("file damaged", "record damaged")), (damaged, outlooks)
+            damaged.write_bytes(before)
+    assert unfinished(explain(run)) == {}

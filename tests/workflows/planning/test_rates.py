@@ -1,0 +1,137 @@
+"""Rates: measured on tiles that were really segmented, kept, and refused where they tell nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bright_blocks import make_run, write_image, write_network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.inference.segmenter import segment_tile
+from pipeline.machine.processor import processor
+from pipeline.run_folder import Run
+from workflows.planning.costs import expected
+from workflows.planning.rates import busy_s, measure, read_rates, write_rates
+
+
+@pytest.fixture(scope="module")
+def half_done(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of two tiles, the first of which is finished."""
+    folder = tmp_path_factory.mktemp("half")
+    run = make_run(folder / "run", write_image(folder))
+    segment_tile(run, run.tiles[0], write_network(folder))
+    return run
+
+
+def changed(run: Run, section: str, **settings: Any) -> Run:
+    part = getattr(run.config, section).model_copy(update=settings)
+    return replace(run, config=run.config.model_copy(update={section: part}))
+
+
+def last_report(run: Run) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run.tile_log(run.tiles[0]).read_text().splitlines()[-1])
+    return report
+
+
+def test_a_finished_tile_tells_calls_seconds_and_what_computed_them(half_done: Run) -> None:
+    rate = measure(half_done).segment
+    assert rate is not None
+    report, size = last_report(half_done), half_done.tile_file(half_done.tiles[0]).stat().st_size
+    voxels = 40 * 44 * 30
+    assert rate.tiles == 1
+    assert rate.calls_per_s * rate.seconds == pytest.approx(report["calls"], rel=0.02)  # milliseconds
+    assert rate.seconds >= report["seconds"]
+    assert rate.calls_per_1000_voxels == pytest.approx(1000 * report["calls"] / voxels)
+    assert rate.bytes_per_voxel == pytest.approx(size / voxels)
+    assert (rate.engine, rate.processor, rate.deltas) == ("openvino", processor(), (2, 2, 2))
+
+
+def test_the_calls_of_a_finished_tile_foretell_those_of_the_whole_run(half_done: Run) -> None:
+    """Its centres of FOVs: 40 x 44 x 27 with the context mirrored at five faces, of 40 x 44 x (27 + 27)."""
+    assert expected(half_done, measure(half_done)).network_calls == 2 * last_report(half_done)["calls"]
+
+
+@pytest.mark.parametrize(
+    ("section", "setting"), [("inference", {"deltas": (3, 3, 3)}), ("data", {"image_mean": 99.0})]
+)
+def test_tiles_of_other_settings_do_not_count(half_done: Run, section: str, setting: dict[str, Any]) -> None:
+    assert measure(changed(half_done, section, **setting)).segment is None
+
+
+def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) -> None:
+    rates = measure(replace(half_done, folder=tmp_path))
+    assert (rates.segment, rates.train) == (None, None)
+
+
+def test_training_is_measured_over_all_intervals_of_its_log(tmp_path: Path, half_done: Run) -> None:
+    run = replace(half_done, folder=tmp_path)
+    run.logs_folder.mkdir()
+    entries = [{"fovs_seen": 100, "fovs_per_s": 10.0}, {"fovs_seen": 400, "fovs_per_s": 30.0}]
+    run.training_log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    rate = measure(run).train
+    assert rate is not None
+    assert rate.fovs_per_s == pytest.approx(400 / 20)
+
+
+def test_rates_are_read_back_from_the_folder_or_the_file(half_done: Run) -> None:
+    rates = measure(half_done)
+    write_rates(half_done, rates)
+    assert read_rates(half_done.folder, half_done) == rates
+    assert read_rates(half_done.rates_file, half_done) == rates
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "said"),
+    [
+        ("network", {"depth": 3}, "are for network.depth 1; this run has 3"),
+        ("inference", {"engine": "keras"}, "are for inference.engine openvino; this run has keras"),
+        ("inference", {"batch": 8}, "are for inference.batch 1; this run has 8"),
+        ("site", {"threads_per_worker": 4}, "are for site.threads_per_worker 1; this run has 4"),
+        ("site", {"name": "theta"}, "are for site.name local; this run has theta"),
+    ],
+)
+def test_rates_of_something_else_are_refused(
+    half_done: Run, section: str, setting: dict[str, Any], said: str
+) -> None:
+    write_rates(half_done, measure(half_done))
+    with pytest.raises(InputError, match=said):
+        read_rates(half_done.folder, changed(half_done, section, **setting))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "No such file"), ("{", "damaged"), ('{"site": 3}', "damaged")]
+)
+def test_rates_that_cannot_be_read_are_named_in_one_line(
+    tmp_path: Path, half_done: Run, text: str | None, said: str
+) -> None:
+    if text is not None:
+        (tmp_path / "rates.json").write_text(text)
+    with pytest.raises(InputError, match=f"rates {tmp_path}/rates.json.*{said}") as error:
+        read_rates(tmp_path, half_done)
+    assert "\n" not in str(error.value)
+
+
+spans = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)).map(lambda ends: (min(ends), max(ends))))
+
+
+@given(spans, st.integers(1, 5))
+def test_workers_are_never_busier_than_all_of_them_nor_than_their_tiles(
+    tiles: list[tuple[float, float]], workers: int
+) -> None:
+    apart = sum(ended - began for began, ended in tiles)
+    busy = busy_s(tiles, workers)
+    assert busy <= apart + 1e-6
+    if tiles:
+        together = max(ended for _, ended in tiles) - min(began for began, _ in tiles)
+        assert busy <= workers * together + 1e-6
+    assert busy_s(tiles, len(tiles) + 1) == pytest.approx(apart)
+
+
+def test_two_tiles_in_the_hands_of_one_worker_keep_it_busy_once() -> None:
+    assert busy_s([(0, 10), (2, 12)], workers=1) == 12

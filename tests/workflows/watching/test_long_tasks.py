@@ -1,0 +1,86 @@
+"""Rates and time left count what a run did itself, not what checkpoints brought."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.watching.long_tasks import Share, describe_tiles, read_precision, read_tile_log
+
+REPORT = {
+    "time": 1000.0,
+    "seconds": 20.0,
+    "seeds": 75,
+    "seeds_total": 100,
+    "resumed_at_seeds": 50,
+    "calls": 900,
+    "resumed_at_calls": 700,
+}
+
+
+def test_a_tile_that_went_on_from_a_checkpoint_has_its_own_rate(tmp_path: Path) -> None:
+    log = tmp_path / "tile.jsonl"
+    log.write_text(json.dumps({**REPORT, "seeds": 60}) + "\n" + json.dumps(REPORT) + '\n{"time": 10')
+    report = read_tile_log(log, since=0)
+    assert report is not None
+    assert report.share == Share(done=0.75, restored=0.5)
+    assert report.calls_per_s == 10
+    assert report.began == 980
+
+
+@pytest.mark.parametrize("text", ["", "\n", "torn", json.dumps(REPORT), '{"time": 2000}\n', "[1]\n"])
+def test_a_log_without_a_whole_report_tells_nothing(tmp_path: Path, text: str) -> None:
+    log = tmp_path / "tile.jsonl"
+    assert read_tile_log(log, since=0) is None
+    log.write_text(text)
+    assert read_tile_log(log, since=0) is None
+
+
+def test_a_report_of_an_older_attempt_does_not_count(tmp_path: Path) -> None:
+    log = tmp_path / "tile.jsonl"
+    log.write_text(json.dumps(REPORT) + "\n")
+    assert read_tile_log(log, since=1001) is None
+
+
+def test_half_a_tile_from_a_checkpoint_and_a_quarter_in_ten_seconds_leave_ten_seconds() -> None:
+    said, left_s = describe_tiles([(Share(0.75, 0.5), 1000)], elapsed_s=10)
+    assert said == "75% of the seeds, 25 voxels/s"
+    assert left_s == pytest.approx(10)
+
+
+@pytest.mark.parametrize("shares", [[Share()], [Share(0.5, 0.5), Share()]])
+def test_before_any_seed_was_tried_there_is_no_rate(shares: list[Share]) -> None:
+    assert describe_tiles([(share, 1000) for share in shares], elapsed_s=10) == ("starting", None)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=8),
+    st.floats(1, 1e6),
+)
+def test_at_the_rate_of_this_run_the_rest_takes_the_time_left(
+    pairs: list[tuple[int, int]], elapsed_s: float
+) -> None:
+    shares = [Share(max(pair) / 100, min(pair) / 100) for pair in pairs]
+    worked = sum(share.done - share.restored for share in shares)
+    _, left_s = describe_tiles([(share, 1000) for share in shares], elapsed_s)
+    if worked == 0:
+        assert left_s is None
+    else:
+        assert left_s is not None
+        rest = len(shares) - sum(share.done for share in shares)
+        assert left_s * worked == pytest.approx(elapsed_s * rest, rel=1e-6, abs=1e-6)
+
+
+def test_the_engine_and_precision_of_a_tile_are_those_in_the_last_line_of_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "tile.jsonl"
+    assert read_precision(log) is None
+    log.write_text(json.dumps(REPORT) + "\n")
+    assert read_precision(log) is None, "a log of a version that did not say"
+    for precision in ("bfloat16", "float32"):
+        with open(log, "a") as file:
+            print(json.dumps({**REPORT, "engine": "openvino", "precision": precision}), file=file)
+    assert read_precision(log) == ("openvino", "float32")

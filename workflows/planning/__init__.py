@@ -1,0 +1,1 @@
+"""Before a run: what would run and why, what it costs, and which tiles would cost less."""

@@ -1,0 +1,127 @@
+"""What a run costs: time and node-hours of its two long stages, told from measured rates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.console import Console
+
+import site_configs
+from pipeline.checkup.resources import files_written
+from pipeline.run_folder import Run
+from pipeline.settings.estimate import CALLS_PER_STEP_VOLUME, Plan, plan
+from site_configs import cluster
+from workflows.planning.rates import Rates, TileRate, TrainingRate
+from workflows.watching.long_tasks import duration
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How long nodes are held for a stage, waiting in the queue not counted."""
+
+    seconds: float
+    nodes: int
+    jobs: int = 1
+    """Of `site.walltime_s` each."""
+
+    @property
+    def node_hours(self) -> float:
+        return self.seconds * self.nodes / 3600
+
+
+def expected(run: Run, rates: Rates) -> Plan:
+    """The plan of a run, with the calls that tiles were measured to take where they had the same deltas."""
+    measured = rates.segment
+    if measured is None or measured.deltas != run.config.inference_deltas:
+        return plan(run, CALLS_PER_STEP_VOLUME)
+    return plan(run, measured.calls_per_step_volume)
+
+
+def seconds_per_tile(estimate: Plan, rate: TileRate) -> float:
+    """What a tile takes one worker, on average."""
+    return estimate.network_calls / estimate.tiles / rate.calls_per_s
+
+
+def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
+    """Of segmenting all tiles: the workers of all nodes take one after the other, the last round too."""
+    site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
+    workers = site.workers * site.tile_nodes
+    rounds, rounds_per_job = math.ceil(estimate.tiles / workers), math.inf
+    if site.walltime_s is not None:
+        # a job begins no tile in its last tile_time_s
+        rounds_per_job = 1 + max(0, site.walltime_s - site.tile_time_s) // max(tile_s, 1e-9)
+    return Cost(rounds * tile_s, site.tile_nodes, max(1, math.ceil(rounds / rounds_per_job)))
+
+
+def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
+    """Of seeing all FOVs, with every rank as fast as those that were measured."""
+    training, gpus = run.config.training, site_configs.gpus_per_node(run)
+    seconds = training.fovs / (rate.fovs_per_s / rate.ranks * training.ranks)
+    walltime_s = run.config.site.walltime_s or math.inf
+    jobs = max(1, math.ceil(seconds / walltime_s))
+    return Cost(seconds, cluster.training_nodes(run, gpus or None), jobs)
+
+
+def print_costs(run: Run, rates: Rates, console: Console) -> None:
+    """Say how much disk, how many files, and how long the run takes by `rates`, or how to measure them."""
+    for name, text in _lines(run, rates):
+        console.print(f"{name:<12}{text}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
+    estimate, measured = expected(run, rates), rates.segment
+    lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
+    if measured is None:
+        return [*lines, ("time", "no rate is known: workflows/pilot.py, with these options, measures it")]
+    lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
+    if run.config.trains:
+        lines.append(("train", _train(run, rates.train)))
+    tile_s = seconds_per_tile(estimate, measured)
+    if run.config.site.walltime_s is not None and tile_s > run.config.site.tile_time_s:
+        lines.append(
+            ("", f"set site.tile_time_s to more than {tile_s:,.0f}, or jobs end in the middle of tiles")
+        )
+    return lines
+
+
+def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
+    room = f"at most {_bytes(estimate.bytes_on_disk)}"
+    if rate is None:
+        return room
+    voxels = run.grid.tiled_voxels + run.inference_box.size  # tiles, and the volume made of them
+    return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles and volume, {room}"
+
+
+def _rate(rates: Rates, rate: TileRate) -> str:
+    return (
+        f"{rate.calls_per_s:.2f} network calls/s a worker of {rate.threads_per_worker} thread(s), "
+        f"{rate.calls_per_1000_voxels:.2f} calls per 1000 voxels: measured on {rate.tiles:,} tile(s) of "
+        f"{rates.measured_in} by {rate.engine} {rate.precision} on {rate.processor}"
+    )
+
+
+def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
+    workers = run.config.site.workers * run.config.site.tile_nodes
+    each = duration(seconds_per_tile(estimate, rate))
+    cost = cost_of_tiles(run, estimate, rate)
+    return f"{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"
+
+
+def _train(run: Run, rate: TrainingRate | None) -> str:
+    if rate is None:
+        return "no rate of a training is known"
+    training, cost = run.config.training, cost_of_training(run, rate)
+    return (
+        f"{training.fovs:,} FOVs, {rate.fovs_per_s / rate.ranks:.1f} FOV/s a rank, on {training.ranks:,} "
+        f"rank(s): {_described(run, cost)}"
+    )
+
+
+def _described(run: Run, cost: Cost) -> str:
+    jobs = f" in {cost.jobs:,} job(s)" if run.config.site.walltime_s is not None else ""
+    return f"{duration(cost.seconds)}{jobs}, {cost.node_hours:,.2f} node-hours"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,102 @@
+"""What a user reads before a run: the stages, how much work they are and where each result goes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from parsl.dataflow.memoization import BasicMemoizer
+from rich.console import Console
+from rich.table import Table
+
+import site_configs
+from pipeline.run_folder import Run
+from site_configs.preview import launch_line, submit_scripts
+from workflows.planning.costs import expected, print_costs
+from workflows.planning.explain import explain
+from workflows.planning.rates import Rates
+from workflows.planning.stage_table import outlook_table
+from workflows.planning.tile_choices import print_candidates
+
+
+def print_plan(
+    run: Run, console: Console, rates: Rates, budget_node_hours: float | None = None, verify: bool = False
+) -> None:
+    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already.
+
+    With a budget, other tiles and overlaps are compared.
+    """
+    config, estimate = run.config, expected(run, rates)
+    table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
+    table.add_column("stage")
+    table.add_column("work")
+    table.add_column("result")
+    if run.uses_phantom:
+        z, y, x = config.data.phantom.shape
+        table.add_row("phantom", f"{z} x {y} x {x} voxels", _relative(run, run.phantom_file))
+    if config.trains:
+        t = config.training
+        table.add_row("sample", f"coordinates in {t.box}", _relative(run, run.coordinates_file))
+        ranks = f"{t.ranks} ranks of {t.threads_per_rank} thread(s), {t.fovs:,} FOVs"
+        table.add_row("train", ranks, _relative(run, run.model_file))
+    else:
+        table.add_row("import network", str(config.network.checkpoint), _relative(run, run.model_file))
+    grid = " x ".join(str(n) for n in estimate.tile_grid)
+    table.add_row(
+        "segment",
+        f"{estimate.tiles} tiles ({grid}) over {run.inference_box}; "
+        f"{estimate.overlap_factor:.2f} times its voxels, about {estimate.network_calls:,} network calls",
+        "tiles/",
+    )
+    table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
+    table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
+    if config.evaluation.box is not None:
+        table.add_row("count, score", f"in {config.evaluation.box}", _relative(run, run.metrics_file))
+    console.print(table, soft_wrap=True)
+    print_outlook(run, console, verify)
+    print_jobs(run, console)
+    network = config.network
+    console.print(
+        f"\nrun folder  {run.folder}"
+        f"\nsite        {config.site.name}: {config.site.workers} worker(s) of "
+        f"{config.site.threads_per_worker} thread(s)"
+        f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
+        f"{network.depth}, {network.features} features: {estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
+        f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all",
+        highlight=False,
+        soft_wrap=True,
+    )
+    print_costs(run, rates, console)
+    if budget_node_hours is not None and rates.segment is not None:
+        print_candidates(run, rates, rates.segment, budget_node_hours, console)
+    console.print("Nothing was written: this was a dry run.", highlight=False)
+
+
+def print_jobs(run: Run, console: Console) -> None:
+    """Of a site with a batch system: the scripts of its jobs, and the line that starts the ranks."""
+    config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
+    shown = {
+        f"A job of executor {label}": script
+        for label, script in submit_scripts(run, config).items()
+        if label != "train" or run.config.trains
+    }
+    line = launch_line(site_configs.rank_launcher(run), run) if run.config.trains else None
+    if line:
+        shown["In a job of executor train, the ranks are started by"] = shlex.join(line)
+    for title, text in shown.items():
+        console.print(f"\n{title}\n{text.rstrip()}", highlight=False, soft_wrap=True, markup=False)
+
+
+def print_outlook(run: Run, console: Console, verify: bool = False) -> None:
+    """Per stage: how many tasks are finished, how many would run, and why."""
+    outlooks = explain(run, verify)
+    if not any(outlook.finished for outlook in outlooks):
+        console.print("\nNothing of it is done yet.", highlight=False)
+        return
+    table = outlook_table(outlooks, "would run")
+    table.title, table.title_justify = "\nWhat is done, and what would run", "left"
+    console.print(table, soft_wrap=True)
+
+
+def _relative(run: Run, path: Path) -> str:
+    return str(path.relative_to(run.folder))

@@ -1,0 +1,77 @@
+"""What a run would do, without doing it: which tasks would be reused, which would run, and why.
+
+The same chain that Parsl is given is walked here with records instead of futures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from apps.targets import target_of
+from pipeline.results.artifacts import Artifact
+from pipeline.results.records import Missing, inspect
+from pipeline.run_folder import Run
+from workflows.stages import Stage, build
+
+UPSTREAM = Missing("an earlier stage has to run first")
+Outcome: TypeAlias = Artifact | Missing
+"""Of a task: what would be reused, or why it would run."""
+
+
+@dataclass(frozen=True)
+class StageOutlook:
+    """How many of a stage's tasks are finished, and why the others would run: (reason, tasks)."""
+
+    name: str
+    tasks: int
+    finished: int
+    reasons: list[tuple[str, int]]
+
+
+def explain(run: Run, verify: bool = False) -> list[StageOutlook]:
+    """The outlook of every stage of a resolved run, in order; only records and file sizes are read.
+
+    With `verify` every finished file is read and compared with its SHA-256. A task whose input has to be
+    made again may yet be reused, if the input comes out as it was.
+    """
+    return [outlook(stage) for stage in outcomes(run, verify)]
+
+
+def outcomes(run: Run, verify: bool = False, compare: bool = True) -> list[Stage[Outcome]]:
+    """As `explain`, task by task; without `compare` a finished file counts whatever it was made of."""
+
+    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+        if any(isinstance(arg, Missing) for arg in _flat(args)):
+            return UPSTREAM
+        return inspect(target_of(app.__name__, args, kwargs), verify, compare)
+
+    return build(run, submit)
+
+
+def outlook(stage: Stage[Outcome]) -> StageOutlook:
+    """A stage's outcomes, summed up."""
+    reasons = Counter(task.why for task in stage.tasks if isinstance(task, Missing))
+    finished = len(stage.tasks) - sum(reasons.values())
+    return StageOutlook(stage.name, len(stage.tasks), finished, reasons.most_common())
+
+
+def results(run: Run) -> list[Stage[Path]]:
+    """The file that each task of a resolved run makes, in the order of the tasks."""
+
+    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+        return Artifact(str(target_of(app.__name__, args, kwargs).path), sha256="")
+
+    return [Stage(stage.name, [Path(task.path) for task in stage.tasks]) for stage in build(run, submit)]
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """The values in tuples, lists and dictionaries, however deep."""
+    for value in values.values() if isinstance(values, dict) else values:
+        if isinstance(value, (tuple, list, dict)):
+            yield from _flat(value)
+        else:
+            yield value

@@ -1,0 +1,203 @@
+"""How fast a run was: measured on its finished tiles and its training, kept in `rates.json`.
+
+By it the cost of the rest of the run is told, and that of other runs of the same network on the same site.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveFloat, PositiveInt, ValidationError
+
+from pipeline.errors import InputError
+from pipeline.geometry import Tile
+from pipeline.inference.segmenter import tile_target
+from pipeline.results.artifacts import Artifact, publishing
+from pipeline.results.records import Missing, read
+from pipeline.run_folder import Run
+from pipeline.settings.estimate import centres
+from pipeline.settings.fields import PositiveTriple, Section
+from workflows.watching.long_tasks import read_precision, read_tile_log
+
+
+class TileRate(Section):
+    """How fast one worker segments, by finished tiles: with all that a tile takes beside the network."""
+
+    tiles: PositiveInt
+    seconds: PositiveFloat
+    """That workers were busy, added up over them."""
+    calls_per_s: PositiveFloat
+    """Network calls of one worker."""
+    calls_per_step_volume: PositiveFloat
+    """Network calls per prod(deltas) voxels that can be a FOV's centre."""
+    calls_per_1000_voxels: PositiveFloat
+    bytes_per_voxel: PositiveFloat
+    """Of the tiles' files."""
+    engine: str
+    precision: str
+    processor: str
+    threads_per_worker: PositiveInt
+    batch: PositiveInt = 1
+    deltas: PositiveTriple
+
+
+class TrainingRate(Section):
+    """How fast the ranks of a training were together."""
+
+    ranks: PositiveInt
+    threads_per_rank: PositiveInt
+    batch_size: PositiveInt
+    fovs_per_s: PositiveFloat
+
+
+class Rates(Section):
+    """What a run was measured to do on its site; a part is None while there is nothing to measure it on."""
+
+    measured_in: str
+    site: str
+    fov: PositiveTriple
+    depth: PositiveInt
+    features: PositiveInt
+    segment: TileRate | None = None
+    train: TrainingRate | None = None
+
+
+def measure(run: Run) -> Rates:
+    """The rates of a resolved run so far. Reads records and logs."""
+    network = run.config.network
+    return Rates(
+        measured_in=str(run.folder),
+        site=run.config.site.name,
+        fov=network.fov,
+        depth=network.depth,
+        features=network.features,
+        segment=_measure_tiles(run),
+        train=_measure_training(run),
+    )
+
+
+def write_rates(run: Run, rates: Rates) -> None:
+    """Keep the rates in the run folder. Raises InputError when the file system refuses."""
+    with publishing(run.rates_file) as temporary:
+        temporary.write_text(rates.model_dump_json(indent=1) + "\n")
+
+
+def read_rates(path: Path, run: Run) -> Rates:
+    """The rates that another run left, for a plan of `run`: `path` is its folder or the file itself.
+
+    Raises InputError where there are none, and where they are of another site, network, engine, precision or
+    number of threads: they would tell nothing about this run.
+    """
+    file = path / "rates.json" if path.is_dir() else path
+    try:
+        rates = Rates.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"rates {file}: {error.strerror}; a finished run or a pilot leaves them") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"rates {file} are damaged: {where or 'the file'}: {first['msg']}") from None
+    for setting, measured, here in _compared(rates, run):
+        if measured != here and here != "auto":  # which is whatever the machine has
+            raise InputError(f"rates {file} are for {setting} {measured}; this run has {here}")
+    return rates
+
+
+def busy_s(spans: Iterable[tuple[float, float]], workers: int) -> float:
+    """Seconds that `workers` workers were busy, added up, given when each tile began and ended.
+
+    Where more tiles than workers were at work at a time, workers had several in hand.
+    """
+    edges = sorted(edge for began, ended in spans for edge in ((began, 1), (ended, -1)))
+    total, at_work, last = 0.0, 0, 0.0
+    for now, change in edges:
+        total += min(at_work, workers) * (now - last)
+        at_work, last = at_work + change, now
+    return total
+
+
+def _measure_tiles(run: Run) -> TileRate | None:
+    """Of the finished tiles that were made by the run's very settings; of some, a part from a checkpoint."""
+    spans, voxels, all_centres, all_calls, own_calls, size = [], 0, 0, 0, 0, 0
+    processor, computed = "unknown", None
+    for tile in run.grid:
+        record, log = _record(run, tile), run.tile_log(tile)
+        report = read_tile_log(log, record["started"]) if record else None
+        if record is None or report is None:
+            continue
+        processor, computed = record.get("processor", processor), read_precision(log)
+        spans.append((record["started"], record["started"] + record["seconds"]))
+        voxels, size = voxels + tile.box.size, size + record["size"]
+        all_calls, own_calls = all_calls + report.calls, own_calls + report.calls - report.resumed_at_calls
+        all_centres += centres(run, tile)
+    if computed is None or own_calls == 0:
+        return None
+    site, seconds = run.config.site, busy_s(spans, run.config.site.workers * run.config.site.tile_nodes)
+    engine, precision = computed
+    return TileRate(
+        tiles=len(spans),
+        seconds=round(seconds, 3),
+        calls_per_s=own_calls / seconds,
+        calls_per_step_volume=all_calls * math.prod(run.config.inference_deltas) / all_centres,
+        calls_per_1000_voxels=1000 * all_calls / voxels,
+        bytes_per_voxel=size / voxels,
+        engine=engine,
+        precision=precision,
+        processor=processor,
+        threads_per_worker=site.threads_per_worker,
+        batch=run.config.inference.batch,
+        deltas=run.config.inference_deltas,
+    )
+
+
+def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
+    """The record of a finished tile, whatever network made it, but with the run's settings."""
+    record = read(run.tile_file(tile))
+    if isinstance(record, Missing) or not run.tile_file(tile).exists():
+        return None
+    settings = json.loads(json.dumps(tile_target(run, tile, Artifact("", "")).recipe.settings))
+    return record if record["settings"] == settings else None
+
+
+def _measure_training(run: Run) -> TrainingRate | None:
+    """Of the whole training log: FOVs over the seconds that they took."""
+    training, seen, seconds = run.config.training, 0, 0.0
+    with suppress(OSError, ValueError, KeyError, ZeroDivisionError):
+        for line in run.training_log.read_text().splitlines():
+            entry = json.loads(line)
+            seconds += (entry["fovs_seen"] - seen) / entry["fovs_per_s"]
+            seen = entry["fovs_seen"]
+    if not run.config.trains or seconds == 0:
+        return None
+    return TrainingRate(
+        ranks=training.ranks,
+        threads_per_rank=training.threads_per_rank,
+        batch_size=training.batch_size,
+        fovs_per_s=seen / seconds,
+    )
+
+
+def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
+    """What has to be alike: the setting, as measured, as it is in `run`."""
+    config = run.config
+    compared: list[tuple[str, Any, Any]] = [
+        ("site.name", rates.site, config.site.name),
+        ("network.fov", rates.fov, config.network.fov),
+        ("network.depth", rates.depth, config.network.depth),
+        ("network.features", rates.features, config.network.features),
+    ]
+    if rates.segment:
+        measured = rates.segment
+        compared += [
+            # Keras' name goes on with that of its backend
+            ("inference.engine", measured.engine.split()[0], config.inference.engine),
+            ("inference.precision", measured.precision, config.inference.precision),
+            ("inference.batch", measured.batch, config.inference.batch),
+            ("site.threads_per_worker", measured.threads_per_worker, config.site.threads_per_worker),
+        ]
+    return compared

@@ -1,0 +1,107 @@
+"""What a user reads after a run: the scores and where the volume is, or what failed and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+
+from parsl.dataflow.errors import PropagatedException
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from workflows.planning.explain import results
+from workflows.stages import Stage
+from workflows.watching.long_tasks import read_precision
+
+CONVENTIONS = {
+    "gt_foreground": "every voxel; the unsegmented count as one segment",
+    "filled": "unsegmented voxels take the nearest segment",
+    "both_foreground": "voxels that are both labelled and segmented",
+}
+
+MOST_NAMED = 10
+"""Of a stage's missing files."""
+
+
+def print_summary(run: Run, console: Console) -> None:
+    """Scores with their conventions, where the volume is, and how to look at it."""
+    if run.config.evaluation.box is not None:
+        _print_scores(run, console)
+    folder = run.segmentation_folder
+    console.print(*_describe_network(run), sep="\n", highlight=False, soft_wrap=True)
+    console.print(
+        f"segmentation  precomputed://file://{folder}"
+        f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
+        f"V('precomputed://file://{folder}')[:].viewer()\""
+        f"\neverything    {run.folder}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print_scores(run: Run, console: Console) -> None:
+    metrics = json.loads(run.metrics_file.read_text())
+    columns = {"ARE": "are", "precision": "precision", "recall": "recall"}
+    columns |= {"VOI split": "voi_split", "VOI merge": "voi_merge"}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scores by convention")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for convention in CONVENTIONS:
+        values = [metrics[convention][key] for key in columns.values()]
+        table.add_row(convention, *("-" if value is None else f"{value:.4f}" for value in values))
+    console.print()
+    console.print(table)
+    console.print(
+        f"coverage {metrics['coverage']:.4f} of {run.config.evaluation.box}; VOI in bits",
+        *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+        style="dim",
+    )
+    console.print()
+
+
+def _describe_network(run: Run) -> list[str]:
+    """How the network ran, for each kind of CPU or GPU that the tiles met; where not as asked, that too."""
+    wanted = run.config.inference.precision
+    met = Counter(read_precision(run.tile_log(tile)) for tile in run.grid)
+    lines = []
+    for how, tiles in met.most_common():
+        if how is not None:
+            engine, precision = how
+            instead = "" if wanted in ("auto", precision) else f", {wanted} is not available there"
+            lines.append(f"network       {engine} in {precision}, {tiles:,} tiles{instead}")
+    return lines
+
+
+def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
+    """Each cause once with the number of its tasks, what is missing by name, and how to go on."""
+    causes = Counter[str]()
+    missing = []
+    for stage, files in zip(stages, results(run)):
+        errors = [future.exception() for future in stage.tasks]
+        causes.update(one_line(e) for e in errors if e is not None and not isinstance(e, PropagatedException))
+        names = [file.name for file, error in zip(files.tasks, errors) if error is not None]
+        if names:
+            missing.append(f"  {stage.name}, {len(names):,} of {len(errors):,}: {_first(names)}")
+    lines = [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
+    lines += ["missing:", *missing]
+    lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
+    lines += ["Run the same command again to try just what is missing."]
+    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def one_line(error: BaseException) -> str:
+    """An input error's own message; any other error with its type in front."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,1 @@
+"""Series of runs that measure something: weak scaling."""

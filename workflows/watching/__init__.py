@@ -1,0 +1,1 @@
+"""Looking at a run: its progress, its state from elsewhere, its tiles."""

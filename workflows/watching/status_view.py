@@ -1,0 +1,154 @@
+"""The picture of a run: at work, ended or dead, what is done, what goes on and what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from pipeline.errors import InputError
+from pipeline.results.attempts import processes_of
+from pipeline.run_folder import Run
+from pipeline.settings.resolve import resolve
+from pipeline.settings.run_file import read_config
+from workflows.planning.explain import StageOutlook, outcomes, outlook
+from workflows.planning.stage_table import outlook_table
+from workflows.running.jobs import leftover_jobs
+from workflows.watching.long_tasks import describe_training, duration
+from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
+from workflows.watching.tile_states import State, TileState, count, describe, tile_states
+
+KINDS = ("driver", "interchange", "manager", "worker", "rank", "helper")
+MOST_TILES = 16
+MOST_FAILURES = 5
+MOST_CHARACTERS = 300
+
+
+def draw(folder: Path) -> Iterator[RenderableType]:
+    """The picture of a run, part by part. Raises InputError when `folder` is no run folder."""
+    run, unreadable = read_run(folder)
+    attempt = last_attempt(run.folder)
+    began, alive = (attempt.began, attempt.alive) if attempt else (time.time(), False)
+    stages = outcomes(run, compare=unreadable is None)
+    failures = read_failures(run, began)
+    given_up = {failure["target"] for failure in failures if not failure["tried_again"]}
+    segmenting = next(stage for stage in stages if stage.name == "segment")
+    tiles = tile_states(run, segmenting.tasks, given_up, began, alive)
+
+    yield from _who(run, attempt)
+    if unreadable is not None:
+        yield f"\nAn input cannot be read from here: {unreadable}"
+        yield "Finished files were not compared with the input and the settings."
+    yield ""
+    outlooks = [outlook(stage) for stage in stages]
+    yield outlook_table(outlooks, "to do", _under_way(run, outlooks, tiles, attempt))
+    yield f"\ntiles: {count(tiles)}"
+    yield from _tiles_at_work(tiles)
+    yield from _failures(failures)
+    if attempt and attempt.exit == 0:
+        return
+    for log, lines in ends_of_logs(run, began):
+        yield f"\nthe end of {log.relative_to(run.folder)}:"
+        yield from (f"  {_clipped(line)}" for line in lines)
+
+
+def read_run(folder: Path) -> tuple[Run, str | None]:
+    """The run of a folder, and what is wrong with its input, if that cannot be read from here.
+
+    Raises InputError when `folder` is no run folder.
+    """
+    run = Run(folder.resolve(), read_config(_config_file(folder)))
+    try:
+        return resolve(run.config, run.folder), None
+    except InputError as error:
+        # its place is all that is asked of a result now; what the input would decide of it may be anything
+        data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})
+        config = run.config.model_copy(update={"data": data})
+        return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
+
+
+def _config_file(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"run folder {folder}: no such folder")
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise InputError(f"{folder} is no run folder: it holds no config.yaml")
+    return path
+
+
+def _who(run: Run, attempt: LastAttempt | None) -> Iterator[str]:
+    """Whose run it is and how it is, its processes on this host and its batch jobs."""
+    yield f"run folder  {run.folder}"
+    if attempt is None:
+        yield "state       nobody has worked here yet"
+        return
+    owner = attempt.owner
+    yield f"state       attempt {owner.attempt}, {attempt.state}"
+    yield f"driver      {owner.host}, pid {owner.pid}, user {owner.user}, since {owner.started}"
+    yield f"command     {owner.command}"
+    pids = defaultdict(list)
+    for process in processes_of(run.folder):
+        pids[process.kind].append(str(process.pid))
+    here = [f"{kind} {' '.join(pids[kind])}" for kind in KINDS if kind in pids]
+    yield f"processes   {', '.join(here) or 'none on this host'}"
+    for label, jobs in leftover_jobs(run).items():
+        states = [f"{job.provider} {job.job_id} {job.state.lower()}" for job in jobs]
+        yield f"batch jobs  of {label!r}, when last seen: {', '.join(states)}"
+
+
+def _under_way(
+    run: Run, outlooks: list[StageOutlook], tiles: list[TileState], attempt: LastAttempt | None
+) -> dict[str, str]:
+    """What the attempt does, or was stopped at, in the stages of long tasks."""
+    unfinished = [stage.name for stage in outlooks if stage.finished < stage.tasks]
+    said: dict[str, tuple[str, float | None]] = {}
+    if attempt and "train" in unfinished and "sample" not in unfinished:
+        said["train"] = describe_training(run, attempt.began)
+    if attempt and any(tile.state in (State.IN_PROGRESS, State.STOPPED) for tile in tiles):
+        said["segment"] = describe(tiles)
+    if attempt and attempt.alive:
+        return {n: f"{text}, {duration(s)} left" if s else text for n, (text, s) in said.items()}
+    return {name: f"stopped after {text}" for name, (text, left_s) in said.items() if left_s is not None}
+
+
+def _tiles_at_work(tiles: list[TileState]) -> Iterator[RenderableType]:
+    """How far each tile is that is in progress, or was when the attempt ended."""
+    at_work = [(t, t.report) for t in tiles if t.state in (State.IN_PROGRESS, State.STOPPED) and t.report]
+    if not at_work:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("  tile", "seeds", "calls", "calls/s", "reported"):
+        table.add_column(column, justify="left" if column == "  tile" else "right")
+    for tile, report in at_work[:MOST_TILES]:
+        table.add_row(
+            f"  {tile.tile.name}",
+            f"{tile.share.done:.0%} of {report.seeds_total:,}",
+            f"{report.calls:,}",
+            f"{report.calls_per_s:.1f}",
+            f"{duration(max(0.0, time.time() - report.time))} ago",
+        )
+    yield table
+    if len(at_work) > MOST_TILES:
+        yield f"  and {len(at_work) - MOST_TILES:,} more"
+
+
+def _failures(failures: list[dict[str, Any]]) -> Iterator[str]:
+    if not failures:
+        return
+    given_up = sum(not failure["tried_again"] for failure in failures)
+    yield f"\nfailures in this attempt: {len(failures):,}, of which {given_up:,} were not tried again"
+    for failure in failures[:MOST_FAILURES]:
+        at = time.strftime("%H:%M:%S", time.localtime(failure["time"]))
+        what = "tried again" if failure["tried_again"] else "given up"
+        yield f"  {at}  {failure['target']}, {failure['kind']}, {what}: {_clipped(failure['error'])}"
+    if len(failures) > MOST_FAILURES:
+        yield f"  and {len(failures) - MOST_FAILURES:,} more in logs/failures.jsonl"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + " ..."
