@@ -41,8 +41,20 @@ class Data(Section):
     labels_box: BoxField | None = None
     """The part of the image that the labels cover, if not all of it; their shape must be this box's."""
     voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
-    image_mean: float = 128.0
-    image_stddev: PositiveFloat = 33.0
+    image_mean: float | None = None
+    image_stddev: PositiveFloat | None = None
+    mip: Annotated[int, Field(ge=0)] = 0
+    channel: int | None = None
+    axes: str | None = None
+    origin: tuple[int, int, int] | None = None
+    labels_mip: int | None = None
+    labels_channel: int | None = None
+    labels_axes: str | None = None
+    ignore_labels: tuple[int, ...] = ()
+    max_missing: float | None = None
+    mask: str | None = None
+    tissue_range: tuple[float, float] | None = None
+    replace_sections: dict[int, int] = {}
     phantom: Phantom = Phantom()
 
 

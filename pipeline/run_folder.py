@@ -76,6 +76,11 @@ class Run:
         return self.folder / "logs"
 
     @property
+    def warnings_file(self) -> Path:
+        """JSON: what was doubtful of the input when the run was started last, a line each."""
+        return self.logs_folder / "warnings.json"
+
+    @property
     def training_log(self) -> Path:
         """One JSON object a line: metrics of training per interval."""
         return self.logs_folder / "training.jsonl"
@@ -111,6 +116,14 @@ class Run:
         box = self.config.inference.box
         assert box is not None, "a resolved configuration has an inference box"
         return box
+
+    @property
+    def normalisation(self) -> tuple[float, float]:
+        """Mean and standard deviation of the image's voxels, as the network is shown them."""
+        mean, stddev = self.config.data.image_mean, self.config.data.image_stddev
+        assert mean is not None, "a resolved configuration has an image mean"
+        assert stddev is not None, "a resolved configuration has an image stddev"
+        return mean, stddev
 
     @property
     def grid(self) -> TileGrid:

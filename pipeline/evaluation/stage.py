@@ -14,7 +14,7 @@ from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import PlacedVolume, open_labels, open_volume
+from pipeline.volumes import open_labels, open_volume
 
 BLOCK: Triple = (512, 512, 512)
 HALO: Triple = (64, 64, 64)
@@ -61,8 +61,7 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
 
     def write(path: Path) -> None:
         read = reach(run, block)
-        stored = open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
-        segments = PlacedVolume(stored, run.inference_box.start).read(read)
+        segments = open_volume(f"precomputed://{run.segmentation_folder.absolute()}").read(read)
         inside = block.slices(read.start)
         truth = open_labels(run).read(block)
         as_is = ContingencyTable.count(truth, segments[inside])

@@ -220,6 +220,5 @@ def read_training_volume(run: Run) -> TrainingVolume:
     """Image and labels of the training box."""
     box = run.config.training.box
     assert isinstance(box, Box), "a resolved configuration has a training box"
-    data = run.config.data
     image, labels = open_image(run).read(box), open_labels(run).read(box)
-    return TrainingVolume(box, image, labels, data.image_mean, data.image_stddev)
+    return TrainingVolume(box, image, labels, *run.normalisation)

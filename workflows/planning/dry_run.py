@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from parsl.dataflow.memoization import BasicMemoizer
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 import site_configs
+from pipeline.checkup.before_run import Found
+from pipeline.checkup.finding import SKIP
 from pipeline.run_folder import Run
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
@@ -20,12 +23,19 @@ from workflows.planning.tile_choices import print_candidates
 
 
 def print_plan(
-    run: Run, console: Console, rates: Rates, budget_node_hours: float | None = None, verify: bool = False
+    run: Run,
+    console: Console,
+    found: Sequence[Found],
+    rates: Rates,
+    budget_node_hours: float | None = None,
+    verify: bool = False,
 ) -> None:
-    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already.
+    """Say what the checks have `found`, what the work is, what it costs by `rates`, where results go, and
+    what of it is there already.
 
     With a budget, other tiles and overlaps are compared.
     """
+    print_findings(found, console)
     config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
@@ -70,6 +80,17 @@ def print_plan(
     if budget_node_hours is not None and rates.segment is not None:
         print_candidates(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
+
+
+def print_findings(found: Sequence[Found], console: Console) -> None:
+    """What the checks have found of the input, a line each; those that do not apply are left out."""
+    console.print("The input")
+    width = max(len(what) for what, _ in found)
+    for what, finding in found:
+        if finding.state != SKIP:
+            line = f"{finding.state:4}  {what:{width}}  {finding.text}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print()
 
 
 def print_jobs(run: Run, console: Console) -> None:

@@ -18,7 +18,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.attempts import INTERRUPTED
 from pipeline.run_folder import Run
-from pipeline.settings.resolve import check, resolve
+from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config
 from pipeline.synthetic.repeated_cube import DATASET, write_row
 from workflows.watching.long_tasks import TileReport, read_tile_log
@@ -84,9 +84,7 @@ def _row_of_cubes(settings: RunConfig, here: Path, cube: np.ndarray, tiles: int)
     document["evaluation"]["box"] = document["training"]["box"] = None
     config = RunConfig.model_validate(document)
     (here / "run.yaml").write_text(dump_config(config))
-    run = resolve(config, here / "run")
-    check(run)
-    return run
+    return resolve(config, here / "run")
 
 
 def _work(command: list[str], run: Run, output: Path) -> None:

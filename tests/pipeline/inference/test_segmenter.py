@@ -14,7 +14,7 @@ from bright_blocks import make_run, write_image, write_network
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile
-from pipeline.inference.segmenter import block_with_context, read_mirrored, segment_tile
+from pipeline.inference.segmenter import block_with_context, mirrored, segment_tile
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
@@ -123,10 +123,11 @@ def test_context_is_the_image_inside_the_volume_and_its_mirror_image_outside(
 ) -> None:
     image = open_image(make_run(tmp_path, image_file))
     voxels = image.read(image.box)
-    block = read_mirrored(image, Box((-3, 5, 40), (20, 44, 50)))
-    np.testing.assert_array_equal(block[3:, :, :8], voxels[:20, 5:, 40:])
-    np.testing.assert_array_equal(block[:3, :, :8], voxels[3:0:-1, 5:, 40:])
-    np.testing.assert_array_equal(block[3:, :, 8:], voxels[:20, 5:, 46:44:-1])
+    block, inside = Box((-3, 5, 40), (20, 44, 50)), Box((0, 5, 40), (20, 44, 48))
+    made = mirrored(image.read(inside), inside, block)
+    np.testing.assert_array_equal(made[3:, :, :8], voxels[:20, 5:, 40:])
+    np.testing.assert_array_equal(made[:3, :, :8], voxels[3:0:-1, 5:, 40:])
+    np.testing.assert_array_equal(made[3:, :, 8:], voxels[:20, 5:, 46:44:-1])
 
 
 def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Path) -> None:

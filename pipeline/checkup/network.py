@@ -1,0 +1,17 @@
+"""Whether the network that a resolved run imports can be read, and fits."""
+
+from __future__ import annotations
+
+from pipeline.checkup.finding import Finding, ok, skip
+from pipeline.ffn.weights import read_weights
+from pipeline.run_folder import Run
+
+
+def network(run: Run) -> Finding:
+    """The checkpoint that the run imports. Raises InputError."""
+    settings = run.config.network
+    if settings.checkpoint is None:
+        return skip("the run trains its own")
+    weights = read_weights(settings.checkpoint, settings)
+    count = sum(values.size for values in weights.values())
+    return ok(f"{settings.checkpoint}: {count:,} weights")
