@@ -10,11 +10,12 @@ from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from workflows.planning.explain import results
 from workflows.stages import Stage
-from workflows.watching.long_tasks import read_precision
+from workflows.watching.long_tasks import missing_in_tiles, read_precision
 
 CONVENTIONS = {
     "gt_foreground": "every voxel; the unsegmented count as one segment",
@@ -31,7 +32,8 @@ def print_summary(run: Run, console: Console) -> None:
     if run.config.evaluation.box is not None:
         _print_scores(run, console)
     folder = run.segmentation_folder
-    console.print(*_describe_network(run), sep="\n", highlight=False, soft_wrap=True)
+    warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing_in_tiles(run)]]
+    console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}"
         f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
