@@ -63,6 +63,11 @@ class Run:
         return self.folder / "tiles" / "reconciliation"
 
     @property
+    def id_table_file(self) -> Path:
+        """HDF5: which segment of which tile is which of the volume, and how many and how large they are."""
+        return self.reconciliation_folder / "id_table.h5"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
 

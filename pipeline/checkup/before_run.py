@@ -13,6 +13,7 @@ from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
+from pipeline.checkup.scores import scores
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
@@ -26,6 +27,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("labels", labels),
     ("mask", mask),
     ("network", network),
+    ("scores", scores),
     ("run folder", lambda run: writing(run.folder)),
     ("disk", disk),
 ]

@@ -9,20 +9,23 @@ from pathlib import Path
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.fields import Section
 from pipeline.settings.input_identities import with_identities
 from pipeline.settings.normalisation import with_normalisation
 from pipeline.settings.presets import with_preset
+from pipeline.settings.scored import scored
 from pipeline.volumes import labelled_box, open_image
 
 
 def resolve(config: RunConfig, folder: Path) -> Run:
     """Return the run with every box filled in, every path absolute, its inputs identified; raises InputError.
 
-    Boxes left open become: inference, the whole image; training, the labelled part;
-    evaluation, what is both segmented and labelled. A preset becomes the settings that it stands for.
+    Boxes left open become: inference, the whole image; training, the labelled part; evaluation, what is both
+    segmented and labelled. A preset becomes the settings that it stands for; mean and standard deviation of
+    the image are measured.
     """
     run = Run(folder.resolve(), config)
     image_box = _image_box(run)
@@ -33,15 +36,14 @@ def resolve(config: RunConfig, folder: Path) -> Run:
     updates: dict[str, Section] = {
         "data": with_normalisation(run, inference_box),
         "inference": inference.model_copy(update={"box": inference_box}),
-        "evaluation": config.evaluation.model_copy(
-            update={"box": _evaluation_box(config, inference_box, labelled)}
-        ),
+        "evaluation": scored(config, inference_box, labelled),
     }
     if config.trains:
         if labelled is None:
             raise InputError("data.labels is not set: training needs labels, or set network.checkpoint")
         training_box = config.training.box or labelled
         _inside("training.box", training_box, "the labelled box", labelled)
+        _check_patches(config, training_box)
         updates["training"] = config.training.model_copy(update={"box": training_box})
     else:
         checkpoint = str(_checkpoint(config))
@@ -57,17 +59,6 @@ def _image_box(run: Run) -> Box:
     return open_image(run).box
 
 
-def _evaluation_box(config: RunConfig, inference_box: Box, labelled: Box | None) -> Box | None:
-    if labelled is None:
-        return None
-    box = config.evaluation.box or inference_box & labelled
-    if box.is_empty:
-        raise InputError(f"inference.box {inference_box} and the labelled box {labelled} share no voxel")
-    _inside("evaluation.box", box, "the labelled box", labelled)
-    _inside("evaluation.box", box, "inference.box", inference_box)
-    return box
-
-
 def _checkpoint(config: RunConfig) -> Path:
     checkpoint, folder = Path(config.network.checkpoint or "").expanduser(), config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
@@ -77,6 +68,17 @@ def _checkpoint(config: RunConfig) -> Path:
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
     if not outer.contains(box):
         raise InputError(f"{name} {box} reaches outside {outer_name}, {outer}")
+
+
+def _check_patches(config: RunConfig, training_box: Box) -> None:
+    """Raise InputError where the training box has no room for the patch of a single example."""
+    patch = [2 * r + 1 for r in patch_radius(config.network, config.training.moves_reach)]
+    for axis, length, wanted in zip("zyx", training_box.shape, patch):
+        if length < wanted:
+            raise InputError(
+                f"training.box {training_box} is {length} voxels along {axis}; an example takes {wanted}: "
+                "network.fov plus twice training.moves_reach times network.deltas"
+            )
 
 
 def _check_tiles(run: Run) -> None:

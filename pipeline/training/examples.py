@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.config import Network, Training
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
 
 
@@ -214,11 +215,6 @@ def scored_voxels(network: Network, moves_reach: int) -> np.ndarray:
 def face_steps(deltas: Triple) -> list[Triple]:
     """The six moves by deltas along one axis."""
     return [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
-
-
-def patch_radius(network: Network, moves_reach: int = 1) -> Triple:
-    """Voxels from an example's centre to the edge of its patch."""
-    return triple([f // 2 + moves_reach * d for f, d in zip(network.fov, network.deltas)])
 
 
 def _add(a: Triple, b: Triple) -> Triple:

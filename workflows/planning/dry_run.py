@@ -14,6 +14,7 @@ import site_configs
 from pipeline.checkup.before_run import Found
 from pipeline.checkup.finding import SKIP
 from pipeline.run_folder import Run
+from pipeline.settings.scored import share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.explain import explain
@@ -61,7 +62,9 @@ def print_plan(
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
     if config.evaluation.box is not None:
-        table.add_row("count, score", f"in {config.evaluation.box}", _relative(run, run.metrics_file))
+        seen = share_seen(run)
+        marked = f", {seen:.0%} of it seen in training" if seen else ""
+        table.add_row("count, score", f"in {config.evaluation.box}{marked}", _relative(run, run.metrics_file))
     console.print(table, soft_wrap=True)
     print_outlook(run, console, verify)
     print_jobs(run, console)

@@ -20,6 +20,7 @@ from pipeline.settings.run_file import read_config
 from workflows.planning.explain import StageOutlook, outcomes, outlook
 from workflows.planning.stage_table import outlook_table
 from workflows.running.jobs import leftover_jobs
+from workflows.running.summary import outcome_lines
 from workflows.watching.long_tasks import describe_training, duration, missing_in_tiles
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
@@ -46,6 +47,7 @@ def draw(folder: Path) -> Iterator[RenderableType]:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
     yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_in_tiles(run)])
+    yield from outcome_lines(run)
     yield ""
     outlooks = [outlook(stage) for stage in stages]
     yield outlook_table(outlooks, "to do", _under_way(run, outlooks, tiles, attempt))
