@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
+from pipeline.ffn.trained_with import trained_on
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import labelled_box
@@ -34,7 +35,7 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
 
 def seen_in_training(run: Run) -> Box | None:
     """The box of voxels that the run's network may have been shown in its training, if that is known."""
-    box = run.config.training.box if run.config.trains else None
+    box = run.config.training.box if run.config.trains else trained_on(run)
     return None if box is None else _with_patch(run.config, box)
 
 
