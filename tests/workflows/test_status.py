@@ -144,7 +144,7 @@ def test_blocks_are_recorded_until_they_are_over(home: Path, pictures: dict[str,
 def test_an_input_that_cannot_be_read_from_here_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
     volume = tmp_path / "em.h5"
     with h5py.File(volume, "w") as file:
-        file["raw"] = np.zeros((64, 64, 64), np.uint8)
+        file["raw"] = np.random.default_rng(1).integers(0, 256, (64, 64, 64), dtype=np.uint8)
         file["labels"] = np.ones((64, 64, 64), np.uint32)
     document = yaml.safe_load(HDF5_RUN)
     document["data"]["folder"] = str(tmp_path)

@@ -133,7 +133,12 @@ def test_context_is_the_image_inside_the_volume_and_its_mirror_image_outside(
 def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Path) -> None:
     box = Box.parse("60:97,80:117,80:117")
     document = {
-        "data": {"folder": str(fib25), "image": "grayscale_maps.h5:raw"},
+        "data": {
+            "folder": str(fib25),
+            "image": "grayscale_maps.h5:raw",
+            "image_mean": 128,
+            "image_stddev": 33,
+        },
         "inference": {"box": str(box), "tile": box.shape, "overlap": (0, 0, 0), "deltas": (12, 12, 12)},
         "site": {"threads_per_worker": 2},
     }

@@ -21,7 +21,7 @@ from workflows.planning.explain import StageOutlook, explain
 from workflows.stages import build
 
 RUN_FILE = """
-data: {image: phantom, labels: phantom, phantom: {shape: [48, 48, 112]}}
+data: {image: phantom, labels: phantom, phantom: {shape: [48, 48, 112]}, image_mean: 128, image_stddev: 33}
 network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
 training: {box: "0:48,0:48,0:56"}
 inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18]}
