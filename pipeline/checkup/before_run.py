@@ -14,6 +14,7 @@ from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
 from pipeline.checkup.scores import scores
+from pipeline.checkup.tiles import tiles
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
@@ -27,6 +28,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("labels", labels),
     ("mask", mask),
     ("network", network),
+    ("tiles", tiles),
     ("scores", scores),
     ("run folder", lambda run: writing(run.folder)),
     ("disk", disk),
