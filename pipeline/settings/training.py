@@ -70,13 +70,11 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _every_rank_has_work(self) -> Training:
-        coordinates, step = self.sampling.coordinates, self.ranks * self.batch_size
+        coordinates = self.sampling.coordinates
         if self.ranks > coordinates:
             raise ValueError(
                 f"ranks is {self.ranks}, more than sampling.coordinates, {coordinates}: some would have none"
             )
-        if step > self.fovs:
-            raise ValueError(f"fovs is {self.fovs}, less than one step of ranks x batch_size, {step}")
         if self.warmup_fovs > self.fovs:
             raise ValueError(
                 f"warmup_fovs is {self.warmup_fovs}, more than fovs, {self.fovs}: the rate is never reached"

@@ -54,7 +54,7 @@ def published_checkpoint(fib25: Path) -> str:
     [
         ("data.image=absent.h5:raw", "absent.h5: no such file"),
         ("data.image=torn.h5:raw", "torn.h5 is not a readable HDF5 file"),
-        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: flat, labels, nan, raw"),
+        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: blank, flat, labels"),
         ("data.image=em.h5:wide", "holds int64; expected integers of 8 to 32 bits"),
         ("data.image=em.h5:blank", "is blank in 0:64,0:64,0:64"),
         ("data.image=em.h5:flat", "(64, 64)"),
