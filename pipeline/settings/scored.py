@@ -14,8 +14,9 @@ from pipeline.volumes import labelled_box
 def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evaluation:
     """The evaluation section with its box filled in: what is both segmented and labelled; None if nothing is.
 
-    Where the run file gives a training box and no evaluation box, the training box is left out, with a patch
-    around it. Raises InputError when a box that is given reaches outside.
+    Where the run file gives a training box and no evaluation box, and the two would share voxels, the training
+    box is left out with a patch around it: floods there still look at what training saw. Raises InputError
+    when a box that is given reaches outside.
     """
     evaluation, training = config.evaluation, config.training.box
     if labelled is None:
@@ -26,17 +27,18 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
                 raise InputError(f"evaluation.box {evaluation.box} reaches outside {name}, {outer}")
         return evaluation
     box, exclude = inference_box & labelled, evaluation.exclude
-    if exclude is None and config.trains and training is not None:
-        around = _with_patch(config, training) & box
-        exclude = None if around.is_empty else around
+    if exclude is None and config.trains and training is not None and not (box & training).is_empty:
+        exclude = box & training.grow(patch_radius(config.network, config.training.moves_reach))
     nothing_left = box.is_empty or (exclude is not None and exclude.contains(box))
     return Evaluation(box=None if nothing_left else box, exclude=exclude)
 
 
 def seen_in_training(run: Run) -> Box | None:
-    """The box of voxels that the run's network may have been shown in its training, if that is known."""
-    box = run.config.training.box if run.config.trains else trained_on(run)
-    return None if box is None else _with_patch(run.config, box)
+    """The box of voxels that the run's network was trained on, if that is known.
+
+    Patches of examples lie in it whole, so nothing beyond it was seen.
+    """
+    return run.config.training.box if run.config.trains else trained_on(run)
 
 
 def share_seen(run: Run) -> float:
@@ -61,7 +63,3 @@ def why_not_scored(run: Run) -> str | None:
         f"training.box, with a patch around it, covers all that is segmented and labelled ({exclude}); set "
         "evaluation.box to score on voxels that training saw all the same"
     )
-
-
-def _with_patch(config: RunConfig, box: Box) -> Box:
-    return box.grow(patch_radius(config.network, config.training.moves_reach))

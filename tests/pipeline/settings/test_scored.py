@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import RunConfig
+from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -37,7 +37,7 @@ def resolved(config: RunConfig, labelled: Box = WHOLE) -> Run:
     return Run(Path("run"), config.model_copy(update=updates))
 
 
-def test_a_training_box_alone_is_left_out_with_a_patch_around_it() -> None:
+def test_a_training_box_that_would_be_scored_is_left_out_with_a_patch_around_it() -> None:
     run = resolved(config_of("0:60,0:60,0:50"))
     assert run.config.evaluation.box == WHOLE
     assert run.config.evaluation.exclude == Box.parse("0:60,0:60,0:59")
@@ -53,7 +53,13 @@ def test_without_boxes_the_scores_are_of_voxels_that_training_saw() -> None:
 def test_boxes_that_meet_are_scored_as_they_are_and_the_share_is_told() -> None:
     run = resolved(config_of("0:60,0:60,0:50", "0:60,0:60,40:90"))
     assert run.config.evaluation.exclude is None
-    assert share_seen(run) == pytest.approx(19 / 50)
+    assert share_seen(run) == pytest.approx(10 / 50)
+
+
+def test_boxes_that_keep_apart_stay_as_they_are() -> None:
+    config = config_of("0:60,0:60,0:50")
+    inference = Box.parse("0:60,0:60,52:100")
+    assert scored(config, inference, WHOLE) == Evaluation(box=inference)
 
 
 def test_a_training_box_that_leaves_nothing_is_told() -> None:
@@ -97,7 +103,7 @@ def test_the_share_seen_is_that_of_the_counted_voxels(training: Box, evaluated: 
     counted[evaluated.slices()] = True
     counted[exclude.slices()] = False
     box = seen_in_training(run)
-    assert box == training.grow((9, 9, 9))
-    seen[(box & WHOLE).slices()] = True
+    assert box == training
+    seen[box.slices()] = True
     expected = np.mean(seen[counted]) if counted.any() else 0
     assert share_seen(run) == pytest.approx(expected)
