@@ -18,7 +18,7 @@ from pipeline.geometry import Box, Tile, Triple
 from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine, open_engine
-from pipeline.inference.memory_share import losses, with_room
+from pipeline.inference.memory_share import losses, with_memory
 from pipeline.inference.progress import Progress
 from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
@@ -53,7 +53,7 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     def write(path: Path) -> None:
         with losses(run.tile_marker(tile)) as lost:
             try:
-                with_room(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
+                with_memory(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
             except MemoryError as error:
                 raise InputError(
                     f"tile {tile.box}: out of memory on {socket.gethostname()}, with no other tile of the "

@@ -10,5 +10,5 @@ class Evaluation(Section):
 
     box: BoxField | None = None
     exclude: BoxField | None = None
-    """Voxels that do not count at all. Where `box` is left open and meets the training box: that, with a patch
-    around it."""
+    """Voxels that do not count at all. Where `box` is left open and meets the training box: that,
+    with a patch around it."""

@@ -14,9 +14,9 @@ from pipeline.volumes import labelled_box
 def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evaluation:
     """The evaluation section with its box filled in: what is both segmented and labelled; None if nothing is.
 
-    Where the run file gives a training box and no evaluation box, and the two would share voxels, the training
-    box is left out with a patch around it: floods there still look at what training saw. Raises InputError
-    when a box that is given reaches outside.
+    Where the run file gives a training box and no evaluation box, and the two would share voxels, the
+    training box is left out with a patch around it: floods there still look at what training saw. Raises
+    InputError when a box that is given reaches outside.
     """
     evaluation, training = config.evaluation, config.training.box
     if labelled is None:

@@ -25,7 +25,7 @@ from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, read_config
 from workflows.running.jobs import leftover_jobs, read_jobs
 from workflows.status import status
-from workflows.watching.status_view import draw
+from workflows.watching.status_view import status_view
 
 REPOSITORY = Path(__file__).parents[2]
 OPTIONS = ("--set", "training.fovs=2000", "--set", "training.ranks=1", "--set", "site.workers=1")
@@ -164,4 +164,4 @@ def test_a_folder_that_is_none_of_a_run_ends_in_one_line(tmp_path: Path) -> None
     expected = f"error: {tmp_path} is no run folder: it holds no config.yaml\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", expected)
     with pytest.raises(InputError, match="absent: no such folder"):
-        list(draw(tmp_path / "absent"))
+        list(status_view(tmp_path / "absent"))

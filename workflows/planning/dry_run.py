@@ -19,8 +19,8 @@ from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.explain import explain
 from workflows.planning.rates import Rates
-from workflows.planning.stage_table import outlook_table
-from workflows.planning.tile_choices import print_candidates
+from workflows.planning.stage_table import stage_table
+from workflows.planning.tile_choices import print_tile_choices
 
 
 def print_plan(
@@ -66,7 +66,7 @@ def print_plan(
         marked = f", {seen:.0%} of it seen in training" if seen else ""
         table.add_row("count, score", f"in {config.evaluation.box}{marked}", _relative(run, run.metrics_file))
     console.print(table, soft_wrap=True)
-    print_outlook(run, console, verify)
+    print_what_is_done(run, console, verify)
     print_jobs(run, console)
     network = config.network
     console.print(
@@ -81,7 +81,7 @@ def print_plan(
     )
     print_costs(run, rates, console)
     if budget_node_hours is not None and rates.segment is not None:
-        print_candidates(run, rates, rates.segment, budget_node_hours, console)
+        print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
 
@@ -111,13 +111,13 @@ def print_jobs(run: Run, console: Console) -> None:
         console.print(f"\n{title}\n{text.rstrip()}", highlight=False, soft_wrap=True, markup=False)
 
 
-def print_outlook(run: Run, console: Console, verify: bool = False) -> None:
+def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None:
     """Per stage: how many tasks are finished, how many would run, and why."""
-    outlooks = explain(run, verify)
-    if not any(outlook.finished for outlook in outlooks):
+    statuses = explain(run, verify)
+    if not any(status.finished for status in statuses):
         console.print("\nNothing of it is done yet.", highlight=False)
         return
-    table = outlook_table(outlooks, "would run")
+    table = stage_table(statuses, "would run")
     table.title, table.title_justify = "\nWhat is done, and what would run", "left"
     console.print(table, soft_wrap=True)
 
