@@ -15,14 +15,14 @@ import numpy as np
 from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
-from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
+from pipeline.inference.endurance.autosave import Autosave
+from pipeline.inference.endurance.memory_share import losses, with_memory
+from pipeline.inference.endurance.progress import Progress
+from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
-from pipeline.inference.memory_share import losses, with_memory
-from pipeline.inference.progress import Progress
 from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
-from pipeline.inference.tile_checkpoint import TileCheckpoint
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inference.memory_share import losses, with_memory
+from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.results.attempts.fencing import ATTEMPT
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.inference.memory_share import with_memory
+from pipeline.inference.endurance.memory_share import with_memory
 def hold():
     print("holding", flush=True)
     sys.stdin.readline()
@@ -27,14 +27,14 @@ with_memory(Path(sys.argv[1]), hold)
 WAIT_ALONE = """
 import sys
 from pathlib import Path
-from pipeline.inference.memory_share import with_memory
+from pipeline.inference.endurance.memory_share import with_memory
 with_memory(Path(sys.argv[1]), lambda: print("alone", flush=True), alone=True)
 """
 
 KILLED_AT_WORK = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.inference.memory_share import losses
+from pipeline.inference.endurance.memory_share import losses
 with losses(Path(sys.argv[1])):
     os.kill(os.getpid(), signal.SIGKILL)
 """
