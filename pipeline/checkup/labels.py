@@ -9,6 +9,7 @@ from pipeline.checkup.image import describe
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image, open_labels, open_mask
 from pipeline.volumes.absence import absence
+from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
 
@@ -41,6 +42,9 @@ def labels(run: Run) -> Finding:
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
     doubts = _doubts(volume, ids[~unlabelled], labelled)
+    stated = volume.frame.stated_nm
+    if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
+        doubts.append(f"their file says {size_text(stated)}")
     if outside:
         doubts.append(f"{outside:,} of their voxels lie outside the image")
     missing = absence(volume, box)

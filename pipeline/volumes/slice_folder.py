@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,11 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
+from pipeline.volumes.kept_slices import kept_slice
 from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
 from pipeline.volumes.slice_image import read_slice
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
-
-KEPT_BYTES = 256 << 20
-"""Of decoded slices. A PNG cannot be read in part, and what is beside a box is often asked for next."""
 
 
 class SliceVolume(Volume):
@@ -34,7 +31,6 @@ class SliceVolume(Volume):
             raise InputError(f"folder {folder} holds slices along z; {choice.setting('axes')} must be zyx")
         self._folder = folder
         self._files = slices_by_z(folder, pattern)
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         first = read_slice(self._files[0])
         uri = str(folder if pattern == "*" else folder / pattern)
         frame = Stated().frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin"))
@@ -55,19 +51,9 @@ class SliceVolume(Volume):
         return np.stack([self._slice(k)[y, x] for k in range(z.start, z.stop)])
 
     def _slice(self, z: int) -> np.ndarray:
-        if z in self._kept:
-            self._kept.move_to_end(z)
-        else:
-            self._kept[z] = self._decoded(z)
-            size = self._kept[z].nbytes
-            while len(self._kept) > 1 and len(self._kept) * size > KEPT_BYTES:
-                self._kept.popitem(last=False)
-        return self._kept[z]
-
-    def _decoded(self, z: int) -> np.ndarray:
         if z not in self._files:
             return np.zeros(self.shape[1:], self.dtype)
-        image = read_slice(self._files[z])
+        image = kept_slice(self._files[z])
         if image.shape != self.shape[1:] or image.dtype.newbyteorder("=") != self.dtype:
             raise InputError(
                 f"slice {self._files[z]} is {image.dtype} of shape {image.shape}; "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import math
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -43,7 +45,9 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:
     """The files in `folder` that match `pattern`, by name, but for those that programs leave behind."""
-    return sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(HIDDEN))
+    with os.scandir(folder) as entries:  # which knows files from folders without a look at each
+        names = [e.name for e in entries if e.is_file() and not e.name.startswith(HIDDEN)]
+    return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
 
 
 def _refuse_strangers(files: list[Path], folder: Path) -> None:
