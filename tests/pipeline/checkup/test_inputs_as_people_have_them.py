@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import zarr
@@ -14,6 +15,7 @@ from skimage.io import imsave
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.settings.run_file import dump_config
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_image, open_labels
 
@@ -176,6 +178,19 @@ def test_mean_and_standard_deviation_are_measured_where_they_are_not_given(
     assert findings(run)["intensity"].startswith("ok")
 
 
+def test_what_was_measured_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=image)
+    first = run_on(tmp_path)
+    first.folder.mkdir()
+    first.config_file.write_text(dump_config(first.config))
+    with h5py.File(tmp_path / "em.h5", "a") as file:
+        file["image"][:] = image // 2
+    assert run_on(tmp_path).normalisation == first.normalisation
+    elsewhere = run_on(tmp_path, inference={"box": "0:40,0:48,0:50"})
+    assert elsewhere.normalisation != first.normalisation
+
+
 def test_a_normalisation_that_is_not_the_image_s_is_told(tmp_path: Path) -> None:
     image, _ = cells()
     write_hdf5(tmp_path / "em.h5", image=image.astype(np.uint16) * 257)
@@ -238,6 +253,26 @@ def test_an_unknown_format_lists_the_formats(tmp_path: Path) -> None:
     (tmp_path / "em.mrc").write_bytes(b"MAP " * 300)
     with pytest.raises(InputError, match=r"em\.mrc is of no known format; these are read: HDF5"):
         run_on(tmp_path, data={"image": "em.mrc"})
+
+
+@pytest.mark.parametrize(
+    ("box", "wrong"),
+    [("0:40,0:48,0:18", r"training.box 0:40,0:48,0:18 is 18 voxels along x; an example takes 19")],
+)
+def test_a_training_box_too_thin_for_an_example_is_refused(tmp_path: Path, box: str, wrong: str) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    with pytest.raises(InputError, match=wrong):
+        run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"box": box})
+
+
+def test_labels_of_another_part_leave_a_run_with_nothing_to_score(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels[:, :, :26])
+    data = {"labels": "em.h5:labels", "labels_box": "0:40,0:48,0:26"}
+    run = run_on(tmp_path, data=data, inference={"box": "0:40,0:48,30:56"})
+    assert run.config.evaluation.box is None
+    assert "share no voxel; the run segments all the same" in findings(run)["scores"]
 
 
 def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
