@@ -23,7 +23,7 @@ RunCheck: TypeAlias = Callable[[Run], Finding]
 
 CHECKS: list[tuple[str, RunCheck]] = [
     ("image", image),
-    ("missing image", completeness),
+    ("complete", completeness),
     ("intensity", intensity),
     ("labels", labels),
     ("mask", mask),

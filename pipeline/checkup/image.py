@@ -38,9 +38,10 @@ def image(run: Run) -> Finding:
     return ok(found)
 
 
-def describe(volume: Volume) -> str:
+def describe(volume: Volume, stored_dtype: np.dtype | None = None) -> str:
     """Uri, format, dtype, box and voxel size of a volume, in one line."""
-    return f"{volume.uri}: {volume.format}, {volume.dtype}, {volume.box}, {size_text(volume.voxel_size_nm)}"
+    dtype, size = stored_dtype or volume.dtype, size_text(volume.voxel_size_nm)
+    return f"{volume.uri}: {volume.format}, {dtype}, {volume.box}, {size}"
 
 
 def completeness(run: Run) -> Finding:

@@ -28,7 +28,7 @@ def labels(run: Run) -> Finding:
     if box is None:
         return skip("the run needs none")
     volume = open_labels(run)
-    found = describe(volume)
+    found = describe(volume, volume.stored_dtype)
     outside = volume.box.size - (volume.box & open_image(run).box).size
     blocks = sample_blocks(volume, box)
     stored = [volume.read_stored(block) for block in blocks]

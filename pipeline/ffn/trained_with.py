@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import Phantom
@@ -22,6 +23,12 @@ from pipeline.volumes.frame import same_size, size_text
 SAMPLED_BLOCKS = 8
 BLOCK: Triple = (8, 16, 16)
 """Of the training box, by whose voxels the tissue is known again, wherever its file may lie by then."""
+
+FLOOD_RULES = {
+    "seed_probability": SEED_PROBABILITY,
+    "pad_probability": PAD_PROBABILITY,
+    "move_threshold": MOVE_THRESHOLD,
+}
 
 FAR = 0.5
 """In standard deviations, and as a part of one: normalisations that differ by more are told."""
@@ -70,7 +77,9 @@ class TrainedWith:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> TrainedWith | None:
-        """What `attributes` gave; None where there are no sizes."""
+        """What `attributes` gave; None where they say nothing. Raises ValueError where they make no sense."""
+        if "fov" not in attributes:
+            return None
         try:
             known = {name: attributes[name] for name in cls.__dataclass_fields__ if name in attributes}
             for name in {"fov", "deltas"}:
@@ -83,8 +92,8 @@ class TrainedWith:
             if "box" in known:
                 known["box"] = Box.parse(str(known["box"]))
             return cls(**known)
-        except (KeyError, TypeError, ValueError):
-            return None
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
 
     def require_sizes(self, network: Network, path: str) -> None:
         """Raise InputError where a network is to be used with another FOV, or other deltas as its own."""
@@ -110,16 +119,31 @@ class TrainedWith:
         size_nm = image_voxel_size_nm(run)
         if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
             said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
+        if (
+            self.soft_label is not None
+        ):  # it was trained by this program, whose training floods by fixed rules
+            said += [
+                f"{name} {rule:g}, here inference.{name} {getattr(run.config.inference, name):g}"
+                for name, rule in FLOOD_RULES.items()
+                if getattr(run.config.inference, name) != rule
+            ]
         return said
 
 
 def read_trained_with(path: str | Path) -> TrainedWith | None:
-    """What the network file at `path` says of its training; None where it says nothing or is no HDF5."""
+    """What the network file at `path` says of its training; None where it says nothing or is no HDF5.
+
+    Raises InputError where what it says makes no sense.
+    """
     try:
         with h5py.File(path, "r") as file:
-            return TrainedWith.from_attributes(dict(file.attrs))
+            attributes = dict(file.attrs)
     except OSError:
         return None
+    try:
+        return TrainedWith.from_attributes(attributes)
+    except ValueError as error:
+        raise InputError(f"network {path}: what it says of its training cannot be read: {error}") from None
 
 
 def trained_on(run: Run) -> Box | None:

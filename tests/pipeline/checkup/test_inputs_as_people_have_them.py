@@ -134,7 +134,7 @@ def test_missing_chunks_are_counted_and_above_a_share_refused(tmp_path: Path) ->
         InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1.0%"
     ):
         findings(run_on(tmp_path, data={"image": "image"}))
-    told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["missing image"]
+    told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["complete"]
     assert told.startswith(f"warn: {whole}")
 
 
@@ -148,7 +148,7 @@ def test_gaps_among_slices_are_refused_and_can_be_filled(tmp_path: Path) -> None
     ):
         findings(run_on(tmp_path, data={"image": "slices"}))
     mended = run_on(tmp_path, data={"image": "slices", "replace_sections": {19: 18, 22: 23}})
-    assert findings(mended)["missing image"].startswith("ok")
+    assert findings(mended)["complete"].startswith("ok")
     read = open_image(mended).read(mended.inference_box)
     np.testing.assert_array_equal(read[[18, 19, 20, 22]], image[[18, 18, 20, 23]])
 

@@ -107,6 +107,28 @@ def test_differences_are_told(tmp_path: Path) -> None:
     assert trained.differences(run_on(tmp_path, random_image(), image_mean=104)) == []
 
 
+def test_flooding_otherwise_than_in_training_is_told(tmp_path: Path) -> None:
+    run = run_on(tmp_path, random_image())
+    inference = run.config.inference.model_copy(update={"move_threshold": 0.8})
+    other = Run(run.folder, run.config.model_copy(update={"inference": inference}))
+    assert TrainedWith.of(run).differences(other) == ["move_threshold 0.9, here inference.move_threshold 0.8"]
+    assert TrainedWith.of_sizes(SIZES).differences(other) == []
+
+
+def test_attributes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, random_image())))
+    with h5py.File(tmp_path / "net.h5", "a") as file:
+        file.attrs["box"] = "somewhere"
+    with pytest.raises(InputError, match="what it says of its training cannot be read: box 'somewhere'"):
+        read_weights(tmp_path / "net.h5", SIZES)
+
+
+def test_a_published_checkpoint_claims_nothing_but_its_sizes(tmp_path: Path, fib25: Path) -> None:
+    checkpoint = {"checkpoint": str(fib25 / "checkpoint" / "model.ckpt-27465036")}
+    run = run_on(tmp_path, random_image(), {**Network().model_dump(exclude={"checkpoint"}), **checkpoint})
+    assert read_trained_with(import_checkpoint(run).path) == TrainedWith.of_sizes(Network())
+
+
 def test_the_tissue_of_the_training_is_known_again_in_another_file(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     image = random_image()
