@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,35 @@ from pipeline.volumes.volume import Volume
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
 
+@dataclass(frozen=True)
+class ArrayMetadata:
+    """What the versions of the zarr library say in different ways, from the array's own file."""
+
+    zarr_format: int
+    separator: str
+    prefix: str
+    dimension_names: list[str] | None
+
+    @classmethod
+    def read(cls, folder: Path) -> ArrayMetadata:
+        """The metadata of the array in `folder`, which the library could open."""
+        if (folder / ".zarray").is_file():
+            stored = json.loads((folder / ".zarray").read_text())
+            return cls(2, stored.get("dimension_separator", "."), "", None)
+        stored = json.loads((folder / "zarr.json").read_text())
+        encoding = stored["chunk_key_encoding"]
+        is_default = encoding["name"] == "default"
+        separator = encoding.get("configuration", {}).get("separator", "/" if is_default else ".")
+        names = stored.get("dimension_names")
+        return cls(
+            3, separator, f"c{separator}" if is_default else "", names if names and all(names) else None
+        )
+
+    def chunk_key(self, grid: Sequence[int]) -> str:
+        """The file, below the array's folder, of the chunk at a place in the grid."""
+        return self.prefix + self.separator.join(str(index) for index in grid)
+
+
 class ZarrVolume(Volume):
     """`array`, found at `folder`; `stated` is what is said of it, by its own attributes or by its group.
 
@@ -33,6 +65,7 @@ class ZarrVolume(Volume):
     ) -> None:
         self._array = array
         self._folder = folder
+        self._metadata = ArrayMetadata.read(folder)
         self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
         self._layout = Layout.of(array.shape, stated.axes, choice, uri)
         super().__init__(
@@ -55,7 +88,7 @@ class ZarrVolume(Volume):
 
     def _file(self, chunk: Box) -> Path:
         grid = self._layout.stored_chunk(self._chunk_index(chunk), self._chunks)
-        return self._folder / self._array.metadata.encode_chunk_key(grid)
+        return self._folder / self._metadata.chunk_key(grid)
 
     def _load(self, box: Box) -> np.ndarray:
         try:
@@ -105,12 +138,11 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
             return ZarrVolume(
                 array, folder, uri, f"OME-Zarr {image.version if image else ''}", level.stated, choice
             )
-    attributes = dict(array.attrs)
-    names = getattr(array.metadata, "dimension_names", None)
-    if names and all(names):
-        attributes.setdefault("dimension_names", list(names))
+    metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    if metadata.dimension_names:
+        attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri)
-    return ZarrVolume(array, folder, uri, f"Zarr {array.metadata.zarr_format}", stated, choice)
+    return ZarrVolume(array, folder, uri, f"Zarr {metadata.zarr_format}", stated, choice)
 
 
 def _open(folder: Path) -> zarr.Array | zarr.Group | None:
