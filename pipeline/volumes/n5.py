@@ -88,7 +88,7 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     attributes = _attributes(folder)
     if "dimensions" in attributes:
         choice.refuse_level(uri)
-        stated = _stated(attributes, _attributes(folder.parent), folder, uri)
+        stated = _stated(attributes, _attributes(folder.parent), folder, uri, choice.axes)
         return N5Volume(folder, attributes, uri, "N5", stated, choice)
     levels = sorted(
         (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in _attributes(f)),
@@ -96,7 +96,7 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     )
     if not levels:
         raise InputError(f"{uri}: to be given as PATH:DATASET; its datasets: {_listed(path)}")
-    stated_by_level = [_stated(_attributes(level), attributes, level, uri) for level in levels]
+    stated_by_level = [_stated(_attributes(level), attributes, level, uri, choice.axes) for level in levels]
     index = choice.level_of([stated.size_nm for stated in stated_by_level], uri)
     name = f"N5, level {levels[index].name} of {len(levels)}"
     return N5Volume(levels[index], _attributes(levels[index]), uri, name, stated_by_level[index], choice)
@@ -117,13 +117,17 @@ def _listed(path: Path) -> str:
     return ", ".join(sorted(folder.relative_to(path).as_posix() for folder in folders)) or "none"
 
 
-def _stated(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str) -> Stated:
-    """What a dataset's attributes say, or else its group's; numbers there stand in the order x, y, z."""
-    names = axes_of(
-        {**attributes, "axes": list(reversed(attributes.get("axes") or []))}, len(attributes["dimensions"])
-    )
+def _stated(
+    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, axes: str | None
+) -> Stated:
+    """What a dataset's attributes say, or else its group's; `axes`, as the run file names them, goes first.
+
+    Numbers stand there in N5's order of the axes, x first.
+    """
+    named = {"axes": axes or list(reversed(attributes.get("axes") or []))}
+    names = axes_of({**attributes, **named}, len(attributes["dimensions"]))
     cosem = attributes.get("transform")
-    if isinstance(cosem, Mapping):
+    if isinstance(cosem, Mapping) and axes is None:
         return _cosem(cosem, uri)
     both = {**group, **attributes}
     sizes, unit = both.get("resolution"), both.get("units", both.get("unit"))
@@ -134,6 +138,7 @@ def _stated(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Pat
         )
     if sizes is None:
         return Stated(names)
+    order = [axis for axis in reversed(names or AXES) if axis in AXES]
     units = unit if isinstance(unit, list) else [unit] * 3
     if len(sizes) != 3 or len(units) != 3:
         raise InputError(f"{uri}: attribute resolution is {sizes!r}; expected three numbers x, y, z")
@@ -141,10 +146,10 @@ def _stated(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Pat
     coarser = _coarser(attributes, group, folder)
     nm = [size * factor * nm_per(u, uri) for size, factor, u in zip(positive, coarser, units)]
     offset = both.get("offset")
-    offset_nm = (
-        None if offset is None else {a: float(o) * nm_per(u, uri) for a, o, u in zip("xyz", offset, units)}
-    )
-    return Stated(names, dict(zip("xyz", nm)), offset_nm)
+    if offset is None:
+        return Stated(names, dict(zip(order, nm)))
+    at = {axis: float(o) * nm_per(u, uri) for axis, o, u in zip(order, offset, units)}
+    return Stated(names, dict(zip(order, nm)), at)
 
 
 def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float]:

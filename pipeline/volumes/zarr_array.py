@@ -110,7 +110,7 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
     uri = f"{path}:{part}" if part else str(path)
     found = _open(folder)
     if isinstance(found, zarr.Group):
-        image = read_multiscale(dict(found.attrs), uri)
+        image = read_multiscale(dict(found.attrs), uri, choice.axes)
         if image is None:
             raise InputError(f"{uri}: to be given as PATH:ARRAY; its arrays: {_listed(path)}")
         level = image.levels[choice.level_of([level.stated.size_nm for level in image.levels], uri)]
@@ -132,13 +132,15 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
 def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
     """An array that was named itself: a level of an image is still what its group says that it is."""
     group = _open(folder.parent)
-    image = read_multiscale(dict(group.attrs), uri) if isinstance(group, zarr.Group) else None
+    image = read_multiscale(dict(group.attrs), uri, choice.axes) if isinstance(group, zarr.Group) else None
     for level in image.levels if image else []:
         if level.path == folder.name:
             return ZarrVolume(
                 array, folder, uri, f"OME-Zarr {image.version if image else ''}", level.stated, choice
             )
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    if choice.axes:
+        attributes["axes"] = choice.axes
     if metadata.dimension_names:
         attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri)
