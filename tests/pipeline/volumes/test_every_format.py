@@ -67,6 +67,7 @@ def test_voxels_lie_where_they_were_written(name: str, place: Place, box: Box, d
         assert same_size(volume.voxel_size_nm, place.voxel_size_nm)
         read = volume.read(box.translate(place.origin))
         assert read.dtype == dtype
+        assert read.flags.writeable
         np.testing.assert_array_equal(read, array[box.slices()])
         if dtype.kind == "u":  # as labels they lie at the same place
             labels = LabelVolume(volume)
