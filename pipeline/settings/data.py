@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat, PositiveFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
-from pipeline.settings.fields import AxisOrder, BoxField, NaturalInt, PositiveTriple, Section, Share
+from pipeline.settings.fields import (
+    AxisOrder,
+    BoxField,
+    NaturalInt,
+    PositiveFinite,
+    PositiveTriple,
+    Section,
+    Share,
+)
 
 
 class Phantom(Section):
@@ -16,7 +24,7 @@ class Phantom(Section):
     seed: NaturalInt = 7
     spacing: Annotated[float, Field(ge=8)] = 22.0
     """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
-    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (10.0, 10.0, 10.0)
+    voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] = (10.0, 10.0, 10.0)
 
 
 class Data(Section):
@@ -47,11 +55,11 @@ class Data(Section):
     an image of their shape."""
     ignore_labels: tuple[int, ...] = ()
     """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype."""
-    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] | None = None
     """In place of what the files say."""
     image_mean: FiniteFloat | None = None
     """With image_stddev, what the image is normalised by; None: both are measured on blocks of it."""
-    image_stddev: PositiveFloat | None = None
+    image_stddev: PositiveFinite | None = None
     max_missing: Share | None = None
     """Largest share of the image's chunks or slices that may be missing; None: 0.01 of chunks, no slices."""
     mask: str | None = None

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
-from pipeline.settings.fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
+from pipeline.settings.fields import (
+    BoxField,
+    NaturalTriple,
+    PositiveFinite,
+    PositiveTriple,
+    Probability,
+    Section,
+)
 
 Preset = Literal["best", "balanced", "fast"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -44,7 +51,7 @@ class Inference(Section):
     """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare
     FOVs while it computes those of the others. Whose FOVs meet makes no difference to what comes out."""
-    checkpoint_every_s: PositiveFloat = 60.0
+    checkpoint_every_s: PositiveFinite = 60.0
     """How often a tile's state is saved: about what is lost when its process is killed. The result is the
     same whatever it is. The object in hand is flooded anew, however long it takes."""
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from pipeline.settings.fields import BoxField, NaturalInt, PositiveTriple, Probability, Section
+from pipeline.settings.fields import (
+    BoxField,
+    NaturalInt,
+    PositiveFinite,
+    PositiveTriple,
+    Probability,
+    Section,
+)
 
 
 class Sampling(Section):
@@ -43,7 +50,7 @@ class Training(Section):
     threads_per_rank: PositiveInt = 1
     batch_size: PositiveInt = 4
     fovs: PositiveInt = 100_000
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFinite = 1e-3
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
     warmup_fovs: NaturalInt = 0
     decay_fovs: NaturalInt = 0

@@ -30,26 +30,6 @@ def test_big_endian_data_is_read_in_native_order(tmp_path: Path) -> None:
     assert volume.read(volume.box).dtype == volume.dtype == np.dtype(np.uint16)
 
 
-def test_neuroproof_supervoxels_are_read_as_bodies(tmp_path: Path) -> None:
-    supervoxels = np.array([[[0, 3, 9], [70_000, 3, 5]]], np.int32)
-    with h5py.File(tmp_path / "labels.h5", "w") as file:
-        file["stack"] = supervoxels
-        file["transforms"] = np.array([[70_000, 2**40], [0, 0], [9, 4], [3, 4]], np.int64)
-    volume = open_volume(f"{tmp_path / 'labels.h5'}:stack")
-    # 5 has no row: it belongs to no body
-    np.testing.assert_array_equal(volume.read(volume.box), [[[0, 4, 4], [2**40, 4, 0]]])
-
-
-def test_fib25_labels_have_the_bodies_its_readme_counts(fib25: Path) -> None:
-    labels = open_volume(f"{fib25 / 'groundtruth_z000_125.h5'}:stack")
-    with h5py.File(fib25 / "groundtruth_z000_125.h5") as file:
-        body_of = dict(file["transforms"][()].tolist())
-        supervoxels = file["stack"][10:12]
-    bodies = labels.read(labels.box)
-    assert len(np.unique(bodies)) == 302  # it counts 0 too
-    np.testing.assert_array_equal(bodies[10:12], np.vectorize(body_of.get)(supervoxels))
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_voxels_that_are_no_numbers_are_refused_with_their_count(tmp_path: Path, value: float) -> None:
     array = np.zeros(SHAPE, np.float32)
