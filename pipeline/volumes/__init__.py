@@ -2,16 +2,33 @@
 
 | uri | format |
 | --- | --- |
-| `file.h5:dataset` | HDF5; `resolution` (z, y, x in nm), if an attribute of the dataset, is its voxel size |
+| `file.h5:dataset` | HDF5 |
 | `file.h5:stack`, beside a dataset `transforms` | NeuroProof labels: supervoxels, read as bodies |
-| `precomputed://PATH`, `precomputed://gs://...`, `file://PATH` | Neuroglancer precomputed, mip 0 |
-| `zarr://PATH`, `PATH.zarr`, either with `:array` | Zarr, format 2 (and 3 if the zarr library knows it) |
-| a folder | PNG or TIFF slices, one file a z, in the order of their names |
+| `precomputed://PATH`, `precomputed://gs://...`, `file://PATH` | Neuroglancer precomputed |
+| `zarr://PATH`, a Zarr folder, either with `:array` | Zarr formats 2 and 3, OME-Zarr 0.4 and 0.5 |
+| `n5://PATH`, an N5 folder, either with `:dataset` | N5 |
+| `stack.tif` | TIFF of several pages |
+| `stack.npy` | NumPy |
+| a folder, or `folder/*.tif` | slices, one file a z, in the order of the numbers in their names |
+
+A volume is in the coordinates of its file: see `Frame`. Which attributes say what is in `attributes`.
 """
 
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import Frame, VoxelSize
 from pipeline.volumes.open import open_volume
 from pipeline.volumes.placed import PlacedVolume
 from pipeline.volumes.run_volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.volume import Volume
 
-__all__ = ["PlacedVolume", "Volume", "image_voxel_size_nm", "open_image", "open_labels", "open_volume"]
+__all__ = [
+    "Choice",
+    "Frame",
+    "PlacedVolume",
+    "Volume",
+    "VoxelSize",
+    "image_voxel_size_nm",
+    "open_image",
+    "open_labels",
+    "open_volume",
+]

@@ -1,55 +1,116 @@
-"""Find out the format of a volume from its uri, and open it."""
+"""Find out the format of a volume from its uri and from what lies there, and open it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import h5py
+
 from pipeline.errors import InputError
-from pipeline.volumes.hdf5 import Hdf5Volume
-from pipeline.volumes.neuroproof import NeuroproofVolume
-from pipeline.volumes.volume import Volume, VoxelSize
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.volume import Volume
+
+FORMATS = (
+    "HDF5 (FILE:DATASET), Neuroglancer precomputed (precomputed://...), Zarr and OME-Zarr (zarr://... or a "
+    "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff), NumPy (.npy), a folder of slices or FOLDER/*.tif"
+)
+TIFF_SUFFIXES = (".tif", ".tiff")
 
 
-def open_volume(uri: str, voxel_size_nm: VoxelSize | None = None) -> Volume:
+def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     """Open the volume at `uri` without reading voxels; the package's docstring lists the formats.
 
-    `voxel_size_nm` (z, y, x) takes the place of what the file says. Raises InputError when there
+    `choice` says what of it is wanted, and what goes before what the file says. Raises InputError when there
     is no volume that can be read.
     """
-    volume = _open(uri)
-    if voxel_size_nm is not None:
-        volume.voxel_size_nm = voxel_size_nm
-    return volume
-
-
-def _open(uri: str) -> Volume:
-    # CloudVolume, zarr and scikit-image take a second to import: only those who use them wait.
+    choice = choice or Choice()
+    # CloudVolume, zarr and tifffile take up to a second to import: only those who use them wait.
     scheme, separator, rest = uri.partition("://")
-    if separator and scheme in ("precomputed", "file"):
-        from pipeline.volumes.precomputed import PrecomputedVolume
-
+    if not separator:
+        return _open_path(uri, choice)
+    if scheme in ("precomputed", "file"):
         remote = scheme == "precomputed" and "://" in rest
-        return PrecomputedVolume(rest if remote else f"file://{Path(rest).absolute()}")
-    if separator and scheme != "zarr":
-        raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file or zarr")
-    path, part = _split(rest if separator else uri)
-    if separator or re.search(r"\.zarr(/|$)", str(path)):
-        from pipeline.volumes.zarr_array import ZarrVolume
-
-        return ZarrVolume(path, part)
-    if path.is_dir():
-        from pipeline.volumes.slice_folder import SliceVolume
-
-        return SliceVolume(path)
-    if part == "stack" and path.exists() and NeuroproofVolume.is_at(path):
-        return NeuroproofVolume(path)
-    return Hdf5Volume(path, part)
+        return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)
+    if scheme == "zarr":
+        return _open_zarr(*split(rest), choice)
+    if scheme == "n5":
+        return _open_n5(*split(rest), choice)
+    raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
 
 
-def _split(location: str) -> tuple[Path, str]:
+def split(location: str) -> tuple[Path, str]:
     """`PATH:PART` -> (PATH, PART); PART is empty when there is none."""
     match = re.fullmatch(r"(.+?):([^:]+)", location)
     if match is None or Path(location).exists():
         return Path(location), ""
     return Path(match[1]), match[2]
+
+
+def _open_path(location: str, choice: Choice) -> Volume:
+    path, part = split(location)
+    if path.is_dir():
+        return _open_folder(path, part, choice)
+    if "*" in path.name and not path.exists():
+        return _open_slices(path.parent, path.name, choice)
+    for pattern, opener in ((r"\.zarr(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
+        if re.search(pattern, str(path)):
+            return opener(path, part, choice)
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        from pipeline.volumes.tiff import TiffVolume
+
+        return TiffVolume(path, choice)
+    if path.suffix.lower() == ".npy":
+        from pipeline.volumes.npy import NpyVolume
+
+        return NpyVolume(path, choice)
+    return _open_hdf5(path, part, choice)
+
+
+def _open_folder(path: Path, part: str, choice: Choice) -> Volume:
+    """Folders are told apart by the files that describe their data."""
+    inner = path / part if part else path
+    if (inner / "info").is_file():
+        return _open_precomputed(f"file://{inner.absolute()}", choice)
+    for names, opener in (
+        (("zarr.json", ".zarray", ".zgroup", ".zattrs"), _open_zarr),
+        (("attributes.json",), _open_n5),
+    ):
+        if any((folder / name).is_file() for folder in (path, inner) for name in names):
+            return opener(path, part, choice)
+    return _open_slices(inner, "*", choice)
+
+
+def _open_precomputed(cloudpath: str, choice: Choice) -> Volume:
+    from pipeline.volumes.precomputed import PrecomputedVolume
+
+    return PrecomputedVolume(cloudpath, choice)
+
+
+def _open_zarr(path: Path, part: str, choice: Choice) -> Volume:
+    from pipeline.volumes.zarr_array import open_zarr
+
+    return open_zarr(path, part, choice)
+
+
+def _open_n5(path: Path, part: str, choice: Choice) -> Volume:
+    from pipeline.volumes.n5 import open_n5
+
+    return open_n5(path, part, choice)
+
+
+def _open_slices(folder: Path, pattern: str, choice: Choice) -> Volume:
+    from pipeline.volumes.slice_folder import SliceVolume
+
+    return SliceVolume(folder, choice, pattern)
+
+
+def _open_hdf5(path: Path, part: str, choice: Choice) -> Volume:
+    from pipeline.volumes.hdf5 import Hdf5Volume
+    from pipeline.volumes.neuroproof import NeuroproofVolume
+
+    if path.is_file() and not h5py.is_hdf5(path) and path.suffix.lower() not in (".h5", ".hdf5", ".hdf"):
+        raise InputError(f"{path} is of no known format; these are read: {FORMATS}")
+    if part == "stack" and path.exists() and NeuroproofVolume.is_at(path):
+        return NeuroproofVolume(path, choice)
+    return Hdf5Volume(path, part, choice)

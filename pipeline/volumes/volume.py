@@ -3,47 +3,62 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
-
-VoxelSize: TypeAlias = tuple[float, float, float]
+from pipeline.volumes.frame import Frame, VoxelSize
 
 
 class Volume(ABC):
     """Voxels in z, y, x order that are read box by box, and never all at once unless asked to.
 
-    Opening reads no voxels. Raises InputError when the array is not three-dimensional, is empty, or holds
-    neither integers nor float32 or float64.
+    `shape` is z, y, x; `frame` says where the voxels lie, and every box is in its coordinates. `format`
+    names the format as people call it. `chunk` is the shape of what is stored apart and may be missing apart;
+    None where the volume is there or not as a whole. Chunks count from the volume's first voxel. Opening
+    reads no voxels. Raises InputError when the array is empty, or holds neither integers, booleans
+    nor floating-point numbers.
     """
 
     def __init__(
-        self, uri: str, shape: tuple[int, ...], dtype: np.dtype, voxel_size_nm: VoxelSize | None
+        self,
+        uri: str,
+        format: str,
+        shape: Sequence[int],
+        dtype: np.dtype,
+        frame: Frame,
+        chunk: Sequence[int] | None = None,
     ) -> None:
         if len(shape) != 3 or 0 in shape:
             raise InputError(f"{uri} has shape {tuple(shape)}; expected three dimensions z, y, x, none empty")
-        if dtype.kind not in "iu" and dtype not in (np.float32, np.float64):
-            raise InputError(f"{uri} holds {dtype}; expected integers, float32 or float64")
+        if dtype.kind not in "iufb" or dtype.itemsize > 8:
+            raise InputError(f"{uri} holds {dtype}; expected integers or floating-point numbers")
         self.uri = uri
-        self.shape: Triple = triple(shape)
+        self.format = format
+        self.shape: Triple = triple(list(shape))
         self.dtype = dtype.newbyteorder("=")
-        self.voxel_size_nm = voxel_size_nm
+        self.frame = frame
+        self.chunk = None if chunk is None else triple(list(chunk))
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """A cheap identity of the stored data: path, size and time of change of its files."""
+        """A cheap identity of the stored data, at a cost that does not depend on its size."""
+
+    @property
+    def voxel_size_nm(self) -> VoxelSize | None:
+        """Size of a voxel, z, y, x; None where it is unknown."""
+        return self.frame.voxel_size_nm
 
     @property
     def box(self) -> Box:
-        """All voxels; it starts at (0, 0, 0) unless the volume was placed elsewhere."""
-        return Box.of_shape(self.shape)
+        """All voxels."""
+        return Box.of_shape(self.shape, self.frame.origin)
 
     def read(self, box: Box) -> np.ndarray:
-        """The voxels of `box` as a new array of `box.shape` and the volume's dtype.
+        """The voxels of `box` as a new array of `box.shape` and the volume's dtype; 0 where they are missing.
 
         Raises InputError when part of the box is outside the volume, when the file cannot be
         read, or when floating-point voxels are NaN or infinite.
@@ -52,29 +67,46 @@ class Volume(ABC):
             raise InputError(f"box {box} is outside {self.uri}, which covers {self.box}")
         if box.is_empty:
             return np.zeros(box.shape, self.dtype)
-        voxels = np.ascontiguousarray(self._load(box), dtype=self.dtype)
+        voxels = np.ascontiguousarray(self._load(self._inside(box)), dtype=self.dtype)
         if voxels.dtype.kind == "f":
             bad = voxels.size - np.count_nonzero(np.isfinite(voxels))
             if bad:
                 raise InputError(f"{self.uri} has {bad} voxels in box {box} that are NaN or infinite")
         return voxels
 
+    def chunks(self, box: Box) -> list[Box]:
+        """The whole chunks, cut where the volume ends, that share voxels with `box`; none if there are none."""
+        if self.chunk is None or (box & self.box).is_empty:
+            return []
+        z, y, x = (-o for o in self.frame.origin)
+        wanted = (box & self.box).translate((z, y, x))
+        start = triple([a // c * c for a, c in zip(wanted.start, self.chunk)])
+        stop = triple([-(-b // c) * c for b, c in zip(wanted.stop, self.chunk)])
+        whole = [block.translate(self.frame.origin) for block in Box(start, stop).blocks(self.chunk)]
+        return [chunk & self.box for chunk in whole]
+
+    def missing(self, box: Box) -> list[Box]:
+        """Those of `chunks(box)` of which nothing is stored; their voxels are read as 0.
+
+        Raises InputError where that cannot be found out.
+        """
+        chunks = self.chunks(box)
+        return [chunk for chunk, stored in zip(chunks, self._stored(chunks)) if not stored]
+
+    def _inside(self, box: Box) -> Box:
+        """The box as it counts from the volume's first voxel."""
+        z, y, x = self.frame.origin
+        return box.translate((-z, -y, -x))
+
+    def _chunk_index(self, chunk: Box) -> Triple:
+        """Where a chunk of `chunks` lies in the grid of chunks, z, y, x."""
+        assert self.chunk is not None
+        return triple([a // c for a, c in zip(self._inside(chunk).start, self.chunk)])
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        """Of each chunk whether there is anything stored of it."""
+        return [True] * len(chunks)
+
     @abstractmethod
     def _load(self, box: Box) -> np.ndarray:
-        """The voxels of `box`, which is not empty and lies in the volume."""
-
-
-def parse_resolution(attribute: Any, uri: str) -> VoxelSize | None:
-    """The voxel size that an attribute `resolution` holds: z, y, x in nm; None where there is none.
-
-    Raises InputError when it is not three positive numbers.
-    """
-    if attribute is None:
-        return None
-    try:
-        z, y, x = (float(v) for v in attribute)
-    except (TypeError, ValueError):
-        z = y = x = 0.0
-    if not min(z, y, x) > 0:
-        raise InputError(f"{uri}: attribute resolution is {attribute!r}; expected z, y, x in nm")
-    return z, y, x
+        """The voxels of a box that is not empty, lies in the volume and counts from its first voxel."""
