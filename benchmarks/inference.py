@@ -150,7 +150,7 @@ def _against_whole(ours: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any
                 name: round(value - plain["scores"][convention][name], 5) for name, value in found.items()
             }
             for convention, found in ours["scores"].items()
-            if convention != "coverage"
+            if isinstance(found, dict)
         }
     return result
 

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from pipeline.ffn.weights import import_checkpoint
-from pipeline.inference.segmenter import canvas_of, engine_for
+from pipeline.inference.segmenter import canvas_of, engine_for, read_input
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
@@ -45,8 +45,8 @@ class Flooding:
         return calls / elapsed
 
     def _begin(self) -> Generator[None, np.ndarray, None]:
-        canvas, seeds = canvas_of(self._run, next(iter(self._run.grid)))
-        requests = canvas.segment(seeds, self._fovs[0])
+        source = read_input(self._run, next(iter(self._run.grid)))
+        requests = canvas_of(self._run, source.image).segment(source.seeds, self._fovs[0])
         next(requests)
         return requests
 

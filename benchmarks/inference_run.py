@@ -20,13 +20,14 @@ from typing import Any
 import h5py
 
 from apps import infer
+from pipeline.checkup.before_run import check
 from pipeline.errors import InputError
 from pipeline.ffn.weights import import_checkpoint
 from pipeline.geometry import Box
 from pipeline.inference.segmenter import engine_for
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.settings.resolve import check, resolve
+from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from workflows.stages import build
 

@@ -5,17 +5,25 @@ Every triple is (z, y, x) in voxels. Intervals are half open, as in Python.
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 Triple: TypeAlias = tuple[int, int, int]
-Interval: TypeAlias = tuple[int, int]
 Slices: TypeAlias = tuple[slice, slice, slice]
+
+
+Item = TypeVar("Item")
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i * (len(items) - 1) // max(1, most - 1)] for i in range(most)]
 
 
 def triple(values: object) -> Triple:
@@ -101,11 +109,25 @@ class Box:
         Alignment is to the origin of the coordinates, not to `start`, so that two boxes
         cut with one shape never share a chunk of a chunked volume only in part.
         """
-        cuts = [
-            [(max(a, k), min(b, k + s)) for k in range(a - a % s, b, s)]
-            for a, b, s in zip(self.start, self.stop, shape)
-        ]
-        return [_box(intervals) for intervals in itertools.product(*cuts)]
+        return self.spread_blocks(shape, self.count_blocks(shape))
+
+    def count_blocks(self, shape: Triple) -> int:
+        """How many `blocks` there are; none is made."""
+        return math.prod(len(starts) for starts in self._block_starts(shape))
+
+    def spread_blocks(self, shape: Triple, most: int) -> list[Box]:
+        """At most `most` of `blocks`, evenly spread in their order, however many there are."""
+        z, y, x = self._block_starts(shape)
+        chosen = []
+        for index in spread(range(self.count_blocks(shape)), most):
+            row, k = divmod(index, len(x))
+            plane, j = divmod(row, len(y))
+            start = (z[plane], y[j], x[k])
+            chosen.append(Box.of_shape(shape, start) & self)
+        return chosen
+
+    def _block_starts(self, shape: Triple) -> list[range]:
+        return [range(a - a % s, b, s) for a, b, s in zip(self.start, self.stop, shape)]
 
 
 @dataclass(frozen=True, order=True)
@@ -225,11 +247,6 @@ def _tile(index: int, axes: Sequence[_Axis], position: Triple) -> Tile:
     box = Box((az.starts[z], ay.starts[y], ax.starts[x]), (az.stops[z], ay.stops[y], ax.stops[x]))
     core = Box((az.cuts[z], ay.cuts[y], ax.cuts[x]), (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1]))
     return Tile(index, box, core)
-
-
-def _box(intervals: Sequence[Interval]) -> Box:
-    (z0, z1), (y0, y1), (x0, x1) = intervals
-    return Box((z0, y0, x0), (z1, y1, x1))
 
 
 def _add(a: Triple, b: Triple) -> Triple:

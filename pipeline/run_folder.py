@@ -63,6 +63,11 @@ class Run:
         return self.folder / "tiles" / "reconciliation"
 
     @property
+    def id_table_file(self) -> Path:
+        """HDF5: which segment of which tile is which of the volume, and how many and how large they are."""
+        return self.reconciliation_folder / "id_table.h5"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
 
@@ -74,6 +79,11 @@ class Run:
     @property
     def logs_folder(self) -> Path:
         return self.folder / "logs"
+
+    @property
+    def warnings_file(self) -> Path:
+        """JSON: what was doubtful of the input when the run was started last, a line each."""
+        return self.logs_folder / "warnings.json"
 
     @property
     def training_log(self) -> Path:
@@ -111,6 +121,14 @@ class Run:
         box = self.config.inference.box
         assert box is not None, "a resolved configuration has an inference box"
         return box
+
+    @property
+    def normalisation(self) -> tuple[float, float]:
+        """Mean and standard deviation of the image's voxels, as the network is shown them."""
+        mean, stddev = self.config.data.image_mean, self.config.data.image_stddev
+        assert mean is not None, "a resolved configuration has an image mean"
+        assert stddev is not None, "a resolved configuration has an image stddev"
+        return mean, stddev
 
     @property
     def grid(self) -> TileGrid:

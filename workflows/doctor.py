@@ -16,10 +16,10 @@ import typer
 import site_configs
 from pipeline.checkup import Check, Finding, examine, failed, ok, skip
 from pipeline.checkup import folder as run_folders
+from pipeline.checkup.before_run import CHECKS, NEED_NO_INPUT
 from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
-from pipeline.checkup.inputs import image, labels, network
-from pipeline.checkup.resources import cores, disk
+from pipeline.checkup.resources import cores
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
@@ -84,9 +84,10 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
 
     return [
         ("run file", lambda: loaded),
-        ("image", resolved(image)),
-        ("labels", resolved(labels)),
-        ("network", resolved(network)),
+        *(
+            (what, partial(check, run) if what in NEED_NO_INPUT else resolved(check))
+            for what, check in CHECKS
+        ),
         ("commands", partial(scheduler.commands, run)),
         ("launcher", partial(scheduler.launcher, run)),
         ("scheduler", partial(scheduler.answer, run, patience_s)),
@@ -94,10 +95,8 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),
-        ("run folder", partial(run_folders.writing, run.folder)),
         ("locks", partial(run_folders.locks, run.folder)),
         ("clock", partial(run_folders.clock, run.folder)),
-        ("disk", resolved(disk)),
         ("run folder shared", shared(run.folder)),
         ("program shared", shared(REPOSITORY)),
         ("environment shared", shared(Path(sys.prefix))),

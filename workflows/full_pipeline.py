@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.checkup.before_run import Found, check, warnings_of
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from pipeline.settings.resolve import check, resolve
+from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
     DEMO,
@@ -69,20 +70,27 @@ def full_pipeline(
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)
     run = resolve(settings, folder)
-    check(run)
+    found = check(run)
     check_machine(run)
     if dry_run:
-        _plan(run, console, rates, budget, verify)
+        _plan(run, console, found, rates, budget, verify)
         raise typer.Exit(0)
-    raise typer.Exit(work(run, console, verify))
+    raise typer.Exit(work(run, console, warnings_of(found), verify))
 
 
-def _plan(run: Run, console: Console, rates: Path | None, budget: float | None, verify: bool) -> None:
+def _plan(
+    run: Run,
+    console: Console,
+    found: list[Found],
+    rates: Path | None,
+    budget: float | None,
+    verify: bool,
+) -> None:
     """Print the plan of a run, with its costs by its own finished tiles, or by the rates of another run."""
     from workflows.planning.dry_run import print_plan
     from workflows.planning.rates import measure, read_rates
 
-    print_plan(run, console, read_rates(rates, run) if rates else measure(run), budget, verify)
+    print_plan(run, console, found, read_rates(rates, run) if rates else measure(run), budget, verify)
 
 
 def main() -> None:

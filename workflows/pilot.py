@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.checkup.before_run import check, warnings_of
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.settings.resolve import check, resolve
+from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
     DEMO,
@@ -48,11 +49,11 @@ def pilot(
     console = Console()
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))
-    check(run)
-    check_machine(run)
     chosen = replace(run, only=spread(len(run.grid), tiles))
+    warnings = warnings_of(check(chosen))
+    check_machine(run)
     _check_network(chosen)
-    raise typer.Exit(_run(run, chosen, console))
+    raise typer.Exit(_run(run, chosen, console, warnings))
 
 
 def spread(tiles: int, count: int) -> frozenset[int]:
@@ -61,12 +62,12 @@ def spread(tiles: int, count: int) -> frozenset[int]:
     return frozenset((2 * n + 1) * tiles // (2 * count) for n in range(count))
 
 
-def _run(run: Run, chosen: Run, console: Console) -> int:
+def _run(run: Run, chosen: Run, console: Console, warnings: list[str]) -> int:
     from workflows.planning.costs import print_costs
     from workflows.planning.rates import measure
     from workflows.running.execution import work
 
-    code = work(chosen, console)
+    code = work(chosen, console, warnings)
     if code == 0:
         print_costs(run, measure(run), console)
     return code

@@ -25,12 +25,12 @@ def status(
 
     It only reads, so it can be asked at any time, from any machine that sees the folder.
     """
-    from workflows.watching.status_view import draw
+    from workflows.watching.status_view import status_view
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         while True:
-            picture = list(draw(folder))
+            picture = list(status_view(folder))
             if watch:
                 console.clear()
             for part in picture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,13 @@ from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import PlacedVolume, open_labels, open_volume
+from pipeline.settings.scored import share_seen
+from pipeline.volumes import open_labels, open_volume
 
 BLOCK: Triple = (512, 512, 512)
 HALO: Triple = (64, 64, 64)
 VERSION = 1
+SCORE_VERSION = 2
 
 
 def blocks(run: Run) -> list[Box]:
@@ -42,11 +45,13 @@ def reach(run: Run, block: Box) -> Box:
 
 def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Target:
     """The file of one block's counts; arguments as for `count_block`."""
-    settings = {
+    settings: dict[str, Any] = {
         "block": str(block),
         "read": str(reach(run, block)),
         "segmentation starts": run.inference_box.start,
     }
+    if run.config.evaluation.exclude is not None:
+        settings["exclude"] = str(run.config.evaluation.exclude)
     inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
     name = "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
     return Target(run.folder / "evaluation" / name, Recipe("count", VERSION, settings, inputs))
@@ -61,12 +66,11 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
 
     def write(path: Path) -> None:
         read = reach(run, block)
-        stored = open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
-        segments = PlacedVolume(stored, run.inference_box.start).read(read)
-        inside = block.slices(read.start)
-        truth = open_labels(run).read(block)
-        as_is = ContingencyTable.count(truth, segments[inside])
-        filled = ContingencyTable.count(truth, fill(segments)[inside])
+        segments = open_volume(f"precomputed://{run.segmentation_folder.absolute()}").read(read)
+        inside, counted = block.slices(read.start), _counted(run, block)
+        truth = open_labels(run).read(block)[counted]
+        as_is = ContingencyTable.count(truth, segments[inside][counted])
+        filled = ContingencyTable.count(truth, fill(segments)[inside][counted])
         save_counts(BoxCounts(as_is, filled), path)
 
     return make(counts_target(run, block, segmentation), write)
@@ -74,8 +78,8 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
 
 def metrics_target(run: Run, counts: Sequence[Artifact]) -> Target:
     """The run's metrics.json."""
-    settings = {"evaluation": {"box": str(_evaluation_box(run))}}
-    return Target(run.metrics_file, Recipe("score", VERSION, settings, {"counts": combined(counts)}))
+    settings = {"evaluation": {"box": str(_evaluation_box(run))}, "seen_in_training": share_seen(run)}
+    return Target(run.metrics_file, Recipe("score", SCORE_VERSION, settings, {"counts": combined(counts)}))
 
 
 def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
@@ -83,9 +87,19 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
 
     def write(path: Path) -> None:
         total = BoxCounts.total([load_counts(Path(artifact.path)) for artifact in counts])
-        path.write_text(json.dumps(score(total), indent=2, allow_nan=False) + "\n")
+        scores = {**score(total), "seen_in_training": share_seen(run)}
+        path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     return make(metrics_target(run, counts), write)
+
+
+def _counted(run: Run, block: Box) -> np.ndarray:
+    """Which voxels of the block count: all but those of `evaluation.exclude`; (z, y, x) bool."""
+    counted = np.ones(block.shape, bool)
+    exclude = run.config.evaluation.exclude
+    if exclude is not None:
+        counted[(exclude & block).slices(block.start)] = (exclude & block).is_empty
+    return counted
 
 
 def save_counts(counts: BoxCounts, path: Path) -> None:

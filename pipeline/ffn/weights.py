@@ -13,23 +13,26 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
+from pipeline.ffn.trained_with import TrainedWith, read_trained_with
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_identity
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
 
-def write_weights(weights: dict[str, np.ndarray], network: Network, path: Path) -> None:
-    """Write weights by name, one dataset a variable, with the network's sizes as attributes.
+def write_weights(
+    weights: dict[str, np.ndarray], network: Network, path: Path, trained: TrainedWith | None = None
+) -> None:
+    """Write weights by name, one dataset a variable, with the network's sizes and what it was trained with.
 
-    Equal weights give equal bytes.
+    Equal weights and training give equal bytes.
     """
+    attributes = (trained or TrainedWith.of_sizes(network)).attributes()
 
     def fill(file: h5py.File) -> None:
         for name, value in sorted(weights.items()):
             file.create_dataset(name, data=value, track_times=False)
-        for size in ("fov", "deltas", "depth", "features"):
-            file.attrs[size] = getattr(network, size)
+        file.attrs.update({**attributes, "depth": network.depth, "features": network.features})
 
     write_hdf5(path, fill)
 
@@ -38,7 +41,7 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     """Weights by name (`conv3_a/kernel`, ...) as float32 arrays; kernels are (z, y, x, in, out).
 
     `path` is our own `.h5` file or the prefix of a TF1 checkpoint. Raises InputError when there
-    is no such file or its weights are not of this network's sizes.
+    is no such file, its weights are not of this network's sizes, or were trained with another FOV or deltas.
     """
     path = Path(path)
     weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
@@ -48,6 +51,9 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
         raise InputError(
             f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
         )
+    trained = read_trained_with(path)
+    if trained is not None:
+        trained.require_sizes(network, str(path))
     return weights
 
 
@@ -58,7 +64,7 @@ def import_target(run: Run) -> Target:
     data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
     recipe = Recipe(
         stage="import checkpoint",
-        version=1,
+        version=2,
         settings={"network": network.model_dump(mode="json")},
         inputs={"checkpoint": "; ".join(file_identity(path) for path in data if path.exists())},
     )
@@ -70,7 +76,8 @@ def import_checkpoint(run: Run) -> Artifact:
     network = run.config.network
 
     def write(path: Path) -> None:
-        write_weights(read_weights(str(network.checkpoint), network), network, path)
+        trained = read_trained_with(str(network.checkpoint))
+        write_weights(read_weights(str(network.checkpoint), network), network, path, trained)
 
     return make(import_target(run), write)
 

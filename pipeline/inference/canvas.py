@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from math import log
 
 import numpy as np
 
 from pipeline.config import Inference
+from pipeline.ffn.flood_rules import logit
 from pipeline.geometry import Box, Triple, triple
 from pipeline.inference.movement import FaceMaxMovement
 
@@ -162,11 +162,6 @@ class Canvas:
     def _fov_box(self, centre: Triple) -> Box:
         (z, y, x), (dz, dy, dx) = centre, self._margin
         return Box((z - dz, y - dy, x - dx), (z + dz + 1, y + dy + 1, x + dx + 1))
-
-
-def logit(probability: float) -> float:
-    """log(p / (1 - p))."""
-    return log(probability / (1 - probability))
 
 
 def _hull(a: Box, b: Box) -> Box:

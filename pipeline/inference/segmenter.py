@@ -6,25 +6,28 @@ import socket
 import time
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, Triple
-from pipeline.inference.autosave import Autosave
 from pipeline.inference.canvas import Canvas
+from pipeline.inference.endurance.autosave import Autosave
+from pipeline.inference.endurance.memory_share import losses, with_memory
+from pipeline.inference.endurance.progress import Progress
+from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
-from pipeline.inference.memory_share import losses, with_room
-from pipeline.inference.progress import Progress
+from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
-from pipeline.inference.tile_checkpoint import TileCheckpoint
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import Volume, open_image
+from pipeline.volumes import open_image
 
 VERSION = 1
 CHUNK = 64
@@ -50,7 +53,7 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     def write(path: Path) -> None:
         with losses(run.tile_marker(tile)) as lost:
             try:
-                with_room(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
+                with_memory(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
             except MemoryError as error:
                 raise InputError(
                     f"tile {tile.box}: out of memory on {socket.gethostname()}, with no other tile of the "
@@ -93,10 +96,17 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "inference": config.inference.model_dump(
             mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
         ),
-        "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
+        "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }
     inputs = {"image": run.identities["image"], "model": model.sha256}
+    if "mask" in run.identities:
+        inputs["mask"] = run.identities["mask"]
     return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
+
+
+def _data_settings(data: Data) -> set[str]:
+    """What a tile depends on of the data section; a setting that is not used does not undo finished tiles."""
+    return {"image_mean", "image_stddev"} | ({"tissue_range"} if data.tissue_range else set())
 
 
 def block_with_context(run: Run, tile: Tile) -> Box:
@@ -114,28 +124,52 @@ def block_with_context(run: Run, tile: Tile) -> Box:
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def read_mirrored(image: Volume, block: Box) -> np.ndarray:
-    """The image in `block`; voxels beyond the volume's faces are its mirror image there."""
-    inside = block & image.box
+def mirrored(voxels: np.ndarray, inside: Box, block: Box) -> np.ndarray:
+    """An array over `inside` made to cover `block`: voxels beyond its faces are its mirror image there."""
     widths = [(i - a, b - j) for a, i, j, b in zip(block.start, inside.start, inside.stop, block.stop)]
-    return np.pad(image.read(inside), widths, mode="reflect")
+    return np.pad(voxels, widths, mode="reflect")
 
 
-def canvas_of(run: Run, tile: Tile) -> tuple[Canvas, list[Triple]]:
-    """The canvas of the tile's block, nothing segmented yet, and the seeds to start from, in order."""
-    config = run.config
-    image = read_mirrored(open_image(run), block_with_context(run, tile))
-    seeds = find_seeds(image)  # before the canvas is there: it takes most of the memory
+@dataclass(frozen=True)
+class TileInput:
+    """What a tile is segmented from."""
+
+    image: np.ndarray
+    """(z, y, x) over the tile's block, in the dtype of the volume."""
+    seeds: list[Triple]
+    """To start from, in order; they count from the block's first voxel."""
+    missing_chunks: int
+    """Chunks of the image that are not stored, of those that the block meets."""
+
+
+def read_input(run: Run, tile: Tile) -> TileInput:
+    """Read the image of the tile's block and find its seeds. Raises InputError."""
+    volume, block = open_image(run), block_with_context(run, tile)
+    inside = block & volume.box
+    voxels, missing = volume.read(inside), volume.missing(inside)
+    image = mirrored(voxels, inside, block)
+    seeds = find_seeds(image)
+    allowed = seed_mask(run, voxels, inside, missing)
+    if allowed is not None:
+        allowed = mirrored(allowed, inside, block)
+        seeds = [seed for seed in seeds if allowed[seed]]
+    return TileInput(image, seeds, len(missing))
+
+
+def canvas_of(run: Run, image: np.ndarray) -> Canvas:
+    """The canvas of a tile's block, nothing segmented yet."""
+    config, (mean, stddev) = run.config, run.normalisation
     normalised = image.astype(np.float32)
-    normalised -= config.data.image_mean
-    normalised /= config.data.image_stddev
-    return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference), seeds
+    normalised -= mean
+    normalised /= stddev
+    return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
 
 
 def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
     """Segment the tile's block, going on from the checkpoint if it fits; returns the canvas."""
     config = run.config
-    canvas, seeds = canvas_of(run, tile)
+    source = read_input(run, tile)
+    canvas = canvas_of(run, source.image)
     state = checkpoint.load()
     if state is not None:
         canvas.restore(state)
@@ -146,8 +180,8 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
         open(log_path, "w") as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
-        progress = Progress(canvas, len(seeds), engine, log)
-        _answer(canvas.segment(seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
+        progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)
+        _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +32,14 @@ class IdTable:
         rows = slice(*self.offsets[index : index + 2])
         return TileIds(self.local_ids[rows], self.global_ids[rows])
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, attributes: Mapping[str, int]) -> None:
         """Write an HDF5 file of which `read_tile_ids` reads one tile's part."""
 
         def fill(file: h5py.File) -> None:
             file["offsets"] = self.offsets
             file["local_ids"] = self.local_ids
             file["global_ids"] = self.global_ids
+            file.attrs.update(attributes)
 
         write_hdf5(path, fill)
 

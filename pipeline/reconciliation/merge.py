@@ -13,28 +13,31 @@ from pipeline.config import Reconciliation
 from pipeline.errors import InputError
 from pipeline.reconciliation.evidence import OverlapTable, TileEvidence, concatenate, read_evidence
 from pipeline.reconciliation.id_table import IdTable
+from pipeline.reconciliation.outcome import Outcome
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 
 def id_table_target(run: Run, evidence: Sequence[Artifact]) -> Target:
     """The file of the IdTable of the whole volume."""
     settings = run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block"})
     recipe = Recipe("merge", VERSION, {"reconciliation": settings}, {"evidence": combined(evidence)})
-    return Target(run.reconciliation_folder / "id_table.h5", recipe)
+    return Target(run.id_table_file, recipe)
 
 
 def merge(run: Run, evidence: Sequence[Artifact]) -> Artifact:
-    """Publish the IdTable of the whole volume, from the evidence of every tile in whatever order.
+    """Publish the IdTable of the whole volume, and its Outcome, from the evidence of every tile in any order.
 
     Raises InputError when a file of evidence cannot be read.
     """
 
     def write(path: Path) -> None:
-        merge_segments([read_evidence(e) for e in evidence], run.config.reconciliation).write(path)
+        tiles = sorted((read_evidence(e) for e in evidence), key=lambda e: e.tile)
+        table = merge_segments(tiles, run.config.reconciliation)
+        table.write(path, vars(Outcome.of(tiles, table)))
 
     return make(id_table_target(run, evidence), write)
 

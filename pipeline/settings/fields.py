@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PositiveInt,
+)
 
 from pipeline.geometry import Box
 
@@ -13,10 +21,19 @@ def _as_box(value: object) -> object:
     return Box.parse(value) if isinstance(value, str) else value
 
 
+def _as_axes(value: str) -> str:
+    if len(set(value)) != len(value) or not set("zyx") <= set(value) <= set("zyxtc"):
+        raise ValueError("expected the names of the stored axes in their order, such as xyz or tczyx")
+    return value
+
+
 BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
+AxisOrder = Annotated[str, AfterValidator(_as_axes)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NaturalInt = Annotated[int, Field(ge=0)]
 PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
-NaturalTriple = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+NaturalTriple = tuple[NaturalInt, NaturalInt, NaturalInt]
 
 
 class Section(BaseModel):

@@ -21,7 +21,7 @@ PRESETS: dict[Preset, Choice] = {
     "balanced": Choice(1.0, "auto"),
     "fast": Choice(1.5, "auto"),
 }
-"""Figures are in the README, "Benchmarks: inference". Deltas of the published network are 8, 8 and 12."""
+"""Figures are in docs/benchmarks.md. Deltas of the published network are 8, 8 and 12."""
 
 
 def with_preset(inference: Inference, network: Network) -> Inference:

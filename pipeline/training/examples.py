@@ -16,18 +16,21 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.config import Network, Training
+from pipeline.ffn.flood_rules import (
+    MOVE_THRESHOLD,
+    PAD_PROBABILITY,
+    SEED_PROBABILITY,
+    face_maxima,
+    logit,
+    visited_cell,
+)
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
 
-
-def logit(probability: float) -> float:
-    """Inverse of the logistic function."""
-    return float(np.log(probability / (1 - probability)))
-
-
-SEED_LOGIT = logit(0.95)
-PAD_LOGIT = logit(0.05)
-MOVE_LOGIT = logit(0.9)
-"""What the POM must reach where the FOV is to be centred next; also what counts as inside in the metrics."""
+SEED_LOGIT = logit(SEED_PROBABILITY)
+PAD_LOGIT = logit(PAD_PROBABILITY)
+MOVE_LOGIT = logit(MOVE_THRESHOLD)
+"""Also what counts as inside in the metrics."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,8 @@ class Example:
         z, y, x = self._voxel(offset)
         dz, dy, dx = self._network.deltas
         around = self.pom[z - dz : z + dz + 1, y - dy : y + dy + 1, x - dx : x + dx + 1]
-        found = []
-        for axis, side in itertools.product(range(3), (0, -1)):
-            face = np.take(around, side, axis=axis)
-            row, column = np.unravel_index(int(face.argmax()), face.shape)
-            if face[row, column] >= MOVE_LOGIT:
-                at = [int(row), int(column)]
-                at.insert(axis, 0 if side == 0 else around.shape[axis] - 1)
-                step = triple([a - d for a, d in zip(at, self._network.deltas)])
-                found.append((float(face[row, column]), _add(offset, step)))
-        return [position for _, position in sorted(found, reverse=True)]
+        found = face_maxima(around, self._network.deltas, MOVE_LOGIT)
+        return [_add(offset, step) for _, step in sorted(found, reverse=True)]
 
     def _voxel(self, offset: Triple) -> Triple:
         return _add(self.radius, offset)
@@ -145,7 +140,7 @@ def max_pred_moves(example: Example, deltas: Triple, rng: np.random.Generator) -
     visited = set()
     while queue:
         offset = queue.popleft()
-        cell = tuple((o + d // 2) // max(d, 1) for o, d in zip(offset, deltas))
+        cell = visited_cell(offset, deltas)
         outside = any(abs(o) > f for o, f in zip(offset, example.farthest))
         if outside or cell in visited or not example.reaches(offset):
             continue
@@ -214,11 +209,6 @@ def scored_voxels(network: Network, moves_reach: int) -> np.ndarray:
 def face_steps(deltas: Triple) -> list[Triple]:
     """The six moves by deltas along one axis."""
     return [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
-
-
-def patch_radius(network: Network, moves_reach: int = 1) -> Triple:
-    """Voxels from an example's centre to the edge of its patch."""
-    return triple([f // 2 + moves_reach * d for f, d in zip(network.fov, network.deltas)])
 
 
 def _add(a: Triple, b: Triple) -> Triple:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import write_weights
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
@@ -15,7 +16,9 @@ from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.launchers import Launcher, LocalLauncher
 from pipeline.training.ranks.rank_processes import RankError
 
-VERSION = 2
+VERSION = 3
+LINEAGE_VERSION = 2
+"""Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
 FREE_TO_CHANGE = {"ranks", "threads_per_rank"}
 """Settings of `training` that may differ between two attempts at one training."""
@@ -35,7 +38,7 @@ def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> 
     def write(path: Path) -> None:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
         weights = _final_checkpoint(job, launcher or local_launcher(run)).weights
-        write_weights(weights, run.config.network, path)
+        write_weights(weights, run.config.network, path, TrainedWith.of(run))
 
     return make(target, write)
 
@@ -68,7 +71,8 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
 def lineage(recipe: Recipe) -> str:
     """Fingerprint of everything that may not change while a training is under way."""
     training = {k: v for k, v in recipe.settings["training"].items() if k not in FREE_TO_CHANGE}
-    return replace(recipe, settings={**recipe.settings, "training": training}).fingerprint
+    settings = {**recipe.settings, "training": training}
+    return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
 
 
 def _final_checkpoint(job: TrainingJob, launcher: Launcher) -> Checkpoint:

@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from pipeline.config import Sampling
 from pipeline.errors import InputError
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.training.examples import patch_radius
 from pipeline.volumes import open_labels
 
 VERSION = 1

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import fastremap
 import numpy as np
 
 from pipeline.ffn.network import build_network, network_variables  # sets the Keras backend
@@ -220,6 +221,6 @@ def read_training_volume(run: Run) -> TrainingVolume:
     """Image and labels of the training box."""
     box = run.config.training.box
     assert isinstance(box, Box), "a resolved configuration has a training box"
-    data = run.config.data
-    image, labels = open_image(run).read(box), open_labels(run).read(box)
-    return TrainingVolume(box, image, labels, data.image_mean, data.image_stddev)
+    # only equality of labels counts, and small numbers need less memory than ids of 64 bits
+    labels, _ = fastremap.renumber(open_labels(run).read(box), preserve_zero=True, in_place=True)
+    return TrainingVolume(box, open_image(run).read(box), labels, *run.normalisation)

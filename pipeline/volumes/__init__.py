@@ -17,18 +17,24 @@ A volume is in the coordinates of its file: see `Frame`. Which attributes say wh
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import Frame, VoxelSize
 from pipeline.volumes.open import open_volume
-from pipeline.volumes.placed import PlacedVolume
-from pipeline.volumes.run_volumes import image_voxel_size_nm, open_image, open_labels
+from pipeline.volumes.run_volumes import (
+    image_voxel_size_nm,
+    labelled_box,
+    open_image,
+    open_labels,
+    open_mask,
+)
 from pipeline.volumes.volume import Volume
 
 __all__ = [
     "Choice",
     "Frame",
-    "PlacedVolume",
     "Volume",
     "VoxelSize",
     "image_voxel_size_nm",
+    "labelled_box",
     "open_image",
     "open_labels",
+    "open_mask",
     "open_volume",
 ]

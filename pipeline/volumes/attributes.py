@@ -1,4 +1,4 @@
-"""What attributes of HDF5 and Zarr arrays say of voxel size, offset and axes, as programs of the field write it.
+"""What attributes of HDF5 and Zarr arrays say of voxel size, offset and axes, by those who write them.
 
 | attribute | who writes it | what |
 | --- | --- | --- |
@@ -37,7 +37,7 @@ OTHER_NAMES = {
 
 
 def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str) -> Stated:
-    """What the attributes of an array of so many dimensions say. Raises InputError where it makes no sense."""
+    """What the attributes of an array of so many dimensions say. Raises InputError on nonsense."""
     axes = axes_of(attributes, dimensions)
     units = attributes.get("units", attributes.get("unit"))
     size_nm = None

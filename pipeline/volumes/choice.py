@@ -46,3 +46,8 @@ class Choice:
             i for i, size in enumerate(sizes_nm) if size and self.like_nm and same_size(size, self.like_nm)
         ]
         return fitting[0] if fitting else 0
+
+    def refuse_level(self, uri: str) -> None:
+        """Raise InputError where a level is chosen of a volume that has none."""
+        if self.level:
+            raise InputError(f"{uri} has no levels; {self.setting('level')} is {self.level}, expected 0")

@@ -41,11 +41,15 @@ class Frame:
     """The volume's first voxel."""
     voxel_size_nm: VoxelSize | None = None
     """None: unknown."""
+    stated_nm: VoxelSize | None = None
+    """The voxel size by the file alone, which the run file may have replaced."""
+    is_placed: bool = False
+    """Whether the file, or the run file, says where the first voxel is; else the origin is a guess."""
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a file says of its axes, each by its name: nothing depends on the order in which they are stored."""
+    """What a file says of its axes, each by its name: nothing depends on the order of storage."""
 
     axes: tuple[str, ...] | None = None
     """Names in the stored order: z, y, x, t (time) and c (channel). None: not said."""
@@ -62,7 +66,12 @@ class Stated:
         whole number of voxels, or cannot be told in voxels because their size is unknown.
         """
         own = self.size_nm
-        return Frame(origin or self._origin(uri, own or voxel_size_nm, setting), voxel_size_nm or own)
+        return Frame(
+            origin or self._origin(uri, own or voxel_size_nm, setting),
+            voxel_size_nm or own,
+            stated_nm=own,
+            is_placed=not (origin is None and self.origin is None and self.offset_nm is None),
+        )
 
     @property
     def size_nm(self) -> VoxelSize | None:
@@ -85,8 +94,8 @@ class Stated:
         voxels = [at / size for at, size in zip(offset, size_nm)]
         if any(abs(v - round(v)) > WHOLE for v in voxels):
             raise InputError(
-                f"{uri}: its offset of {_plain(offset)} nm is {_plain(voxels)} voxels of {_plain(size_nm)} nm "
-                f"(z, y, x), no whole number: set {setting} to the coordinates of its first voxel"
+                f"{uri}: its offset of {_plain(offset)} nm is {_plain(voxels)} voxels of "
+                f"{_plain(size_nm)} nm (z, y, x), no whole number: set {setting} to where its first voxel is"
             )
         return triple([round(v) for v in voxels])
 

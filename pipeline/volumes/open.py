@@ -49,13 +49,13 @@ def split(location: str) -> tuple[Path, str]:
 
 def _open_path(location: str, choice: Choice) -> Volume:
     path, part = split(location)
+    for pattern, opener in ((r"\.zarr(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
+        if re.search(pattern, str(path)):
+            return opener(path, part, choice)
     if path.is_dir():
         return _open_folder(path, part, choice)
     if "*" in path.name and not path.exists():
         return _open_slices(path.parent, path.name, choice)
-    for pattern, opener in ((r"\.zarr(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
-        if re.search(pattern, str(path)):
-            return opener(path, part, choice)
     if path.suffix.lower() in TIFF_SUFFIXES:
         from pipeline.volumes.tiff import TiffVolume
 
@@ -101,7 +101,12 @@ def _open_n5(path: Path, part: str, choice: Choice) -> Volume:
 
 def _open_slices(folder: Path, pattern: str, choice: Choice) -> Volume:
     from pipeline.volumes.slice_folder import SliceVolume
+    from pipeline.volumes.slice_names import visible_files
+    from pipeline.volumes.tiff import TiffVolume, has_pages
 
+    files = visible_files(folder, pattern)
+    if len(files) == 1 and files[0].suffix.lower() in TIFF_SUFFIXES and has_pages(files[0]):
+        return TiffVolume(files[0], choice)
     return SliceVolume(folder, choice, pattern)
 
 

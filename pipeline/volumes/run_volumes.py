@@ -1,52 +1,89 @@
-"""The image and the labels that a run's configuration names."""
+"""The image, the labels and the mask that a run's configuration names, in one frame: the image's."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from pipeline.config import Data
 from pipeline.errors import InputError
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import VoxelSize, same_size, size_text
+from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.open import open_volume
-from pipeline.volumes.placed import PlacedVolume
-from pipeline.volumes.volume import Volume, VoxelSize
+from pipeline.volumes.replaced_sections import ReplacedSections
+from pipeline.volumes.volume import Volume
 
-IMAGE_DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
+WIDEST_INTEGER = 4
+"""Bytes. float32, in which images are normalised, would take 64-bit values for one another."""
 
 
 def open_image(run: Run) -> Volume:
     """The run's image. Raises InputError when it cannot be opened or is not of an image's dtype."""
-    image = _open(run, run.config.data.image, "image")
-    if image.dtype not in IMAGE_DTYPES:
+    data = run.config.data
+    image = _open(run, data.image, "image", _image_choice(data))
+    is_image = image.dtype.kind == "f" or (
+        image.dtype.kind in "iu" and image.dtype.itemsize <= WIDEST_INTEGER
+    )
+    if not is_image:
         raise InputError(
-            f"data.image {image.uri} holds {image.dtype}; expected uint8, uint16, float32 or float64"
+            f"data.image {image.uri} holds {image.dtype}; expected integers of 8 to 32 bits, or floats"
         )
-    return image
+    return ReplacedSections(image, data.replace_sections) if data.replace_sections else image
 
 
-def open_labels(run: Run) -> Volume:
-    """The run's labels, in the image's coordinates: where data.labels_box lies, or else all over the image.
+def open_labels(run: Run) -> LabelVolume:
+    """The run's labels, where they lie in the image's coordinates.
 
-    Raises InputError when there are none, when they are not integers, and when their shape is not
-    that of the labels box, or of the image.
+    That is data.labels_box, or what their file says, or the whole image if it says nothing and their shape is
+    the image's. Raises InputError when there are none, when they are not integers, when it is unknown where
+    they lie, when none of them lies in the image, and when their voxels are of another size.
     """
     data = run.config.data
     if data.labels is None:
         raise InputError("data.labels is not set: there is nothing to train on or to score against")
-    labels = _open(run, data.labels, "labels")
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"data.labels {labels.uri} holds {labels.dtype}; expected integer ids")
     image = open_image(run)
-    covered = data.labels_box or image.box
-    if not image.box.contains(covered):
-        raise InputError(f"data.labels_box {covered} is outside the image {image.uri}, {image.box}")
-    if labels.shape != covered.shape:
-        expected = f"data.labels_box {covered} has" if data.labels_box else f"the image {image.uri} has"
+    labels = _open(run, data.labels, "labels", _labels_choice(data, image.voxel_size_nm))
+    _of_one_size(labels, image, "data.labels", "data.labels_mip or data.mip")
+    if data.labels_box and labels.shape != data.labels_box.shape:
         raise InputError(
-            f"data.labels {labels.uri} has shape {labels.shape}, but {expected} shape {covered.shape}"
+            f"data.labels {labels.uri} has shape {labels.shape}, but data.labels_box {data.labels_box} has "
+            f"shape {data.labels_box.shape}"
         )
-    return PlacedVolume(labels, covered.start)
+    if not labels.frame.is_placed:
+        _put_on(image, labels)
+    if (labels.box & image.box).is_empty:
+        raise InputError(
+            f"data.labels {labels.uri} lies at {labels.box}, but the image {image.uri} at {image.box}: they "
+            f"share no voxel; set data.labels_box to where the labels lie"
+        )
+    return LabelVolume(labels, data.ignore_labels)
+
+
+def labelled_box(run: Run) -> Box:
+    """The part of the image that the labels cover. Raises InputError as `open_labels` does."""
+    if run.config.data.labels == "phantom":
+        return run.config.data.labels_box or Box.of_shape(run.config.data.phantom.shape)
+    return open_labels(run).box & open_image(run).box
+
+
+def open_mask(run: Run) -> Volume | None:
+    """The run's mask of tissue, if it has one; what it does not cover is no tissue. Raises InputError."""
+    data = run.config.data
+    if data.mask is None:
+        return None
+    image = open_image(run)
+    mask = _open(run, data.mask, "mask", Choice(like_nm=image.voxel_size_nm, role="mask_"))
+    _of_one_size(mask, image, "data.mask", "another mask")
+    if not mask.frame.is_placed:
+        if mask.shape != image.shape:
+            raise InputError(
+                f"data.mask {mask.uri} has shape {mask.shape}, but the image {image.uri} has {image.shape}"
+            )
+        mask.frame = replace(mask.frame, origin=image.box.start)
+    return mask
 
 
 def image_voxel_size_nm(run: Run) -> VoxelSize | None:
@@ -57,12 +94,57 @@ def image_voxel_size_nm(run: Run) -> VoxelSize | None:
     return data.phantom.voxel_size_nm
 
 
-def _open(run: Run, uri: str, phantom_dataset: str) -> Volume:
+def _image_choice(data: Data) -> Choice:
+    return Choice(
+        level=data.mip,
+        channel=data.channel,
+        axes=data.axes,
+        origin=data.origin,
+        voxel_size_nm=data.voxel_size_nm,
+    )
+
+
+def _labels_choice(data: Data, image_nm: VoxelSize | None) -> Choice:
+    return Choice(
+        level=data.labels_mip,
+        like_nm=image_nm,
+        channel=data.labels_channel,
+        axes=data.labels_axes,
+        origin=data.labels_box.start if data.labels_box else None,
+        voxel_size_nm=data.voxel_size_nm,
+        role="labels_",
+    )
+
+
+def _put_on(image: Volume, labels: Volume) -> None:
+    """Labels that do not say where they lie are all over the image, if they can be."""
+    if labels.shape != image.shape:
+        raise InputError(
+            f"data.labels {labels.uri} has shape {labels.shape}, but the image {image.uri} has shape "
+            f"{image.shape}, and neither says where the labels lie: set data.labels_box"
+        )
+    labels.frame = replace(labels.frame, origin=image.box.start)
+
+
+def _of_one_size(volume: Volume, image: Volume, what: str, other_level: str) -> None:
+    """Raise InputError when the voxels of two volumes are known to be of different sizes."""
+    own, wanted = volume.voxel_size_nm, image.voxel_size_nm
+    if own is not None and wanted is not None and not same_size(own, wanted):
+        raise InputError(
+            f"{what} {volume.uri} has voxels of {size_text(own)}, the image {image.uri} of "
+            f"{size_text(wanted)} (z, y, x): choose {other_level} where there are levels of one size, or set "
+            "data.voxel_size_nm if one of the files is wrong"
+        )
+
+
+def _open(run: Run, uri: str, phantom_dataset: str, choice: Choice) -> Volume:
     data = run.config.data
     if uri == "phantom":
         voxel_size_nm = data.voxel_size_nm or data.phantom.voxel_size_nm
-        return open_volume(f"{run.phantom_file}:{phantom_dataset}", voxel_size_nm)
-    return open_volume(_located(uri, data.folder), data.voxel_size_nm)
+        return open_volume(
+            f"{run.phantom_file}:{phantom_dataset}", replace(choice, voxel_size_nm=voxel_size_nm)
+        )
+    return open_volume(_located(uri, data.folder), choice)
 
 
 def _located(uri: str, folder: str | list[str] | None) -> str:

@@ -8,20 +8,17 @@ chunks that are not among the 64. `--verify` does not read inputs either.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
 SAMPLED = 64
-
-Item = TypeVar("Item")
 
 
 def sampled_identity(where: Path, described_by: Iterable[Path], data: Iterable[Path]) -> str:
     """The absolute path of a volume, and a digest of what describes it and of its files `data`.
 
     Files in `described_by` count with their content, those in `data` with name, size and time of change;
-    that one is not there counts too. Choose few `data`: `spread` does.
+    that one is not there counts too. Choose SAMPLED of them.
     """
     digest = hashlib.sha256()
     for path in described_by:
@@ -29,13 +26,6 @@ def sampled_identity(where: Path, described_by: Iterable[Path], data: Iterable[P
     for path in data:
         digest.update(f"{path.name} {_stamp(path)}\n".encode())
     return f"{where.resolve()} {digest.hexdigest()}"
-
-
-def spread(items: Sequence[Item], count: int = SAMPLED) -> list[Item]:
-    """At most `count` items, evenly spread, the first and the last among them."""
-    if len(items) <= count:
-        return list(items)
-    return [items[i * (len(items) - 1) // (count - 1)] for i in range(count)]
 
 
 def _stamp(path: Path) -> str:

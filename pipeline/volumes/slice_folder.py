@@ -2,64 +2,61 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from pathlib import Path
 
 import numpy as np
-from skimage.io import imread
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box
-from pipeline.volumes.folder_identity import folder_identity
+from pipeline.geometry import Box, spread
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import AXES, Stated
+from pipeline.volumes.kept_slices import kept_slice
+from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.slice_image import read_slice
+from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
-
-SUFFIXES = {".png", ".tif", ".tiff"}
 
 
 class SliceVolume(Volume):
-    """The PNG or TIFF images in `folder`, in the order of their names, numbers in them by value.
+    """The images in `folder` that match `pattern`, in the order of the numbers in their names.
 
-    Only the slices of a box are read. Raises InputError when the folder has no such image, and on
-    reading a slice that is not a grey image of the first one's shape and dtype.
+    z counts from the first of them. A slice whose number is left out is missing, and read as 0. Raises
+    InputError where the names tell no order, or a slice is no grey image of the first one's shape and dtype.
     """
 
-    def __init__(self, folder: Path) -> None:
-        files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
-        if not files:
-            raise InputError(f"folder {folder} holds no PNG or TIFF slices")
+    def __init__(self, folder: Path, choice: Choice, pattern: str = "*") -> None:
+        choice.refuse_level(str(folder))
+        if choice.axes not in (None, AXES):
+            raise InputError(f"folder {folder} holds slices along z; {choice.setting('axes')} must be zyx")
         self._folder = folder
-        self._files = sorted(files, key=lambda path: _natural_order(path.name))
-        first = _read_slice(self._files[0])
-        super().__init__(str(folder), (len(files), *first.shape), first.dtype, None)
+        self._files = slices_by_z(folder, pattern)
+        first = read_slice(self._files[0])
+        uri = str(folder if pattern == "*" else folder / pattern)
+        frame = Stated().frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin"))
+        shape = (max(self._files) + 1, *first.shape)
+        super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
 
     @property
     def identity(self) -> str:
-        return folder_identity(self._folder)
+        names = "\n".join(f"{z} {path.name}" for z, path in self._files.items())
+        sampled = sampled_identity(self._folder, [], spread(list(self._files.values()), SAMPLED))
+        return f"{sampled} {hashlib.sha256(names.encode()).hexdigest()}"
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        return [self._chunk_index(chunk)[0] in self._files for chunk in chunks]
 
     def _load(self, box: Box) -> np.ndarray:
         z, y, x = box.slices()
-        return np.stack([self._slice(path)[y, x] for path in self._files[z]])
+        return np.stack([self._slice(k)[y, x] for k in range(z.start, z.stop)])
 
-    def _slice(self, path: Path) -> np.ndarray:
-        image = _read_slice(path)
-        if image.shape != self.shape[1:] or image.dtype != self.dtype:
+    def _slice(self, z: int) -> np.ndarray:
+        if z not in self._files:
+            return np.zeros(self.shape[1:], self.dtype)
+        image = kept_slice(self._files[z])
+        if image.shape != self.shape[1:] or image.dtype.newbyteorder("=") != self.dtype:
             raise InputError(
-                f"slice {path} is {image.dtype} of shape {image.shape}; "
+                f"slice {self._files[z]} is {image.dtype} of shape {image.shape}; "
                 f"expected {self.dtype} of shape {self.shape[1:]} as the first slice"
             )
         return image
-
-
-def _read_slice(path: Path) -> np.ndarray:
-    try:
-        image = np.asarray(imread(path))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"slice {path} is not a readable image: {' '.join(str(error).split())}") from None
-    if image.ndim != 2:
-        raise InputError(f"slice {path} has shape {image.shape}; expected one grey image (y, x)")
-    return image
-
-
-def _natural_order(name: str) -> list[str | int]:
-    """Key that sorts `z2` before `z10`; text and numbers alternate, so that keys compare."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

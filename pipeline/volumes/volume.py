@@ -22,6 +22,10 @@ class Volume(ABC):
     nor floating-point numbers.
     """
 
+    may_be_empty = False
+    """Whether the format leaves out chunks that hold nothing but the fill value: then one that is not stored
+    need not be missing."""
+
     def __init__(
         self,
         uri: str,
@@ -74,23 +78,38 @@ class Volume(ABC):
                 raise InputError(f"{self.uri} has {bad} voxels in box {box} that are NaN or infinite")
         return voxels
 
-    def chunks(self, box: Box) -> list[Box]:
-        """The whole chunks, cut where the volume ends, that share voxels with `box`; none if there are none."""
-        if self.chunk is None or (box & self.box).is_empty:
+    def chunks(self, box: Box, most: int | None = None) -> list[Box]:
+        """The whole chunks, cut where the volume ends, that share voxels with `box`.
+
+        With `most`, at most that many of them, evenly spread, however many there are.
+        """
+        if self.chunk is None:
             return []
-        z, y, x = (-o for o in self.frame.origin)
-        wanted = (box & self.box).translate((z, y, x))
+        whole = self._whole_chunks(box)
+        chosen = whole.spread_blocks(self.chunk, whole.count_blocks(self.chunk) if most is None else most)
+        return [chunk.translate(self.frame.origin) & self.box for chunk in chosen]
+
+    def count_chunks(self, box: Box) -> int:
+        """How many `chunks` there are; none is made."""
+        return 0 if self.chunk is None else self._whole_chunks(box).count_blocks(self.chunk)
+
+    def _whole_chunks(self, box: Box) -> Box:
+        """The box of all chunks that share voxels with `box`, counting from the volume's first voxel."""
+        wanted = self._inside(box & self.box)
+        assert self.chunk is not None
         start = triple([a // c * c for a, c in zip(wanted.start, self.chunk)])
         stop = triple([-(-b // c) * c for b, c in zip(wanted.stop, self.chunk)])
-        whole = [block.translate(self.frame.origin) for block in Box(start, stop).blocks(self.chunk)]
-        return [chunk & self.box for chunk in whole]
+        return Box(start, start) if wanted.is_empty else Box(start, stop)
 
     def missing(self, box: Box) -> list[Box]:
         """Those of `chunks(box)` of which nothing is stored; their voxels are read as 0.
 
         Raises InputError where that cannot be found out.
         """
-        chunks = self.chunks(box)
+        return self.missing_of(self.chunks(box))
+
+    def missing_of(self, chunks: list[Box]) -> list[Box]:
+        """Those of some of `chunks` of which nothing is stored. Raises InputError as `missing` does."""
         return [chunk for chunk, stored in zip(chunks, self._stored(chunks)) if not stored]
 
     def _inside(self, box: Box) -> Box:

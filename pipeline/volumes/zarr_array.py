@@ -1,7 +1,10 @@
-"""ZarrVolume: one array of a Zarr store on disk."""
+"""ZarrVolume: one array of a Zarr store on disk, alone, in a group, or as a level of an OME-Zarr image."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,54 +12,161 @@ import zarr
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.folder_identity import folder_identity
-from pipeline.volumes.volume import Volume, parse_resolution
+from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import Stated
+from pipeline.volumes.layout import Layout
+from pipeline.volumes.ome_zarr import read_multiscale
+from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.volume import Volume
+
+METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
+
+
+@dataclass(frozen=True)
+class ArrayMetadata:
+    """What the versions of the zarr library say in different ways, from the array's own file."""
+
+    zarr_format: int
+    separator: str
+    prefix: str
+    dimension_names: list[str] | None
+
+    @classmethod
+    def read(cls, folder: Path) -> ArrayMetadata:
+        """The metadata of the array in `folder`, which the library could open."""
+        if (folder / ".zarray").is_file():
+            stored = json.loads((folder / ".zarray").read_text())
+            return cls(2, stored.get("dimension_separator", "."), "", None)
+        stored = json.loads((folder / "zarr.json").read_text())
+        encoding = stored["chunk_key_encoding"]
+        is_default = encoding["name"] == "default"
+        separator = encoding.get("configuration", {}).get("separator", "/" if is_default else ".")
+        names = stored.get("dimension_names")
+        return cls(
+            3, separator, f"c{separator}" if is_default else "", names if names and all(names) else None
+        )
+
+    def chunk_key(self, grid: Sequence[int]) -> str:
+        """The file, below the array's folder, of the chunk at a place in the grid."""
+        return self.prefix + self.separator.join(str(index) for index in grid)
 
 
 class ZarrVolume(Volume):
-    """The array at `path`, or the one named `array` in the group at `path`.
+    """`array`, found at `folder`; `stated` is what is said of it, by its own attributes or by its group.
 
-    Its voxel size is the attribute `resolution` (z, y, x in nm), if it has one. Raises InputError
-    when there is no such array; the message lists those of the group.
+    Of a sharded array the shards are what may be missing.
     """
 
-    def __init__(self, path: Path, array: str = "") -> None:
-        if not path.is_dir():
-            raise InputError(f"{path}: no such Zarr folder")
-        try:
-            found = zarr.open(str(path / array), mode="r")
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            names = _list_arrays(path)
-            if names:
-                raise InputError(f"{path}: no array {array!r}; its arrays: {', '.join(names)}") from None
-            raise InputError(f"{path} is not readable as Zarr: {' '.join(str(error).split())}") from None
-        if not isinstance(found, zarr.Array):
-            raise InputError(
-                f"{path}: to be given as PATH:ARRAY; its arrays: {', '.join(_list_arrays(path))}"
-            )
-        self._array = found
-        self._folder = path / array
-        uri = f"{path}:{array}" if array else str(path)
-        resolution = parse_resolution(found.attrs.get("resolution"), uri)
-        super().__init__(uri, found.shape, np.dtype(found.dtype), resolution)
+    may_be_empty = True
+
+    def __init__(
+        self, array: zarr.Array, folder: Path, uri: str, format: str, stated: Stated, choice: Choice
+    ) -> None:
+        self._array = array
+        self._folder = folder
+        self._metadata = ArrayMetadata.read(folder)
+        self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
+        self._layout = Layout.of(array.shape, stated.axes, choice, uri)
+        super().__init__(
+            uri,
+            format,
+            self._layout.volume_shape(array.shape),
+            np.dtype(array.dtype),
+            stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            self._layout.volume_shape(self._chunks),
+        )
 
     @property
     def identity(self) -> str:
-        return folder_identity(self._folder)
+        described_by = [folder / name for folder in (self._folder.parent, self._folder) for name in METADATA]
+        chunks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
+        return sampled_identity(self._folder, described_by, chunks)
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        return [self._file(chunk).exists() for chunk in chunks]
+
+    def _file(self, chunk: Box) -> Path:
+        grid = self._layout.stored_chunk(self._chunk_index(chunk), self._chunks)
+        return self._folder / self._metadata.chunk_key(grid)
 
     def _load(self, box: Box) -> np.ndarray:
         try:
-            return np.asarray(self._array[box.slices()])
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self.uri}: cannot read box {box}: {' '.join(str(error).split())}") from None
+            return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
+        except Exception as error:  # a torn chunk fails in as many ways as there are codecs
+            raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
 
 
-def _list_arrays(path: Path) -> list[str]:
+def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
+    """The array at `path`, or `part` of the group there; of an OME-Zarr image the level that is chosen.
+
+    Raises InputError when there is no such array; the message lists those of the group.
+    """
+    if path.is_file():
+        raise InputError(f"{path} is a file; expected a Zarr folder (unpack an archive)")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such Zarr folder")
+    folder = path / part if part else path
+    uri = f"{path}:{part}" if part else str(path)
+    found = _open(folder)
+    if isinstance(found, zarr.Group):
+        image = read_multiscale(dict(found.attrs), uri)
+        if image is None:
+            raise InputError(f"{uri}: to be given as PATH:ARRAY; its arrays: {_listed(path)}")
+        level = image.levels[choice.level_of([level.stated.size_nm for level in image.levels], uri)]
+        array = _open(folder / level.path)
+        if not isinstance(array, zarr.Array):
+            raise InputError(f"{uri}: its level {level.path} is not there; its arrays: {_listed(path)}")
+        many = f", level {level.path} of {len(image.levels)}" if len(image.levels) > 1 else ""
+        name = f"OME-Zarr {image.version}{many}"
+        return ZarrVolume(array, folder / level.path, uri, name, level.stated, choice)
+    if found is None:
+        arrays = _listed(path)
+        if arrays == "none":
+            raise InputError(f"{path} is not readable as Zarr: it holds no array")
+        raise InputError(f"{path}: no array {part!r}; its arrays: {arrays}")
+    choice.refuse_level(uri)
+    return _alone(found, folder, uri, choice)
+
+
+def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
+    """An array that was named itself: a level of an image is still what its group says that it is."""
+    group = _open(folder.parent)
+    image = read_multiscale(dict(group.attrs), uri) if isinstance(group, zarr.Group) else None
+    for level in image.levels if image else []:
+        if level.path == folder.name:
+            return ZarrVolume(
+                array, folder, uri, f"OME-Zarr {image.version if image else ''}", level.stated, choice
+            )
+    metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    if metadata.dimension_names:
+        attributes.setdefault("dimension_names", metadata.dimension_names)
+    stated = stated_by(attributes, array.ndim, uri)
+    return ZarrVolume(array, folder, uri, f"Zarr {metadata.zarr_format}", stated, choice)
+
+
+def _open(folder: Path) -> zarr.Array | zarr.Group | None:
+    """What is at `folder`; None where nothing is. Raises InputError where it cannot be understood."""
+    if not any((folder / name).is_file() for name in METADATA):
+        return None
+    try:
+        return zarr.open(str(folder), mode="r")
+    except (FileNotFoundError, KeyError, IndexError):
+        return None
+    except Exception as error:  # damaged metadata fail in many ways
+        raise InputError(f"{folder} is not readable as Zarr: {_one_line(error)}") from None
+
+
+def _listed(path: Path) -> str:
     """Names of the arrays below `path`, of either format's metadata files."""
     metadata = [*path.rglob(".zarray"), *path.rglob("zarr.json")]
     folders = {file.parent.relative_to(path).as_posix() for file in metadata if _describes_array(file)}
-    return sorted(folders)
+    return ", ".join(sorted(folders)) or "none"
 
 
 def _describes_array(metadata: Path) -> bool:
     return metadata.name == ".zarray" or '"array"' in metadata.read_text()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

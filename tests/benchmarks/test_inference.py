@@ -53,7 +53,13 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights["conv_lom/kernel"][0, 0, 0, :, 0] = (4, -4)
     write_weights(weights, NETWORK, folder / "ffn.h5")
     document = {
-        "data": {"folder": str(folder), "image": "volumes.h5:image", "labels": "volumes.h5:labels"},
+        "data": {
+            "folder": str(folder),
+            "image": "volumes.h5:image",
+            "labels": "volumes.h5:labels",
+            "image_mean": 128,
+            "image_stddev": 33,
+        },
         "network": {**NETWORK.model_dump(mode="json"), "checkpoint": "ffn.h5"},
         "inference": {"tile": [24, 28, 28], "overlap": [0, 0, 12], "min_segment_voxels": 100},
         "reconciliation": {"chunk": [16, 16, 16], "block": [32, 32, 32]},

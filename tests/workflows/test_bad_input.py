@@ -32,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
         nan = np.zeros((64, 64, 64), np.float32)
         nan[3, 4, 5] = np.nan
         file["nan"] = nan
-        file["signed"] = np.zeros((64, 64, 64), np.int8)
+        file["wide"] = np.zeros((64, 64, 64), np.int64)
+        file["blank"] = np.zeros((64, 64, 64), np.uint8)
         file["flat"] = np.zeros((64, 64), np.uint8)
     (tmp_path / "torn.h5").write_bytes((tmp_path / "em.h5").read_bytes()[:3000])
     (tmp_path / "run.yaml").write_text(RUN_FILE)
@@ -53,8 +54,9 @@ def published_checkpoint(fib25: Path) -> str:
     [
         ("data.image=absent.h5:raw", "absent.h5: no such file"),
         ("data.image=torn.h5:raw", "torn.h5 is not a readable HDF5 file"),
-        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: flat, labels, nan, raw"),
-        ("data.image=em.h5:signed", "holds int8; expected uint8"),
+        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: blank, flat, labels"),
+        ("data.image=em.h5:wide", "holds int64; expected integers of 8 to 32 bits"),
+        ("data.image=em.h5:blank", "is blank in 0:64,0:64,0:64"),
         ("data.image=em.h5:flat", "(64, 64)"),
         ("data.image=em.h5:nan", "NaN"),
         ("data.labels=em.h5:short", "has shape (60, 64, 64)"),
@@ -64,7 +66,7 @@ def published_checkpoint(fib25: Path) -> str:
         ("training.box=0:99,0:64,0:64", "training.box 0:99,0:64,0:64 reaches outside"),
         ("evaluation.box=0:99,0:64,0:64", "evaluation.box 0:99,0:64,0:64 reaches outside"),
         ("inference.tile=[16,40,40]", "inference.tile is 16 along z, smaller than the network.fov of 17"),
-        ("inference.overlap=[40,20,20]", "must be less than the inference.tile of 40"),
+        ("inference.overlap=[40,20,20]", "must be less than the tile, 40"),
         ("inference.tyle=[40,40,40]", "did you mean 'tile'?"),
         ("network.checkpoint=absent", "no such checkpoint"),
         ("site.name=thetta", "unknown site 'thetta'; known sites: aurora, frontier, local"),
@@ -106,7 +108,7 @@ def test_a_disk_without_room_is_refused(folder: Path) -> None:
     shape = "data.phantom.shape=[400000,400000,400000]"
     ended = run(folder, "--set", "data.image=phantom", "--set", shape, "--set", "data.labels=phantom")
     assert ended.returncode == 1
-    assert "GB are needed on this disk" in ended.stderr
+    assert "GB needed at most" in ended.stderr
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(folder: Path) -> None:

@@ -23,7 +23,7 @@ RUN_FILE = """
 data: {folder: ., image: "em.h5:raw", labels: "em.h5:labels"}
 network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
 inference: {tile: [40, 40, 40], overlap: [20, 20, 20]}
-training: {ranks: 1}
+training: {ranks: 1, box: "0:64,0:64,0:30"}
 site: {workers: 1}
 """
 
@@ -33,8 +33,9 @@ def folder() -> Iterator[Path]:
     """Not in /tmp, which no cluster shares."""
     folder = Path(tempfile.mkdtemp(prefix="ffn-doctor-", dir="/var/tmp"))
     with h5py.File(folder / "em.h5", "w") as file:
-        file["raw"] = np.zeros((64, 64, 64), np.uint8)
-        file["labels"] = np.ones((64, 64, 64), np.uint32)
+        file["raw"] = np.random.default_rng(1).integers(0, 256, (64, 64, 64), dtype=np.uint8)
+        file["raw"].attrs["resolution"] = (30, 8, 8)
+        file["labels"] = np.indices((64, 64, 64)).sum(axis=0, dtype=np.uint32) // 20 + 1
     (folder / "run.yaml").write_text(RUN_FILE)
     yield folder
     shutil.rmtree(folder)

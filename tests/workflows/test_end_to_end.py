@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from pipeline.results.attempts import processes_of, read_attempts
-from workflows.watching.status_view import draw
+from workflows.watching.status_view import status_view
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
@@ -116,7 +116,7 @@ def test_a_run_leaves_the_rates_of_its_tiles_and_of_its_training(folder: Path, f
 
 
 def test_status_shows_that_it_ended_and_that_everything_is_finished(folder: Path, first: str) -> None:
-    shown = [part for part in draw(folder / "first") if isinstance(part, str)]
+    shown = [part for part in status_view(folder / "first") if isinstance(part, str)]
     assert any(part.startswith("state       attempt 1, ended with exit code 0 ") for part in shown)
     assert "processes   none on this host" in shown
     assert shown[-1] == "\ntiles: 8 finished"

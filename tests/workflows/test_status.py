@@ -25,7 +25,7 @@ from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, read_config
 from workflows.running.jobs import leftover_jobs, read_jobs
 from workflows.status import status
-from workflows.watching.status_view import draw
+from workflows.watching.status_view import status_view
 
 REPOSITORY = Path(__file__).parents[2]
 OPTIONS = ("--set", "training.fovs=2000", "--set", "training.ranks=1", "--set", "site.workers=1")
@@ -144,7 +144,7 @@ def test_blocks_are_recorded_until_they_are_over(home: Path, pictures: dict[str,
 def test_an_input_that_cannot_be_read_from_here_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
     volume = tmp_path / "em.h5"
     with h5py.File(volume, "w") as file:
-        file["raw"] = np.zeros((64, 64, 64), np.uint8)
+        file["raw"] = np.random.default_rng(1).integers(0, 256, (64, 64, 64), dtype=np.uint8)
         file["labels"] = np.ones((64, 64, 64), np.uint32)
     document = yaml.safe_load(HDF5_RUN)
     document["data"]["folder"] = str(tmp_path)
@@ -164,4 +164,4 @@ def test_a_folder_that_is_none_of_a_run_ends_in_one_line(tmp_path: Path) -> None
     expected = f"error: {tmp_path} is no run folder: it holds no config.yaml\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", expected)
     with pytest.raises(InputError, match="absent: no such folder"):
-        list(draw(tmp_path / "absent"))
+        list(status_view(tmp_path / "absent"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from parsl.dataflow.memoization import BasicMemoizer
@@ -10,22 +11,32 @@ from rich.console import Console
 from rich.table import Table
 
 import site_configs
+from pipeline.checkup.before_run import Found
+from pipeline.checkup.finding import SKIP
 from pipeline.run_folder import Run
+from pipeline.settings.scored import share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.explain import explain
 from workflows.planning.rates import Rates
-from workflows.planning.stage_table import outlook_table
-from workflows.planning.tile_choices import print_candidates
+from workflows.planning.stage_table import stage_table
+from workflows.planning.tile_choices import print_tile_choices
 
 
 def print_plan(
-    run: Run, console: Console, rates: Rates, budget_node_hours: float | None = None, verify: bool = False
+    run: Run,
+    console: Console,
+    found: Sequence[Found],
+    rates: Rates,
+    budget_node_hours: float | None = None,
+    verify: bool = False,
 ) -> None:
-    """Say what the work is, what it costs by `rates`, where results go, and what of it is there already.
+    """Say what the checks have `found`, what the work is, what it costs by `rates`, where results go, and
+    what of it is there already.
 
     With a budget, other tiles and overlaps are compared.
     """
+    print_findings(found, console)
     config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
@@ -51,9 +62,11 @@ def print_plan(
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
     if config.evaluation.box is not None:
-        table.add_row("count, score", f"in {config.evaluation.box}", _relative(run, run.metrics_file))
+        seen = share_seen(run)
+        marked = f", {seen:.0%} of it seen in training" if seen else ""
+        table.add_row("count, score", f"in {config.evaluation.box}{marked}", _relative(run, run.metrics_file))
     console.print(table, soft_wrap=True)
-    print_outlook(run, console, verify)
+    print_what_is_done(run, console, verify)
     print_jobs(run, console)
     network = config.network
     console.print(
@@ -68,8 +81,19 @@ def print_plan(
     )
     print_costs(run, rates, console)
     if budget_node_hours is not None and rates.segment is not None:
-        print_candidates(run, rates, rates.segment, budget_node_hours, console)
+        print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
+
+
+def print_findings(found: Sequence[Found], console: Console) -> None:
+    """What the checks have found of the input, a line each; those that do not apply are left out."""
+    console.print("The input")
+    width = max(len(what) for what, _ in found)
+    for what, finding in found:
+        if finding.state != SKIP:
+            line = f"{finding.state:4}  {what:{width}}  {finding.text}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print()
 
 
 def print_jobs(run: Run, console: Console) -> None:
@@ -87,13 +111,13 @@ def print_jobs(run: Run, console: Console) -> None:
         console.print(f"\n{title}\n{text.rstrip()}", highlight=False, soft_wrap=True, markup=False)
 
 
-def print_outlook(run: Run, console: Console, verify: bool = False) -> None:
+def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None:
     """Per stage: how many tasks are finished, how many would run, and why."""
-    outlooks = explain(run, verify)
-    if not any(outlook.finished for outlook in outlooks):
+    statuses = explain(run, verify)
+    if not any(status.finished for status in statuses):
         console.print("\nNothing of it is done yet.", highlight=False)
         return
-    table = outlook_table(outlooks, "would run")
+    table = stage_table(statuses, "would run")
     table.title, table.title_justify = "\nWhat is done, and what would run", "left"
     console.print(table, soft_wrap=True)
 

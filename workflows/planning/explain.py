@@ -23,7 +23,7 @@ Outcome: TypeAlias = Artifact | Missing
 
 
 @dataclass(frozen=True)
-class StageOutlook:
+class StageStatus:
     """How many of a stage's tasks are finished, and why the others would run: (reason, tasks)."""
 
     name: str
@@ -32,13 +32,13 @@ class StageOutlook:
     reasons: list[tuple[str, int]]
 
 
-def explain(run: Run, verify: bool = False) -> list[StageOutlook]:
-    """The outlook of every stage of a resolved run, in order; only records and file sizes are read.
+def explain(run: Run, verify: bool = False) -> list[StageStatus]:
+    """The status of every stage of a resolved run, in order; only records and file sizes are read.
 
     With `verify` every finished file is read and compared with its SHA-256. A task whose input has to be
     made again may yet be reused, if the input comes out as it was.
     """
-    return [outlook(stage) for stage in outcomes(run, verify)]
+    return [status_of(stage) for stage in outcomes(run, verify)]
 
 
 def outcomes(run: Run, verify: bool = False, compare: bool = True) -> list[Stage[Outcome]]:
@@ -52,11 +52,11 @@ def outcomes(run: Run, verify: bool = False, compare: bool = True) -> list[Stage
     return build(run, submit)
 
 
-def outlook(stage: Stage[Outcome]) -> StageOutlook:
+def status_of(stage: Stage[Outcome]) -> StageStatus:
     """A stage's outcomes, summed up."""
     reasons = Counter(task.why for task in stage.tasks if isinstance(task, Missing))
     finished = len(stage.tasks) - sum(reasons.values())
-    return StageOutlook(stage.name, len(stage.tasks), finished, reasons.most_common())
+    return StageStatus(stage.name, len(stage.tasks), finished, reasons.most_common())
 
 
 def results(run: Run) -> list[Stage[Path]]:

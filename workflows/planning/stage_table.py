@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from workflows.planning.explain import StageOutlook
+from workflows.planning.explain import StageStatus
 
 
-def outlook_table(
-    outlooks: Sequence[StageOutlook], unfinished: str, under_way: Mapping[str, str] | None = None
+def stage_table(
+    statuses: Sequence[StageStatus], unfinished: str, under_way: Mapping[str, str] | None = None
 ) -> Table:
     """A row a stage: tasks finished, how many are not (a column named `unfinished`), and why.
 
@@ -19,9 +19,9 @@ def outlook_table(
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "finished", unfinished, "why" if under_way is None else ""):
         table.add_column(column, justify="right" if column in ("finished", unfinished) else "left")
-    for outlook in outlooks:
-        missing = outlook.tasks - outlook.finished
-        why = "; ".join(reason if n == missing else f"{n}: {reason}" for reason, n in outlook.reasons)
-        said = (under_way or {}).get(outlook.name, why)
-        table.add_row(outlook.name, f"{outlook.finished}/{outlook.tasks}", str(missing or ""), said)
+    for status in statuses:
+        missing = status.tasks - status.finished
+        why = "; ".join(reason if n == missing else f"{n}: {reason}" for reason, n in status.reasons)
+        said = (under_way or {}).get(status.name, why)
+        table.add_row(status.name, f"{status.finished}/{status.tasks}", str(missing or ""), said)
     return table

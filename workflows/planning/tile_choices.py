@@ -29,7 +29,7 @@ BYTES_PER_TILE_VOXEL = 65
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TileChoice:
     """A tile and overlap for a run, and what segmenting would then take."""
 
     tile: Triple
@@ -58,7 +58,7 @@ def fitted(length: int, side: int, overlap: int) -> int:
     return math.ceil((length + (tiles - 1) * overlap) / tiles)
 
 
-def candidates(run: Run, rates: Rates, rate: TileRate) -> list[Candidate]:
+def tile_choices(run: Run, rates: Rates, rate: TileRate) -> list[TileChoice]:
     """The run as it is, and with tiles of up to some sides that fit its volume evenly."""
     inference, overlap = run.config.inference, overlap_for(run.config.network.fov)
     choices = [(inference.tile, inference.overlap)]
@@ -66,10 +66,10 @@ def candidates(run: Run, rates: Rates, rate: TileRate) -> list[Candidate]:
         if side > 2 * max(overlap):
             shape = [fitted(length, side, o) for length, o in zip(run.inference_box.shape, overlap)]
             choices.append((triple(shape), overlap))
-    return [_candidate(run, tile, shared, rates, rate) for tile, shared in dict.fromkeys(choices)]
+    return [_tile_choice(run, tile, shared, rates, rate) for tile, shared in dict.fromkeys(choices)]
 
 
-def suggest(listed: list[Candidate], node_hours: float, most_bytes: float | None) -> Candidate | None:
+def suggest(listed: list[TileChoice], node_hours: float, most_bytes: float | None) -> TileChoice | None:
     """The candidate that ends first among those within the budget and, per worker, within `most_bytes`.
 
     None where there is none.
@@ -82,9 +82,9 @@ def suggest(listed: list[Candidate], node_hours: float, most_bytes: float | None
     return min(fitting, key=lambda c: c.cost.seconds, default=None)
 
 
-def print_candidates(run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console) -> None:
-    """The table of candidates, and the settings suggested for a budget of node-hours for segmenting."""
-    listed, most_bytes = candidates(run, rates, rate), _bytes_for_a_worker(run)
+def print_tile_choices(run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console) -> None:
+    """The table of tile_choices, and the settings suggested for a budget of node-hours for segmenting."""
+    listed, most_bytes = tile_choices(run, rates, rate), _bytes_for_a_worker(run)
     print_line = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     columns = ("tile", "overlap", "tiles", "x voxels", "calls", "GB/worker", "time", "node-hours", "")
     print_line("\nOther tiles\n" + ROW.format(*columns).rstrip())
@@ -115,13 +115,13 @@ def print_candidates(run: Run, rates: Rates, rate: TileRate, node_hours: float, 
     print_line(said)
 
 
-def _candidate(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate) -> Candidate:
+def _tile_choice(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate) -> TileChoice:
     inference = run.config.inference
     settings = inference.model_copy(update={"tile": tile, "overlap": overlap})
     config: RunConfig = run.config.model_copy(update={"inference": settings})
     other = replace(run, config=config)
     estimate = expected(other, rates)
-    return Candidate(
+    return TileChoice(
         tile,
         overlap,
         estimate,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
+from pipeline.checkup.before_run import write_warnings
 from pipeline.errors import InputError, Superseded
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
@@ -26,9 +27,10 @@ STOP_S = 20
 """How long stopping may take."""
 
 
-def work(run: Run, console: Console, verify: bool = False) -> int:
+def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = False) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
+    `warnings` are what the checks found doubtful; they are told now and kept for those who look later.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM too.
     """
@@ -40,7 +42,10 @@ def work(run: Run, console: Console, verify: bool = False) -> int:
         remove_temporaries(run.folder)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
+        write_warnings(run, warnings)
         say(f"run folder {run.folder}")
+        for line in warnings:
+            say(f"warning: {line}")
         code = execute(run, attempt, console, verify)
         attempt.end(code)
     return code

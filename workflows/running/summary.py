@@ -10,11 +10,14 @@ from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.reconciliation.outcome import read_outcome
 from pipeline.run_folder import Run
+from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
 from workflows.stages import Stage
-from workflows.watching.long_tasks import read_precision
+from workflows.watching.long_tasks import missing_in_tiles, read_precision
 
 CONVENTIONS = {
     "gt_foreground": "every voxel; the unsegmented count as one segment",
@@ -30,8 +33,15 @@ def print_summary(run: Run, console: Console) -> None:
     """Scores with their conventions, where the volume is, and how to look at it."""
     if run.config.evaluation.box is not None:
         _print_scores(run, console)
+    nothing = why_not_scored(run)
+    if nothing is not None:
+        console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)
     folder = run.segmentation_folder
-    console.print(*_describe_network(run), sep="\n", highlight=False, soft_wrap=True)
+    for line in outcome_lines(run):
+        loud = "bold red" if line.startswith("WARNING") else None
+        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
+    warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing_in_tiles(run)]]
+    console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}"
         f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
@@ -40,6 +50,15 @@ def print_summary(run: Run, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def outcome_lines(run: Run) -> list[str]:
+    """What the segmentation is like, and a line for each reason to doubt it; none before there is one."""
+    outcome, voxels = read_outcome(run), run.grid.tiled_voxels
+    if outcome is None:
+        return []
+    doubts = [f"WARNING       {doubt}" for doubt in outcome.doubts(voxels)]
+    return [f"segments      {outcome.describe(voxels)}", *doubts]
 
 
 def _print_scores(run: Run, console: Console) -> None:
@@ -63,6 +82,13 @@ def _print_scores(run: Run, console: Console) -> None:
         soft_wrap=True,
         style="dim",
     )
+    if metrics["seen_in_training"]:
+        console.print(
+            f"WARNING: {metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these "
+            "scores say little of tissue that the network has not seen",
+            style="bold red",
+            soft_wrap=True,
+        )
     console.print()
 
 

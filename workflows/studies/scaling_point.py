@@ -18,7 +18,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.attempts import INTERRUPTED
 from pipeline.run_folder import Run
-from pipeline.settings.resolve import check, resolve
+from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config
 from pipeline.synthetic.repeated_cube import DATASET, write_row
 from workflows.watching.long_tasks import TileReport, read_tile_log
@@ -79,14 +79,14 @@ def _row_of_cubes(settings: RunConfig, here: Path, cube: np.ndarray, tiles: int)
     here.mkdir(parents=True)
     box = write_row(cube, tiles, image)
     document = json.loads(resolve(settings, here).config.model_dump_json())  # with the path of its network
-    document["data"] |= {"folder": None, "image": f"{image}:{DATASET}", "labels": None, "labels_box": None}
+    kept = ("voxel_size_nm", "image_mean", "image_stddev")
+    document["data"] = {"image": f"{image}:{DATASET}"} | {name: document["data"][name] for name in kept}
     document["inference"] |= {"box": str(box), "tile": cube.shape, "overlap": [0, 0, 0], "reflect": False}
-    document["evaluation"]["box"] = document["training"]["box"] = None
+    document["evaluation"] = {}
+    document["training"]["box"] = None
     config = RunConfig.model_validate(document)
     (here / "run.yaml").write_text(dump_config(config))
-    run = resolve(config, here / "run")
-    check(run)
-    return run
+    return resolve(config, here / "run")
 
 
 def _work(command: list[str], run: Run, output: Path) -> None:

@@ -66,6 +66,18 @@ def read_precision(log: Path) -> tuple[str, str] | None:
     return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
 
 
+def missing_in_tiles(run: Run) -> list[str]:
+    """One line where chunks of the image were missing when tiles were segmented; none where none were."""
+    counts = [(_last_line(run.tile_log(tile)) or {}).get("missing_chunks", 0) for tile in run.grid]
+    short = [count for count in counts if count]
+    if not short:
+        return []
+    return [
+        f"{sum(short):,} chunks or slices of the image were missing, in {len(short):,} of "
+        f"{len(counts):,} tiles: black, and nothing was seeded there"
+    ]
+
+
 def describe_tiles(tiles: Sequence[tuple[Share, int]], elapsed_s: float) -> tuple[str, float | None]:
     """Share of the seeds done and rate, in words, and the seconds left, if that can be told yet.
 

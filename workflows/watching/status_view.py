@@ -11,15 +11,17 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
+from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.results.attempts import processes_of
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import read_config
-from workflows.planning.explain import StageOutlook, outcomes, outlook
-from workflows.planning.stage_table import outlook_table
+from workflows.planning.explain import StageStatus, outcomes, status_of
+from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
-from workflows.watching.long_tasks import describe_training, duration
+from workflows.running.summary import outcome_lines
+from workflows.watching.long_tasks import describe_training, duration, missing_in_tiles
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
 
@@ -29,7 +31,7 @@ MOST_FAILURES = 5
 MOST_CHARACTERS = 300
 
 
-def draw(folder: Path) -> Iterator[RenderableType]:
+def status_view(folder: Path) -> Iterator[RenderableType]:
     """The picture of a run, part by part. Raises InputError when `folder` is no run folder."""
     run, unreadable = read_run(folder)
     attempt = last_attempt(run.folder)
@@ -44,9 +46,11 @@ def draw(folder: Path) -> Iterator[RenderableType]:
     if unreadable is not None:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
+    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_in_tiles(run)])
+    yield from outcome_lines(run)
     yield ""
-    outlooks = [outlook(stage) for stage in stages]
-    yield outlook_table(outlooks, "to do", _under_way(run, outlooks, tiles, attempt))
+    statuses = [status_of(stage) for stage in stages]
+    yield stage_table(statuses, "to do", _under_way(run, statuses, tiles, attempt))
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
     yield from _failures(failures)
@@ -102,10 +106,10 @@ def _who(run: Run, attempt: LastAttempt | None) -> Iterator[str]:
 
 
 def _under_way(
-    run: Run, outlooks: list[StageOutlook], tiles: list[TileState], attempt: LastAttempt | None
+    run: Run, statuses: list[StageStatus], tiles: list[TileState], attempt: LastAttempt | None
 ) -> dict[str, str]:
     """What the attempt does, or was stopped at, in the stages of long tasks."""
-    unfinished = [stage.name for stage in outlooks if stage.finished < stage.tasks]
+    unfinished = [stage.name for stage in statuses if stage.finished < stage.tasks]
     said: dict[str, tuple[str, float | None]] = {}
     if attempt and "train" in unfinished and "sample" not in unfinished:
         said["train"] = describe_training(run, attempt.began)

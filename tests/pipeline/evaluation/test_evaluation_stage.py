@@ -13,6 +13,8 @@ from cloudvolume import CloudVolume
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.evaluation import blocks, count_block, count_box, score, score_run, stage
+from pipeline.evaluation.contingency import ContingencyTable
+from pipeline.evaluation.conventions import BoxCounts, fill
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
@@ -24,7 +26,9 @@ EVALUATED = Box.parse("5:20,4:22,9:28")
 PARTS = [Artifact("segmentation", "of one kind")]
 
 
-def make_run(folder: Path, evaluated: Box = EVALUATED) -> tuple[Run, np.ndarray, np.ndarray]:
+def make_run(
+    folder: Path, evaluated: Box = EVALUATED, exclude: str | None = None
+) -> tuple[Run, np.ndarray, np.ndarray]:
     """A run with labels and a finished segmentation, and both arrays over the evaluated box."""
     rng = np.random.default_rng(5)
     coarse = rng.integers(0, 9, (5, 6, 7))
@@ -36,7 +40,7 @@ def make_run(folder: Path, evaluated: Box = EVALUATED) -> tuple[Run, np.ndarray,
     config = {
         "data": {"folder": str(folder), "image": "data.h5:raw", "labels": "data.h5:labels"},
         "inference": {"box": str(INFERENCE)},
-        "evaluation": {"box": str(evaluated)},
+        "evaluation": {"box": str(evaluated), "exclude": exclude},
     }
     run = with_identities(Run(folder / "run", RunConfig.model_validate(config)))
     stored = segmentation[INFERENCE.slices()].astype(np.uint64)
@@ -57,7 +61,7 @@ def run_stage(run: Run) -> dict:
 def test_metrics_are_the_scores_of_the_evaluated_box(tmp_path: Path) -> None:
     run, truth, segmentation = make_run(tmp_path)
     assert blocks(run) == [EVALUATED]
-    assert run_stage(run) == score(count_box(segmentation, truth))
+    assert run_stage(run) == {**score(count_box(segmentation, truth)), "seen_in_training": 0.0}
     assert run.metrics_file.exists()
 
 
@@ -68,7 +72,23 @@ def test_cutting_into_blocks_changes_nothing_while_the_halo_reaches_a_segment(
     run, truth, segmentation = make_run(tmp_path)
     monkeypatch.setattr(stage, "BLOCK", shape)
     assert len(blocks(run)) > 1
-    assert run_stage(run) == score(count_box(segmentation, truth))
+    assert run_stage(run) == {**score(count_box(segmentation, truth)), "seen_in_training": 0.0}
+
+
+@pytest.mark.parametrize("exclude", ["0:9,0:99,0:99", "8:12,7:9,10:20", "0:3,0:3,0:3"])
+def test_excluded_voxels_do_not_count_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclude: str
+) -> None:
+    run, truth, segmentation = make_run(tmp_path, exclude=exclude)
+    monkeypatch.setattr(stage, "BLOCK", (7, 512, 512))
+    counted = np.ones(SHAPE, bool)
+    counted[Box.parse(exclude).slices()] = False
+    counted = counted[EVALUATED.slices()]
+    expected = BoxCounts(
+        ContingencyTable.count(truth[counted], segmentation[counted]),
+        ContingencyTable.count(truth[counted], fill(segmentation)[counted]),
+    )
+    assert run_stage(run) == {**score(expected), "seen_in_training": 0.0}
 
 
 def test_blocks_are_disjoint_and_cover_the_evaluated_box(

@@ -11,9 +11,10 @@ import tensorflow as tf
 from pipeline.config import Network, RunConfig, Sampling
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables, save_weights
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
-from pipeline.training.examples import Example, TrainingVolume, fixed_moves, patch_radius
+from pipeline.training.examples import Example, TrainingVolume, fixed_moves
 from pipeline.training.metrics import Tally
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_image, open_labels

@@ -59,7 +59,7 @@ def make_run(folder: Path, image_file: Path, **inference: Any) -> Run:
         "min_segment_voxels": 200,
     }
     document = {
-        "data": {"image": f"{image_file}:raw"},
+        "data": {"image": f"{image_file}:raw", "image_mean": 128, "image_stddev": 33},
         "network": NETWORK.model_dump(),
         "inference": {**settings, **inference},
     }

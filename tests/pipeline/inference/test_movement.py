@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.inference.movement import FaceMaxMovement, face_maxima
+from pipeline.ffn.flood_rules import face_maxima
+from pipeline.inference.movement import FaceMaxMovement
 
 DELTAS = st.tuples(*[st.integers(0, 3)] * 3)
 

@@ -14,7 +14,7 @@ from bright_blocks import make_run, write_image, write_network
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile
-from pipeline.inference.segmenter import block_with_context, read_mirrored, segment_tile
+from pipeline.inference.segmenter import block_with_context, mirrored, read_input, segment_tile
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
@@ -123,16 +123,63 @@ def test_context_is_the_image_inside_the_volume_and_its_mirror_image_outside(
 ) -> None:
     image = open_image(make_run(tmp_path, image_file))
     voxels = image.read(image.box)
-    block = read_mirrored(image, Box((-3, 5, 40), (20, 44, 50)))
-    np.testing.assert_array_equal(block[3:, :, :8], voxels[:20, 5:, 40:])
-    np.testing.assert_array_equal(block[:3, :, :8], voxels[3:0:-1, 5:, 40:])
-    np.testing.assert_array_equal(block[3:, :, 8:], voxels[:20, 5:, 46:44:-1])
+    block, inside = Box((-3, 5, 40), (20, 44, 50)), Box((0, 5, 40), (20, 44, 48))
+    made = mirrored(image.read(inside), inside, block)
+    np.testing.assert_array_equal(made[3:, :, :8], voxels[:20, 5:, 40:])
+    np.testing.assert_array_equal(made[:3, :, :8], voxels[3:0:-1, 5:, 40:])
+    np.testing.assert_array_equal(made[3:, :, 8:], voxels[:20, 5:, 46:44:-1])
+
+
+def with_data(run: Run, **data: Any) -> Run:
+    return replace(
+        run, config=run.config.model_copy(update={"data": run.config.data.model_copy(update=data)})
+    )
+
+
+def test_nothing_is_seeded_outside_tissue(tmp_path: Path, image_file: Path, model: Artifact) -> None:
+    run = make_run(tmp_path, image_file, tile=(40, 44, 48))
+    tile = next(iter(run.grid))
+    everywhere = read_input(run, tile).seeds
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        file["tissue"] = (np.indices((40, 44, 48))[2] < 24).astype(np.uint8)
+    masked = with_data(run, mask=f"{tmp_path}/mask.h5:tissue")
+    left = read_input(masked, tile).seeds
+    margin = 3  # of the mirrored context
+    assert left == [s for s in everywhere if s[2] - margin < 24]
+    assert 0 < len(left) < len(everywhere)
+    bright = read_input(with_data(run, tissue_range=(150.0, 255.0)), tile)
+    assert 0 < len(bright.seeds) < len(everywhere)
+    assert all(bright.image[seed] >= 150 for seed in bright.seeds)
+    labels, _, _ = read_tile(segment_tile(with_identities(masked), tile, model))
+    assert labels.any()
+
+
+def test_missing_chunks_are_counted_and_not_seeded(tmp_path: Path, image_file: Path, model: Artifact) -> None:
+    with h5py.File(image_file) as file:
+        image = file["raw"][:]
+    with h5py.File(tmp_path / "holes.h5", "w") as file:
+        stored = file.create_dataset("raw", image.shape, np.uint8, chunks=(20, 22, 24))
+        stored[:, :, :24] = image[:, :, :24]
+    whole = make_run(tmp_path / "whole", image_file, tile=(40, 44, 48))
+    run = with_identities(with_data(whole, image=f"{tmp_path}/holes.h5:raw"))
+    tile = next(iter(run.grid))
+    source = read_input(run, tile)
+    assert source.missing_chunks == 4
+    assert source.seeds
+    assert all(x - 3 < 24 for _, _, x in source.seeds)
+    segment_tile(run, tile, model)
+    assert json.loads(run.tile_log(tile).read_text().splitlines()[-1])["missing_chunks"] == 4
 
 
 def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Path) -> None:
     box = Box.parse("60:97,80:117,80:117")
     document = {
-        "data": {"folder": str(fib25), "image": "grayscale_maps.h5:raw"},
+        "data": {
+            "folder": str(fib25),
+            "image": "grayscale_maps.h5:raw",
+            "image_mean": 128,
+            "image_stddev": 33,
+        },
         "inference": {"box": str(box), "tile": box.shape, "overlap": (0, 0, 0), "deltas": (12, 12, 12)},
         "site": {"threads_per_worker": 2},
     }
@@ -142,6 +189,6 @@ def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Pat
     truth = open_volume(f"{fib25}/groundtruth_z000_125.h5:stack").read(box)
     assert len(segments) >= 3
     assert np.mean(labels > 0) > 0.4
-    largest_shares = [np.bincount(truth[labels == row["id"]]).max() for row in segments]
+    largest_shares = [np.bincount(truth[labels == row["id"]].astype(np.int64)).max() for row in segments]
     # the rest are voxels of the borders, where truth and network draw the line differently
     assert sum(largest_shares) > 0.85 * segments["voxels"].sum()

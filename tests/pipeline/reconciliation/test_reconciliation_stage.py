@@ -28,6 +28,7 @@ from pipeline.reconciliation import (
 from pipeline.results import artifacts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.volumes import open_volume
 
 BOX = Box((3, 5, 7), (43, 45, 37))
 
@@ -72,7 +73,7 @@ def test_a_known_segmentation_comes_back_through_files(
         most = triple(high) if isinstance(high, tuple) else (high, high, high)
         return triple([data.draw(st.integers(low, n)) for n in most])
 
-    tile, shape, start, chunk = draw(9, 40), draw(1, 40), draw(0, 9), draw(5, 20)
+    tile, shape, start, chunk = draw(9, 40), draw(1, 40), draw(-3000, 3000), draw(5, 20)
     overlap = draw(1, triple([t // 2 for t in tile]))
     block = triple([c * n for c, n in zip(chunk, draw(1, 3))])
     seed = data.draw(st.integers(0, 99))
@@ -82,6 +83,11 @@ def test_a_known_segmentation_comes_back_through_files(
     truth = known_segmentation(shape, seed)
     reconcile(run, segment(run, truth, seed), random.Random(seed))
     assert relabelled_equally(read_back(run), truth)
+    # at the coordinates of the image, whatever its origin
+    volume = open_volume(f"precomputed://{run.segmentation_folder}")
+    assert volume.box == run.inference_box
+    part = Box.of_shape(shape, start) & Box.of_shape((9, 9, 9), start)
+    assert relabelled_equally(volume.read(part), truth[part.slices(start)])
 
 
 def test_cloudvolume_finds_the_volume_where_the_image_is(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def make_run(
     image = folder / "image.h5"
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(image, "w") as file:
-        file["raw"] = np.zeros(box.stop, np.uint8)
+        file["raw"] = np.zeros((1, 1, 1), np.uint8)
     config = RunConfig.model_validate(
         {
             "data": {"image": f"{image}:raw", "voxel_size_nm": (40, 8, 4)},

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 from skimage.metrics import adapted_rand_error
 
-from pipeline.config import Data, RunConfig
 from pipeline.config import Phantom as PhantomSettings
+from pipeline.config import RunConfig
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.normalisation import PHANTOM
 from pipeline.synthetic import Phantom, make_phantom
 from pipeline.synthetic.noise import Waves, smooth_noise, white_noise
 
@@ -110,9 +111,10 @@ def test_borders_between_labels_are_darker_than_the_inside(labels: np.ndarray, i
     assert image[deep].mean() - image[border].mean() > 40
 
 
-def test_grey_values_are_those_that_the_configuration_normalises_by(image: np.ndarray) -> None:
-    assert image.mean() == pytest.approx(Data().image_mean, abs=8)
-    assert image.std() == pytest.approx(Data().image_stddev, abs=12)
+def test_grey_values_are_those_that_phantoms_are_normalised_by(image: np.ndarray) -> None:
+    mean, stddev = PHANTOM
+    assert image.mean() == pytest.approx(mean, abs=8)
+    assert image.std() == pytest.approx(stddev, abs=12)
 
 
 def test_thresholding_and_connected_components_do_not_solve_the_default_phantom() -> None:
@@ -145,7 +147,7 @@ def test_a_box_outside_the_volume_is_refused(phantom: Phantom) -> None:
 
 def test_the_written_file_holds_the_phantom_and_equal_settings_give_equal_bytes(tmp_path: Path) -> None:
     described = PhantomSettings(shape=(70, 40, 66), seed=5, voxel_size_nm=(20, 10, 5))
-    config = RunConfig(data=Data(phantom=described))
+    config = RunConfig.model_validate({"data": {"phantom": described}})
     runs = [Run(tmp_path / name, config) for name in "ab"]
     first, second = (make_phantom(run) for run in runs)
     assert first.sha256 == second.sha256

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Network, Training
+from pipeline.ffn.flood_rules import logit
 from pipeline.geometry import Box, Triple
 from pipeline.training.examples import (
     MOVE_LOGIT,
@@ -23,7 +24,6 @@ from pipeline.training.examples import (
     Moves,
     TrainingVolume,
     fixed_moves,
-    logit,
     max_pred_moves,
     patch_radius,
     random_symmetry,

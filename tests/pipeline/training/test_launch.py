@@ -82,7 +82,12 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
     """A run that trains a tiny network in a second or two, and its coordinates."""
     document = {
-        "data": {"image": f"{volume}:image", "labels": f"{volume}:labels"},
+        "data": {
+            "image": f"{volume}:image",
+            "labels": f"{volume}:labels",
+            "image_mean": 128,
+            "image_stddev": 33,
+        },
         "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2], "depth": 2, "features": 4},
         "inference": {"tile": [40, 40, 40], "overlap": [10, 10, 10]},
         "training": {

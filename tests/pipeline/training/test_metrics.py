@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Network
-from pipeline.training.examples import MOVE_LOGIT, Example, patch_radius
+from pipeline.ffn.patch import patch_radius
+from pipeline.training.examples import MOVE_LOGIT, Example
 from pipeline.training.metrics import Tally
 
 NETWORK = Network(fov=(3, 5, 5), deltas=(1, 1, 2), depth=1, features=1)

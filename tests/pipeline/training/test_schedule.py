@@ -42,7 +42,7 @@ def test_without_warm_up_and_decay_the_rate_is_constant() -> None:
 
 
 @example(1000, 1, 1001)
-@given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 2000))
+@given(st.integers(0, 1000), st.integers(0, 3000), st.integers(0, 2000))
 def test_rate_never_exceeds_its_target_nor_falls_below_zero(warmup: int, decay: int, seen: int) -> None:
     rate = learning_rate(training(warmup_fovs=warmup, decay_fovs=decay), seen)
     assert 0 <= rate <= 0.1

@@ -22,7 +22,7 @@ LABELS = IMAGE.astype(np.int32)
 def make_run(path: Path, **data: Any) -> Run:
     with h5py.File(path / "data.h5", "w") as file:
         file["raw"] = IMAGE
-        file["signed"] = IMAGE.astype(np.int16)
+        file["wide"] = IMAGE.astype(np.int64)
         file["seg"] = LABELS
         file["part"] = LABELS[1:3]
         file["soft"] = IMAGE.astype(np.float32)
@@ -70,8 +70,11 @@ def test_labels_of_a_part_are_read_in_the_image_s_coordinates(tmp_path: Path) ->
         ({"labels": "data.h5:soft"}, "data.labels .*data.h5:soft holds float32; expected integer ids"),
         ({"labels": "data.h5:part"}, r"data.h5:part has shape \(2, 5, 6\), but the image .*data.h5:raw has"),
         ({"labels": "data.h5:part", "labels_box": "0:3,0:5,0:6"}, r"labels_box .* has shape \(3, 5, 6\)"),
-        ({"labels": "data.h5:part", "labels_box": "3:5,0:5,0:6"}, "labels_box .* is outside the image"),
-        ({"labels": "data.h5:seg", "image": "data.h5:signed"}, "data.image .* holds int16; expected uint8"),
+        ({"labels": "data.h5:part", "labels_box": "4:6,0:5,0:6"}, "share no voxel; set data.labels_box"),
+        (
+            {"labels": "data.h5:seg", "image": "data.h5:wide"},
+            "data.image .* holds int64; expected integers of",
+        ),
         ({"labels": "data.h5:seg", "image": "absent.h5:raw"}, "absent.h5: no such file"),
     ],
 )

@@ -16,7 +16,7 @@ from pipeline.geometry import Box, TileGrid
 from pipeline.run_folder import Run
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
-from workflows.planning.tile_choices import candidates, fitted, overlap_for, suggest
+from workflows.planning.tile_choices import fitted, overlap_for, suggest, tile_choices
 
 SEGMENT = TileRate(
     tiles=1,
@@ -118,7 +118,7 @@ def test_a_fitted_tile_is_the_smallest_that_needs_no_more_of_them(
 
 
 def test_larger_tiles_take_less_work_and_more_memory() -> None:
-    own, *others = candidates(run_of(1200), RATES, SEGMENT)
+    own, *others = tile_choices(run_of(1200), RATES, SEGMENT)
     assert own.is_own
     assert [other.tile[0] for other in others] == [125, 192, 240, 336, 432]
     factors = [other.estimate.overlap_factor for other in others]
@@ -128,7 +128,7 @@ def test_larger_tiles_take_less_work_and_more_memory() -> None:
 
 
 def test_the_quickest_tile_within_budget_and_memory_is_suggested() -> None:
-    listed = candidates(run_of(1200), RATES, SEGMENT)
+    listed = tile_choices(run_of(1200), RATES, SEGMENT)
     best = suggest(listed, math.inf, None)
     assert best is not None
     assert best.cost.seconds == min(c.cost.seconds for c in listed)

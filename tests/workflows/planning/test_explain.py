@@ -17,11 +17,11 @@ from pipeline.results.artifacts import Artifact, Target, file_sha256
 from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
-from workflows.planning.explain import StageOutlook, explain
+from workflows.planning.explain import StageStatus, explain
 from workflows.stages import build
 
 RUN_FILE = """
-data: {image: phantom, labels: phantom, phantom: {shape: [48, 48, 112]}}
+data: {image: phantom, labels: phantom, phantom: {shape: [48, 48, 112]}, image_mean: 128, image_stddev: 33}
 network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
 training: {box: "0:48,0:48,0:56"}
 inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18]}
@@ -112,17 +112,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def unfinished(outlooks: list[StageOutlook]) -> dict[str, str]:
+def unfinished(statuses: list[StageStatus]) -> dict[str, str]:
     """Of every stage with something to do, the reasons."""
-    return {o.name: "; ".join(reason for reason, _ in o.reasons) for o in outlooks if o.finished < o.tasks}
+    return {o.name: "; ".join(reason for reason, _ in o.reasons) for o in statuses if o.finished < o.tasks}
 
 
 def test_of_a_new_run_everything_was_never_done(tmp_path: Path) -> None:
-    outlooks = explain(make_run(tmp_path))
-    assert [o.name for o in outlooks] == EVERYTHING.split()
-    assert {o.finished for o in outlooks} == {0}
-    assert unfinished(outlooks)["phantom"] == "never done"
-    assert [o.tasks for o in outlooks if o.name in ("segment", "compare", "write")] == [8, 8, 8]
+    statuses = explain(make_run(tmp_path))
+    assert [o.name for o in statuses] == EVERYTHING.split()
+    assert {o.finished for o in statuses} == {0}
+    assert unfinished(statuses)["phantom"] == "never done"
+    assert [o.tasks for o in statuses if o.name in ("segment", "compare", "write")] == [8, 8, 8]
 
 
 def test_of_a_finished_run_nothing_would_run(folder: Path) -> None:
@@ -156,8 +156,8 @@ def test_every_damaged_artifact_or_record_is_named_in_its_stage_and_nothing_else
         for damaged in (path, record_path(path)):
             before = damaged.read_bytes()
             damaged.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-            outlooks = unfinished(explain(run))
-            first = next(iter(outlooks.values()))
-            assert first.startswith(("file damaged", "record damaged")), (damaged, outlooks)
+            statuses = unfinished(explain(run))
+            first = next(iter(statuses.values()))
+            assert first.startswith(("file damaged", "record damaged")), (damaged, statuses)
             damaged.write_bytes(before)
     assert unfinished(explain(run)) == {}

@@ -11,30 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inference.memory_share import losses, with_room
+from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.results.attempts.fencing import ATTEMPT
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.inference.memory_share import with_room
+from pipeline.inference.endurance.memory_share import with_memory
 def hold():
     print("holding", flush=True)
     sys.stdin.readline()
-with_room(Path(sys.argv[1]), hold)
+with_memory(Path(sys.argv[1]), hold)
 """
 
 WAIT_ALONE = """
 import sys
 from pathlib import Path
-from pipeline.inference.memory_share import with_room
-with_room(Path(sys.argv[1]), lambda: print("alone", flush=True), alone=True)
+from pipeline.inference.endurance.memory_share import with_memory
+with_memory(Path(sys.argv[1]), lambda: print("alone", flush=True), alone=True)
 """
 
 KILLED_AT_WORK = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.inference.memory_share import losses
+from pipeline.inference.endurance.memory_share import losses
 with losses(Path(sys.argv[1])):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -81,7 +81,7 @@ def test_work_that_runs_out_of_memory_is_done_once_more(tmp_path: Path, error: E
             raise error
         return "done"
 
-    assert with_room(tmp_path, work) == "done"
+    assert with_memory(tmp_path, work) == "done"
     assert len(calls) == 2
 
 
@@ -93,10 +93,10 @@ def test_memory_that_does_not_suffice_alone_is_an_error_and_any_other_error_pass
         raise error
 
     with pytest.raises(MemoryError):
-        with_room(tmp_path, lambda: work(MemoryError()))
+        with_memory(tmp_path, lambda: work(MemoryError()))
     assert len(calls) == 2
     with pytest.raises(RuntimeError, match="a bug"):
-        with_room(tmp_path, lambda: work(RuntimeError("a bug")))
+        with_memory(tmp_path, lambda: work(RuntimeError("a bug")))
     assert len(calls) == 3
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from pipeline.errors import InputError
 from pipeline.inference.canvas import Canvas
-from pipeline.inference.tile_checkpoint import TileCheckpoint
+from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 
 log = logging.getLogger(__name__)
 

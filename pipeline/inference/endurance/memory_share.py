@@ -20,7 +20,7 @@ SIGNS = ("bad_alloc", "ResourceExhausted", "out of memory", "Out of memory", "Ca
 """How libraries say in a RuntimeError that memory has run out."""
 
 
-def with_room(run_folder: Path, work: Callable[[], Result], alone: bool = False) -> Result:
+def with_memory(run_folder: Path, work: Callable[[], Result], alone: bool = False) -> Result:
     """Do `work` beside the other tiles of the run on this machine, or `alone`, waiting for them to end.
 
     Where memory runs out it is done once more, alone. Raises MemoryError when that was not enough.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.inference.canvas import CanvasState, Segment
-from pipeline.inference.tile_checkpoint import TileCheckpoint
+from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 
 MADE_BY = {"fingerprint": "f" * 64, "engine": "openvino", "precision": "float32"}
 

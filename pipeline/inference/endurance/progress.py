@@ -18,13 +18,14 @@ class Progress:
     Calls go on from those of a canvas that was restored; seconds are those since then.
     """
 
-    def __init__(self, canvas: Canvas, seeds: int, engine: Engine, log: TextIO) -> None:
+    def __init__(self, canvas: Canvas, seeds: int, engine: Engine, log: TextIO, missing_chunks: int) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._seeds = seeds
         self._engine = engine
         self._log = log
+        self._missing_chunks = missing_chunks
         self._seconds_in_network = 0.0
         self._started = self._reported = time.time()
 
@@ -43,6 +44,7 @@ class Progress:
             "seconds": round(self._reported - self._started, 3),
             "seeds": self._canvas.seeds_done,
             "seeds_total": self._seeds,
+            "missing_chunks": self._missing_chunks,
             "resumed_at_seeds": self._resumed_at_seeds,
             "calls": self._calls,
             "resumed_at_calls": self._resumed_at_calls,

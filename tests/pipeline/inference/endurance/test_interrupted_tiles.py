@@ -25,7 +25,7 @@ from pipeline.inference.segmenter import segment_tile
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 EVERY_SEED = 1e-9
 ONLY_ON_SIGTERM = 1e9
 

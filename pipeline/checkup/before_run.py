@@ -1,0 +1,75 @@
+"""The checks of a resolved run: doctor lists them all, and the first that fails refuses a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+from pipeline.checkup.finding import FAIL, WARN, Finding, examine
+from pipeline.checkup.folder import writing
+from pipeline.checkup.image import completeness, image, intensity
+from pipeline.checkup.labels import labels, mask
+from pipeline.checkup.network import network
+from pipeline.checkup.resources import disk
+from pipeline.checkup.scores import scores
+from pipeline.checkup.tiles import tiles
+from pipeline.errors import InputError
+from pipeline.results.artifacts import publishing
+from pipeline.run_folder import Run
+
+RunCheck: TypeAlias = Callable[[Run], Finding]
+
+CHECKS: list[tuple[str, RunCheck]] = [
+    ("image", image),
+    ("complete", completeness),
+    ("intensity", intensity),
+    ("labels", labels),
+    ("mask", mask),
+    ("network", network),
+    ("tiles", tiles),
+    ("scores", scores),
+    ("run folder", lambda run: writing(run.folder)),
+    ("disk", disk),
+]
+
+NEED_NO_INPUT = ("run folder",)
+"""Checks that can be made of a run whose input could not be opened."""
+
+
+class Found(NamedTuple):
+    """What the check of this name has found."""
+
+    what: str
+    finding: Finding
+
+
+def check(run: Run) -> list[Found]:
+    """Make all checks of a run; nothing stays on the disk. Raises InputError with the first failure."""
+    found = []
+    for what, run_check in CHECKS:
+        finding = examine(partial(run_check, run))
+        if finding.state == FAIL:
+            raise InputError(finding.text)
+        found.append(Found(what, finding))
+    return found
+
+
+def warnings_of(found: Sequence[Found]) -> list[str]:
+    """One line for each finding that is a warning."""
+    return [f"{what}: {finding.text}" for what, finding in found if finding.state == WARN]
+
+
+def write_warnings(run: Run, warnings: Sequence[str]) -> None:
+    """Keep the warnings of the last start in the run folder, for those who look at the run later."""
+    with publishing(run.warnings_file) as temporary:
+        temporary.write_text(json.dumps(list(warnings), indent=1) + "\n")
+
+
+def read_warnings(run: Run) -> list[str]:
+    """The warnings of the last start; none where there was none, or none could be read."""
+    try:
+        return [str(line) for line in json.loads(run.warnings_file.read_text())]
+    except (OSError, ValueError, TypeError):
+        return []

@@ -1,0 +1,111 @@
+"""Whether a resolved run's image can be read, is complete, and looks like an image of tissue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+from pipeline.volumes import Volume, open_image
+from pipeline.volumes.absence import absence
+from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.intensity import sample
+
+BLOCK = (64, 512, 512)
+MOST_FLOAT_BLOCKS = 64
+"""Read beforehand of images in floating point, which may hold NaN."""
+
+MISSING_CHUNKS_ALLOWED = 0.01
+MISSING_SLICES_ALLOWED = 0.0
+SATURATED = 0.2
+"""A larger share of voxels that have the lowest value, or the highest, is told."""
+
+
+def image(run: Run) -> Finding:
+    """What the image is and where it lies, some of it read. Raises InputError."""
+    if run.config.data.image == "phantom":
+        return skip("the run makes its own")
+    volume = open_image(run)
+    most = MOST_FLOAT_BLOCKS if volume.dtype.kind == "f" else 2
+    for block in run.inference_box.spread_blocks(BLOCK, most):
+        volume.read(block)
+    found, stated = describe(volume), volume.frame.stated_nm
+    if volume.voxel_size_nm is None:
+        return warn(found, "the segmentation will say 1 x 1 x 1 nm unless you set data.voxel_size_nm")
+    if stated is not None and not same_size(stated, volume.voxel_size_nm):
+        return warn(f"{found} by data.voxel_size_nm", f"its file says {size_text(stated)}")
+    return ok(found)
+
+
+def describe(volume: Volume, stored_dtype: np.dtype | None = None) -> str:
+    """Uri, format, dtype, box and voxel size of a volume, in one line."""
+    dtype, size = stored_dtype or volume.dtype, size_text(volume.voxel_size_nm)
+    return f"{volume.uri}: {volume.format}, {dtype}, {volume.box}, {size}"
+
+
+def completeness(run: Run) -> Finding:
+    """Whether all of the image is stored that is segmented or trained on."""
+    if run.config.data.image == "phantom":
+        return skip("the run makes its own")
+    volume, data = open_image(run), run.config.data
+    if volume.chunk is None:
+        return ok("stored as a whole")
+    of_slices = volume.chunk[0] == 1
+    noun = "slices of the image" if of_slices else "chunks of the image"
+    allowed = data.max_missing
+    if allowed is None:
+        allowed = MISSING_SLICES_ALLOWED if of_slices else MISSING_CHUNKS_ALLOWED
+    worst = ok(f"no missing {noun}")
+    for name, box in read_boxes(run).items():
+        found = absence(volume, box)
+        if not found.missing:
+            continue
+        text = f"{found.text(noun)}, in {name} {box}" + (
+            ", unless they hold nothing but the fill value" if volume.may_be_empty else ""
+        )
+        if found.share > allowed:
+            ways = (
+                "data.replace_sections can put others in their place, or" if of_slices else "complete it, or"
+            )
+            return fail(
+                f"{text}: {found.share:.1%}, more than data.max_missing allows, {allowed:.1%}",
+                f"{ways} set data.max_missing to {_rounded_up(found.share)} to go on with them black",
+            )
+        worst = warn(text, "they are black, and nothing is seeded there")
+    return worst
+
+
+def read_boxes(run: Run) -> dict[str, Box]:
+    """The boxes of the image that the run reads, by the settings that say so."""
+    training = run.config.training.box if run.config.trains else None
+    return {"inference.box": run.inference_box} | ({"training.box": training} if training else {})
+
+
+def intensity(run: Run) -> Finding:
+    """Whether the image has contrast, and whether it is normalised as it is."""
+    if run.config.data.image == "phantom":
+        return skip("the run makes its own")
+    found = sample(open_image(run), run.inference_box)
+    if found is None:
+        return fail(
+            f"the image is blank in inference.box {run.inference_box}, wherever it was looked at",
+            "choose another box, or data.mip",
+        )
+    mean, stddev = run.normalisation
+    text = f"mean {found.mean:g}, standard deviation {found.stddev:g}, {found.lowest:g} to {found.highest:g}"
+    if abs(found.mean - mean) > stddev or not 0.5 < found.stddev / stddev < 2:
+        return warn(
+            f"{text}, but data.image_mean is {mean:g} and data.image_stddev {stddev:g}",
+            "leave both out to have them measured, unless the network was trained with them on such an image",
+        )
+    for share, value in ((found.at_lowest, found.lowest), (found.at_highest, found.highest)):
+        if share > SATURATED:
+            return warn(
+                f"{text}; {share:.0%} of the voxels are {value:g}", "the image may be saturated or padded"
+            )
+    return ok(text)
+
+
+def _rounded_up(share: float) -> float:
+    return min(1.0, np.ceil(share * 100) / 100)

@@ -1,0 +1,94 @@
+"""Whether a resolved run's labels can be read, and look like labels of objects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.checkup.image import describe
+from pipeline.run_folder import Run
+from pipeline.volumes import open_image, open_labels, open_mask
+from pipeline.volumes.absence import absence
+from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.intensity import sample_blocks
+from pipeline.volumes.labels import LabelVolume
+
+FEW = 0.05
+"""A smaller labelled share of the voxels looked at is told."""
+
+ONE_AS_FLOAT = 0x3F800000
+"""The bits of 1.0 in float32: the least id of labels that are whole numbers stored as floats."""
+
+
+def labels(run: Run) -> Finding:
+    """What the labels are and where they lie, a sample of them read. Raises InputError."""
+    if run.config.data.labels == "phantom":
+        return skip("the run makes its own")
+    box = run.config.training.box if run.config.trains else run.config.evaluation.box
+    if box is None:
+        return skip("the run needs none")
+    volume = open_labels(run)
+    found = describe(volume, volume.stored_dtype)
+    outside = volume.box.size - (volume.box & open_image(run).box).size
+    blocks = sample_blocks(volume, box)
+    stored = [volume.read_stored(block) for block in blocks]
+    ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
+    unlabelled = volume.is_unlabelled(ids)
+    labelled = float(counts[~unlabelled].sum() / counts.sum())
+    if labelled == 0:
+        judge = fail if sum(block.size for block in blocks) == box.size else warn
+        return judge(
+            f"{found}; no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
+            "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
+        )
+    doubts = _doubts(volume, ids[~unlabelled], labelled)
+    stated = volume.frame.stated_nm
+    if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
+        doubts.append(f"their file says {size_text(stated)}")
+    if outside:
+        doubts.append(f"{outside:,} of their voxels lie outside the image")
+    missing = absence(volume, box)
+    if missing.missing:
+        doubts.append(f"{missing.text('chunks of the labels')} and count as unlabelled")
+    found += f"; {labelled:.1%} labelled{_told(ids, counts, unlabelled)}"
+    return warn(found, "; ".join(doubts)) if doubts else ok(found)
+
+
+def mask(run: Run) -> Finding:
+    """What the mask is and where it lies. Raises InputError."""
+    volume = open_mask(run)
+    if volume is None:
+        return skip("none is set")
+    if (volume.box & run.inference_box).is_empty:
+        return fail(
+            f"data.mask {volume.uri} lies at {volume.box}, inference.box {run.inference_box} elsewhere",
+            "nothing would be seeded",
+        )
+    blocks = sample_blocks(volume, run.inference_box)
+    tissue = float(np.mean(np.concatenate([volume.read(block).reshape(-1) for block in blocks]) != 0))
+    found = f"{describe(volume)}; {tissue:.0%} is tissue"
+    return ok(found) if tissue else warn(found, "nothing would be seeded where it was looked at")
+
+
+def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:
+    """The ids other than 0 that count as unlabelled, with their share of the voxels."""
+    told = [
+        f"{i} ({count / counts.sum():.1%})"
+        for i, count, left in zip(ids, counts, unlabelled)
+        if left and i != 0
+    ]
+    return f", id {', '.join(told[:4])} taken for unlabelled" if told else ""
+
+
+def _doubts(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
+    """What makes one doubt that `ids`, those found in labelled voxels, are of objects."""
+    doubts = []
+    if labelled < FEW:
+        doubts.append("few voxels are labelled")
+    if len(ids) == 1:
+        doubts.append(f"all labelled voxels have the id {ids[0]}: this looks like a mask, not like objects")
+    if volume.stored_dtype.itemsize == 4 and ids.min() >= ONE_AS_FLOAT:
+        as_floats = ids.view(np.float32)
+        if np.all(as_floats == np.round(as_floats)):
+            doubts.append("the ids look like floating-point numbers read as integers")
+    return doubts

@@ -1,0 +1,178 @@
+"""TrainedWith: what a network was trained with and on, which its file carries along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.config import Network
+from pipeline.errors import InputError
+from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY
+from pipeline.geometry import Box, Triple, triple
+from pipeline.run_folder import Run
+from pipeline.synthetic.phantom import Phantom
+from pipeline.volumes import VoxelSize, image_voxel_size_nm, open_image
+from pipeline.volumes.frame import same_size, size_text
+
+SAMPLED_BLOCKS = 8
+BLOCK: Triple = (8, 16, 16)
+"""Of the training box, by whose voxels the tissue is known again, wherever its file may lie by then."""
+
+FLOOD_RULES = {
+    "seed_probability": SEED_PROBABILITY,
+    "pad_probability": PAD_PROBABILITY,
+    "move_threshold": MOVE_THRESHOLD,
+}
+
+FAR = 0.5
+"""In standard deviations, and as a part of one: normalisations that differ by more are told."""
+
+
+@dataclass(frozen=True)
+class TrainedWith:
+    """None: the file does not say. Files of older versions, and imported checkpoints, say only the sizes."""
+
+    fov: Triple
+    deltas: Triple
+    image_mean: float | None = None
+    image_stddev: float | None = None
+    voxel_size_nm: VoxelSize | None = None
+    soft_label: float | None = None
+    box: Box | None = None
+    """The training box."""
+    tissue: str | None = None
+    """A digest of sampled voxels in `box`."""
+
+    @classmethod
+    def of(cls, run: Run) -> TrainedWith:
+        """What the training of a resolved run has; its image must be there. Raises InputError."""
+        config, (mean, stddev), box = run.config, run.normalisation, run.config.training.box
+        assert box is not None, "a resolved configuration has a training box"
+        return cls(
+            fov=config.network.fov,
+            deltas=config.network.deltas,
+            image_mean=mean,
+            image_stddev=stddev,
+            voxel_size_nm=image_voxel_size_nm(run),
+            soft_label=config.training.soft_label,
+            box=box,
+            tissue=_tissue(open_image(run).read, box),
+        )
+
+    @classmethod
+    def of_sizes(cls, network: Network) -> TrainedWith:
+        """What is known of a checkpoint that says nothing itself: the sizes that it is imported with."""
+        return cls(network.fov, network.deltas)
+
+    def attributes(self) -> dict[str, Any]:
+        """What is known, as attributes of an HDF5 file."""
+        known = {name: value for name, value in vars(self).items() if value is not None}
+        return known | ({"box": str(self.box)} if self.box else {})
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> TrainedWith | None:
+        """What `attributes` gave; None where they say nothing. Raises ValueError where they make no sense."""
+        if "fov" not in attributes:
+            return None
+        try:
+            known = {name: attributes[name] for name in cls.__dataclass_fields__ if name in attributes}
+            for name in {"fov", "deltas"}:
+                known[name] = triple([int(n) for n in known[name]])
+            for name in {"image_mean", "image_stddev", "soft_label"} & known.keys():
+                known[name] = float(known[name])
+            if "voxel_size_nm" in known:
+                z, y, x = (float(n) for n in known["voxel_size_nm"])
+                known["voxel_size_nm"] = z, y, x
+            if "box" in known:
+                known["box"] = Box.parse(str(known["box"]))
+            return cls(**known)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+
+    def require_sizes(self, network: Network, path: str) -> None:
+        """Raise InputError where a network is to be used with another FOV, or other deltas as its own."""
+        for name, own, wanted in (
+            ("fov", self.fov, network.fov),
+            ("deltas", self.deltas, network.deltas),
+        ):
+            if own != wanted:
+                more = "; a larger step in inference is inference.deltas" if name == "deltas" else ""
+                raise InputError(
+                    f"network.checkpoint {path} was trained with {name} {list(own)}, but network.{name} is "
+                    f"{list(wanted)}: set network.{name} to {list(own)}{more}"
+                )
+
+    def differences(self, run: Run) -> list[str]:
+        """In what a resolved run differs from the training, as far as that is known and matters."""
+        said, (mean, stddev) = [], run.normalisation
+        if self.image_mean is not None and self.image_stddev is not None:
+            shifted = abs(self.image_mean - mean) > FAR * self.image_stddev
+            if shifted or abs(self.image_stddev - stddev) > FAR * self.image_stddev:
+                own = f"mean {self.image_mean:g} and standard deviation {self.image_stddev:g}"
+                said.append(f"{own}, here {mean:g} and {stddev:g}")
+        size_nm = image_voxel_size_nm(run)
+        if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
+            said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
+        if (
+            self.soft_label is not None
+        ):  # it was trained by this program, whose training floods by fixed rules
+            said += [
+                f"{name} {rule:g}, here inference.{name} {getattr(run.config.inference, name):g}"
+                for name, rule in FLOOD_RULES.items()
+                if getattr(run.config.inference, name) != rule
+            ]
+        return said
+
+
+def read_trained_with(path: str | Path) -> TrainedWith | None:
+    """What the network file at `path` says of its training; None where it says nothing or is no HDF5.
+
+    Raises InputError where what it says makes no sense.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = dict(file.attrs)
+    except OSError:
+        return None
+    try:
+        return TrainedWith.from_attributes(attributes)
+    except ValueError as error:
+        raise InputError(f"network {path}: what it says of its training cannot be read: {error}") from None
+
+
+def trained_on(run: Run) -> Box | None:
+    """The box of the run's image on which its imported network was trained; None where that was elsewhere, or
+    cannot be told.
+
+    The tissue is known again by its voxels, so that a copy of the image, or another format, is noticed.
+    """
+    trained = read_trained_with(run.config.network.checkpoint or "")
+    if trained is None or trained.box is None:
+        return None
+    data = run.config.data
+    if data.image == "phantom":
+        phantom = Phantom(data.phantom.shape, data.phantom.seed, data.phantom.spacing)
+        read, covered = phantom.image, phantom.box
+    else:
+        try:
+            image = open_image(run)
+        except InputError:  # status is asked where the image may not be
+            return None
+        read, covered = image.read, image.box
+    if not covered.contains(trained.box):
+        return None
+    return trained.box if _tissue(read, trained.box) == trained.tissue else None
+
+
+def _tissue(read: Callable[[Box], np.ndarray], box: Box) -> str:
+    """A digest of the values of some voxels in a box, whatever type they are stored in."""
+    digest = hashlib.sha256()
+    for block in box.spread_blocks(BLOCK, SAMPLED_BLOCKS):
+        digest.update(read(block).astype(np.float64).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What carries a long tile through kills and full memory, and shows how far it is; it decides no voxel."""

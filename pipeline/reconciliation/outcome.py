@@ -1,0 +1,69 @@
+"""What came out of a segmentation, in few numbers, and whether it can be right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from pipeline.reconciliation.evidence import TileEvidence
+from pipeline.reconciliation.id_table import IdTable
+from pipeline.run_folder import Run
+
+BLANK = 0.05
+"""A smaller segmented share is told."""
+
+ONE_SEGMENT = 0.5
+"""A larger share of what is segmented, in one segment, is told."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a whole volume; voxels in the overlaps of tiles count as often as they were segmented."""
+
+    segments: int
+    voxels: int
+    """All that are segmented."""
+    largest: int
+    """Those of the largest segment."""
+
+    @classmethod
+    def of(cls, evidence: Sequence[TileEvidence], table: IdTable) -> Outcome:
+        """Add up the segments of all tiles, which stand in `table` in the order of `evidence`."""
+        voxels = np.concatenate([np.zeros(0, np.int64), *(e.voxels.astype(np.int64) for e in evidence)])
+        sizes = np.zeros(int(table.global_ids.max(initial=0)) + 1, np.int64)
+        np.add.at(sizes, table.global_ids.astype(np.int64), voxels)
+        return cls(int(np.count_nonzero(sizes)), int(sizes.sum()), int(sizes.max()))
+
+    def describe(self, tiled_voxels: int) -> str:
+        """`302 segments over 91% of the tiles' voxels, the largest 12% of that`."""
+        found = f"{self.segments:,} segments over {self.voxels / tiled_voxels:.0%} of the tiles' voxels"
+        return f"{found}, the largest {self.largest / max(1, self.voxels):.0%} of that"
+
+    def doubts(self, tiled_voxels: int) -> list[str]:
+        """Why the outcome can hardly be right; nothing where it may be."""
+        hint = (
+            "look at data.image_mean and image_stddev, inverted contrast, data.mip, the network's voxel size"
+        )
+        if self.segments == 0:
+            return [f"nothing was segmented: {hint}"]
+        doubts = []
+        if self.voxels < BLANK * tiled_voxels:
+            doubts.append(f"only {self.voxels / tiled_voxels:.1%} of the voxels are segmented: {hint}")
+        if self.segments > 1 and self.largest > ONE_SEGMENT * self.voxels:
+            share = self.largest / self.voxels
+            doubts.append(f"one segment holds {share:.0%} of what is segmented, objects have merged: {hint}")
+        if self.segments == 1:
+            doubts.append(f"all that is segmented is one segment: {hint}")
+        return doubts
+
+
+def read_outcome(run: Run) -> Outcome | None:
+    """The outcome that the run's merge found; None where there is none, or an older version's."""
+    try:
+        with h5py.File(run.id_table_file, "r") as file:
+            return Outcome(*(int(file.attrs[name]) for name in ("segments", "voxels", "largest")))
+    except (OSError, KeyError):
+        return None

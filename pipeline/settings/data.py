@@ -1,0 +1,77 @@
+"""The section `data` of a run file: the volumes, and what is to be made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, PositiveFloat, model_validator
+
+from pipeline.settings.fields import AxisOrder, BoxField, NaturalInt, PositiveTriple, Section, Share
+
+
+class Phantom(Section):
+    """A synthetic EM volume with exact ground truth, made by the run itself."""
+
+    shape: PositiveTriple = (128, 128, 288)
+    seed: NaturalInt = 7
+    spacing: Annotated[float, Field(ge=8)] = 22.0
+    """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
+    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (10.0, 10.0, 10.0)
+
+
+class Data(Section):
+    """The volumes. `phantom` as a path stands for the volume that the phantom section describes.
+
+    Paths are `file.h5:dataset`, `precomputed://...`, a Zarr or N5 folder, `stack.tif`, or a folder of slices;
+    docs/your-data.md has all. Relative ones are looked up in `folder`, which may list candidates,
+    `${VARIABLES}` allowed; the first that exists is used. A volume is in the coordinates of its file.
+    """
+
+    folder: str | list[str] | None = None
+    image: str = "phantom"
+    mip: NaturalInt = 0
+    """Level of an image that has several, counted from the finest."""
+    channel: NaturalInt | None = None
+    """Of an image that has several."""
+    axes: AxisOrder | None = None
+    """The image's stored axes in their order, such as xyz or tczyx; None: as its file says, else z, y, x."""
+    origin: tuple[int, int, int] | None = None
+    """Coordinates of the image's first voxel; None: what its file says, else 0, 0, 0."""
+    labels: str | None = None
+    labels_mip: NaturalInt | None = None
+    """None: the level whose voxels are as large as the image's."""
+    labels_channel: NaturalInt | None = None
+    labels_axes: AxisOrder | None = None
+    labels_box: BoxField | None = None
+    """Where the labels lie; their shape must be this box's. None: where their file says, else all over
+    an image of their shape."""
+    ignore_labels: tuple[int, ...] = ()
+    """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype."""
+    voxel_size_nm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """In place of what the files say."""
+    image_mean: FiniteFloat | None = None
+    """With image_stddev, what the image is normalised by; None: both are measured on blocks of it."""
+    image_stddev: PositiveFloat | None = None
+    max_missing: Share | None = None
+    """Largest share of the image's chunks or slices that may be missing; None: 0.01 of chunks, no slices."""
+    mask: str | None = None
+    """A volume in the image's coordinates; where it is 0, nothing is seeded."""
+    tissue_range: tuple[FiniteFloat, FiniteFloat] | None = None
+    """Lowest and highest value of image voxels on which objects may be seeded."""
+    replace_sections: dict[int, int] = Field(default_factory=dict)
+    """Lost sections, each with the one that is shown in its place; both are z coordinates."""
+    phantom: Phantom = Phantom()
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Data:
+        if (self.image_mean is None) != (self.image_stddev is None):
+            raise ValueError(
+                f"image_mean is {self.image_mean} and image_stddev {self.image_stddev}: give both, or "
+                "neither to have them measured"
+            )
+        if self.tissue_range and self.tissue_range[0] >= self.tissue_range[1]:
+            raise ValueError(f"tissue_range {list(self.tissue_range)} must be from a lower to a higher value")
+        for lost, other in self.replace_sections.items():
+            if other in self.replace_sections:
+                raise ValueError(f"replace_sections: section {other}, in the place of {lost}, is lost too")
+        return self

@@ -1,0 +1,14 @@
+"""The section `evaluation` of a run file."""
+
+from __future__ import annotations
+
+from pipeline.settings.fields import BoxField, Section
+
+
+class Evaluation(Section):
+    """Scores against the labels, inside `box` (default: all of the inference box that is labelled)."""
+
+    box: BoxField | None = None
+    exclude: BoxField | None = None
+    """Voxels that do not count at all. Where `box` is left open and meets the training box: that,
+    with a patch around it."""

@@ -1,0 +1,68 @@
+"""The section `inference` of a run file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt, model_validator
+
+from pipeline.settings.fields import BoxField, NaturalTriple, PositiveTriple, Probability, Section
+
+Preset = Literal["best", "balanced", "fast"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Inference(Section):
+    """Segmenting by flood filling, tile by tile. Probabilities are those of the POM."""
+
+    box: BoxField | None = None
+    tile: PositiveTriple = (256, 256, 256)
+    overlap: NaturalTriple = (48, 48, 48)
+    preset: Preset | None = None
+    """Chooses `deltas` and `precision` where they are left open, as pipeline/settings/presets.py says."""
+    deltas: PositiveTriple | None = None
+    """Step of the FOV; None: as in training. Larger ones make fewer calls and lose little, up to a point."""
+    reflect: bool = True
+    """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
+    move_threshold: Probability = 0.9
+    segment_threshold: Probability = 0.6
+    pad_probability: Probability = 0.05
+    seed_probability: Probability = 0.95
+    min_segment_voxels: PositiveInt = 1000
+    min_boundary_dist: NaturalTriple = (1, 1, 1)
+    """Voxels that a seed keeps from objects that are there, along every axis; at most half the FOV."""
+    engine: Literal["auto", "winograd", "openvino", "keras"] = "auto"
+    """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
+    TensorFlow by default; winograd is for CPUs with AVX-512 and networks of 16 or 32 features. auto is keras
+    where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. A run's summary says
+    which."""
+    precision: Precision = "auto"
+    """winograd is always in float32. auto is float32 with keras too; with openvino it is bfloat16 where the
+    CPU computes in it, which is faster, but now and then merges neurons. Where a worker does not have the
+    precision that is asked for it takes auto, and a run's summary says so."""
+    batch: PositiveInt = 1
+    """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
+    batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare
+    FOVs while it computes those of the others. Whose FOVs meet makes no difference to what comes out."""
+    checkpoint_every_s: PositiveFloat = 60.0
+    """How often a tile's state is saved: about what is lost when its process is killed. The result is the
+    same whatever it is. The object in hand is flooded anew, however long it takes."""
+
+    @model_validator(mode="after")
+    def _seeds_may_start(self) -> Inference:
+        if self.seed_probability < self.move_threshold:
+            raise ValueError(
+                f"seed_probability {self.seed_probability} is below move_threshold {self.move_threshold}: "
+                "no object would be started"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pad_is_outside(self) -> Inference:
+        for name, threshold in (("segment", self.segment_threshold), ("move", self.move_threshold)):
+            if self.pad_probability >= threshold:
+                raise ValueError(
+                    f"pad_probability {self.pad_probability} must be below {name}_threshold {threshold}: "
+                    "what the network has not seen would count as inside"
+                )
+        return self

@@ -1,0 +1,27 @@
+"""The section `reconciliation` of a run file."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt, model_validator
+
+from pipeline.settings.fields import PositiveTriple, Probability, Section
+
+
+class Reconciliation(Section):
+    """When two segments of overlapping tiles are one object, and how the volume is stored."""
+
+    min_overlap_voxels: PositiveInt = 100
+    """Voxels that two segments must share at least."""
+    min_overlap_fraction: Probability = 0.5
+    """What part of the smaller segment's voxels in the overlap that must be; blank voxels do not count."""
+    min_larger_fraction: Probability = 0.3
+    """What part of the larger's; lower values mend more false splits and spread more false mergers."""
+    chunk: PositiveTriple = (64, 64, 64)
+    block: PositiveTriple = (256, 256, 256)
+    """Voxels that one writing task covers; a multiple of `chunk`."""
+
+    @model_validator(mode="after")
+    def _blocks_hold_whole_chunks(self) -> Reconciliation:
+        if any(b % c for b, c in zip(self.block, self.chunk)):
+            raise ValueError(f"block {list(self.block)} must be a multiple of chunk {list(self.chunk)}")
+        return self

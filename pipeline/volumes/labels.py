@@ -1,0 +1,59 @@
+"""LabelVolume: ids of objects as uint64, 0 wherever nobody has labelled anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.volumes.volume import Volume
+
+RESERVED = 4
+"""So many of the largest ids of 32 and 64 bits have a meaning: CREMI's are 2^64-4 to 2^64-1."""
+
+
+class LabelVolume(Volume):
+    """The ids of `volume`, uint64. 0 is unlabelled, and so read are negative ids, the largest of the dtype
+    (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`.
+
+    Raises InputError when the volume does not hold integers.
+    """
+
+    def __init__(self, volume: Volume, ignored: Sequence[int] = ()) -> None:
+        if volume.dtype.kind not in "iu":
+            raise InputError(f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids")
+        super().__init__(
+            volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk
+        )
+        self.stored_dtype = volume.dtype
+        self._volume = volume
+        self._unlabelled = unlabelled_ids(volume.dtype, ignored)
+
+    @property
+    def identity(self) -> str:
+        return self._volume.identity
+
+    def is_unlabelled(self, ids: np.ndarray) -> np.ndarray:
+        """Of every stored id, as `read_stored` gives them, whether it means "not labelled"; bool."""
+        return np.isin(ids, self._unlabelled) | (ids <= 0)
+
+    def read_stored(self, box: Box) -> np.ndarray:
+        """The ids of `box` as they are stored, in the stored dtype. Raises InputError as `read` does."""
+        return self._volume.read(box)
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        return self._volume._stored(chunks)
+
+    def _load(self, box: Box) -> np.ndarray:
+        ids = self._volume.read(box.translate(self.frame.origin))
+        ids[self.is_unlabelled(ids)] = 0
+        return ids.astype(np.uint64, copy=False)
+
+
+def unlabelled_ids(dtype: np.dtype, ignored: Sequence[int]) -> np.ndarray:
+    """The ids of `dtype`, beside 0 and negatives, that mean "not labelled"."""
+    largest = int(np.iinfo(dtype).max)
+    reserved = range(largest, largest - (RESERVED if dtype.itemsize >= 4 else 1), -1)
+    return np.array(sorted({i for i in (*reserved, *ignored) if 0 < i <= largest}), dtype)

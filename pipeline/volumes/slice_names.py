@@ -1,0 +1,85 @@
+"""Which files of a folder are the slices of a volume, and where along z each of them lies."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import math
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.volumes.slice_image import SUFFIXES
+
+HIDDEN = (".", "Thumbs.db", "desktop.ini")
+"""How names begin that programs leave behind: `._z0001.tif` is macOS's, and no image."""
+
+MOST_NAMED = 3
+
+
+def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
+    """The slices in `folder` that match `pattern`, by z: from 0 on, in the order of the numbers in the names.
+
+    Numbers that go up by one step, whatever it is, are successive slices; where one is left out, so is its z.
+    Raises InputError where the names tell no order, where files do not belong, or two claim one place.
+    """
+    files = visible_files(folder, pattern)
+    _refuse_strangers(files, folder)
+    if not files:
+        raise InputError(f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}")
+    if len(files) == 1:
+        return {0: files[0]}
+    numbers = [[int(number) for number in re.findall(r"\d+", path.name)] for path in files]
+    varying = [i for i in range(len(numbers[0])) if len({n[i] for n in numbers}) > 1]
+    if len(varying) != 1:
+        names = ", ".join(path.name for path in files[:MOST_NAMED])
+        which = "no number" if not varying else "more than one number"
+        raise InputError(
+            f"folder {folder}: {which} in the names of the slices ({names}, ...) tells their order; give "
+            "them names in which one number counts along z, or a pattern such as FOLDER/*_s1.tif"
+        )
+    return _placed({path: n[varying[0]] for path, n in zip(files, numbers)}, folder)
+
+
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """The files in `folder` that match `pattern`, by name, but for those that programs leave behind."""
+    with os.scandir(folder) as entries:  # which knows files from folders without a look at each
+        names = [e.name for e in entries if e.is_file() and not e.name.startswith(HIDDEN)]
+    return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
+
+
+def _refuse_strangers(files: list[Path], folder: Path) -> None:
+    """Raise InputError where not all names are alike but for their numbers."""
+    shapes = Counter(re.sub(r"\d+", "#", path.name) for path in files)
+    if not shapes:
+        return
+    (usual, _), *others = shapes.most_common()
+    strangers = [path.name for path in files if re.sub(r"\d+", "#", path.name) != usual]
+    if others:
+        named = ", ".join(strangers[:MOST_NAMED]) + (", ..." if len(strangers) > MOST_NAMED else "")
+        raise InputError(
+            f"folder {folder}: {len(strangers)} of {len(files)} files are not named as the others, "
+            f"{usual.replace('#', '*')}: {named}; move them away, or give the slices as "
+            f"{folder / usual.replace('#', '*')}"
+        )
+    if not usual.lower().endswith(SUFFIXES):
+        raise InputError(f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}")
+
+
+def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
+    ordered = sorted(numbers, key=lambda path: numbers[path])
+    steps = [numbers[b] - numbers[a] for a, b in itertools.pairwise(ordered)]
+    if 0 in steps:
+        a, b = ordered[steps.index(0)], ordered[steps.index(0) + 1]
+        raise InputError(f"folder {folder}: {a.name} and {b.name} have the same number")
+    step = Counter(steps).most_common(1)[0][0]
+    if math.gcd(*steps) != step:
+        wrong = next(i for i, s in enumerate(steps) if s % step)
+        raise InputError(
+            f"folder {folder}: slices go up by {step}, but {ordered[wrong].name} is followed by "
+            f"{ordered[wrong + 1].name}; give them numbers that count along z"
+        )
+    first = numbers[ordered[0]]
+    return {(numbers[path] - first) // step: path for path in ordered}

@@ -1,0 +1,119 @@
+"""TiffVolume: one TIFF file of many pages, as microscopes, ImageJ and OME write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+import zarr
+
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.results.artifacts import file_identity
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import NM_PER_UNIT, Stated
+from pipeline.volumes.layout import Layout
+from pipeline.volumes.slice_image import page_values
+from pipeline.volumes.volume import Volume
+
+AXIS_NAMES = {"Q": "z", "I": "z", "S": "c"}
+"""tifffile's letters for an axis without a meaning, for a sequence of images, and for samples of a pixel."""
+
+
+class TiffVolume(Volume):
+    """The first series of pages in the file at `path`; boxes are read page by page, or tile by tile.
+
+    The voxel size is OME's or ImageJ's. Raises InputError when the file cannot be read, or holds colours.
+    """
+
+    def __init__(self, path: Path, choice: Choice) -> None:
+        choice.refuse_level(str(path))
+        self._path = path
+        with _opened(path) as file:
+            series = file.series[0]
+            page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
+            axes = _axes(series)
+            self._layout = Layout.of(series.shape, axes, choice, str(path))
+            size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
+            frame = Stated(voxel_size_nm=size_nm).frame(
+                str(path), choice.origin, choice.voxel_size_nm, choice.setting("origin")
+            )
+            is_palette = series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
+            dtype = np.dtype(np.uint8) if is_palette else series.dtype
+            super().__init__(str(path), "TIFF", self._layout.volume_shape(series.shape), dtype, frame)
+
+    @property
+    def identity(self) -> str:
+        return file_identity(self._path)
+
+    def _load(self, box: Box) -> np.ndarray:
+        with _opened(self._path) as file:
+            series = file.series[0]
+            try:
+                with series.aszarr(level=0) as store:
+                    stored = np.asarray(zarr.open_array(store, mode="r")[self._layout.index(box)])
+            except Exception as error:  # a torn page fails in as many ways as there are codecs
+                reason = " ".join(str(error).split())
+                raise InputError(f"{self._path}: cannot read box {box}: {reason}") from None
+            return page_values(series.keyframe, self._layout.turned(stored), self._path)
+
+
+def has_pages(path: Path) -> bool:
+    """Whether a TIFF file holds more than one page. Raises InputError."""
+    with _opened(path) as file:
+        return len(file.pages) > 1
+
+
+def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
+    """Names of a series' axes. Three axes without a z are one that was stored as channels or frames."""
+    axes = [AXIS_NAMES.get(axis, axis.lower()) for axis in series.axes]
+    if len(axes) == 3 and "z" not in axes and axes[1:] == ["y", "x"]:
+        axes[0] = "z"
+    return tuple(axes) if len(set(axes)) == len(axes) else None
+
+
+def _opened(path: Path) -> tifffile.TiffFile:
+    try:
+        return tifffile.TiffFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as error:  # what lies there may be anything
+        raise InputError(f"{path} is not a readable TIFF: {' '.join(str(error).split())}") from None
+
+
+def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
+    if not file.ome_metadata:
+        return None
+    try:
+        pixels = next(e for e in ElementTree.fromstring(file.ome_metadata).iter() if e.tag.endswith("Pixels"))
+    except (ElementTree.ParseError, StopIteration):
+        return None
+    sizes = {}
+    for axis in "XYZ":
+        nm = NM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm").lower())
+        size = pixels.get(f"PhysicalSize{axis}")
+        if size is not None and nm is not None and float(size) > 0:
+            sizes[axis.lower()] = float(size) * nm
+    return sizes
+
+
+def _imagej_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
+    """ImageJ counts pixels per unit along x and y, and units per slice along z."""
+    described = file.imagej_metadata
+    if not described:
+        return None
+    unit = str(described.get("unit", "")).replace("\\u00B5", "µ").lower()
+    nm = NM_PER_UNIT.get(unit)
+    tags = file.series[0].keyframe.tags
+    if nm is None or "spacing" not in described or "XResolution" not in tags or "YResolution" not in tags:
+        return None
+    sizes = {"z": float(described["spacing"]) * nm}
+    for axis, name in (("y", "YResolution"), ("x", "XResolution")):
+        pixels, units = tags[name].value
+        if not pixels:
+            return None
+        sizes[axis] = units / pixels * nm
+    return sizes

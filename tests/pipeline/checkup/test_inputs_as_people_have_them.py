@@ -1,0 +1,284 @@
+"""Inputs as people have them end right, or in one clear line: never wrong without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
+from cloudvolume import CloudVolume
+from skimage.io import imsave
+
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.settings.run_file import dump_config
+from pipeline.training.sampling import draw_coordinates
+from pipeline.volumes import open_image, open_labels
+
+CREMI = {"resolution": (40.0, 4.0, 4.0)}
+
+
+def write_precomputed(
+    path: Path, array: np.ndarray, origin: tuple[int, int, int], layer: str, **more: Any
+) -> None:
+    info = CloudVolume.create_new_info(
+        num_channels=1,
+        layer_type=layer,
+        data_type=array.dtype.name,
+        encoding="raw",
+        resolution=[4, 4, 40],
+        voxel_offset=origin[::-1],
+        volume_size=array.shape[::-1],
+        chunk_size=[16, 16, 16],
+    )
+    volume = CloudVolume(f"file://{path}", info=info, progress=False, compress=False, **more)
+    volume.commit_info()
+    volume[:] = array.T[..., np.newaxis]
+
+
+def test_cremi_s_ids_for_nothing_are_told_and_left_out_of_training(tmp_path: Path) -> None:
+    image, labels = cells()
+    ids = labels.astype(np.uint64)
+    ids[labels == 0] = 2**64 - 1
+    ids[30:, 30:, 30:] = 2**64 - 3
+    zero = np.where(ids >= 2**64 - 4, 0, ids)
+    write_hdf5(tmp_path / "em.h5", image=image, labels=ids, signed=ids.astype(np.int64), zero=zero)
+    drawn = []
+    for name in ("labels", "signed", "zero"):
+        run = run_on(tmp_path, data={"labels": f"em.h5:{name}"})
+        volume, sampling = open_labels(run), run.config.training.sampling
+        np.testing.assert_array_equal(volume.read(volume.box), zero)
+        drawn.append(draw_coordinates(volume.read(volume.box), volume.box, (9, 9, 9), sampling, seed=1))
+        told = findings(run)["labels"]
+        share = np.mean(ids == 2**64 - 1)
+        assert name == "zero" or f"({share:.1%})" in told
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    np.testing.assert_array_equal(drawn[1], drawn[2])
+
+
+def test_labels_lie_where_their_offset_in_nm_says(tmp_path: Path) -> None:
+    image, labels = cells()
+    part = {"resolution": (40.0, 4.0, 4.0), "offset": (2 * 40.0, 8 * 4.0, 16 * 4.0)}
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI), labels=(labels[2:38, 8:48, 16:56], part))
+    run = run_on(tmp_path, data={"labels": "em.h5:labels"})
+    assert open_labels(run).box == Box.parse("2:38,8:48,16:56")
+    assert run.config.training.box == run.config.evaluation.box == Box.parse("2:38,8:48,16:56")
+    np.testing.assert_array_equal(
+        open_labels(run).read(Box.parse("5:9,10:20,30:40")), labels[5:9, 10:20, 30:40]
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wrong"),
+    [
+        ({"resolution": (40.0, 8.0, 8.0)}, "has voxels of 40 x 8 x 8 nm, the image .* of 40 x 4 x 4 nm"),
+        ({**CREMI, "offset": (20.0, 0.0, 0.0)}, "no whole number: set data.labels_box"),
+        ({**CREMI, "offset": (4000.0, 0.0, 0.0)}, "share no voxel; set data.labels_box"),
+    ],
+)
+def test_labels_that_cannot_be_put_on_the_image_end_in_one_line(
+    tmp_path: Path, attributes: dict[str, Any], wrong: str
+) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI), labels=(labels, attributes))
+    with pytest.raises(InputError, match=wrong):
+        run_on(tmp_path, data={"labels": "em.h5:labels"})
+
+
+def test_precomputed_volumes_are_in_their_own_coordinates(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_precomputed(tmp_path / "image", image, (300, 2000, 1000), "image")
+    write_precomputed(tmp_path / "elsewhere", labels, (290, 1990, 1000), "segmentation")
+    run = run_on(tmp_path, data={"image": "image", "labels": "elsewhere"})
+    assert run.inference_box == Box.of_shape(SHAPE, (300, 2000, 1000))
+    assert run.config.evaluation.box == Box((300, 2000, 1000), (330, 2038, 1056))
+    box = Box((300, 2000, 1000), (310, 2010, 1010))
+    np.testing.assert_array_equal(open_labels(run).read(box), labels[10:20, 10:20, :10])
+    assert "40 x 4 x 4 nm" in findings(run)["image"]
+
+
+def test_an_ome_zarr_is_opened_as_it_is(tmp_path: Path) -> None:
+    image, _ = cells()
+    group = zarr.open_group(str(tmp_path / "em.ome"), mode="w", zarr_format=2)
+    levels: list[Any] = []
+    for level in range(2):
+        part = image[None, None, :: 2**level, :: 2**level, :: 2**level]
+        array = group.create_array(str(level), shape=part.shape, dtype="u1", chunks=(1, 1, 16, 16, 16))
+        array[...] = part
+        scale = [1, 1, *(size * 2**level for size in (0.04, 0.004, 0.004))]
+        moves = [{"type": "scale", "scale": scale}]
+        levels.append({"path": str(level), "coordinateTransformations": moves})
+    axes: list[Any] = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    run = run_on(tmp_path, data={"image": "em.ome"})
+    assert open_image(run).voxel_size_nm == (40, 4, 4)
+    np.testing.assert_array_equal(open_image(run).read(run.inference_box), image)
+    coarse = run_on(tmp_path, data={"image": "em.ome", "mip": 1})
+    assert open_image(coarse).voxel_size_nm == (80, 8, 8)
+    np.testing.assert_array_equal(open_image(coarse).read(coarse.inference_box), image[::2, ::2, ::2])
+
+
+def test_missing_chunks_are_counted_and_above_a_share_refused(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_precomputed(tmp_path / "image", image, (0, 0, 0), "image")
+    chunks = sorted((tmp_path / "image" / "4_4_40").iterdir())
+    for chunk in chunks[:4]:
+        chunk.unlink()
+    whole = f"4 of {len(chunks)} chunks of the image are missing"
+    with pytest.raises(
+        InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1.0%"
+    ):
+        findings(run_on(tmp_path, data={"image": "image"}))
+    told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["complete"]
+    assert told.startswith(f"warn: {whole}")
+
+
+def test_gaps_among_slices_are_refused_and_can_be_filled(tmp_path: Path) -> None:
+    image, _ = cells()
+    (tmp_path / "slices").mkdir()
+    for z in (z for z in range(SHAPE[0]) if z not in (19, 22)):
+        imsave(tmp_path / "slices" / f"z{z:04}.png", image[z], check_contrast=False)
+    with pytest.raises(
+        InputError, match=r"2 of 40 slices of the image are missing, the first at 19:20,.*replace"
+    ):
+        findings(run_on(tmp_path, data={"image": "slices"}))
+    mended = run_on(tmp_path, data={"image": "slices", "replace_sections": {19: 18, 22: 23}})
+    assert findings(mended)["complete"].startswith("ok")
+    read = open_image(mended).read(mended.inference_box)
+    np.testing.assert_array_equal(read[[18, 19, 20, 22]], image[[18, 18, 20, 23]])
+
+
+@pytest.mark.parametrize(
+    ("convert", "mean"),
+    [
+        (lambda image: image.astype(np.uint16) * 257, 257.0),
+        (lambda image: image.astype(np.uint16) * 4 + 30000, 4.0),
+        (lambda image: image.astype(np.float32) / 255, 1 / 255),
+        (lambda image: image.astype(np.int16) - 128, 1.0),
+        (lambda image: image.astype(np.float16), 1.0),
+        (lambda image: image.astype(">u2"), 1.0),
+    ],
+)
+def test_mean_and_standard_deviation_are_measured_where_they_are_not_given(
+    tmp_path: Path, convert: Any, mean: float
+) -> None:
+    image, _ = cells()
+    values = convert(image)
+    write_hdf5(tmp_path / "em.h5", image=values)
+    run = run_on(tmp_path)
+    found, spread = run.normalisation
+    assert found == pytest.approx(values.astype(float).mean(), rel=0.01)
+    assert spread == pytest.approx(values.astype(float).std(), rel=0.02)
+    assert spread == pytest.approx(mean * image.astype(float).std(), rel=0.02)
+    assert findings(run)["intensity"].startswith("ok")
+
+
+def test_what_was_measured_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=image)
+    first = run_on(tmp_path)
+    first.folder.mkdir()
+    first.config_file.write_text(dump_config(first.config))
+    with h5py.File(tmp_path / "em.h5", "a") as file:
+        file["image"][:] = image // 2
+    assert run_on(tmp_path).normalisation == first.normalisation
+    elsewhere = run_on(tmp_path, inference={"box": "0:40,0:48,0:50"})
+    assert elsewhere.normalisation != first.normalisation
+
+
+def test_a_normalisation_that_is_not_the_image_s_is_told(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=image.astype(np.uint16) * 257)
+    told = findings(run_on(tmp_path, data={"image_mean": 128, "image_stddev": 33}))["intensity"]
+    assert told.startswith("warn")
+    assert "data.image_mean is 128 and data.image_stddev 33" in told
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_blank_image_is_refused(tmp_path: Path, value: int) -> None:
+    write_hdf5(tmp_path / "em.h5", image=np.full(SHAPE, value, np.uint8))
+    with pytest.raises(InputError, match=r"em\.h5:image is blank in 0:40,0:48,0:56"):
+        run_on(tmp_path)
+
+
+def test_a_saturated_image_is_told(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=np.where(image > 150, 255, image).astype(np.uint8))
+    assert "of the voxels are 255; the image may be saturated" in findings(run_on(tmp_path))["intensity"]
+
+
+@pytest.mark.parametrize(
+    ("make", "doubt"),
+    [
+        (
+            lambda labels: (labels > 0).astype(np.uint8),
+            "all labelled voxels have the id 1: this looks like a mask",
+        ),
+        (lambda labels: labels.astype(np.float32).view(np.uint32), "look like floating-point numbers"),
+        (lambda labels: np.where(np.indices(labels.shape)[0] < 2, labels, 0), "few voxels are labelled"),
+    ],
+)
+def test_labels_that_are_hardly_labels_are_told(tmp_path: Path, make: Any, doubt: str) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=make(labels))
+    told = findings(run_on(tmp_path, data={"labels": "em.h5:labels"}))["labels"]
+    assert told.startswith("warn")
+    assert doubt in told
+
+
+def test_labels_without_a_label_are_refused(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=np.full_like(labels, 2**32 - 1))
+    with pytest.raises(InputError, match=r"no voxel in .* is labelled, id 4294967295 \(100.0%\)"):
+        findings(run_on(tmp_path, data={"labels": "em.h5:labels"}))
+
+
+def test_labels_are_tried_as_the_image_is(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    write_hdf5(tmp_path / "truth.h5", labels=labels)
+    run = run_on(tmp_path, data={"labels": "truth.h5:labels"})
+    with open(tmp_path / "truth.h5", "r+b") as file:
+        file.truncate(3000)
+    with pytest.raises(InputError, match=r"truth\.h5"):
+        findings(run)
+
+
+def test_an_unknown_format_lists_the_formats(tmp_path: Path) -> None:
+    (tmp_path / "em.mrc").write_bytes(b"MAP " * 300)
+    with pytest.raises(InputError, match=r"em\.mrc is of no known format; these are read: HDF5"):
+        run_on(tmp_path, data={"image": "em.mrc"})
+
+
+@pytest.mark.parametrize(
+    ("box", "wrong"),
+    [("0:40,0:48,0:18", r"training.box 0:40,0:48,0:18 is 18 voxels along x; an example takes 19")],
+)
+def test_a_training_box_too_thin_for_an_example_is_refused(tmp_path: Path, box: str, wrong: str) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    with pytest.raises(InputError, match=wrong):
+        run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"box": box})
+
+
+def test_labels_of_another_part_leave_a_run_with_nothing_to_score(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels[:, :, :26])
+    data = {"labels": "em.h5:labels", "labels_box": "0:40,0:48,0:26"}
+    run = run_on(tmp_path, data=data, inference={"box": "0:40,0:48,30:56"})
+    assert run.config.evaluation.box is None
+    assert "share no voxel; the run segments all the same" in findings(run)["scores"]
+
+
+def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
+    image, _ = cells()
+    tissue = np.zeros(SHAPE, np.uint8)
+    tissue[:, :24] = 1
+    write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
+    run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
+    assert "50% is tissue" in findings(run)["mask"]

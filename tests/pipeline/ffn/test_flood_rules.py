@@ -1,0 +1,33 @@
+"""Training and inference flood by one set of rules, which inference's defaults repeat."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Inference
+from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY, visited_cell
+from pipeline.geometry import Triple
+
+offsets = st.tuples(*[st.integers(-60, 60)] * 3)
+steps = st.tuples(*[st.integers(1, 9)] * 3)
+
+
+def test_inference_begins_as_training_does_unless_it_is_told_otherwise() -> None:
+    settings = Inference()
+    assert settings.seed_probability == SEED_PROBABILITY
+    assert settings.pad_probability == PAD_PROBABILITY
+    assert settings.move_threshold == MOVE_THRESHOLD
+
+
+@given(offsets, offsets, steps)
+def test_offsets_are_of_one_cell_where_they_round_alike(a: Triple, b: Triple, deltas: Triple) -> None:
+    def rounded(offset: Triple) -> list[int]:
+        # cell k is that of offsets from k * delta - delta // 2 on, as long as delta
+        return [
+            next(k for k in range(-70, 71) if k * d - d // 2 <= o < (k + 1) * d - d // 2)
+            for o, d in zip(offset, deltas)
+        ]
+
+    assert (visited_cell(a, deltas) == visited_cell(b, deltas)) == (rounded(a) == rounded(b))
+    assert visited_cell((0, 0, 0), deltas) == (0, 0, 0)

@@ -1,0 +1,139 @@
+"""A network file says what it was trained with, and a run that differs is refused or told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Network, RunConfig
+from pipeline.errors import InputError
+from pipeline.ffn.trained_with import TrainedWith, read_trained_with, trained_on
+from pipeline.ffn.weights import _shapes, import_checkpoint, read_weights, write_weights
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+
+SIZES = Network(fov=(13, 13, 13), deltas=(3, 3, 3), depth=2, features=2)
+WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in _shapes(SIZES).items()}
+SHAPE = (20, 30, 40)
+numbers = st.none() | st.floats(0.01, 1e6)
+
+
+def run_on(folder: Path, image: np.ndarray, network: dict[str, Any] | None = None, **data: Any) -> Run:
+    with h5py.File(folder / "em.h5", "w") as file:
+        file["raw"] = image
+    sizes = {"fov": SIZES.fov, "deltas": SIZES.deltas, "depth": 2, "features": 2, **(network or {})}
+    document = {
+        "data": {"image": f"{folder}/em.h5:raw", "image_mean": 100, "image_stddev": 20, **data},
+        "network": sizes,
+        "training": {"box": "0:20,0:30,0:40"},
+    }
+    return Run(folder / "run", RunConfig.model_validate(document))
+
+
+def random_image(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, SHAPE, dtype=np.uint8)
+
+
+@given(st.builds(
+    TrainedWith,
+    fov=st.just((13, 13, 13)),
+    deltas=st.just((3, 3, 3)),
+    image_mean=numbers,
+    image_stddev=numbers,
+    voxel_size_nm=st.none() | st.tuples(*[st.floats(0.1, 500)] * 3),
+    soft_label=numbers,
+    box=st.none() | st.just(Box((-3, 0, 4), (9, 9, 9))),
+    tissue=st.none() | st.just("digest"),
+))  # fmt: skip
+def test_what_is_written_is_read_back(trained: TrainedWith) -> None:
+    assert TrainedWith.from_attributes(trained.attributes()) == trained
+
+
+def test_equal_networks_are_equal_bytes_and_carry_their_training(tmp_path: Path) -> None:
+    trained = TrainedWith.of(run_on(tmp_path, random_image(), voxel_size_nm=(30, 8, 8)))
+    for name in ("a.h5", "b.h5"):
+        write_weights(WEIGHTS, SIZES, tmp_path / name, trained)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    found = read_trained_with(tmp_path / "a.h5")
+    assert found == trained
+    assert (trained.image_mean, trained.voxel_size_nm) == (100, (30, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wrong"),
+    [
+        ({"fov": (33, 33, 33)}, r"trained with fov \[13, 13, 13\], but network.fov is \[33, 33, 33\]"),
+        (
+            {"deltas": (4, 4, 4)},
+            r"with deltas \[3, 3, 3\].*larger step in inference is inference.deltas",
+        ),
+    ],
+)
+def test_another_fov_or_deltas_is_refused(tmp_path: Path, sizes: dict[str, Any], wrong: str) -> None:
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5")
+    with pytest.raises(InputError, match=wrong):
+        read_weights(tmp_path / "net.h5", SIZES.model_copy(update=sizes))
+
+
+def test_a_file_without_sizes_is_taken_as_configured(tmp_path: Path) -> None:
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5", "a") as file:
+        for name in list(file.attrs):
+            del file.attrs[name]
+    assert read_trained_with(tmp_path / "net.h5") is None
+    assert read_weights(tmp_path / "net.h5", SIZES).keys() == WEIGHTS.keys()
+
+
+def test_an_imported_network_keeps_what_it_was_trained_with(tmp_path: Path) -> None:
+    trained = TrainedWith.of(run_on(tmp_path, random_image()))
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", trained)
+    run = run_on(tmp_path, random_image(2), {"checkpoint": str(tmp_path / "net.h5")}, image_mean=7)
+    assert read_trained_with(import_checkpoint(run).path) == trained
+
+
+def test_differences_are_told(tmp_path: Path) -> None:
+    trained = TrainedWith.of(run_on(tmp_path, random_image(), voxel_size_nm=(30, 8, 8)))
+    other = run_on(tmp_path, random_image(), voxel_size_nm=(30, 4, 4), image_mean=30000, image_stddev=9000)
+    assert trained.differences(other) == [
+        "mean 100 and standard deviation 20, here 30000 and 9000",
+        "voxels of 30 x 8 x 8 nm, here 30 x 4 x 4 nm",
+    ]
+    assert trained.differences(run_on(tmp_path, random_image(), image_mean=104)) == []
+
+
+def test_flooding_otherwise_than_in_training_is_told(tmp_path: Path) -> None:
+    run = run_on(tmp_path, random_image())
+    inference = run.config.inference.model_copy(update={"move_threshold": 0.8})
+    other = Run(run.folder, run.config.model_copy(update={"inference": inference}))
+    assert TrainedWith.of(run).differences(other) == ["move_threshold 0.9, here inference.move_threshold 0.8"]
+    assert TrainedWith.of_sizes(SIZES).differences(other) == []
+
+
+def test_attributes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, random_image())))
+    with h5py.File(tmp_path / "net.h5", "a") as file:
+        file.attrs["box"] = "somewhere"
+    with pytest.raises(InputError, match="what it says of its training cannot be read: box 'somewhere'"):
+        read_weights(tmp_path / "net.h5", SIZES)
+
+
+def test_a_published_checkpoint_claims_nothing_but_its_sizes(tmp_path: Path, fib25: Path) -> None:
+    checkpoint = {"checkpoint": str(fib25 / "checkpoint" / "model.ckpt-27465036")}
+    run = run_on(tmp_path, random_image(), {**Network().model_dump(exclude={"checkpoint"}), **checkpoint})
+    assert read_trained_with(import_checkpoint(run).path) == TrainedWith.of_sizes(Network())
+
+
+def test_the_tissue_of_the_training_is_known_again_in_another_file(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    image = random_image()
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, image)))
+    network = {"checkpoint": str(tmp_path / "net.h5")}
+    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16), network)) == Box.of_shape(SHAPE)
+    assert trained_on(run_on(tmp_path / "there", random_image(2), network)) is None
+    assert trained_on(run_on(tmp_path / "there", image[:10], network)) is None

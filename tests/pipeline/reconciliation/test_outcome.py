@@ -1,0 +1,52 @@
+"""What came out is counted over all tiles, and a result that can hardly be right is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import RunConfig
+from pipeline.reconciliation.evidence import TileEvidence, concatenate
+from pipeline.reconciliation.id_table import IdTable
+from pipeline.reconciliation.outcome import Outcome, read_outcome
+from pipeline.run_folder import Run
+
+sizes = st.lists(st.lists(st.integers(1, 10**12), max_size=4), max_size=5)
+
+
+@given(sizes, st.data())
+def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.DataObject) -> None:
+    evidence = [
+        TileEvidence(
+            i, np.arange(1, len(v) + 1, dtype=np.uint32), np.array(v, np.int64), np.zeros(0), concatenate([])
+        )
+        for i, v in enumerate(voxels)
+    ]
+    flat = [n for tile in voxels for n in tile]
+    ids = data.draw(st.lists(st.integers(1, 3), min_size=len(flat), max_size=len(flat)))
+    table = IdTable(np.zeros(1), np.zeros(0), np.array(ids, np.uint64))
+    totals = {i: sum(n for n, own in zip(flat, ids) if own == i) for i in set(ids)}
+    assert Outcome.of(evidence, table) == Outcome(len(totals), sum(flat), max(totals.values(), default=0))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "doubt"),
+    [
+        (Outcome(0, 0, 0), "nothing was segmented"),
+        (Outcome(3, 40, 20), "only 4.0% of the voxels are segmented"),
+        (Outcome(9, 900, 800), "one segment holds 89% of what is segmented"),
+        (Outcome(1, 999, 999), "all that is segmented is one segment"),
+        (Outcome(9, 900, 300), ""),
+    ],
+)
+def test_a_blank_result_and_one_segment_are_doubted(outcome: Outcome, doubt: str) -> None:
+    said = outcome.doubts(1000)
+    assert [doubt in line for line in said] == ([True] if doubt else [])
+
+
+def test_before_the_merge_there_is_no_outcome(tmp_path: Path) -> None:
+    assert read_outcome(Run(tmp_path, RunConfig())) is None

@@ -1,0 +1,59 @@
+"""What a file says of voxel size and offset becomes whole coordinates, or one line that says what to set."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.geometry import Triple
+from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.frame import Frame, Stated, VoxelSize, same_size
+
+sizes = st.tuples(*[st.floats(0.5, 500)] * 3)
+origins = st.tuples(*[st.integers(-(10**6), 10**6)] * 3)
+NM = {"nm": 1.0, "um": 1000.0, "angstrom": 0.1}
+
+
+@given(sizes, origins, st.sampled_from(sorted(NM)), st.permutations("zyx"))
+def test_attributes_give_the_origin_in_any_unit_and_order(
+    size_nm: VoxelSize, origin: Triple, unit: str, axes: list[str]
+) -> None:
+    at = dict(zip("zyx", zip(size_nm, origin)))
+    attributes = {
+        "resolution": [at[axis][0] / NM[unit] for axis in axes],
+        "offset": [at[axis][0] * at[axis][1] / NM[unit] for axis in axes],
+        "units": unit,
+        "axis_names": axes,
+    }
+    frame = stated_by(attributes, 3, "v").frame("v", None, None, "data.origin")
+    assert frame.origin == origin
+    assert frame.voxel_size_nm is not None
+    assert same_size(frame.voxel_size_nm, size_nm)
+
+
+def test_element_size_is_in_micrometres() -> None:
+    assert stated_by({"element_size_um": (0.04, 0.004, 0.004)}, 3, "v").size_nm == (40, 4, 4)
+
+
+def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxels() -> None:
+    stated = Stated(voxel_size_nm={"z": 40, "y": 4, "x": 4}, offset_nm={"z": 400, "y": 64, "x": 64})
+    assert stated.frame("v", None, (40, 8, 8), "s") == Frame((10, 16, 16), (40, 8, 8), (40, 4, 4), True)
+    assert stated.frame("v", (1, 2, 3), None, "s").origin == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wrong"),
+    [
+        ({"resolution": (40, 4, 4), "offset": (20, 0, 0)}, r"0\.5, 0, 0.* no whole number: set data\.origin"),
+        ({"offset": (40, 4, 4)}, "its voxel size is unknown: set data.voxel_size_nm, or data.origin"),
+        ({"resolution": (40, 0, 4)}, r"attribute resolution is .*; expected positive numbers"),
+        ({"resolution": "fine"}, "attribute resolution is 'fine'; expected three numbers"),
+        ({"resolution": (4, 4)}, "expected three numbers"),
+        ({"resolution": (4, 4, 4), "units": "furlong"}, "unit 'furlong' is not known"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(attributes: dict[str, object], wrong: str) -> None:
+    with pytest.raises(InputError, match=wrong):
+        stated_by(attributes, 3, "v").frame("v", None, None, "data.origin")

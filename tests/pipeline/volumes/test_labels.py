@@ -1,0 +1,57 @@
+"""Ids that mean "not labelled" are read as 0, exactly, whatever integer type they are stored in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.volumes import open_volume
+from pipeline.volumes.labels import LabelVolume, unlabelled_ids
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+
+
+def labels_of(path: Path, ids: np.ndarray, ignored: tuple[int, ...] = ()) -> LabelVolume:
+    with h5py.File(path / "v.h5", "w") as file:
+        file["ids"] = ids.reshape(1, 1, -1)
+    return LabelVolume(open_volume(f"{path / 'v.h5'}:ids"), ignored)
+
+
+def read(labels: LabelVolume) -> list[int]:
+    return labels.read(labels.box).reshape(-1).tolist()
+
+
+def test_cremi_s_reserved_ids_are_unlabelled(tmp_path: Path) -> None:
+    ids = np.array([0, 1, 2**53 + 1, 2**64 - 5, 2**64 - 4, 2**64 - 3, 2**64 - 2, 2**64 - 1], np.uint64)
+    assert read(labels_of(tmp_path, ids)) == [0, 1, 2**53 + 1, 2**64 - 5, 0, 0, 0, 0]
+
+
+def test_negative_ids_are_unlabelled(tmp_path: Path) -> None:
+    assert read(labels_of(tmp_path, np.array([-1, -7, 0, 3], np.int64))) == [0, 0, 0, 3]
+
+
+def test_configured_ids_are_unlabelled_where_the_dtype_can_hold_them(tmp_path: Path) -> None:
+    ids = np.array([1, 7, 200, 255], np.uint8)
+    assert read(labels_of(tmp_path, ids, ignored=(7, 1000, -1))) == [1, 0, 200, 0]
+
+
+def test_floats_are_no_ids(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"v\.h5:ids holds float32; expected integer ids"):
+        labels_of(tmp_path, np.ones(3, np.float32))
+
+
+@given(st.sampled_from(DTYPES), st.data())
+def test_every_other_id_stays_what_it_is(dtype: str, data: st.DataObject) -> None:
+    info = np.iinfo(dtype)
+    ids = data.draw(st.lists(st.integers(int(info.min), int(info.max)), max_size=20))
+    ignored = data.draw(st.lists(st.integers(-10, 2**65), max_size=3))
+    reserved = {info.max - i for i in range(4 if np.dtype(dtype).itemsize >= 4 else 1)}
+    expected = {i for i in (*ids, info.max) if i > 0 and (i in reserved or i in ignored)}
+    found = set(unlabelled_ids(np.dtype(dtype), ignored).tolist())
+    assert {i for i in (*ids, info.max) if i > 0 and i in found} == expected

@@ -1,0 +1,143 @@
+"""Slices as people have them: order, gaps and strangers, and every way to store grey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from pipeline.errors import InputError
+from pipeline.volumes import open_volume
+
+GREY = np.random.default_rng(1).integers(1, 256, (4, 9, 11), dtype=np.uint8)
+
+
+def names(folder: Path, *written: str) -> str:
+    for i, name in enumerate(written):
+        Image.fromarray(GREY[i % 4]).save(folder / name, format="PNG")
+    return str(folder)
+
+
+def read_all(uri: str) -> None:
+    volume = open_volume(uri)
+    volume.read(volume.box)
+
+
+def error_of(uri: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read_all(uri)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("step", [1, 10])
+def test_numbers_left_out_are_missing_slices(tmp_path: Path, step: int) -> None:
+    volume = open_volume(names(tmp_path, *(f"s_{z * step}.png" for z in (3, 4, 6, 7))))
+    assert volume.shape == (5, 9, 11)
+    assert [str(box) for box in volume.missing(volume.box)] == ["2:3,0:9,0:11"]
+    assert not volume.read(volume.box)[2].any()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            ["z1.png", "z2.png", "z3.png", "projection_max.png"],
+            "1 of 4 files are not named as the others, z*.png",
+        ),
+        (["z1.png", "z2.png", "z02.png"], "have the same number"),
+        (["a1_b1.png", "a2_b2.png"], "more than one number in the names"),
+        (["z1.png", "z3.png", "z5.png", "z6.png"], "slices go up by 2, but z5.png is followed by z6.png"),
+        (["a.txt"], "holds no slices"),
+    ],
+)
+def test_names_that_tell_no_order_are_one_line(tmp_path: Path, written: list[str], said: str) -> None:
+    assert said in error_of(names(tmp_path, *written))
+
+
+def test_a_pattern_chooses_among_the_files_of_a_folder(tmp_path: Path) -> None:
+    names(tmp_path, "z1.png", "z2.png", "mask1.png", "projection_max.png")
+    assert open_volume(f"{tmp_path}/z*.png").shape == (2, 9, 11)
+
+
+def test_what_programs_leave_behind_is_left_out(tmp_path: Path) -> None:
+    names(tmp_path, "z1.png", "z2.png")
+    for name in ("._z1.png", ".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"left behind")
+    assert open_volume(str(tmp_path)).shape == (2, 9, 11)
+
+
+def palette(grey: np.ndarray, colours: list[int]) -> Image.Image:
+    image = Image.fromarray(grey).convert("L")
+    indexed = Image.frombytes("P", image.size, image.tobytes())
+    indexed.putpalette(colours)
+    return indexed
+
+
+GREYS = [value for value in range(255, -1, -1) for _ in range(3)]
+"""A palette in which index 0 is white: what counts is the colour, not the index."""
+
+WAYS: dict[str, Callable[[np.ndarray], Image.Image]] = {
+    "l": Image.fromarray,
+    "palette": lambda grey: palette(255 - grey, GREYS),
+    "la": lambda grey: Image.merge("LA", (Image.fromarray(grey), Image.fromarray(np.full_like(grey, 255)))),
+    "rgb": lambda grey: Image.fromarray(np.stack([grey] * 3, axis=-1)),
+    "rgba": lambda grey: Image.fromarray(np.stack([grey] * 3 + [np.full_like(grey, 255)], axis=-1)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_is_read_however_it_is_stored(tmp_path: Path, way: str, suffix: str) -> None:
+    if (way, suffix) == ("palette", "tif"):
+        pytest.skip("Pillow writes no grey palettes to TIFF")
+    for z, grey in enumerate(GREY):
+        WAYS[way](grey).save(tmp_path / f"z{z}.{suffix}")
+    volume = open_volume(str(tmp_path))
+    np.testing.assert_array_equal(volume.read(volume.box), GREY)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zlib", "packbits", "zstd"])
+def test_compressed_tiff_slices_are_read(tmp_path: Path, compression: str) -> None:
+    for z, grey in enumerate(GREY):
+        tifffile.imwrite(tmp_path / f"z{z}.tif", grey, compression=compression, photometric="minisblack")
+    np.testing.assert_array_equal(open_volume(str(tmp_path)).read(open_volume(str(tmp_path)).box), GREY)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.random.default_rng(2).integers(0, 256, (9, 11, 3), dtype=np.uint8), "is in colour"),
+        (np.stack([GREY[0]] * 3 + [GREY[1]], axis=-1), "is partly transparent"),
+    ],
+)
+def test_what_is_no_grey_image_is_one_line(tmp_path: Path, array: np.ndarray, said: str) -> None:
+    Image.fromarray(array).save(tmp_path / "z1.png")
+    assert said in error_of(str(tmp_path))
+
+
+def test_a_tiff_with_0_as_white_is_one_line(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "z1.tif", GREY[0], photometric="miniswhite")
+    assert "is stored with 0 as white" in error_of(str(tmp_path))
+
+
+def test_a_slice_of_many_pages_among_others_is_one_line(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "z1.tif", GREY, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "z2.tif", GREY, photometric="minisblack")
+    assert "has 4 pages" in error_of(str(tmp_path))
+
+
+def test_a_folder_of_one_file_of_many_pages_is_that_volume(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", GREY, photometric="minisblack")
+    volume = open_volume(str(tmp_path))
+    np.testing.assert_array_equal(volume.read(volume.box), GREY)
+
+
+def test_pages_stored_as_channels_or_frames_are_slices(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", GREY, imagej=True, metadata={"axes": "TYX"})
+    volume = open_volume(str(tmp_path / "stack.tif"))
+    np.testing.assert_array_equal(volume.read(volume.box), GREY)
