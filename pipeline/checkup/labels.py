@@ -12,6 +12,7 @@ from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
+from pipeline.volumes.neuroproof import NeuroproofVolume
 
 FEW = 0.05
 """A smaller labelled share of the voxels looked at is told."""
@@ -42,6 +43,10 @@ def labels(run: Run) -> Finding:
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
     doubts = _doubts(volume, ids[~unlabelled], labelled)
+    if isinstance(volume.source, NeuroproofVolume):
+        lost, size = sum(map(volume.source.without_body, blocks)), sum(block.size for block in blocks)
+        if lost:
+            doubts.append(f"{lost / size:.1%} are of supervoxels without a body, and unlabelled")
     stated = volume.frame.stated_nm
     if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
         doubts.append(f"their file says {size_text(stated)}")

@@ -50,4 +50,4 @@ class Choice:
     def refuse_level(self, uri: str) -> None:
         """Raise InputError where a level is chosen of a volume that has none."""
         if self.level:
-            raise InputError(f"{uri} has no levels; {self.setting('level')} is {self.level}, expected 0")
+            raise InputError(f"{uri} has no levels; {self.setting('level')} must be 0")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,217 +10,118 @@ import h5py
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box
+from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_identity
-from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.attributes import axes_of, stated_by
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
+from pipeline.volumes.hdf5_storage import storage_of
 from pipeline.volumes.layout import Layout
+from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
 from pipeline.volumes.volume import Volume
 
-FILTERS = {
-    32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd",
-    32017: "sz", 32018: "fcidecomp", 32022: "bitgroom", 32024: "sz3", 32026: "blosc2", 32028: "sperr",
-}  # fmt: skip
-"""Names of HDF5's registered filters, by their numbers."""
-
-GIT_LFS = b"version https://git-lfs"
+SIZES = ("resolution", "voxel_size", "element_size_um")
+GEOMETRY = (*SIZES, "offset", "units", "unit")
 
 
 class Hdf5Volume(Volume):
-    """Dataset `dataset` of the HDF5 file at `path`; its attributes say where it lies, see `attributes`.
+    """Dataset `dataset` of the HDF5 file at `path`, of any number of axes of which three are z, y and x.
 
-    What was never written is missing, as are the parts of a virtual dataset whose sources are not there:
-    HDF5 reads either as the fill value. Raises InputError when the file is missing, truncated, locked
-    or not HDF5, when it has no such dataset (the message lists those it has), and when a filter is missing.
+    Voxel size, offset and axes are those of its attributes (see `attributes`); where it has no voxel size
+    and no offset, those of its group or of the file count, if all arrays in there have one shape. Names of
+    axes may also be the labels of its dimensions. Missing are chunks that were never written, and the parts
+    of a virtual dataset whose sources are not there; chunks missing within a source are not seen. Raises
+    InputError when the file cannot be read, has no such dataset (the message lists those it has), or is
+    compressed by a filter that is not installed.
     """
 
     def __init__(self, path: Path, dataset: str, choice: Choice) -> None:
-        choice.refuse_level(f"{path}:{dataset}")
         self.path = path
         self.dataset = dataset
+        uri = f"{path}:{dataset}" if dataset else str(path)
+        choice.refuse_level(uri)
         with open_hdf5(path) as file:
-            found = _find(file, path, dataset)
-            uri = f"{path}:{dataset}"
-            _require_filters(found, uri)
-            attributes = {name: _plain(value) for name, value in found.attrs.items()}
-            labels = [dimension.label for dimension in found.dims]
-            attributes.setdefault("axis_names", labels if all(labels) else None)
-            stated = stated_by(attributes, found.ndim, uri)
+            found = dataset_in(file, path, dataset)
+            if found.shape is None:
+                raise InputError(f"{uri} is a dataset without a shape; expected three dimensions z, y, x")
+            require_filters(found, uri)
+            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
-            self._absent = _sources_not_there(found, path.parent)
-            stored_chunk = found.chunks or (found.shape if _is_unwritten(found) or self._absent else None)
-            if found.is_virtual and self._absent:
-                stored_chunk = _common_chunk(found)
+            self._storage = storage_of(found, self._layout, uri)
+            self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
             super().__init__(
                 uri,
                 "HDF5",
                 self._layout.volume_shape(found.shape),
                 found.dtype,
                 stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
-                None if stored_chunk is None else self._layout.volume_shape(stored_chunk),
+                self._storage.chunk,
             )
-            self._stored_chunk = stored_chunk
 
     @property
     def identity(self) -> str:
-        return f"{file_identity(self.path)} {self.dataset}"
+        """Of the file and, where voxels lie in others that it names, of a sample of those."""
+        own = f"{file_identity(self.path)} {self.dataset}"
+        return (
+            f"{own} {sampled_identity(self.path, (), spread(self._others, SAMPLED))}" if self._others else own
+        )
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
-        if self._absent:
-            indices = [self._layout.index(self._inside(chunk)) for chunk in chunks]
-            return [not any(_overlaps(index, region) for region in self._absent) for index in indices]
         with open_hdf5(self.path) as file:
-            dataset = file[self.dataset]
-            if dataset.chunks is None:
-                return [not _is_unwritten(dataset)] * len(chunks)
-            if _all_written(dataset):
-                return [True] * len(chunks)
-            return [self._is_written(dataset, chunk) for chunk in chunks]
-
-    def _is_written(self, dataset: h5py.Dataset, chunk: Box) -> bool:
-        grid = self._layout.stored_chunk(self._chunk_index(chunk), dataset.chunks)
-        start = tuple(index * length for index, length in zip(grid, dataset.chunks))
-        return dataset.id.get_chunk_info_by_coord(start).byte_offset is not None
+            return self._storage.holds(file[self.dataset], [self._inside(chunk) for chunk in chunks])
 
     def _load(self, box: Box) -> np.ndarray:
         with open_hdf5(self.path) as file:
             return self._layout.turned(file[self.dataset][self._layout.index(box)])
 
 
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open for reading; an unreadable file, or one that proves so while it is read, raises InputError."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, not an HDF5 file") from None
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
-    except OSError as error:
-        raise InputError(_why_unreadable(path, error)) from None
+def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:
+    """What the run file, the dataset, the labels of its dimensions and its group say of it."""
+    attributes = _readable(dataset)
+    if choice.voxel_size_nm and choice.origin:
+        attributes = {name: value for name, value in attributes.items() if name not in GEOMETRY}
+    elif not any(name in attributes for name in (*SIZES, "offset")):
+        attributes |= _of_groups(dataset, choice, uri)
+    labels = [dimension.label for dimension in dataset.dims]
+    if choice.axes or (all(labels) and axes_of(attributes, len(labels)) is None):
+        attributes["axes"] = choice.axes or labels
+    return attributes
 
 
-def _why_unreadable(path: Path, error: OSError) -> str:
-    text = " ".join(str(error).split())
-    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK) or "unable to lock file" in text:
-        return (
-            f"{path} is open in another program, which holds HDF5's lock on it: close it there; or, if it is "
-            "not being written, set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
-        )
-    with suppress(OSError), open(path, "rb") as file:
-        head = file.read(len(GIT_LFS))
-        if not head:
-            return f"{path} is empty: it holds no byte"
-        if head == GIT_LFS:
-            return f"{path} is a pointer of Git LFS, not the data: fetch it with `git lfs pull`"
-    return f"{path} is not a readable HDF5 file: {text}"
+def _of_groups(dataset: h5py.Dataset, choice: Choice, uri: str) -> dict[str, Any]:
+    """Voxel size and offset as the dataset's group says them, or else the file.
 
-
-def _find(file: h5py.File, path: Path, dataset: str) -> h5py.Dataset:
-    try:
-        found = file.get(dataset) if dataset else None
-    except (KeyError, OSError) as error:
-        raise InputError(f"{path}: dataset {dataset!r}: {_one_line(error)}") from None
-    if isinstance(found, h5py.Dataset):
-        return found
-    link = file.get(dataset, getlink=True) if dataset and found is None else None
-    if isinstance(link, h5py.ExternalLink):
-        raise InputError(f"{path}: {dataset!r} is a link to {link.filename}:{link.path}, which is not there")
-    if isinstance(link, h5py.SoftLink):
-        raise InputError(f"{path}: {dataset!r} is a link to {link.path}, which is not there")
-    missing = f"no dataset {dataset!r}" if dataset else "to be given as FILE:DATASET"
-    raise InputError(f"{path}: {missing}; its datasets: {_list_datasets(file)}")
-
-
-def _list_datasets(file: h5py.File) -> str:
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return ", ".join(names) or "none"
-
-
-def _require_filters(dataset: h5py.Dataset, uri: str) -> None:
-    """Raise InputError, naming the filter and the package that has it, when a dataset cannot be unpacked."""
-    properties = dataset.id.get_create_plist()
-    numbers = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-    if all(h5py.h5z.filter_avail(number) for number in numbers):
-        return
-    with suppress(ImportError):
-        import hdf5plugin  # noqa: F401 - registers its filters
-    for number in numbers:
-        if not h5py.h5z.filter_avail(number):
-            name = FILTERS.get(number, f"number {number}")
+    Raises InputError where it cannot be told whether they are the dataset's, unless the run file sets them.
+    """
+    for group in (dataset.parent, dataset.file["/"]):
+        said = {name: value for name, value in _readable(group).items() if name in GEOMETRY}
+        if not any(name in said for name in SIZES):
+            continue
+        if not _has_other_shapes(group, dataset):
+            return said
+        if not choice.voxel_size_nm or (np.any(said.get("offset", 0)) and not choice.origin):
             raise InputError(
-                f"{uri} is packed with HDF5's filter {name}, which is not installed: pip install hdf5plugin"
+                f"{uri} states no voxel size; its group {group.name} does, but has arrays of several shapes: "
+                f"which it means cannot be told; set data.voxel_size_nm and {choice.setting('origin')}"
             )
+        return {}
+    return {}
 
 
-def _is_unwritten(dataset: h5py.Dataset) -> bool:
-    """Whether nothing was ever written to the dataset; a small one may lie in its header."""
-    if dataset.is_virtual or dataset.external:
-        return False
-    is_compact = dataset.id.get_create_plist().get_layout() == h5py.h5d.COMPACT
-    return not is_compact and dataset.id.get_storage_size() == 0
+def _has_other_shapes(group: h5py.Group, dataset: h5py.Dataset) -> bool:
+    def other(_: str, item: h5py.HLObject) -> bool | None:
+        array = isinstance(item, h5py.Dataset) and item.ndim >= 3
+        return True if array and item.shape != dataset.shape else None
+
+    return bool(group.visititems(other))
 
 
-def _all_written(dataset: h5py.Dataset) -> bool:
-    grid = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks))
-    return bool(dataset.id.get_num_chunks() == grid)
-
-
-Region = tuple[slice, ...]
-
-
-def _sources_not_there(dataset: h5py.Dataset, folder: Path) -> list[Region]:
-    """The regions of a dataset, as slices along its stored axes, whose sources are not there."""
-    whole = tuple(slice(0, n) for n in dataset.shape)
-    for name, _, _ in dataset.external or ():
-        if not (folder / _plain(name)).exists():
-            return [whole]
-    if not dataset.is_virtual:
-        return []
-    absent = []
-    for source in dataset.virtual_sources():
-        if not _has_dataset(dataset, source, folder):
-            start, stop = source.vspace.get_select_bounds()
-            absent.append(tuple(slice(a, b + 1) for a, b in zip(start, stop)))
-    return absent
-
-
-def _has_dataset(dataset: h5py.Dataset, source: Any, folder: Path) -> bool:
-    if source.file_name == ".":
-        return source.dset_name in dataset.file
-    try:
-        with h5py.File(folder / source.file_name, "r") as file:
-            return source.dset_name in file
-    except OSError:
-        return False
-
-
-def _common_chunk(dataset: h5py.Dataset) -> tuple[int, ...]:
-    """The largest shape of blocks, from the first voxel on, of which none lies in two sources."""
-    bounds = [source.vspace.get_select_bounds() for source in dataset.virtual_sources()]
-    starts, stops = (np.array(ends) for ends in zip(*bounds))
-    return tuple(int(np.gcd.reduce([*starts[:, i], *stops[:, i] + 1])) for i in range(dataset.ndim))
-
-
-def _overlaps(index: tuple[slice | int, ...], region: Region) -> bool:
-    return all(
-        (at.start < r.stop and r.start < at.stop) if isinstance(at, slice) else r.start <= at < r.stop
-        for at, r in zip(index, region)
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Text as text: HDF5 gives bytes for some writers."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
-        return [_plain(item) for item in value.reshape(-1).tolist()]
-    return value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _readable(item: h5py.HLObject) -> dict[str, Any]:
+    """The attributes of a type that h5py can read; others are none that count here."""
+    found = {}
+    for name in item.attrs:
+        try:
+            found[name] = item.attrs[name]
+        except (OSError, TypeError, ValueError):
+            continue
+    return found

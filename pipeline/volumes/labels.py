@@ -28,12 +28,12 @@ class LabelVolume(Volume):
             volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk
         )
         self.stored_dtype = volume.dtype
-        self._volume = volume
+        self.source = volume
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)
 
     @property
     def identity(self) -> str:
-        return self._volume.identity
+        return self.source.identity
 
     def is_unlabelled(self, ids: np.ndarray) -> np.ndarray:
         """Of every stored id, as `read_stored` gives them, whether it means "not labelled"; bool."""
@@ -41,13 +41,13 @@ class LabelVolume(Volume):
 
     def read_stored(self, box: Box) -> np.ndarray:
         """The ids of `box` as they are stored, in the stored dtype. Raises InputError as `read` does."""
-        return self._volume.read(box)
+        return self.source.read(box)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
-        return self._volume._stored(chunks)
+        return self.source._stored(chunks)
 
     def _load(self, box: Box) -> np.ndarray:
-        ids = self._volume.read(box.translate(self.frame.origin))
+        ids = self.source.read(box.translate(self.frame.origin))
         ids[self.is_unlabelled(ids)] = 0
         return ids.astype(np.uint64, copy=False)
 

@@ -104,24 +104,24 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     )
     if not levels:
         raise InputError(f"{uri}: to be given as PATH:DATASET; its datasets: {_listed(path)}")
-    sizes_nm = [_understood(level, uri)[1].size_nm for level in levels]
+    sizes_nm = [_understood(level, uri, choice.axes)[1].size_nm for level in levels]
     level = levels[choice.level_of(sizes_nm, uri)]
     return _dataset(level, uri, f"N5, level {level.name} of {len(levels)}", choice)
 
 
 def _dataset(folder: Path, uri: str, format: str, choice: Choice) -> N5Volume:
-    attributes, stated = _understood(folder, uri)
+    attributes, stated = _understood(folder, uri, choice.axes)
     return N5Volume(folder, attributes, uri, format, stated, choice)
 
 
-def _understood(folder: Path, uri: str) -> tuple[dict[str, Any], Stated]:
+def _understood(folder: Path, uri: str, axes: str | None) -> tuple[dict[str, Any], Stated]:
     """The attributes of the dataset in `folder` and what they state; InputError where they make no sense."""
     attributes = _attributes(folder)
     try:
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
             raise ValueError("blockSize and dimensions differ in length")
-        stated = _stated(attributes, _attributes(folder.parent), folder, uri)
+        stated = _stated(attributes, _attributes(folder.parent), folder, uri, axes)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -150,11 +150,16 @@ def _listed(path: Path) -> str:
     return listed(path, lambda folder: _attributes(folder).get("dimensions"))
 
 
-def _stated(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str) -> Stated:
-    """What a dataset's attributes say, or else its group's, with numbers in the order of dimensions."""
+def _stated(
+    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, axes: str | None
+) -> Stated:
+    """What a dataset's attributes say, or else its group's; `axes`, as the run file names them, goes first.
+
+    Numbers stand there in N5's order of the axes, x first; those of COSEM's transform have their own names.
+    """
     dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
-    names = axes_of({**both, "axes": list(reversed(both.get("axes") or []))}, dimensions)
+    names = axes_of({**both, "axes": axes or list(reversed(both.get("axes") or []))}, dimensions)
     cosem = attributes.get("transform")
     if isinstance(cosem, Mapping):
         return _cosem(cosem, names, folder, uri)

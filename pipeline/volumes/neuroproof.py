@@ -10,35 +10,28 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.hdf5 import Hdf5Volume, open_hdf5
+from pipeline.volumes.hdf5 import Hdf5Volume
+from pipeline.volumes.hdf5_file import dataset_in, open_hdf5
 
 
 class NeuroproofVolume(Hdf5Volume):
-    """Body, uint64, of each voxel in a NeuroProof label file: `stack` mapped through `transforms`.
+    """Body of each voxel in a NeuroProof label file, as uint64: `stack` mapped through `transforms`.
 
     `stack` holds supervoxel ids; each row of `transforms` is (supervoxel id, body id). A supervoxel
-    without a row belongs to no body and is read as 0, unlabelled; FIB-25's sample has none such. Raises
-    InputError when `transforms` is no such table, has negative ids, or gives one supervoxel to two bodies.
+    without a row, or with a negative id, belongs to no body and is read as 0, unlabelled: `without_body`
+    counts such voxels. FIB-25's sample has none. Raises InputError, as `Hdf5Volume` does, and where `stack`
+    holds no integers or `transforms` is no such table: empty, with negative ids, or with two bodies for one
+    supervoxel.
     """
 
     def __init__(self, path: Path, choice: Choice) -> None:
         super().__init__(path, "stack", choice)
+        if self.dtype.kind not in "iu":
+            raise InputError(f"{self.uri} holds {self.dtype}; expected integer supervoxel ids")
         with open_hdf5(path) as file:
-            transforms = file["transforms"][()]
-        if transforms.ndim != 2 or transforms.shape[1] != 2 or transforms.dtype.kind not in "iu":
-            raise InputError(
-                f"{path}:transforms is {transforms.dtype} of shape {transforms.shape}; "
-                "expected integer rows of supervoxel id, body id"
-            )
-        if transforms.size and transforms.min() < 0:
-            raise InputError(f"{path}:transforms has the id {transforms.min()}; expected none below 0")
-        # One unsigned type for all ids: numpy compares uint64 with int64 as floats, exact only to 2^53.
-        rows = np.unique(transforms.astype(np.uint64), axis=0)
-        self._supervoxels, self._bodies = rows.T
-        twice = self._supervoxels[:-1][self._supervoxels[:-1] == self._supervoxels[1:]]
-        if twice.size:
-            raise InputError(f"{path}:transforms gives supervoxel {twice[0]} to more than one body")
-        self.format = "NeuroProof labels"
+            transforms = dataset_in(file, path, "transforms")[()]
+        self._supervoxels, self._bodies = _body_table(transforms, f"{path}:transforms")
+        self.format = "NeuroProof HDF5"
         self.dtype = np.dtype(np.uint64)
 
     @staticmethod
@@ -47,14 +40,46 @@ class NeuroproofVolume(Hdf5Volume):
         with open_hdf5(path) as file:
             return "stack" in file and "transforms" in file
 
+    def without_body(self, box: Box) -> int:
+        """How many voxels of `box` are read as 0 although their supervoxel is another: it has no row."""
+        supervoxels = super()._load(self._inside(box))
+        ids, counts = fastremap.unique(supervoxels, return_counts=True)
+        return int(counts[~self._has_row(ids) & (ids != 0)].sum())
+
     def _load(self, box: Box) -> np.ndarray:
         supervoxels = super()._load(box)
-        present, index = fastremap.unique(supervoxels, return_inverse=True)
-        return self._body_of(present.clip(min=0).astype(np.uint64))[index].reshape(supervoxels.shape)
+        ids, index = fastremap.unique(supervoxels, return_inverse=True)
+        bodies = np.where(self._has_row(ids), self._bodies[self._row(ids)], np.uint64(0))
+        return bodies[index].reshape(supervoxels.shape)
 
-    def _body_of(self, supervoxels: np.ndarray) -> np.ndarray:
-        if not self._supervoxels.size:
-            return np.zeros_like(supervoxels)
-        row = np.searchsorted(self._supervoxels, supervoxels)
-        row = np.minimum(row, len(self._supervoxels) - 1)
-        return np.where(self._supervoxels[row] == supervoxels, self._bodies[row], np.uint64(0))
+    def _row(self, ids: np.ndarray) -> np.ndarray:
+        # as uint64: int64 and uint64 are compared as float64, in which ids above 2^53 are not told apart
+        row = np.searchsorted(self._supervoxels, ids.astype(np.uint64))
+        return np.minimum(row, len(self._supervoxels) - 1)
+
+    def _has_row(self, ids: np.ndarray) -> np.ndarray:
+        return (ids >= 0) & (self._supervoxels[self._row(ids)] == ids.astype(np.uint64))
+
+
+def _body_table(transforms: np.ndarray, uri: str) -> tuple[np.ndarray, np.ndarray]:
+    """Supervoxels, ascending and each once, and their bodies; both uint64."""
+    expected = "expected integer rows of supervoxel id, body id"
+    if transforms.ndim != 2 or transforms.shape[1:] != (2,) or transforms.dtype.kind not in "iu":
+        raise InputError(f"{uri} is {transforms.dtype} of shape {transforms.shape}; {expected}")
+    if len(transforms) == 0:
+        raise InputError(f"{uri} has no rows: every supervoxel would be read as 0; {expected}")
+    negative = transforms[(transforms < 0).any(axis=1)]
+    if len(negative):
+        raise InputError(
+            f"{uri} has {len(negative)} rows with negative ids, {tuple(negative[0].tolist())} among them"
+        )
+    rows = transforms[np.argsort(transforms[:, 0], kind="stable")].astype(np.uint64)
+    twice = np.flatnonzero((rows[1:, 0] == rows[:-1, 0]) & (rows[1:, 1] != rows[:-1, 1]))
+    if len(twice):
+        (supervoxel, body), (_, other) = rows[twice[0] : twice[0] + 2].tolist()
+        raise InputError(
+            f"{uri} gives several bodies to {len(np.unique(rows[twice, 0]))} supervoxels: {supervoxel} "
+            f"belongs to {body} and {other}; expected one body each"
+        )
+    supervoxels, bodies = np.ascontiguousarray(rows.T)
+    return supervoxels, bodies

@@ -27,8 +27,10 @@ class Multiscale:
     levels: list[Level]
 
 
-def read_multiscale(attributes: Mapping[str, Any], uri: str) -> Multiscale | None:
+def read_multiscale(attributes: Mapping[str, Any], uri: str, named: str | None = None) -> Multiscale | None:
     """The first multiscale image of a group with these attributes; None where there is none.
+
+    `named` takes the place of the names of the axes there.
 
     Raises InputError when what is written there cannot be understood.
     """
@@ -37,7 +39,8 @@ def read_multiscale(attributes: Mapping[str, Any], uri: str) -> Multiscale | Non
     if not found:
         return None
     try:
-        return _multiscale(found[0], str(found[0].get("version") or metadata.get("version") or "0.4"), uri)
+        version = found[0].get("version") or metadata.get("version") or "0.4"
+        return _multiscale(found[0], str(version), uri, named)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -46,11 +49,11 @@ def read_multiscale(attributes: Mapping[str, Any], uri: str) -> Multiscale | Non
         ) from None
 
 
-def _multiscale(image: Mapping[str, Any], version: str, uri: str) -> Multiscale:
+def _multiscale(image: Mapping[str, Any], version: str, uri: str, named: str | None) -> Multiscale:
     axes = image.get("axes")
     if axes is None:  # before 0.4
         axes = ["t", "c", "z", "y", "x"]
-    names = tuple(axis["name"] if isinstance(axis, Mapping) else str(axis) for axis in axes)
+    names = tuple(named or (axis["name"] if isinstance(axis, Mapping) else str(axis) for axis in axes))
     units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
     common = image.get("coordinateTransformations") or []
     per_level = [

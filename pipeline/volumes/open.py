@@ -29,6 +29,8 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return _open_path(uri, choice)
+    if scheme == "graphene":
+        return _open_precomputed(uri, choice)  # which says what that is
     if scheme in ("precomputed", "file"):
         remote = scheme == "precomputed" and "://" in rest
         return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)

@@ -4,135 +4,159 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from cloudfiles import CloudFiles
 from cloudvolume import Bbox, CloudVolume
-from cloudvolume.datasource.precomputed.common import compressed_morton_code
-from cloudvolume.exceptions import InfoUnavailableError, ScaleUnavailableError
+from cloudvolume.chunks import check_installed
+from cloudvolume.exceptions import InfoUnavailableError
+from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box, spread
+from pipeline.geometry import Box
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.frame import AXES, Stated, positive_sizes, size_text
+from pipeline.volumes.layout import Layout
+from pipeline.volumes.precomputed_chunks import PrecomputedChunks
 from pipeline.volumes.volume import Volume
 
-PACKINGS = ("", ".gz", ".br", ".zstd", ".xz", ".bz2")
-"""What CloudFiles adds to the name of a local file that it has compressed."""
-
-KINDS = ("image", "segmentation")
+OTHER_FORMATS = {
+    "graphene": "a segmentation that a server puts together (graphene); export the part that is wanted",
+    "boss": "a volume of bossDB; export the part that is wanted",
+    "n5": "N5; write n5://PATH",
+    "zarr": "Zarr; write zarr://PATH",
+    "zarr2": "Zarr; write zarr://PATH",
+    "zarr3": "Zarr; write zarr://PATH",
+}
+OTHER_CONTENT = {
+    "neuroglancer_legacy_mesh": "meshes",
+    "neuroglancer_multilod_draco": "meshes",
+    "neuroglancer_skeletons": "skeletons",
+    "neuroglancer_annotations_v1": "annotations",
+    "neuroglancer_segment_properties": "properties of segments",
+}
+"""What folders with an info file hold that are no volumes, by the `@type` in it."""
 
 
 class PrecomputedVolume(Volume):
-    """One scale of the volume at `cloudpath`, in z, y, x order (stored are x, y, z, channel).
+    """One level of the volume at `cloudpath` (`file://...`, `gs://...`), sharded or not, in any encoding.
 
-    Coordinates count from `voxel_offset`, as Neuroglancer shows them. A chunk that is not there is missing,
-    and read as 0. Raises InputError when there is no volume, or it has several channels and none is chosen.
+    The level is that of `choice`, and its coordinates begin at its own `voxel_offset`. Stored are x, y, z and
+    channel, unless `choice.axes` names the axes otherwise. A chunk whose file is missing, or locally has no
+    byte, or that its shard does not list, is read as 0, as in Neuroglancer, and is `missing`.
+
+    Raises InputError when there is no volume, when nothing is stored at the level (of a local volume; of a
+    remote one `missing` says so), when there are several channels and none is chosen, and when the package
+    that unpacks its encoding is not installed.
     """
 
     def __init__(self, cloudpath: str, choice: Choice) -> None:
-        cloud = _open(cloudpath, mip=0)
-        sizes = [_zyx_nm(scale["resolution"]) for scale in cloud.scales]
-        level = choice.level_of(sizes, cloudpath)
-        self._cloud = _open(cloudpath, level) if level else cloud
-        self._channel = _channel(self._cloud, choice, cloudpath)
-        origin = dict(zip(AXES, (int(v) for v in self._cloud.voxel_offset[::-1])))
-        stated = Stated(voxel_size_nm=dict(zip(AXES, sizes[level])), origin=origin)
+        cloud = _opened(cloudpath)
+        names = _axis_names(choice)
+        try:
+            stated = [_stated(scale, names, cloudpath) for scale in cloud.info["scales"]]
+            level = choice.level_of([each.size_nm for each in stated], cloudpath)
+            cloud.mip = level
+            shape = [int(n) for n in (*cloud.volume_size, cloud.num_channels)]
+            chunk = [int(n) for n in (*cloud.chunk_size, 1)]
+            dtype = np.dtype(cloud.dtype)
+            check_installed(cloud.encoding)
+        except ImportError as error:
+            raise InputError(f"{cloudpath} cannot be read: {_one_line(error)}") from None
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f"{cloudpath}: its info file is not that of a volume: {error!r}") from None
+        self._layout = Layout.of(shape, names, replace(choice, axes=None), cloudpath)
+        self._cloud = cloud
+        self._chunks = PrecomputedChunks(cloud)
+        if self._chunks.is_empty:
+            size = size_text(stated[level].size_nm)
+            raise InputError(
+                f"{cloudpath}: nothing is stored at level {level} ({size}), folder {self._chunks.folder} is "
+                f"empty or not there; set {choice.setting('level')} to another level"
+            )
         super().__init__(
             cloudpath,
-            "Neuroglancer precomputed" + (f", mip {level} of {len(sizes)}" if len(sizes) > 1 else ""),
-            tuple(int(v) for v in self._cloud.volume_size[::-1]),
-            np.dtype(self._cloud.dtype),
-            stated.frame(cloudpath, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
-            tuple(int(v) for v in self._cloud.chunk_size[::-1]),
+            "Neuroglancer precomputed" + (f", mip {level} of {len(stated)}" if len(stated) > 1 else ""),
+            self._layout.volume_shape(shape),
+            dtype,
+            stated[level].frame(cloudpath, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            self._layout.volume_shape(chunk),
         )
 
     @property
     def identity(self) -> str:
-        """Of a local volume, its info and a sample of its chunks; of a remote one, address and info."""
-        if self._local is None:
-            info = hashlib.sha256(json.dumps(self._cloud.info, sort_keys=True).encode()).hexdigest()
-            return f"{self.uri} {self._cloud.key} {info}"
-        data = self._local / self._cloud.key
-        if self._is_sharded:
-            files = spread(sorted(data.glob("*.shard")), SAMPLED)
-        else:
-            files = [packed for chunk in self.chunks(self.box, SAMPLED) for packed in self._files(chunk)]
-        return sampled_identity(data, [self._local / "info"], files)
-
-    @property
-    def _local(self) -> Path | None:
-        return Path(self.uri.removeprefix("file://")) if self.uri.startswith("file://") else None
-
-    @property
-    def _is_sharded(self) -> bool:
-        return "sharding" in self._cloud.scale
+        """Of a local volume, its info and a sample of its files; of a remote one, address and info."""
+        if self._chunks.is_local:
+            return self._chunks.local_identity()
+        info = hashlib.sha256(json.dumps(self._cloud.info, sort_keys=True).encode()).hexdigest()
+        return f"{self._chunks.folder} {info}"
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
-        if self._is_sharded:
-            codes = [int(self._morton_code(chunk)) for chunk in chunks]
-            found = self._cloud.image.shard_reader().exists(codes, path=self._cloud.key) if codes else {}
-            return [found.get(code) is not None for code in codes]
-        if self._local is not None:
-            return [any(file.exists() for file in self._files(chunk)) for chunk in chunks]
-        names = [f"{self._cloud.key}/{self._name(chunk)}" for chunk in chunks]
-        there = CloudFiles(self.uri, progress=False).exists(names)
-        return [bool(there[name]) for name in names]
-
-    def _files(self, chunk: Box) -> list[Path]:
-        """The local files that may hold a chunk."""
-        assert self._local is not None
-        stem = str(self._local / self._cloud.key / self._name(chunk))
-        return [Path(stem + packing) for packing in PACKINGS]
-
-    def _name(self, chunk: Box) -> str:
-        first = [int(v) for v in self._cloud.voxel_offset]
-        inside = self._inside(chunk)
-        spans = zip(first, inside.start[::-1], inside.stop[::-1])
-        return "_".join(f"{o + a}-{o + b}" for o, a, b in spans)
-
-    def _morton_code(self, chunk: Box) -> np.unsignedinteger:
-        grid = self._cloud.image.grid_size(self._cloud.mip)
-        return compressed_morton_code(self._chunk_index(chunk)[::-1], grid)
+        positions = [self._layout.stored_chunk(self._chunk_index(chunk), (1, 1, 1, 1)) for chunk in chunks]
+        try:
+            return self._chunks.stored([(x, y, z) for x, y, z, _ in positions])
+        except Exception as error:  # a shard or an address fails in as many ways as there are kinds of them
+            raise InputError(
+                f"{self.uri}: cannot find out which chunks are there: {_one_line(error)}"
+            ) from None
 
     def _load(self, box: Box) -> np.ndarray:
-        first = self._cloud.voxel_offset
-        wanted = Bbox(first + box.start[::-1], first + box.stop[::-1])
+        index = self._layout.index(box)
+        parts = [
+            (int(at), part) for at, part in zip(self._cloud.voxel_offset, index) if isinstance(part, slice)
+        ]
+        wanted = Bbox([at + part.start for at, part in parts], [at + part.stop for at, part in parts])
         try:
-            return np.asarray(self._cloud.download(wanted))[..., self._channel].T
+            voxels = np.asarray(self._cloud.download(wanted))
+            if box.size == 1:  # of which CloudVolume gives the channels along the first axis
+                voxels = voxels.reshape(1, 1, 1, -1)
+            return self._layout.turned(voxels[..., index[-1]])
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
-            raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
+            at = box.translate(self.frame.origin)
+            raise InputError(f"{self.uri}: cannot read box {at}: {_one_line(error)}") from None
 
 
-def _open(cloudpath: str, mip: int) -> CloudVolume:
+def _opened(cloudpath: str) -> CloudVolumePrecomputed:
+    scheme = cloudpath.partition("://")[0]
+    if scheme in OTHER_FORMATS:
+        raise InputError(f"{cloudpath} is not Neuroglancer precomputed but {OTHER_FORMATS[scheme]}")
     try:
-        cloud = CloudVolume(cloudpath, mip=mip, bounded=True, fill_missing=True, progress=False)
-    except (InfoUnavailableError, ScaleUnavailableError):
+        # with the format in its name CloudVolume does not go on to try Zarr
+        return CloudVolume(f"precomputed://{cloudpath}", bounded=True, fill_missing=True, progress=False)
+    except InfoUnavailableError:
         raise InputError(f"{cloudpath}: no precomputed volume there (no info file)") from None
-    except Exception as error:  # what lies there may be anything
-        raise InputError(f"{cloudpath} is not a precomputed volume: {_one_line(error)}") from None
-    kind = getattr(cloud, "info", {}).get("type")
-    if kind not in KINDS:
-        raise InputError(f"{cloudpath} is of type {kind!r}; expected a volume, of type image or segmentation")
-    return cloud
+    except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file
+        reason = _other_content(cloudpath) or f"is not a precomputed volume: {_one_line(error)}"
+        raise InputError(f"{cloudpath} {reason}") from None
 
 
-def _channel(cloud: CloudVolume, choice: Choice, uri: str) -> int:
-    if cloud.num_channels == 1:
-        return 0
-    if choice.channel is None or choice.channel >= cloud.num_channels:
+def _other_content(cloudpath: str) -> str:
+    """What the folder holds instead of a volume, in words; nothing where that is unknown."""
+    try:
+        kind = CloudFiles(cloudpath).get_json("info")["@type"]
+    except Exception:  # it could not be read as a volume either: the first error says why
+        return ""
+    if kind not in OTHER_CONTENT:
+        return ""
+    return f"holds {OTHER_CONTENT[kind]} ({kind}), no volume; that is often in the folder above"
+
+
+def _axis_names(choice: Choice) -> str:
+    """Names of the four stored axes; the channel is always the last."""
+    names = (choice.axes or "xyz").removesuffix("c")
+    if sorted(names) != sorted(AXES):
         raise InputError(
-            f"{uri} has {cloud.num_channels} channels; set {choice.setting('channel')} to one of 0 to "
-            f"{cloud.num_channels - 1}"
+            f"{choice.setting('axes')} is {choice.axes!r}; of a precomputed volume it names three, as xyz"
         )
-    return choice.channel
+    return f"{names}c"
 
 
-def _zyx_nm(resolution: list[float]) -> tuple[float, float, float]:
-    x, y, z = (float(v) for v in resolution)
-    return z, y, x
+def _stated(scale: dict[str, Any], names: str, uri: str) -> Stated:
+    sizes = positive_sizes(scale["resolution"], uri, f"resolution of scale {scale['key']}")
+    offset = [int(at) for at in scale.get("voxel_offset", (0, 0, 0))]
+    return Stated(tuple(names), dict(zip(names, sizes)), origin=dict(zip(names, offset)))
 
 
 def _one_line(error: Exception) -> str:

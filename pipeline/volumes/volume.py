@@ -71,7 +71,8 @@ class Volume(ABC):
             raise InputError(f"box {box} is outside {self.uri}, which covers {self.box}")
         if box.is_empty:
             return np.zeros(box.shape, self.dtype)
-        voxels = np.ascontiguousarray(self._load(self._inside(box)), dtype=self.dtype)
+        # of its own: what a format gives may be part of a file that is mapped, or kept
+        voxels = np.require(self._load(self._inside(box)), self.dtype, ["C", "W", "O"])
         if voxels.dtype.kind == "f":
             bad = voxels.size - np.count_nonzero(np.isfinite(voxels))
             if bad:

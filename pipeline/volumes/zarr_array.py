@@ -126,7 +126,7 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
     uri = f"{path}:{part}" if part else str(path)
     found = _open(folder)
     if isinstance(found, zarr.Group):
-        image = read_multiscale(dict(found.attrs), uri)
+        image = read_multiscale(dict(found.attrs), uri, choice.axes)
         if image is None:
             images = _images(folder)
             if len(images) == 1:
@@ -153,12 +153,16 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
     """An array that was named itself: a level of an image is still what its group says that it is."""
     for above in folder.absolute().parents:  # a level may lie deeper than one folder: scale0/image
         group = _open(above)
-        image = read_multiscale(dict(group.attrs), uri) if isinstance(group, zarr.Group) else None
+        if not isinstance(group, zarr.Group):
+            continue
+        image = read_multiscale(dict(group.attrs), uri, choice.axes)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
                 name = f"OME-Zarr {image.version if image else ''}"
                 return ZarrVolume(array, folder, above, uri, name, level.stated, choice)
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    if choice.axes:
+        attributes["axes"] = choice.axes
     if metadata.dimension_names:
         attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri)

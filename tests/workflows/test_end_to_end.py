@@ -92,7 +92,7 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     run = folder / "first"
     assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "logs"} <= set(os.listdir(run))
     metrics = json.loads((run / "metrics.json").read_text())
-    assert set(metrics) == {"coverage", "gt_foreground", "filled", "both_foreground"}
+    assert set(metrics) == {"coverage", "gt_foreground", "filled", "both_foreground", "seen_in_training"}
     assert set(metrics["filled"]) == {"are", "precision", "recall", "voi_split", "voi_merge"}
     volume = CloudVolume(f"file://{run / 'segmentation'}", progress=False)
     assert volume.dtype == np.uint64

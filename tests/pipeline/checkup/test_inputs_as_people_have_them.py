@@ -231,6 +231,15 @@ def test_labels_that_are_hardly_labels_are_told(tmp_path: Path, make: Any, doubt
     assert doubt in told
 
 
+def test_supervoxels_without_a_body_are_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    ids = np.unique(labels[labels > 0])
+    write_hdf5(tmp_path / "em.h5", image=image)
+    write_hdf5(tmp_path / "bodies.h5", stack=labels, transforms=np.stack([ids[1:], ids[1:]], axis=1))
+    told = findings(run_on(tmp_path, data={"labels": "bodies.h5:stack"}))["labels"]
+    assert f"{np.mean(labels == ids[0]):.1%} are of supervoxels without a body, and unlabelled" in told
+
+
 def test_labels_without_a_label_are_refused(tmp_path: Path) -> None:
     image, labels = cells()
     write_hdf5(tmp_path / "em.h5", image=image, labels=np.full_like(labels, 2**32 - 1))

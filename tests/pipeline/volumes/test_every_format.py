@@ -67,6 +67,7 @@ def test_voxels_lie_where_they_were_written(name: str, place: Place, box: Box, d
         assert same_size(volume.voxel_size_nm, place.voxel_size_nm)
         read = volume.read(box.translate(place.origin))
         assert read.dtype == dtype
+        assert read.flags.writeable
         np.testing.assert_array_equal(read, array[box.slices()])
         if dtype.kind == "u":  # as labels they lie at the same place
             labels = LabelVolume(volume)
@@ -135,3 +136,15 @@ def test_blocks_that_are_sampled_are_some_of_all(shape: Triple, most: int) -> No
 def test_sampling_a_vast_box_makes_no_other_blocks() -> None:
     vast = Box((0, 0, 0), triple([10**6] * 3))
     assert len(vast.spread_blocks((64, 64, 64), 10)) == 10
+
+
+@pytest.mark.parametrize("name", ["hdf5", "zarr 2", "zarr 3", "zarr group", "n5"])
+def test_axes_that_the_run_file_names_are_those_of_the_file_s_numbers_too(name: str, tmp_path: Path) -> None:
+    """An array stored as x, y, z by somebody who named no axes: its numbers stand in that order."""
+    stored = IMAGE.transpose(2, 1, 0)
+    # as the writers see it, the first axis is called z
+    place = Place(origin=(30, 20, 10), voxel_size_nm=(4.0, 5.0, 40.0))
+    volume = open_volume(FORMATS[name].write(tmp_path, stored, place), Choice(axes="xyz"))
+    assert volume.voxel_size_nm == (40.0, 5.0, 4.0)
+    assert volume.box == Box.of_shape(SHAPE, (10, 20, 30))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)

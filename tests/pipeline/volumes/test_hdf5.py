@@ -1,117 +1,339 @@
-"""HDF5 as people have it: what was never written, what is elsewhere, what is packed or held by others."""
+"""HDF5: where a dataset lies, what of it is missing, and why a file cannot be read."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box
-from pipeline.volumes import open_volume
+from pipeline.geometry import Box, Triple
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.hdf5 import Hdf5Volume
+from tests.pipeline.volumes.writers_hdf5 import write_hdf5
 
-SHAPE = (8, 8, 8)
+SHAPE = (6, 7, 8)
 IMAGE = np.random.default_rng(1).integers(1, 256, SHAPE, dtype=np.uint8)
 
 
-def missing_of(uri: str) -> list[str]:
-    volume = open_volume(uri)
-    return [str(box) for box in volume.missing(volume.box)]
+def opened(uri: str, choice: Choice | None = None) -> Hdf5Volume:
+    path, _, dataset = uri.rpartition(":")
+    return Hdf5Volume(Path(path), dataset, choice or Choice())
 
 
-def error_of(uri: str) -> str:
+def made(folder: Path, fill: Callable[[h5py.File], None]) -> Path:
+    with h5py.File(folder / "v.h5", "w") as file:
+        fill(file)
+    return folder / "v.h5"
+
+
+def error_of(path: Path, dataset: str = "raw", choice: Choice | None = None) -> str:
     with pytest.raises(InputError) as caught:
-        open_volume(uri)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+        Hdf5Volume(path, dataset, choice or Choice())
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
 
 
-def test_what_was_never_written_is_missing(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "v.h5", "w") as file:
-        chunked = file.create_dataset("chunked", SHAPE, np.uint8, chunks=(4, 8, 8))
-        chunked[:4] = IMAGE[:4]
-        file.create_dataset("whole", SHAPE, np.uint8)
-        file["written"] = IMAGE
-        file["small"] = IMAGE[:2, :2, :2]
-    assert missing_of(f"{tmp_path}/v.h5:chunked") == ["4:8,0:8,0:8"]
-    assert missing_of(f"{tmp_path}/v.h5:whole") == ["0:8,0:8,0:8"]
-    assert missing_of(f"{tmp_path}/v.h5:written") == missing_of(f"{tmp_path}/v.h5:small") == []
+numbers = st.tuples(*[st.integers(-50, 50)] * 3)
+sizes = st.tuples(*[st.sampled_from([1, 4, 8.5, 33.3, 40])] * 3)
+lengths = st.tuples(*[st.integers(1, 9)] * 3)
 
 
-def test_sources_of_a_virtual_dataset_that_are_gone_are_missing(tmp_path: Path) -> None:
-    layout = h5py.VirtualLayout(SHAPE, np.uint8)
-    for part in range(2):
-        with h5py.File(tmp_path / f"part{part}.h5", "w") as file:
-            file["raw"] = IMAGE[4 * part : 4 * part + 4]
-        layout[4 * part : 4 * part + 4] = h5py.VirtualSource(f"part{part}.h5", "raw", (4, 8, 8))
-    with h5py.File(tmp_path / "v.h5", "w") as file:
-        file.create_virtual_dataset("raw", layout)
-    uri = f"{tmp_path}/v.h5:raw"
-    volume = open_volume(uri)
-    assert volume.missing(volume.box) == []
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    pairs = [sorted(draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in SHAPE]
+    (z0, z1), (y0, y1), (x0, x1) = pairs
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+@given(
+    origin=numbers,
+    size=sizes,
+    chunk=st.none() | lengths,
+    axes=st.sampled_from(["".join(p) for p in permutations("zyx")]),
+    box=boxes(),
+)
+@settings(max_examples=60)
+def test_voxels_lie_where_the_attributes_say(
+    origin: Triple, size: Triple, chunk: Triple | None, axes: str, box: Box
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        volume = opened(write_hdf5(Path(folder), IMAGE, origin, size, chunk, axes))
+        assert volume.box == Box.of_shape(SHAPE, origin)
+        assert volume.voxel_size_nm == pytest.approx(size)
+        np.testing.assert_array_equal(volume.read(box.translate(origin)), IMAGE[box.slices()])
+        assert volume.missing(volume.box) == []
+
+
+def test_the_run_files_axes_name_also_the_numbers_of_the_attributes(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file["raw"] = IMAGE.T
+        file["raw"].attrs.update({"resolution": (4, 5, 40), "offset": (8, 15, 80)})
+
+    volume = Hdf5Volume(made(tmp_path, fill), "raw", Choice(axes="xyz"))
+    assert volume.voxel_size_nm == (40, 5, 4)
+    assert volume.box == Box.of_shape(SHAPE, (2, 3, 2))
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
-    (tmp_path / "part1.h5").unlink()
-    assert missing_of(uri) == ["4:8,0:8,0:8"]
 
 
-def test_a_link_that_leads_nowhere_is_named_with_its_target(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "v.h5", "w") as file:
-        file["soft"] = h5py.SoftLink("/volumes/gone")
-        file["external"] = h5py.ExternalLink("other.h5", "/raw")
-    assert "'soft' is a link to /volumes/gone, which is not there" in error_of(f"{tmp_path}/v.h5:soft")
-    assert "other.h5" in error_of(f"{tmp_path}/v.h5:external")
+def test_labels_of_dimensions_name_axes_and_a_channel_is_chosen(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("raw", data=np.stack([IMAGE.T, IMAGE.T // 2], -1), chunks=(3, 7, 2, 1))
+        for dimension, label in zip(file["raw"].dims, "xyzc"):
+            dimension.label = label
+
+    path = made(tmp_path, fill)
+    assert "2 channels; set data.channel" in error_of(path)
+    volume = Hdf5Volume(path, "raw", Choice(channel=1))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE // 2)
+    assert volume.chunk == (2, 7, 3)
+    assert volume.missing(volume.box) == []
 
 
-def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    plugin = pytest.importorskip("hdf5plugin", reason="hdf5plugin, which packs the file, is not installed")
-    path = tmp_path / "v.h5"
-    with h5py.File(path, "w") as file:
-        file.create_dataset("raw", data=IMAGE, chunks=(4, 4, 4), **plugin.Bitshuffle())
-    np.testing.assert_array_equal(open_volume(f"{path}:raw").read(Box.of_shape(SHAPE)), IMAGE)
-    without = (
-        "import sys; sys.modules['hdf5plugin'] = None\n"
-        "from pipeline.volumes import open_volume\n"
-        f"open_volume('{path}:raw')"
-    )
-    ended = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
-    assert ended.stderr.splitlines()[-1].endswith(
-        "v.h5:raw is packed with HDF5's filter bitshuffle, which is not installed: pip install hdf5plugin"
-    )
+def test_a_groups_voxel_size_counts_where_all_its_arrays_have_one_shape(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file["volumes/raw"], file["volumes/labels"] = IMAGE, IMAGE
+        file["volumes"].attrs.update({"resolution": (40, 4, 4), "offset": (80, 4, 0)})
+
+    path = made(tmp_path, fill)
+    volume = Hdf5Volume(path, "volumes/raw", Choice())
+    assert (volume.voxel_size_nm, volume.box.start) == ((40, 4, 4), (2, 1, 0))
+    with h5py.File(path, "a") as file:
+        file["volumes/crop"] = IMAGE[:2]
+    assert "set data.voxel_size_nm and data.origin" in error_of(path, "volumes/raw")
+    chosen = Choice(voxel_size_nm=(9, 9, 9), origin=(1, 2, 3))
+    volume = Hdf5Volume(path, "volumes/raw", chosen)
+    assert (volume.voxel_size_nm, volume.box.start) == ((9, 9, 9), (1, 2, 3))
 
 
-def test_a_file_that_another_program_writes_is_told_as_that(tmp_path: Path) -> None:
-    path = tmp_path / "v.h5"
-    with h5py.File(path, "w") as file:
-        file["raw"] = IMAGE
-    hold = (
-        f"import h5py, sys; f = h5py.File({str(path)!r}, 'r+'); print('held', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        assert "v.h5 is open in another program" in error_of(f"{path}:raw")
-    assert open_volume(f"{path}:raw").shape == SHAPE
+def test_a_level_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path, lambda file: file.create_dataset("raw", data=IMAGE) and None)
+    assert "has no levels; data.mip must be 0" in error_of(path, choice=Choice(level=1))
+
+
+def test_chunks_never_written_are_missing(tmp_path: Path) -> None:
+    written = Box((2, 0, 4), (4, 4, 8))
+
+    def fill(file: h5py.File) -> None:
+        dataset = file.create_dataset("raw", SHAPE, "u1", chunks=(2, 4, 4))
+        dataset[written.slices()] = 5
+        dataset.attrs.update({"resolution": (1, 1, 1), "offset": (-3, 10, 0)})
+        file.create_dataset("chunks", SHAPE, "u1", chunks=(2, 4, 4))
+        file.create_dataset("plain", SHAPE, "u1")
+
+    path = made(tmp_path, fill)
+    volume = Hdf5Volume(path, "raw", Choice())
+    expected = [box for box in volume.chunks(volume.box) if box != written.translate((-3, 10, 0))]
+    assert len(expected) == 3 * 2 * 2 - 1
+    assert volume.missing(volume.box) == expected
+    assert volume.read(expected[0]).max() == 0
+    assert len(Hdf5Volume(path, "chunks", Choice()).missing(Box.of_shape(SHAPE))) == 12
+    assert Hdf5Volume(path, "plain", Choice()).missing(Box.of_shape((1, 1, 1))) == [Box.of_shape(SHAPE)]
+
+
+def virtual(folder: Path, edges: list[int], name: str = "s{}.h5") -> Path:
+    """A dataset of which each source has the planes between two of `edges`; others are in no source."""
+    layout = h5py.VirtualLayout((edges[-1], 4, 4), "u1")
+    for i, (start, stop) in enumerate(pairwise(edges)):
+        with h5py.File(folder / name.format(i), "w") as file:
+            file["d"] = np.full((stop - start, 4, 4), i + 1, np.uint8)
+        layout[start:stop] = h5py.VirtualSource(name.format(i), "d", (stop - start, 4, 4))
+    return made(folder, lambda file: file.create_virtual_dataset("raw", layout, fillvalue=9) and None)
+
+
+def test_parts_of_a_virtual_dataset_without_a_source_are_missing(tmp_path: Path) -> None:
+    path = virtual(tmp_path, [0, 4, 8, 10])
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.missing(volume.box) == []
+    before = volume.identity
+    (tmp_path / "s1.h5").unlink()
+    with h5py.File(tmp_path / "s2.h5", "w") as file:
+        file["other"] = IMAGE
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.chunk == (4, 4, 4)
+    assert [(box.start[0], box.stop[0]) for box in volume.missing(volume.box)] == [(4, 8), (8, 10)]
+    assert volume.read(volume.box)[:, 0, 0].tolist() == [1] * 4 + [9] * 6
+    assert volume.identity != before
+
+
+def test_what_no_source_of_a_virtual_dataset_covers_is_missing(tmp_path: Path) -> None:
+    volume = Hdf5Volume(virtual(tmp_path, [5, 26, 47]), "raw", Choice())
+    assert volume.chunk == (21, 4, 4)  # no grid of 21 fits these edges: what is doubtful is missing
+    assert [box.start[0] for box in volume.missing(volume.box)] == [0]
+
+
+def test_a_source_that_another_program_holds_is_missing(tmp_path: Path) -> None:
+    path = virtual(tmp_path, [0, 4, 8])
+    with held(tmp_path / "s1.h5"):
+        volume = Hdf5Volume(path, "raw", Choice())
+        assert [box.start[0] for box in volume.missing(volume.box)] == [4]
+
+
+def test_raw_files_that_are_not_there_or_too_short_are_told(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        parts = [("a.bin", 0, 100), ("b.bin", 8, IMAGE.size - 100)]
+        file.create_dataset("raw", data=IMAGE, external=[(str(tmp_path / n), o, s) for n, o, s in parts])
+
+    path = made(tmp_path, fill)
+    volume = Hdf5Volume(path, "raw", Choice())
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+    whole = (tmp_path / "b.bin").read_bytes()
+    (tmp_path / "b.bin").write_bytes(whole[:-1])
+    assert f"which has {len(whole) - 1} of {len(whole)} bytes" in error_of(path)
+    (tmp_path / "b.bin").unlink()
+    assert "b.bin, which is not there" in error_of(path)
+
+
+def test_links_that_lead_nowhere_name_their_target(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file["soft"], file["a/ext"] = h5py.SoftLink("/gone"), h5py.ExternalLink("none.h5", "/d")
+
+    path = made(tmp_path, fill)
+    assert "soft is a link to /gone, which is not there" in error_of(path, "soft")
+    assert "a/ext is a link to /d in file none.h5" in error_of(path, "a/ext/x")
+    assert error_of(path, "nothing").endswith("no dataset 'nothing'; its datasets: none")
+
+
+def test_a_dataset_behind_an_external_link_has_the_identity_of_its_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["d"] = IMAGE
+    path = made(tmp_path, lambda file: file.update({"raw": h5py.ExternalLink("data.h5", "/d")}))
+    before = Hdf5Volume(path, "raw", Choice()).identity
+    with h5py.File(tmp_path / "data.h5", "a") as file:
+        file["more"] = IMAGE
+    assert Hdf5Volume(path, "raw", Choice()).identity != before
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is empty: it holds no byte"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(9), "is not a readable HDF5 file"),
-    ],
+    ("packing", "name"), [("Bitshuffle", "bitshuffle"), ("Blosc", "blosc"), ("Zstd", "zstd")]
 )
-def test_what_is_no_hdf5_file_is_told_as_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
-    (tmp_path / "v.h5").write_bytes(content)
-    assert said in error_of(f"{tmp_path}/v.h5:raw")
+def test_filters_of_hdf5plugin(packing: str, name: str, tmp_path: Path) -> None:
+    pytest.importorskip("hdf5plugin", reason="hdf5plugin writes the file of this test")
+    write = (
+        "import sys, h5py, hdf5plugin, numpy as np\n"
+        "file, image = h5py.File(sys.argv[1], 'w'), np.load(sys.argv[2])\n"
+        f"file.create_dataset('raw', data=image, **hdf5plugin.{packing}())"
+    )
+    read = (
+        "import sys, numpy as np\n"
+        "if sys.argv[3] == 'without': sys.modules['hdf5plugin'] = None\n"
+        "from pathlib import Path\n"
+        "from pipeline.volumes.choice import Choice\n"
+        "from pipeline.volumes.hdf5 import Hdf5Volume\n"
+        "try: volume = Hdf5Volume(Path(sys.argv[1]), 'raw', Choice())\n"
+        "except ValueError as error: print(error)\n"
+        "else: print((volume.read(volume.box) == np.load(sys.argv[2])).all())"
+    )
+    np.save(tmp_path / "a.npy", IMAGE)
+
+    def run(code: str, *extra: str) -> str:
+        files = [str(tmp_path / "v.h5"), str(tmp_path / "a.npy")]
+        done = subprocess.run([sys.executable, "-c", code, *files, *extra], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    # processes of their own: filters stay registered in one that has imported hdf5plugin
+    run(write)
+    assert run(read, "with").strip() == "True"
+    told = run(read, "without")
+    assert f"is compressed by {name} (HDF5 filter" in told
+    assert "pip install hdf5plugin" in told
 
 
-def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "v.h5").mkdir()
-    assert "v.h5" in error_of(f"{tmp_path}/v.h5")
+def test_a_file_that_another_program_writes_is_told_as_that(tmp_path: Path) -> None:
+    path = made(tmp_path, lambda file: file.update({"raw": IMAGE}))
+    with held(path):
+        message = error_of(path)
+    assert "is held open by another program" in message
+    assert "HDF5_USE_FILE_LOCKING=FALSE" in message
+    assert "not a readable" not in message
+    assert Hdf5Volume(path, "raw", Choice()).shape == SHAPE
+
+
+class held:  # noqa: N801 - used as a block
+    """Another process holds the file open for writing."""
+
+    def __init__(self, path: Path) -> None:
+        code = f"import h5py\nfile = h5py.File({str(path)!r}, 'r+')\nprint(1, flush=True)\ninput()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def __enter__(self) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"1\n"
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(b"\n")
+
+
+def test_what_lies_there_instead_of_an_hdf5_file_is_told(tmp_path: Path) -> None:
+    path = made(tmp_path, lambda file: file.update({"raw": IMAGE}))
+    whole = path.read_bytes()
+    for content, told in (
+        (whole[:900], f"is cut off, with 900 of its {len(whole)} bytes"),
+        (b"", "is empty (0 bytes)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "is a Git LFS pointer"),
+        (b"this is text", "is not a readable HDF5 file"),
+    ):
+        path.write_bytes(content)
+        assert told in error_of(path)
+    (tmp_path / "folder.h5").mkdir()
+    assert "is a folder" in error_of(tmp_path / "folder.h5")
+    (tmp_path / "link.h5").symlink_to("gone.h5")
+    assert "is a link to gone.h5, which is not there" in error_of(tmp_path / "link.h5")
+    assert error_of(tmp_path / "none.h5").endswith("none.h5: no such file")
+
+
+def test_no_permission_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(h5py, "File", refuse)  # tests may run as root, whom no mode keeps out
+    path = tmp_path / "v.h5"
+    path.touch()
+    assert "permission denied" in error_of(path)
+
+
+def test_a_file_that_its_writer_never_closed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "v.h5"
+    code = (
+        "import sys, os, h5py\n"
+        "file = h5py.File(sys.argv[1], 'w', libver='latest')\n"
+        "file['raw'] = 1\nfile.flush()\nos._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert f"`h5clear -s {path}`" in error_of(path)
+
+
+def test_read_only_files_are_read(tmp_path: Path) -> None:
+    path = made(tmp_path, lambda file: file.update({"raw": IMAGE}))
+    path.chmod(0o444)
+    volume = Hdf5Volume(path, "raw", Choice())
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_damaged_chunk_is_an_input_error(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("raw", data=IMAGE, chunks=SHAPE, compression="gzip")
+
+    path = made(tmp_path, fill)
+    with h5py.File(path) as file:
+        chunk = file["raw"].id.get_chunk_info(0)
+    with open(path, "r+b") as raw:
+        raw.seek(chunk.byte_offset)
+        raw.write(bytes(chunk.size))
+    volume = Hdf5Volume(path, "raw", Choice())
+    with pytest.raises(InputError, match="cannot be read, it may be damaged"):
+        volume.read(volume.box)

@@ -1,0 +1,100 @@
+"""The files of one level of a precomputed volume, and which of its chunks are in them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from cloudfiles import CloudFiles
+from cloudvolume.datasource.precomputed.common import compressed_morton_code
+from cloudvolume.datasource.precomputed.sharding import ShardReader
+from cloudvolume.frontends import CloudVolumePrecomputed
+
+from pipeline.geometry import Triple, spread, triple
+from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+
+SUFFIXES = ("", ".gz", ".br", ".zstd", ".xz", ".bz2")
+"""What CloudVolume adds to the names of local files that it compresses."""
+
+
+class PrecomputedChunks:
+    """Of the level at which `cloud` stands. An index is a chunk's position x, y, z in the grid, as stored."""
+
+    def __init__(self, cloud: CloudVolumePrecomputed) -> None:
+        self._cloud = cloud
+        self._meta = cloud.meta
+        self._mip = cloud.mip
+        self._grid = triple([int(n) for n in cloud.image.grid_size(cloud.mip)])
+        self._sharded = cloud.image.is_sharded(cloud.mip)
+        self.folder = f"{self._meta.cloudpath}/{self._meta.key(self._mip)}"
+
+    @property
+    def is_local(self) -> bool:
+        return self._meta.path.protocol == "file"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the folder is empty or not there; only of a local one, others may refuse to be listed."""
+        if not self.is_local:
+            return False
+        folder = _local(self.folder)
+        return not folder.is_dir() or not any(os.scandir(folder))
+
+    def stored(self, indices: Sequence[Triple]) -> list[bool]:
+        """Of each chunk whether it is there: its file, locally not an empty one, or its row in a shard."""
+        if not indices:
+            return []
+        if self._sharded:
+            codes = self._codes(indices)
+            rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
+            return [rows[code] is not None and rows[code][2] > 0 for code in codes]
+        names = [self._name(index) for index in indices]
+        if self.is_local:
+            return [_holds_data(_local(self.folder) / name) for name in names]
+        there = CloudFiles(self.folder, progress=False).exists(names)
+        return [there[name] for name in names]
+
+    def local_identity(self) -> str:
+        """Of the info file, and of a sample of the chunks' files, or of their shards'."""
+        numbers = spread(range(math.prod(self._grid)), SAMPLED)
+        indices = [triple([int(n) for n in np.unravel_index(number, self._grid)]) for number in numbers]
+        if self._sharded:
+            names = sorted({self._reader.get_filename(code) for code in self._codes(indices)})
+        else:
+            names = [self._name(index) for index in indices]
+        folder = _local(self.folder)
+        info = _compressed(_local(self._meta.cloudpath) / "info")
+        return sampled_identity(folder, [info], [_compressed(folder / name) for name in names])
+
+    @cached_property
+    def _reader(self) -> ShardReader:
+        return self._cloud.image.shard_reader(self._mip)
+
+    def _codes(self, indices: Sequence[Triple]) -> list[int]:
+        return [int(code) for code in compressed_morton_code(indices, self._grid)]
+
+    def _name(self, index: Triple) -> str:
+        bounds, chunk = self._meta.bounds(self._mip), self._meta.chunk_size(self._mip)
+        starts = [int(first) + i * int(size) for first, i, size in zip(bounds.minpt, index, chunk)]
+        stops = [min(start + int(size), int(end)) for start, size, end in zip(starts, chunk, bounds.maxpt)]
+        return "_".join(f"{start}-{stop}" for start, stop in zip(starts, stops))
+
+
+def _local(cloudpath: str) -> Path:
+    return Path(cloudpath.removeprefix("file://"))
+
+
+def _compressed(path: Path) -> Path:
+    """The file as it is there, perhaps with a suffix for its compression; `path` where there is none."""
+    found = (path.with_name(path.name + suffix) for suffix in SUFFIXES)
+    return next((file for file in found if file.is_file()), path)
+
+
+def _holds_data(path: Path) -> bool:
+    """An empty file is read as 0 without a word; reading a compressed one that is empty is an error."""
+    file = _compressed(path)
+    return file.is_file() and (file != path or file.stat().st_size > 0)
