@@ -56,8 +56,8 @@ class Stated:
     voxel_size_nm: Mapping[str, float] | None = None
     offset_nm: Mapping[str, float] | None = None
     """Where the first voxel begins in the world."""
-    origin: Mapping[str, int] | None = None
-    """The same in voxels, for formats that count so."""
+    origin: Mapping[str, float] | None = None
+    """The same in voxels, for formats that count so; refused like an offset where it is no whole number."""
 
     def frame(self, uri: str, origin: Triple | None, voxel_size_nm: VoxelSize | None, setting: str) -> Frame:
         """The frame, with what the run file sets in place of what the file says.
@@ -82,7 +82,8 @@ class Stated:
 
     def _origin(self, uri: str, size_nm: VoxelSize | None, setting: str) -> Triple:
         if self.origin is not None:
-            return triple([self.origin.get(axis, 0) for axis in AXES])
+            voxels = [self.origin.get(axis, 0) for axis in AXES]
+            return _whole(voxels, f"{uri}: its offset is {_plain(voxels)} voxels (z, y, x)", setting)
         offset = [(self.offset_nm or {}).get(axis, 0.0) for axis in AXES]
         if not any(offset):
             return 0, 0, 0
@@ -92,12 +93,11 @@ class Stated:
                 f"data.voxel_size_nm, or {setting} to the coordinates of its first voxel"
             )
         voxels = [at / size for at, size in zip(offset, size_nm)]
-        if any(abs(v - round(v)) > WHOLE for v in voxels):
-            raise InputError(
-                f"{uri}: its offset of {_plain(offset)} nm is {_plain(voxels)} voxels of "
-                f"{_plain(size_nm)} nm (z, y, x), no whole number: set {setting} to where its first voxel is"
-            )
-        return triple([round(v) for v in voxels])
+        said = (
+            f"{uri}: its offset of {_plain(offset)} nm is {_plain(voxels)} voxels of "
+            f"{_plain(size_nm)} nm (z, y, x)"
+        )
+        return _whole(voxels, said, setting)
 
 
 def nm_per(unit: str | None, uri: str) -> float:
@@ -119,6 +119,19 @@ def positive_sizes(values: Sequence[float], uri: str, said_by: str) -> list[floa
     return sizes
 
 
+def corner(translation: float, size: float, finest: float) -> float:
+    """Where the first voxel of a level begins, in the unit of its axis, counted from the finest's corner.
+
+    OME-NGFF and COSEM mean the *centre* of the first voxel by a translation. A level whose voxels are means
+    of two therefore says (size - finest) / 2 though it begins where the finest does, and a finest level with
+    translation 0 begins at 0. Programs that take every second voxel, or that think of corners, write 0: then
+    the translation itself is the one that is a whole number of voxels. Both can only be so where
+    size = finest, and there they are one. Where neither is, `Stated.frame` refuses it.
+    """
+    begins = translation - (size - finest) / 2
+    return begins if abs(begins / size - round(begins / size)) <= WHOLE else translation
+
+
 def same_size(a: VoxelSize, b: VoxelSize) -> bool:
     """Whether two voxel sizes are one, up to rounding."""
     return all(abs(p - q) <= SAME_SIZE * max(p, q) for p, q in zip(a, b))
@@ -127,6 +140,12 @@ def same_size(a: VoxelSize, b: VoxelSize) -> bool:
 def size_text(size_nm: VoxelSize | None) -> str:
     """`(40.0, 4.0, 4.0)` -> `40 x 4 x 4 nm`."""
     return "unknown voxel size" if size_nm is None else " x ".join(f"{n:g}" for n in size_nm) + " nm"
+
+
+def _whole(voxels: Sequence[float], said: str, setting: str) -> Triple:
+    if any(abs(v - round(v)) > WHOLE for v in voxels):
+        raise InputError(f"{said}, no whole number: set {setting} to where its first voxel is")
+    return triple([round(v) for v in voxels])
 
 
 def _plain(values: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,18 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.attributes import axes_of
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, nm_per, positive_sizes
+from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
 from pipeline.volumes.layout import Layout
+from pipeline.volumes.listing import listed
 from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
 from pipeline.volumes.volume import Volume
 
 ATTRIBUTES = "attributes.json"
+FINEST = "s0"
+INTEGERS = tuple(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64))
+DTYPES = (*INTEGERS, "float32", "float64")
+COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "blosc", "zstd")
+"""What TensorStore reads. It is asked only when voxels are read: its threads do not outlive a fork."""
 
 
 class N5Volume(Volume):
@@ -42,6 +48,7 @@ class N5Volume(Volume):
         choice: Choice,
     ) -> None:
         self._folder = folder
+        self._is_placed_by_finest = "transform" in attributes and folder.name != FINEST
         self._blocks = tuple(int(n) for n in reversed(attributes["blockSize"]))
         shape = tuple(int(n) for n in reversed(attributes["dimensions"]))
         self._layout = Layout.of(shape, stated.axes, choice, uri)
@@ -57,6 +64,8 @@ class N5Volume(Volume):
     @property
     def identity(self) -> str:
         described_by = [self._folder.parent / ATTRIBUTES, self._folder / ATTRIBUTES]
+        if self._is_placed_by_finest:
+            described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
         return sampled_identity(self._folder, described_by, blocks)
 
@@ -88,18 +97,43 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     attributes = _attributes(folder)
     if "dimensions" in attributes:
         choice.refuse_level(uri)
-        stated = _stated(attributes, _attributes(folder.parent), folder, uri, choice.axes)
-        return N5Volume(folder, attributes, uri, "N5", stated, choice)
+        return _dataset(folder, uri, "N5", choice)
     levels = sorted(
         (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in _attributes(f)),
         key=lambda f: int(f.name[1:]),
     )
     if not levels:
         raise InputError(f"{uri}: to be given as PATH:DATASET; its datasets: {_listed(path)}")
-    stated_by_level = [_stated(_attributes(level), attributes, level, uri, choice.axes) for level in levels]
-    index = choice.level_of([stated.size_nm for stated in stated_by_level], uri)
-    name = f"N5, level {levels[index].name} of {len(levels)}"
-    return N5Volume(levels[index], _attributes(levels[index]), uri, name, stated_by_level[index], choice)
+    sizes_nm = [_understood(level, uri, choice.axes)[1].size_nm for level in levels]
+    level = levels[choice.level_of(sizes_nm, uri)]
+    return _dataset(level, uri, f"N5, level {level.name} of {len(levels)}", choice)
+
+
+def _dataset(folder: Path, uri: str, format: str, choice: Choice) -> N5Volume:
+    attributes, stated = _understood(folder, uri, choice.axes)
+    return N5Volume(folder, attributes, uri, format, stated, choice)
+
+
+def _understood(folder: Path, uri: str, axes: str | None) -> tuple[dict[str, Any], Stated]:
+    """The attributes of the dataset in `folder` and what they state; InputError where they make no sense."""
+    attributes = _attributes(folder)
+    try:
+        dtype, compression = attributes["dataType"], attributes["compression"]["type"]
+        if len(attributes["blockSize"]) != len(attributes["dimensions"]):
+            raise ValueError("blockSize and dimensions differ in length")
+        stated = _stated(attributes, _attributes(folder.parent), folder, uri, axes)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{folder / ATTRIBUTES} cannot be understood: {type(error).__name__} {error}"
+        ) from None
+    for name, value, known in (("dataType", dtype, DTYPES), ("compression", compression, COMPRESSIONS)):
+        if value not in known:
+            raise InputError(
+                f"{uri}: its {name} is {value!r}; expected one of {', '.join(known)}: convert it"
+            )
+    return attributes, stated
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
@@ -113,8 +147,7 @@ def _attributes(folder: Path) -> dict[str, Any]:
 
 
 def _listed(path: Path) -> str:
-    folders = [file.parent for file in path.rglob(ATTRIBUTES) if "dimensions" in _attributes(file.parent)]
-    return ", ".join(sorted(folder.relative_to(path).as_posix() for folder in folders)) or "none"
+    return listed(path, lambda folder: _attributes(folder).get("dimensions"))
 
 
 def _stated(
@@ -122,50 +155,80 @@ def _stated(
 ) -> Stated:
     """What a dataset's attributes say, or else its group's; `axes`, as the run file names them, goes first.
 
-    Numbers stand there in N5's order of the axes, x first.
+    Numbers stand there in N5's order of the axes, x first; those of COSEM's transform have their own names.
     """
-    named = {"axes": axes or list(reversed(attributes.get("axes") or []))}
-    names = axes_of({**attributes, **named}, len(attributes["dimensions"]))
-    cosem = attributes.get("transform")
-    if isinstance(cosem, Mapping) and axes is None:
-        return _cosem(cosem, uri)
+    dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
-    sizes, unit = both.get("resolution"), both.get("units", both.get("unit"))
+    names = axes_of({**both, "axes": axes or list(reversed(both.get("axes") or []))}, dimensions)
+    cosem = attributes.get("transform")
+    if isinstance(cosem, Mapping):
+        return _cosem(cosem, names, folder, uri)
+    sizes, unit, said_by = both.get("resolution"), both.get("units", both.get("unit")), "resolution"
     pixel = both.get("pixelResolution")
     if sizes is None and pixel is not None:
+        said_by = "pixelResolution"
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
-    if sizes is None:
-        return Stated(names)
-    order = [axis for axis in reversed(names or AXES) if axis in AXES]
-    units = unit if isinstance(unit, list) else [unit] * 3
-    if len(sizes) != 3 or len(units) != 3:
-        raise InputError(f"{uri}: attribute resolution is {sizes!r}; expected three numbers x, y, z")
-    positive = positive_sizes(sizes, uri, "attribute resolution")
-    coarser = _coarser(attributes, group, folder)
-    nm = [size * factor * nm_per(u, uri) for size, factor, u in zip(positive, coarser, units)]
-    offset = both.get("offset")
-    if offset is None:
-        return Stated(names, dict(zip(order, nm)))
-    at = {axis: float(o) * nm_per(u, uri) for axis, o, u in zip(order, offset, units)}
-    return Stated(names, dict(zip(order, nm)), at)
+
+    def by_axis(values: Any, attribute: str) -> dict[str, Any]:
+        return _by_axis(values, names, dimensions, f"{uri}: attribute {attribute}")
+
+    units = by_axis(unit, "units") if isinstance(unit, list) else dict.fromkeys(AXES, unit)
+    nm = {axis: nm_per(units[axis], uri) for axis in AXES}
+    size_nm = offset_nm = None
+    if sizes is not None:
+        size = by_axis(sizes, said_by)
+        positive = dict(zip(size, positive_sizes(list(size.values()), uri, f"attribute {said_by}")))
+        factors = _coarser(attributes, group, folder)
+        coarser = by_axis(factors, "downsamplingFactors") if factors else dict.fromkeys(AXES, 1.0)
+        size_nm = {axis: positive[axis] * float(coarser[axis]) * nm[axis] for axis in AXES}
+    if both.get("offset") is not None:
+        offset_nm = {axis: float(at) * nm[axis] for axis, at in by_axis(both["offset"], "offset").items()}
+    return Stated(names, size_nm, offset_nm)
 
 
-def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float]:
-    """How many of the finest voxels a voxel of this level is long, x, y, z."""
+def _by_axis(values: Any, names: Sequence[str] | None, dimensions: int, said: str) -> dict[str, Any]:
+    """Numbers or units by the names of their axes: x, y, z, or `names`, the stored order, backwards."""
+    stored = list(reversed(names or AXES))
+    spatial = [axis for axis in stored if axis in AXES]
+    if isinstance(values, (list, tuple)):
+        if len(values) == len(spatial):
+            return dict(zip(spatial, values))
+        if names is not None and len(values) == dimensions:
+            return {axis: value for axis, value in zip(stored, values) if axis in AXES}
+    raise InputError(f"{said} is {values!r}; expected three, for {', '.join(spatial)}")
+
+
+def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:
+    """How many of the finest voxels a voxel of this level is long; None where its size is its own."""
+    if "resolution" in attributes:
+        return None
     own = attributes.get("downsamplingFactors")
-    if own is None and "resolution" not in attributes and re.fullmatch(r"s\d+", folder.name):
-        listed = group.get("scales", group.get("downsamplingFactors")) or []
+    if own is None and re.fullmatch(r"s\d+", folder.name):
+        by_level = group.get("scales", group.get("downsamplingFactors")) or []
         index = int(folder.name[1:])
-        own = listed[index] if index < len(listed) else None
-    return [1.0] * 3 if own is None or "resolution" in attributes else [float(factor) for factor in own]
+        own = by_level[index] if index < len(by_level) else None
+    return own
 
 
-def _cosem(transform: Mapping[str, Any], uri: str) -> Stated:
-    axes = tuple(str(axis) for axis in transform["axes"])
-    units = transform.get("units") or ["nm"] * len(axes)
-    nm = {axis: nm_per(unit, uri) for axis, unit in zip(axes, units) if axis in AXES}
-    size = dict(zip(axes, positive_sizes(transform["scale"], uri, "attribute transform.scale")))
-    offset = dict(zip(axes, (float(v) for v in transform.get("translate") or [0.0] * len(axes))))
-    return Stated(axes, {a: size[a] * nm[a] for a in nm}, {a: offset[a] * nm[a] for a in nm})
+def _cosem(transform: Mapping[str, Any], names: Sequence[str] | None, folder: Path, uri: str) -> Stated:
+    """COSEM's transform names its own numbers, often z, y, x, while dimensions stay x, y, z as ever in N5."""
+    axes = [str(axis) for axis in transform["axes"]]
+    if not set(AXES) <= set(axes):
+        raise InputError(f"{uri}: attribute transform.axes is {axes}; expected z, y and x among them")
+    units = dict(zip(axes, transform.get("units") or ["nm"] * len(axes), strict=True))
+    nm = {axis: nm_per(units[axis], uri) for axis in AXES}
+    scale = positive_sizes(transform["scale"], uri, "attribute transform.scale")
+    size = dict(zip(axes, scale, strict=True))
+    at = dict(zip(axes, map(float, transform.get("translate") or [0.0] * len(axes)), strict=True))
+    finest = dict(size)
+    of_finest = _attributes(folder.parent / FINEST).get("transform")
+    if re.fullmatch(r"s\d+", folder.name) and isinstance(of_finest, Mapping):
+        numbers = positive_sizes(of_finest["scale"], uri, f"transform.scale of {FINEST}")
+        finest = dict(zip(map(str, of_finest["axes"]), numbers, strict=True))
+    return Stated(
+        tuple(names) if names else None,
+        {axis: size[axis] * nm[axis] for axis in AXES},
+        {axis: corner(at[axis], size[axis], finest[axis]) * nm[axis] for axis in AXES},
+    )

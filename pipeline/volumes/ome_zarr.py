@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.volumes.frame import AXES, WHOLE, Stated, nm_per, positive_sizes
+from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
 
 
 @dataclass(frozen=True)
@@ -104,20 +104,8 @@ def _stated(
             # Without a unit nothing is known but proportions.
             nm = nm_per(unit, uri) if unit else 0.0
             size_nm[name] = size * nm
-            corners[name] = _corner(at, size, fine), size
+            corners[name] = corner(at, size, fine), size
             offset_nm[name] = corners[name][0] * nm
     if not all(size_nm.values()):
-        return Stated(names, origin={name: round(at / size) for name, (at, size) in corners.items()})
+        return Stated(names, origin={name: at / size for name, (at, size) in corners.items()})
     return Stated(names, size_nm, offset_nm)
-
-
-def _corner(translation: float, size: float, finest: float) -> float:
-    """Where the first voxel of a level begins, in the unit of its axis, counted from the finest's corner.
-
-    A translation says where the *centre* of the first voxel lies, so that a level whose voxels are means of
-    two is shifted by half a fine voxel. Programs that take every second voxel, or that think of corners,
-    write none: then the translation itself is the one that is a whole number of voxels.
-    """
-    corner = translation - (size - finest) / 2
-    is_whole = abs(corner / size - round(corner / size)) <= WHOLE
-    return corner if is_whole else translation

@@ -34,6 +34,11 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     if scheme in ("precomputed", "file"):
         remote = scheme == "precomputed" and "://" in rest
         return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)
+    if scheme in ("zarr", "n5") and "://" in rest:
+        raise InputError(
+            f"volume {uri}: {scheme} is read from folders only; copy it to a disk, or give it as "
+            "precomputed://, which is read from s3, gs and https"
+        )
     if scheme == "zarr":
         return _open_zarr(*split(rest), choice)
     if scheme == "n5":
@@ -51,7 +56,7 @@ def split(location: str) -> tuple[Path, str]:
 
 def _open_path(location: str, choice: Choice) -> Volume:
     path, part = split(location)
-    for pattern, opener in ((r"\.zarr(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
+    for pattern, opener in ((r"\.zarr(\.zip)?(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
         if re.search(pattern, str(path)):
             return opener(path, part, choice)
     if path.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.volumes.attributes import stated_by
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
+from pipeline.volumes.listing import listed
 from pipeline.volumes.ome_zarr import read_multiscale
 from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
 from pipeline.volumes.volume import Volume
@@ -53,7 +55,7 @@ class ArrayMetadata:
 
 
 class ZarrVolume(Volume):
-    """`array`, found at `folder`; `stated` is what is said of it, by its own attributes or by its group.
+    """`array`, found at `folder`; `stated` is what its own attributes or those of `group` say of it.
 
     Of a sharded array the shards are what may be missing.
     """
@@ -61,10 +63,18 @@ class ZarrVolume(Volume):
     may_be_empty = True
 
     def __init__(
-        self, array: zarr.Array, folder: Path, uri: str, format: str, stated: Stated, choice: Choice
+        self,
+        array: zarr.Array,
+        folder: Path,
+        group: Path,
+        uri: str,
+        format: str,
+        stated: Stated,
+        choice: Choice,
     ) -> None:
         self._array = array
         self._folder = folder
+        self._group = group
         self._metadata = ArrayMetadata.read(folder)
         self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
         self._layout = Layout.of(array.shape, stated.axes, choice, uri)
@@ -79,7 +89,7 @@ class ZarrVolume(Volume):
 
     @property
     def identity(self) -> str:
-        described_by = [folder / name for folder in (self._folder.parent, self._folder) for name in METADATA]
+        described_by = [folder / name for folder in (self._group, self._folder) for name in METADATA]
         chunks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
         return sampled_identity(self._folder, described_by, chunks)
 
@@ -92,9 +102,15 @@ class ZarrVolume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         try:
-            return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
+            voxels = self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
+        if voxels.dtype.kind == "f" and math.isnan(self._array.fill_value or 0):
+            # xarray's fill value: what is missing is to be read, while a NaN that is stored is refused
+            whole = box.translate(self.frame.origin)
+            for chunk in self.missing(whole):
+                voxels[(chunk & whole).slices(whole.start)] = 0
+        return voxels
 
 
 def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
@@ -112,14 +128,18 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
     if isinstance(found, zarr.Group):
         image = read_multiscale(dict(found.attrs), uri, choice.axes)
         if image is None:
-            raise InputError(f"{uri}: to be given as PATH:ARRAY; its arrays: {_listed(path)}")
+            images = _images(folder)
+            if len(images) == 1:
+                return open_zarr(path, f"{part}/{images[0]}".lstrip("/"), choice)
+            several = f" or PATH:IMAGE; its images: {', '.join(images)}" if images else ""
+            raise InputError(f"{uri}: to be given as PATH:ARRAY{several}; its arrays: {_listed(path)}")
         level = image.levels[choice.level_of([level.stated.size_nm for level in image.levels], uri)]
         array = _open(folder / level.path)
         if not isinstance(array, zarr.Array):
             raise InputError(f"{uri}: its level {level.path} is not there; its arrays: {_listed(path)}")
         many = f", level {level.path} of {len(image.levels)}" if len(image.levels) > 1 else ""
         name = f"OME-Zarr {image.version}{many}"
-        return ZarrVolume(array, folder / level.path, uri, name, level.stated, choice)
+        return ZarrVolume(array, folder / level.path, folder, uri, name, level.stated, choice)
     if found is None:
         arrays = _listed(path)
         if arrays == "none":
@@ -131,20 +151,22 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
 
 def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
     """An array that was named itself: a level of an image is still what its group says that it is."""
-    group = _open(folder.parent)
-    image = read_multiscale(dict(group.attrs), uri, choice.axes) if isinstance(group, zarr.Group) else None
-    for level in image.levels if image else []:
-        if level.path == folder.name:
-            return ZarrVolume(
-                array, folder, uri, f"OME-Zarr {image.version if image else ''}", level.stated, choice
-            )
+    for above in folder.absolute().parents:  # a level may lie deeper than one folder: scale0/image
+        group = _open(above)
+        if not isinstance(group, zarr.Group):
+            continue
+        image = read_multiscale(dict(group.attrs), uri, choice.axes)
+        for level in image.levels if image else []:
+            if above / level.path == folder.absolute():
+                name = f"OME-Zarr {image.version if image else ''}"
+                return ZarrVolume(array, folder, above, uri, name, level.stated, choice)
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
     if choice.axes:
         attributes["axes"] = choice.axes
     if metadata.dimension_names:
         attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri)
-    return ZarrVolume(array, folder, uri, f"Zarr {metadata.zarr_format}", stated, choice)
+    return ZarrVolume(array, folder, folder.parent, uri, f"Zarr {metadata.zarr_format}", stated, choice)
 
 
 def _open(folder: Path) -> zarr.Array | zarr.Group | None:
@@ -159,15 +181,31 @@ def _open(folder: Path) -> zarr.Array | zarr.Group | None:
         raise InputError(f"{folder} is not readable as Zarr: {_one_line(error)}") from None
 
 
+def _images(folder: Path) -> list[str]:
+    """The images that bioformats2raw and others put side by side in one group, by their numbers."""
+    numbered = sorted((f for f in folder.iterdir() if f.name.isdigit()), key=lambda f: int(f.name))
+    found = {f.name: _open(f) for f in numbered}
+    return [
+        name
+        for name, group in found.items()
+        if isinstance(group, zarr.Group) and read_multiscale(dict(group.attrs), str(folder / name))
+    ]
+
+
 def _listed(path: Path) -> str:
-    """Names of the arrays below `path`, of either format's metadata files."""
-    metadata = [*path.rglob(".zarray"), *path.rglob("zarr.json")]
-    folders = {file.parent.relative_to(path).as_posix() for file in metadata if _describes_array(file)}
-    return ", ".join(sorted(folders)) or "none"
+    return listed(path, _shape)
 
 
-def _describes_array(metadata: Path) -> bool:
-    return metadata.name == ".zarray" or '"array"' in metadata.read_text()
+def _shape(folder: Path) -> list[int] | None:
+    """The shape that the metadata of an array in `folder` state, of either format; None without an array."""
+    for name in (".zarray", "zarr.json"):
+        try:
+            shape = json.loads((folder / name).read_text()).get("shape")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if isinstance(shape, list):
+            return shape
+    return None
 
 
 def _one_line(error: Exception) -> str:

@@ -96,8 +96,10 @@ def test_arrays_that_are_no_volumes_are_refused(tmp_path: Path, array: np.ndarra
 def test_zarr_errors_name_the_store_and_its_arrays(tmp_path: Path) -> None:
     write_zarr_group(tmp_path, IMAGE)
     group = tmp_path / "group"
-    assert one_line_error(f"zarr://{group}:labels").endswith("no array 'labels'; its arrays: raw")
-    assert one_line_error(f"zarr://{group}").endswith("PATH:ARRAY; its arrays: raw")
+    assert one_line_error(f"zarr://{group}:labels").endswith(
+        "no array 'labels'; its arrays: raw (7 x 11 x 13)"
+    )
+    assert one_line_error(f"zarr://{group}").endswith("PATH:ARRAY; its arrays: raw (7 x 11 x 13)")
     assert "no such Zarr folder" in one_line_error(str(tmp_path / "none.zarr"))
     (tmp_path / "empty.zarr").mkdir()
     assert "is not readable as Zarr" in one_line_error(str(tmp_path / "empty.zarr"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,6 +145,80 @@ def write_n5(folder: Path, array: np.ndarray, place: Place) -> str:
     return f"{folder / 'v.n5'}:raw"
 
 
+def write_n5_block_by_block(folder: Path, array: np.ndarray, chunk: Triple, attributes: Any) -> None:
+    """The dataset in `folder` by the letter of N5's specification, without the library that reads it."""
+    folder.mkdir(parents=True)
+    metadata = {
+        "dimensions": array.shape[::-1], "blockSize": chunk[::-1], "dataType": array.dtype.name,
+        "compression": {"type": "gzip"}, **attributes,
+    }  # fmt: skip
+    (folder / "attributes.json").write_text(json.dumps(metadata))
+    for index in np.ndindex(*(-(-n // c) for n, c in zip(array.shape, chunk))):
+        part = array[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, chunk))]
+        file = folder.joinpath(*(str(i) for i in reversed(index)))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        header = struct.pack(f">HH{part.ndim}I", 0, part.ndim, *part.shape[::-1])
+        file.write_bytes(header + gzip.compress(part.astype(part.dtype.newbyteorder(">")).tobytes()))
+
+
+def write_n5_cosem(folder: Path, array: np.ndarray, place: Place) -> str:
+    """As COSEM does: the transform names z, y, x although dimensions are x, y, z."""
+    transform = {
+        "axes": list("zyx"), "scale": place.voxel_size_nm, "translate": place.offset_nm, "units": ["nm"] * 3,
+    }  # fmt: skip
+    write_n5_block_by_block(folder / "v.n5" / "em" / "s0", array, place.chunk, {"transform": transform})
+    return f"{folder / 'v.n5'}:em"
+
+
+def write_n5_yzx(folder: Path, array: np.ndarray, place: Place) -> str:
+    """Dimensions y, z, x, as `axes` says, and numbers in that order."""
+
+    def turned(values: Any) -> list[float]:
+        z, y, x = values
+        return [y, z, x]
+
+    cz, cy, cx = place.chunk
+    attributes = {
+        "axes": list("yzx"), "resolution": turned(place.voxel_size_nm), "offset": turned(place.offset_nm)
+    }  # fmt: skip
+    write_n5_block_by_block(folder / "v.n5" / "raw", array.transpose(2, 0, 1), (cx, cz, cy), attributes)
+    return f"{folder / 'v.n5'}:raw"
+
+
+def write_zarr_xzy(folder: Path, array: np.ndarray, place: Place) -> str:
+    """Axes x, z, y by their names in Zarr 3, and numbers in that order."""
+
+    def turned(values: Any) -> list[float]:
+        z, y, x = values
+        return [x, z, y]
+
+    cz, cy, cx = place.chunk
+    part = array.transpose(2, 0, 1)
+    stored = zarr.create_array(
+        str(folder / "v.zarr"), shape=part.shape, dtype=part.dtype, chunks=(cx, cz, cy),
+        dimension_names=["x", "z", "y"],
+    )  # fmt: skip
+    stored[...] = part
+    stored.attrs.update(resolution=turned(place.voxel_size_nm), offset=turned(place.offset_nm))
+    return str(folder / "v.zarr")
+
+
+def write_ome_zarr_level(folder: Path, array: np.ndarray, place: Place) -> str:
+    """One level, named itself, two folders below the group that says where it lies."""
+    group = zarr.open_group(str(folder / "ome"), mode="w", zarr_format=2)
+    path = "scale0/image"
+    stored = group.create_array(path, shape=array.shape, dtype=array.dtype, chunks=place.chunk)
+    stored[...] = array
+    steps = [
+        {"type": "scale", "scale": list(place.voxel_size_nm)},
+        {"type": "translation", "translation": place.offset_nm},
+    ]
+    axes: list[Any] = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    datasets: list[Any] = [{"path": path, "coordinateTransformations": steps}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    return f"{folder / 'ome'}:{path}"
+
+
 def write_precomputed(folder: Path, array: np.ndarray, place: Place) -> str:
     CloudVolume.from_numpy(
         array.T[..., np.newaxis], f"file://{folder / 'precomputed'}",
@@ -209,6 +285,10 @@ FORMATS = {
     "ome-zarr 0.4": Format(write_ome_zarr),
     "ome-zarr 0.5": Format(write_ome_zarr_05),
     "n5": Format(write_n5),
+    "n5 cosem": Format(write_n5_cosem),
+    "n5 yzx": Format(write_n5_yzx),
+    "zarr 3 xzy": Format(write_zarr_xzy),
+    "ome-zarr level": Format(write_ome_zarr_level),
     "precomputed": Format(write_precomputed, dtypes="u1 u2 u8"),
     "npy": Format(write_npy, says_origin=False, says_size=False),
     "tiff": Format(write_pages, says_origin=False, says_size=False),

@@ -1,0 +1,133 @@
+"""What Zarr stores say of where they lie is found, wherever it is said, and never guessed in silence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.volumes import Choice, open_volume
+from pipeline.volumes.frame import corner
+
+IMAGE = np.arange(1, 8 * 8 * 8 + 1, dtype=np.uint16).reshape(8, 8, 8)
+
+
+def write_image(folder: Path, levels: dict[str, tuple[float, float]], unit: str | None = "nanometer") -> Path:
+    """An OME-Zarr 0.4 image; of each level's path the scale and the translation, alike on all axes."""
+    group = zarr.open_group(str(folder), mode="w", zarr_format=2)
+    datasets = []
+    for path, (scale, translation) in levels.items():
+        stored = group.create_array(path, shape=IMAGE.shape, dtype=IMAGE.dtype, chunks=(4, 4, 4))
+        stored[...] = IMAGE
+        steps: list[Any] = [{"type": "scale", "scale": [scale] * 3}]
+        steps += [{"type": "translation", "translation": [translation] * 3}]
+        datasets.append({"path": path, "coordinateTransformations": steps})
+    axes = [{"name": n, "type": "space", **({"unit": unit} if unit else {})} for n in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    return folder
+
+
+@given(
+    finest=st.integers(1, 100),
+    factor=st.integers(1, 16),
+    voxel=st.integers(-1000, 1000),
+    is_mean=st.booleans(),
+)
+def test_a_level_begins_where_it_was_put_by_means_and_by_strides(
+    finest: int, factor: int, voxel: int, is_mean: bool
+) -> None:
+    size = finest * factor
+    translation = voxel * size + (np.mean(np.arange(factor)) * finest if is_mean else 0)
+    assert corner(float(translation), size, finest) == voxel * size
+
+
+@pytest.mark.parametrize("name", ["v.zarr:scale1/image", "v.zarr/scale1/image", "v.zarr:labels/cells/1"])
+def test_a_level_opened_itself_lies_where_its_image_says(tmp_path: Path, name: str) -> None:
+    write_image(tmp_path / "v.zarr", {"scale0/image": (4, 40), "scale1/image": (8, 42)})
+    write_image(tmp_path / "v.zarr/labels/cells", {"0": (4, 40), "1": (8, 42)})
+    volume = open_volume(str(tmp_path / name))
+    assert volume.frame.origin == (5, 5, 5)
+    assert volume.voxel_size_nm == (8, 8, 8)
+
+
+def test_labels_of_an_image_are_opened_by_their_name(tmp_path: Path) -> None:
+    write_image(tmp_path / "v.zarr", {"0": (4, 0)})
+    write_image(tmp_path / "v.zarr/labels/cells", {"0": (8, 16)})
+    volume = open_volume(f"{tmp_path / 'v.zarr'}:labels/cells")
+    assert volume.frame.origin == (2, 2, 2)
+    assert volume.voxel_size_nm == (8, 8, 8)
+
+
+def test_what_places_a_level_is_part_of_its_identity(tmp_path: Path) -> None:
+    uri = str(write_image(tmp_path / "v.zarr", {"scale0/image": (4, 40)}) / "scale0" / "image")
+    before = open_volume(uri).identity
+    attributes = tmp_path / "v.zarr" / ".zattrs"
+    attributes.write_text(attributes.read_text().replace("40", "80"))
+    assert open_volume(uri).identity != before
+
+
+@pytest.mark.parametrize("unit", [None, "nanometer"])
+def test_an_offset_that_is_no_whole_number_of_voxels_is_refused(tmp_path: Path, unit: str | None) -> None:
+    path = str(write_image(tmp_path / "v.zarr", {"0": (4, 5)}, unit))
+    with pytest.raises(InputError, match=r"\(1.25, 1.25, 1.25\) voxels .* no whole number: set data.origin"):
+        open_volume(path)
+    assert open_volume(path, Choice(origin=(1, 2, 3))).frame.origin == (1, 2, 3)
+
+
+def test_the_only_image_of_a_group_is_opened_and_several_are_named(tmp_path: Path) -> None:
+    group = zarr.open_group(str(tmp_path / "v.zarr"), mode="w", zarr_format=2)
+    group.attrs["bioformats2raw.layout"] = 3
+    write_image(tmp_path / "v.zarr/0", {"0": (4, 0), "1": (8, 18)})
+    volume = open_volume(str(tmp_path / "v.zarr"), Choice(level=1))
+    assert (volume.uri, volume.frame.origin) == (f"{tmp_path / 'v.zarr'}:0", (2, 2, 2))
+    write_image(tmp_path / "v.zarr/1", {"0": (4, 0)})
+    with pytest.raises(InputError, match=r"its images: 0, 1; its arrays: 0/0 \(8 x 8 x 8\), 0/1 .*, 1/0"):
+        open_volume(str(tmp_path / "v.zarr"))
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(("fill", "read_as"), [(0.0, 0.0), (7.0, 7.0), (np.nan, 0.0)])
+def test_missing_chunks_are_read_whatever_the_fill_value(
+    tmp_path: Path, zarr_format: Any, fill: float, read_as: float
+) -> None:
+    stored = zarr.create_array(
+        str(tmp_path / "v.zarr"), shape=(8, 8, 8), dtype="f4", chunks=(4, 4, 4), zarr_format=zarr_format,
+        fill_value=fill,
+    )  # fmt: skip
+    stored[:4] = 1
+    stored.attrs.update(resolution=[4, 4, 4], offset=[8, -8, 4])
+    volume = open_volume(str(tmp_path / "v.zarr"))
+    assert volume.may_be_empty
+    assert len(volume.missing(volume.box)) == 4
+    expected = np.where(np.arange(8)[:, None, None] < 4, 1, read_as) * np.ones((8, 8, 8))
+    np.testing.assert_array_equal(volume.read(volume.box), expected)
+    inner = volume.box.__class__((5, -1, 2), (8, 3, 6))
+    np.testing.assert_array_equal(volume.read(inner), expected[3:6, 1:5, 1:5])
+
+
+def test_a_nan_that_is_stored_is_refused(tmp_path: Path) -> None:
+    stored = zarr.create_array(
+        str(tmp_path / "v.zarr"), shape=(8, 8, 8), dtype="f4", chunks=(4, 4, 4), fill_value=np.nan
+    )
+    stored[:4] = 1
+    stored[0, 0, 0] = np.nan
+    volume = open_volume(str(tmp_path / "v.zarr"))
+    with pytest.raises(InputError, match=r"has 1 voxels .* NaN"):
+        volume.read(volume.box)
+
+
+def test_archives_and_remote_stores_are_told_the_way_out(tmp_path: Path) -> None:
+    write_image(tmp_path / "v.zarr", {"0": (4, 0)})
+    shutil.make_archive(str(tmp_path / "v.zarr"), "zip", tmp_path / "v.zarr")
+    with pytest.raises(InputError, match=r"expected a Zarr folder \(unpack an archive\)"):
+        open_volume(f"{tmp_path / 'v.zarr.zip'}:0")
+    for uri in ("zarr://s3://bucket/v.zarr", "zarr://gs://b/v.zarr:raw", "n5://https://a.org/v.n5"):
+        with pytest.raises(InputError, match=f"volume {uri}: .* from folders only; copy it"):
+            open_volume(uri)
