@@ -33,6 +33,10 @@ MOVE_LOGIT = logit(MOVE_THRESHOLD)
 """Also what counts as inside in the metrics."""
 
 
+NOT_COUNTED = -1.0
+"""In the place of a label's probability: the voxel has no part in the loss."""
+
+
 @dataclass(frozen=True)
 class Fov:
     """What the network is shown at one position: float32 arrays of the FOV's shape, z, y, x."""
@@ -42,7 +46,8 @@ class Fov:
     pom: np.ndarray
     """Logits before the update."""
     labels: np.ndarray
-    """Probability that the voxel belongs to the centre voxel's object: `soft_label` or 1 - `soft_label`."""
+    """Probability that the voxel belongs to the centre voxel's object: `soft_label` or 1 - `soft_label`, or
+    NOT_COUNTED where nobody knows."""
 
 
 FovStream = Generator[Fov, np.ndarray, None]
@@ -58,6 +63,8 @@ class TrainingVolume:
     labels: np.ndarray
     image_mean: float
     image_stddev: float
+    ignored: np.ndarray | None = None
+    """Where nobody knows what lies there, bool; None: nowhere."""
 
     def patch(self, centre: Triple, radius: Triple) -> tuple[np.ndarray, np.ndarray]:
         """Normalised float32 image around `centre`, and which voxels belong to the object there (bool)."""
@@ -66,11 +73,16 @@ class TrainingVolume:
         labels = self.labels[where]
         return image, (labels == labels[radius]) & (labels > 0)
 
+    def ignored_around(self, centre: Triple, radius: Triple) -> np.ndarray | None:
+        """Which voxels around `centre` have no part in the loss; None: all have."""
+        where = Box.of_shape((1, 1, 1), centre).grow(radius).slices(self.box.start)
+        return None if self.ignored is None else self.ignored[where]
+
 
 class Example:
     """One patch and the POM that the network paints over it; `radius` is that of the patch.
 
-    `image` and `inside` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels; the FOV may be moved
+    `image`, `inside` and `ignored` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels; the FOV may be moved
     `moves_reach` deltas from the centre along each axis.
     """
 
@@ -81,6 +93,7 @@ class Example:
         network: Network,
         soft_label: float,
         moves_reach: int = 1,
+        ignored: np.ndarray | None = None,
     ) -> None:
         self.image = image
         self.inside = inside
@@ -90,6 +103,9 @@ class Example:
         self.pom[self.radius] = SEED_LOGIT
         self.farthest = triple([moves_reach * d for d in network.deltas])
         self.scored = scored_voxels(network, moves_reach)
+        if ignored is not None:
+            self.labels[ignored] = NOT_COUNTED
+            self.scored = self.scored & ~ignored
         self._network = network
 
     def flood(self, moves: Moves) -> FovStream:
@@ -176,10 +192,14 @@ class ExampleMaker:
     def example(self, rng: np.random.Generator) -> Example:
         """A random coordinate's patch, randomly turned and reflected."""
         centre = triple(self.coordinates[rng.integers(len(self.coordinates))].tolist())
-        moves_reach = self.training.moves_reach
-        image, inside = self.volume.patch(centre, patch_radius(self.network, moves_reach))
+        training, radius = self.training, patch_radius(self.network, self.training.moves_reach)
+        image, inside = self.volume.patch(centre, radius)
+        ignored = self.volume.ignored_around(centre, radius)
         turn = random_symmetry(self.network, rng)
-        return Example(turn(image), turn(inside), self.network, self.training.soft_label, moves_reach)
+        turned = None if ignored is None else turn(ignored)
+        return Example(
+            turn(image), turn(inside), self.network, training.soft_label, training.moves_reach, turned
+        )
 
 
 def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:

@@ -65,8 +65,9 @@ class Trainer:
         self._model = build_network(config.network, config.training.batch_size, config.seed)
         self._optimizer = keras.optimizers.Adam()
         self._optimizer.build(self._model.trainable_variables)
-        self._step = compile_step(self._model, self._optimizer, ranks)
         self._examples = example_maker(job, ranks.rank, ranks.size)
+        some_ignored = self._examples.volume.ignored is not None
+        self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
         self._tally = Tally()
 
     def run(self) -> None:
@@ -172,11 +173,14 @@ class Batch:
             self.labels[slot, ..., 0] = fov.labels
 
 
-def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks) -> Step:
-    """The training step as one TensorFlow graph.
+def compile_step(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
+) -> Step:
+    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
 
     All gradients travel as one vector: one message a step, and one order of summation.
     """
+    loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
@@ -184,7 +188,7 @@ def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, rank
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             pom = inputs[..., 1:] + model(inputs, training=True)
-            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
+            loss = loss_of(labels, pom)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         flat = ranks.average(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0))
         flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
@@ -196,6 +200,18 @@ def compile_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, rank
     inputs = tf.TensorSpec(shape, tf.float32)
     labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
     return step.get_concrete_function(inputs, labels)
+
+
+def mean_loss(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
+    """Voxelwise sigmoid cross-entropy of a POM in logits, averaged over all voxels."""
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
+
+
+def mean_loss_of_known(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
+    """As `mean_loss`, over the voxels whose labels are not NOT_COUNTED; 0 where none is."""
+    counted = tf.cast(labels >= 0, tf.float32)
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.maximum(labels, 0.0), logits=pom)
+    return tf.reduce_sum(loss * counted) / tf.maximum(tf.reduce_sum(counted), 1.0)
 
 
 def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
@@ -222,5 +238,9 @@ def read_training_volume(run: Run) -> TrainingVolume:
     box = run.config.training.box
     assert isinstance(box, Box), "a resolved configuration has a training box"
     # only equality of labels counts, and small numbers need less memory than ids of 64 bits
-    labels, _ = fastremap.renumber(open_labels(run).read(box), preserve_zero=True, in_place=True)
-    return TrainingVolume(box, open_image(run).read(box), labels, *run.normalisation)
+    volume = open_labels(run)
+    labels, _ = fastremap.renumber(volume.read(box), preserve_zero=True, in_place=True)
+    ignored = volume.ignored(box)
+    return TrainingVolume(
+        box, open_image(run).read(box), labels, *run.normalisation, ignored if ignored.any() else None
+    )

@@ -43,6 +43,14 @@ class LabelVolume(Volume):
         """The ids of `box` as they are stored, in the stored dtype. Raises InputError as `read` does."""
         return self.source.read(box)
 
+    def ignored(self, box: Box) -> np.ndarray:
+        """Which voxels of `box` hold an id that says "not labelled", and not just 0; (z, y, x) bool.
+
+        What lies there is unknown. A 0 as a rule is a membrane or ground, and no object, which is known.
+        """
+        ids = self.read_stored(box)
+        return self.is_unlabelled(ids) & (ids != 0)
+
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return self.source._stored(chunks)
 

@@ -15,6 +15,7 @@ from pipeline.ffn.flood_rules import logit
 from pipeline.geometry import Box, Triple
 from pipeline.training.examples import (
     MOVE_LOGIT,
+    NOT_COUNTED,
     PAD_LOGIT,
     SEED_LOGIT,
     Example,
@@ -229,3 +230,14 @@ def test_streams_of_different_keys_differ() -> None:
         for key in keys
     ]
     assert len({f.tobytes() for f in first}) == len(keys)
+
+
+def test_what_nobody_knows_has_no_part_in_labels_nor_metrics() -> None:
+    shape = tuple(2 * r + 1 for r in patch_radius(CUBE))
+    ignored = np.zeros(shape, bool)
+    ignored[:4] = True
+    subject = Example(np.zeros(shape, np.float32), np.ones(shape, bool), CUBE, 0.95, ignored=ignored)
+    np.testing.assert_array_equal(subject.labels == NOT_COUNTED, ignored)
+    assert not subject.scored[ignored].any()
+    known = Example(np.zeros(shape, np.float32), np.ones(shape, bool), CUBE, 0.95)
+    np.testing.assert_array_equal(subject.scored, known.scored & ~ignored)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.training.examples import Fov, FovStream
-from pipeline.training.trainer import Batch
+from pipeline.training.examples import NOT_COUNTED, Fov, FovStream
+from pipeline.training.trainer import Batch, mean_loss_of_known
 
 SHAPE = (3, 3, 3)
 
@@ -28,3 +28,15 @@ def test_examples_take_turns_and_each_gets_the_answer_to_its_own_fov() -> None:
     assert shown == [[0, 1], [2, 3], [4, 0], [1, 2], [3, 4]]
     assert answers == [[10, 30], [11, 41], [22, 42], [23, 53], [34, 54]]
     assert batch.inputs[0, ..., 1].max() == 30
+
+
+def test_the_loss_of_the_known_voxels_is_their_mean_alone() -> None:
+    rng = np.random.default_rng(1)
+    pom = rng.normal(size=(2, 3, 3, 3, 1)).astype(np.float32)
+    labels = rng.uniform(0, 1, pom.shape).astype(np.float32)
+    per_voxel = np.log1p(np.exp(pom)) - labels * pom
+    np.testing.assert_allclose(float(mean_loss_of_known(labels, pom)), per_voxel.mean(), rtol=1e-5)
+    known = rng.random(pom.shape) < 0.6
+    marked = np.where(known, labels, np.float32(NOT_COUNTED))
+    np.testing.assert_allclose(float(mean_loss_of_known(marked, pom)), per_voxel[known].mean(), rtol=1e-5)
+    assert float(mean_loss_of_known(np.full_like(labels, NOT_COUNTED), pom)) == 0

@@ -55,3 +55,8 @@ def test_every_other_id_stays_what_it_is(dtype: str, data: st.DataObject) -> Non
     expected = {i for i in (*ids, info.max) if i > 0 and (i in reserved or i in ignored)}
     found = set(unlabelled_ids(np.dtype(dtype), ignored).tolist())
     assert {i for i in (*ids, info.max) if i > 0 and i in found} == expected
+
+
+def test_what_is_ignored_is_told_from_ground(tmp_path: Path) -> None:
+    labels = labels_of(tmp_path, np.array([0, 3, -1, 9, 2**63 - 1], np.int64), ignored=(9,))
+    assert labels.ignored(labels.box).reshape(-1).tolist() == [False, False, True, True, True]
