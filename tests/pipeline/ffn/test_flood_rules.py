@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Inference
-from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY, visited_cell
+from pipeline.ffn.flood_rules import (
+    MOVE_THRESHOLD,
+    PAD_PROBABILITY,
+    SEED_PROBABILITY,
+    face_maxima,
+    visited_cell,
+)
 from pipeline.geometry import Triple
 
 offsets = st.tuples(*[st.integers(-60, 60)] * 3)
@@ -31,3 +40,23 @@ def test_offsets_are_of_one_cell_where_they_round_alike(a: Triple, b: Triple, de
 
     assert (visited_cell(a, deltas) == visited_cell(b, deltas)) == (rounded(a) == rounded(b))
     assert visited_cell((0, 0, 0), deltas) == (0, 0, 0)
+
+
+@given(st.tuples(*[st.integers(1, 3)] * 3), st.integers(0, 1000), st.integers(0, 3))
+def test_of_equal_maxima_the_first_voxel_counts_and_the_threshold_itself_is_reached(
+    deltas: Triple, seed: int, threshold: int
+) -> None:
+    shape = [2 * d + 1 for d in deltas]
+    logits = np.random.default_rng(seed).integers(-1, 4, shape).astype(np.float32)
+    expected: list[tuple[float, Triple]] = []
+    for axis, sign in itertools.product(range(3), (-1, 1)):
+        best: tuple[float, Triple] | None = None
+        for z, y, x in np.ndindex(*shape):
+            offset = z - deltas[0], y - deltas[1], x - deltas[2]
+            on_face = offset[axis] == sign * deltas[axis]
+            if on_face and (best is None or logits[z, y, x] > best[0]):
+                best = float(logits[z, y, x]), offset
+        assert best is not None
+        if best[0] >= threshold and best not in expected:
+            expected.append(best)
+    assert face_maxima(logits, deltas, threshold) == expected
