@@ -81,6 +81,8 @@ def _read_picture(path: Path) -> np.ndarray:
         if image.mode == "P":
             transparent = "transparency" in image.info
             return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+        if image.mode == "CMYK" or "transparency" in image.info:
+            raise InputError(f"slice {path} is in colours for print, or partly transparent; save it as grey")
         return np.asarray(image)
 
 

@@ -33,7 +33,7 @@ class TiffVolume(Volume):
         choice.refuse_level(str(path))
         self._path = path
         with _opened(path) as file:
-            series = file.series[0]
+            series = _only_series(file, path)
             page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
             axes = _axes(series)
             self._layout = Layout.of(series.shape, axes, choice, str(path))
@@ -65,6 +65,17 @@ def has_pages(path: Path) -> bool:
     """Whether a TIFF file holds more than one page. Raises InputError."""
     with _opened(path) as file:
         return len(file.pages) > 1
+
+
+def _only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
+    """The one image in a file. Raises InputError where there are more, or part of it is not there."""
+    images = [series for series in file.series if not series.keyframe.is_reduced]
+    if len(images) != 1:
+        shapes = ", ".join(str(series.shape) for series in images[:4])
+        raise InputError(f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume")
+    if any(page is None for page in images[0].pages):
+        raise InputError(f"{path}: part of its image lies in another file, which is not there")
+    return images[0]
 
 
 def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
@@ -108,7 +119,12 @@ def _imagej_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
     unit = str(described.get("unit", "")).replace("\\u00B5", "µ").lower()
     nm = NM_PER_UNIT.get(unit)
     tags = file.series[0].keyframe.tags
-    if nm is None or "spacing" not in described or "XResolution" not in tags or "YResolution" not in tags:
+    if (
+        nm is None
+        or not float(described.get("spacing", 0)) > 0
+        or "XResolution" not in tags
+        or "YResolution" not in tags
+    ):
         return None
     sizes = {"z": float(described["spacing"]) * nm}
     for axis, name in (("y", "YResolution"), ("x", "XResolution")):

@@ -141,3 +141,18 @@ def test_pages_stored_as_channels_or_frames_are_slices(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "stack.tif", GREY, imagej=True, metadata={"axes": "TYX"})
     volume = open_volume(str(tmp_path / "stack.tif"))
     np.testing.assert_array_equal(volume.read(volume.box), GREY)
+
+
+def test_a_tiff_of_several_images_is_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as file:
+        file.write(GREY, photometric="minisblack")
+        file.write(GREY[0, :5], photometric="minisblack")
+    assert "holds 2 images, of shapes (4, 9, 11), (5, 11)" in error_of(str(tmp_path / "stack.tif"))
+
+
+def test_colours_for_print_and_a_transparent_grey_are_refused(tmp_path: Path) -> None:
+    Image.new("CMYK", (11, 9), (1, 1, 1, 1)).save(tmp_path / "z1.jpg")
+    assert "colours for print" in error_of(str(tmp_path))
+    (tmp_path / "png").mkdir()
+    Image.fromarray(GREY[0]).save(tmp_path / "png" / "z1.png", transparency=int(GREY[0, 0, 0]))
+    assert "partly transparent" in error_of(str(tmp_path / "png"))
