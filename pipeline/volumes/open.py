@@ -67,6 +67,8 @@ def _open_path(location: str, choice: Choice) -> Volume:
         from pipeline.volumes.tiff import TiffVolume
 
         return TiffVolume(path, choice)
+    if path.suffix.lower() == ".npz":
+        raise InputError(f"{path} holds several arrays; save the volume alone, with numpy.save, as .npy")
     if path.suffix.lower() == ".npy":
         from pipeline.volumes.npy import NpyVolume
 

@@ -45,6 +45,8 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:
     """The files in `folder` that match `pattern`, by name, but for those that programs leave behind."""
+    if not folder.is_dir():
+        raise InputError(f"folder {folder}: no such folder")
     with os.scandir(folder) as entries:  # which knows files from folders without a look at each
         names = [e.name for e in entries if e.is_file() and not e.name.startswith(HIDDEN)]
     return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
@@ -74,7 +76,8 @@ def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
     if 0 in steps:
         a, b = ordered[steps.index(0)], ordered[steps.index(0) + 1]
         raise InputError(f"folder {folder}: {a.name} and {b.name} have the same number")
-    step = Counter(steps).most_common(1)[0][0]
+    counts = Counter(steps)
+    step = min(steps, key=lambda s: (-counts[s], s))  # z3, z5, z6: 4 is a gap
     if math.gcd(*steps) != step:
         wrong = next(i for i, s in enumerate(steps) if s % step)
         raise InputError(

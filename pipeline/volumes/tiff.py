@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -106,8 +107,12 @@ def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
     for axis in "XYZ":
         nm = NM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm").lower())
         size = pixels.get(f"PhysicalSize{axis}")
-        if size is not None and nm is not None and float(size) > 0:
-            sizes[axis.lower()] = float(size) * nm
+        try:
+            length = float(size or 0)
+        except ValueError:
+            continue
+        if nm is not None and 0 < length < math.inf:
+            sizes[axis.lower()] = length * nm
     return sizes
 
 

@@ -156,3 +156,22 @@ def test_colours_for_print_and_a_transparent_grey_are_refused(tmp_path: Path) ->
     (tmp_path / "png").mkdir()
     Image.fromarray(GREY[0]).save(tmp_path / "png" / "z1.png", transparency=int(GREY[0, 0, 0]))
     assert "partly transparent" in error_of(str(tmp_path / "png"))
+
+
+def test_of_steps_as_frequent_the_smaller_is_that_of_slices(tmp_path: Path) -> None:
+    volume = open_volume(names(tmp_path, "z3.png", "z5.png", "z6.png"))
+    assert [str(box) for box in volume.missing(volume.box)] == ["1:2,0:9,0:11"]
+
+
+def test_what_is_not_there_or_no_volume_is_one_line(tmp_path: Path) -> None:
+    assert "no such folder" in error_of(f"{tmp_path}/nothing/*.png")
+    np.savez(tmp_path / "v.npz", GREY)
+    assert "save the volume alone" in error_of(f"{tmp_path}/v.npz")
+
+
+@pytest.mark.parametrize("spacing", [0, -1, 5])
+def test_a_spacing_that_is_no_length_is_no_voxel_size(tmp_path: Path, spacing: float) -> None:
+    metadata = {"axes": "ZYX", "spacing": spacing, "unit": "nm"}
+    tifffile.imwrite(tmp_path / "s.tif", GREY, imagej=True, resolution=(0.5, 0.5), metadata=metadata)
+    size = open_volume(str(tmp_path / "s.tif")).voxel_size_nm
+    assert size == ((5, 2, 2) if spacing > 0 else None)
