@@ -19,6 +19,7 @@ from pipeline.evaluation.stage import (
     metrics_target,
     reach,
     score_run,
+    set_old_scores_aside,
 )
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "reach",
     "score",
     "score_run",
+    "set_old_scores_aside",
     "variation_of_information",
 ]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill, score
 from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
-from pipeline.results.records import make
+from pipeline.results.attempts import fence
+from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen
 from pipeline.volumes import open_labels, open_volume
@@ -91,6 +94,24 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     return make(metrics_target(run, counts), write)
+
+
+def set_old_scores_aside(run: Run) -> Path | None:
+    """Where this run scores nothing, move the scores of an earlier start to metrics.earlier.json.
+
+    Scores of another segmentation must not lie beside this one. Returns the new name, None if there were
+    none. Raises InputError when the file system refuses.
+    """
+    if run.config.evaluation.box is not None or not run.metrics_file.exists():
+        return None
+    earlier = run.metrics_file.with_suffix(".earlier.json")
+    try:
+        with fence():
+            record_path(run.metrics_file).unlink(missing_ok=True)
+            os.replace(run.metrics_file, earlier)
+    except OSError as error:
+        raise InputError(f"cannot move {run.metrics_file} to {earlier.name}: {error.strerror}") from error
+    return earlier
 
 
 def _counted(run: Run, block: Box) -> np.ndarray:

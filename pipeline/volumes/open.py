@@ -111,7 +111,8 @@ def _open_n5(path: Path, part: str, choice: Choice) -> Volume:
 def _open_slices(folder: Path, pattern: str, choice: Choice) -> Volume:
     from pipeline.volumes.slice_folder import SliceVolume
     from pipeline.volumes.slice_names import visible_files
-    from pipeline.volumes.tiff import TiffVolume, has_pages
+    from pipeline.volumes.tiff import TiffVolume
+    from pipeline.volumes.tiff_file import has_pages
 
     files = visible_files(folder, pattern)
     if len(files) == 1 and files[0].suffix.lower() in TIFF_SUFFIXES and has_pages(files[0]):

@@ -13,7 +13,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
 from pipeline.volumes.kept_slices import kept_slice
 from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
-from pipeline.volumes.slice_image import read_slice
+from pipeline.volumes.slice_image import read_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
 
@@ -36,6 +36,8 @@ class SliceVolume(Volume):
         frame = Stated().frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin"))
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
+        for path in spread(list(self._files.values()), SAMPLED):
+            self._refuse_another_kind(path, *slice_header(path))
 
     @property
     def identity(self) -> str:
@@ -54,9 +56,12 @@ class SliceVolume(Volume):
         if z not in self._files:
             return np.zeros(self.shape[1:], self.dtype)
         image = kept_slice(self._files[z])
-        if image.shape != self.shape[1:] or image.dtype.newbyteorder("=") != self.dtype:
+        self._refuse_another_kind(self._files[z], image.shape, image.dtype)
+        return image
+
+    def _refuse_another_kind(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if shape != self.shape[1:] or dtype.newbyteorder("=") != self.dtype:
             raise InputError(
-                f"slice {self._files[z]} is {image.dtype} of shape {image.shape}; "
+                f"slice {path} is {dtype} of shape {shape}; "
                 f"expected {self.dtype} of shape {self.shape[1:]} as the first slice"
             )
-        return image

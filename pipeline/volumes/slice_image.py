@@ -9,12 +9,18 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.volumes.tiff_file import only_series, opened, planes
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 Image.MAX_IMAGE_PIXELS = None
 """Slices of electron microscopes have more pixels than Pillow takes for an attack."""
+
+DTYPES = {"1": bool, "I": np.int32, "F": np.float32, "I;16": np.uint16, "I;16B": np.uint16} | dict.fromkeys(
+    ("L", "LA", "P", "RGB", "RGBA"), np.uint8
+)
+"""Pillow's modes that are read, and the type of their values. What prints, or is not linear, is not."""
 
 
 def read_slice(path: Path) -> np.ndarray:
@@ -30,6 +36,23 @@ def read_slice(path: Path) -> np.ndarray:
     except Exception as error:  # a torn image fails in as many ways as there are codecs
         raise InputError(f"slice {path} is not a readable image: {' '.join(str(error).split())}") from None
     return grey(values, path)
+
+
+def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
+    """Shape (y, x) and dtype of what `read_slice` gives, without decoding it. Raises InputError."""
+    try:
+        if path.suffix.lower() not in TIFF_SUFFIXES:
+            with Image.open(path) as image:
+                return (image.height, image.width), _picture_dtype(image, path)
+        with opened(path, alone=True) as file:
+            page = _only_page(file, path)
+            is_palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
+            dtype = np.dtype(np.uint8) if is_palette else np.dtype(page.dtype)
+            return (page.imagelength, page.imagewidth), dtype
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"slice {path} is not a readable image: {' '.join(str(error).split())}") from None
 
 
 def grey(values: np.ndarray, path: Path) -> np.ndarray:
@@ -54,36 +77,49 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
 
 def page_values(page: tifffile.TiffPage, values: np.ndarray, path: Path) -> np.ndarray:
     """The values of a TIFF page, looked up in its palette if it has one. Raises InputError."""
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        raise InputError(f"{path} is stored with 0 as white; save it with 0 as black")
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        colours = np.asarray(page.colormap)  # (3, entries), 16 bits
-        if (colours != colours[:1]).any():
-            raise InputError(f"{path} has a palette of colours; expected grey values")
-        return (colours[0] >> 8).astype(np.uint8)[values]
-    return values
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE:
+        return values
+    colours = np.asarray(page.colormap)  # (3, entries), 16 bits
+    if (colours != colours[:1]).any():
+        raise InputError(f"{path} has a palette of colours; expected grey values")
+    return (colours[0] >> 8).astype(np.uint8)[values]
 
 
 def _read_tiff(path: Path) -> np.ndarray:
-    with tifffile.TiffFile(path) as file:
-        if len(file.pages) > 1:
-            raise InputError(
-                f"slice {path} has {len(file.pages)} pages; a volume in one file is given as that file"
-            )
-        page = file.series[0].keyframe
-        return page_values(page, page.asarray(), path)
+    with opened(path, alone=True) as file:
+        page = _only_page(file, path)
+        values = page_values(page, page.asarray(), path)
+    if values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+        return np.moveaxis(values, 0, -1)
+    return values
+
+
+def _only_page(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
+    series = only_series(file, path)
+    if planes(series) > 1:
+        raise InputError(
+            f"slice {path} has {planes(series)} pages; a volume in one file is given as that file"
+        )
+    return series.keyframe
 
 
 def _read_picture(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        _picture_dtype(image, path)
+        if image.mode == "P":
+            return np.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB"))
+        return np.asarray(image)
+
+
+def _picture_dtype(image: Image.Image, path: Path) -> np.dtype:
+    """The type of an open picture's values. Raises InputError where they would not be its grey values."""
     if _is_deep_colour(path):
         raise InputError(f"slice {path} has channels of 16 bits; save it as grey values of 16 bits")
-    with Image.open(path) as image:
-        if image.mode == "P":
-            transparent = "transparency" in image.info
-            return np.asarray(image.convert("RGBA" if transparent else "RGB"))
-        if image.mode == "CMYK" or "transparency" in image.info:
-            raise InputError(f"slice {path} is in colours for print, or partly transparent; save it as grey")
-        return np.asarray(image)
+    if image.mode not in DTYPES:
+        raise InputError(f"slice {path} is stored as {image.mode}; save it as grey values")
+    if image.mode != "P" and "transparency" in image.info:
+        raise InputError(f"slice {path} is partly transparent; expected an opaque grey image")
+    return np.dtype(DTYPES[image.mode])
 
 
 def _is_deep_colour(path: Path) -> bool:

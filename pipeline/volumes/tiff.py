@@ -12,12 +12,14 @@ import tifffile
 import zarr
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box
+from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_identity
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import NM_PER_UNIT, Stated
 from pipeline.volumes.layout import Layout
+from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
 from pipeline.volumes.slice_image import page_values
+from pipeline.volumes.tiff_file import files_of, only_series, opened
 from pipeline.volumes.volume import Volume
 
 AXIS_NAMES = {"Q": "z", "I": "z", "S": "c"}
@@ -33,10 +35,11 @@ class TiffVolume(Volume):
     def __init__(self, path: Path, choice: Choice) -> None:
         choice.refuse_level(str(path))
         self._path = path
-        with _opened(path) as file:
-            series = _only_series(file, path)
+        with opened(path) as file:
+            series = only_series(file, path)
             page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
             axes = _axes(series)
+            self._files = files_of(series)
             self._layout = Layout.of(series.shape, axes, choice, str(path))
             size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
             frame = Stated(voxel_size_nm=size_nm).frame(
@@ -48,11 +51,13 @@ class TiffVolume(Volume):
 
     @property
     def identity(self) -> str:
-        return file_identity(self._path)
+        if self._files == [self._path]:
+            return file_identity(self._path)
+        return sampled_identity(self._path, [], spread(self._files, SAMPLED))
 
     def _load(self, box: Box) -> np.ndarray:
-        with _opened(self._path) as file:
-            series = file.series[0]
+        with opened(self._path) as file:
+            series = only_series(file, self._path)
             try:
                 with series.aszarr(level=0) as store:
                     stored = np.asarray(zarr.open_array(store, mode="r")[self._layout.index(box)])
@@ -62,38 +67,12 @@ class TiffVolume(Volume):
             return page_values(series.keyframe, self._layout.turned(stored), self._path)
 
 
-def has_pages(path: Path) -> bool:
-    """Whether a TIFF file holds more than one page. Raises InputError."""
-    with _opened(path) as file:
-        return len(file.pages) > 1
-
-
-def _only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
-    """The one image in a file. Raises InputError where there are more, or part of it is not there."""
-    images = [series for series in file.series if not series.keyframe.is_reduced]
-    if len(images) != 1:
-        shapes = ", ".join(str(series.shape) for series in images[:4])
-        raise InputError(f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume")
-    if any(page is None for page in images[0].pages):
-        raise InputError(f"{path}: part of its image lies in another file, which is not there")
-    return images[0]
-
-
 def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
     """Names of a series' axes. Three axes without a z are one that was stored as channels or frames."""
     axes = [AXIS_NAMES.get(axis, axis.lower()) for axis in series.axes]
     if len(axes) == 3 and "z" not in axes and axes[1:] == ["y", "x"]:
         axes[0] = "z"
     return tuple(axes) if len(set(axes)) == len(axes) else None
-
-
-def _opened(path: Path) -> tifffile.TiffFile:
-    try:
-        return tifffile.TiffFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # what lies there may be anything
-        raise InputError(f"{path} is not a readable TIFF: {' '.join(str(error).split())}") from None
 
 
 def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:

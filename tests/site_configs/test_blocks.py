@@ -53,7 +53,7 @@ def blocks(kernel: DataFlowKernel) -> int:
 
 
 def test_a_block_takes_no_task_that_it_could_not_end(tmp_path: Path) -> None:
-    # far apart: on a busy machine a worker takes many seconds to come up, and the walltime begins before it does
+    # far apart: the walltime begins long before a worker is up where the machine is busy
     with local_site(tmp_path, Site(workers=1, walltime_s=120, tile_time_s=110)) as kernel:
         run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
         for future in [run(["sleep", "4"]) for _ in range(4)]:

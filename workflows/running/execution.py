@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.checkup.before_run import write_warnings
 from pipeline.errors import InputError, Superseded
+from pipeline.evaluation.stage import set_old_scores_aside
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.run_folder import Run
@@ -46,6 +47,9 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         say(f"run folder {run.folder}")
         for line in warnings:
             say(f"warning: {line}")
+        earlier = set_old_scores_aside(run)
+        if earlier is not None:
+            say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
         code = execute(run, attempt, console, verify)
         attempt.end(code)
     return code

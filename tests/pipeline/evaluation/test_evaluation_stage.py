@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,9 +11,17 @@ import numpy as np
 import pytest
 from cloudvolume import CloudVolume
 
-from pipeline.config import RunConfig
+from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
-from pipeline.evaluation import blocks, count_block, count_box, score, score_run, stage
+from pipeline.evaluation import (
+    blocks,
+    count_block,
+    count_box,
+    score,
+    score_run,
+    set_old_scores_aside,
+    stage,
+)
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill
 from pipeline.geometry import Box
@@ -121,3 +130,18 @@ def test_a_box_beyond_the_segmentation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"box 0:20,4:22,9:28 is outside .*segmentation"):
         count_block(run, blocks(run)[0], PARTS)
     assert not list((run.folder / "evaluation").glob("*"))
+
+
+def test_scores_of_another_start_do_not_lie_beside_a_segmentation_that_is_not_scored(tmp_path: Path) -> None:
+    run, _, _ = make_run(tmp_path)
+    run_stage(run)
+    scores = run.metrics_file.read_bytes()
+    assert set_old_scores_aside(run) is None
+    assert run.metrics_file.exists()
+    unscored = dataclasses.replace(run, config=run.config.model_copy(update={"evaluation": Evaluation()}))
+    earlier = set_old_scores_aside(unscored)
+    assert earlier is not None
+    assert earlier.read_bytes() == scores
+    assert not run.metrics_file.exists()
+    assert set_old_scores_aside(unscored) is None
+    assert run_stage(run) == json.loads(scores)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.volumes import open_volume
+from pipeline.volumes.slice_image import read_slice, slice_header
+from pipeline.volumes.slice_names import slices_by_z
 
 GREY = np.random.default_rng(1).integers(1, 256, (4, 9, 11), dtype=np.uint8)
 
@@ -150,12 +156,9 @@ def test_a_tiff_of_several_images_is_refused(tmp_path: Path) -> None:
     assert "holds 2 images, of shapes (4, 9, 11), (5, 11)" in error_of(str(tmp_path / "stack.tif"))
 
 
-def test_colours_for_print_and_a_transparent_grey_are_refused(tmp_path: Path) -> None:
-    Image.new("CMYK", (11, 9), (1, 1, 1, 1)).save(tmp_path / "z1.jpg")
-    assert "colours for print" in error_of(str(tmp_path))
-    (tmp_path / "png").mkdir()
-    Image.fromarray(GREY[0]).save(tmp_path / "png" / "z1.png", transparency=int(GREY[0, 0, 0]))
-    assert "partly transparent" in error_of(str(tmp_path / "png"))
+def test_a_grey_value_that_is_transparent_is_one_line(tmp_path: Path) -> None:
+    Image.fromarray(GREY[0]).save(tmp_path / "z1.png", transparency=int(GREY[0, 0, 0]))
+    assert "is partly transparent" in error_of(str(tmp_path))
 
 
 def test_of_steps_as_frequent_the_smaller_is_that_of_slices(tmp_path: Path) -> None:
@@ -175,3 +178,116 @@ def test_a_spacing_that_is_no_length_is_no_voxel_size(tmp_path: Path, spacing: f
     tifffile.imwrite(tmp_path / "s.tif", GREY, imagej=True, resolution=(0.5, 0.5), metadata=metadata)
     size = open_volume(str(tmp_path / "s.tif")).voxel_size_nm
     assert size == ((5, 2, 2) if spacing > 0 else None)
+
+
+def write_set(folder: Path, images: np.ndarray) -> list[Path]:
+    """An OME-TIFF of a file a z, each of which names all, as Micro-Manager and Bio-Formats write them."""
+    files = [folder / f"s_{z:03}.ome.tif" for z in range(len(images))]
+    uuids = [f"urn:uuid:00000000-0000-0000-0000-{z:012}" for z in range(len(images))]
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{file.name}">{uuid}</UUID></TiffData>'
+        for z, (file, uuid) in enumerate(zip(files, uuids))
+    )
+    z, y, x = images.shape
+    for file, uuid, image in zip(files, uuids, images):
+        described = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{x}" '
+            f'SizeY="{y}" SizeZ="{z}" SizeC="1" SizeT="1">{planes}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(file, image, description=described, metadata=None, photometric="minisblack")
+    return files
+
+
+def test_slices_of_an_ome_set_are_each_their_own(tmp_path: Path) -> None:
+    files = write_set(tmp_path, GREY)
+    files[2].unlink()
+    volume = open_volume(str(tmp_path))
+    expected = GREY.copy()
+    expected[2] = 0
+    np.testing.assert_array_equal(volume.read(volume.box), expected)
+    assert [str(box) for box in volume.missing(volume.box)] == ["2:3,0:9,0:11"]
+
+
+def test_an_ome_set_given_by_one_file_is_whole_or_refused(tmp_path: Path) -> None:
+    files = write_set(tmp_path, GREY)
+    volume = open_volume(str(files[1]))
+    np.testing.assert_array_equal(volume.read(volume.box), GREY)
+    before = volume.identity
+    os.utime(files[3], (1, 1))
+    assert open_volume(str(files[1])).identity != before
+    files[3].unlink()
+    assert "1 of its 4 pages are in files that are not there" in error_of(str(files[1]))
+
+
+@pytest.mark.parametrize("other", [GREY[0][:5], GREY[0].astype(np.uint16)])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_slices_of_another_shape_or_type_are_found_at_opening(
+    tmp_path: Path, other: np.ndarray, suffix: str
+) -> None:
+    for z in range(4):
+        Image.fromarray(other if z == 2 else GREY[z]).save(tmp_path / f"z{z}.{suffix}")
+    with pytest.raises(InputError, match=rf"z2.{suffix} is .* as the first slice"):
+        open_volume(str(tmp_path))
+
+
+@pytest.mark.parametrize("way", [*WAYS, "1", "deep"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_headers_tell_what_decoding_gives(tmp_path: Path, way: str, suffix: str) -> None:
+    more = {"1": lambda grey: Image.fromarray(grey > 99), "deep": lambda g: Image.fromarray(g.astype("u2"))}
+    if (way, suffix) in [("palette", "tif"), ("la", "bmp"), ("deep", "bmp")]:
+        pytest.skip("Pillow does not write these")
+    file = tmp_path / f"z1.{suffix}"
+    (WAYS | more)[way](GREY[0]).save(file)
+    image = read_slice(file)
+    assert slice_header(file) == (image.shape, image.dtype.newbyteorder("="))
+
+
+def test_a_grey_palette_in_a_tiff_is_looked_up(tmp_path: Path) -> None:
+    white_first = np.tile(np.arange(255, -1, -1, dtype=np.uint16) * 257, (3, 1))
+    tifffile.imwrite(tmp_path / "z1.tif", 255 - GREY[0], photometric="palette", colormap=white_first)
+    np.testing.assert_array_equal(read_slice(tmp_path / "z1.tif"), GREY[0])
+
+
+def test_grey_in_planes_of_colour_is_read(tmp_path: Path) -> None:
+    for width in (11, 4):  # as many columns as colour and opacity have channels
+        image = GREY[0][:, :width]
+        tifffile.imwrite(
+            tmp_path / "z1.tif", np.stack([image] * 3), photometric="rgb", planarconfig="separate"
+        )
+        np.testing.assert_array_equal(read_slice(tmp_path / "z1.tif"), image)
+
+
+def test_lossy_slices_are_close(tmp_path: Path) -> None:
+    smooth = np.tile(np.arange(0, 240, 4, dtype=np.uint8), (50, 1))
+    Image.fromarray(smooth).save(tmp_path / "z1.jpeg", quality=95)
+    assert np.abs(read_slice(tmp_path / "z1.jpeg").astype(int) - smooth).max() < 8
+
+
+def test_four_inks_are_not_taken_for_grey_and_opacity(tmp_path: Path) -> None:
+    inks = np.stack([GREY[0]] * 3 + [np.full_like(GREY[0], 255)], axis=-1)
+    Image.fromarray(inks, "CMYK").save(tmp_path / "z1.jpg", quality=100)
+    tifffile.imwrite(tmp_path / "z1.tif", inks, photometric="separated")
+    assert "is stored as CMYK" in error_of(f"{tmp_path}/*.jpg")
+    assert "is stored as SEPARATED" in error_of(f"{tmp_path}/*.tif")
+
+
+def test_planes_behind_one_page_are_not_left_out(tmp_path: Path) -> None:
+    """ImageJ describes a stack of more than 4 GB by its first page alone."""
+    for name in ("z1.tif", "z2.tif"):
+        tifffile.imwrite(tmp_path / name, GREY, imagej=True, metadata={"axes": "ZYX"}, truncate=True)
+        with tifffile.TiffFile(tmp_path / name) as file:
+            assert len(file.pages) == 1
+    assert "has 4 pages" in error_of(str(tmp_path))
+    (tmp_path / "z2.tif").unlink()
+    volume = open_volume(str(tmp_path))
+    np.testing.assert_array_equal(volume.read(volume.box), GREY)
+
+
+@given(first=st.integers(0, 99), step=st.integers(1, 12), kept=st.sets(st.integers(0, 30), max_size=30))
+def test_a_slice_lies_where_its_number_says(first: int, step: int, kept: set[int]) -> None:
+    present = sorted(kept | {0, 1, 2} | {31, 32, 33, 34} | set(range(10, 20)))  # most go up by the step
+    with tempfile.TemporaryDirectory() as folder:
+        for z in present:
+            (Path(folder) / f"s1_{first + z * step}.png").touch()
+        assert sorted(slices_by_z(Path(folder), "*")) == present
