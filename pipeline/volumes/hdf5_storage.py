@@ -178,11 +178,15 @@ def _located(name: str, dataset: h5py.Dataset) -> Path:
 
 
 def _source_is_there(source: _Source) -> bool:
-    """Whether anything is stored of the source; HDF5 gives fill values for one that it cannot open."""
+    """Whether all of the source is stored; HDF5 gives fill values for one that it cannot open."""
     try:
         with open_hdf5(source.file) as file:
             found = file.get(source.dataset)
-            return isinstance(found, h5py.Dataset) and (found.is_virtual or found.id.get_storage_size() > 0)
+            if not isinstance(found, h5py.Dataset):
+                return False
+            if found.chunks:
+                return bool(_allocated(found).all())
+            return found.is_virtual or found.id.get_storage_size() > 0
     except InputError:
         return False
 

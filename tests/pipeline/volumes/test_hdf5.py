@@ -167,6 +167,17 @@ def test_parts_of_a_virtual_dataset_without_a_source_are_missing(tmp_path: Path)
     assert volume.identity != before
 
 
+def test_a_source_that_was_written_in_part_is_missing(tmp_path: Path) -> None:
+    path = virtual(tmp_path, [0, 4, 8])
+    with h5py.File(tmp_path / "s1.h5", "r+") as file:
+        shape, (name,) = (4, 4, 4), file
+        del file[name]
+        file.create_dataset(name, shape, np.uint8, chunks=(2, 4, 4))[:2] = 5
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.read(volume.box)[:, 0, 0].tolist() == [1] * 4 + [5] * 2 + [0] * 2
+    assert [(box.start[0], box.stop[0]) for box in volume.missing(volume.box)] == [(4, 8)]
+
+
 def test_what_no_source_of_a_virtual_dataset_covers_is_missing(tmp_path: Path) -> None:
     volume = Hdf5Volume(virtual(tmp_path, [5, 26, 47]), "raw", Choice())
     assert volume.chunk == (21, 4, 4)  # no grid of 21 fits these edges: what is doubtful is missing
