@@ -11,7 +11,7 @@ demo: install
 	$(VENV)/bin/python workflows/full_pipeline.py --config configs/demo.yaml --run-dir $(RUN)
 
 test: install
-	$(VENV)/bin/python -m pytest -n $(AT_A_TIME) --dist loadfile --durations=25
+	$(VENV)/bin/python -m pytest -n $(AT_A_TIME) --dist loadfile --no-loadscope-reorder --durations=25
 
 install:
 	@PYTHON="$(PYTHON)" bash scripts/install.sh "$(VENV)"

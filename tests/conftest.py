@@ -52,3 +52,9 @@ def _cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, flavour: str) -> Ite
     monkeypatch.setenv("PATH", cluster.path)
     yield cluster
     cluster.shut_down()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: one that begins last is waited for by idle processes."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -23,6 +23,8 @@ from pipeline.run_folder import Run
 from site_configs import parsl_config
 from site_configs.blocks import drain_period_s
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def local_site(folder: Path, site: Site, worker_init: str = "") -> Iterator[DataFlowKernel]:

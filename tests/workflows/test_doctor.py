@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("horovod", reason="Horovod is not installed")
 
 REPOSITORY = Path(__file__).parents[2]

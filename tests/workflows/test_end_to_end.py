@@ -18,6 +18,8 @@ import pytest
 from pipeline.results.attempts import processes_of, read_attempts
 from workflows.watching.status_view import status_view
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
 

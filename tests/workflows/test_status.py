@@ -27,6 +27,8 @@ from workflows.running.jobs import leftover_jobs, read_jobs
 from workflows.status import status
 from workflows.watching.status_view import status_view
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 OPTIONS = ("--set", "training.fovs=2000", "--set", "training.ranks=1", "--set", "site.workers=1")
 TILE = "z000000_y000015_x000064.h5"

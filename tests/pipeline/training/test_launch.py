@@ -39,6 +39,8 @@ from pipeline.training.ranks.rank_processes import (
 )
 from pipeline.training.sampling import sample_coordinates
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("horovod", reason="Horovod is not installed")
 
 TRAIN = (

@@ -21,6 +21,8 @@ from pipeline.training.ranks.launch_line import address_of
 from pipeline.training.ranks.launchers import AprunLauncher, LineLauncher, MpiexecLauncher, SrunLauncher
 from pipeline.training.ranks.rank_processes import RankError, RankLost
 
+pytestmark = pytest.mark.slow
+
 RANK = ["python", "-m", "rank", "folder"]
 
 
