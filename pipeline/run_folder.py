@@ -9,6 +9,9 @@ from pathlib import Path
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
 
+CONFIG_NAME = "config.yaml"
+"""Of the file in a run folder that holds the settings of the last start, resolved."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -21,12 +24,16 @@ class Run:
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
     """What `image` and `labels` are, as `pipeline.settings.input_identities` found when the run began."""
+    inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Of each volume that is read: its stamp, how it is read, its content, as found when the run began."""
+    touched: tuple[str, ...] = ()
+    """Those of them whose files are not as they were at the last start, though their voxels are."""
     only: frozenset[int] | None = None
     """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
 
     @property
     def config_file(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.folder / CONFIG_NAME
 
     @property
     def uses_phantom(self) -> bool:
@@ -84,6 +91,11 @@ class Run:
     def warnings_file(self) -> Path:
         """JSON: what was doubtful of the input when the run was started last, a line each."""
         return self.logs_folder / "warnings.json"
+
+    @property
+    def inputs_file(self) -> Path:
+        """JSON: each volume that was read, as the last start found it."""
+        return self.logs_folder / "inputs.json"
 
     @property
     def training_log(self) -> Path:

@@ -29,12 +29,12 @@ from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment
 from site_configs.cluster import REPOSITORY
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
     all_overrides,
+    run_file,
     run_folder,
     start,
 )
@@ -43,7 +43,7 @@ PATIENCE_S = 20.0
 
 
 def doctor(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
@@ -57,7 +57,8 @@ def doctor(
     The exit code is 1 if one failed.
     No job is submitted, and nothing stays on the disk.
     """
-    run, loaded = _load(config, all_overrides(overrides, site), run_folder(run_dir, config))
+    config = run_file(config, run_dir)
+    run, loaded = _load(config, all_overrides(config, overrides, site), run_folder(run_dir, config))
     listed = checks(run, loaded, patience)
     width = max(len(what) for what, _ in listed)
     has_failed = False

@@ -21,25 +21,27 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
+    DiscardOption,
     RunDirOption,
     SetOption,
     SiteOption,
     load_settings,
+    run_file,
     run_folder,
     start,
 )
 
 
 def pilot(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
     tiles: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many tiles; they are spread over the volume.")
     ] = 1,
+    discard: DiscardOption = False,
 ) -> None:
     """Segment one tile of a run, or N, and tell what the rest would cost.
 
@@ -47,12 +49,17 @@ def pilot(
     a machine; one tile alone may go faster.
     """
     console = Console()
+    config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))
     chosen = replace(run, only=spread(len(run.grid), tiles))
     warnings = warnings_of(check(chosen))
     check_machine(run)
     _check_network(chosen)
+    if not discard:
+        from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
+
+        refuse_to_discard(chosen)
     raise typer.Exit(_run(run, chosen, console, warnings))
 
 

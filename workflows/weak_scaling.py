@@ -25,12 +25,12 @@ from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
     load_settings,
+    run_file,
     run_folder,
     start,
 )
@@ -39,7 +39,7 @@ from workflows.studies.scaling_point import Point, measure_point
 
 
 def weak_scaling(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
@@ -60,6 +60,7 @@ def weak_scaling(
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
+    config = run_file(config, None)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config).resolve()
     if settings.trains:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import TrainedWith, read_trained_with
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_identity
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
@@ -60,15 +60,21 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
 def import_target(run: Run) -> Target:
     """The run's model file, as imported from the configured checkpoint."""
     network = run.config.network
-    source = Path(str(network.checkpoint))
-    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
     recipe = Recipe(
         stage="import checkpoint",
-        version=2,
-        settings={"network": network.model_dump(mode="json")},
-        inputs={"checkpoint": "; ".join(file_identity(path) for path in data if path.exists())},
+        version=3,
+        settings={"network": network.model_dump(mode="json", exclude={"checkpoint"})},
+        inputs={"checkpoint": weights_sha256(str(network.checkpoint))},
     )
     return Target(run.model_file, recipe)
+
+
+def weights_sha256(path: str) -> str:
+    """SHA-256 of the files of a trained network, which `read_weights` reads; "absent" where there is none."""
+    source = Path(path)
+    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
+    found = [file_sha256(file) for file in data if file.is_file()]
+    return " ".join(found) or "absent"
 
 
 def import_checkpoint(run: Run) -> Artifact:

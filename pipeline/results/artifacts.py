@@ -36,7 +36,7 @@ class Recipe:
     """What an artifact is made of: the stage, its version, the settings it reads and its inputs.
 
     Raise a stage's `version` when its code starts to give other bytes for the same settings.
-    `inputs` maps a name to an identity: the SHA-256 of an artifact, or what `file_identity` says.
+    `inputs` maps a name to an identity: the SHA-256 of an artifact, or what `file_stamp` says.
     """
 
     stage: str
@@ -133,7 +133,7 @@ def combined(artifacts: Iterable[Artifact]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def file_identity(path: Path) -> str:
+def file_stamp(path: Path) -> str:
     """A cheap identity of an input file: its absolute path, size and time of last change."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

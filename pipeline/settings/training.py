@@ -50,6 +50,10 @@ class Training(Section):
     threads_per_rank: PositiveInt = 1
     batch_size: PositiveInt = 4
     fovs: PositiveInt = 100_000
+    """In all: a training that has ended goes on where this is raised later."""
+    start_from: str | None = None
+    """A trained network whose weights are the first ones, instead of random ones: our own .h5 file, such as
+    another run's model/ffn.h5, or the prefix of a TF1 checkpoint."""
     learning_rate: PositiveFinite = 1e-3
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
     warmup_fovs: NaturalInt = 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.ffn.network import build_network, network_variables  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
+from pipeline.ffn.weights import read_weights
 from pipeline.geometry import Box, Triple
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
@@ -122,7 +123,10 @@ class Trainer:
             )
 
     def _restore(self, found: Checkpoint | None) -> Progress:
-        """Give every rank the state in rank 0's checkpoint, or its random weights; returns the progress."""
+        """Give every rank the state in rank 0's checkpoint, or its first weights; returns the progress."""
+        start_from = self._training.start_from
+        if found is None and start_from is not None and self._ranks.rank == 0:
+            assign_weights(self._model, read_weights(start_from, self._job.run.config.network))
         if found is not None:
             assign_weights(self._model, found.weights)
             for variable, value in zip(self._optimizer.variables, found.optimizer):

@@ -29,11 +29,12 @@ class LabelVolume(Volume):
         )
         self.stored_dtype = volume.dtype
         self.source = volume
+        self.is_remote = volume.is_remote
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)
 
     @property
-    def identity(self) -> str:
-        return self.source.identity
+    def stamp(self) -> str:
+        return self.source.stamp
 
     def is_unlabelled(self, ids: np.ndarray) -> np.ndarray:
         """Of every stored id, as `read_stored` gives them, whether it means "not labelled"; bool."""

@@ -22,7 +22,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 ATTRIBUTES = "attributes.json"
@@ -62,12 +62,12 @@ class N5Volume(Volume):
         )
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         described_by = [self._folder.parent / ATTRIBUTES, self._folder / ATTRIBUTES]
         if self._is_placed_by_finest:
             described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
-        return sampled_identity(self._folder, described_by, blocks)
+        return sampled_stamp(self._folder, described_by, blocks)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return [self._file(chunk).exists() for chunk in chunks]

@@ -12,7 +12,7 @@ from pipeline.geometry import Box, spread
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
 from pipeline.volumes.kept_slices import kept_slice
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import read_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
@@ -40,9 +40,9 @@ class SliceVolume(Volume):
             self._refuse_another_kind(path, *slice_header(path))
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         names = "\n".join(f"{z} {path.name}" for z, path in self._files.items())
-        sampled = sampled_identity(self._folder, [], spread(list(self._files.values()), SAMPLED))
+        sampled = sampled_stamp(self._folder, [], spread(list(self._files.values()), SAMPLED))
         return f"{sampled} {hashlib.sha256(names.encode()).hexdigest()}"
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
