@@ -1,6 +1,6 @@
 """Parsl's worker pool, mended where a killed process would leave others behind or waiting without end.
 
-Run as `python -m site_configs.worker_pool process_worker_pool.py ...` on the machine where the workers are.
+Run as module `site_configs.worker_pool process_worker_pool.py ...` on the machine where the workers are.
 """
 
 from __future__ import annotations
@@ -16,16 +16,9 @@ import sys
 import uuid
 from pathlib import Path
 
-from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
-
 from pipeline.machine.processes import die_with_parent
 
 IDLE_DEATH = "was not busy when it died"
-
-
-def launch_command() -> str:
-    """What Parsl is to start on every node, with its placeholders."""
-    return f"{sys.executable} -m site_configs.worker_pool {DEFAULT_LAUNCH_CMD}"
 
 
 def main() -> None:

@@ -6,9 +6,13 @@ python workflows/doctor.py --site perlmutter --config my.yaml --run-dir $SCRATCH
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +24,7 @@ from pipeline.checkup.before_run import CHECKS, NEED_NO_INPUT
 from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
 from pipeline.checkup.resources import cores
+from pipeline.machine.own import REPOSITORY
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
@@ -27,7 +32,6 @@ from pipeline.settings.run_file import load_config, read_config
 from site_configs.checkup import scheduler
 from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment
-from site_configs.cluster import REPOSITORY
 from workflows.command_line import (
     DEMO,
     ConfigOption,

@@ -7,8 +7,13 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
-import logging
+import sys
 from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import logging
 from typing import Annotated
 
 import typer

@@ -8,6 +8,12 @@ is kept in the run folder, where `full_pipeline.py --dry-run` finds it.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from dataclasses import replace
 from typing import Annotated
 

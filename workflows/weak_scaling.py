@@ -11,9 +11,14 @@ cores, and no more. What it writes: weak_scaling.json, weak_scaling.svg, and a r
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer

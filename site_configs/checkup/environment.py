@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import shlex
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 
 import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
 from pipeline.errors import InputError
+from pipeline.machine.own import module_command
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import worker_init
@@ -122,7 +122,7 @@ class JobEnvironment:
 
         Not all batch systems hand the environment of the login on: a job's starts clean, as at a login.
         """
-        probe = [sys.executable, "-m", "pipeline.training.ranks.environment", *MODULES]
+        probe = module_command("pipeline.training.ranks.environment", *MODULES)
         if not self._has_jobs:
             return probe
         user = getpass.getuser()

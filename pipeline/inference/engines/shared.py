@@ -13,7 +13,6 @@ import logging
 import os
 import pickle
 import subprocess
-import sys
 import tempfile
 import time
 from multiprocessing.connection import Client, Connection
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.inference.engines import Loading
+from pipeline.machine.own import module_command
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
 from pipeline.results.attempts.locks import lock
 
@@ -89,7 +89,7 @@ def connect(what: Loading) -> Connection:
 
 
 def _start(address: str, what: Loading) -> Connection:
-    command = [sys.executable, "-m", "pipeline.inference.engines.batches"]
+    command = module_command("pipeline.inference.engines.batches")
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     assert process.stdin
     with process.stdin as stdin:
