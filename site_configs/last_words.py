@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 QUOTED_LINES = 3
-MOST_CHARACTERS = 400
+MOST_CHARACTERS = 300
+"""Of a line."""
 
 LABEL = re.compile(r"^\s*\d+: ")
 """What `srun -l` puts before each line: the task that printed it."""
@@ -15,8 +16,9 @@ TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: |$)")
 
 COMPLAINT = re.compile(
-    r"error|no such |not found|cannot|can't|unable|denied|failed|failure|fatal|invalid|unknown|refused|"
-    r"not recognized|quota|no space|killed|illegal|undefined symbol|unbound variable|too (long|many)",
+    r"error|notfound|\b(no such |could not |no module |not found|is a directory|cannot|can't|unable|denied|"
+    r"fail(ed|ure)|fatal|invalid|unknown|refused|not recognized|quota|no space|killed|aborted|illegal|fault\b|"
+    r"exceeded|expired|timed out|undefined symbol|unbound variable|too (long|many))",
     re.IGNORECASE,
 )
 CONSEQUENCE = re.compile(r"^(srun|slurmstepd|mpiexec|aprun|apsched): .*(exited with|terminated|killed)", re.I)
@@ -43,17 +45,15 @@ def cause(*outputs: str) -> str:
 
 def _complaint(lines: Sequence[str]) -> str | None:
     """The first line that complains; not one inside a traceback, nor one that reports a consequence."""
-    inside, reported = False, None
+    inside = False
     for line in lines:
         if TRACEBACK in line:
             inside = True
         elif inside and EXCEPTION.match(line):
             inside = False
-        elif not inside and COMPLAINT.search(line):
-            if not CONSEQUENCE.search(line):
-                return line.strip()
-            reported = reported or line.strip()
-    return None if _exception(lines) else reported
+        elif not inside and COMPLAINT.search(line) and not CONSEQUENCE.search(line):
+            return line.strip()
+    return None
 
 
 def _exception(lines: Sequence[str]) -> str | None:
@@ -68,5 +68,6 @@ def _exception(lines: Sequence[str]) -> str | None:
 
 
 def _clipped(lines: Sequence[str]) -> str:
-    text = " | ".join(lines)
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} ..."
+    return " | ".join(
+        line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} ..." for line in lines
+    )
