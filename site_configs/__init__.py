@@ -14,6 +14,7 @@ from parsl.dataflow.memoization import Memoizer
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.machine.sockets import socket_folder
 from pipeline.run_folder import Run
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
@@ -72,6 +73,7 @@ def check(run: Run) -> None:
 
     module = _module(run.config)
     check_paths(run, module.COMMANDS)
+    socket_folder()
     batch, sharing = run.config.inference.batch, run.config.site.workers // max(1, gpus_per_node(run))
     if batch > max(1, sharing):
         raise InputError(

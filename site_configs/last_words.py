@@ -17,8 +17,8 @@ EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(: |$)")
 
 COMPLAINT = re.compile(
     r"error|notfound|\b(no such |could not |no module |not found|is a directory|cannot|can't|unable|denied|"
-    r"fail(ed|ure)|fatal|invalid|unknown|refused|not recognized|quota|no space|killed|aborted|illegal|fault\b|"
-    r"exceeded|expired|timed out|undefined symbol|unbound variable|too (long|many))",
+    r"fail(ed|ure)|fatal|invalid|unknown|refused|not recognized|quota|no space|killed|aborted|illegal|"
+    r"fault\b|exceeded|expired|timed out|undefined symbol|unbound variable|too (long|many))",
     re.IGNORECASE,
 )
 CONSEQUENCE = re.compile(r"^(srun|slurmstepd|mpiexec|aprun|apsched): .*(exited with|terminated|killed)", re.I)

@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 from pipeline.machine.processes import die_with_parent
+from pipeline.machine.sockets import keep_sockets_short
 
 IDLE_DEATH = "was not busy when it died"
 
@@ -31,6 +32,7 @@ def main() -> None:
     script = str(beside) if beside.exists() else shutil.which(sys.argv[0])
     if script is None:
         raise FileNotFoundError(f"Parsl's {sys.argv[0]} is neither beside {sys.executable} nor on PATH")
+    keep_sockets_short()
     _tie_shared_state_to_this_process()
     logging.getLogger("parsl.executors.high_throughput.process_worker_pool").addFilter(
         _leave_after_idle_death

@@ -29,7 +29,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config, read_config
-from site_configs.checkup import scheduler
+from site_configs.checkup import scheduler, surroundings
 from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment
 from workflows.command_line import (
@@ -99,6 +99,10 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),
+        ("names", partial(surroundings.names, run)),
+        ("namesakes", surroundings.namesakes),
+        ("home", surroundings.home),
+        ("sockets", surroundings.sockets),
         ("locks", partial(run_folders.locks, run.folder)),
         ("clock", partial(run_folders.clock, run.folder)),
         ("run folder shared", shared(run.folder)),

@@ -69,7 +69,7 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
     settings = load_settings(config, overrides, site)

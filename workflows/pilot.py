@@ -52,7 +52,7 @@ def pilot(
     Take the options of the run itself. With as many tiles as workers the rate is that of workers who share
     a machine; one tile alone may go faster.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))
     chosen = replace(run, only=spread(len(run.grid), tiles))

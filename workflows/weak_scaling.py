@@ -61,7 +61,7 @@ def weak_scaling(
 
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")

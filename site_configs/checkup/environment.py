@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
 from pipeline.errors import InputError
 from pipeline.machine.own import module_command
+from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import worker_init
@@ -125,7 +125,7 @@ class JobEnvironment:
         probe = module_command("pipeline.training.ranks.environment", *MODULES)
         if not self._has_jobs:
             return probe
-        user = getpass.getuser()
+        user = user_name()
         clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
         script = f"{worker_init(self.run)}\nexec {shlex.join(probe)}"
         values = [f"{name}={value}" for name, value in clean.items()]

@@ -68,8 +68,10 @@ def place(tmp_path: Path) -> Path:
 
 
 def environment(place: Path) -> dict[str, str]:
-    """On PYTHONPATH are the namesakes."""
-    return {**os.environ, "PYTHONPATH": str(place)}
+    """On PYTHONPATH are the namesakes; no HOME can be written, and no socket has room in TMPDIR."""
+    temporary = place / ("t" * 100)
+    temporary.mkdir()
+    return {**os.environ, "PYTHONPATH": str(place), "HOME": "/proc/nowhere", "TMPDIR": str(temporary)}
 
 
 def test_a_run_in_folders_of_any_name_ends_well_and_writes_nothing_beside_its_own(
@@ -84,7 +86,7 @@ def test_a_run_in_folders_of_any_name_ends_well_and_writes_nothing_beside_its_ow
         [*command, *shared], cwd=place, env=environment(place), capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.name for path in place.iterdir()} - before == {f"notes {NASTY}"}
+    assert {path.name for path in place.iterdir()} - before == {f"notes {NASTY}", "t" * 100}
     assert [(place / name).read_text() for name in ("a'", "notes")] == ["mine", "mine"]
     line = next(line for line in done.stdout.splitlines() if line.startswith("look at it"))
     shown = line.removeprefix("look at it").replace("[:].viewer()", ".shape")

@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.errors import InputError
 from pipeline.machine.own import module_command
+from pipeline.machine.sockets import socket_folder
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
 from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
@@ -98,7 +99,9 @@ def _door() -> Iterator[int]:
 
 def _run(line: LaunchLine, log: Path) -> int:
     """The line's exit status; it is told to end when this process dies, or leaves by an exception."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **line.environment}
+    # mpiexec has sockets among the temporary files
+    temporary = {"TMPDIR": str(socket_folder()), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **temporary, **line.environment}
     tied = module_command("pipeline.machine.processes", str(os.getpid()), *line.command)
     with open(log, "wb") as output:
         process = subprocess.Popen(
