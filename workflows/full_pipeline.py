@@ -7,8 +7,13 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
-import logging
+import sys
 from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import logging
 from typing import Annotated
 
 import typer
@@ -66,7 +71,7 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
     config = run_file(config, run_dir)

@@ -8,6 +8,12 @@ is kept in the run folder, where `full_pipeline.py --dry-run` finds it.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from dataclasses import replace
 from typing import Annotated
 
@@ -48,7 +54,7 @@ def pilot(
     Take the options of the run itself. With as many tiles as workers the rate is that of workers who share
     a machine; one tile alone may go faster.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))

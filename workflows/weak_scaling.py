@@ -11,9 +11,14 @@ cores, and no more. What it writes: weak_scaling.json, weak_scaling.svg, and a r
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,7 +61,7 @@ def weak_scaling(
 
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")

@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
+from pipeline.results.flush import flush
 
 TEMPORARY = ".tmp"
 
@@ -142,7 +143,7 @@ def file_stamp(path: Path) -> str:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        flush(handle)
     finally:
         os.close(handle)
 

@@ -79,6 +79,7 @@ def print_plan(
         f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
     print_costs(run, rates, console)
     if budget_node_hours is not None and rates.segment is not None:

@@ -1,6 +1,6 @@
 """The process that runs one network for several workers, on batches of what they ask for.
 
-`python -m pipeline.inference.engines.batches` is started by pipeline.inference.engines.shared and ends with
+The module is started by pipeline.inference.engines.shared and ends with
 its last client. While the network computes one batch, the next is filled: the clients' own work, each in its
 own process, hides behind the network.
 """

@@ -13,15 +13,14 @@ import logging
 import os
 import pickle
 import subprocess
-import sys
-import tempfile
 import time
 from multiprocessing.connection import Client, Connection
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.inference.engines import Loading
+from pipeline.machine.own import module_command
+from pipeline.machine.sockets import socket_folder
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
 from pipeline.results.attempts.locks import lock
 
@@ -78,7 +77,7 @@ class SharedEngine:
 
 def connect(what: Loading) -> Connection:
     """A connection to the process that has loaded `what`, or is about to; started if there is none."""
-    stem = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}"
+    stem = socket_folder() / f"ffn-{os.getuid()}"
     address = f"{stem}-{_key(what)}.network"
     with open(f"{stem}.starting", "w") as turn:
         lock(turn.fileno(), fcntl.LOCK_EX)
@@ -89,7 +88,7 @@ def connect(what: Loading) -> Connection:
 
 
 def _start(address: str, what: Loading) -> Connection:
-    command = [sys.executable, "-m", "pipeline.inference.engines.batches"]
+    command = module_command("pipeline.inference.engines.batches")
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     assert process.stdin
     with process.stdin as stdin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,10 +14,12 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import InputError
+from pipeline.machine.own import module_command
+from pipeline.machine.sockets import socket_folder
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
 from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
-from pipeline.training.ranks.rank_processes import QUOTED_LINES, REPOSITORY, RankError, RankLost
+from pipeline.training.ranks.rank_processes import QUOTED_LINES, RankError, RankLost
 
 GRACE_S = 40.0
 """Longer than Slurm's KillWait, 30 s unless set otherwise, after which srun's ranks are killed."""
@@ -98,9 +99,10 @@ def _door() -> Iterator[int]:
 
 def _run(line: LaunchLine, log: Path) -> int:
     """The line's exit status; it is told to end when this process dies, or leaves by an exception."""
-    search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": search_path, "PYTHONUNBUFFERED": "1", **line.environment}
-    tied = [sys.executable, "-m", "pipeline.machine.processes", str(os.getpid()), *line.command]
+    # mpiexec has sockets among the temporary files
+    temporary = {"TMPDIR": str(socket_folder()), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **temporary, **line.environment}
+    tied = module_command("pipeline.machine.processes", str(os.getpid()), *line.command)
     with open(log, "wb") as output:
         process = subprocess.Popen(
             tied, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

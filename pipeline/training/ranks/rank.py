@@ -1,4 +1,4 @@
-"""One Horovod rank: `python -m pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
+"""One Horovod rank: module `pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
 
 With a LAUNCH_FILE it runs on some node and learns from there which rank it is. Exit status 2 says that the
 last line of standard error is an InputError's message.
