@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import InputError
+from pipeline.results.artifacts import open_anew, remove
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
 from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
@@ -101,7 +102,7 @@ def _run(line: LaunchLine, log: Path) -> int:
     search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": search_path, "PYTHONUNBUFFERED": "1", **line.environment}
     tied = [sys.executable, "-m", "pipeline.machine.processes", str(os.getpid()), *line.command]
-    with open(log, "wb") as output:
+    with open_anew(log) as output:
         process = subprocess.Popen(
             tied, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
@@ -120,7 +121,7 @@ def _clear(logs: Path) -> None:
     """Remove what the ranks of an earlier launch left to be read."""
     for pattern in ("rank_*.log", "rank_*.status"):
         for path in logs.glob(pattern):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _failure(status: int, ranks: int, logs: Path) -> Exception:
