@@ -23,7 +23,7 @@ from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
-from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.artifacts import Artifact, Recipe, Target, open_anew, remove
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
@@ -61,8 +61,8 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
                 ) from None
 
     artifact = make(target, write)
-    with suppress(OSError):  # one that stays does no harm
-        run.tile_checkpoint_file(tile).unlink()
+    with suppress(InputError):  # one that stays does no harm
+        remove(run.tile_checkpoint_file(tile))
     return artifact
 
 
@@ -177,7 +177,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     log_path = run.tile_log(tile)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        open(log_path, "w") as log,
+        open_anew(log_path) as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
         progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)

@@ -16,7 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.results.artifacts import publishing
+from pipeline.results.artifacts import install, temporary_for
+from pipeline.results.attempts import fence
 from pipeline.results.sealed_hdf5 import open_sealed, read_sealed, sealed_hdf5
 from pipeline.training.progress import Progress, Stretch
 
@@ -40,13 +41,16 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
 
-        At every moment one of the two is whole. Raises InputError when the file system refuses.
+        At every moment one of the two is whole. Raises InputError when the file system refuses, and
+        Superseded when a newer attempt has begun: then both are as they were.
         """
-        with publishing(path) as temporary:
+        with temporary_for(path) as temporary:
             temporary.write_bytes(sealed_hdf5(self._write))
-            # a damaged one must not push out the good one before it
-            if read_sealed(path) is not None:
-                os.replace(path, previous(path))
+            with fence():
+                # a damaged one must not push out the good one before it
+                if read_sealed(path) is not None:
+                    os.replace(path, previous(path))
+                install({temporary: path})
 
     @classmethod
     def load(cls, path: Path, lineage: str) -> Checkpoint | None:

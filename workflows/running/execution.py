@@ -89,8 +89,8 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:
-            remove_temporaries(run.folder)  # of workers that died in this attempt
             with suppress(InputError):  # a full disk: what was computed is whole all the same
+                remove_temporaries(run.folder)  # of workers that died in this attempt
                 write_rates(run, measure(run))
             if run.only is None:
                 print_summary(run, console)

@@ -148,7 +148,7 @@ def main() -> None:
         signal.signal(signum, signal.SIG_IGN)
     address, what = pickle.load(sys.stdin.buffer)
     with suppress(FileNotFoundError):
-        os.unlink(address)  # of one that was killed
+        os.unlink(address)  # of one that was killed, in this attempt: its number is part of the name
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
         door.listen()

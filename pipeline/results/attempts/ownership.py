@@ -23,7 +23,7 @@ import psutil
 
 from pipeline.errors import InputError, Superseded
 from pipeline.machine.user import user_name
-from pipeline.results.attempts.fencing import newest_attempt
+from pipeline.results.attempts.fencing import fence, newest_attempt
 from pipeline.results.attempts.locks import lock
 from pipeline.results.flush import flush
 
@@ -101,7 +101,7 @@ class Ownership:
     def release(self) -> None:
         """Give the folder back, and say so in `owner.json` if it is still ours."""
         self._released.set()
-        with suppress(Superseded, OSError):
+        with suppress(Superseded, OSError), fence():
             self.check()
             self._write(replace(self.owner, ended=True))
         os.close(self._handle)

@@ -16,6 +16,7 @@ import psutil
 from pipeline.errors import InputError
 from pipeline.machine.own import module_command
 from pipeline.machine.sockets import socket_folder
+from pipeline.results.artifacts import open_anew, remove
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
 from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
@@ -103,7 +104,7 @@ def _run(line: LaunchLine, log: Path) -> int:
     temporary = {"TMPDIR": str(socket_folder()), "PYTHONUNBUFFERED": "1"}
     environment = {**os.environ, **temporary, **line.environment}
     tied = module_command("pipeline.machine.processes", str(os.getpid()), *line.command)
-    with open(log, "wb") as output:
+    with open_anew(log) as output:
         process = subprocess.Popen(
             tied, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
@@ -122,7 +123,7 @@ def _clear(logs: Path) -> None:
     """Remove what the ranks of an earlier launch left to be read."""
     for pattern in ("rank_*.log", "rank_*.status"):
         for path in logs.glob(pattern):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _failure(status: int, ranks: int, logs: Path) -> Exception:

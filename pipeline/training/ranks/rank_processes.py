@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.machine.own import module_command
+from pipeline.results.artifacts import open_anew
 from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
 
 QUOTED_LINES = 15
@@ -80,7 +81,7 @@ def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, s
 
 
 def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with open(log, "wb") as output:
+    with open_anew(log) as output:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
