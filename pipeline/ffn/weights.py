@@ -41,7 +41,8 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     """Weights by name (`conv3_a/kernel`, ...) as float32 arrays; kernels are (z, y, x, in, out).
 
     `path` is our own `.h5` file or the prefix of a TF1 checkpoint. Raises InputError when there
-    is no such file, its weights are not of this network's sizes, or were trained with another FOV or deltas.
+    is no such file, its weights are not of this network's sizes, not finite, or were trained with another FOV
+    or deltas.
     """
     path = Path(path)
     weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
@@ -54,7 +55,7 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     trained = read_trained_with(path)
     if trained is not None:
         trained.require_sizes(network, str(path))
-    return weights
+    return {name: _finite(value, name, path) for name, value in weights.items()}
 
 
 def import_target(run: Run) -> Target:
@@ -86,6 +87,21 @@ def import_checkpoint(run: Run) -> Artifact:
         write_weights(read_weights(str(network.checkpoint), network), network, path, trained)
 
     return make(import_target(run), write)
+
+
+def _finite(values: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """The weights as float32. Raises InputError where some are not finite, or no numbers."""
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"network weights {path}: {name} holds {values.dtype}; expected numbers")
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
+    bad = values.size - np.count_nonzero(np.isfinite(values))
+    if bad:
+        raise InputError(
+            f"network weights {path}: {bad:,} of the {values.size:,} values of {name} are NaN or infinite in "
+            "float32; such a network finds nothing: train another, or set network.checkpoint to one"
+        )
+    return values
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:

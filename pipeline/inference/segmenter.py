@@ -14,8 +14,8 @@ import numpy as np
 
 from pipeline.config import Data
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile, Triple
-from pipeline.inference.canvas import Canvas
+from pipeline.geometry import Box, Tile, Triple, triple
+from pipeline.inference.canvas import Canvas, NotFinite
 from pipeline.inference.endurance.autosave import Autosave
 from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.inference.endurance.progress import Progress
@@ -70,14 +70,22 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
     engine = engine_for(run, model)
     made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
-    canvas = _flood(run, tile, engine, checkpoint)
+    block = block_with_context(run, tile)
+    try:
+        canvas = _flood(run, tile, engine, checkpoint)
+    except NotFinite as error:
+        centre = triple([c + a for c, a in zip(error.centre, block.start)])
+        raise InputError(
+            f"tile {tile.box}: the network gives NaN or infinity with its FOV at {centre}, which tells "
+            "nothing: its weights are too large, or the image there, after data.image_mean and image_stddev"
+        ) from None
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
         "calls": canvas.calls,
         "engine": engine.name,
         "precision": engine.precision,
     }
-    _write(path, canvas, block_with_context(run, tile), tile.box, attributes)
+    _write(path, canvas, block, tile.box, attributes)
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:

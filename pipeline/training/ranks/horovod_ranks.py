@@ -93,6 +93,11 @@ class Ranks:
         """Rank 0's `thing`, any object that can be pickled."""
         return self._hvd.broadcast_object(thing, root_rank=0, name="thing")
 
+    def gather(self, thing: Any) -> list[Any]:
+        """Every rank's `thing`, any object that can be pickled, in the order of ranks."""
+        things: list[Any] = self._hvd.allgather_object(thing, name="things")
+        return things
+
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""
         self._hvd.shutdown()
