@@ -120,9 +120,14 @@ class Run:
         """State of a tile in progress; gone once the tile is finished."""
         return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
 
+    @property
+    def markers_folder(self) -> Path:
+        """A file of its name for each tile at work, and for nothing else: few, however large the run is."""
+        return self.logs_folder / "at_work"
+
     def tile_marker(self, tile: Tile) -> Path:
         """There while the tile is being segmented, and after its worker was killed."""
-        return self.logs_folder / "tiles" / f"{tile.name}.at_work"
+        return self.markers_folder / tile.name
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
