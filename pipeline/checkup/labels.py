@@ -50,6 +50,8 @@ def labels(run: Run) -> Finding:
     stated = volume.frame.stated_nm
     if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
         doubts.append(f"their file says {size_text(stated)}")
+    if volume.frame.is_placed and (stated is None) != (open_image(run).frame.stated_nm is None):
+        doubts.append("the voxel size stands in one of the two files alone, and is taken for that of both")
     if outside:
         doubts.append(f"{outside:,} of their voxels lie outside the image")
     missing = absence(volume, box)
@@ -71,8 +73,16 @@ def mask(run: Run) -> Finding:
         )
     blocks = sample_blocks(volume, run.inference_box)
     tissue = float(np.mean(np.concatenate([volume.read(block).reshape(-1) for block in blocks]) != 0))
-    found = f"{describe(volume)}; {tissue:.0%} is tissue"
-    return ok(found) if tissue else warn(found, "nothing would be seeded where it was looked at")
+    covered = (volume.box & run.inference_box).size / run.inference_box.size
+    found, doubts = f"{describe(volume)}; {tissue * covered:.0%} of inference.box is tissue", []
+    if covered < 1:
+        doubts.append(f"it covers {covered:.0%} of inference.box; nothing is seeded in the rest")
+    if not tissue:
+        doubts.append("nothing would be seeded where it was looked at")
+    missing = absence(volume, run.inference_box)
+    if missing.missing and not volume.may_be_empty:
+        doubts.append(f"{missing.text('chunks of the mask')}, and count as no tissue")
+    return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
 def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:

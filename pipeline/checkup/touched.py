@@ -12,6 +12,8 @@ def touched(run: Run) -> Finding:
     """Files that are not as they were, though what was read of them is: other edits go unnoticed."""
     if not run.inputs:
         return skip("the run makes its own input")
+    if not run.inputs_file.exists():
+        return skip("the first start")
     openers = {"image": open_image, "labels": open_labels, "mask": open_mask}
     doubtful = []
     for name in run.touched:

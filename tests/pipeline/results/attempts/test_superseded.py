@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from apps.failures import GIVE_UP, FailurePolicy
@@ -243,7 +244,8 @@ def test_neither_of_a_newer_attempts_training_checkpoints_is_moved(newer: Newer)
     path.parent.mkdir()
 
     def save(rounds: int) -> None:
-        checkpoint.Checkpoint("ours", Progress(rounds, rounds), {}, []).save(path)
+        weights = {"conv/bias": np.zeros(1)}
+        checkpoint.Checkpoint("ours", Progress(rounds, rounds), weights, [np.zeros(1)]).save(path)
 
     save(1)
     save(2)
