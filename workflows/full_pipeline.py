@@ -8,6 +8,7 @@ Running the same command again goes on where the last run stopped.
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def full_pipeline(
     console = Console()
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
+    if budget is not None and not math.isfinite(budget):
+        raise InputError(f"--budget-node-hours is {budget}; expected a number of node-hours")
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)
     run = resolve(settings, folder)
