@@ -14,6 +14,7 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
     sys.path[0] = str(Path(__file__).parents[1])
 
 import logging
+import math
 from typing import Annotated
 
 import typer
@@ -74,6 +75,8 @@ def full_pipeline(
     console = Console(markup=False)  # paths may have brackets
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
+    if budget is not None and not math.isfinite(budget):
+        raise InputError(f"--budget-node-hours is {budget}; expected a number of node-hours")
     config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)

@@ -50,17 +50,20 @@ BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]
 Probability = Annotated[Real, Field(gt=0, lt=1)]
 Share = Annotated[Real, Field(ge=0, le=1)]
-PositiveFinite = Annotated[Real, Field(gt=0, allow_inf_nan=False)]
+PositiveFinite = Annotated[Real, Field(gt=0)]
 PositiveInt = Annotated[Whole, Field(gt=0)]
 NaturalInt = Annotated[Whole, Field(ge=0)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+"""As Keras takes it."""
 PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
 NaturalTriple = tuple[NaturalInt, NaturalInt, NaturalInt]
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, unknown keys are errors, and a section left empty is its defaults."""
+    """Base of every section: immutable, numbers are finite, unknown keys are errors, and a section that is
+    left empty is its defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

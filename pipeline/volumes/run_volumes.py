@@ -121,7 +121,7 @@ def _labels_choice(data: Data, image: Volume) -> Choice:
 
 
 def _by_its_file(image: Volume) -> VoxelSize | None:
-    """The voxel size to find another file's level by: as the files state it, whatever the run file corrects."""
+    """The voxel size to find another file's level by: as files state it, whatever the run file corrects."""
     return image.frame.stated_nm or image.voxel_size_nm
 
 

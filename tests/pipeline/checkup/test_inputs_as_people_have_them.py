@@ -290,4 +290,4 @@ def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
     tissue[:, :24] = 1
     write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
     run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
-    assert "50% is tissue" in findings(run)["mask"]
+    assert "50% of inference.box is tissue" in findings(run)["mask"]
