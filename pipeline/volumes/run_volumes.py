@@ -162,5 +162,5 @@ def _located(uri: str, folder: str | list[str] | None) -> str:
         return uri
     scheme, separator, path = uri.partition("://")
     if not separator:
-        return str(Path(folder) / uri)
+        return str(Path(folder) / Path(uri).expanduser())
     return uri if "://" in path else f"{scheme}://{Path(folder) / path}"

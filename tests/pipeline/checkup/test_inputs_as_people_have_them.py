@@ -291,3 +291,20 @@ def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
     run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
     assert "50% of inference.box is tissue" in findings(run)["mask"]
+
+
+def test_what_a_mask_does_not_cover_is_told(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_precomputed(tmp_path / "tissue", np.ones((16, *SHAPE[1:]), np.uint8), (0, 0, 0), "segmentation")
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI))
+    run = run_on(tmp_path, data={"mask": f"file://{tmp_path}/tissue"})
+    assert "40% of inference.box is tissue; it covers 40% of inference.box" in findings(run)["mask"]
+    next(path for path in (tmp_path / "tissue").glob("*/*") if path.is_file()).unlink()
+    assert "1 of 12 chunks of the mask are missing" in findings(run)["mask"]
+
+
+@pytest.mark.parametrize("size", [(0.04, 0.004, 0.004), (4e6, 4e6, 4e6)])
+def test_a_voxel_size_in_another_unit_is_doubted(tmp_path: Path, size: tuple[float, float, float]) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, {"resolution": size}))
+    assert "that is no size of a voxel" in findings(run_on(tmp_path))["image"]
