@@ -105,6 +105,9 @@ def intensity(run: Run) -> Finding:
             f"{text}, but data.image_mean is {mean:g} and data.image_stddev {stddev:g}",
             "leave both out to have them measured, unless the network was trained with them on such an image",
         )
+    tissue = run.config.data.tissue_range
+    if tissue is not None and (tissue[0] > found.highest or tissue[1] < found.lowest):
+        return warn(f"{text}; none is in data.tissue_range {list(tissue)}", "nothing would be seeded")
     for share, value in ((found.at_lowest, found.lowest), (found.at_highest, found.highest)):
         if share > SATURATED:
             return warn(

@@ -45,6 +45,11 @@ class Hdf5Volume(Volume):
             if found.shape is None:
                 raise InputError(f"{uri} is a dataset without a shape; expected three dimensions z, y, x")
             require_filters(found, uri)
+            if "MATLAB_class" in found.attrs and choice.axes is None:
+                raise InputError(
+                    f"{uri} was written by MATLAB, which stores axes in reverse: set "
+                    f"{choice.setting('axes')}, as to zxy for an array whose rows are y, columns x and pages z"
+                )
             stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)

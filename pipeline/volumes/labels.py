@@ -24,6 +24,10 @@ class LabelVolume(Volume):
     def __init__(self, volume: Volume, ignored: Sequence[int] = ()) -> None:
         if volume.dtype.kind not in "iu":
             raise InputError(f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids")
+        if volume.is_lossy:
+            raise InputError(
+                f"data.labels {volume.uri} is stored as JPEG, which changes ids: save it losslessly"
+            )
         super().__init__(
             volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such N5 folder")
+    if choice.axes is not None:  # which N5 names in the order of its dimensions, x first, as a rule
+        choice = replace(choice, axes=choice.axes[::-1])
     folder = path / part if part else path
     uri = f"{path}:{part}" if part else str(path)
     attributes = _attributes(folder)

@@ -84,6 +84,7 @@ class PrecomputedVolume(Volume):
             stated[level].frame(cloudpath, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
             self._layout.volume_shape(chunk),
         )
+        self.is_lossy = cloud.encoding == "jpeg"
         self.is_remote = not self._chunks.is_local
 
     @property

@@ -25,6 +25,8 @@ class Volume(ABC):
     may_be_empty = False
     """Whether the format leaves out chunks that hold nothing but the fill value: then one that is not stored
     need not be missing."""
+    is_lossy = False
+    """Whether what is read is only near to what was written: nothing for ids."""
     is_remote = False
     """Whether the data lie in a bucket, where a stamp says little and every look is a request."""
 

@@ -91,12 +91,13 @@ def write_levels(folder: Path, name: str, unit: str | None) -> str:
     for level, step in enumerate((1, 2)):
         array = np.repeat(LABELS.astype(np.uint16), 4, axis=0)[::step, ::step, ::step]
         group.create_array(str(level), data=array + 1)
-    axes = [{"name": axis, "type": "space", **({"unit": unit} if unit else {})} for axis in "zyx"]
+    axes: Any = [{"name": axis, "type": "space", **({"unit": unit} if unit else {})} for axis in "zyx"]
     datasets = [
         {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": [40 * s, 8 * s, 8 * s]}]}
         for k, s in enumerate((1, 2))
     ]
-    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    multiscales: Any = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    group.attrs["multiscales"] = multiscales
     return str(folder / f"{name}.zarr")
 
 
