@@ -48,7 +48,7 @@ class Hdf5Volume(Volume):
             if "MATLAB_class" in found.attrs and choice.axes is None:
                 raise InputError(
                     f"{uri} was written by MATLAB, which stores axes in reverse: set "
-                    f"{choice.setting('axes')}, as to zxy for an array whose rows are y, columns x and pages z"
+                    f"{choice.setting('axes')}, to zxy for an array whose rows are y, columns x and pages z"
                 )
             stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
