@@ -21,7 +21,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.config import Network
-from pipeline.ffn.weights import read_weights, write_weights
+from pipeline.ffn.weights import read_weights
 
 
 def build_network(network: Network, batch_size: int | None = None, seed: int = 0) -> keras.Model:
@@ -51,11 +51,6 @@ def build_network(network: Network, batch_size: int | None = None, seed: int = 0
     return keras.Model(fov, update, name="ffn")
 
 
-def save_weights(model: keras.Model, network: Network, path: Path) -> None:
-    """Write the weights of `model`, which is a network of these sizes, as an HDF5 file."""
-    write_weights(network_variables(model), network, path)
-
-
 def network_variables(model: keras.Model) -> dict[str, np.ndarray]:
     """Weights by name, `conv3_a/kernel` and so on, as float32 arrays; kernels are (z, y, x, in, out)."""
     return {
@@ -65,6 +60,13 @@ def network_variables(model: keras.Model) -> dict[str, np.ndarray]:
     }
 
 
+def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    """Set the network's weights, named as in `network_variables`."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            variable.assign(weights[f"{layer.name}/{variable.name}"])
+
+
 def load_network(path: str | Path, network: Network, batch_size: int | None = None) -> keras.Model:
     """The network with the weights at `path`: our own `.h5` file or the prefix of a TF1 checkpoint.
 
@@ -72,7 +74,5 @@ def load_network(path: str | Path, network: Network, batch_size: int | None = No
     """
     weights = read_weights(path, network)
     model = build_network(network, batch_size)
-    for layer in model.layers:
-        for variable in layer.weights:
-            variable.assign(weights[f"{layer.name}/{variable.name}"])
+    assign_weights(model, weights)
     return model

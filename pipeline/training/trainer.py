@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable
 
 import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.ffn.network import build_network, network_variables  # sets the Keras backend
+from pipeline.ffn.network import assign_weights, build_network, network_variables  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
 from pipeline.ffn.weights import read_weights
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.examples import Example, ExampleMaker, FovStream, TrainingVolume
+from pipeline.training.examples import Example, ExampleMaker, TrainingVolume
 from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import keras_policy
@@ -25,18 +24,12 @@ from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.schedule import learning_rate
+from pipeline.training.step import compile_step
 from pipeline.training.training_log import TrainingLog
 from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
-
-MAX_GRADIENT = 0.7
-"""Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
-
-Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]
-"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss, whether loss
-and gradient of this rank are finite, whether the mean gradient of all ranks is."""
 
 
 def train_rank(job: TrainingJob) -> None:
@@ -169,91 +162,6 @@ class Trainer:
         return TrainingLog(
             run.training_log, run.logs_folder / "tensorboard", found.log_entries if found else ()
         )
-
-
-class Batch:
-    """The FOVs of one step, as the arrays that the network takes; all streams take turns in giving them."""
-
-    def __init__(self, streams: list[FovStream], size: int, fov: Triple) -> None:
-        self._waiting = deque((stream, next(stream)) for stream in streams)
-        self._shown: list[FovStream] = []
-        self.centres: list[Triple] = []
-        self.inputs = np.empty((size, *fov, 2), np.float32)
-        self.labels = np.empty((size, *fov, 1), np.float32)
-        self._show()
-
-    def advance(self, pom: np.ndarray) -> None:
-        """Give the streams shown their updated POM, (batch, z, y, x, 1) logits, and show the next ones."""
-        for slot, stream in enumerate(self._shown):
-            self._waiting.append((stream, stream.send(pom[slot, ..., 0])))
-        self._show()
-
-    def _show(self) -> None:
-        self._shown, self.centres = [], []
-        for slot in range(len(self.inputs)):
-            stream, fov = self._waiting.popleft()
-            self._shown.append(stream)
-            self.centres.append(fov.centre)
-            self.inputs[slot, ..., 0] = fov.image
-            self.inputs[slot, ..., 1] = fov.pom
-            self.labels[slot, ..., 0] = fov.labels
-
-
-def compile_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
-) -> Step:
-    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
-
-    All gradients travel as one vector: one message a step, and one order of summation. Where a rank's part is
-    not finite all of what it sends is NaN, so that every rank finds the mean not finite in the same step.
-    """
-    loss_of = mean_loss_of_known if some_ignored else mean_loss
-    variables = model.trainable_variables
-    sizes = [int(np.prod(variable.shape)) for variable in variables]
-
-    @tf.function
-    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            pom = inputs[..., 1:] + model(inputs, training=True)
-            loss = loss_of(labels, pom)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
-        own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
-        flat = ranks.average(tf.where(own_is_finite, flat, np.nan))
-        all_are_finite = all_finite(flat)
-        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
-        parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
-        optimizer.apply(parts, variables)
-        return pom, loss, own_is_finite, all_are_finite
-
-    shape = model.input_shape
-    inputs = tf.TensorSpec(shape, tf.float32)
-    labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
-    return step.get_concrete_function(inputs, labels)
-
-
-def all_finite(values: tf.Tensor) -> tf.Tensor:
-    """Whether none of some floating-point numbers is NaN or infinite: one bool."""
-    return tf.reduce_all(tf.math.is_finite(values))
-
-
-def mean_loss(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
-    """Voxelwise sigmoid cross-entropy of a POM in logits, averaged over all voxels."""
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
-
-
-def mean_loss_of_known(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
-    """As `mean_loss`, over the voxels whose labels are not NOT_COUNTED; 0 where none is."""
-    counted = tf.cast(labels >= 0, tf.float32)
-    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.maximum(labels, 0.0), logits=pom)
-    return tf.reduce_sum(loss * counted) / tf.maximum(tf.reduce_sum(counted), 1.0)
-
-
-def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
-    """Set the network's weights by name."""
-    for layer in model.layers:
-        for variable in layer.weights:
-            variable.assign(weights[f"{layer.name}/{variable.name}"])
 
 
 def example_maker(job: TrainingJob, rank: int, ranks: int) -> ExampleMaker:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.config import Network, RunConfig, Sampling
 from pipeline.errors import InputError
-from pipeline.ffn.network import build_network, load_network, network_variables, save_weights
+from pipeline.ffn.network import build_network, load_network, network_variables
 from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.geometry import Box, Triple, triple
@@ -47,9 +47,9 @@ def test_weights_saved_and_loaded_give_the_same_bytes_and_the_same_updates(tmp_p
     model = build_network(SMALL, seed=1)
     for variable in model.trainable_variables:
         variable.assign(np.random.default_rng(1).normal(0, 0.1, variable.shape))
-    save_weights(model, SMALL, tmp_path / "first.h5")
+    write_weights(network_variables(model), SMALL, tmp_path / "first.h5")
     loaded = load_network(tmp_path / "first.h5", SMALL)
-    save_weights(loaded, SMALL, tmp_path / "second.h5")
+    write_weights(network_variables(loaded), SMALL, tmp_path / "second.h5")
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
     fov = np.random.default_rng(0).normal(size=(1, 5, 7, 9, 2)).astype(np.float32)
     assert np.array_equal(model(fov), loaded(fov))
@@ -57,7 +57,7 @@ def test_weights_saved_and_loaded_give_the_same_bytes_and_the_same_updates(tmp_p
 
 
 def test_weights_of_another_depth_are_refused_with_both_sizes(tmp_path: Path) -> None:
-    save_weights(build_network(SMALL), SMALL, tmp_path / "ffn.h5")
+    write_weights(network_variables(build_network(SMALL)), SMALL, tmp_path / "ffn.h5")
     deeper = SMALL.model_copy(update={"depth": 4})
     with pytest.raises(InputError, match=r"ffn.h5 has depth 3.*configured network has depth 4"):
         load_network(tmp_path / "ffn.h5", deeper)

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
-from pipeline.ffn.network import build_network, load_network, save_weights
+from pipeline.ffn.network import build_network, load_network, network_variables
+from pipeline.ffn.weights import write_weights
 from pipeline.inference.engines import open_engine
 from pipeline.inference.engines import openvino as engine_module
 from pipeline.inference.engines.keras import KerasEngine, finds_gpu
@@ -29,7 +30,7 @@ def small_model(tmp_path: Path) -> Artifact:
     rng = np.random.default_rng(4)
     for variable in model.trainable_variables:  # a network fresh from its seed would answer 0 everywhere
         variable.assign(rng.normal(0, np.sqrt(1 / np.prod([3, *variable.shape[:-1]])), variable.shape))
-    save_weights(model, SMALL, path)
+    write_weights(network_variables(model), SMALL, path)
     return Artifact(str(path), file_sha256(path))
 
 

@@ -16,7 +16,8 @@ from bright_blocks import make_run, write_image, write_network
 
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.ffn.network import build_network, save_weights
+from pipeline.ffn.network import build_network, network_variables
+from pipeline.ffn.weights import write_weights
 from pipeline.inference.engines import Loading, load
 from pipeline.inference.engines.batches import Batch, check_independence
 from pipeline.inference.engines.shared import SharedEngine
@@ -38,7 +39,7 @@ def loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lo
     rng = np.random.default_rng(4)
     for variable in model.trainable_variables:  # a network fresh from its seed would answer 0 everywhere
         variable.assign(rng.normal(0, np.sqrt(1 / np.prod([3, *variable.shape[:-1]])), variable.shape))
-    save_weights(model, SMALL, path)
+    write_weights(network_variables(model), SMALL, path)
 
     def make(engine: str = "openvino", precision: str = "float32", network: Network = SMALL) -> Loading:
         model = Artifact(str(path), file_sha256(path))

@@ -1,0 +1,69 @@
+"""One step of training as a TensorFlow graph: loss, gradient, its mean over all ranks, the optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.training.ranks.horovod_ranks import Ranks
+
+import keras  # isort: skip
+import tensorflow as tf  # isort: skip
+
+MAX_GRADIENT = 0.7
+"""Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
+
+Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]
+"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss, whether loss
+and gradient of this rank are finite, whether the mean gradient of all ranks is."""
+
+
+def compile_step(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
+) -> Step:
+    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
+
+    All gradients travel as one vector: one message a step, and one order of summation. Where a rank's part is
+    not finite all of what it sends is NaN, so that every rank finds the mean not finite in the same step.
+    """
+    loss_of = mean_loss_of_known if some_ignored else mean_loss
+    variables = model.trainable_variables
+    sizes = [int(np.prod(variable.shape)) for variable in variables]
+
+    @tf.function
+    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            pom = inputs[..., 1:] + model(inputs, training=True)
+            loss = loss_of(labels, pom)
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+        own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
+        flat = ranks.average(tf.where(own_is_finite, flat, np.nan))
+        all_are_finite = all_finite(flat)
+        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
+        parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
+        optimizer.apply(parts, variables)
+        return pom, loss, own_is_finite, all_are_finite
+
+    shape = model.input_shape
+    inputs = tf.TensorSpec(shape, tf.float32)
+    labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
+    return step.get_concrete_function(inputs, labels)
+
+
+def all_finite(values: tf.Tensor) -> tf.Tensor:
+    """Whether none of some floating-point numbers is NaN or infinite: one bool."""
+    return tf.reduce_all(tf.math.is_finite(values))
+
+
+def mean_loss(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
+    """Voxelwise sigmoid cross-entropy of a POM in logits, averaged over all voxels."""
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=pom))
+
+
+def mean_loss_of_known(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:
+    """As `mean_loss`, over the voxels whose labels are not NOT_COUNTED; 0 where none is."""
+    counted = tf.cast(labels >= 0, tf.float32)
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.maximum(labels, 0.0), logits=pom)
+    return tf.reduce_sum(loss * counted) / tf.maximum(tf.reduce_sum(counted), 1.0)
