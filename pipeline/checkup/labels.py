@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.checkup.image import describe
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.absence import absence
@@ -29,9 +30,8 @@ def labels(run: Run) -> Finding:
     box = run.config.training.box if run.config.trains else run.config.evaluation.box
     if box is None:
         return skip("the run needs none")
-    volume = open_labels(run)
+    image, volume = open_image(run), open_labels(run)
     found = describe(volume, volume.stored_dtype)
-    outside = volume.box.size - (volume.box & open_image(run).box).size
     blocks = sample_blocks(volume, box)
     stored = [volume.read_stored(block) for block in blocks]
     ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
@@ -43,22 +43,13 @@ def labels(run: Run) -> Finding:
             f"{found}; no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
-    doubts = _doubts(volume, ids[~unlabelled], labelled)
-    if isinstance(volume.source, NeuroproofVolume):
-        lost, size = sum(map(volume.source.without_body, blocks)), sum(block.size for block in blocks)
-        if lost:
-            doubts.append(f"{lost / size:.1%} are of supervoxels without a body, and unlabelled")
-    stated = volume.frame.stated_nm
-    if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
-        doubts.append(f"their file says {size_text(stated)}")
-    if volume.frame.is_placed and (stated is None) != (open_image(run).frame.stated_nm is None):
-        doubts.append("the voxel size stands in one of the two files alone, and is taken for that of both")
-    doubts += _other_numbers(open_image(run), volume)
-    if outside:
-        doubts.append(f"{outside:,} of their voxels lie outside the image")
-    missing = absence(volume, box)
-    if missing.missing:
-        doubts.append(f"{missing.text('chunks of the labels')} and count as unlabelled")
+    doubts = [
+        *_look(volume, ids[~unlabelled], labelled),
+        *_without_body(volume, blocks),
+        *_voxel_size(image, volume),
+        *_other_numbers(image, volume),
+        *_gaps(image, volume, box),
+    ]
     found += f"; {labelled:.1%} labelled{_told(ids, counts, unlabelled)}"
     return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
@@ -97,6 +88,36 @@ def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:
     return f", id {', '.join(told[:4])} taken for unlabelled" if told else ""
 
 
+def _without_body(labels: LabelVolume, blocks: list[Box]) -> list[str]:
+    """Supervoxels of a NeuroProof stack that its table gives to no body."""
+    if not isinstance(labels.source, NeuroproofVolume):
+        return []
+    lost, size = sum(map(labels.source.without_body, blocks)), sum(block.size for block in blocks)
+    return [f"{lost / size:.1%} are of supervoxels without a body, and unlabelled"] if lost else []
+
+
+def _voxel_size(image: Volume, labels: LabelVolume) -> list[str]:
+    """A voxel size that the labels' file states otherwise, or that one of the two files alone states."""
+    doubts, stated = [], labels.frame.stated_nm
+    if stated and labels.voxel_size_nm and not same_size(stated, labels.voxel_size_nm):
+        doubts.append(f"their file says {size_text(stated)}")
+    if labels.frame.is_placed and (stated is None) != (image.frame.stated_nm is None):
+        doubts.append("the voxel size stands in one of the two files alone, and is taken for that of both")
+    return doubts
+
+
+def _gaps(image: Volume, labels: LabelVolume, box: Box) -> list[str]:
+    """Labels where there is no image, and chunks of labels that are not stored."""
+    doubts = []
+    outside = labels.box.size - (labels.box & image.box).size
+    if outside:
+        doubts.append(f"{outside:,} of their voxels lie outside the image")
+    missing = absence(labels, box)
+    if missing.missing:
+        doubts.append(f"{missing.text('chunks of the labels')} and count as unlabelled")
+    return doubts
+
+
 def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
     """Slices of image and labels that do not begin with the same number; some count from 0, some from 1."""
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
@@ -110,7 +131,7 @@ def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
     ]
 
 
-def _doubts(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
+def _look(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
     """What makes one doubt that `ids`, those found in labelled voxels, are of objects."""
     doubts = []
     if labelled < FEW:

@@ -34,6 +34,11 @@ class BoxCounts:
     filled: ContingencyTable
 
     @classmethod
+    def count(cls, truth: np.ndarray, segmentation: np.ndarray, filled: np.ndarray) -> BoxCounts:
+        """Count the voxels of three integer arrays of one shape, 0 for nothing."""
+        return cls(ContingencyTable.count(truth, segmentation), ContingencyTable.count(truth, filled))
+
+    @classmethod
     def total(cls, counts: Sequence[BoxCounts]) -> BoxCounts:
         """The counts of disjoint boxes taken together."""
         return cls(
@@ -44,9 +49,7 @@ class BoxCounts:
 
 def count_box(segmentation: np.ndarray, truth: np.ndarray) -> BoxCounts:
     """Count the voxels of one box: two integer arrays of one shape (z, y, x), 0 for nothing."""
-    return BoxCounts(
-        ContingencyTable.count(truth, segmentation), ContingencyTable.count(truth, fill(segmentation))
-    )
+    return BoxCounts.count(truth, segmentation, fill(segmentation))
 
 
 def fill(segmentation: np.ndarray) -> np.ndarray:

@@ -74,9 +74,7 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
         # what an id says to ignore is unknown; what 0 means is said by each convention
         counted = _counted(run, block) & ~labels.ignored(block)
         truth = labels.read(block)[counted]
-        as_is = ContingencyTable.count(truth, segments[inside][counted])
-        filled = ContingencyTable.count(truth, fill(segments)[inside][counted])
-        save_counts(BoxCounts(as_is, filled), path)
+        save_counts(BoxCounts.count(truth, segments[inside][counted], fill(segments)[inside][counted]), path)
 
     return make(counts_target(run, block, segmentation), write)
 

@@ -27,11 +27,6 @@ class IdTable:
     local_ids: np.ndarray
     global_ids: np.ndarray
 
-    def of_tile(self, index: int) -> TileIds:
-        """The rows of one tile."""
-        rows = slice(*self.offsets[index : index + 2])
-        return TileIds(self.local_ids[rows], self.global_ids[rows])
-
     def write(self, path: Path, attributes: Mapping[str, int]) -> None:
         """Write an HDF5 file of which `read_tile_ids` reads one tile's part."""
 
