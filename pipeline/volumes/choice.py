@@ -29,8 +29,13 @@ class Choice:
     role: str = ""
     """`labels_` or nothing: how the settings that make the choice begin, for errors."""
 
+    option: str = ""
+    """Where the choice is made on a command line: how its options begin, such as `truth`."""
+
     def setting(self, name: str) -> str:
-        """The setting in a run file that chooses `level`, `channel`, `axes` or `origin`."""
+        """What chooses `level`, `channel`, `axes` or `origin`: a setting of the run file, or an option."""
+        if self.option:
+            return f"--{self.option}-{'mip' if name == 'level' else name}"
         if name == "origin" and self.role:
             return "data.labels_box"
         return f"data.{self.role}{'mip' if name == 'level' else name}"

@@ -1,0 +1,156 @@
+"""Score a segmentation against labels, any two volumes: block by block, in bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import fastremap
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.evaluation.conventions import BoxCounts, fill
+from pipeline.geometry import Box, Triple
+from pipeline.volumes import Choice, Volume, open_volume
+from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.labels import LabelVolume
+
+BLOCK: Triple = (192, 192, 192)
+HALO: Triple = (64, 64, 64)
+"""Read around a block to fill it: wherever the nearest segment is no further, cutting changes nothing."""
+PARTS = (192, 96, 48, 24)
+"""Sides of the parts that are counted apart, of which scores are told apart by resampling."""
+MANY = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two volumes that are scored against each other: what is opened, and where."""
+
+    segmentation: str
+    truth: str
+    segmentation_choice: Choice = field(default_factory=lambda: Choice(option="segmentation"))
+    truth_choice: Choice = field(default_factory=lambda: Choice(option="truth"))
+    ignored: tuple[int, ...] = ()
+    """Truth ids that say "nobody knows", beside those that mean it by themselves."""
+
+    def open(self) -> tuple[Volume, LabelVolume]:
+        """Segmentation and truth in one frame.
+
+        Raises InputError where one cannot be opened, holds no ids, has voxels of another size, or where it
+        is unknown how they lie on each other.
+        """
+        segmentation = _ids(open_volume(self.segmentation, self.segmentation_choice), "segmentation")
+        sizes = segmentation.voxel_size_nm
+        choice = replace(self.truth_choice, like_nm=sizes)
+        truth = _ids(open_volume(self.truth, choice), "truth")
+        own = truth.voxel_size_nm
+        if sizes and own and not same_size(sizes, own):
+            raise InputError(
+                f"segmentation {segmentation.uri} has voxels of {size_text(sizes)}, truth {truth.uri} of "
+                f"{size_text(own)} (z, y, x): choose levels of one size with --segmentation-mip, --truth-mip"
+            )
+        _put_together(segmentation, truth)
+        return segmentation, LabelVolume(truth, self.ignored)
+
+    def box(self, wanted: Box | None = None) -> Box:
+        """What is scored: `wanted`, or all that both cover. Raises InputError where both do not cover it."""
+        segmentation, truth = self.open()
+        shared = segmentation.box & truth.box
+        if shared.is_empty:
+            raise InputError(
+                f"segmentation {segmentation.uri} lies at {segmentation.box}, truth {truth.uri} at "
+                f"{truth.box}: they share no voxel; set --segmentation-origin or --truth-origin to where "
+                "it begins"
+            )
+        if wanted is not None and not shared.contains(wanted):
+            raise InputError(f"box {wanted} reaches outside {shared}, which both volumes cover")
+        return wanted or shared
+
+    def count(self, box: Box, workers: int = 1) -> Iterator[tuple[list[BoxCounts], int]]:
+        """For each block of `box` the counts of its parts, and how many voxels are ignored; in order.
+
+        `workers` processes count; memory grows with them and not with the box.
+        """
+        part = part_shape(box)
+        blocks = [b.translate(box.start) for b in Box.of_shape(box.shape).blocks(BLOCK)]
+        work = [(self, block, box, part) for block in blocks]
+        if workers == 1 or len(blocks) == 1:
+            yield from map(_count_parts, work)
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(blocks)), mp_context=context) as pool:
+            yield from pool.map(_count_parts, work)
+
+
+def part_shape(box: Box) -> Triple:
+    """The largest of PARTS of which there are many in the box, else the smallest."""
+    for side in PARTS:
+        if Box.of_shape(box.shape).count_blocks((side,) * 3) >= MANY:
+            return (side,) * 3
+    return (PARTS[-1],) * 3
+
+
+def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> tuple[list[BoxCounts], int]:
+    comparison, block, box, part = work
+    segmentation, truth = comparison.open()
+    read = block.grow(HALO) & box
+    # fewer bytes to fill; an id's value does not matter once its own number is known again
+    segments, ids = fastremap.renumber(segmentation.read(read).astype(np.uint64), in_place=True)
+    original = np.zeros(1 + int(max(ids.values())), np.uint64)
+    original[list(ids.values())] = np.array(list(ids), np.uint64)
+    inside = block.slices(read.start)
+    filled, segments = original[fill(segments)[inside]], original[segments[inside]]
+    labels, counted = truth.read(block), ~truth.ignored(block)
+    found = []
+    for piece in (b.translate(block.start) for b in Box.of_shape(block.shape).blocks(part)):
+        here = piece.slices(block.start)
+        where = counted[here]
+        found.append(BoxCounts.count(labels[here][where], segments[here][where], filled[here][where]))
+    return found, int(np.count_nonzero(~counted))
+
+
+def _ids(volume: Volume, what: str) -> Volume:
+    """The volume; raises InputError unless it holds ids."""
+    if volume.dtype.kind == "b":
+        raise InputError(f"{what} {volume.uri} holds booleans: it is a mask; label its components first")
+    if volume.dtype.kind not in "iu":
+        raise InputError(
+            f"{what} {volume.uri} holds {volume.dtype}, which cannot keep ids above "
+            f"{'2^53' if volume.dtype.itemsize == 8 else '2^24'} apart; expected integers: save it as uint64"
+        )
+    if volume.is_lossy:
+        raise InputError(f"{what} {volume.uri} is stored as JPEG, which changes ids: save it losslessly")
+    return volume
+
+
+def _put_together(segmentation: Volume, truth: Volume) -> None:
+    """Where only one volume, or none, says where it lies, and they have one shape, they lie on each other."""
+    if segmentation.frame.is_placed and truth.frame.is_placed:
+        return
+    if segmentation.shape != truth.shape:
+        turned = sorted(segmentation.shape) == sorted(truth.shape)
+        axes = "".join("zyx"[truth.shape.index(n)] for n in segmentation.shape) if turned else ""
+        raise InputError(
+            f"segmentation {segmentation.uri} has shape {segmentation.shape}, truth {truth.uri} has "
+            f"{truth.shape}, and {_unplaced(segmentation, truth)}: "
+            + (
+                f"if its axes are in another order, set --segmentation-axes {axes}"
+                if len(set(axes)) == 3
+                else "set --segmentation-origin or --truth-origin"
+            )
+        )
+    known = segmentation if segmentation.frame.is_placed else truth
+    other = truth if known is segmentation else segmentation
+    other.frame = replace(other.frame, origin=known.frame.origin)
+
+
+def _unplaced(segmentation: Volume, truth: Volume) -> str:
+    unplaced: Sequence[str] = [
+        name
+        for name, volume in (("the segmentation", segmentation), ("the truth", truth))
+        if not volume.frame.is_placed
+    ]
+    return "neither says where it lies" if len(unplaced) == 2 else f"{unplaced[0]} does not say where it lies"

@@ -1,0 +1,136 @@
+"""Read skeletons from files as people have them.
+
+| what | format | lengths |
+| --- | --- | --- |
+| a folder of `*.swc`, or one such file | SWC; what kimimaro, CATMAID and others write | x, y, z in nm |
+| a folder with `info` | Neuroglancer precomputed skeletons, not sharded | nm, by the transform in `info` |
+| `*.npz` | an ERL graph of em_erl: nodes, edges of each skeleton | z, y, x in nm |
+
+Files and arrays are taken in the order of the numbers in their names: 9 before 10.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from osteoid import Skeleton
+
+from pipeline.errors import InputError
+from pipeline.evaluation.skeletons import Skeletons
+
+Part = tuple[str, np.ndarray, np.ndarray]
+
+KNOWN = "expected a folder of .swc files, a folder of precomputed skeletons, or an .npz of em_erl"
+
+
+def read_skeletons(path: Path) -> Skeletons:
+    """The skeletons at `path`. Raises InputError where there are none that can be read."""
+    if not path.exists():
+        raise InputError(f"skeletons {path}: no such file; {KNOWN}")
+    if path.is_dir():
+        parts = _precomputed(path) if (path / "info").is_file() else _swc_folder(path)
+    elif path.suffix == ".swc":
+        parts = [_swc(path)]
+    elif path.suffix == ".npz":
+        parts = _erl_graph(path)
+    elif path.suffix in (".pkl", ".pickle", ".p"):
+        raise InputError(f"skeletons {path}: a pickle may run anything; save them as .swc, one a skeleton")
+    else:
+        raise InputError(f"skeletons {path} are of no known format; {KNOWN}")
+    skeletons = Skeletons.of(parts)
+    if not len(skeletons.edges):
+        raise InputError(f"skeletons {path}: {len(parts)} skeletons without an edge; {KNOWN}")
+    return skeletons
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """Sorted by the numbers in them as numbers."""
+    return sorted(names, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+
+
+def _swc_folder(folder: Path) -> list[Part]:
+    names = _in_order([file.name for file in folder.glob("*.swc") if not file.name.startswith(".")])
+    if not names:
+        raise InputError(f"skeletons {folder}: no .swc file in it, and no info; {KNOWN}")
+    return [_swc(folder / name) for name in names]
+
+
+def _swc(path: Path) -> Part:
+    try:
+        skeleton = Skeleton.from_swc(path.read_text())
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        raise InputError(f"skeleton {path} is no SWC file: {error}") from None
+    return _checked(path, path.stem, skeleton.vertices[:, ::-1], skeleton.edges)
+
+
+def _precomputed(folder: Path) -> list[Part]:
+    try:
+        info = json.loads((folder / "info").read_text())
+        kind, transform = info["@type"], np.array(info.get("transform", np.eye(3, 4)), float).reshape(3, 4)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"skeletons {folder}: its info cannot be read: {error}") from None
+    if kind != "neuroglancer_skeletons":
+        raise InputError(
+            f"skeletons {folder}: its info is of {kind}, not of neuroglancer_skeletons; give the folder "
+            "named by `skeletons` in a volume's info"
+        )
+    if info.get("sharding"):
+        raise InputError(f"skeletons {folder} are sharded; write them to a folder of .swc files first")
+    names = _in_order([file.name for file in folder.iterdir() if file.name.isdigit()])
+    parts = []
+    for name in names:
+        try:
+            skeleton = Skeleton.from_precomputed(
+                (folder / name).read_bytes(), vertex_attributes=info.get("vertex_attributes", [])
+            )
+        except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+            raise InputError(f"skeleton {folder / name} cannot be read: {error}") from None
+        placed = skeleton.vertices.astype(float) @ transform[:, :3].T + transform[:, 3]
+        parts.append(_checked(folder / name, name, placed[:, ::-1], skeleton.edges))
+    return parts
+
+
+def _erl_graph(path: Path) -> list[Part]:
+    """Arrays by name, or numbered from `arr_0`: ids, lengths, nodes (skeleton, z, y, x), edges of each."""
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in _in_order(list(file))}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"skeletons {path} cannot be read as numbers: {error}") from None
+    if "arr_2" in arrays:
+        ids, nodes = arrays["arr_0"], arrays["arr_2"]
+        edges = [value for name, value in arrays.items() if name not in ("arr_0", "arr_1", "arr_2")]
+    elif {"skeleton_id", "nodes"} <= arrays.keys():
+        ids, nodes = arrays["skeleton_id"], arrays["nodes"]
+        edges = [value for name, value in arrays.items() if name.startswith("edges_")]
+    else:
+        raise InputError(
+            f"skeletons {path} holds {', '.join(arrays)}; expected skeleton_id, nodes, edges_0, ..."
+        )
+    if len(edges) != len(ids) or nodes.ndim != 2 or nodes.shape[1] != 4:
+        raise InputError(
+            f"skeletons {path}: {len(ids)} skeletons, {len(edges)} arrays of edges, nodes of shape "
+            f"{nodes.shape}; expected as many edges as skeletons, and nodes (n, 4)"
+        )
+    parts = []
+    for index, (name, links) in enumerate(zip(ids, edges)):
+        own = np.flatnonzero(nodes[:, 0] == index)
+        ends = links.reshape(len(links), -1)[:, :2].astype(np.int64)
+        if not np.isin(ends, own).all():
+            raise InputError(f"skeletons {path}: edges of {name} name nodes that are not its own")
+        parts.append(_checked(path, str(name), nodes[own, 1:], np.searchsorted(own, ends)))
+    return parts
+
+
+def _checked(path: Path, name: str, nodes: np.ndarray, edges: np.ndarray) -> Part:
+    """Raises InputError where a node is NaN or infinite, or an edge names one that is not there."""
+    edges = np.asarray(edges).astype(np.int64).reshape(-1, 2)
+    if not np.isfinite(nodes).all():
+        raise InputError(f"skeleton {path}: nodes of {name} are NaN or infinite")
+    if edges.size and not (edges.min() >= 0 and edges.max() < len(nodes)):
+        raise InputError(f"skeleton {path}: edges of {name} name nodes that are not there")
+    return name, nodes, edges

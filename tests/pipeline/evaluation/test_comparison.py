@@ -1,0 +1,138 @@
+"""Two volumes are scored without a run as their voxels say, or one line says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import adapted_rand_error, variation_of_information
+
+from pipeline.errors import InputError
+from pipeline.evaluation import comparison
+from pipeline.evaluation.bootstrap import intervals
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.conventions import BoxCounts, count_box, score
+from pipeline.geometry import Box
+from pipeline.volumes import Choice
+
+
+def saved(folder: Path, **arrays: np.ndarray) -> list[str]:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return [str(folder / f"{name}.npy") for name in arrays]
+
+
+def between(files: list[str], choice: Choice | None = None) -> Comparison:
+    segmentation, truth = files
+    return Comparison(segmentation, truth, choice or Choice(option="segmentation"))
+
+
+def blobs(shape: tuple[int, int, int], seed: int, ids: int = 9) -> np.ndarray:
+    """Objects of 8 voxels a side, some of them 0, with large ids."""
+    coarse = np.random.default_rng(seed).integers(0, ids, [-(-n // 8) for n in shape]).astype(np.uint64)
+    grown = coarse.repeat(8, 0).repeat(8, 1).repeat(8, 2)[tuple(slice(n) for n in shape)]
+    return np.where(grown, grown + np.uint64(2**40), np.uint64(0))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_blocks_in_any_number_of_processes_score_as_scikit_image_does(tmp_path: Path, workers: int) -> None:
+    truth, segmentation = blobs((20, 30, 200), 1), blobs((20, 30, 200), 2)
+    truth[:, :5] = 2**64 - 2  # CREMI's "nobody knows"
+    found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
+    counts = list(found.count(found.box(), workers))
+    assert len(counts) == 2
+    known = truth != 2**64 - 2
+    scores = score(BoxCounts.total([part for parts, _ in counts for part in parts]))
+    a, b = (np.unique(ids[known], return_inverse=True)[1].reshape(-1) for ids in (truth, segmentation))
+    both = (a != 0) & (b != 0)
+    are, *_ = adapted_rand_error(a[both], b[both])
+    assert scores["both_foreground"]["are"] == pytest.approx(are, abs=1e-9)
+    assert (scores["gt_foreground"]["voi_split"], scores["gt_foreground"]["voi_merge"]) == pytest.approx(
+        tuple(variation_of_information(a, b)), abs=1e-9
+    )
+    assert sum(ignored for _, ignored in counts) == np.count_nonzero(~known)
+
+
+def test_volumes_are_scored_where_they_lie_on_each_other(tmp_path: Path) -> None:
+    truth = blobs((24, 24, 24), 3)
+    segmentation, labels = saved(tmp_path, segmentation=truth[4:20, :, 8:], truth=truth)
+    at = Comparison(
+        segmentation,
+        labels,
+        Choice(origin=(104, 0, 8), option="segmentation"),
+        Choice(origin=(100, 0, 0), option="truth"),
+    )
+    assert at.box() == Box((104, 0, 8), (120, 24, 24))
+    [(parts, _)] = at.count(at.box())
+    assert score(BoxCounts.total(parts))["both_foreground"]["are"] == 0
+    with pytest.raises(InputError, match=r"box 0:2,0:2,0:2 reaches outside 104:120,0:24,8:24"):
+        at.box(Box.of_shape((2, 2, 2)))
+
+
+def test_what_cannot_be_compared_ends_in_one_line(tmp_path: Path) -> None:
+    truth = blobs((16, 24, 32), 4)
+    files = saved(
+        tmp_path,
+        truth=truth,
+        turned=np.ascontiguousarray(truth.T),
+        cut=truth[:, 2:],
+        floats=truth.astype(np.float32),
+        doubles=truth.astype(np.float64),
+        mask=truth != 0,
+    )
+    for file, expected in zip(
+        files[1:],
+        [
+            "neither says where it lies: if its axes are in another order, set --segmentation-axes xyz",
+            "neither says where it lies: set --segmentation-origin or --truth-origin",
+            "holds float32, which cannot keep ids above 2\\^24 apart; expected integers",
+            "holds float64, which cannot keep ids above 2\\^53 apart",
+            "holds booleans: it is a mask",
+        ],
+    ):
+        with pytest.raises(InputError, match=expected):
+            Comparison(file, files[0]).box()
+    far = Comparison(files[0], files[0], Choice(origin=(500, 0, 0)), Choice(origin=(0, 0, 0)))
+    with pytest.raises(InputError, match="they share no voxel; set --segmentation-origin or --truth-origin"):
+        far.box()
+    sizes = Comparison(files[0], files[0], Choice(voxel_size_nm=(8, 8, 8)), Choice(voxel_size_nm=(40, 4, 4)))
+    with pytest.raises(InputError, match=r"voxels of 8 x 8 x 8 nm, truth .* of 40 x 4 x 4 nm"):
+        sizes.box()
+
+
+def test_turned_axes_can_be_set(tmp_path: Path) -> None:
+    truth = blobs((16, 24, 32), 4)
+    files = saved(tmp_path, turned=np.ascontiguousarray(truth.T), truth=truth)
+    found = between(files, Choice(axes="xyz"))
+    [(parts, _)] = found.count(found.box())
+    assert score(BoxCounts.total(parts))["both_foreground"]["are"] == 0
+
+
+def test_parts_are_counted_apart_and_make_up_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "BLOCK", (48, 48, 48))
+    truth, segmentation = blobs((60, 50, 100), 5), blobs((60, 50, 100), 6)
+    found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
+    counts = [part for parts, _ in found.count(found.box()) for part in parts]
+    assert len(counts) > 20
+    total = BoxCounts.total(counts)
+    expected = count_box(segmentation, truth)
+    for name in ("truth", "segmentation", "voxels"):
+        assert np.array_equal(getattr(total.as_is, name), getattr(expected.as_is, name))
+        assert np.array_equal(getattr(total.filled, name), getattr(expected.filled, name))
+
+
+def test_intervals_hold_the_score_and_close_in_where_boxes_are_alike() -> None:
+    truth = [blobs((16, 16, 16), seed) for seed in range(30)]
+    same = [count_box(np.where(t % 3 == 0, 0, t), t) for t in truth]
+    found = intervals(same, repeats=50)
+    whole = score(BoxCounts.total(same))
+    low, high = found["gt_foreground"]["voi_merge"] or (0, 0)
+    assert low <= whole["gt_foreground"]["voi_merge"] <= high
+    assert low < high
+    assert found["both_foreground"]["are"] == (0, 0)
+    one = intervals([same[0]] * 9, repeats=20)["gt_foreground"]["voi_merge"]
+    assert one is not None
+    assert one == pytest.approx((score(same[0])["gt_foreground"]["voi_merge"],) * 2)

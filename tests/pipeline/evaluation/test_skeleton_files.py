@@ -1,0 +1,91 @@
+"""Skeletons as people have them are read, or end in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osteoid import Skeleton
+
+from pipeline.errors import InputError
+from pipeline.evaluation.skeleton_files import read_skeletons
+
+NODES = np.array([[40, 8, 4], [80, 8, 4], [80, 16, 4]], float)
+"""z, y, x in nm."""
+EDGES = np.array([[0, 1], [1, 2]])
+
+
+def skeleton() -> Skeleton:
+    return Skeleton(NODES[:, ::-1].astype(np.float32), EDGES.astype(np.uint32))
+
+
+def test_swc_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("10", "9", "101"):
+        (tmp_path / f"{name}.swc").write_text(skeleton().to_swc())
+    found = read_skeletons(tmp_path)
+    assert found.names == ("9", "10", "101")
+    assert sorted(found.nodes_nm[:3].tolist()) == sorted(NODES.tolist())
+    assert found.lengths_nm.sum() == pytest.approx(3 * 48)
+
+
+def test_precomputed_skeletons_lie_where_their_transform_says(tmp_path: Path) -> None:
+    info = {"@type": "neuroglancer_skeletons", "transform": [2, 0, 0, 100, 0, 1, 0, 0, 0, 0, 1, 0]}
+    (tmp_path / "info").write_text(json.dumps(info))
+    (tmp_path / "7").write_bytes(skeleton().to_precomputed())
+    found = read_skeletons(tmp_path)
+    assert found.nodes_nm.tolist() == [[z, y, 2 * x + 100] for z, y, x in NODES.tolist()]
+
+
+def test_edges_of_an_erl_graph_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Twelve skeletons: arr_10 comes after arr_9."""
+    nodes = np.concatenate([np.c_[np.full(3, k), NODES * (k + 1)] for k in range(12)])
+    edges = [np.c_[EDGES + 3 * k, np.zeros(2)] for k in range(12)]
+    for arrays in (
+        {f"arr_{i}": a for i, a in enumerate([np.arange(12), np.ones(12), nodes, *edges])},
+        {
+            "skeleton_id": np.arange(12),
+            "skeleton_len": np.ones(12),
+            "nodes": nodes,
+            **{f"edges_{k}": e for k, e in enumerate(edges)},
+        },
+    ):
+        np.savez(tmp_path / "graph.npz", **arrays)
+        found = read_skeletons(tmp_path / "graph.npz")
+        assert np.bincount(found.owner[found.edges[:, 0]], found.lengths_nm) == pytest.approx(
+            [48 * (k + 1) for k in range(12)]
+        )
+
+
+def test_what_holds_no_skeletons_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "segmentation").mkdir()
+    (tmp_path / "segmentation" / "info").write_text(json.dumps({"@type": "neuroglancer_multiscale_volume"}))
+    (tmp_path / "sharded").mkdir()
+    (tmp_path / "sharded" / "info").write_text(
+        json.dumps({"@type": "neuroglancer_skeletons", "sharding": {"@type": "x"}})
+    )
+    (tmp_path / "s.pkl").write_bytes(b"x")
+    (tmp_path / "s.swc").write_text("no numbers here\n")
+    (tmp_path / "s.json").write_text("{}")
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    np.savez(
+        tmp_path / "torn.npz",
+        skeleton_id=[1],
+        nodes=np.c_[np.zeros(3), NODES],
+        edges_0=np.array([[0, 5, 1.0]]),
+    )
+    for name, expected in {
+        "missing": "no such file",
+        "empty": "no .swc file in it",
+        "segmentation": "not of neuroglancer_skeletons; give the folder",
+        "sharded": "are sharded",
+        "s.pkl": "a pickle may run anything",
+        "s.swc": "is no SWC file|without an edge",
+        "s.json": "of no known format",
+        "other.npz": "holds a; expected skeleton_id",
+        "torn.npz": "nodes that are not its own",
+    }.items():
+        with pytest.raises(InputError, match=expected):
+            read_skeletons(tmp_path / name)

@@ -1,0 +1,112 @@
+"""A score that smells of a mistake names the likely one; a sound comparison has no smell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.smells import smells
+
+SIDE = 72
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def cells() -> np.ndarray:
+    """Cells around random centres, longer along x; 0 between them; uint64."""
+    rng = np.random.default_rng(11)
+    seeds = np.zeros((SIDE,) * 3, np.uint64)
+    places = rng.integers(0, SIDE, (40, 3))
+    seeds[tuple(places.T)] = rng.permutation(np.arange(1, 41))
+    nearest = ndimage.distance_transform_edt(
+        seeds == 0, sampling=(2, 1.5, 1), return_distances=False, return_indices=True
+    )
+    ids = seeds[tuple(nearest)]
+    membrane = ndimage.grey_dilation(ids, 3) != ndimage.grey_erosion(ids, 3)
+    return np.where(membrane, np.uint64(0), ids)
+
+
+def told(folder: Path, segmentation: np.ndarray, truth: np.ndarray) -> list[str]:
+    np.save(folder / "segmentation.npy", segmentation)
+    np.save(folder / "truth.npy", truth)
+    found = Comparison(str(folder / "segmentation.npy"), str(folder / "truth.npy"))
+    volume, labels = found.open()
+    return smells(volume, labels, found.box())
+
+
+def supervoxels(ids: np.ndarray) -> np.ndarray:
+    """Each cell in pieces of ids of their own."""
+    z, y, x = np.indices(ids.shape) // 12
+    return np.where(ids != 0, ids * np.uint64(1000) + (z * 36 + y * 6 + x).astype(np.uint64), 0)
+
+
+def scattered(ids: np.ndarray) -> np.ndarray:
+    """Ids as a hash gives them, of 64 bits."""
+    table = np.random.default_rng(5).integers(2**62, 2**63, 1 + int(ids.max()), np.uint64)
+    return np.where(ids != 0, table[ids], np.uint64(0))
+
+
+def image(ids: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(6).integers(1, 255, ids.shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "truth", "expected"),
+    [
+        (lambda ids: ids.transpose(2, 1, 0), None, "set --segmentation-axes xyz"),
+        (lambda ids: ids.transpose(1, 2, 0), None, "set --segmentation-axes yxz"),
+        (lambda ids: np.roll(ids, (5, -9, 12), (0, 1, 2)), None, r"moved by \(-5, 9, -12\) voxels"),
+        (None, supervoxels, "the labels are supervoxels, without the table"),
+        (
+            lambda ids: (ids != 0).astype(np.uint8),
+            None,
+            "the segmentation has one id, 1: this looks like a mask",
+        ),
+        (None, lambda ids: (ids != 0).astype(np.uint8) * 255 // 2, "the truth has one id"),
+        (lambda ids: scattered(ids).astype(np.uint32), None, "spread over 32 bits"),
+        (lambda ids: scattered(ids).astype(np.float64).astype(np.uint64), None, "went through float64"),
+        (
+            lambda ids: np.where(ids, ids + 2**24 + 12345, 0).astype(np.float32).astype(np.uint32),
+            None,
+            "went through float32",
+        ),
+        (image, None, "is it an image, or a probability"),
+        (
+            lambda ids: np.where((ids < 30), np.uint64(77), ids),
+            None,
+            "is it the background, which should be 0",
+        ),
+        (lambda ids: ids * 0, None, "the segmentation is blank"),
+        (None, lambda ids: np.where(ids == 3, ids, np.uint64(0)), "of the truth is labelled"),
+    ],
+)
+def test_the_likely_mistake_is_named(
+    tmp_path: Path, cells: np.ndarray, segmentation: Change | None, truth: Change | None, expected: str
+) -> None:
+    ids = cells + np.uint64(100) * (cells != 0)  # another program's ids of the same cells
+    found = told(
+        tmp_path,
+        np.ascontiguousarray(segmentation(cells) if segmentation else ids),
+        np.ascontiguousarray(truth(cells) if truth else ids),
+    )
+    assert any(re.search(expected, line) for line in found), found
+
+
+def test_a_volume_compared_with_itself_is_told(tmp_path: Path, cells: np.ndarray) -> None:
+    assert "compared with itself" in told(tmp_path, cells, cells)[0]
+
+
+def test_sound_comparisons_have_no_smell(tmp_path: Path, cells: np.ndarray) -> None:
+    """Good ones, and ones whose errors are those of segmentations: splits, mergers, blanks."""
+    moved = cells + np.uint64(100) * (cells != 0)
+    halves = np.where((np.indices(cells.shape)[2] > 36) & (cells % 2 == 0) & (cells != 0), cells + 200, cells)
+    merged = np.where(cells % 3 == 0, cells, (cells + 1) // 2)
+    blank = np.where(cells < 12, 0, cells)
+    for segmentation in (cells, halves, merged, blank):
+        assert told(tmp_path, segmentation.astype(np.uint64), moved) == []

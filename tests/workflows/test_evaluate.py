@@ -1,0 +1,101 @@
+"""`evaluate SEGMENTATION... TRUTH`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from skimage.metrics import adapted_rand_error
+
+from workflows.evaluate import main
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
+    """Two fibres along x in voxels of 40 x 8 x 8 nm, a segmentation that cuts one, one that joins both."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    truth = np.zeros((12, 40, 120), np.uint64)
+    truth[:, 4:16], truth[:, 22:36] = 5, 9
+    split = np.where(np.indices(truth.shape)[2] < 60, truth, truth + (truth == 5).astype(np.uint64))
+    merged = np.where(truth != 0, np.uint64(1), truth)
+    merged[0] = 0
+    volumes = {"truth": truth, "split": split, "merged": merged}
+    with h5py.File(folder / "volumes.h5", "w") as file:
+        for name, ids in volumes.items():
+            file[name] = ids
+            file[name].attrs["resolution"] = (40.0, 8.0, 8.0)
+    (folder / "swc").mkdir()
+    for name, y in (("5", 10), ("9", 30)):
+        nodes = [f"{i + 1} 0 {8 * x} {8 * y} 240 1 {i if i else -1}" for i, x in enumerate(range(0, 120, 2))]
+        (folder / "swc" / f"{name}.swc").write_text("\n".join(nodes) + "\n")
+    return folder, volumes
+
+
+def test_segmentations_are_scored_side_by_side_and_along_skeletons(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, volumes = case
+    names = [f"{folder / 'volumes.h5'}:{name}" for name in ("split", "merged", "truth")]
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["evaluate", *names, "--skeletons", str(folder / "swc"), "--json", str(tmp_path / "scores.json")],
+    )
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    printed = capsys.readouterr().out
+    found: dict[str, Any] = json.loads((tmp_path / "scores.json").read_text())
+    assert found["truth"] == names[2]
+    split, merged = (found["segmentations"][name] for name in names[:2])
+    labelled = volumes["truth"] != 0
+    are, *_ = adapted_rand_error(volumes["truth"][labelled], volumes["split"][labelled])
+    assert split["scores"]["both_foreground"]["are"] == pytest.approx(are)
+    assert merged["scores"]["both_foreground"]["voi_split"] == pytest.approx(0)
+    length = 59 * 16.0
+    assert split["run_length"]["perfect_erl_nm"] == pytest.approx(length)
+    halves = (29 * 16) ** 2 * 2
+    assert split["run_length"]["erl_nm"] == pytest.approx((halves + length**2) / (2 * length))
+    assert (split["run_length"]["splits"], merged["run_length"]["mergers"]) == (1, 1)
+    assert merged["run_length"]["erl_nm"] == 0
+    assert f"{are:.4f}" in printed
+    assert "voxels of 40 x 8 x 8 nm; a segment merges from 1 nodes in each of two on" in printed
+    assert "1 of 118 edges split" in printed
+    assert split["doubts"] == []
+    assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
+
+
+def test_what_cannot_be_scored_ends_in_one_line(
+    case: tuple[Path, dict[str, np.ndarray]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    volumes = case[0] / "volumes.h5"
+    for arguments, expected in (
+        ([f"{volumes}:split"], "two volumes or more are needed, SEGMENTATION... TRUTH"),
+        ([f"{volumes}:split", f"{volumes}:nothing"], "nothing"),
+        (
+            [f"{volumes}:split", f"{volumes}:truth", "--box", "0:4,0:4"],
+            "--box: box '0:4,0:4' is not of the form",
+        ),
+        (
+            [f"{volumes}:split", f"{volumes}:truth", "--box", "0:99,0:4,0:4"],
+            "reaches outside 0:12,0:40,0:120",
+        ),
+        ([f"{volumes}:split", f"{volumes}:truth", "--truth-origin", "1,2"], "is not of the form Z,Y,X"),
+        ([f"{volumes}:split", f"{volumes}:truth", "--skeletons", "none.swc"], "none.swc: no such file"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+        with pytest.raises(SystemExit, match="1"):
+            main()
+        [error] = capsys.readouterr().err.splitlines()
+        assert error.startswith("error: ")
+        assert expected in error

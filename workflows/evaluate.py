@@ -1,0 +1,193 @@
+"""Score segmentations against a truth, any volumes that can be opened: no run is needed.
+
+python workflows/evaluate.py SEGMENTATION TRUTH
+python workflows/evaluate.py A.h5:seg B.zarr TRUTH.h5:labels --skeletons swc/ --json scores.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import json
+import os
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.errors import InputError
+from pipeline.evaluation.bootstrap import intervals
+from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
+from pipeline.evaluation.conventions import BoxCounts, score
+from pipeline.evaluation.nodes import ids_at
+from pipeline.evaluation.run_length import expected_run_length
+from pipeline.evaluation.skeleton_files import read_skeletons
+from pipeline.evaluation.skeletons import Skeletons
+from pipeline.evaluation.smells import smells
+from pipeline.geometry import Box, Triple, triple
+from pipeline.volumes import Choice, VoxelSize
+from workflows.command_line import start
+from workflows.scores_as_text import print_scores
+
+
+def evaluate(
+    volumes: Annotated[
+        list[str],
+        typer.Argument(metavar="SEGMENTATION... TRUTH", help="What to score; the truth comes last."),
+    ],
+    box: Annotated[
+        str | None, typer.Option(metavar="Z0:Z1,Y0:Y1,X0:X1", help="Score this box alone.")
+    ] = None,
+    ignore: Annotated[
+        list[int] | None,
+        typer.Option(metavar="ID", help="A truth id that says nobody knows what is there; repeatable."),
+    ] = None,
+    skeletons: Annotated[
+        Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
+    ] = None,
+    merge_threshold: Annotated[
+        int,
+        typer.Option(
+            metavar="NODES",
+            min=0,
+            help="A segment joins skeletons if it has more nodes than this in each of two.",
+        ),
+    ] = 0,
+    voxel_size: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="In nm; goes before what the files say.")
+    ] = None,
+    segmentation_origin: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Where its first voxel lies, in voxels.")
+    ] = None,
+    truth_origin: Annotated[str | None, typer.Option(metavar="Z,Y,X", help="The same of the truth.")] = None,
+    segmentation_axes: Annotated[
+        str | None, typer.Option(metavar="AXES", help="Names of its stored axes in their order, such as xyz.")
+    ] = None,
+    truth_axes: Annotated[str | None, typer.Option(metavar="AXES", help="The same of the truth.")] = None,
+    segmentation_mip: Annotated[int | None, typer.Option(min=0, help="Its level; the finest is 0.")] = None,
+    truth_mip: Annotated[int | None, typer.Option(min=0, help="The truth's level.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that count (default: one a core).")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+) -> None:
+    """Score segmentations against a truth: ARE, VOI and, along skeletons, expected run length.
+
+    Volumes are named as in a run file: FILE.h5:DATASET, precomputed://..., a folder of Zarr, N5 or slices.
+    """
+    if len(volumes) < 2:
+        raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
+    size = _numbers(voxel_size, float, "--voxel-size")
+    traced = read_skeletons(skeletons) if skeletons else None
+    console, results = Console(), {}
+    for segmentation in volumes[:-1]:
+        comparison = Comparison(
+            segmentation,
+            volumes[-1],
+            _choice("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
+            _choice("truth", truth_origin, truth_axes, truth_mip, size),
+            tuple(ignore or ()),
+        )
+        found = scores_of(comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)))
+        if traced is not None:
+            found["run_length"] = run_length_of(comparison, traced, merge_threshold)
+        results[segmentation] = found
+    for name, found in results.items():
+        print_scores(name, found, console)
+    if json_file is not None:
+        _write(json_file, {"truth": volumes[-1], "segmentations": results})
+
+
+def scores_of(comparison: Comparison, box: Box, workers: int) -> dict[str, Any]:
+    """All figures of one segmentation, as the JSON file holds them."""
+    segmentation, truth = comparison.open()
+    doubts = smells(segmentation, truth, box)
+    parts: list[BoxCounts] = []
+    ignored, blocks = 0, Box.of_shape(box.shape).count_blocks(BLOCK)
+    screen = Console(stderr=True)
+    counted = comparison.count(box, workers)
+    for counts, left_out in track(
+        counted, "counting", blocks, console=screen, transient=True, disable=not screen.is_terminal
+    ):
+        parts += counts
+        ignored += left_out
+    total = BoxCounts.total(parts)
+    return {
+        "box": str(box),
+        "voxels": box.size,
+        "ignored_share": ignored / box.size,
+        "labelled_share": total.as_is.labelled.total_voxels / box.size,
+        "scores": score(total),
+        "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
+        "doubts": doubts,
+    }
+
+
+def run_length_of(comparison: Comparison, traced: Skeletons, threshold_nodes: int) -> dict[str, Any]:
+    """Run length along the skeletons that lie in the segmentation. Raises InputError where none does."""
+    segmentation, _ = comparison.open()
+    size = segmentation.voxel_size_nm
+    if size is None:
+        raise InputError(f"{segmentation.uri} does not say how large its voxels are: set --voxel-size")
+    inside = traced.inside(segmentation.box, size)
+    if not len(inside.edges):
+        voxels = traced.voxels(size)
+        low, high = voxels.min(axis=0).tolist(), voxels.max(axis=0).tolist()
+        raise InputError(
+            f"the skeletons lie at voxels {low} to {high} (z, y, x), the segmentation at "
+            f"{segmentation.box}: none is in it; skeletons are in nm"
+        )
+    found = expected_run_length(inside, ids_at(segmentation, inside, size), threshold_nodes)
+    return {
+        **found.as_dict(),
+        "voxel_size_nm": size,
+        "length_outside_nm": float(traced.lengths_nm.sum() - inside.lengths_nm.sum()),
+    }
+
+
+def _choice(
+    option: str, origin: str | None, axes: str | None, mip: int | None, size: tuple[float, ...] | None
+) -> Choice:
+    start_at = _numbers(origin, int, f"--{option}-origin")
+    first: Triple | None = None if start_at is None else triple(list(start_at))
+    z_y_x: VoxelSize | None = None if size is None else (size[0], size[1], size[2])
+    return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option)
+
+
+def _box(text: str | None) -> Box | None:
+    try:
+        return None if text is None else Box.parse(text)
+    except ValueError as error:
+        raise InputError(f"--box: {error}") from None
+
+
+def _numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:
+    """`"40,4,4"` -> (40, 4, 4). Raises InputError."""
+    if text is None:
+        return None
+    try:
+        z, y, x = (kind(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text!r} is not of the form Z,Y,X") from None
+    return z, y, x
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def main() -> None:
+    """Entry point of the `ffn-evaluate` command."""
+    start(evaluate)
+
+
+if __name__ == "__main__":
+    main()

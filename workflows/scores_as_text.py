@@ -1,0 +1,79 @@
+"""Scores as a person reads them: every figure with its convention, and with what it takes to trust it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "ARE": "are",
+    "precision": "precision",
+    "recall": "recall",
+    "VOI split": "voi_split",
+    "VOI merge": "voi_merge",
+}
+"""What the columns of a table of scores are called, and how `metrics.json` names them."""
+
+
+def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
+    """The figures of one segmentation, as `workflows.evaluate` finds them."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scores by convention", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for convention in ("gt_foreground", "filled", "both_foreground"):
+        scores, spread = found["scores"][convention], found["intervals_95"][convention]
+        table.add_row(convention, *(_value(scores[key]) for key in COLUMNS.values()))
+        table.add_row("  in 95% of draws", *(_interval(spread[key]) for key in COLUMNS.values()), style="dim")
+    shape = " x ".join(map(str, found["intervals_95"]["box_shape"]))
+    console.print(f"\n{name}", style="bold", highlight=False, soft_wrap=True, markup=False)
+    console.print(table)
+    console.print(
+        f"box           {found['box']}, {found['voxels']:,} voxels",
+        f"coverage      {_share(found['scores']['coverage'])} of what counts is segmented",
+        f"truth         {_share(found['labelled_share'])} of the box is labelled, "
+        f"{_share(found['ignored_share'])} is to be ignored",
+        f"draws         of {found['intervals_95']['boxes']} boxes of {shape} voxels, with replacement",
+        *(_run_length(found["run_length"]) if "run_length" in found else []),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
+    for doubt in found["doubts"]:
+        console.print(
+            f"WARNING       {doubt}", style="bold red", highlight=False, soft_wrap=True, markup=False
+        )
+
+
+def _run_length(found: dict[str, Any]) -> list[str]:
+    voxel = " x ".join(f"{n:g}" for n in found["voxel_size_nm"])
+    erl = "undefined" if found["erl_nm"] is None else _um(found["erl_nm"])
+    nerl = "" if found["nerl"] is None else f", NERL {found['nerl']:.4f}"
+    lines = [
+        f"run length    ERL {erl}{nerl}; {found['skeletons']} skeletons of {_um(found['length_nm'])}, voxels "
+        f"of {voxel} nm; a segment merges from {found['merge_threshold_nodes'] + 1} nodes in each of two on",
+        f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
+        f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
+    ]
+    if found["length_outside_nm"]:
+        lines.append(f"outside       {_um(found['length_outside_nm'])} of skeleton, which does not count")
+    return lines
+
+
+def _um(length_nm: float) -> str:
+    return f"{length_nm / 1e3:.4g} um"
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.2f}-{interval[1]:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.1%}"
