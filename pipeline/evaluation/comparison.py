@@ -52,7 +52,8 @@ class Comparison:
                 f"segmentation {segmentation.uri} has voxels of {size_text(sizes)}, truth {truth.uri} of "
                 f"{size_text(own)} (z, y, x): choose levels of one size with --segmentation-mip, --truth-mip"
             )
-        _put_together(segmentation, truth)
+        if self.segmentation_choice.origin is None and self.truth_choice.origin is None:
+            _put_together(segmentation, truth)
         return segmentation, LabelVolume(truth, self.ignored)
 
     def box(self, wanted: Box | None = None) -> Box:

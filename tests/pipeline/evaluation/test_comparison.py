@@ -66,6 +66,8 @@ def test_volumes_are_scored_where_they_lie_on_each_other(tmp_path: Path) -> None
     assert at.box() == Box((104, 0, 8), (120, 24, 24))
     [(parts, _)] = at.count(at.box())
     assert score(BoxCounts.total(parts))["both_foreground"]["are"] == 0
+    from_zero = Comparison(segmentation, labels, Choice(origin=(4, 0, 8)))
+    assert from_zero.box() == Box((4, 0, 8), (20, 24, 24))
     with pytest.raises(InputError, match=r"box 0:2,0:2,0:2 reaches outside 104:120,0:24,8:24"):
         at.box(Box.of_shape((2, 2, 2)))
 
