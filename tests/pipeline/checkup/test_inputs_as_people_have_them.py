@@ -130,9 +130,7 @@ def test_missing_chunks_are_counted_and_above_a_share_refused(tmp_path: Path) ->
     for chunk in chunks[:4]:
         chunk.unlink()
     whole = f"4 of {len(chunks)} chunks of the image are missing"
-    with pytest.raises(
-        InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1.0%"
-    ):
+    with pytest.raises(InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1%"):
         findings(run_on(tmp_path, data={"image": "image"}))
     told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["complete"]
     assert told.startswith(f"warn: {whole}")
