@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
-from pipeline.volumes.attributes import axes_of, stated_by
+from pipeline.volumes.attributes import SIZES, axes_of, stated_by
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
@@ -20,7 +20,6 @@ from pipeline.volumes.layout import Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
-SIZES = ("resolution", "voxel_size", "element_size_um")
 GEOMETRY = (*SIZES, "offset", "units", "unit")
 
 

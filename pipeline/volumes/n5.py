@@ -19,6 +19,7 @@ import tensorstore
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.attributes import axes_of
+from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
 from pipeline.volumes.layout import Layout
@@ -173,34 +174,19 @@ def _stated(
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
-
-    def by_axis(values: Any, attribute: str) -> dict[str, Any]:
-        return _by_axis(values, names, dimensions, f"{uri}: attribute {attribute}")
-
-    units = by_axis(unit, "units") if isinstance(unit, list) else dict.fromkeys(AXES, unit)
-    nm = {axis: nm_per(units[axis], uri) for axis in AXES}
+    backwards, said = list(reversed(names or AXES)), f"{uri}: attribute"
+    nm = nm_by_axis(unit, backwards, uri, "units")
     size_nm = offset_nm = None
     if sizes is not None:
-        size = by_axis(sizes, said_by)
-        positive = dict(zip(size, positive_sizes(list(size.values()), uri, f"attribute {said_by}")))
-        factors = _coarser(attributes, group, folder)
-        coarser = by_axis(factors, "downsamplingFactors") if factors else dict.fromkeys(AXES, 1.0)
-        size_nm = {axis: positive[axis] * float(coarser[axis]) * nm[axis] for axis in AXES}
+        size = numbers_by_axis(sizes, backwards, f"{said} {said_by}")
+        positive_sizes(list(size.values()), uri, f"attribute {said_by}")
+        factors = _coarser(attributes, group, folder) or [1.0] * 3
+        coarser = numbers_by_axis(factors, backwards, f"{said} downsamplingFactors")
+        size_nm = {axis: size[axis] * coarser[axis] * nm[axis] for axis in AXES}
     if both.get("offset") is not None:
-        offset_nm = {axis: float(at) * nm[axis] for axis, at in by_axis(both["offset"], "offset").items()}
+        offset = numbers_by_axis(both["offset"], backwards, f"{said} offset")
+        offset_nm = {axis: at * nm[axis] for axis, at in offset.items()}
     return Stated(names, size_nm, offset_nm)
-
-
-def _by_axis(values: Any, names: Sequence[str] | None, dimensions: int, said: str) -> dict[str, Any]:
-    """Numbers or units by the names of their axes: x, y, z, or `names`, the stored order, backwards."""
-    stored = list(reversed(names or AXES))
-    spatial = [axis for axis in stored if axis in AXES]
-    if isinstance(values, (list, tuple)):
-        if len(values) == len(spatial):
-            return dict(zip(spatial, values))
-        if names is not None and len(values) == dimensions:
-            return {axis: value for axis, value in zip(stored, values) if axis in AXES}
-    raise InputError(f"{said} is {values!r}; expected three, for {', '.join(spatial)}")
 
 
 def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:
