@@ -6,7 +6,7 @@
 | `voxel_size` | funlib.persistence | the same |
 | `offset` | CREMI, gunpowder, funlib | where the first voxel begins in the world, in the same units |
 | `element_size_um` | ilastik, elf, PlantSeg | voxel size in micrometres |
-| `units`, `unit` | funlib | of the above: one for all, or one an axis, in the stored order |
+| `units`, `unit` | funlib | of the above: one for all, or one an axis; `pixel` is none |
 | `axes`, `axis_names`, `dimension_names` | ilastik, funlib, Zarr 3 | names of the stored axes |
 | `axistags` | VIGRA, ilastik | JSON with the names of the stored axes |
 | `_ARRAY_DIMENSIONS` | xarray | names of the stored axes |
@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis
+from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
+from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, positive_sizes
 
 IN_UM = "element_size_um"
@@ -38,24 +41,35 @@ OTHER_NAMES = {
 }
 
 
-def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str) -> Stated:
-    """What the attributes of an array of so many dimensions say. Raises InputError on nonsense."""
+def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice) -> Stated:
+    """What the attributes of an array of so many dimensions say.
+
+    Raises InputError on nonsense that `choice` does not replace.
+    """
     axes = axes_of(attributes, dimensions)
-    names, said = axes or tuple(AXES), f"{uri}: attribute"
-    name = next((name for name in SIZES if attributes.get(name) is not None), None)
-    if name is None and attributes.get("offset") is None:
-        return Stated(axes)
+    names = axes or tuple(AXES)
     unit = "units" if "units" in attributes else "unit"
-    nm = nm_by_axis(attributes.get(unit), names, uri, unit)
-    size_nm = offset_nm = None
-    if name is not None:
-        sizes = numbers_by_axis(attributes[name], names, f"{said} {name}")
-        positive_sizes(list(sizes.values()), uri, f"attribute {name}")
-        size_nm = {axis: size * (1000 if name == IN_UM else nm[axis]) for axis, size in sizes.items()}
-    if attributes.get("offset") is not None:
-        offset = numbers_by_axis(attributes["offset"], names, f"{said} offset")
-        offset_nm = {axis: at * nm[axis] for axis, at in offset.items()}
-    return Stated(axes, size_nm, offset_nm)
+    size = next((name for name in SIZES if attributes.get(name) is not None), None)
+
+    def numbers(attribute: str) -> dict[str, float]:
+        return numbers_by_axis(attributes[attribute], names, f"{uri}: attribute {attribute}")
+
+    def sizes() -> dict[str, float]:
+        found = numbers(size or "")
+        positive_sizes(list(found.values()), uri, f"attribute {size}")
+        return found
+
+    def nm() -> dict[str, float]:
+        return nm_by_axis(attributes.get(unit), names, uri, unit)
+
+    said = None if size is None else choice.unless_set("voxel_size_nm", sizes)
+    offset = (
+        None if attributes.get("offset") is None else choice.unless_set("origin", partial(numbers, "offset"))
+    )
+    if size == IN_UM and said is not None:
+        size_nm = {axis: 1000 * length for axis, length in said.items()}
+        return replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=size_nm)
+    return stated_in_units(axes, said, offset, nm, choice)
 
 
 def axes_of(attributes: Mapping[str, Any], dimensions: int) -> tuple[str, ...] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
 from pipeline.volumes.frame import VoxelSize, same_size, size_text
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,20 @@ class Choice:
         if name == "origin" and self.role:
             return "data.labels_box"
         return f"data.{self.role}{'mip' if name == 'level' else name}"
+
+    def unless_set(self, name: Literal["voxel_size_nm", "origin"], read: Callable[[], T]) -> T | None:
+        """What `read` finds in a file; None where that is nothing that can be understood, and this sets it.
+
+        Raises the InputError of `read`, with the setting that takes its place, where this does not.
+        """
+        try:
+            return read()
+        except InputError as error:
+            if getattr(self, name) is not None:
+                return None
+            of_size = f"{error}: set data.voxel_size_nm (z, y, x in nm)"
+            of_origin = f"{error}: set {self.setting('origin')} to where its first voxel is"
+            raise InputError(of_size if name == "voxel_size_nm" else of_origin) from None
 
     def level_of(self, sizes_nm: Sequence[VoxelSize | None], uri: str) -> int:
         """The level to take of those with these voxel sizes. Raises InputError that lists them."""

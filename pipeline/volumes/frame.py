@@ -105,11 +105,14 @@ class Stated:
 
 
 def nm_per(unit: str | None, uri: str) -> float:
-    """How many nm a unit has; None and "" are nm. Raises InputError for one that is not a length."""
+    """How many nm a unit has; None and "" are nm, and 0 is for one that is no length.
+
+    Raises InputError for one that is not known.
+    """
     name = (unit or "nm").strip().lower()
-    if name not in NM_PER_UNIT:
-        raise InputError(f"{uri}: unit {unit!r} is not known; set data.voxel_size_nm (z, y, x in nm)")
-    return NM_PER_UNIT[name]
+    if name not in NM_PER_UNIT and name not in NO_LENGTHS:
+        raise InputError(f"{uri}: unit {unit!r} is not known")
+    return NM_PER_UNIT.get(name, 0.0)
 
 
 def positive_sizes(values: Sequence[float], uri: str, said_by: str) -> list[float]:

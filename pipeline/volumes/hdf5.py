@@ -49,7 +49,7 @@ class Hdf5Volume(Volume):
                     f"{uri} was written by MATLAB, which stores axes in reverse: set "
                     f"{choice.setting('axes')}, to zxy for an array whose rows are y, columns x and pages z"
                 )
-            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
+            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri, choice)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
@@ -80,9 +80,7 @@ class Hdf5Volume(Volume):
 def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:
     """What the run file, the dataset, the labels of its dimensions and its group say of it."""
     attributes = _readable(dataset)
-    if choice.voxel_size_nm and choice.origin:
-        attributes = {name: value for name, value in attributes.items() if name not in GEOMETRY}
-    elif not any(name in attributes for name in (*SIZES, "offset")):
+    if not any(name in attributes for name in (*SIZES, "offset")):
         attributes |= _of_groups(dataset, choice, uri)
     labels = [dimension.label for dimension in dataset.dims]
     if choice.axes or (all(labels) and axes_of(attributes, len(labels)) is None):
