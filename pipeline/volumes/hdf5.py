@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.attributes import SIZES, axes_of, stated_by
-from pipeline.volumes.choice import Choice
+from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
 from pipeline.volumes.layout import Layout
@@ -46,8 +46,8 @@ class Hdf5Volume(Volume):
             require_filters(found, uri)
             if "MATLAB_class" in found.attrs and choice.axes is None:
                 raise InputError(
-                    f"{uri} was written by MATLAB, which stores axes in reverse: set "
-                    f"{choice.setting('axes')}, to zxy for an array whose rows are y, columns x and pages z"
+                    f"{uri} was written by MATLAB, which stores axes in reverse: "
+                    + choice.mend("axes", "set {}, to zxy for an array of rows y, columns x and pages z")
                 )
             stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri, choice)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
@@ -58,7 +58,7 @@ class Hdf5Volume(Volume):
                 "HDF5",
                 self._layout.volume_shape(found.shape),
                 found.dtype,
-                stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+                choice.frame(stated, uri),
                 self._storage.chunk,
             )
 
@@ -102,7 +102,8 @@ def _of_groups(dataset: h5py.Dataset, choice: Choice, uri: str) -> dict[str, Any
         if not choice.voxel_size_nm or (np.any(said.get("offset", 0)) and not choice.origin):
             raise InputError(
                 f"{uri} states no voxel size; its group {group.name} does, but has arrays of several shapes: "
-                f"which it means cannot be told; set data.voxel_size_nm and {choice.setting('origin')}"
+                f"which it means cannot be told; set data.voxel_size_nm and "
+                + choice.mend("origin", FIRST_VOXEL)
             )
         return {}
     return {}

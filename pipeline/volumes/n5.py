@@ -59,7 +59,7 @@ class N5Volume(Volume):
             format,
             self._layout.volume_shape(shape),
             np.dtype(attributes["dataType"]),
-            stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            choice.frame(stated, uri),
             self._layout.volume_shape(self._blocks),
         )
 

@@ -83,7 +83,7 @@ class ZarrVolume(Volume):
             format,
             self._layout.volume_shape(array.shape),
             np.dtype(array.dtype),
-            stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            choice.frame(stated, uri),
             self._layout.volume_shape(self._chunks),
         )
 

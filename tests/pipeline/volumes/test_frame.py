@@ -28,7 +28,7 @@ def test_attributes_give_the_origin_in_any_unit_and_order(
         "units": unit,
         "axis_names": axes,
     }
-    frame = stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "data.origin")
+    frame = stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "set data.origin")
     assert frame.origin == origin
     assert frame.voxel_size_nm is not None
     assert same_size(frame.voxel_size_nm, size_nm)
@@ -52,7 +52,7 @@ def test_units_go_with_the_names_of_their_axes(
         "resolution": [size_nm[axis] / NM[units[axis]] if axis in "zyx" else 1 for axis in axes],
         "offset": [10 * size_nm[axis] / NM[units[axis]] for axis in axes if axis in "zyx"],
     }
-    frame = stated_by(attributes, len(axes), "v", Choice()).frame("v", None, None, "data.origin")
+    frame = stated_by(attributes, len(axes), "v", Choice()).frame("v", None, None, "set data.origin")
     assert frame.voxel_size_nm == pytest.approx((40, 8, 4))
     assert frame.origin == (10, 10, 10)
 
@@ -85,7 +85,7 @@ def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxel
     ("attributes", "wrong"),
     [
         ({"resolution": (40, 4, 4), "offset": (20, 0, 0)}, r"0\.5, 0, 0.* no whole number: set data\.origin"),
-        ({"offset": (40, 4, 4)}, "its voxel size is unknown: set data.voxel_size_nm, or data.origin"),
+        ({"offset": (40, 4, 4)}, "its voxel size is unknown: set data.voxel_size_nm, or set data.origin"),
         ({"resolution": (40, 0, 4)}, r"attribute resolution is .*; expected positive numbers"),
         ({"resolution": "fine"}, "attribute resolution is 'fine'; expected three, for z, y, x"),
         ({"resolution": (4, 4)}, "expected three, for z, y, x"),
@@ -94,4 +94,4 @@ def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxel
 )
 def test_what_makes_no_sense_is_one_line(attributes: dict[str, object], wrong: str) -> None:
     with pytest.raises(InputError, match=wrong):
-        stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "data.origin")
+        stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "set data.origin")

@@ -111,7 +111,7 @@ def test_a_groups_voxel_size_counts_where_all_its_arrays_have_one_shape(tmp_path
     assert (volume.voxel_size_nm, volume.box.start) == ((40, 4, 4), (2, 1, 0))
     with h5py.File(path, "a") as file:
         file["volumes/crop"] = IMAGE[:2]
-    assert "set data.voxel_size_nm and data.origin" in error_of(path, "volumes/raw")
+    assert "set data.voxel_size_nm and set data.origin" in error_of(path, "volumes/raw")
     chosen = Choice(voxel_size_nm=(9, 9, 9), origin=(1, 2, 3))
     volume = Hdf5Volume(path, "volumes/raw", chosen)
     assert (volume.voxel_size_nm, volume.box.start) == ((9, 9, 9), (1, 2, 3))
