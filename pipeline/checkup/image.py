@@ -61,9 +61,7 @@ def completeness(run: Run) -> Finding:
         found = absence(volume, box)
         if not found.missing:
             continue
-        text = f"{found.text(noun)}, in {name} {box}" + (
-            ", unless they hold nothing but the fill value" if volume.may_be_empty else ""
-        )
+        text = f"{found.text(noun)}, in {name} {box}"
         refuse_too_much(found.share, text, volume, data)
         worst = warn(text, "they are black: nothing is seeded there, but a training sees them")
     return worst

@@ -30,13 +30,16 @@ class Absence:
     """The first that is missing."""
     share: float
     """Of the voxels of the box that lie in those looked at, the part that is missing."""
+    may_be_empty: bool
+    """Whether those not stored may hold nothing but the fill value."""
 
     def text(self, noun: str) -> str:
         """`12 of 96 chunks are missing, the first at 0:32,0:32,0:32`."""
         of = f"{self.looked_at:,} {noun}" + (
             "" if self.looked_at == self.chunks else f" (of {self.chunks:,})"
         )
-        return f"{self.missing:,} of {of} are missing, the first at {self.first}"
+        empty = " or hold nothing but the fill value" if self.may_be_empty else ""
+        return f"{self.missing:,} of {of} are missing{empty}, the first at {self.first}"
 
 
 def absence(volume: Volume, box: Box) -> Absence:
@@ -49,6 +52,7 @@ def absence(volume: Volume, box: Box) -> Absence:
         missing=len(missing),
         first=missing[0] if missing else None,
         share=voxels_of(missing, box) / max(1, voxels_of(looked_at, box)),
+        may_be_empty=volume.may_be_empty,
     )
 
 

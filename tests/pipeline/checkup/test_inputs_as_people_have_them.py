@@ -301,6 +301,21 @@ def test_what_a_mask_does_not_cover_is_told(tmp_path: Path) -> None:
     assert "1 of 12 chunks of the mask are missing" in findings(run)["mask"]
 
 
+def test_chunks_that_may_be_empty_are_told_as_that_of_labels_and_with_replaced_sections_too(
+    tmp_path: Path,
+) -> None:
+    for name, array in zip(("em", "seg"), cells()):
+        stored = zarr.create_array(
+            str(tmp_path / f"{name}.zarr"), shape=SHAPE, chunks=(10, 12, 14), dtype=array.dtype, zarr_format=2
+        )
+        stored[...] = array
+        (tmp_path / f"{name}.zarr" / "1.1.1").unlink()
+    data = {"image": "em.zarr", "labels": "seg.zarr", "max_missing": 0.02, "replace_sections": {3: 4}}
+    told = findings(run_on(tmp_path, data=data))
+    for check, what in (("complete", "image"), ("labels", "labels")):
+        assert f"1 of 64 chunks of the {what} are missing or hold nothing but the fill value" in told[check]
+
+
 @pytest.mark.parametrize("size", [(0.04, 0.004, 0.004), (4e6, 4e6, 4e6)])
 def test_a_voxel_size_in_another_unit_is_doubted(tmp_path: Path, size: tuple[float, float, float]) -> None:
     image, _ = cells()
