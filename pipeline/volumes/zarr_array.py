@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,15 +101,9 @@ class ZarrVolume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         try:
-            voxels = self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
+            return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
-        if voxels.dtype.kind == "f" and math.isnan(self._array.fill_value or 0):
-            # xarray's fill value: what is missing is to be read, while a NaN that is stored is refused
-            whole = box.translate(self.frame.origin)
-            for chunk in self.missing(whole):
-                voxels[(chunk & whole).slices(whole.start)] = 0
-        return voxels
 
 
 def open_zarr(path: Path, part: str, choice: Choice) -> Volume:

@@ -142,6 +142,30 @@ def test_chunks_never_written_are_missing(tmp_path: Path) -> None:
     assert Hdf5Volume(path, "plain", Choice()).missing(Box.of_shape((1, 1, 1))) == [Box.of_shape(SHAPE)]
 
 
+@pytest.mark.parametrize(("fill", "read_as"), [(0.0, 0.0), (7.0, 7.0), (np.nan, 0.0), (np.inf, 0.0)])
+def test_chunks_never_written_are_missing_and_read_whatever_the_fill_value(
+    tmp_path: Path, fill: float, read_as: float
+) -> None:
+    def write(file: h5py.File) -> None:
+        dataset = file.create_dataset("raw", SHAPE, "f4", chunks=(2, 4, 4), fillvalue=fill)
+        dataset[:2] = IMAGE[:2]
+        dataset.attrs.update({"resolution": (1, 1, 1), "offset": (-3, 10, 0)})
+        file.create_dataset("plain", SHAPE, "f4", fillvalue=fill)
+
+    path = made(tmp_path, write)
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert len(volume.missing(volume.box)) == 2 * 2 * 2
+    read = volume.read(volume.box)
+    np.testing.assert_array_equal(read[:2], IMAGE[:2])
+    assert (read[2:] == read_as).all()
+    plain = Hdf5Volume(path, "plain", Choice())
+    assert (plain.read(plain.box) == read_as).all()
+    with h5py.File(path, "a") as file:
+        file["raw"][0, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"has 1 voxels .* NaN"):
+        volume.read(volume.box)
+
+
 def virtual(folder: Path, edges: list[int], name: str = "s{}.h5") -> Path:
     """A dataset of which each source has the planes between two of `edges`; others are in no source."""
     layout = h5py.VirtualLayout((edges[-1], 4, 4), "u1")
