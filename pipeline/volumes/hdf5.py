@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 GEOMETRY = (*SIZES, "offset", "units", "unit")
+BIG_DATA_VIEWER = r"/t\d{5}/s\d{2}/\d+/cells"
+"""Where BigDataViewer puts images of 16 bits without a sign, which its library stores as if they had one."""
 
 
 class Hdf5Volume(Volume):
@@ -32,6 +35,8 @@ class Hdf5Volume(Volume):
     of a virtual dataset whose sources are not there; chunks missing within a source are not seen. Raises
     InputError when the file cannot be read, has no such dataset (the message lists those it has), or is
     compressed by a filter that is not installed.
+
+    BigDataViewer's int16 is read as the uint16 that it means, and `format` says so.
     """
 
     def __init__(self, path: Path, dataset: str, choice: Choice) -> None:
@@ -53,11 +58,14 @@ class Hdf5Volume(Volume):
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            is_int16 = found.dtype.newbyteorder("=") == np.int16
+            is_unsigned = is_int16 and re.fullmatch(BIG_DATA_VIEWER, found.name)
             super().__init__(
                 uri,
-                "HDF5",
+                "HDF5 of BigDataViewer (its int16 taken for uint16)" if is_unsigned else "HDF5",
                 self._layout.volume_shape(found.shape),
-                found.dtype,
+                # as which `read` takes what is stored: negative numbers are those above 32767
+                np.dtype(np.uint16) if is_unsigned else found.dtype,
                 choice.frame(stated, uri),
                 self._storage.chunk,
             )

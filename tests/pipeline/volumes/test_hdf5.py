@@ -117,6 +117,26 @@ def test_a_groups_voxel_size_counts_where_all_its_arrays_have_one_shape(tmp_path
     assert (volume.voxel_size_nm, volume.box.start) == ((9, 9, 9), (1, 2, 3))
 
 
+def test_big_data_viewers_int16_is_the_uint16_that_it_means(tmp_path: Path) -> None:
+    values = np.array([0, 1, 32767, 32768, 40000, 65535], np.uint16).reshape(1, 2, 3)
+
+    def fill(file: h5py.File) -> None:
+        file["t00000/s00/0/cells"] = values.view(np.int16)
+        file["t00000/s01/0/cells"] = values.view(np.int16).astype(">i2")
+        file["t00000/s02/0/cells"] = values
+        file["raw"] = values.view(np.int16)
+
+    path = made(tmp_path, fill)
+    for setup in range(3):
+        volume = Hdf5Volume(path, f"t00000/s{setup:02}/0/cells", Choice())
+        assert volume.dtype == np.uint16
+        np.testing.assert_array_equal(volume.read(volume.box), values)
+        assert ("taken for uint16" in volume.format) == (setup < 2)
+    signed = Hdf5Volume(path, "raw", Choice())
+    assert (signed.dtype, signed.format) == (np.int16, "HDF5")
+    np.testing.assert_array_equal(signed.read(signed.box), values.view(np.int16))
+
+
 def test_a_level_is_refused(tmp_path: Path) -> None:
     path = made(tmp_path, lambda file: file.create_dataset("raw", data=IMAGE) and None)
     assert "has no levels; data.mip must be 0" in error_of(path, choice=Choice(level=1))
