@@ -63,7 +63,7 @@ def completeness(run: Run) -> Finding:
             continue
         text = f"{found.text(noun)}, in {name} {box}"
         refuse_too_much(found.share, text, volume, data)
-        worst = warn(text, "they are black: nothing is seeded there, but a training sees them")
+        worst = warn(text, "they are black: nothing is seeded there, and no training patch touches them")
     return worst
 
 
