@@ -8,7 +8,7 @@ from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
-from pipeline.volumes.absence import absence
+from pipeline.volumes.absence import absence, of_slices, refuse_too_much
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 
@@ -16,8 +16,6 @@ BLOCK = (64, 512, 512)
 MOST_FLOAT_BLOCKS = 64
 """Read beforehand of images in floating point, which may hold NaN."""
 
-MISSING_CHUNKS_ALLOWED = 0.01
-MISSING_SLICES_ALLOWED = 0.0
 SMALLEST_NM, LARGEST_NM = 0.1, 1e5
 """Voxel sizes beyond these are those of another unit."""
 
@@ -51,34 +49,21 @@ def describe(volume: Volume, stored_dtype: np.dtype | None = None) -> str:
 
 
 def completeness(run: Run) -> Finding:
-    """Whether all of the image is stored that is segmented or trained on."""
+    """Whether all of the image is stored that is segmented or trained on. Raises InputError."""
     if run.config.data.image == "phantom":
         return skip("the run makes its own")
     volume, data = open_image(run), run.config.data
     if volume.chunk is None:
         return ok("stored as a whole")
-    of_slices = volume.chunk[0] == 1
-    noun = "slices of the image" if of_slices else "chunks of the image"
-    allowed = data.max_missing
-    if allowed is None:
-        allowed = MISSING_SLICES_ALLOWED if of_slices else MISSING_CHUNKS_ALLOWED
+    noun = "slices of the image" if of_slices(volume) else "chunks of the image"
     worst = ok(f"no missing {noun}")
     for name, box in read_boxes(run).items():
         found = absence(volume, box)
         if not found.missing:
             continue
-        text = f"{found.text(noun)}, in {name} {box}" + (
-            ", unless they hold nothing but the fill value" if volume.may_be_empty else ""
-        )
-        if found.share > allowed:
-            ways = (
-                "data.replace_sections can put others in their place, or" if of_slices else "complete it, or"
-            )
-            return fail(
-                f"{text}: {found.share:.1%}, more than data.max_missing allows, {allowed:.1%}",
-                f"{ways} set data.max_missing to {_rounded_up(found.share)} to go on with them black",
-            )
-        worst = warn(text, "they are black: nothing is seeded there, but a training sees them")
+        text = f"{found.text(noun)}, in {name} {box}"
+        refuse_too_much(found.share, text, volume, data)
+        worst = warn(text, "they are black: nothing is seeded there, and no training patch touches them")
     return worst
 
 
@@ -114,7 +99,3 @@ def intensity(run: Run) -> Finding:
                 f"{text}; {share:.0%} of the voxels are {value:g}", "the image may be saturated or padded"
             )
     return ok(text)
-
-
-def _rounded_up(share: float) -> float:
-    return min(1.0, np.ceil(share * 100) / 100)

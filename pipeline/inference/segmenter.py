@@ -28,6 +28,7 @@ from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image
+from pipeline.volumes.absence import refuse_too_much, voxels_of
 
 VERSION = 1
 CHUNK = 64
@@ -44,7 +45,8 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
 
     The HDF5 file holds `segmentation`, uint32 over the tile's box, 0 where nothing was found, and
     `segments`, one row for each id with its voxels in the box, its seed (z, y, x in the volume) and
-    its network calls. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
+    its network calls; its attribute `missing_voxels`, if there are any, counts those of the tile's core that
+    the image lacks. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
     is rewritten with one JSON object every few seconds. A tile that was stopped goes on from its
     checkpoint to the same bytes. Raises InputError.
     """
@@ -72,7 +74,7 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
     block = block_with_context(run, tile)
     try:
-        canvas = _flood(run, tile, engine, checkpoint)
+        canvas, missing_voxels = _flood(run, tile, engine, checkpoint)
     except NotFinite as error:
         centre = triple([c + a for c, a in zip(error.centre, block.start)])
         raise InputError(
@@ -85,6 +87,8 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
         "engine": engine.name,
         "precision": engine.precision,
     }
+    if missing_voxels:
+        attributes["missing_voxels"] = missing_voxels
     _write(path, canvas, block, tile.box, attributes)
 
 
@@ -148,20 +152,30 @@ class TileInput:
     """To start from, in order; they count from the block's first voxel."""
     missing_chunks: int
     """Chunks of the image that are not stored, of those that the block meets."""
+    missing_voxels: int
+    """Voxels of the tile's core that lie in them: those of all tiles add up to those of the inference box."""
 
 
 def read_input(run: Run, tile: Tile) -> TileInput:
-    """Read the image of the tile's block and find its seeds. Raises InputError."""
+    """Read the image of the tile's block and find its seeds.
+
+    Raises InputError, also where so much of the image is missing here that, whatever other tiles find, it is
+    too much of the inference box.
+    """
     volume, block = open_image(run), block_with_context(run, tile)
     inside = block & volume.box
-    voxels, missing = volume.read(inside), volume.missing(inside)
+    missing = volume.missing(inside)
+    missing_voxels, whole = voxels_of(missing, tile.core), run.inference_box
+    what = f"{missing_voxels:,} voxels of the image are missing in tile {tile.box} of inference.box {whole}"
+    refuse_too_much(missing_voxels / whole.size, what, volume, run.config.data)
+    voxels = volume.read(inside)
     image = mirrored(voxels, inside, block)
     seeds = find_seeds(image)
     allowed = seed_mask(run, voxels, inside, missing)
     if allowed is not None:
         allowed = mirrored(allowed, inside, block)
         seeds = [seed for seed in seeds if allowed[seed]]
-    return TileInput(image, seeds, len(missing))
+    return TileInput(image, seeds, len(missing), missing_voxels)
 
 
 def canvas_of(run: Run, image: np.ndarray) -> Canvas:
@@ -173,8 +187,11 @@ def canvas_of(run: Run, image: np.ndarray) -> Canvas:
     return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
 
 
-def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> Canvas:
-    """Segment the tile's block, going on from the checkpoint if it fits; returns the canvas."""
+def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> tuple[Canvas, int]:
+    """Segment the tile's block, going on from the checkpoint if it fits.
+
+    Returns the canvas, and how many voxels of the tile's core the image lacks.
+    """
     config = run.config
     source = read_input(run, tile)
     canvas = canvas_of(run, source.image)
@@ -191,7 +208,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
         progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)
         _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
-    return canvas
+    return canvas, source.missing_voxels
 
 
 def _answer(

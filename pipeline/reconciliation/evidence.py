@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
-from pipeline.reconciliation.tile_labels import read_labels
+from pipeline.reconciliation.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
@@ -78,6 +78,8 @@ class TileEvidence:
     neighbour: np.ndarray
     """int64, for every row of `overlaps` the index of the second tile, ascending, above `tile`."""
     overlaps: OverlapTable
+    missing_voxels: int = 0
+    """Voxels of the tile's core that the image lacks."""
 
 
 def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
@@ -103,7 +105,8 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
             theirs = read_labels(other, tiles[other.index], shared)
             tables.append(overlap_evidence(labels[shared.slices(tile.box.start)], theirs))
         neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables])
-        _write(path, TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables)))
+        missing = read_missing_voxels(tiles[tile.index])
+        _write(path, TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables), missing))
 
     return make(evidence_target(run, tile, tiles), write)
 
@@ -118,7 +121,12 @@ def read_evidence(artifact: Artifact) -> TileEvidence:
         with h5py.File(artifact.path, "r") as file:
             overlaps = OverlapTable(**{f.name: file["overlaps"][f.name][:] for f in fields(OverlapTable)})
             return TileEvidence(
-                int(file.attrs["tile"]), file["ids"][:], file["voxels"][:], file["neighbour"][:], overlaps
+                int(file.attrs["tile"]),
+                file["ids"][:],
+                file["voxels"][:],
+                file["neighbour"][:],
+                overlaps,
+                int(file.attrs.get("missing_voxels", 0)),
             )
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read evidence {artifact.path}: {error}") from error
@@ -134,6 +142,8 @@ def concatenate(tables: Sequence[OverlapTable]) -> OverlapTable:
 def _write(path: Path, evidence: TileEvidence) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs["tile"] = evidence.tile
+        if evidence.missing_voxels:
+            file.attrs["missing_voxels"] = evidence.missing_voxels
         file["ids"] = evidence.ids.astype(np.uint32)
         file["voxels"] = evidence.voxels.astype(np.int64)
         file["neighbour"] = evidence.neighbour.astype(np.int64)

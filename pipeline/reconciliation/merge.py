@@ -17,6 +17,8 @@ from pipeline.reconciliation.outcome import Outcome
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.records import make
 from pipeline.run_folder import Run
+from pipeline.volumes import open_image
+from pipeline.volumes.absence import refuse_too_much
 
 VERSION = 2
 
@@ -31,15 +33,25 @@ def id_table_target(run: Run, evidence: Sequence[Artifact]) -> Target:
 def merge(run: Run, evidence: Sequence[Artifact]) -> Artifact:
     """Publish the IdTable of the whole volume, and its Outcome, from the evidence of every tile in any order.
 
-    Raises InputError when a file of evidence cannot be read.
+    Raises InputError when a file of evidence cannot be read, and when all tiles together lack more of the
+    image than data.max_missing allows.
     """
 
     def write(path: Path) -> None:
         tiles = sorted((read_evidence(e) for e in evidence), key=lambda e: e.tile)
+        _refuse_gaps(run, sum(tile.missing_voxels for tile in tiles))
         table = merge_segments(tiles, run.config.reconciliation)
         table.write(path, vars(Outcome.of(tiles, table)))
 
     return make(id_table_target(run, evidence), write)
+
+
+def _refuse_gaps(run: Run, missing_voxels: int) -> None:
+    """Raise InputError where so many voxels of the image are too many to be missing in the inference box."""
+    if missing_voxels:
+        box = run.inference_box
+        what = f"tiles found {missing_voxels:,} voxels of the image missing in inference.box {box}"
+        refuse_too_much(missing_voxels / box.size, what, open_image(run), run.config.data)
 
 
 def merge_segments(evidence: Sequence[TileEvidence], settings: Reconciliation) -> IdTable:

@@ -29,3 +29,12 @@ def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
             return labels[part.slices(tile.box.start)]
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read tile {artifact.path}: {error}") from error
+
+
+def read_missing_voxels(artifact: Artifact) -> int:
+    """How many voxels of a tile's core the image lacks. Raises InputError when the file cannot be read."""
+    try:
+        with h5py.File(artifact.path, "r") as file:
+            return int(file.attrs.get("missing_voxels", 0))
+    except OSError as error:
+        raise InputError(f"cannot read tile {artifact.path}: {error}") from error

@@ -63,7 +63,7 @@ class Data(Section):
     """With image_stddev, what the image is normalised by; None: both are measured on blocks of it."""
     image_stddev: PositiveFinite | None = None
     max_missing: Share | None = None
-    """Largest share of the image's chunks or slices that may be missing; None: 0.01 of chunks, no slices."""
+    """Largest share of a box's voxels that the image may lack; None: 0.01, of an image in slices none."""
     mask: str | None = None
     """A volume in the image's coordinates; where it is 0, nothing is seeded."""
     tissue_range: tuple[Real, Real] | None = None

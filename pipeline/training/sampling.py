@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import fastremap
@@ -16,7 +16,7 @@ from pipeline.geometry import Box, Slices, Triple, triple
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import open_labels
+from pipeline.volumes import open_image, open_labels
 
 VERSION = 1
 EXCLUDED = 255
@@ -84,6 +84,36 @@ def draw_coordinates(
     drawn = [_draw(np.flatnonzero(classes == c), n, rng) for c, n in zip(occurring, shares)]
     flat = rng.permutation(np.concatenate(drawn))
     return (np.stack(np.unravel_index(flat, inner.shape), axis=1) + inner.start).astype(np.int32)
+
+
+def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
+    """The coordinates in the file of `sample_coordinates` to train on, and how many are left out.
+
+    Left out are those whose patch touches what is missing of the image: a network would learn from black.
+    Raises InputError where fewer than one a rank stay.
+    """
+    config, box = run.config, run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    coordinates, ranks = np.load(path), config.training.ranks
+    radius = patch_radius(config.network, config.training.moves_reach)
+    clear = clear_of(open_image(run).missing(box), coordinates, radius)
+    kept = np.count_nonzero(clear)
+    if kept < min(ranks, len(clear)):
+        raise InputError(
+            f"training.box {box}: around {len(clear) - kept:,} of {len(clear):,} coordinates the image is "
+            f"missing in part, which leaves fewer than training.ranks, {ranks}; complete the image, or "
+            "choose another box"
+        )
+    return coordinates[clear], len(clear) - kept
+
+
+def clear_of(gaps: Sequence[Box], coordinates: np.ndarray, radius: Triple) -> np.ndarray:
+    """Of each of some coordinates, (N, 3), whether the patch of `radius` around it touches none of `gaps`."""
+    clear = np.ones(len(coordinates), bool)
+    for gap in gaps:
+        near = gap.grow(radius)
+        clear &= ~((coordinates >= near.start) & (coordinates < near.stop)).all(axis=1)
+    return clear
 
 
 def partition(labels: np.ndarray, sampling: Sampling) -> np.ndarray:

@@ -23,6 +23,7 @@ from pipeline.training.precision import keras_policy
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
+from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import compile_step
 from pipeline.training.training_log import TrainingLog
@@ -62,7 +63,8 @@ class Trainer:
         self._model = build_network(config.network, config.training.batch_size, config.seed)
         self._optimizer = keras.optimizers.Adam()
         self._optimizer.build(self._model.trainable_variables)
-        self._examples = example_maker(job, ranks.rank, ranks.size)
+        coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
+        self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
         some_ignored = self._examples.volume.ignored is not None
         self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
         self._tally = Tally()
@@ -132,6 +134,7 @@ class Trainer:
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     "fovs_per_s": round(fovs_per_s, 2),
+                    **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )
 
@@ -164,10 +167,9 @@ class Trainer:
         )
 
 
-def example_maker(job: TrainingJob, rank: int, ranks: int) -> ExampleMaker:
-    """Examples around every `ranks`-th coordinate from the `rank`-th on: no two ranks share a row."""
+def example_maker(job: TrainingJob, coordinates: np.ndarray) -> ExampleMaker:
+    """Examples around a rank's own coordinates."""
     config = job.run.config
-    coordinates = np.load(job.coordinates)[rank::ranks]
     return ExampleMaker(
         read_training_volume(job.run),
         coordinates,

@@ -6,7 +6,7 @@
 | `voxel_size` | funlib.persistence | the same |
 | `offset` | CREMI, gunpowder, funlib | where the first voxel begins in the world, in the same units |
 | `element_size_um` | ilastik, elf, PlantSeg | voxel size in micrometres |
-| `units`, `unit` | funlib | of the above: one for all, or one an axis |
+| `units`, `unit` | funlib | of the above: one for all, or one an axis; `pixel` is none |
 | `axes`, `axis_names`, `dimension_names` | ilastik, funlib, Zarr 3 | names of the stored axes |
 | `axistags` | VIGRA, ilastik | JSON with the names of the stored axes |
 | `_ARRAY_DIMENSIONS` | xarray | names of the stored axes |
@@ -15,13 +15,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import numpy as np
+from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import AXES, Stated, positive_sizes
 
-from pipeline.errors import InputError
-from pipeline.volumes.frame import AXES, Stated, nm_per, positive_sizes
+IN_UM = "element_size_um"
+SIZES = ("resolution", "voxel_size", IN_UM)
+"""Attributes that give the voxel size; the first that is there counts."""
 
 NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS")
 KNOWN_AXES = frozenset("zyxtc")
@@ -36,25 +41,35 @@ OTHER_NAMES = {
 }
 
 
-def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str) -> Stated:
-    """What the attributes of an array of so many dimensions say. Raises InputError on nonsense."""
+def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice) -> Stated:
+    """What the attributes of an array of so many dimensions say.
+
+    Raises InputError on nonsense that `choice` does not replace.
+    """
     axes = axes_of(attributes, dimensions)
-    units = attributes.get("units", attributes.get("unit"))
-    size_nm = None
-    for name in ("resolution", "voxel_size"):
-        if attributes.get(name) is not None:
-            size_nm = _scaled(_numbers(attributes[name], axes, dimensions, uri, name), units, uri)
-            positive_sizes(list(size_nm.values()), uri, f"attribute {name}")
-            break
-    else:
-        if attributes.get("element_size_um") is not None:
-            sizes = _numbers(attributes["element_size_um"], axes, dimensions, uri, "element_size_um")
-            size_nm = _scaled(sizes, "um", uri)
-            positive_sizes(list(size_nm.values()), uri, "attribute element_size_um")
-    offset_nm = None
-    if attributes.get("offset") is not None:
-        offset_nm = _scaled(_numbers(attributes["offset"], axes, dimensions, uri, "offset"), units, uri)
-    return Stated(axes, size_nm, offset_nm)
+    names = axes or tuple(AXES)
+    unit = "units" if "units" in attributes else "unit"
+    size = next((name for name in SIZES if attributes.get(name) is not None), None)
+
+    def numbers(attribute: str) -> dict[str, float]:
+        return numbers_by_axis(attributes[attribute], names, f"{uri}: attribute {attribute}")
+
+    def sizes() -> dict[str, float]:
+        found = numbers(size or "")
+        positive_sizes(list(found.values()), uri, f"attribute {size}")
+        return found
+
+    def nm() -> dict[str, float]:
+        return nm_by_axis(attributes.get(unit), names, uri, unit)
+
+    said = None if size is None else choice.unless_set("voxel_size_nm", sizes)
+    offset = (
+        None if attributes.get("offset") is None else choice.unless_set("origin", partial(numbers, "offset"))
+    )
+    if size == IN_UM and said is not None:
+        size_nm = {axis: 1000 * length for axis, length in said.items()}
+        return replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=size_nm)
+    return stated_in_units(axes, said, offset, nm, choice)
 
 
 def axes_of(attributes: Mapping[str, Any], dimensions: int) -> tuple[str, ...] | None:
@@ -86,36 +101,7 @@ def _as_names(value: Any, dimensions: int) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _numbers(
-    value: Any, axes: Sequence[str] | None, dimensions: int, uri: str, attribute: str
-) -> dict[str, float]:
-    """One number an axis, by its name; three numbers are those of the axes in space, in the stored order."""
-    spatial = [axis for axis in (axes or AXES) if axis in AXES]
-    try:
-        numbers = [float(number) for number in np.asarray(value).reshape(-1)]
-    except (TypeError, ValueError):
-        numbers = []
-    if axes is not None and len(numbers) == dimensions > len(spatial):
-        return {axis: number for axis, number in zip(axes, numbers) if axis in AXES}
-    if len(numbers) != len(spatial):
-        raise InputError(f"{uri}: attribute {attribute} is {value!r}; expected three numbers z, y, x in nm")
-    return dict(zip(spatial, numbers))
-
-
-def _scaled(numbers: Mapping[str, float], units: Any, uri: str) -> dict[str, float]:
-    """In nm. Units are one for all, or one an axis in the same order."""
-    if units is None or isinstance(units, (str, bytes)):
-        each = [_text(units)] * len(numbers)
-    else:
-        each = [_text(unit) for unit in units][-len(numbers) :]
-    if len(each) != len(numbers):
-        raise InputError(f"{uri}: attribute units is {units!r}; expected one, or one an axis")
-    return {axis: value * nm_per(unit, uri) for (axis, value), unit in zip(numbers.items(), each)}
-
-
 def _text(value: Any) -> str:
-    if value is None:
-        return "nm"
     if isinstance(value, bytes):
         return value.decode()
     if not isinstance(value, str):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
-from pipeline.volumes.frame import VoxelSize, same_size, size_text
+from pipeline.volumes.frame import Frame, Stated, VoxelSize, same_size, size_text
+
+T = TypeVar("T")
+
+FIRST_VOXEL = "set {} to where its first voxel is"
+MASK = {
+    "level": "give data.mask a volume of one level, with voxels as large as the image's",
+    "channel": "give data.mask a volume of one channel",
+    "axes": "give data.mask a volume whose axes are z, y, x",
+    "origin": "give data.mask a volume that says where it lies, or one of the image's shape that does not",
+}
+"""What there is no setting for, and a mask must therefore be."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,8 @@ class Choice:
     origin: Triple | None = None
     """Coordinates of the first voxel."""
     voxel_size_nm: VoxelSize | None = None
-    role: str = ""
-    """`labels_` or nothing: how the settings that make the choice begin, for errors."""
+    role: Literal["", "labels_", "mask_"] = ""
+    """How the settings that make the choice begin, for errors. There are none for a mask."""
 
     option: str = ""
     """Where the choice is made on a command line: how its options begin, such as `truth`."""
@@ -39,6 +51,28 @@ class Choice:
         if name == "origin" and self.role:
             return "data.labels_box"
         return f"data.{self.role}{'mip' if name == 'level' else name}"
+
+    def mend(self, name: str, how: str) -> str:
+        """`how`, in which {} stands for the setting: what mends an error. What a mask must be without one."""
+        return MASK[name] if self.role == "mask_" else how.format(self.setting(name))
+
+    def frame(self, stated: Stated, uri: str) -> Frame:
+        """Where a volume lies, of which a file says `stated`. Raises InputError as `Stated.frame` does."""
+        return stated.frame(uri, self.origin, self.voxel_size_nm, self.mend("origin", FIRST_VOXEL))
+
+    def unless_set(self, name: Literal["voxel_size_nm", "origin"], read: Callable[[], T]) -> T | None:
+        """What `read` finds in a file; None where that is nothing that can be understood, and this sets it.
+
+        Raises the InputError of `read`, with the setting that takes its place, where this does not.
+        """
+        try:
+            return read()
+        except InputError as error:
+            if getattr(self, name) is not None:
+                return None
+            of_size = "set data.voxel_size_nm (z, y, x in nm)"
+            mend = of_size if name == "voxel_size_nm" else self.mend("origin", FIRST_VOXEL)
+            raise InputError(f"{error}: {mend}") from None
 
     def level_of(self, sizes_nm: Sequence[VoxelSize | None], uri: str) -> int:
         """The level to take of those with these voxel sizes. Raises InputError that lists them."""
@@ -55,7 +89,7 @@ class Choice:
         if not fitting and self.must_fit and len(sizes_nm) > 1:
             raise InputError(
                 f"{uri}: which of its {len(sizes_nm)} levels has voxels as large as data.mip of the image is "
-                f"unknown; set {self.setting('level')}"
+                f"unknown; {self.mend('level', 'set {}')}"
             )
         return fitting[0] if fitting else 0
 

@@ -63,15 +63,15 @@ class Stated:
     origin: Mapping[str, float] | None = None
     """The same in voxels, for formats that count so; refused like an offset where it is no whole number."""
 
-    def frame(self, uri: str, origin: Triple | None, voxel_size_nm: VoxelSize | None, setting: str) -> Frame:
+    def frame(self, uri: str, origin: Triple | None, voxel_size_nm: VoxelSize | None, mend: str) -> Frame:
         """The frame, with what the run file sets in place of what the file says.
 
-        `setting` is the one that gives an origin, for the error. Raises InputError where the offset is no
+        `mend` says, for the error, what gives another origin. Raises InputError where the offset is no
         whole number of voxels, or cannot be told in voxels because their size is unknown.
         """
         own = self.size_nm
         return Frame(
-            origin or self._origin(uri, own or voxel_size_nm, setting),
+            origin or self._origin(uri, own or voxel_size_nm, mend),
             voxel_size_nm or own,
             stated_nm=own,
             is_placed=not (origin is None and self.origin is None and self.offset_nm is None),
@@ -84,32 +84,35 @@ class Stated:
         z, y, x = sizes
         return None if z is None or y is None or x is None else (float(z), float(y), float(x))
 
-    def _origin(self, uri: str, size_nm: VoxelSize | None, setting: str) -> Triple:
+    def _origin(self, uri: str, size_nm: VoxelSize | None, mend: str) -> Triple:
         if self.origin is not None:
             voxels = [self.origin.get(axis, 0) for axis in AXES]
-            return _whole(voxels, f"{uri}: its offset is {_plain(voxels)} voxels (z, y, x)", setting)
+            return _whole(voxels, f"{uri}: its offset is {_plain(voxels)} voxels (z, y, x)", mend)
         offset = [(self.offset_nm or {}).get(axis, 0.0) for axis in AXES]
         if not any(offset):
             return 0, 0, 0
         if size_nm is None:
             raise InputError(
                 f"{uri}: its offset is {_plain(offset)} (z, y, x in nm), but its voxel size is unknown: set "
-                f"data.voxel_size_nm, or {setting} to the coordinates of its first voxel"
+                f"data.voxel_size_nm, or {mend}"
             )
         voxels = [at / size for at, size in zip(offset, size_nm)]
         said = (
             f"{uri}: its offset of {_plain(offset)} nm is {_plain(voxels)} voxels of "
             f"{_plain(size_nm)} nm (z, y, x)"
         )
-        return _whole(voxels, said, setting)
+        return _whole(voxels, said, mend)
 
 
 def nm_per(unit: str | None, uri: str) -> float:
-    """How many nm a unit has; None and "" are nm. Raises InputError for one that is not a length."""
+    """How many nm a unit has; None and "" are nm, and 0 is for one that is no length.
+
+    Raises InputError for one that is not known.
+    """
     name = (unit or "nm").strip().lower()
-    if name not in NM_PER_UNIT:
-        raise InputError(f"{uri}: unit {unit!r} is not known; set data.voxel_size_nm (z, y, x in nm)")
-    return NM_PER_UNIT[name]
+    if name not in NM_PER_UNIT and name not in NO_LENGTHS:
+        raise InputError(f"{uri}: unit {unit!r} is not known")
+    return NM_PER_UNIT.get(name, 0.0)
 
 
 def positive_sizes(values: Sequence[float], uri: str, said_by: str) -> list[float]:
@@ -146,9 +149,9 @@ def size_text(size_nm: VoxelSize | None) -> str:
     return "unknown voxel size" if size_nm is None else " x ".join(f"{n:g}" for n in size_nm) + " nm"
 
 
-def _whole(voxels: Sequence[float], said: str, setting: str) -> Triple:
+def _whole(voxels: Sequence[float], said: str, mend: str) -> Triple:
     if any(abs(v - round(v)) > WHOLE for v in voxels):
-        raise InputError(f"{said}, no whole number: set {setting} to where its first voxel is")
+        raise InputError(f"{said}, no whole number: {mend}")
     return triple([round(v) for v in voxels])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
-from pipeline.volumes.attributes import axes_of, stated_by
-from pipeline.volumes.choice import Choice
+from pipeline.volumes.attributes import SIZES, axes_of, stated_by
+from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
-SIZES = ("resolution", "voxel_size", "element_size_um")
 GEOMETRY = (*SIZES, "offset", "units", "unit")
+BIG_DATA_VIEWER = r"/t\d{5}/s\d{2}/\d+/cells"
+"""Where BigDataViewer puts images of 16 bits without a sign, which its library stores as if they had one."""
 
 
 class Hdf5Volume(Volume):
@@ -33,6 +35,8 @@ class Hdf5Volume(Volume):
     of a virtual dataset whose sources are not there; chunks missing within a source are not seen. Raises
     InputError when the file cannot be read, has no such dataset (the message lists those it has), or is
     compressed by a filter that is not installed.
+
+    BigDataViewer's int16 is read as the uint16 that it means, and `format` says so.
     """
 
     def __init__(self, path: Path, dataset: str, choice: Choice) -> None:
@@ -47,19 +51,22 @@ class Hdf5Volume(Volume):
             require_filters(found, uri)
             if "MATLAB_class" in found.attrs and choice.axes is None:
                 raise InputError(
-                    f"{uri} was written by MATLAB, which stores axes in reverse: set "
-                    f"{choice.setting('axes')}, to zxy for an array whose rows are y, columns x and pages z"
+                    f"{uri} was written by MATLAB, which stores axes in reverse: "
+                    + choice.mend("axes", "set {}, to zxy for an array of rows y, columns x and pages z")
                 )
-            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
+            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri, choice)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            is_int16 = found.dtype.newbyteorder("=") == np.int16
+            is_unsigned = is_int16 and re.fullmatch(BIG_DATA_VIEWER, found.name)
             super().__init__(
                 uri,
-                "HDF5",
+                "HDF5 of BigDataViewer (its int16 taken for uint16)" if is_unsigned else "HDF5",
                 self._layout.volume_shape(found.shape),
-                found.dtype,
-                stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+                # as which `read` takes what is stored: negative numbers are those above 32767
+                np.dtype(np.uint16) if is_unsigned else found.dtype,
+                choice.frame(stated, uri),
                 self._storage.chunk,
             )
 
@@ -81,9 +88,7 @@ class Hdf5Volume(Volume):
 def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:
     """What the run file, the dataset, the labels of its dimensions and its group say of it."""
     attributes = _readable(dataset)
-    if choice.voxel_size_nm and choice.origin:
-        attributes = {name: value for name, value in attributes.items() if name not in GEOMETRY}
-    elif not any(name in attributes for name in (*SIZES, "offset")):
+    if not any(name in attributes for name in (*SIZES, "offset")):
         attributes |= _of_groups(dataset, choice, uri)
     labels = [dimension.label for dimension in dataset.dims]
     if choice.axes or (all(labels) and axes_of(attributes, len(labels)) is None):
@@ -105,7 +110,8 @@ def _of_groups(dataset: h5py.Dataset, choice: Choice, uri: str) -> dict[str, Any
         if not choice.voxel_size_nm or (np.any(said.get("offset", 0)) and not choice.origin):
             raise InputError(
                 f"{uri} states no voxel size; its group {group.name} does, but has arrays of several shapes: "
-                f"which it means cannot be told; set data.voxel_size_nm and {choice.setting('origin')}"
+                f"which it means cannot be told; set data.voxel_size_nm and "
+                + choice.mend("origin", FIRST_VOXEL)
             )
         return {}
     return {}

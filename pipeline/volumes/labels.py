@@ -34,6 +34,7 @@ class LabelVolume(Volume):
         self.stored_dtype = volume.dtype
         self.source = volume
         self.is_remote = volume.is_remote
+        self.may_be_empty = volume.may_be_empty
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)
 
     @property

@@ -72,12 +72,12 @@ def _names(shape: Sequence[int], names: Sequence[str] | None, choice: Choice, ur
     if len(names) != len(shape):
         raise InputError(
             f"{uri} has shape {tuple(shape)}, but {len(names)} axes are named ({', '.join(names)}); "
-            f"name every stored axis in {choice.setting('axes')}"
+            f"{choice.mend('axes', 'name every stored axis in {}')}"
         )
     if any(names.count(axis) != 1 for axis in AXES):
         raise InputError(
             f"{uri} has shape {tuple(shape)} and axes {', '.join(names)}; expected three dimensions z, y, x: "
-            f"{choice.setting('axes')} can name the stored axes, such as xyz or tczyx"
+            f"{choice.mend('axes', '{} can name the stored axes, such as xyz or tczyx')}"
         )
     return tuple(names)
 
@@ -88,11 +88,11 @@ def _guessed(shape: Sequence[int], choice: Choice, uri: str) -> tuple[str, ...]:
     if len(long) > 3 or len(shape) < 3:
         raise InputError(
             f"{uri} has shape {tuple(shape)}; expected three dimensions z, y, x"
-            + (f", or name its axes in {choice.setting('axes')}, such as czyx" if len(shape) > 3 else "")
+            + (f"; {choice.mend('axes', 'name its axes in {}, such as czyx')}" if len(shape) > 3 else "")
         )
     spatial = long if len(long) == 3 else list(range(len(shape)))[-3:]
     if any(axis not in spatial for axis in long):
-        raise InputError(f"{uri} has shape {tuple(shape)}; name its axes in {choice.setting('axes')}")
+        raise InputError(f"{uri} has shape {tuple(shape)}; {choice.mend('axes', 'name its axes in {}')}")
     named = dict(zip(spatial, AXES))
     return tuple(named.get(axis, f"axis{axis}") for axis in range(len(shape)))
 
@@ -108,7 +108,7 @@ def _position(name: str, length: int, choice: Choice, shape: Sequence[int], uri:
         )
     if chosen is None:
         raise InputError(
-            f"{uri} has {length} channels; set {choice.setting('channel')} to one of 0 to {length - 1}"
+            f"{uri} has {length} channels; {choice.mend('channel', f'set {{}} to one of 0 to {length - 1}')}"
         )
     if chosen >= length:
         raise InputError(f"{uri} has {length} channels; {choice.setting('channel')} is {chosen}")

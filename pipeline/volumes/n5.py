@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ import tensorstore
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.attributes import axes_of
+from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
+from pipeline.volumes.frame import AXES, Stated, corner, positive_sizes
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
@@ -58,7 +59,7 @@ class N5Volume(Volume):
             format,
             self._layout.volume_shape(shape),
             np.dtype(attributes["dataType"]),
-            stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            choice.frame(stated, uri),
             self._layout.volume_shape(self._blocks),
         )
 
@@ -107,24 +108,24 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     )
     if not levels:
         raise InputError(f"{uri}: to be given as PATH:DATASET; its datasets: {_listed(path)}")
-    sizes_nm = [_understood(level, uri, choice.axes)[1].size_nm for level in levels]
+    sizes_nm = [_understood(level, uri, choice)[1].size_nm for level in levels]
     level = levels[choice.level_of(sizes_nm, uri)]
     return _dataset(level, uri, f"N5, level {level.name} of {len(levels)}", choice)
 
 
 def _dataset(folder: Path, uri: str, format: str, choice: Choice) -> N5Volume:
-    attributes, stated = _understood(folder, uri, choice.axes)
+    attributes, stated = _understood(folder, uri, choice)
     return N5Volume(folder, attributes, uri, format, stated, choice)
 
 
-def _understood(folder: Path, uri: str, axes: str | None) -> tuple[dict[str, Any], Stated]:
+def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any], Stated]:
     """The attributes of the dataset in `folder` and what they state; InputError where they make no sense."""
     attributes = _attributes(folder)
     try:
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
             raise ValueError("blockSize and dimensions differ in length")
-        stated = _stated(attributes, _attributes(folder.parent), folder, uri, axes)
+        stated = _stated(attributes, _attributes(folder.parent), folder, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -154,18 +155,18 @@ def _listed(path: Path) -> str:
 
 
 def _stated(
-    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, axes: str | None
+    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, choice: Choice
 ) -> Stated:
-    """What a dataset's attributes say, or else its group's; `axes`, as the run file names them, goes first.
+    """What a dataset's attributes say, or else its group's; the axes that the run file names go first.
 
     Numbers stand there in N5's order of the axes, x first; those of COSEM's transform have their own names.
     """
     dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
-    names = axes_of({**both, "axes": axes or list(reversed(both.get("axes") or []))}, dimensions)
+    names = axes_of({**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}, dimensions)
     cosem = attributes.get("transform")
     if isinstance(cosem, Mapping):
-        return _cosem(cosem, names, folder, uri)
+        return _cosem(cosem, names, folder, uri, choice)
     sizes, unit, said_by = both.get("resolution"), both.get("units", both.get("unit")), "resolution"
     pixel = both.get("pixelResolution")
     if sizes is None and pixel is not None:
@@ -173,34 +174,25 @@ def _stated(
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
+    backwards = list(reversed(names or AXES))
 
-    def by_axis(values: Any, attribute: str) -> dict[str, Any]:
-        return _by_axis(values, names, dimensions, f"{uri}: attribute {attribute}")
+    def numbers(values: Any, attribute: str) -> dict[str, float]:
+        return numbers_by_axis(values, backwards, f"{uri}: attribute {attribute}")
 
-    units = by_axis(unit, "units") if isinstance(unit, list) else dict.fromkeys(AXES, unit)
-    nm = {axis: nm_per(units[axis], uri) for axis in AXES}
-    size_nm = offset_nm = None
-    if sizes is not None:
-        size = by_axis(sizes, said_by)
-        positive = dict(zip(size, positive_sizes(list(size.values()), uri, f"attribute {said_by}")))
-        factors = _coarser(attributes, group, folder)
-        coarser = by_axis(factors, "downsamplingFactors") if factors else dict.fromkeys(AXES, 1.0)
-        size_nm = {axis: positive[axis] * float(coarser[axis]) * nm[axis] for axis in AXES}
-    if both.get("offset") is not None:
-        offset_nm = {axis: float(at) * nm[axis] for axis, at in by_axis(both["offset"], "offset").items()}
-    return Stated(names, size_nm, offset_nm)
+    def size() -> dict[str, float]:
+        own = numbers(sizes, said_by)
+        positive_sizes(list(own.values()), uri, f"attribute {said_by}")
+        coarser = numbers(_coarser(attributes, group, folder) or [1.0] * 3, "downsamplingFactors")
+        return {axis: own[axis] * coarser[axis] for axis in AXES}
 
-
-def _by_axis(values: Any, names: Sequence[str] | None, dimensions: int, said: str) -> dict[str, Any]:
-    """Numbers or units by the names of their axes: x, y, z, or `names`, the stored order, backwards."""
-    stored = list(reversed(names or AXES))
-    spatial = [axis for axis in stored if axis in AXES]
-    if isinstance(values, (list, tuple)):
-        if len(values) == len(spatial):
-            return dict(zip(spatial, values))
-        if names is not None and len(values) == dimensions:
-            return {axis: value for axis, value in zip(stored, values) if axis in AXES}
-    raise InputError(f"{said} is {values!r}; expected three, for {', '.join(spatial)}")
+    offset = both.get("offset")
+    return stated_in_units(
+        names,
+        None if sizes is None else choice.unless_set("voxel_size_nm", size),
+        None if offset is None else choice.unless_set("origin", lambda: numbers(offset, "offset")),
+        lambda: nm_by_axis(unit, backwards, uri, "units"),
+        choice,
+    )
 
 
 def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:
@@ -215,13 +207,13 @@ def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Pa
     return own
 
 
-def _cosem(transform: Mapping[str, Any], names: Sequence[str] | None, folder: Path, uri: str) -> Stated:
+def _cosem(
+    transform: Mapping[str, Any], names: tuple[str, ...] | None, folder: Path, uri: str, choice: Choice
+) -> Stated:
     """COSEM's transform names its own numbers, often z, y, x, while dimensions stay x, y, z as ever in N5."""
     axes = [str(axis) for axis in transform["axes"]]
     if not set(AXES) <= set(axes):
         raise InputError(f"{uri}: attribute transform.axes is {axes}; expected z, y and x among them")
-    units = dict(zip(axes, transform.get("units") or ["nm"] * len(axes), strict=True))
-    nm = {axis: nm_per(units[axis], uri) for axis in AXES}
     scale = positive_sizes(transform["scale"], uri, "attribute transform.scale")
     size = dict(zip(axes, scale, strict=True))
     at = dict(zip(axes, map(float, transform.get("translate") or [0.0] * len(axes)), strict=True))
@@ -230,8 +222,10 @@ def _cosem(transform: Mapping[str, Any], names: Sequence[str] | None, folder: Pa
     if re.fullmatch(r"s\d+", folder.name) and isinstance(of_finest, Mapping):
         numbers = positive_sizes(of_finest["scale"], uri, f"transform.scale of {FINEST}")
         finest = dict(zip(map(str, of_finest["axes"]), numbers, strict=True))
-    return Stated(
-        tuple(names) if names else None,
-        {axis: size[axis] * nm[axis] for axis in AXES},
-        {axis: corner(at[axis], size[axis], finest[axis]) * nm[axis] for axis in AXES},
+    return stated_in_units(
+        names,
+        size,
+        {axis: corner(at[axis], size[axis], finest[axis]) for axis in AXES},
+        lambda: nm_by_axis(transform.get("units"), axes, uri, "transform.units"),
+        choice,
     )

@@ -23,7 +23,7 @@ class NpyVolume(Volume):
         self._path = path
         stored = self._mapped()
         self._layout = Layout.of(stored.shape, None, choice, str(path))
-        frame = Stated().frame(str(path), choice.origin, choice.voxel_size_nm, choice.setting("origin"))
+        frame = choice.frame(Stated(), str(path))
         super().__init__(str(path), "NumPy", self._layout.volume_shape(stored.shape), stored.dtype, frame)
 
     @property

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, corner, nm_per, positive_sizes
+from pipeline.volumes.by_axis import nm_by_axis, stated_in_units
+from pipeline.volumes.choice import Choice
+from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, corner, positive_sizes
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,11 @@ class Multiscale:
     levels: list[Level]
 
 
-def read_multiscale(attributes: Mapping[str, Any], uri: str, named: str | None = None) -> Multiscale | None:
+def read_multiscale(attributes: Mapping[str, Any], uri: str, choice: Choice) -> Multiscale | None:
     """The first multiscale image of a group with these attributes; None where there is none.
 
-    `named` takes the place of the names of the axes there.
-
-    Raises InputError when what is written there cannot be understood.
+    The axes that `choice` names go before those named there. Raises InputError when what is written there
+    cannot be understood.
     """
     metadata = attributes.get("ome", attributes)
     found = metadata.get("multiscales") if isinstance(metadata, Mapping) else None
@@ -40,7 +41,7 @@ def read_multiscale(attributes: Mapping[str, Any], uri: str, named: str | None =
         return None
     try:
         version = found[0].get("version") or metadata.get("version") or "0.4"
-        return _multiscale(found[0], str(version), uri, named)
+        return _multiscale(found[0], str(version), uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -49,12 +50,13 @@ def read_multiscale(attributes: Mapping[str, Any], uri: str, named: str | None =
         ) from None
 
 
-def _multiscale(image: Mapping[str, Any], version: str, uri: str, named: str | None) -> Multiscale:
+def _multiscale(image: Mapping[str, Any], version: str, uri: str, choice: Choice) -> Multiscale:
     axes = image.get("axes")
     if axes is None:  # before 0.4
         axes = ["t", "c", "z", "y", "x"]
-    names = tuple(named or (axis["name"] if isinstance(axis, Mapping) else str(axis) for axis in axes))
-    units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in axes]
+    names = tuple(choice.axes or (axis["name"] if isinstance(axis, Mapping) else str(axis) for axis in axes))
+    # Without a unit nothing is known but proportions.
+    units = [(axis.get("unit") if isinstance(axis, Mapping) else None) or NO_LENGTHS[0] for axis in axes]
     common = image.get("coordinateTransformations") or []
     per_level = [
         (
@@ -67,7 +69,7 @@ def _multiscale(image: Mapping[str, Any], version: str, uri: str, named: str | N
         raise InputError(f"{uri} has axes {', '.join(names)}; expected z, y and x among them")
     finest = per_level[0][1][0]
     levels = [
-        Level(path, _stated(names, units, scale, translation, finest, uri))
+        Level(path, _stated(names, units, scale, translation, finest, uri, choice))
         for path, (scale, translation) in per_level
     ]
     return Multiscale(version, levels)
@@ -91,21 +93,19 @@ def _scale_and_translation(
 
 def _stated(
     names: tuple[str, ...],
-    units: Sequence[str | None],
+    units: Sequence[str],
     scale: Sequence[float],
     translation: Sequence[float],
     finest: Sequence[float],
     uri: str,
+    choice: Choice,
 ) -> Stated:
     positive_sizes(scale, uri, "a scale of its multiscales")
-    size_nm, offset_nm, corners = {}, {}, {}
-    for name, unit, size, at, fine in zip(names, units, scale, translation, finest):
-        if name in AXES:
-            # Without a unit nothing is known but proportions.
-            nm = nm_per(unit, uri) if unit and unit.lower() not in NO_LENGTHS else 0.0
-            size_nm[name] = size * nm
-            corners[name] = corner(at, size, fine), size
-            offset_nm[name] = corners[name][0] * nm
-    if not all(size_nm.values()):
-        return Stated(names, origin={name: at / size for name, (at, size) in corners.items()})
-    return Stated(names, size_nm, offset_nm)
+    corners = [corner(*each) for each in zip(translation, scale, finest)]
+    return stated_in_units(
+        names,
+        dict(zip(names, scale)),
+        dict(zip(names, corners)),
+        lambda: nm_by_axis(units, names, uri, "unit"),
+        choice,
+    )

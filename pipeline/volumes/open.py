@@ -40,9 +40,9 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
             "precomputed://, which is read from s3, gs and https"
         )
     if scheme == "zarr":
-        return _open_zarr(*split(rest), choice)
+        return _open_zarr(*_container(rest), choice)
     if scheme == "n5":
-        return _open_n5(*split(rest), choice)
+        return _open_n5(*_container(rest), choice)
     raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
 
 
@@ -54,8 +54,28 @@ def split(location: str) -> tuple[Path, str]:
     return Path(match[1]), match[2]
 
 
-def _open_path(location: str, choice: Choice) -> Volume:
+def _container(location: str) -> tuple[Path, str]:
+    """`split`, also of a path that leads to nothing below a Zarr or N5 folder: its error lists what is there.
+
+    Raises InputError where it leads on below a file; of HDF5 it says how a dataset is written.
+    """
     path, part = split(location)
+    above = next((folder for folder in path.parents if folder.exists()), path)
+    if above.is_file():
+        inner = path.relative_to(above).as_posix()
+        dataset = f"an HDF5 file; write FILE:DATASET, that is {above}:{inner}"
+        what = dataset if h5py.is_hdf5(above) else "a file; nothing lies below it"
+        raise InputError(f"{path}: {above} is {what}")
+    container = next(
+        (folder for folder in (above, *above.parents) if folder.suffix in (".zarr", ".n5")), path
+    )
+    if path.exists() or part or container == path:
+        return path, part
+    return container, path.relative_to(container).as_posix()
+
+
+def _open_path(location: str, choice: Choice) -> Volume:
+    path, part = _container(location)
     for pattern, opener in ((r"\.zarr(\.zip)?(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
         if re.search(pattern, str(path)):
             return opener(path, part, choice)

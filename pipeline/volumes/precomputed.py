@@ -74,14 +74,14 @@ class PrecomputedVolume(Volume):
             size = size_text(stated[level].size_nm)
             raise InputError(
                 f"{cloudpath}: nothing is stored at level {level} ({size}), folder {self._chunks.folder} is "
-                f"empty or not there; set {choice.setting('level')} to another level"
+                f"empty or not there; {choice.mend('level', 'set {} to another level')}"
             )
         super().__init__(
             cloudpath,
             "Neuroglancer precomputed" + (f", mip {level} of {len(stated)}" if len(stated) > 1 else ""),
             self._layout.volume_shape(shape),
             dtype,
-            stated[level].frame(cloudpath, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            choice.frame(stated[level], cloudpath),
             self._layout.volume_shape(chunk),
         )
         self.is_lossy = cloud.encoding == "jpeg"

@@ -27,6 +27,7 @@ class ReplacedSections(Volume):
             )
         self._volume = volume
         self.is_remote = volume.is_remote
+        self.may_be_empty = volume.may_be_empty
         self._replacements = dict(replacements)
 
     @property

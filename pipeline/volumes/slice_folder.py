@@ -34,7 +34,7 @@ class SliceVolume(Volume):
         self._files = slices_by_z(folder, pattern)
         first = read_slice(self._files[0])
         uri = str(folder if pattern == "*" else folder / pattern)
-        frame = Stated().frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin"))
+        frame = choice.frame(Stated(), uri)
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
         self.is_lossy = self._files[0].suffix.lower() in LOSSY_SUFFIXES

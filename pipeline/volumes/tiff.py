@@ -42,9 +42,7 @@ class TiffVolume(Volume):
             self._files = files_of(series)
             self._layout = Layout.of(series.shape, axes, choice, str(path))
             size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
-            frame = Stated(voxel_size_nm=size_nm).frame(
-                str(path), choice.origin, choice.voxel_size_nm, choice.setting("origin")
-            )
+            frame = choice.frame(Stated(voxel_size_nm=size_nm), str(path))
             is_palette = series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
             dtype = np.dtype(np.uint8) if is_palette else series.dtype
             super().__init__(str(path), "TIFF", self._layout.volume_shape(series.shape), dtype, frame)

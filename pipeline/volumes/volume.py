@@ -69,10 +69,11 @@ class Volume(ABC):
         return Box.of_shape(self.shape, self.frame.origin)
 
     def read(self, box: Box) -> np.ndarray:
-        """The voxels of `box` as a new array of `box.shape` and the volume's dtype; 0 where they are missing.
+        """The voxels of `box` as a new array of `box.shape` and the volume's dtype.
 
-        Raises InputError when part of the box is outside the volume, when the file cannot be
-        read, or when floating-point voxels are NaN or infinite.
+        Where they are missing they are the fill value, as a rule 0, and 0 where that is no number. Raises
+        InputError when part of the box is outside the volume, when the file cannot be read, or when
+        floating-point voxels that are stored are NaN or infinite.
         """
         if not self.box.contains(box):
             raise InputError(f"box {box} is outside {self.uri}, which covers {self.box}")
@@ -80,11 +81,19 @@ class Volume(ABC):
             return np.zeros(box.shape, self.dtype)
         # of its own: what a format gives may be part of a file that is mapped, or kept
         voxels = np.require(self._load(self._inside(box)), self.dtype, ["C", "W", "O"])
-        if voxels.dtype.kind == "f":
-            bad = voxels.size - np.count_nonzero(np.isfinite(voxels))
-            if bad:
-                raise InputError(f"{self.uri} has {bad} voxels in box {box} that are NaN or infinite")
+        if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+            self._refuse_stored(~np.isfinite(voxels), voxels, box)
         return voxels
+
+    def _refuse_stored(self, bad: np.ndarray, voxels: np.ndarray, box: Box) -> None:
+        """Make the `bad` voxels of `box` 0 where they are missing; raise InputError where they are stored."""
+        for chunk in self.missing(box):  # NaN is xarray's fill value
+            where = (chunk & box).slices(box.start)
+            voxels[where][bad[where]] = 0
+            bad[where] = False
+        count = np.count_nonzero(bad)
+        if count:
+            raise InputError(f"{self.uri} has {count} voxels in box {box} that are NaN or infinite")
 
     def chunks(self, box: Box, most: int | None = None) -> list[Box]:
         """The whole chunks, cut where the volume ends, that share voxels with `box`.

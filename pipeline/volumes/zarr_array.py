@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +82,7 @@ class ZarrVolume(Volume):
             format,
             self._layout.volume_shape(array.shape),
             np.dtype(array.dtype),
-            stated.frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
+            choice.frame(stated, uri),
             self._layout.volume_shape(self._chunks),
         )
 
@@ -102,15 +101,9 @@ class ZarrVolume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         try:
-            voxels = self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
+            return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
-        if voxels.dtype.kind == "f" and math.isnan(self._array.fill_value or 0):
-            # xarray's fill value: what is missing is to be read, while a NaN that is stored is refused
-            whole = box.translate(self.frame.origin)
-            for chunk in self.missing(whole):
-                voxels[(chunk & whole).slices(whole.start)] = 0
-        return voxels
 
 
 def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
@@ -126,9 +119,9 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
     uri = f"{path}:{part}" if part else str(path)
     found = _open(folder)
     if isinstance(found, zarr.Group):
-        image = read_multiscale(dict(found.attrs), uri, choice.axes)
+        image = read_multiscale(dict(found.attrs), uri, choice)
         if image is None:
-            images = _images(folder)
+            images = _images(folder, choice)
             if len(images) == 1:
                 return open_zarr(path, f"{part}/{images[0]}".lstrip("/"), choice)
             several = f" or PATH:IMAGE; its images: {', '.join(images)}" if images else ""
@@ -155,7 +148,7 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         group = _open(above)
         if not isinstance(group, zarr.Group):
             continue
-        image = read_multiscale(dict(group.attrs), uri, choice.axes)
+        image = read_multiscale(dict(group.attrs), uri, choice)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
                 name = f"OME-Zarr {image.version if image else ''}"
@@ -165,7 +158,7 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         attributes["axes"] = choice.axes
     if metadata.dimension_names:
         attributes.setdefault("dimension_names", metadata.dimension_names)
-    stated = stated_by(attributes, array.ndim, uri)
+    stated = stated_by(attributes, array.ndim, uri, choice)
     return ZarrVolume(array, folder, folder.parent, uri, f"Zarr {metadata.zarr_format}", stated, choice)
 
 
@@ -181,14 +174,14 @@ def _open(folder: Path) -> zarr.Array | zarr.Group | None:
         raise InputError(f"{folder} is not readable as Zarr: {_one_line(error)}") from None
 
 
-def _images(folder: Path) -> list[str]:
+def _images(folder: Path, choice: Choice) -> list[str]:
     """The images that bioformats2raw and others put side by side in one group, by their numbers."""
     numbered = sorted((f for f in folder.iterdir() if f.name.isdigit()), key=lambda f: int(f.name))
     found = {f.name: _open(f) for f in numbered}
     return [
         name
         for name, group in found.items()
-        if isinstance(group, zarr.Group) and read_multiscale(dict(group.attrs), str(folder / name))
+        if isinstance(group, zarr.Group) and read_multiscale(dict(group.attrs), str(folder / name), choice)
     ]
 
 

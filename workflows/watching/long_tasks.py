@@ -92,11 +92,21 @@ def last_lines(run: Run, known: Mapping[str, Line] | None = None) -> dict[str, L
     return lines
 
 
-def missing_in_tiles(run: Run, lines: Mapping[str, Line]) -> list[str]:
-    """One line where chunks of the image were missing when tiles were segmented; none where none were.
+def missing_image(run: Run, lines: Mapping[str, Line]) -> list[str]:
+    """What training and tiles found missing of the image, a line each; `lines` are the `last_lines`."""
+    return [*_missing_in_training(run), *_missing_in_tiles(run, lines)]
 
-    `lines` are the `last_lines` of the tiles' logs.
-    """
+
+def _missing_in_training(run: Run) -> list[str]:
+    last = (_last_line(run.training_log) if run.config.trains else None) or {}
+    left_out = last.get("coordinates_left_out", 0)
+    if not left_out:
+        return []
+    return [f"{left_out:,} training coordinates were left out: the image around them is missing in part"]
+
+
+def _missing_in_tiles(run: Run, lines: Mapping[str, Line]) -> list[str]:
+    """One line where chunks of the image were missing when tiles were segmented; none where none were."""
     counts = [lines.get(tile.name, {}).get("missing_chunks", 0) for tile in run.grid]
     short = [count for count in counts if count]
     if not short:

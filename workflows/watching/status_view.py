@@ -22,7 +22,7 @@ from workflows.planning.explain import StageStatus, outcomes, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
-from workflows.watching.long_tasks import Line, describe_training, duration, last_lines, missing_in_tiles
+from workflows.watching.long_tasks import Line, describe_training, duration, last_lines, missing_image
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
 
@@ -71,7 +71,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     if unreadable is not None:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
-    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_in_tiles(run, reports)])
+    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_image(run, reports)])
     yield from outcome_lines(run)
     yield ""
     statuses = [status_of(stage) for stage in stages]

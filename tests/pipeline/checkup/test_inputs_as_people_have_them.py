@@ -130,9 +130,7 @@ def test_missing_chunks_are_counted_and_above_a_share_refused(tmp_path: Path) ->
     for chunk in chunks[:4]:
         chunk.unlink()
     whole = f"4 of {len(chunks)} chunks of the image are missing"
-    with pytest.raises(
-        InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1.0%"
-    ):
+    with pytest.raises(InputError, match=f"{whole}.*in inference.box.*more than data.max_missing allows, 1%"):
         findings(run_on(tmp_path, data={"image": "image"}))
     told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["complete"]
     assert told.startswith(f"warn: {whole}")
@@ -301,6 +299,21 @@ def test_what_a_mask_does_not_cover_is_told(tmp_path: Path) -> None:
     assert "40% of inference.box is tissue; it covers 40% of inference.box" in findings(run)["mask"]
     next(path for path in (tmp_path / "tissue").glob("*/*") if path.is_file()).unlink()
     assert "1 of 12 chunks of the mask are missing" in findings(run)["mask"]
+
+
+def test_chunks_that_may_be_empty_are_told_as_that_of_labels_and_with_replaced_sections_too(
+    tmp_path: Path,
+) -> None:
+    for name, array in zip(("em", "seg"), cells()):
+        stored = zarr.create_array(
+            str(tmp_path / f"{name}.zarr"), shape=SHAPE, chunks=(10, 12, 14), dtype=array.dtype, zarr_format=2
+        )
+        stored[...] = array
+        (tmp_path / f"{name}.zarr" / "1.1.1").unlink()
+    data = {"image": "em.zarr", "labels": "seg.zarr", "max_missing": 0.02, "replace_sections": {3: 4}}
+    told = findings(run_on(tmp_path, data=data))
+    for check, what in (("complete", "image"), ("labels", "labels")):
+        assert f"1 of 64 chunks of the {what} are missing or hold nothing but the fill value" in told[check]
 
 
 @pytest.mark.parametrize("size", [(0.04, 0.004, 0.004), (4e6, 4e6, 4e6)])

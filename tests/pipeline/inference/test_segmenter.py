@@ -162,14 +162,35 @@ def test_missing_chunks_are_counted_and_not_seeded(tmp_path: Path, image_file: P
         stored = file.create_dataset("raw", image.shape, np.uint8, chunks=(20, 22, 24))
         stored[:, :, :24] = image[:, :, :24]
     whole = make_run(tmp_path / "whole", image_file, tile=(40, 44, 48))
-    run = with_identities(with_data(whole, image=f"{tmp_path}/holes.h5:raw"))
+    run = with_identities(with_data(whole, image=f"{tmp_path}/holes.h5:raw", max_missing=0.5))
     tile = next(iter(run.grid))
     source = read_input(run, tile)
     assert source.missing_chunks == 4
     assert source.seeds
     assert all(x - 3 < 24 for _, _, x in source.seeds)
-    segment_tile(run, tile, model)
+    _, _, attributes = read_tile(segment_tile(run, tile, model))
     assert json.loads(run.tile_log(tile).read_text().splitlines()[-1])["missing_chunks"] == 4
+    assert attributes["missing_voxels"] == 40 * 44 * 24
+
+
+def test_tiles_count_each_missing_voxel_once_and_one_that_lacks_too_many_alone_is_refused(
+    tmp_path: Path, image_file: Path
+) -> None:
+    with h5py.File(tmp_path / "holes.h5", "w") as file:
+        stored = file.create_dataset("raw", (40, 44, 48), np.uint8, chunks=(7, 11, 13))
+        stored[:, :, :13] = stored[:, :, 26:] = 1
+    run = make_run(tmp_path, image_file)
+    run = with_data(run, image=f"{tmp_path}/holes.h5:raw", max_missing=0.23)
+    first, last = run.grid
+    assert (first.core.stop[2], first.box.stop[2], last.box.start[2]) == (24, 30, 18)
+    counted = [read_input(run, tile).missing_voxels for tile in (first, last)]
+    assert counted == [40 * 44 * (24 - 13), 40 * 44 * (26 - 24)]
+    refused = (
+        "19,360 voxels .* missing in tile 0:40.*: 22.9% of its voxels, more than data.max_missing allows"
+    )
+    with pytest.raises(InputError, match=refused + ", 22%; .*set data.max_missing to 0.23"):
+        read_input(with_data(run, max_missing=0.22), first)
+    assert read_input(with_data(run, max_missing=0.22), last).missing_voxels == counted[1]
 
 
 def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Path) -> None:

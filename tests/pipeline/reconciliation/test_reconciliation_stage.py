@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import cc3d
@@ -239,3 +240,25 @@ def test_a_missing_tile_file_is_named(tmp_path: Path) -> None:
     Path(tiles[1].path).unlink()
     with pytest.raises(InputError, match=Path(tiles[1].path).name):
         find_evidence(run, next(iter(run.grid)), tiles)
+
+
+def test_what_all_tiles_lack_of_the_image_is_added_up_before_anything_is_merged(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (24, 24, 30), (8, 8, 8))
+    truth = known_segmentation(BOX.shape)
+    lacking = {0: 300, 1: 100, 2: 80}
+    tiles = {t.index: write_tile(run, t, cut(truth, BOX, t, 0), lacking.get(t.index, 0)) for t in run.grid}
+    assert BOX.size == 48_000  # of which 480 are 1%, what is allowed unless a run says otherwise
+    evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
+    merge(run, evidence)
+    run.id_table_file.unlink()
+    last = list(run.grid)[-1]
+    tiles[last.index] = write_tile(run, last, cut(truth, BOX, last, 0), 1)
+    evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
+    for order in (evidence, evidence[::-1]):
+        with pytest.raises(InputError, match=r"tiles found 481 voxels of the image missing .* allows, 1%"):
+            merge(run, order)
+    assert not run.id_table_file.exists()
+    data = run.config.data.model_copy(update={"max_missing": 0.02})
+    more = replace(run, config=run.config.model_copy(update={"data": data}))
+    assert [find_evidence(more, tile, tiles) for tile in run.grid] == evidence
+    assert Path(merge(more, evidence).path) == run.id_table_file

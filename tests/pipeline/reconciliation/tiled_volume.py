@@ -51,11 +51,13 @@ def cut(volume: np.ndarray, box: Box, tile: Tile, seed: int) -> np.ndarray:
     return local
 
 
-def write_tile(run: Run, tile: Tile, labels: np.ndarray) -> Artifact:
+def write_tile(run: Run, tile: Tile, labels: np.ndarray, missing_voxels: int = 0) -> Artifact:
     """Publish a tile as inference does, as far as reconciliation is concerned."""
     path = run.tile_file(tile)
     with artifacts.publishing(path) as temporary, h5py.File(temporary, "w") as file:
         file["segmentation"] = labels.astype(np.uint32)
+        if missing_voxels:
+            file.attrs["missing_voxels"] = missing_voxels
     return Artifact(str(path), artifacts.file_sha256(path))
 
 

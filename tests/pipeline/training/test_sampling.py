@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import Sampling
+from pipeline.config import RunConfig, Sampling
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
-from pipeline.training.sampling import EXCLUDED, draw_coordinates, partition
+from pipeline.run_folder import Run
+from pipeline.training.sampling import EXCLUDED, clear_of, draw_coordinates, partition, read_coordinates
 
 SEGMENT_COUNTS = st.integers(1, 6)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -105,3 +108,46 @@ def test_segments_that_are_all_too_small_are_refused() -> None:
     box = Box.of_shape((20, 20, 20))
     with pytest.raises(InputError, match="min_segment_voxels = 10000"):
         draw_coordinates(np.ones(box.shape, np.uint32), box, (2, 2, 2), Sampling(), seed=1)
+
+
+@given(st.data())
+def test_a_patch_is_clear_where_none_of_its_voxels_is_in_a_gap(data: st.DataObject) -> None:
+    numbers = st.integers(0, 11)
+    radius = triple([data.draw(st.integers(0, 3)) for _ in range(3)])
+    coordinates = np.array(data.draw(st.lists(st.tuples(*[numbers] * 3), min_size=1, max_size=20)), np.int32)
+    corners = data.draw(st.lists(st.tuples(*[numbers] * 6), max_size=3))
+    gaps = [Box.of_shape((1 + c[3] // 3, 1 + c[4] // 3, 1 + c[5] // 3), triple(c[:3])) for c in corners]
+    missing = np.zeros((22, 22, 22), bool)  # with a margin of 3 around
+    for gap in gaps:
+        missing[gap.slices((-3, -3, -3))] = True
+    clear = [
+        not missing[Box.of_shape((1, 1, 1), triple(row)).grow(radius).slices((-3, -3, -3))].any()
+        for row in coordinates.tolist()
+    ]
+    assert clear_of(gaps, coordinates, radius).tolist() == clear
+
+
+def test_coordinates_whose_patch_touches_missing_image_are_left_out_and_counted(tmp_path: Path) -> None:
+    def run_on(image: str, ranks: int) -> Run:
+        document = {
+            "data": {"image": f"{tmp_path}/v.h5:{image}", "labels": f"{tmp_path}/v.h5:whole"},
+            "network": {"fov": [5, 5, 5], "deltas": [2, 2, 2]},
+            "training": {"box": "0:12,0:12,0:12", "ranks": ranks, "moves_reach": 1},
+        }
+        return Run(tmp_path, RunConfig.model_validate(document))
+
+    coordinates = np.array([[6, 6, 7], [5, 5, 5], [6, 6, 6], [6, 6, 7]], np.int32)
+    path = tmp_path / "c.npy"
+    np.save(path, coordinates)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["whole"] = np.ones((12, 12, 12), np.uint8)
+        holes = file.create_dataset("holes", (12, 12, 12), np.uint8, chunks=(12, 12, 3))
+        holes[..., 3:] = 1
+    kept, left_out = read_coordinates(run_on("whole", 2), path)
+    assert left_out == 0
+    np.testing.assert_array_equal(kept, coordinates)
+    kept, left_out = read_coordinates(run_on("holes", 2), path)  # a patch reaches 4 voxels: from x 7 to 3
+    assert left_out == 2
+    np.testing.assert_array_equal(kept, coordinates[[0, 3]])
+    with pytest.raises(InputError, match=r"around 2 of 4 coordinates .* fewer than training\.ranks, 3"):
+        read_coordinates(run_on("holes", 3), path)

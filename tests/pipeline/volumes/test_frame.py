@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
 from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import Frame, Stated, VoxelSize, same_size
 
 sizes = st.tuples(*[st.floats(0.5, 500)] * 3)
@@ -27,14 +28,51 @@ def test_attributes_give_the_origin_in_any_unit_and_order(
         "units": unit,
         "axis_names": axes,
     }
-    frame = stated_by(attributes, 3, "v").frame("v", None, None, "data.origin")
+    frame = stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "set data.origin")
     assert frame.origin == origin
     assert frame.voxel_size_nm is not None
     assert same_size(frame.voxel_size_nm, size_nm)
 
 
+@given(
+    st.permutations("tczyx"),
+    st.sampled_from(["zyx", "czyx", "tczyx"]),
+    st.fixed_dictionaries({axis: st.sampled_from(sorted(NM)) for axis in "zyx"}),
+    st.booleans(),
+)
+def test_units_go_with_the_names_of_their_axes(
+    order: list[str], stored: str, units: dict[str, str], for_all: bool
+) -> None:
+    axes = [axis for axis in order if axis in stored]
+    given_for = axes if for_all else [axis for axis in axes if axis in "zyx"]
+    size_nm = {"z": 40.0, "y": 8.0, "x": 4.0}
+    attributes = {
+        "axis_names": axes,
+        "units": [units.get(axis, "") for axis in given_for],
+        "resolution": [size_nm[axis] / NM[units[axis]] if axis in "zyx" else 1 for axis in axes],
+        "offset": [10 * size_nm[axis] / NM[units[axis]] for axis in axes if axis in "zyx"],
+    }
+    frame = stated_by(attributes, len(axes), "v", Choice()).frame("v", None, None, "set data.origin")
+    assert frame.voxel_size_nm == pytest.approx((40, 8, 4))
+    assert frame.origin == (10, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("axes", "units", "expected"),
+    [
+        ("zyx", ["nm", "nm"], r"attribute units is \['nm', 'nm'\]; expected three, for z, y, x"),
+        ("zyxc", ["nm"] * 5, "expected three, for z, y, x, or one for each of z, y, x, c"),
+        (None, ["", "um", "nm", "nm"], "expected three, for z, y, x"),
+    ],
+)
+def test_units_that_fit_no_axes_are_one_line(axes: str | None, units: list[str], expected: str) -> None:
+    attributes = {"resolution": (40, 4, 4), "units": units, **({"axes": axes} if axes else {})}
+    with pytest.raises(InputError, match=expected):
+        stated_by(attributes, 4 if axes != "zyx" else 3, "v", Choice())
+
+
 def test_element_size_is_in_micrometres() -> None:
-    assert stated_by({"element_size_um": (0.04, 0.004, 0.004)}, 3, "v").size_nm == (40, 4, 4)
+    assert stated_by({"element_size_um": (0.04, 0.004, 0.004)}, 3, "v", Choice()).size_nm == (40, 4, 4)
 
 
 def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxels() -> None:
@@ -47,13 +85,13 @@ def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxel
     ("attributes", "wrong"),
     [
         ({"resolution": (40, 4, 4), "offset": (20, 0, 0)}, r"0\.5, 0, 0.* no whole number: set data\.origin"),
-        ({"offset": (40, 4, 4)}, "its voxel size is unknown: set data.voxel_size_nm, or data.origin"),
+        ({"offset": (40, 4, 4)}, "its voxel size is unknown: set data.voxel_size_nm, or set data.origin"),
         ({"resolution": (40, 0, 4)}, r"attribute resolution is .*; expected positive numbers"),
-        ({"resolution": "fine"}, "attribute resolution is 'fine'; expected three numbers"),
-        ({"resolution": (4, 4)}, "expected three numbers"),
+        ({"resolution": "fine"}, "attribute resolution is 'fine'; expected three, for z, y, x"),
+        ({"resolution": (4, 4)}, "expected three, for z, y, x"),
         ({"resolution": (4, 4, 4), "units": "furlong"}, "unit 'furlong' is not known"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(attributes: dict[str, object], wrong: str) -> None:
     with pytest.raises(InputError, match=wrong):
-        stated_by(attributes, 3, "v").frame("v", None, None, "data.origin")
+        stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "set data.origin")

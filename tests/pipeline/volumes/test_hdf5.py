@@ -111,10 +111,30 @@ def test_a_groups_voxel_size_counts_where_all_its_arrays_have_one_shape(tmp_path
     assert (volume.voxel_size_nm, volume.box.start) == ((40, 4, 4), (2, 1, 0))
     with h5py.File(path, "a") as file:
         file["volumes/crop"] = IMAGE[:2]
-    assert "set data.voxel_size_nm and data.origin" in error_of(path, "volumes/raw")
+    assert "set data.voxel_size_nm and set data.origin" in error_of(path, "volumes/raw")
     chosen = Choice(voxel_size_nm=(9, 9, 9), origin=(1, 2, 3))
     volume = Hdf5Volume(path, "volumes/raw", chosen)
     assert (volume.voxel_size_nm, volume.box.start) == ((9, 9, 9), (1, 2, 3))
+
+
+def test_big_data_viewers_int16_is_the_uint16_that_it_means(tmp_path: Path) -> None:
+    values = np.array([0, 1, 32767, 32768, 40000, 65535], np.uint16).reshape(1, 2, 3)
+
+    def fill(file: h5py.File) -> None:
+        file["t00000/s00/0/cells"] = values.view(np.int16)
+        file["t00000/s01/0/cells"] = values.view(np.int16).astype(">i2")
+        file["t00000/s02/0/cells"] = values
+        file["raw"] = values.view(np.int16)
+
+    path = made(tmp_path, fill)
+    for setup in range(3):
+        volume = Hdf5Volume(path, f"t00000/s{setup:02}/0/cells", Choice())
+        assert volume.dtype == np.uint16
+        np.testing.assert_array_equal(volume.read(volume.box), values)
+        assert ("taken for uint16" in volume.format) == (setup < 2)
+    signed = Hdf5Volume(path, "raw", Choice())
+    assert (signed.dtype, signed.format) == (np.int16, "HDF5")
+    np.testing.assert_array_equal(signed.read(signed.box), values.view(np.int16))
 
 
 def test_a_level_is_refused(tmp_path: Path) -> None:
@@ -140,6 +160,30 @@ def test_chunks_never_written_are_missing(tmp_path: Path) -> None:
     assert volume.read(expected[0]).max() == 0
     assert len(Hdf5Volume(path, "chunks", Choice()).missing(Box.of_shape(SHAPE))) == 12
     assert Hdf5Volume(path, "plain", Choice()).missing(Box.of_shape((1, 1, 1))) == [Box.of_shape(SHAPE)]
+
+
+@pytest.mark.parametrize(("fill", "read_as"), [(0.0, 0.0), (7.0, 7.0), (np.nan, 0.0), (np.inf, 0.0)])
+def test_chunks_never_written_are_missing_and_read_whatever_the_fill_value(
+    tmp_path: Path, fill: float, read_as: float
+) -> None:
+    def write(file: h5py.File) -> None:
+        dataset = file.create_dataset("raw", SHAPE, "f4", chunks=(2, 4, 4), fillvalue=fill)
+        dataset[:2] = IMAGE[:2]
+        dataset.attrs.update({"resolution": (1, 1, 1), "offset": (-3, 10, 0)})
+        file.create_dataset("plain", SHAPE, "f4", fillvalue=fill)
+
+    path = made(tmp_path, write)
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert len(volume.missing(volume.box)) == 2 * 2 * 2
+    read = volume.read(volume.box)
+    np.testing.assert_array_equal(read[:2], IMAGE[:2])
+    assert (read[2:] == read_as).all()
+    plain = Hdf5Volume(path, "plain", Choice())
+    assert (plain.read(plain.box) == read_as).all()
+    with h5py.File(path, "a") as file:
+        file["raw"][0, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"has 1 voxels .* NaN"):
+        volume.read(volume.box)
 
 
 def virtual(folder: Path, edges: list[int], name: str = "s{}.h5") -> Path:

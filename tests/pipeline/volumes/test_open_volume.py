@@ -105,6 +105,30 @@ def test_zarr_errors_name_the_store_and_its_arrays(tmp_path: Path) -> None:
     assert "is not readable as Zarr" in one_line_error(str(tmp_path / "empty.zarr"))
 
 
+def test_a_slash_where_a_colon_belongs_is_one_line_with_what_to_write(tmp_path: Path) -> None:
+    write_hdf5(tmp_path, IMAGE)
+    path = tmp_path / "v.h5"
+    for uri in (f"{path}/some/raw", f"{path}/nothing"):
+        inner = uri.removeprefix(f"{path}/")
+        expected = f"{uri}: {path} is an HDF5 file; write FILE:DATASET, that is {path}:{inner}"
+        assert one_line_error(uri) == expected
+    (tmp_path / "v.tif").write_bytes(b"II*")
+    assert one_line_error(f"{tmp_path}/v.tif/0").endswith("v.tif is a file; nothing lies below it")
+
+
+def test_a_slash_below_zarr_and_n5_leads_to_arrays_and_lists_them_where_there_is_none(tmp_path: Path) -> None:
+    write_zarr_group(tmp_path, IMAGE)
+    group = (tmp_path / "group").rename(tmp_path / "v.zarr")
+    np.testing.assert_array_equal(open_volume(f"{group}/raw").read(Box((0, 0, 0), SHAPE)), IMAGE)
+    n5 = tmp_path / "v.n5"
+    writers.write_n5_block_by_block(n5 / "a" / "raw", IMAGE, SHAPE, {})
+    for scheme in ("", "zarr://"):
+        listed = one_line_error(f"{scheme}{group}/a/b")
+        assert listed == f"{group}: no array 'a/b'; its arrays: raw (7 x 11 x 13)"
+    for scheme in ("", "n5://"):
+        assert one_line_error(f"{scheme}{n5}/a/b").endswith("its datasets: a/raw (13 x 11 x 7)")
+
+
 def test_precomputed_errors_name_the_path(tmp_path: Path) -> None:
     assert "no precomputed volume there" in one_line_error(f"precomputed://{tmp_path / 'none'}")
     uri = write_precomputed(tmp_path, IMAGE)

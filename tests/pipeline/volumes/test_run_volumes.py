@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from pipeline.volumes import open_image, open_labels
+from pipeline.volumes import open_image, open_labels, open_mask
 
 IMAGE = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
 LABELS = IMAGE.astype(np.int32)
@@ -123,3 +124,40 @@ def test_a_channel_of_a_volume_without_channels_is_refused(tmp_path: Path) -> No
     run = make_run(tmp_path, folder=str(tmp_path), image="data.h5:raw", channel=5)
     with pytest.raises(InputError, match=r"no channels; data\.channel is 5"):
         open_image(run)
+
+
+@pytest.mark.parametrize(
+    ("stored", "attributes", "expected"),
+    [
+        (np.ones((2, 4, 5, 6)), {"axes": "czyx"}, "has 2 channels; give data.mask a volume of one channel"),
+        (np.ones((2, 4, 5, 6)), {}, "expected three dimensions z, y, x; give data.mask a volume whose axes"),
+        (np.ones((4, 5, 6)), {"MATLAB_class": "uint8"}, "in reverse: give data.mask a volume whose axes are"),
+        (
+            np.ones((4, 5, 6)),
+            {"resolution": (4, 4, 4), "offset": (2, 0, 0)},
+            "no whole number: give data.mask",
+        ),
+        (
+            np.ones((4, 5, 6)),
+            {"offset": (2, 0, 0)},
+            "set data.voxel_size_nm, or give data.mask a volume that",
+        ),
+        (np.ones((4, 5, 6)), {"offset": "left"}, "expected three, for z, y, x: give data.mask a volume that"),
+    ],
+)
+def test_errors_of_a_mask_name_no_setting_that_there_is_not(
+    tmp_path: Path, stored: np.ndarray, attributes: dict[str, Any], expected: str
+) -> None:
+    run = make_run(tmp_path, image=f"{tmp_path}/data.h5:raw", mask=f"{tmp_path}/mask.h5:m")
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        file["m"] = stored.astype(np.uint8)
+        file["m"].attrs.update(attributes)
+    with pytest.raises(InputError, match=expected) as caught:
+        open_mask(run)
+    assert set(re.findall(r"data\.(\w+)", str(caught.value))) <= {"mask", "voxel_size_nm"}
+
+
+def test_a_mask_with_levels_none_of_which_is_known_to_fit_names_no_setting(tmp_path: Path) -> None:
+    em, mask = (write_levels(tmp_path, name, None) for name in ("em", "mask"))
+    with pytest.raises(InputError, match=r"2 levels.* is unknown; give data.mask a volume of one level"):
+        open_mask(make_run(tmp_path, image=em, mask=mask, mip=1))

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.watching.long_tasks import Share, Work, describe_tiles, read_precision, read_tile_log
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from workflows.watching.long_tasks import (
+    Share,
+    Work,
+    describe_tiles,
+    missing_image,
+    read_precision,
+    read_tile_log,
+)
 
 REPORT = {
     "time": 1000.0,
@@ -88,3 +97,19 @@ def test_the_engine_and_precision_of_a_tile_are_those_in_the_last_line_of_its_lo
         with open(log, "a") as file:
             print(json.dumps({**REPORT, "engine": "openvino", "precision": precision}), file=file)
     assert read_precision(log) == ("openvino", "float32")
+
+
+def test_what_training_left_out_for_missing_image_is_told(tmp_path: Path) -> None:
+    document = {
+        "data": {"labels": "v.h5:ids"},
+        "training": {"box": "0:9,0:9,0:9"},
+        "inference": {"box": "0:9,0:9,0:9"},
+    }
+    run = Run(tmp_path, RunConfig.model_validate(document))
+    assert missing_image(run, {}) == []
+    run.logs_folder.mkdir()
+    run.training_log.write_text('{"step": 1, "coordinates_left_out": 1234}\n')
+    tile = next(iter(run.grid))
+    told = missing_image(run, {tile.name: {"missing_chunks": 2}})
+    assert told[0] == "1,234 training coordinates were left out: the image around them is missing in part"
+    assert told[1].startswith("2 chunks or slices of the image were missing, in 1 of 1 tiles")
