@@ -131,8 +131,10 @@ def install_first(temporary: Path, path: Path) -> bool:
         except FileExistsError:
             return False
         except OSError as error:
-            if error.errno not in NO_LINKS or path.exists():
+            if error.errno not in NO_LINKS:
                 raise
+            if path.exists():
+                return False
             os.replace(temporary, path)  # two at the same moment may both succeed: the last one's stays
         _sync(path.parent)
     return True
