@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.config import RunConfig
+from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.settings.engine_pin import EnginePin
 
 CONFIG_NAME = "config.yaml"
 """Of the file in a run folder that holds the settings of the last start, resolved."""
@@ -30,6 +31,8 @@ class Run:
     """Those of them whose files are not as they were at the last start, though their voxels are."""
     only: frozenset[int] | None = None
     """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
+    pin: EnginePin | None = None
+    """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 
     @property
     def config_file(self) -> Path:
@@ -143,6 +146,16 @@ class Run:
         box = self.config.inference.box
         assert box is not None, "a resolved configuration has an inference box"
         return box
+
+    @property
+    def engine_file(self) -> Path:
+        """Sealed JSON: what the first worker that segmented a tile pinned as the run's engine."""
+        return self.folder / "tiles" / "engine.json"
+
+    @property
+    def inference(self) -> Inference:
+        """The settings of inference, with the engine and precision to which the run is pinned."""
+        return self.pin.applied_to(self.config.inference) if self.pin else self.config.inference
 
     @property
     def normalisation(self) -> tuple[float, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.inference.endurance.progress import Progress
 from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
+from pipeline.inference.environment import environment_of
+from pipeline.inference.pinning import pinned
 from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
 from pipeline.results.artifacts import Artifact, Recipe, Target, open_anew, remove
@@ -30,7 +33,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 from pipeline.volumes.absence import refuse_too_much, voxels_of
 
-VERSION = 1
+VERSION = 2
 CHUNK = 64
 MOST_LOSSES = 2
 """After so many workers were killed over a tile it is segmented alone: memory may have run out."""
@@ -48,29 +51,35 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     its network calls; its attribute `missing_voxels`, if there are any, counts those of the tile's core that
     the image lacks. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
     is rewritten with one JSON object every few seconds. A tile that was stopped goes on from its
-    checkpoint to the same bytes. Raises InputError.
+    checkpoint to the same bytes. The engine is the one that the run's first worker pinned, which may be this
+    one. Raises InputError, also where this machine does not have that engine.
     """
+    run = pinned(run)
     target = tile_target(run, tile, model)
+    environment = environment_of(run.inference.engine, run.inference.precision)
 
     def write(path: Path) -> None:
+        def segment() -> None:
+            _segment(run, tile, model, made_by, path)
+
+        made_by = {"fingerprint": target.recipe.fingerprint, "environment": json.dumps(environment)}
         with losses(run.tile_marker(tile)) as lost:
             try:
-                with_memory(run.folder, lambda: _segment(run, tile, model, target, path), lost >= MOST_LOSSES)
+                with_memory(run.folder, segment, lost >= MOST_LOSSES)
             except MemoryError as error:
                 raise InputError(
                     f"tile {tile.box}: out of memory on {socket.gethostname()}, with no other tile of the "
                     f"run at work there; inference.tile {run.config.inference.tile} is too large ({error})"
                 ) from None
 
-    artifact = make(target, write)
+    artifact = make(target, write, environment)
     with suppress(InputError):  # one that stays does no harm
         remove(run.tile_checkpoint_file(tile))
     return artifact
 
 
-def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) -> None:
+def _segment(run: Run, tile: Tile, model: Artifact, made_by: Mapping[str, str], path: Path) -> None:
     engine = engine_for(run, model)
-    made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
     block = block_with_context(run, tile)
     try:
@@ -93,9 +102,9 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:
-    """The engine of the run's settings with the network loaded."""
+    """The engine of the run with the network loaded."""
     config = run.config
-    return open_engine(model, config.network, config.inference, config.site.threads_per_worker)
+    return open_engine(model, config.network, run.inference, config.site.threads_per_worker)
 
 
 def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
@@ -105,7 +114,7 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        "inference": config.inference.model_dump(
+        "inference": run.inference.model_dump(
             mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
         ),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),

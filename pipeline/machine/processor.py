@@ -14,8 +14,12 @@ NVIDIA = Path("/proc/driver/nvidia/gpus")
 def processor() -> str:
     """The model of the CPU and, where NVIDIA's driver tells it, that of the GPUs: `AMD EPYC; NVIDIA H100`."""
     cpu = _value(CPU, "model name") or platform.processor() or platform.machine()
-    gpus = {_value(path, "Model") for path in NVIDIA.glob("*/information")}
-    return "; ".join([cpu, *sorted(filter(None, gpus))])
+    return "; ".join([cpu, *gpus()])
+
+
+def gpus() -> list[str]:
+    """The models of the GPUs, each once, where NVIDIA's driver tells them."""
+    return sorted({_value(path, "Model") for path in NVIDIA.glob("*/information")} - {""})
 
 
 @lru_cache(maxsize=1)

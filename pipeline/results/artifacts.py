@@ -7,6 +7,7 @@ and logs are begun by `open_anew`: a process of an older attempt takes nothing f
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,9 @@ from pipeline.results.attempts.fencing import fence
 from pipeline.results.flush import flush
 
 TEMPORARY = ".tmp"
+
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How a file system says that a file has one name there and no other."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,28 @@ def install(files: Mapping[Path, Path]) -> None:
         for temporary, path in files.items():
             os.replace(temporary, path)
         _sync(path.parent)
+
+
+def install_first(temporary: Path, path: Path) -> bool:
+    """Flush a temporary file and give it its name, unless there is a file of that name: whether it was given.
+
+    Of all who try at the same time one succeeds. Raises as `install` does.
+    """
+    os.chmod(temporary, 0o666 & ~_umask())
+    _sync(temporary)
+    with fence():
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            if path.exists():
+                return False
+            os.replace(temporary, path)  # two at the same moment may both succeed: the last one's stays
+        _sync(path.parent)
+    return True
 
 
 def remove(path: Path) -> None:

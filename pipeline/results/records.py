@@ -34,9 +34,15 @@ class Missing:
     """Whether the file was made once, by this recipe or another, and is not there as it was."""
 
 
-def make(target: Target, write: Callable[[Path], None]) -> Artifact:
+def make(
+    target: Target,
+    write: Callable[[Path], Recipe | None],
+    environment: Mapping[str, str] | None = None,
+) -> Artifact:
     """Return the target's artifact, calling `write(temporary_path)` only if it is not there already.
 
+    Where the target's recipe leaves something open, `write` returns it as it came to be. `environment` is
+    what of this machine and its packages decided the bytes; it is recorded, and is no part of the recipe.
     Raises InputError when the file system refuses (full, no permission).
     """
     found = inspect(target)
@@ -45,11 +51,11 @@ def make(target: Target, write: Callable[[Path], None]) -> Artifact:
     started = time.time()
     record_file = record_path(target.path)
     with temporary_for(record_file) as note, temporary_for(target.path) as temporary:
-        write(temporary)
+        recipe = write(temporary) or target.recipe
         sha256 = file_sha256(temporary)
         record = {
-            **vars(target.recipe),
-            "fingerprint": target.recipe.fingerprint,
+            **vars(recipe),
+            "fingerprint": recipe.fingerprint,
             "sha256": sha256,
             **_stamp(str(temporary)),
             "parts": _parts(temporary, target.parts),
@@ -57,8 +63,9 @@ def make(target: Target, write: Callable[[Path], None]) -> Artifact:
             "seconds": time.time() - started,
             "host": socket.gethostname(),
             "processor": processor(),
+            "environment": dict(environment or {}),
         }
-        note.write_bytes(_sealed(record))
+        note.write_bytes(sealed(record))
         install({temporary: target.path, note: record_file})
     return Artifact(str(target.path), sha256)
 
@@ -101,17 +108,20 @@ def read(path: Path) -> dict[str, Any] | Missing:
         return Missing("record missing", is_damage=True) if path.exists() else Missing(NEVER_DONE)
     except OSError as error:
         return Missing(f"record unreadable: {error.strerror}", is_damage=True)
-    body, _, seal = text.rpartition(SEAL)
-    if seal != _seal(body):
-        return Missing("record damaged", is_damage=True)
-    record: dict[str, Any] = json.loads(text)
-    return record
+    record = unsealed(text)
+    return Missing("record damaged", is_damage=True) if record is None else record
 
 
-def _sealed(record: Mapping[str, Any]) -> bytes:
+def sealed(record: Mapping[str, Any]) -> bytes:
     """The record as JSON, its last entry a SHA-256 of all before it: a damaged one gives itself away."""
     body = json.dumps(record, indent=1).encode().removesuffix(b"\n}")
     return body + SEAL + _seal(body)
+
+
+def unsealed(text: bytes) -> dict[str, Any] | None:
+    """What `sealed` was given, with its seal; None where it is damaged."""
+    body, _, seal = text.rpartition(SEAL)
+    return json.loads(text) if seal == _seal(body) else None
 
 
 def _seal(body: bytes) -> bytes:

@@ -42,12 +42,12 @@ class Inference(Section):
     engine: Literal["auto", "winograd", "openvino", "keras"] = "auto"
     """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
     TensorFlow by default; winograd is for CPUs with AVX-512 and networks of 16 or 32 features. auto is keras
-    where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. A run's summary says
-    which."""
+    where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. The first worker
+    that segments pins it and the precision for the whole run; written out, they are the same settings."""
     precision: Precision = "auto"
     """winograd is always in float32. auto is float32 with keras too; with openvino it is bfloat16 where the
-    CPU computes in it, which is faster, but now and then merges neurons. Where a worker does not have the
-    precision that is asked for it takes auto, and a run's summary says so."""
+    CPU computes in it, which is faster, but now and then merges neurons. Where the first worker does not have
+    the precision that is asked for it takes auto, and a run's summary says so."""
     batch: PositiveInt = 1
     """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare

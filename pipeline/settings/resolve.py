@@ -11,6 +11,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
+from pipeline.inference.pinning import with_pin
 from pipeline.run_folder import Run
 from pipeline.settings.fields import Section
 from pipeline.settings.input_identities import with_identities
@@ -25,7 +26,8 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
 
     Boxes left open become: inference, the whole image; training, the labelled part; evaluation, what is both
     segmented and labelled. A preset becomes the settings that it stands for; mean and standard deviation of
-    the image are measured. With `trust_kept`, inputs are taken for what the last start found them to be.
+    the image are measured. The engine is that of the finished tiles, if there are any. With `trust_kept`,
+    inputs are taken for what the last start found them to be.
     """
     run = Run(folder.resolve(), config)
     image_box = _image_box(run)
@@ -53,7 +55,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
     resolved = Run(run.folder, config.model_copy(update=updates))
     _check_tiles(resolved)
-    return with_identities(resolved, trust_kept)
+    return with_pin(with_identities(resolved, trust_kept))
 
 
 def _image_box(run: Run) -> Box:

@@ -71,6 +71,8 @@ class Training(Section):
     steps on them in a row teach little."""
     soft_label: Annotated[Real, Field(gt=0.5, lt=1)] = 0.95
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    """auto is mixed_bfloat16 where the CPU of rank 0, or a GPU, gains from it; all ranks have the same, and a
+    training that goes on keeps it."""
     report_every_steps: PositiveInt = 50
     checkpoint_every_steps: PositiveInt = 500
     sampling: Sampling = Sampling()

@@ -37,6 +37,8 @@ class Checkpoint:
     optimizer: Sequence[np.ndarray]
     log_entries: Sequence[dict[str, Any]] = ()
     """What the training log says up to here: the log's file need not be trusted."""
+    precision: str | None = None
+    """The Keras dtype policy; None where the program that wrote it did not say."""
 
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
@@ -85,10 +87,13 @@ class Checkpoint:
                 weights=weights,
                 optimizer=optimizer,
                 log_entries=json.loads(file["log"].asstr()[()]),
+                precision=file.attrs.get("precision"),
             )
 
     def _write(self, file: h5py.File) -> None:
         file.attrs["lineage"] = self.lineage
+        if self.precision is not None:
+            file.attrs["precision"] = self.precision
         file.attrs["rounds"] = self.progress.rounds
         file.attrs["steps"] = self.progress.steps
         file.attrs["history"] = json.dumps([astuple(stretch) for stretch in self.progress.history])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import weights_sha256, write_weights
 from pipeline.results.artifacts import Artifact, Recipe, Target
-from pipeline.results.records import inspect, make
+from pipeline.results.records import Missing, inspect, make, read
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.ranks.job import TrainingJob
@@ -37,10 +37,11 @@ def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> 
     """
     target = model_target(run, coordinates)
 
-    def write(path: Path) -> None:
+    def write(path: Path) -> Recipe:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
-        weights = _final_checkpoint(job, launcher or local_launcher(run)).weights
-        write_weights(weights, run.config.network, path, TrainedWith.of(run))
+        final = _final_checkpoint(job, launcher or local_launcher(run))
+        write_weights(final.weights, run.config.network, path, TrainedWith.of(run))
+        return model_target(run, coordinates, final.precision).recipe
 
     return make(target, write)
 
@@ -50,8 +51,12 @@ def local_launcher(run: Run) -> LocalLauncher:
     return LocalLauncher(run.config.training.ranks, run.config.training.threads_per_rank)
 
 
-def model_target(run: Run, coordinates: Artifact) -> Target:
-    """The run's model file; its recipe is everything that decides the trained weights."""
+def model_target(run: Run, coordinates: Artifact, precision: str | None = None) -> Target:
+    """The run's model file; its recipe is everything that decides the trained weights.
+
+    `precision` is what the training came to, where it is known; else that of the settings or, where they
+    leave it open, of the model that is there.
+    """
     config = run.config
     settings: dict[str, Any] = {
         "seed": config.seed,
@@ -62,6 +67,7 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
             mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE}
         ),
     }
+    settings["training"]["precision"] = precision or _precision(run)
     inputs = {
         "coordinates": coordinates.sha256,
         "image": run.identities["image"],
@@ -72,9 +78,20 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
 
 
+def _precision(run: Run) -> str:
+    """What the settings ask for; where they leave it open, what the model that is there was trained in."""
+    asked, record = run.config.training.precision, read(run.model_file)
+    if asked != "auto" or isinstance(record, Missing):
+        return asked
+    return str(record["settings"].get("training", {}).get("precision", asked))
+
+
 def lineage(recipe: Recipe) -> str:
-    """Fingerprint of everything that may not change between a checkpoint and what goes on from it."""
-    training = {k: v for k, v in recipe.settings["training"].items() if k != "fovs"}
+    """Fingerprint of everything that may not change between a checkpoint and what goes on from it.
+
+    But for the precision, which a checkpoint has beside it.
+    """
+    training = {k: v for k, v in recipe.settings["training"].items() if k not in ("fovs", "precision")}
     settings = {**recipe.settings, "training": training}
     return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
 

@@ -19,7 +19,7 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Example, ExampleMaker, TrainingVolume
 from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
 from pipeline.training.metrics import Tally
-from pipeline.training.precision import keras_policy
+from pipeline.training.precision import shared_policy
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
@@ -41,8 +41,8 @@ def train_rank(job: TrainingJob) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(int(os.environ.get("TF_NUM_INTEROP_THREADS", "1")))
     make_tensorflow_repeatable()
     keras.utils.set_random_seed(job.run.config.seed)
-    keras.mixed_precision.set_global_policy(keras_policy(training.precision))
     ranks = Ranks()
+    keras.mixed_precision.set_global_policy(shared_policy(job, ranks))
     Trainer(job, ranks).run()
     ranks.leave()
 
@@ -154,7 +154,8 @@ class Trainer:
     def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
         optimizer = [np.asarray(variable) for variable in self._optimizer.variables]
         weights = network_variables(self._model)
-        checkpoint = Checkpoint(self._job.lineage, progress, weights, optimizer, log.entries)
+        precision = keras.mixed_precision.global_policy().name
+        checkpoint = Checkpoint(self._job.lineage, progress, weights, optimizer, log.entries, precision)
         checkpoint.save(self._job.run.checkpoint_file)
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:

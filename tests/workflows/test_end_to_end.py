@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -132,6 +133,16 @@ def test_a_second_folder_gets_the_same_bytes(folder: Path, first: str) -> None:
             assert files(one) == files(other)
         else:
             assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_engine_written_out_as_it_was_pinned_is_no_other_setting(folder: Path, first: str) -> None:
+    pin = json.loads((folder / "first/tiles/engine.json").read_text())["environment"]
+    written_out = [f"inference.{name}={pin[name]}" for name in ("engine", "precision")]
+    options = [option for setting in written_out for option in ("--set", setting)]
+    shown = finish(start(folder, "first", "--dry-run", *options))
+    assert f"engine      {pin['engine']} in {pin['precision']}, as host {socket.gethostname()} began" in shown
+    assert re.search(r"^segment +8/8 *$", shown, re.MULTILINE)
+    assert "would throw away" not in shown
 
 
 def test_the_same_command_again_computes_nothing_again(folder: Path, first: str) -> None:

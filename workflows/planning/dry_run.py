@@ -76,7 +76,8 @@ def print_plan(
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
         f"{network.depth}, {network.features} features: {estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
-        f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all",
+        f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all"
+        f"\nengine      {_engine(run)}",
         highlight=False,
         soft_wrap=True,
         markup=False,
@@ -124,6 +125,14 @@ def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None
     console.print(table, soft_wrap=True)
     for line in describe(run, discarded(run)):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _engine(run: Run) -> str:
+    """What segments the tiles, and who has said so."""
+    if run.pin is not None:
+        return f"{run.pin}, as host {run.pin.host} began"
+    asked = run.config.inference
+    return f"{asked.engine} in precision {asked.precision}; the first worker pins it for all tiles"
 
 
 def _relative(run: Run, path: Path) -> str:

@@ -16,6 +16,7 @@ from pydantic import PositiveFloat, PositiveInt, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
+from pipeline.inference.pinning import with_pin
 from pipeline.inference.segmenter import tile_target
 from pipeline.results.artifacts import Artifact, publishing
 from pipeline.results.records import Missing, read
@@ -69,6 +70,7 @@ class Rates(Section):
 
 def measure(run: Run) -> Rates:
     """The rates of a resolved run so far. Reads records and logs."""
+    run = with_pin(run)  # its tiles may have been finished since it was resolved
     network = run.config.network
     return Rates(
         measured_in=str(run.folder),
@@ -195,8 +197,8 @@ def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
         measured = rates.segment
         compared += [
             # Keras' name goes on with that of its backend
-            ("inference.engine", measured.engine.split()[0], config.inference.engine),
-            ("inference.precision", measured.precision, config.inference.precision),
+            ("inference.engine", measured.engine.split()[0], run.inference.engine),
+            ("inference.precision", measured.precision, run.inference.precision),
             ("inference.batch", measured.batch, config.inference.batch),
             ("site.threads_per_worker", measured.threads_per_worker, config.site.threads_per_worker),
         ]

@@ -14,7 +14,7 @@ from rich.console import Console
 from pipeline.checkup.before_run import write_warnings
 from pipeline.errors import InputError, Superseded
 from pipeline.evaluation.stage import set_old_scores_aside
-from pipeline.results.artifacts import publishing, remove_temporaries
+from pipeline.results.artifacts import publishing, remove, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
@@ -47,6 +47,8 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
             temporary.write_text(configuration)
         write_warnings(run, warnings)
         write_kept(run)
+        if run.pin is None:
+            remove(run.engine_file)  # no finished tile is of it, or the settings ask for another
         say(f"run folder {run.folder}")
         for line in warnings:
             say(f"warning: {line}")

@@ -19,6 +19,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
 from workflows.stages import Stage
+from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
 
 CONVENTIONS = {
@@ -42,8 +43,8 @@ def print_summary(run: Run, console: Console) -> None:
     for line in outcome_lines(run):
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    missing = missing_image(run, last_lines(run))
-    warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing]]
+    doubtful = [*missing_image(run, last_lines(run)), *mixed_environments(environments(run, run.grid))]
+    warnings = [f"warning       {line}" for line in [*read_warnings(run), *doubtful]]
     console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",

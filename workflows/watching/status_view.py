@@ -22,6 +22,7 @@ from workflows.planning.explain import StageStatus, outcomes, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
+from workflows.watching.environments import Environment, environments, mixed_environments
 from workflows.watching.long_tasks import Line, describe_training, duration, last_lines, missing_image
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
@@ -41,11 +42,13 @@ class Memory:
         """As `outcomes` knows them."""
         self.lines: dict[str, Line] = {}
         """The last lines of the logs of finished tiles, by the tile's name."""
+        self.environments: dict[str, Environment] = {}
+        """Those in which finished tiles were made, by the tile's name."""
 
     def keep_to(self, of: object) -> None:
         """Forget all that was found of anything else than `of`."""
         if of != self._of:
-            self._of, self.results, self.lines = of, {}, {}
+            self._of, self.results, self.lines, self.environments = of, {}, {}, {}
 
 
 def status_view(folder: Path, memory: Memory | None = None) -> Iterator[RenderableType]:
@@ -64,14 +67,16 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     segmenting = next(stage for stage in stages if stage.name == "segment")
     reports = last_lines(run, memory.lines)
     tiles = tile_states(run, segmenting.tasks, reports, given_up, began, alive)
-    finished = (state.tile.name for state in tiles if state.state is State.FINISHED)
-    memory.lines = {name: reports[name] for name in finished if name in reports}
+    finished = [state.tile for state in tiles if state.state is State.FINISHED]
+    memory.lines = {tile.name: reports[tile.name] for tile in finished if tile.name in reports}
+    memory.environments = environments(run, finished, memory.environments)
 
     yield from _who(run, attempt)
     if unreadable is not None:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
-    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_image(run, reports)])
+    doubtful = [*missing_image(run, reports), *mixed_environments(memory.environments)]
+    yield from (f"warning: {line}" for line in [*read_warnings(run), *doubtful])
     yield from outcome_lines(run)
     yield ""
     statuses = [status_of(stage) for stage in stages]

@@ -56,7 +56,7 @@ class TileCheckpoint:
             return None
         with file:
             if any(file.attrs.get(name) != value for name, value in self.made_by.items()):
-                log.warning("%s is of other settings, inputs or engine; its tile starts anew", self.path)
+                log.warning("%s is of other settings, inputs or packages; its tile starts anew", self.path)
                 return None
             return CanvasState(
                 segmentation=file["segmentation"][()],

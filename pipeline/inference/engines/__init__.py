@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pipeline.config import Inference, Network
 from pipeline.machine import processor
+from pipeline.machine.own import module_command
 from pipeline.results.artifacts import Artifact
 
 GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
@@ -30,6 +32,13 @@ class Engine(Protocol):
         n is the batch size that the engine was opened with; the result is valid until the next call.
         """
         ...
+
+
+class Choice(NamedTuple):
+    """What runs the network and how it computes, as the settings of inference name them."""
+
+    engine: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,10 @@ def _open(what: Loading) -> Engine:
 
 
 def load(what: Loading) -> Engine:
-    """Load a network into this process; `predict` takes `what.batch` FOVs. Raises InputError.
-
-    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it and has no AMX, else
-    OpenVINO where it is installed, else Keras.
-    """
-    engine = _best_engine(what) if what.engine == "auto" else what.engine
+    """Load a network into this process; `predict` takes `what.batch` FOVs. Raises InputError."""
+    engine = what.engine
+    if engine == "auto":
+        engine = choose(what.network, what.engine, what.precision).engine
     # Imported here, because a worker needs only one of them and TensorFlow alone takes 500 MB.
     if engine == "winograd":
         from pipeline.inference.engines.winograd import WinogradEngine
@@ -85,17 +92,40 @@ def load(what: Loading) -> Engine:
     return KerasEngine(what.model, what.network, what.precision, what.batch)
 
 
-def _best_engine(what: Loading) -> str:
+def choose(network: Network, engine: str, precision: str) -> Choice:
+    """What this machine has for an engine and a precision asked for; loads no network.
+
+    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it and has no AMX, else
+    OpenVINO where it is installed, else Keras. Raises InputError when the engine asked for is not to be had.
+    """
+    if engine == "auto":
+        engine = _best_engine(network, precision)
+    if engine == "winograd":
+        from pipeline.inference.engines.winograd import WinogradEngine, required
+
+        required(network)
+        return Choice(engine, WinogradEngine.precision)
+    if engine == "openvino":
+        from pipeline.inference.engines.openvino import available_precision
+
+        return Choice(engine, available_precision(precision))
+    return Choice(engine, "bfloat16" if precision == "bfloat16" else "float32")
+
+
+def _best_engine(network: Network, precision: str) -> str:
     from pipeline.inference.engines.winograd import library
 
-    if any(Path(device).exists() for device in GPU_DEVICES):
-        from pipeline.inference.engines.keras import finds_gpu
-
-        if finds_gpu():
-            return "keras"
+    if any(Path(device).exists() for device in GPU_DEVICES) and _keras_finds_gpu():
+        return "keras"
     has_openvino = importlib.util.find_spec("openvino") is not None
     # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
-    amx_does_it = "amx_bf16" in processor.cpu_flags() and what.precision != "float32" and has_openvino
-    if library(what.network) and not amx_does_it:
+    amx_does_it = "amx_bf16" in processor.cpu_flags() and precision != "float32" and has_openvino
+    if library(network) and not amx_does_it:
         return "winograd"
     return "openvino" if has_openvino else "keras"
+
+
+def _keras_finds_gpu() -> bool:
+    """Asked in a process of its own: a worker that shares a network on the GPU must not take part of it."""
+    command = module_command("pipeline.inference.engines.keras")
+    return "GPU" in subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -1,4 +1,7 @@
-"""The network on Keras: on the backend that KERAS_BACKEND names, and on the GPUs that it finds."""
+"""The network on Keras: on the backend that KERAS_BACKEND names, and on the GPUs that it finds.
+
+As a program it prints `GPU` where the backend finds one.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +38,7 @@ class KerasEngine:
 def finds_gpu() -> bool:
     """Whether the Keras backend computes on a GPU here."""
     return any("gpu" in device for device in keras.distribution.list_devices())
+
+
+if __name__ == "__main__":
+    print("GPU" if finds_gpu() else "none")

@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 import logging
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.weights import read_weights
 from pipeline.machine import processor
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, file_sha256
+
+MODULE = "pipeline.inference.engines._winograd"
 
 CPU_FEATURE = "avx512f"
 """Of the CPU for which setup.py compiles, as Linux names it."""
@@ -64,7 +67,7 @@ class WinogradEngine:
     precision = "float32"
 
     def __init__(self, model: Artifact, network: Network, precision: str, threads: int) -> None:
-        self._library = _required(network)
+        self._library = required(network)
         if precision not in (self.precision, "auto"):
             log.warning("winograd does not compute in %s; the network runs in float32", precision)
         weights = read_weights(model.path, network)
@@ -97,7 +100,16 @@ def library(network: Network) -> ctypes.CDLL | None:
     return _load() if network.features in WIDTHS and CPU_FEATURE in processor.cpu_flags() else None
 
 
-def _required(network: Network) -> ctypes.CDLL:
+def library_sha256() -> str:
+    """SHA-256 of the compiled code."""
+    found = importlib.util.find_spec(MODULE)
+    assert found is not None
+    assert found.origin is not None
+    return file_sha256(Path(found.origin))
+
+
+def required(network: Network) -> ctypes.CDLL:
+    """The compiled code. Raises InputError where it is missing, or not for this CPU or for `network`."""
     found = library(network)
     if found is None:
         raise InputError(
@@ -110,7 +122,7 @@ def _required(network: Network) -> ctypes.CDLL:
 @lru_cache
 def _load() -> ctypes.CDLL | None:
     """What setup.py made of winograd.c; None where that failed, or where OpenMP's library is missing."""
-    found = importlib.util.find_spec("pipeline.inference.engines._winograd")
+    found = importlib.util.find_spec(MODULE)
     if found is None:
         return None
     try:

@@ -45,12 +45,16 @@ class TrainingJob:
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint that this training goes on from, or ends with; None if it starts anew.
 
-        It goes on with whatever ranks it has now, but not from one that has seen more than `training.fovs`.
+        It goes on with whatever ranks it has now, but not from one that has seen more than `training.fovs`,
+        and not in another precision: where that is left open it stays as it was.
         """
+        training = self.run.config.training
         found = Checkpoint.load(self.run.checkpoint_file, self.lineage)
+        if found is not None and training.precision not in ("auto", found.precision):
+            return None
         if found is None or not self.is_complete(found.progress):
             return found
-        training, ended = self.run.config.training, found.progress
+        ended = found.progress
         last_step = training.batch_size * ended.history[-1].ranks
         return found if ended.fovs_seen - training.fovs < last_step else None
 

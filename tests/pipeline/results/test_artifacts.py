@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.results.artifacts import publishing, remove_temporaries
+from pipeline.results.artifacts import install_first, publishing, remove_temporaries, temporary_for
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -54,3 +55,23 @@ def test_a_full_disk_is_an_input_error(tmp_path: Path) -> None:
     ):
         full.write("x" * 100_000)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_installed_first_stays_also_on_file_systems_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "a"
+    given = []
+    for text in ("first", "second"):
+        with temporary_for(path) as temporary:
+            temporary.write_text(text)
+            given.append(install_first(temporary, path))
+    assert given == [True, False]
+    assert path.read_text() == "first"
+    assert os.listdir(tmp_path) == ["a"]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.weights import read_weights
 from pipeline.results.artifacts import Artifact, Recipe, file_stamp
+from pipeline.results.records import inspect
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.training.checkpoint import Checkpoint, previous
@@ -226,6 +228,36 @@ def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
     assert where_training_starts(run) == (0, 1600, "random weights")
     train(run, coordinates)
     assert checkpoint_of(run).progress == Progress(1, 10, (Stretch(40, 2, 1),))
+
+
+def test_a_training_that_goes_on_keeps_its_precision_whatever_this_machine_would_choose(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=1640, ranks=1)
+    (other,) = {"float32", "mixed_bfloat16"} - {checkpoint_of(run).precision}
+    replace(checkpoint_of(run), precision=other).save(run.checkpoint_file)
+    train(run, coordinates)
+    assert checkpoint_of(run).progress.fovs_seen == 1640
+    assert checkpoint_of(run).precision == other
+    recipe = model_target(run, coordinates).recipe
+    assert recipe.settings["training"]["precision"] == other
+    assert isinstance(inspect(model_target(run, coordinates)), Artifact)
+
+
+def test_the_precision_written_out_changes_nothing_and_another_is_another_training(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    run, _ = trained
+    mine = checkpoint_of(run).precision
+    (other,) = {"float32", "mixed_bfloat16"} - {mine}
+    assert where_training_starts(make_run(run.folder, volume, precision=mine)[0]) is None
+    assert where_training_starts(make_run(run.folder, volume, precision=other)[0]) == (
+        0,
+        1600,
+        "random weights",
+    )
+    under_way, _ = copy_without_model(run, tmp_path, volume, fovs=1640, precision=mine)
+    assert str(where_training_starts(under_way)) == "training goes on after 1,600 FOVs"
 
 
 def test_a_training_starts_from_another_runs_network(

@@ -56,8 +56,8 @@ def test_the_refusal_names_stages_prices_and_the_setting_from_what_to_what(
 
 
 def test_damage_is_no_discard(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
     run = make_run(tmp_path)
-    finish(run)
     record_path(run.model_file).unlink()
     run.tile_file(run.tiles[0]).write_text("torn")
     assert discarded(run) == []

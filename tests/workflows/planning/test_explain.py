@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.config import RunConfig
 from pipeline.results.artifacts import Artifact, Target, file_sha256
 from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
+from pipeline.settings.engine_pin import EnginePin
 from pipeline.settings.resolve import resolve
 from workflows.planning.explain import StageStatus, explain
 from workflows.stages import build
@@ -41,7 +43,8 @@ RUN_AGAIN = {
     "training.ranks=4": "",
     "training.threads_per_rank=2": "",
     "training.start_from=other.h5": FROM_TRAINING,
-    "training.precision=float32": FROM_TRAINING,
+    "training.precision=float32": "",
+    "training.precision=mixed_bfloat16": FROM_TRAINING,
     "training.fovs=999": FROM_TRAINING,
     "training.learning_rate=0.1": FROM_TRAINING,
     "training.checkpoint_every_steps=7": "",
@@ -52,12 +55,14 @@ RUN_AGAIN = {
     "inference.deltas=[2,2,2]": FROM_TILES,
     "inference.deltas=[4,4,4]": "",
     "inference.preset=fast": FROM_TILES,
-    "inference.preset=best": FROM_TILES,
+    "inference.preset=best": "",
     "inference.preset=balanced": "",
     "inference.overlap=[20,20,20]": FROM_TILES,
     "inference.reflect=false": FROM_TILES,
+    "inference.engine=winograd": "",
     "inference.engine=keras": FROM_TILES,
-    "inference.precision=float32": FROM_TILES,
+    "inference.precision=float32": "",
+    "inference.precision=bfloat16": FROM_TILES,
     "inference.checkpoint_every_s=7": "",
     "reconciliation.min_overlap_fraction=0.7": "merge write count score",
     "reconciliation.chunk=[8,8,8]": "volume write count score",
@@ -65,7 +70,9 @@ RUN_AGAIN = {
     "site.workers=7": "",
     "site.threads_per_worker=3": "",
 }
-"""A changed setting, and the stages that depend on it."""
+"""A changed setting, and the stages that depend on it. What was `auto` is written out as it was pinned."""
+
+PIN = EnginePin({"engine": "winograd", "precision": "float32"}, asked_precision="auto", host="node7")
 
 
 def make_run(folder: Path, *changes: str) -> Run:
@@ -80,7 +87,7 @@ def make_run(folder: Path, *changes: str) -> Run:
     return resolve(RunConfig.model_validate(document), folder)
 
 
-def publish(target: Target) -> Artifact:
+def publish(target: Target, environment: Mapping[str, str] | None = None) -> Artifact:
     """A finished artifact of the target's recipe; what is in the file does not matter to the records."""
 
     def write(path: Path) -> None:
@@ -92,15 +99,20 @@ def publish(target: Target) -> Artifact:
             listed[part.name] = {"size": part.stat().st_size, "sha256": file_sha256(part)}
         path.write_text(json.dumps({**listed}) if listed else str(target.path))
 
-    return make(target, write)
+    return make(target, write, environment)
 
 
 def finish(run: Run) -> list[Path]:
-    """Publish every artifact of a run; returns their paths."""
+    """Publish every artifact of a run as its workers would; returns their paths.
+
+    Tiles are made by PIN, and the training in float32, where the settings leave that open.
+    """
     paths = []
+    run = replace(run, pin=PIN)
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
-        made = publish(target_of(app.__name__, args, kwargs))
+        made_in = {"precision": "float32"} if app.__name__ == "train" else {}
+        made = publish(target_of(app.__name__, args, {**kwargs, **made_in}), PIN.environment)
         paths.append(Path(made.path))
         return made
 
@@ -144,6 +156,11 @@ def test_a_changed_setting_runs_exactly_the_stages_that_depend_on_it(folder: Pat
     ("change", "stage", "reason"),
     [
         ("inference.move_threshold=0.8", "segment", "settings changed: inference.move_threshold 0.9 -> 0.8"),
+        (
+            "inference.engine=keras",
+            "segment",
+            "settings changed: inference.engine winograd -> keras, inference.precision float32 -> auto",
+        ),
         ("training.fovs=999", "train", "settings changed: training.fovs 100000 -> 999"),
         ("training.fovs=999", "segment", "an earlier stage has to run first"),
         ("data.phantom.seed=8", "phantom", "settings changed: data.phantom.seed 7 -> 8"),
@@ -155,8 +172,8 @@ def test_the_reason_names_the_key_and_both_values(folder: Path, change: str, sta
 
 
 def test_every_damaged_artifact_or_record_is_named_in_its_stage_and_nothing_else_is(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    for path in finish(run):
+    paths, run = finish(make_run(tmp_path)), make_run(tmp_path)
+    for path in paths:
         for damaged in (path, record_path(path)):
             before = damaged.read_bytes()
             damaged.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))

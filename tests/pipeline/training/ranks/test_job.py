@@ -16,13 +16,14 @@ from pipeline.training.ranks.job import TrainingJob
 TWO, FOUR, TWO_WITH_THREADS = (600, 2, 1), (400, 4, 1), (400, 2, 3)
 
 
-def found(folder: Path, history: list[tuple[int, int, int]], **training: int) -> Progress | None:
+def found(folder: Path, history: list[tuple[int, int, int]], **training: int | str) -> Progress | None:
     """What a job of 1000 FOVs goes on from after `history`, stretches of FOVs, ranks and threads."""
     settings = {"fovs": 1000, "ranks": 2, "threads_per_rank": 1, **training}
     job = TrainingJob(Run(folder, RunConfig.model_validate({"training": settings})), Path(), "lineage")
     stretches = tuple(Stretch(*stretch) for stretch in history)
     weights = {"conv_lom/bias": np.zeros(1, np.float32)}
-    Checkpoint("lineage", Progress(3, 90, stretches), weights, [np.array(90)]).save(job.run.checkpoint_file)
+    saved = Checkpoint("lineage", Progress(3, 90, stretches), weights, [np.array(90)], precision="float32")
+    saved.save(job.run.checkpoint_file)
     checkpoint = job.checkpoint()
     return None if checkpoint is None else checkpoint.progress
 
@@ -44,3 +45,8 @@ def test_a_training_that_went_further_than_is_asked_for_is_not_used(tmp_path: Pa
     """A last step of its own ranks may pass the end; a whole step more did not belong to it."""
     assert found(tmp_path, [(1003, 4, 1)]) is not None
     assert found(tmp_path, [(1100, 2, 1)]) is None
+
+
+def test_a_training_goes_on_in_its_own_precision_and_in_no_other(tmp_path: Path) -> None:
+    for precision, goes_on in (("auto", True), ("float32", True), ("mixed_bfloat16", False)):
+        assert (found(tmp_path, [TWO], precision=precision) is not None) == goes_on
