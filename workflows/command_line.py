@@ -14,6 +14,7 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
 from pipeline.results.attempts import INTERRUPTED, read_owner
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
@@ -70,7 +71,7 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
     if config is not None:
         return config
     kept = run_dir / CONFIG_NAME if run_dir else None
-    return kept if kept and kept.is_file() else DEMO
+    return kept if kept and is_there(kept) else DEMO
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:

@@ -10,6 +10,7 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.base import ParslExecutor
 from parsl.executors.status_handling import BlockProviderExecutor
 
+from pipeline.errors import Unreadable
 from pipeline.results.attempts import Attempt
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class InterchangeDied(RuntimeError):  # noqa: N818 - says what happened
 
 def check(kernel: DataFlowKernel, attempt: Attempt) -> None:
     """Raise InterchangeDied or Superseded when the run cannot go on."""
-    with suppress(OSError):  # a file system that does not answer now may do so again
+    with suppress(Unreadable):  # a file system that does not answer now may do so again
         attempt.check()
     for executor in kernel.executors.values():
         if _is_dead(executor):

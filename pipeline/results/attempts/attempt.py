@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import Superseded
+from pipeline.errors import Superseded, Unreadable
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, raise_fence
 from pipeline.results.attempts.leftovers import end_processes
 from pipeline.results.attempts.ownership import Ownership
@@ -43,7 +43,8 @@ class Attempt:
             return
         self._ended = True
         try:
-            self.check()
+            with suppress(Unreadable):  # the folder is ours as long as nobody else is seen there
+                self.check()
             end_processes(self.folder, self.number)
             record_end(self.folder, self.number, code)
         except Superseded:

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.machine.processor import processor
 from pipeline.results.attempts.ownership import Owner, configuration_file, now
 from pipeline.results.flush import flush
+from pipeline.results.unreadable import read_if_there
 
 PACKAGES = (
     "parsl",
@@ -63,14 +64,10 @@ def record_end(folder: Path, attempt: int, code: int) -> None:
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
     """All attempts, oldest first: what `record_start` wrote, with `ended` and `exit`.
 
-    Both are None for an attempt that is at work or died. Torn lines are left out.
+    Both are None for an attempt that is at work or died. Torn lines are left out. Raises Unreadable.
     """
     attempts: dict[int, dict[str, Any]] = {}
-    try:
-        lines = attempts_file(folder).read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
+    for line in (read_if_there(attempts_file(folder)) or b"").splitlines():
         try:
             entry = json.loads(line)
             attempts.setdefault(entry["attempt"], {"ended": None, "exit": None}).update(entry)

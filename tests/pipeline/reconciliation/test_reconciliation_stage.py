@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiled_volume import cut, make_run, relabelled_equally, write_tile
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box, Triple, triple
 from pipeline.reconciliation import (
     blocks,
@@ -27,8 +27,10 @@ from pipeline.reconciliation import (
 )
 from pipeline.results import artifacts
 from pipeline.results.artifacts import Artifact
+from pipeline.results.records import record_path
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
+from tests.denied import make_loop
 
 BOX = Box((3, 5, 7), (43, 45, 37))
 
@@ -239,3 +241,16 @@ def test_a_missing_tile_file_is_named(tmp_path: Path) -> None:
     Path(tiles[1].path).unlink()
     with pytest.raises(InputError, match=Path(tiles[1].path).name):
         find_evidence(run, next(iter(run.grid)), tiles)
+
+
+def test_a_volume_whose_list_cannot_be_read_is_not_removed(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX)
+    create_volume(run)
+    chunk = run.segmentation_folder / "a chunk"
+    chunk.write_text("")
+    (run.segmentation_folder / "info").unlink()
+    record_path(run.reconciliation_folder / "volume.json").unlink()
+    make_loop(run.reconciliation_folder / "volume.json")
+    with pytest.raises(Unreadable, match=r"volume\.json"):
+        create_volume(run)
+    assert chunk.exists()
