@@ -18,6 +18,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
+from workflows.output import outlive_listeners
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 
@@ -96,9 +97,10 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def start(command: Callable[..., None]) -> None:
-    """Run a command with the arguments of the command line."""
+    """Run a command with the arguments of the command line, to its end, whether anybody listens or not."""
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
+    outlive_listeners()
     typer.run(ending_plainly(command))
 
 

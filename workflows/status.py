@@ -19,6 +19,7 @@ from rich.console import Console, RenderableType
 
 from pipeline.errors import Unreadable
 from workflows.command_line import start
+from workflows.output import is_heard
 
 if TYPE_CHECKING:
     from workflows.watching.status_view import Memory
@@ -45,7 +46,7 @@ def status(
                 console.clear()
             for part in picture:
                 console.print(part)
-            if not watch:
+            if not watch or not is_heard():
                 return
             time.sleep(RENEW_S)
     except KeyboardInterrupt:

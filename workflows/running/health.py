@@ -38,13 +38,13 @@ def can_stop(kernel: DataFlowKernel) -> bool:
     return not any(_is_dead(executor) for executor in kernel.executors.values())
 
 
-def abandon(kernel: DataFlowKernel, attempt: Attempt, code: int) -> NoReturn:
+def abandon(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> NoReturn:
     """End a run that Parsl cannot end: cancel its blocks, end its processes here, and exit with `code`."""
     for executor in kernel.executors.values():
         if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
             running = [block for block, status in executor.status_facade.items() if not status.terminal]
             executor.provider.cancel([executor.blocks_to_job_id[block] for block in running])
-    attempt.end(code)
+    attempt.end(code, why)
     os._exit(code)
 
 

@@ -30,6 +30,8 @@ class LastAttempt:
     alive: bool
     exit: int | str | None
     """Its exit code, or `interrupted`; None while it is at work, and where it died."""
+    why: str
+    """What there is to say to that; empty where there is nothing."""
     heard_of: float
     """When, in seconds since 1970."""
 
@@ -47,7 +49,7 @@ class LastAttempt:
         if self.exit is None:
             return f"died without a word; last heard of {since} ago"
         how = "interrupted" if self.exit == "interrupted" else f"ended with exit code {self.exit}"
-        return f"{how} {since} ago"
+        return f"{how} {since} ago" + (f": {self.why}" if self.why else "")
 
 
 def last_attempt(folder: Path) -> LastAttempt | None:
@@ -55,8 +57,11 @@ def last_attempt(folder: Path) -> LastAttempt | None:
     owner = read_owner(folder)
     if owner is None:
         return None
-    exits = {attempt["attempt"]: attempt["exit"] for attempt in read_attempts(folder)}
-    return LastAttempt(owner, is_alive(folder, owner), exits.get(owner.attempt), last_heartbeat_s(folder))
+    ends = {
+        attempt["attempt"]: (attempt["exit"], attempt.get("why", "")) for attempt in read_attempts(folder)
+    }
+    exit_, why = ends.get(owner.attempt, (None, ""))
+    return LastAttempt(owner, is_alive(folder, owner), exit_, why, last_heartbeat_s(folder))
 
 
 def read_failures(run: Run, since: float) -> list[dict[str, Any]]:

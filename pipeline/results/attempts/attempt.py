@@ -34,8 +34,8 @@ class Attempt:
         """Raise Superseded unless this attempt still owns the run folder."""
         self._ownership.check()
 
-    def end(self, code: int) -> None:
-        """End what still works for the folder on this host, record the exit code, give the folder back.
+    def end(self, code: int, why: str = "") -> None:
+        """End what still works for the folder on this host, record exit code and why, give the folder back.
 
         A second call does nothing. If the folder is another attempt's by now, it is left alone.
         """
@@ -46,7 +46,7 @@ class Attempt:
             with suppress(Unreadable):  # the folder is ours as long as nobody else is seen there
                 self.check()
             end_processes(self.folder, self.number)
-            record_end(self.folder, self.number, code)
+            record_end(self.folder, self.number, code, why)
         except Superseded:
             pass
         finally:
@@ -59,7 +59,8 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
 
     Processes that an older attempt left on this host are ended, which `say` is told in one line. All that is
     started inside the context knows its attempt from the environment. `configuration` is kept with the
-    record of the attempt. Left without a call of `end`, it has ended with exit code 1, or interrupted.
+    record of the attempt. Left without a call of `end`, it has ended with exit code 1, or interrupted, and an
+    exception that it is left by is the reason.
     Raises InputError, which names the owner, when another driver owns the folder; then nothing was written.
     Raises Superseded when another driver took the folder at the same moment, where there are no locks.
     """
@@ -76,8 +77,11 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
         os.environ.update({RUN: os.path.realpath(folder), ATTEMPT: str(this.number)})
         record_start(folder, this._ownership.owner, configuration)
         yield this
-    except KeyboardInterrupt:
-        this.end(INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        this.end(INTERRUPTED, str(interruption))
+        raise
+    except BaseException as error:
+        this.end(1, " ".join(f"{type(error).__name__}: {error}".split()))
         raise
     finally:
         this.end(1)

@@ -55,16 +55,16 @@ def record_start(folder: Path, owner: Owner, configuration: str) -> None:
     )
 
 
-def record_end(folder: Path, attempt: int, code: int) -> None:
-    """Note how an attempt ended: its exit code, or `interrupted`."""
+def record_end(folder: Path, attempt: int, code: int, why: str = "") -> None:
+    """Note how an attempt ended: its exit code, or `interrupted`; and why, where there is more to say."""
     outcome = "interrupted" if code == INTERRUPTED else code
-    _append(folder, {"attempt": attempt, "ended": now(), "exit": outcome})
+    _append(folder, {"attempt": attempt, "ended": now(), "exit": outcome, **({"why": why} if why else {})})
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """All attempts, oldest first: what `record_start` wrote, with `ended` and `exit`.
+    """All attempts, oldest first: what `record_start` wrote, with `ended`, `exit` and perhaps `why`.
 
-    Both are None for an attempt that is at work or died. Torn lines are left out. Raises Unreadable.
+    The first two are None for an attempt that is at work or died. Torn lines are left out. Raises Unreadable.
     """
     attempts: dict[int, dict[str, Any]] = {}
     for line in (read_if_there(attempts_file(folder)) or b"").splitlines():

@@ -30,7 +30,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.records import record_path
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
-from tests.denied import make_loop
+from tests.denied import denied
 
 BOX = Box((3, 5, 7), (43, 45, 37))
 
@@ -243,14 +243,15 @@ def test_a_missing_tile_file_is_named(tmp_path: Path) -> None:
         find_evidence(run, next(iter(run.grid)), tiles)
 
 
-def test_a_volume_whose_list_cannot_be_read_is_not_removed(tmp_path: Path) -> None:
-    run = make_run(tmp_path, BOX)
+def test_a_volume_whose_list_cannot_be_read_is_not_removed(public_folder: Path) -> None:
+    run = make_run(public_folder, BOX, (16, 16, 16), (4, 4, 4))
     create_volume(run)
-    chunk = run.segmentation_folder / "a chunk"
+    chunk, listing = run.segmentation_folder / "a chunk", run.reconciliation_folder / "volume.json"
     chunk.write_text("")
     (run.segmentation_folder / "info").unlink()
-    record_path(run.reconciliation_folder / "volume.json").unlink()
-    make_loop(run.reconciliation_folder / "volume.json")
-    with pytest.raises(Unreadable, match=r"volume\.json"):
+    record_path(listing).unlink()
+    for folder in (public_folder, *(path for path in public_folder.rglob("*") if path.is_dir())):
+        folder.chmod(0o777)
+    with denied(listing), pytest.raises(Unreadable, match=r"volume\.json"):
         create_volume(run)
     assert chunk.exists()
