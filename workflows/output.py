@@ -15,6 +15,9 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.control import Control
 
+from pipeline.errors import InputError
+from pipeline.results.unreadable import whose
+
 KEPT_WIDTH = 160
 
 
@@ -53,12 +56,23 @@ def is_heard() -> bool:
 class KeepingConsole(Console):
     """A console that also keeps in a file what is printed on it, without a display that renews itself."""
 
-    def __init__(self, path: Path, stderr: bool = False) -> None:
+    def __init__(self, kept: TextIO, stderr: bool = False) -> None:
         super().__init__(markup=False, stderr=stderr)  # paths may have brackets
-        file = io.TextIOWrapper(
-            io.BufferedWriter(PassingFile(path, "ab")), encoding="utf-8", errors="replace"
-        )
-        self._kept = Console(file=file, markup=False, width=KEPT_WIDTH)
+        self._file_of_kept = kept
+        self._kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
+
+    @classmethod
+    def at(cls, path: Path) -> KeepingConsole:
+        """One that adds to the file at `path`. Raises InputError when the file system refuses."""
+        try:
+            file = PassingFile(path, "ab")
+        except OSError as error:
+            raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from error
+        return cls(io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", errors="replace"))
+
+    def on_stderr(self) -> KeepingConsole:
+        """One that prints on standard error, and keeps that in the same file."""
+        return KeepingConsole(self._file_of_kept, stderr=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)

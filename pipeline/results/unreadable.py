@@ -20,6 +20,9 @@ from pipeline.machine.user import name_of
 ABSENT = (FileNotFoundError, NotADirectoryError)
 """What the file system says where there is no such file."""
 
+NO_REFUSAL = (None, errno.ENOENT, errno.ENOTDIR)
+"""Error numbers of what is absent, and of what was read and is not what it should be."""
+
 P = ParamSpec("P")
 Found = TypeVar("Found")
 
@@ -35,9 +38,18 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, KeyError, RuntimeError) as error:  # h5py has all three for a read that fails
         number = _errno(error)
-        if number in (None, errno.ENOENT, errno.ENOTDIR):
+        if number in NO_REFUSAL:
             raise
         raise _refusal(path, number) from error
+
+
+def came_of_refusal(error: BaseException | None) -> bool:
+    """Whether an error came of one by which the file system refused a read, be it hidden by `from None`."""
+    while error is not None:
+        if _errno(error) not in NO_REFUSAL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def read_if_there(path: Path) -> bytes | None:
@@ -86,7 +98,7 @@ class Look:
             return None
 
 
-def _errno(error: Exception) -> int | None:
+def _errno(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     quoted = re.search(r"errno = (\d+)", str(error))  # how HDF5 tells

@@ -44,8 +44,8 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         signal.signal(signal.SIGHUP, _interrupt)
     configuration = dump_config(run.config)
     with begin(run.folder, configuration, _say(console)) as attempt:
-        console = KeepingConsole(run.driver_log)
-        say = _say(console)
+        kept = KeepingConsole.at(run.driver_log)
+        say = _say(kept)
         remove_temporaries(run.folder)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
@@ -60,12 +60,12 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(run, attempt, console, verify)
+        code, why = execute(run, attempt, kept, verify)
         attempt.end(code, why)
     return code
 
 
-def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) -> tuple[int, str]:
+def execute(run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = False) -> tuple[int, str]:
     """Run every stage of a resolved run on its site; returns the exit code, and why where that is not 0."""
     import parsl
 
@@ -93,7 +93,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
         if failed:
             why = f"tasks failed: {', '.join(failed)}"
-            print_failures(run, stages, KeepingConsole(run.driver_log, stderr=True))
+            print_failures(run, stages, console.on_stderr())
         else:
             with suppress(InputError):  # a full disk: what was computed is whole all the same
                 remove_temporaries(run.folder)  # of workers that died in this attempt

@@ -44,8 +44,10 @@ def abandon(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> No
         if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
             running = [block for block, status in executor.status_facade.items() if not status.terminal]
             executor.provider.cancel([executor.blocks_to_job_id[block] for block in running])
-    attempt.end(code, why)
-    os._exit(code)
+    try:
+        attempt.end(code, why)
+    finally:
+        os._exit(code)
 
 
 def _is_dead(executor: ParslExecutor) -> bool:

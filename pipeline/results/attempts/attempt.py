@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import Superseded, Unreadable
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, raise_fence
 from pipeline.results.attempts.leftovers import end_processes
 from pipeline.results.attempts.ownership import Ownership
@@ -37,7 +37,8 @@ class Attempt:
     def end(self, code: int, why: str = "") -> None:
         """End what still works for the folder on this host, record exit code and why, give the folder back.
 
-        A second call does nothing. If the folder is another attempt's by now, it is left alone.
+        A second call does nothing. If the folder is another attempt's by now, it is left alone. Raises
+        InputError where the file system refuses the record.
         """
         if self._ended:
             return
@@ -77,13 +78,18 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
         os.environ.update({RUN: os.path.realpath(folder), ATTEMPT: str(this.number)})
         record_start(folder, this._ownership.owner, configuration)
         yield this
-    except KeyboardInterrupt as interruption:
-        this.end(INTERRUPTED, str(interruption))
-        raise
     except BaseException as error:
-        this.end(1, " ".join(f"{type(error).__name__}: {error}".split()))
+        with suppress(InputError):  # what ended the attempt is told, and not that it cannot be recorded
+            this.end(*_end_by(error))
         raise
     finally:
         this.end(1)
         for name in (RUN, ATTEMPT):
             os.environ.pop(name, None)
+
+
+def _end_by(error: BaseException) -> tuple[int, str]:
+    """Exit code and reason of an attempt that an exception ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, str(error)
+    return 1, " ".join(f"{type(error).__name__}: {error}".split())

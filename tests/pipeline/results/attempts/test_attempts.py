@@ -215,6 +215,25 @@ def test_every_attempt_is_recorded_with_its_end(tmp_path: Path) -> None:
     assert (tmp_path / "logs" / "attempts" / "0002.yaml").read_text() == "seed: 2\n"
 
 
+def test_what_ended_an_attempt_is_recorded_and_told_also_where_it_cannot_be_recorded(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), begin(tmp_path, "", nothing):
+        raise KeyError("a")
+    with pytest.raises(KeyboardInterrupt), begin(tmp_path, "", nothing):
+        raise KeyboardInterrupt("SIGHUP")
+    record = tmp_path / "logs" / "attempts.jsonl"
+    assert [a["why"] for a in read_attempts(tmp_path)] == ["KeyError: 'a'", "SIGHUP"]
+
+    def hide_the_record_and_fail() -> None:
+        make_loop(record)
+        raise KeyError("b")
+
+    with pytest.raises(KeyError), begin(tmp_path, "", nothing):
+        hide_the_record_and_fail()
+    with pytest.raises(InputError, match=f"cannot write {record}: Too many"), begin(tmp_path, "", nothing):
+        pass
+    end_loop(record)
+
+
 def test_torn_lines_of_the_record_are_left_out(tmp_path: Path) -> None:
     with begin(tmp_path, "", nothing):
         pass
