@@ -10,7 +10,7 @@ import os
 import select
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from rich.console import Console
 from rich.control import Control
@@ -56,9 +56,8 @@ def is_heard() -> bool:
 class KeepingConsole(Console):
     """A console that also keeps in a file what is printed on it, without a display that renews itself."""
 
-    def __init__(self, kept: TextIO, stderr: bool = False) -> None:
+    def __init__(self, kept: IO[str], stderr: bool = False) -> None:
         super().__init__(markup=False, stderr=stderr)  # paths may have brackets
-        self._file_of_kept = kept
         self._kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
 
     @classmethod
@@ -72,7 +71,7 @@ class KeepingConsole(Console):
 
     def on_stderr(self) -> KeepingConsole:
         """One that prints on standard error, and keeps that in the same file."""
-        return KeepingConsole(self._file_of_kept, stderr=True)
+        return KeepingConsole(self._kept.file, stderr=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)

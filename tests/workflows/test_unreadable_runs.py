@@ -118,7 +118,12 @@ def test_what_is_known_of_a_run_is_not_forgotten_for_a_file_that_cannot_be_read(
 
 def test_a_look_shows_what_can_be_read_and_names_the_rest(run: Run) -> None:
     folder = run.folder
+    logs = [run.tile_log(tile) for tile in run.tiles[:2]]
+    for log in logs:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text('{"missing_chunks": 3}\n')
     hidden = [
+        logs[0],
         folder / "owner.json",
         run.warnings_file,
         run.id_table_file,
@@ -132,6 +137,7 @@ def test_a_look_shows_what_can_be_read_and_names_the_rest(run: Run) -> None:
     for path in hidden:
         assert shown.count(f"cannot read {path}") == 1, shown
     assert "state       cannot be told" in shown
+    assert "3 chunks or slices of the image were missing, in 1 of 8 tiles" in shown
     assert "tiles: 8 finished" in shown
 
 

@@ -44,7 +44,7 @@ def print_summary(run: Run, console: Console) -> None:
     for line in look(outcome_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    missing, kept = missing_in_tiles(run, look(last_lines, run) or {}), look(read_warnings, run) or []
+    missing, kept = missing_in_tiles(run, last_lines(run, look)), look(read_warnings, run) or []
     network = look(_describe_network, run) or []
     warnings = [f"warning       {line}" for line in [*kept, *missing, *look.untold]]
     console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)

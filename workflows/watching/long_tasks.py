@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from pipeline.results.unreadable import ABSENT, names_in, reading
+from pipeline.results.unreadable import ABSENT, Look, names_in, reading
 from pipeline.run_folder import Run
 
 Line: TypeAlias = Mapping[str, Any]
@@ -81,17 +81,18 @@ def read_precision(log: Path) -> tuple[str, str] | None:
     return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
 
 
-def last_lines(run: Run, known: Mapping[str, Line] | None = None) -> dict[str, Line]:
+def last_lines(run: Run, look: Look, known: Mapping[str, Line] | None = None) -> dict[str, Line]:
     """The last line of each log that there is of a tile, by the tile's name.
 
-    Those `known` already, of tiles that are finished, are not read again. Raises Unreadable.
+    Those `known` already, of tiles that are finished, are not read again. Logs that cannot be read are
+    left out, and `look` keeps which.
     """
     lines = dict(known or {})
-    for name in names_in(run.tile_logs_folder):
+    for name in look(names_in, run.tile_logs_folder) or []:
         stem, suffix = os.path.splitext(name)
-        line = _last_line(run.tile_logs_folder / name) if stem not in lines and suffix == ".jsonl" else None
-        if line is not None:
-            lines[stem] = line
+        if stem not in lines and suffix == ".jsonl":
+            line = look(_last_line, run.tile_logs_folder / name)
+            lines |= {stem: line} if line is not None else {}
     return lines
 
 

@@ -67,7 +67,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     failures = look(read_failures, run, began) or []
     given_up = {failure["target"] for failure in failures if not failure["tried_again"]}
     segmenting = next(stage for stage in stages if stage.name == "segment")
-    reports = look(last_lines, run, memory.lines) or {}
+    reports = last_lines(run, look, memory.lines)
     tiles = tile_states(run, segmenting.tasks, reports, given_up, began, alive)
     finished = (state.tile.name for state in tiles if state.state is State.FINISHED)
     memory.lines = {name: reports[name] for name in finished if name in reports}
