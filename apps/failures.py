@@ -20,7 +20,7 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
 from apps.targets import checkpoint_of, target_of
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.artifacts import file_sha256
 from pipeline.results.attempts import fence
 from pipeline.training.ranks.rank_processes import RankLost
@@ -56,6 +56,8 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.LOST
     if isinstance(error, MemoryError):
         return Kind.OUT_OF_MEMORY
+    if isinstance(error, Unreadable):
+        return Kind.PASSING
     if isinstance(error, (InputError, Superseded, NotImplementedError, RecursionError)):
         return Kind.PERMANENT
     return Kind.PASSING if isinstance(error, (OSError, RuntimeError)) else Kind.PERMANENT

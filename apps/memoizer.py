@@ -33,7 +33,10 @@ class RecordMemoizer(Memoizer):
         self._say = say
 
     def check_memo(self, task: TaskRecord) -> Future[Artifact] | None:
-        """The finished artifact, or None where the task has to run; the reason goes to Parsl's log."""
+        """The finished artifact, or None where the task has to run; the reason goes to Parsl's log.
+
+        Raises Unreadable, which fails the task: what it made before may be whole.
+        """
         target = target_of(task["func_name"], task["args"], task["kwargs"])
         found = inspect(target, self._verify)
         if isinstance(found, Artifact):

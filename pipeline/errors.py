@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class Superseded(RuntimeError):  # noqa: N818 - what the process is, not what it did wrong
     """A newer attempt owns the run folder: what this process made must not be published any more."""
+
+
+class Unreadable(InputError):  # noqa: N818 - says what the file is
+    """A file is there, or may be, and its bytes do not come: it may be whole, so it is left alone."""

@@ -106,6 +106,11 @@ class Run:
         return self.logs_folder / "training.jsonl"
 
     @property
+    def driver_log(self) -> Path:
+        """What all starts printed on the run, whether anybody listened or not."""
+        return self.logs_folder / "driver.log"
+
+    @property
     def failures_log(self) -> Path:
         """One JSON object a line: every failure of a task, tried again or not."""
         return self.logs_folder / "failures.jsonl"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,15 @@ settings.register_profile("untimed", deadline=None)  # no test is about time, le
 settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that every user may read; those of pytest are its user's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="ffn-tests-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

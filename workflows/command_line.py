@@ -14,9 +14,11 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
 from pipeline.results.attempts import INTERRUPTED, read_owner
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
+from workflows.output import outlive_listeners
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 
@@ -70,7 +72,7 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
     if config is not None:
         return config
     kept = run_dir / CONFIG_NAME if run_dir else None
-    return kept if kept and kept.is_file() else DEMO
+    return kept if kept and is_there(kept) else DEMO
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:
@@ -95,9 +97,10 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def start(command: Callable[..., None]) -> None:
-    """Run a command with the arguments of the command line."""
+    """Run a command with the arguments of the command line, to its end, whether anybody listens or not."""
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
+    outlive_listeners()
     typer.run(ending_plainly(command))
 
 

@@ -87,10 +87,13 @@ def _run(run: Run, chosen: Run, console: Console, warnings: list[str]) -> int:
 
 
 def _check_network(run: Run) -> None:
-    """Raise InputError when the run would have to train its network first."""
-    from workflows.planning.explain import outcomes
+    """Raise InputError when the run would have to train its network first, and Unreadable."""
+    from workflows.planning.explain import outcomes, refusals
 
-    training = [task for stage in outcomes(run) if stage.name == "train" for task in stage.tasks]
+    stages = outcomes(run)
+    for refusal in refusals(stages):
+        raise refusal
+    training = [task for stage in stages if stage.name == "train" for task in stage.tasks]
     if not all(isinstance(task, Artifact) for task in training):
         raise InputError(
             f"there is no network yet: {run.model_file} is made by the training of this run; start the run, "

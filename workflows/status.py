@@ -12,12 +12,17 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
     sys.path[0] = str(Path(__file__).parents[1])
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from pipeline.errors import Unreadable
 from workflows.command_line import start
+from workflows.output import is_heard
+
+if TYPE_CHECKING:
+    from workflows.watching.status_view import Memory
 
 RENEW_S = 2.0
 
@@ -30,22 +35,34 @@ def status(
 
     It only reads, so it can be asked at any time, from any machine that sees the folder.
     """
-    from workflows.watching.status_view import Memory, status_view
+    from workflows.watching.status_view import Memory
 
     memory = Memory()
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         while True:
-            picture = list(status_view(folder, memory))
+            picture = _picture(folder, memory, watch)
             if watch:
                 console.clear()
             for part in picture:
                 console.print(part)
-            if not watch:
+            if not watch or not is_heard():
                 return
             time.sleep(RENEW_S)
     except KeyboardInterrupt:
         return
+
+
+def _picture(folder: Path, memory: Memory, watch: bool) -> list[RenderableType]:
+    """The parts of the picture; what may be readable again the next time does not end a watch."""
+    from workflows.watching.status_view import status_view
+
+    try:
+        return list(status_view(folder, memory))
+    except Unreadable as error:
+        if not watch:
+            raise
+        return [str(error)]
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 
 RunCheck: TypeAlias = Callable[[Run], Finding]
@@ -70,8 +71,9 @@ def write_warnings(run: Run, warnings: Sequence[str]) -> None:
 
 
 def read_warnings(run: Run) -> list[str]:
-    """The warnings of the last start; none where there was none, or none could be read."""
+    """The warnings of the last start; none where there are none, or a torn file. Raises Unreadable."""
+    text = read_if_there(run.warnings_file) or b"[]"
     try:
-        return [str(line) for line in json.loads(run.warnings_file.read_text())]
-    except (OSError, ValueError, TypeError):
+        return [str(line) for line in json.loads(text)]
+    except (ValueError, TypeError):
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image, open_labels, open_mask
 from pipeline.volumes.content import share_sampled
@@ -12,7 +13,7 @@ def touched(run: Run) -> Finding:
     """Files that are not as they were, though what was read of them is: other edits go unnoticed."""
     if not run.inputs:
         return skip("the run makes its own input")
-    if not run.inputs_file.exists():
+    if not is_there(run.inputs_file):
         return skip("the first start")
     openers = {"image": open_image, "labels": lambda run: open_labels(run).source, "mask": open_mask}
     doubtful = []

@@ -17,6 +17,7 @@ from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.attempts import fence
 from pipeline.results.records import make, record_path
+from pipeline.results.unreadable import is_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen
 from pipeline.volumes import open_labels, open_volume
@@ -102,7 +103,7 @@ def set_old_scores_aside(run: Run) -> Path | None:
     Scores of another segmentation must not lie beside this one. Returns the new name, None if there were
     none. Raises InputError when the file system refuses.
     """
-    if run.config.evaluation.box is not None or not run.metrics_file.exists():
+    if run.config.evaluation.box is not None or not is_there(run.metrics_file):
         return None
     earlier = run.metrics_file.with_suffix(".earlier.json")
     try:
@@ -130,8 +131,8 @@ def save_counts(counts: BoxCounts, path: Path) -> None:
 
 
 def load_counts(path: Path) -> BoxCounts:
-    """Read what `save_counts` wrote."""
-    with np.load(path) as arrays:
+    """Read what `save_counts` wrote. Raises Unreadable."""
+    with reading(path), np.load(path) as arrays:
         return BoxCounts(_table(arrays["as_is"]), _table(arrays["filled"]))
 
 

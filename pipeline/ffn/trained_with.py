@@ -15,6 +15,7 @@ from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY
 from pipeline.geometry import Box, Triple, triple
+from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import Phantom
 from pipeline.volumes import VoxelSize, image_voxel_size_nm, open_image
@@ -133,10 +134,10 @@ class TrainedWith:
 def read_trained_with(path: str | Path) -> TrainedWith | None:
     """What the network file at `path` says of its training; None where it says nothing or is no HDF5.
 
-    Raises InputError where what it says makes no sense.
+    Raises InputError where what it says makes no sense, and Unreadable.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with reading(Path(path)), h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
     except OSError:
         return None

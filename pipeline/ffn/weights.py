@@ -17,6 +17,7 @@ from pipeline.ffn.trained_with import TrainedWith, read_trained_with
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
+from pipeline.results.unreadable import ABSENT, is_there, reading
 from pipeline.run_folder import Run
 
 
@@ -71,10 +72,16 @@ def import_target(run: Run) -> Target:
 
 
 def weights_sha256(path: str) -> str:
-    """SHA-256 of the files of a trained network, which `read_weights` reads; "absent" where there is none."""
+    """SHA-256 of the files of a trained network, which `read_weights` reads; "absent" where there is none.
+
+    Raises Unreadable.
+    """
     source = Path(path)
     data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
-    found = [file_sha256(file) for file in data if file.is_file()]
+    found = []
+    for file in filter(is_there, data):
+        with reading(file):
+            found.append(file_sha256(file))
     return " ".join(found) or "absent"
 
 
@@ -131,10 +138,10 @@ def _read_own(path: Path) -> dict[str, np.ndarray]:
             weights[name] = item[()]
 
     try:
-        with h5py.File(path, "r") as file:
+        with reading(path), h5py.File(path, "r") as file:
             file.visititems(visit)
     except OSError as error:
-        reason = "no such file" if not path.exists() else f"not a readable HDF5 file ({error})"
+        reason = "no such file" if isinstance(error, ABSENT) else f"not a readable HDF5 file ({error})"
         raise InputError(f"network weights {path}: {reason}") from None
     return weights
 

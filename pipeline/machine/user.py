@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 import tempfile
 from pathlib import Path
 
@@ -31,3 +32,11 @@ def do_without_home() -> None:
     """Before CloudVolume is imported: where there is no home, give it a folder of temporary files."""
     if LIBRARY_FOLDER not in os.environ and not has_home():
         os.environ[LIBRARY_FOLDER] = str(Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-cloudvolume")
+
+
+def name_of(uid: int) -> str:
+    """The name of the user of this number, or the number of one who has none here."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

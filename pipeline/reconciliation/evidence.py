@@ -16,6 +16,7 @@ from pipeline.reconciliation.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
+from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
 VERSION = 1
@@ -118,7 +119,7 @@ def _later_neighbours(run: Run, tile: Tile) -> list[Tile]:
 def read_evidence(artifact: Artifact) -> TileEvidence:
     """Read what `find_evidence` wrote; raises InputError when the file cannot be read."""
     try:
-        with h5py.File(artifact.path, "r") as file:
+        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
             overlaps = OverlapTable(**{f.name: file["overlaps"][f.name][:] for f in fields(OverlapTable)})
             return TileEvidence(
                 int(file.attrs["tile"]),

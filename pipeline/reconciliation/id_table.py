@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.unreadable import reading
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TileIds:
 def read_tile_ids(artifact: Artifact, index: int) -> TileIds:
     """One tile's part of a written IdTable; raises InputError when the file cannot be read."""
     try:
-        with h5py.File(artifact.path, "r") as file:
+        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
             rows = slice(*file["offsets"][index : index + 2])
             return TileIds(file["local_ids"][rows], file["global_ids"][rows])
     except (OSError, KeyError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.id_table import IdTable
+from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
 BLANK = 0.05
@@ -61,9 +62,12 @@ class Outcome:
 
 
 def read_outcome(run: Run) -> Outcome | None:
-    """The outcome that the run's merge found; None where there is none, or an older version's."""
+    """The outcome that the run's merge found; None where there is none, or an older version's.
+
+    Raises Unreadable.
+    """
     try:
-        with h5py.File(run.id_table_file, "r") as file:
+        with reading(run.id_table_file), h5py.File(run.id_table_file, "r") as file:
             return Outcome(*(int(file.attrs[name]) for name in ("segments", "voxels", "largest")))
     except (OSError, KeyError):
         return None

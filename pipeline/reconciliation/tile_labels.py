@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
 from pipeline.results.artifacts import Artifact
+from pipeline.results.unreadable import reading
 
 DATASET = "segmentation"
 
@@ -19,7 +22,7 @@ def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
     """
     part = tile.box & box
     try:
-        with h5py.File(artifact.path, "r") as file:
+        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
             labels = file[DATASET]
             if labels.shape != tile.box.shape or labels.dtype != np.uint32:
                 raise InputError(

@@ -17,6 +17,7 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.records import make
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
 
@@ -65,7 +66,7 @@ def create_volume(run: Run) -> Artifact:
     def write(path: Path) -> None:
         text = json.dumps(_info(run), indent=1, sort_keys=True).encode()
         info = run.segmentation_folder / "info"
-        if not info.exists() or info.read_bytes() != text:
+        if read_if_there(info) != text:
             if not _was_of(target.path, text):
                 remove(run.segmentation_folder)
             with publishing(info) as temporary:
@@ -76,10 +77,14 @@ def create_volume(run: Run) -> Artifact:
 
 
 def _was_of(listing: Path, info: bytes) -> bool:
-    """Whether an earlier `create_volume` listed this very `info`: then only the file was damaged."""
+    """Whether an earlier `create_volume` listed this very `info`: then only the file was damaged.
+
+    Raises Unreadable.
+    """
+    listed = read_if_there(listing) or b""
     try:
-        return bool(json.loads(listing.read_bytes())["info"]["sha256"] == hashlib.sha256(info).hexdigest())
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads(listed)["info"]["sha256"] == hashlib.sha256(info).hexdigest())
+    except (ValueError, KeyError, TypeError):
         return False
 
 

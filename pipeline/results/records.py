@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import Unreadable
 from pipeline.machine.processor import processor
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, install, remove, temporary_for
+from pipeline.results.unreadable import ABSENT, is_there, read_if_there, reading
 
 SEAL = b',\n "seal": "'
 NEVER_DONE = "never done"
@@ -32,6 +34,8 @@ class Missing:
     why: str
     is_damage: bool = False
     """Whether the file was made once, by this recipe or another, and is not there as it was."""
+    refusal: Unreadable | None = None
+    """Why it cannot be told, where something of it cannot be read: it may be whole, and is not made again."""
 
 
 def make(
@@ -43,7 +47,7 @@ def make(
 
     Where the target's recipe leaves something open, `write` returns it as it came to be. `environment` is
     what of this machine and its packages decided the bytes; it is recorded, and is no part of the recipe.
-    Raises InputError when the file system refuses (full, no permission).
+    Raises InputError when the file system refuses (full, no permission); then nothing was replaced.
     """
     found = inspect(target)
     if isinstance(found, Artifact):
@@ -75,7 +79,7 @@ def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artif
 
     A file counts as unchanged when its size and time of change are those recorded; where only the
     time differs, or always with `verify`, its SHA-256 decides. Without `compare` any recipe will do.
-    Reads nothing else, changes nothing.
+    Reads nothing else, changes nothing. Raises Unreadable where the file system keeps it from finding out.
     """
     record = read(target.path)
     if isinstance(record, Missing):
@@ -101,13 +105,13 @@ def record_path(path: Path) -> Path:
 
 
 def read(path: Path) -> dict[str, Any] | Missing:
-    """The record of the artifact at `path`, or why there is none that is whole; the file is not looked at."""
-    try:
-        text = record_path(path).read_bytes()
-    except FileNotFoundError:
-        return Missing("record missing", is_damage=True) if path.exists() else Missing(NEVER_DONE)
-    except OSError as error:
-        return Missing(f"record unreadable: {error.strerror}", is_damage=True)
+    """The record of the artifact at `path`, or why there is none that is whole; the file is not looked at.
+
+    Raises Unreadable.
+    """
+    text = read_if_there(record_path(path))
+    if text is None:
+        return Missing("record missing", is_damage=True) if is_there(path) else Missing(NEVER_DONE)
     record = unsealed(text)
     return Missing("record damaged", is_damage=True) if record is None else record
 
@@ -135,18 +139,17 @@ def _stamp(path: str) -> dict[str, int]:
 
 
 def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
-    """How the file differs from what was recorded of it, or None."""
+    """How the file differs from what was recorded of it, or None. Raises Unreadable."""
     try:
-        found = _stamp(path)
-        if found["size"] != recorded["size"]:
-            return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"
-        suspect = verify or found["mtime_ns"] != recorded["mtime_ns"]
-        if suspect and file_sha256(Path(path)) != recorded["sha256"]:
-            return "file damaged: its SHA-256 is not the recorded one"
-    except FileNotFoundError:
+        with reading(Path(path)):
+            found = _stamp(path)
+            if found["size"] != recorded["size"]:
+                return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"
+            suspect = verify or found["mtime_ns"] != recorded["mtime_ns"]
+            if suspect and file_sha256(Path(path)) != recorded["sha256"]:
+                return "file damaged: its SHA-256 is not the recorded one"
+    except ABSENT:
         return "file missing"
-    except OSError as error:
-        return f"file unreadable: {error.strerror}"
     return None
 
 

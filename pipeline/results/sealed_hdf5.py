@@ -13,6 +13,8 @@ from pathlib import Path
 
 import h5py
 
+from pipeline.results.unreadable import read_if_there
+
 HEADER_BYTES = 512
 """The smallest user block that HDF5 knows."""
 
@@ -32,19 +34,21 @@ def sealed_hdf5(fill: Callable[[h5py.File], None]) -> bytes:
 
 
 def open_sealed(path: Path) -> h5py.File | None:
-    """The file at `path`, opened for reading, if it is there and whole, else None; damage is logged."""
+    """The file at `path`, opened for reading, if it is there and whole, else None; damage is logged.
+
+    Raises Unreadable.
+    """
     content = read_sealed(path)
     return None if content is None else h5py.File(io.BytesIO(content), "r")
 
 
 def read_sealed(path: Path) -> bytes | None:
-    """The bytes at `path` if they are those that were written, else None; damage is logged."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        log.warning("%s is not used: it cannot be read (%s)", path, error.strerror or error)
+    """The bytes at `path` if they are those that were written, else None; damage is logged.
+
+    Raises Unreadable.
+    """
+    content = read_if_there(path)
+    if content is None:
         return None
     if content[:HEADER_BYTES] != _header(content[HEADER_BYTES:]):
         log.warning("%s is not used: it is torn or changed, its SHA-256 does not fit", path)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipeline.config import Data
 from pipeline.results.artifacts import publishing
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
@@ -53,10 +54,14 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
 
 
 def read_kept(run: Run) -> dict[str, Known]:
-    """The volumes as the last start of the run found them; none where there was none."""
+    """The volumes as the last start of the run found them; none where there are none, or a torn file.
+
+    Raises Unreadable.
+    """
+    text = read_if_there(run.inputs_file) or b"{}"
     try:
-        return {name: Known(*known) for name, known in json.loads(run.inputs_file.read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {name: Known(*known) for name, known in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pipeline.config import Data
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
@@ -45,9 +45,14 @@ def with_normalisation(run: Run, box: Box) -> Data:
 
 
 def _recorded(run: Run, box: Box) -> Data | None:
-    """The data section that an earlier start wrote down, if it was of the same data and the same box."""
+    """The data section that an earlier start wrote down, if it was of the same data and the same box.
+
+    Raises Unreadable.
+    """
     try:
         earlier = read_config(run.config_file)
+    except Unreadable:
+        raise
     except InputError:  # there was none, or it was another version's
         return None
     left_open = {"image_mean": None, "image_stddev": None}

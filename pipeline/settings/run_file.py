@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config import RunConfig
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
+from pipeline.results.unreadable import reading
 from pipeline.settings.fields import Section
 from pipeline.settings.yaml_text import read_value, read_yaml
 
@@ -31,7 +32,10 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
 def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     """As `load_config`, but `data.folder` stays as it is written, be it there or not."""
     try:
-        document = read_yaml(path.read_bytes())
+        with reading(path):
+            document = read_yaml(path.read_bytes())
+    except Unreadable:
+        raise
     except OSError as error:
         raise InputError(f"config file {path}: {error.strerror}") from None
     except ValueError as error:

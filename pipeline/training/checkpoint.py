@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.results.artifacts import install, temporary_for
 from pipeline.results.attempts import fence
 from pipeline.results.sealed_hdf5 import open_sealed, sealed_hdf5
+from pipeline.results.unreadable import is_there
 from pipeline.training.progress import Progress, Stretch
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
 
-        At every moment one of the two is whole. Raises InputError when the file system refuses, and
+        At every moment one of the two is whole. Raises InputError when the file system refuses, and where the
+        one that is there cannot be read, and
         Superseded when a newer attempt has begun: then both are as they were.
         """
         with temporary_for(path) as temporary:
@@ -56,8 +58,11 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path, lineage: str) -> Checkpoint | None:
-        """The latest checkpoint of this lineage at `path` or `previous(path)` that is whole, else None."""
-        if previous(path).exists() and not path.exists():
+        """The latest checkpoint of this lineage at `path` or `previous(path)` that is whole, else None.
+
+        Raises Unreadable.
+        """
+        if is_there(previous(path)) and not is_there(path):
             log.warning("checkpoint %s is missing: looking for the one before it", path)
         for found in map(cls.read, (path, previous(path))):
             if found is not None and found.lineage == lineage:
@@ -66,7 +71,10 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint | None:
-        """The checkpoint in this very file if it is there, whole and finite, else None; that is logged."""
+        """The checkpoint in this very file if it is there, whole and finite, else None; that is logged.
+
+        Raises Unreadable.
+        """
         file = open_sealed(path)
         if file is None:
             return None

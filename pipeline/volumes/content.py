@@ -6,6 +6,7 @@ import hashlib
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
+from pipeline.results.unreadable import came_of_refusal
 from pipeline.volumes.volume import Volume
 
 BLOCK: Triple = (64, 64, 64)
@@ -26,12 +27,17 @@ def sampled_blocks(volume: Volume) -> list[Box]:
 
 
 def content(volume: Volume) -> str:
-    """Shape, dtype and a SHA-256 of the voxels of `sampled_blocks`; what cannot be read counts as that."""
+    """Shape, dtype and a SHA-256 of the voxels of `sampled_blocks`; what is damaged counts as that.
+
+    Raises InputError where the file system refuses to have a block read: what is there may be as it was.
+    """
     digest = hashlib.sha256()
     for block in sampled_blocks(volume):
         try:
             digest.update(volume.read(block).data)
-        except InputError:  # where it is wanted, that is told by who reads it
+        except InputError as error:  # where it is wanted, damage is told by who reads it
+            if came_of_refusal(error):
+                raise
             digest.update(b"unreadable")
     return f"{volume.dtype} {volume.shape} {digest.hexdigest()}"
 

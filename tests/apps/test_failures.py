@@ -18,7 +18,7 @@ from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
 from apps.failures import GIVE_UP, RETRY, FailurePolicy, Kind, kind_of, to_hold
 from pipeline.config import RunConfig
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.geometry import Box, Tile
 from pipeline.run_folder import Run
 from pipeline.training.ranks.rank_processes import RankError, RankLost
@@ -41,6 +41,7 @@ def record(task: int) -> TaskRecord:
         (RankError("exited"), Kind.PASSING),
         (MemoryError(), Kind.OUT_OF_MEMORY),
         (OSError(5, "Input/output error"), Kind.PASSING),
+        (Unreadable("stale"), Kind.PASSING),
         (InputError("wrong"), Kind.PERMANENT),
         (Superseded("late"), Kind.PERMANENT),
         (KeyError("bug"), Kind.PERMANENT),

@@ -12,7 +12,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
 from pipeline.training.launch import where_training_starts
-from workflows.planning.explain import UPSTREAM, Outcome, outcomes, results
+from workflows.planning.explain import UPSTREAM, Outcome, outcomes, refusals, results
 from workflows.planning.rates import measure_training
 
 FREE_NODE_HOURS = 5 / 60
@@ -39,10 +39,14 @@ def discarded(run: Run) -> list[Discarded]:
 
     Damaged results do not count: they are lost already. Nor does a training that goes on further, but what
     was made by its network does. Prices are what the records say that the tasks took. Reads records only.
+    Raises Unreadable: what cannot be read may be finished.
     """
     found: list[Discarded] = []
+    now, before_now = outcomes(run), outcomes(run, compare=False)
+    for refusal in refusals([*now, *before_now]):
+        raise refusal
     start, changed = where_training_starts(run), False
-    for wanted, there, files in zip(outcomes(run), outcomes(run, compare=False), results(run)):
+    for wanted, there, files in zip(now, before_now, results(run)):
         lost = [
             (after.why, _node_hours(run, read(file)))
             for after, before, file in zip(wanted.tasks, there.tasks, files.tasks)
@@ -63,7 +67,10 @@ def _is_lost(after: Outcome, changed: bool) -> TypeGuard[Missing]:
 
 
 def refuse_to_discard(run: Run) -> None:
-    """Raise InputError where a start would throw away more than a few minutes of a node's work, unasked."""
+    """Raise InputError where a start would throw away more than a few minutes of a node's work, unasked.
+
+    Raises Unreadable.
+    """
     lost = discarded(run)
     if sum(each.node_hours for each in lost) > FREE_NODE_HOURS:
         way_out = "set back what changed, name another --run-dir, or go on with --discard"

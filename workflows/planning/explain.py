@@ -5,22 +5,23 @@ The same chain that Parsl is given is walked here with records instead of future
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from apps.targets import target_of
-from pipeline.errors import InputError
+from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import NEVER_DONE, Missing, inspect, record_path
+from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
 from workflows.stages import Stage, build
 
 UPSTREAM = Missing("an earlier stage has to run first")
+UNREADABLE = "cannot be read"
 Outcome: TypeAlias = Artifact | Missing
 """Of a task: what would be reused, or why it would run."""
 
@@ -39,7 +40,7 @@ def explain(run: Run, verify: bool = False) -> list[StageStatus]:
     """The status of every stage of a resolved run, in order; only records and file sizes are read.
 
     With `verify` every finished file is read and compared with its SHA-256. A task whose input has to be
-    made again may yet be reused, if the input comes out as it was.
+    made again may yet be reused, if the input comes out as it was. What cannot be read is one of the reasons.
     """
     return [status_of(stage) for stage in outcomes(run, verify)]
 
@@ -56,7 +57,7 @@ def outcomes(
     are not looked at again, and what is found now is added.
     """
     known = {} if known is None else known
-    tasks, names = Counter[str](), cache(_names)
+    tasks, names = Counter[str](), cache(lambda folder: set(names_in(folder)))
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
         task = app.__name__, tasks[app.__name__]
@@ -65,10 +66,13 @@ def outcomes(
             return known[task]
         if any(isinstance(arg, Missing) for arg in _flat(args)):
             return UPSTREAM
-        target = target_of(app.__name__, args, kwargs)
-        if names(target.path.parent).isdisjoint((target.path.name, record_path(target.path).name)):
-            return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
-        found = inspect(target, verify, compare)
+        try:
+            target = target_of(app.__name__, args, kwargs)
+            if names(target.path.parent).isdisjoint((target.path.name, record_path(target.path).name)):
+                return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
+            found = inspect(target, verify, compare)
+        except Unreadable as refusal:
+            return Missing(UNREADABLE, refusal=refusal)
         if isinstance(found, Artifact):
             known[task] = found
         return found
@@ -76,14 +80,10 @@ def outcomes(
     return build(run, submit)
 
 
-def _names(folder: Path) -> set[str]:
-    """What is in a folder; nothing where there is none. Raises InputError where it cannot be read."""
-    try:
-        return set(os.listdir(folder))
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
+def refusals(stages: Iterable[Stage[Outcome]]) -> list[Unreadable]:
+    """What cannot be read of the results of some stages, and why."""
+    tasks = [task for stage in stages for task in stage.tasks]
+    return [task.refusal for task in tasks if isinstance(task, Missing) and task.refusal]
 
 
 def status_of(stage: Stage[Outcome]) -> StageStatus:

@@ -20,6 +20,7 @@ from pipeline.inference.pinning import with_pin
 from pipeline.inference.segmenter import tile_target
 from pipeline.results.artifacts import Artifact, publishing
 from pipeline.results.records import Missing, read
+from pipeline.results.unreadable import is_there, read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
@@ -69,7 +70,7 @@ class Rates(Section):
 
 
 def measure(run: Run) -> Rates:
-    """The rates of a resolved run so far. Reads records and logs."""
+    """The rates of a resolved run so far. Reads records and logs. Raises Unreadable."""
     run = with_pin(run)  # its tiles may have been finished since it was resolved
     network = run.config.network
     return Rates(
@@ -160,17 +161,18 @@ def _measure_tiles(run: Run) -> TileRate | None:
 def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
     """The record of a finished tile, whatever network made it, but with the run's settings."""
     record = read(run.tile_file(tile))
-    if isinstance(record, Missing) or not run.tile_file(tile).exists():
+    if isinstance(record, Missing) or not is_there(run.tile_file(tile)):
         return None
     settings = json.loads(json.dumps(tile_target(run, tile, Artifact("", "")).recipe.settings))
     return record if record["settings"] == settings else None
 
 
 def measure_training(run: Run) -> TrainingRate | None:
-    """Of the whole training log: FOVs over the seconds that they took."""
+    """Of the whole training log: FOVs over the seconds that they took. Raises Unreadable."""
     training, seen, seconds = run.config.training, 0, 0.0
-    with suppress(OSError, ValueError, KeyError, ZeroDivisionError):
-        for line in run.training_log.read_text().splitlines():
+    lines = (read_if_there(run.training_log) or b"").splitlines()
+    with suppress(ValueError, KeyError, ZeroDivisionError):
+        for line in lines:
             entry = json.loads(line)
             seconds += (entry["fovs_seen"] - seen) / entry["fovs_per_s"]
             seen = entry["fovs_seen"]

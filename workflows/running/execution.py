@@ -22,6 +22,7 @@ from pipeline.settings.run_file import dump_config
 from pipeline.training.launch import where_training_starts
 from site_configs import check_address
 from workflows.command_line import print_error
+from workflows.output import KeepingConsole
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -35,13 +36,16 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
 
     `warnings` are what the checks found doubtful; they are told now and kept for those who look later.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
-    KeyboardInterrupt on SIGTERM too.
+    KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
     check_address(run)
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     configuration = dump_config(run.config)
-    say = _say(console)
-    with begin(run.folder, configuration, say) as attempt:
+    with begin(run.folder, configuration, _say(console)) as attempt:
+        kept = KeepingConsole.at(run.driver_log)
+        say = _say(kept)
         remove_temporaries(run.folder)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
@@ -58,13 +62,13 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code = execute(run, attempt, console, verify)
-        attempt.end(code)
+        code, why = execute(run, attempt, kept, verify)
+        attempt.end(code, why)
     return code
 
 
-def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) -> int:
-    """Run every stage of a resolved run on its site; returns the exit code."""
+def execute(run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = False) -> tuple[int, str]:
+    """Run every stage of a resolved run on its site; returns the exit code, and why where that is not 0."""
     import parsl
 
     from apps.failures import FailurePolicy
@@ -80,7 +84,7 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         health.check(kernel, attempt)
         job_log.update(kernel)
 
-    code, job_log = 1, jobs.JobLog(run)
+    code, why, job_log = 1, "", jobs.JobLog(run)
     say = _say(console)
     site = parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
     jobs.cancel_leftovers(run, site, say)
@@ -88,8 +92,10 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
     try:
         stages = build(run, call)
         watch(run, stages, console, check, lambda: jobs.in_queue(kernel))
-        if any(future.exception() for stage in stages for future in stage.tasks):
-            print_failures(run, stages, Console(stderr=True))
+        failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
+        if failed:
+            why = f"tasks failed: {', '.join(failed)}"
+            print_failures(run, stages, console.on_stderr())
         else:
             with suppress(InputError):  # a full disk: what was computed is whole all the same
                 remove_temporaries(run.folder)  # of workers that died in this attempt
@@ -97,22 +103,23 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
             if run.only is None:
                 print_summary(run, console)
             code = 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         console.print("stopping; what is finished is kept", highlight=False)
-        code = INTERRUPTED
+        code, why = INTERRUPTED, str(interruption)
     except (health.InterchangeDied, Superseded) as error:
+        why = str(error)
         print_error(error)
     finally:
-        _stop(kernel, attempt, code)
+        _stop(kernel, attempt, code, why)
     job_log.update(kernel)
-    return code
+    return code, why
 
 
-def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
+def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> None:
     """End everything that Parsl started; where Parsl cannot, this process ends too, with exit code `code`."""
     from workflows.running import health
 
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
     if health.can_stop(kernel):
         stopping = threading.Thread(target=kernel.cleanup, daemon=True)
@@ -120,7 +127,7 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int) -> None:
         stopping.join(STOP_S)
         if not stopping.is_alive():
             return
-    health.abandon(kernel, attempt, code)
+    health.abandon(kernel, attempt, code, why)
 
 
 def _say(console: Console) -> Callable[[str], None]:
@@ -129,4 +136,4 @@ def _say(console: Console) -> Callable[[str], None]:
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(signal.Signals(signum).name)

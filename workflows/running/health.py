@@ -10,6 +10,7 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.base import ParslExecutor
 from parsl.executors.status_handling import BlockProviderExecutor
 
+from pipeline.errors import Unreadable
 from pipeline.results.attempts import Attempt
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class InterchangeDied(RuntimeError):  # noqa: N818 - says what happened
 
 def check(kernel: DataFlowKernel, attempt: Attempt) -> None:
     """Raise InterchangeDied or Superseded when the run cannot go on."""
-    with suppress(OSError):  # a file system that does not answer now may do so again
+    with suppress(Unreadable):  # a file system that does not answer now may do so again
         attempt.check()
     for executor in kernel.executors.values():
         if _is_dead(executor):
@@ -37,14 +38,16 @@ def can_stop(kernel: DataFlowKernel) -> bool:
     return not any(_is_dead(executor) for executor in kernel.executors.values())
 
 
-def abandon(kernel: DataFlowKernel, attempt: Attempt, code: int) -> NoReturn:
+def abandon(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> NoReturn:
     """End a run that Parsl cannot end: cancel its blocks, end its processes here, and exit with `code`."""
     for executor in kernel.executors.values():
         if isinstance(executor, BlockProviderExecutor) and executor.provider is not None:
             running = [block for block, status in executor.status_facade.items() if not status.terminal]
             executor.provider.cancel([executor.blocks_to_job_id[block] for block in running])
-    attempt.end(code)
-    os._exit(code)
+    try:
+        attempt.end(code, why)
+    finally:
+        os._exit(code)
 
 
 def _is_dead(executor: ParslExecutor) -> bool:

@@ -20,6 +20,7 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 from pipeline.errors import InputError, Superseded
 from pipeline.results.artifacts import publishing
 from pipeline.results.attempts import fence
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 
 if TYPE_CHECKING:
@@ -88,11 +89,15 @@ def in_queue(kernel: DataFlowKernel) -> dict[str, str]:
 
 
 def read_jobs(run: Run) -> dict[str, list[Job]]:
-    """By executor label, the jobs of the attempt that wrote last; none where the file cannot be read."""
+    """By executor label, the jobs of the attempt that wrote last; none where there are none, or a torn file.
+
+    Raises Unreadable.
+    """
+    text = read_if_there(run.jobs_log) or b"{}"
     try:
-        document = json.loads(run.jobs_log.read_text())
+        document = json.loads(text)
         return {label: [Job(**job) for job in jobs] for label, jobs in document.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.reconciliation.outcome import read_outcome
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
@@ -40,12 +41,15 @@ def print_summary(run: Run, console: Console) -> None:
     if nothing is not None:
         console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)
     folder = run.segmentation_folder
-    for line in outcome_lines(run):
+    look = Look()
+    for line in look(outcome_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    doubtful = [*missing_image(run, last_lines(run)), *mixed_environments(environments(run, run.grid))]
-    warnings = [f"warning       {line}" for line in [*read_warnings(run), *doubtful]]
-    console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
+    missing = look(missing_image, run, last_lines(run, look)) or []
+    mixed = mixed_environments(look(environments, run, run.grid) or {})
+    kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
+    warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
+    console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",
         f"look at it    {viewing(folder)}",

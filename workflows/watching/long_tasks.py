@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from pipeline.results.unreadable import ABSENT, Look, names_in, reading
 from pipeline.run_folder import Run
 
 Line: TypeAlias = Mapping[str, Any]
@@ -56,7 +56,10 @@ class TileReport:
 
 
 def read_tile_log(log: Path, since: float) -> TileReport | None:
-    """The last report in a tile's log; None where there is none from after `since`, seconds since 1970."""
+    """The last report in a tile's log; None where there is none from after `since`, seconds since 1970.
+
+    Raises Unreadable.
+    """
     return report_in(_last_line(log), since)
 
 
@@ -70,25 +73,26 @@ def report_in(line: Line | None, since: float) -> TileReport | None:
 
 
 def read_precision(log: Path) -> tuple[str, str] | None:
-    """The engine and the precision that a tile's log names last; None where it names none."""
+    """The engine and the precision that a tile's log names last; None where it names none.
+
+    Raises Unreadable.
+    """
     last = _last_line(log) or {}
     return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
 
 
-def last_lines(run: Run, known: Mapping[str, Line] | None = None) -> dict[str, Line]:
+def last_lines(run: Run, look: Look, known: Mapping[str, Line] | None = None) -> dict[str, Line]:
     """The last line of each log that there is of a tile, by the tile's name.
 
-    Those `known` already, of tiles that are finished, are not read again.
+    Those `known` already, of tiles that are finished, are not read again. Logs that cannot be read are
+    left out, and `look` keeps which.
     """
     lines = dict(known or {})
-    with suppress(FileNotFoundError):  # no tile was begun
-        for name in os.listdir(run.tile_logs_folder):
-            stem, suffix = os.path.splitext(name)
-            line = (
-                _last_line(run.tile_logs_folder / name) if stem not in lines and suffix == ".jsonl" else None
-            )
-            if line is not None:
-                lines[stem] = line
+    for name in look(names_in, run.tile_logs_folder) or []:
+        stem, suffix = os.path.splitext(name)
+        if stem not in lines and suffix == ".jsonl":
+            line = look(_last_line, run.tile_logs_folder / name)
+            lines |= {stem: line} if line is not None else {}
     return lines
 
 
@@ -153,6 +157,7 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
     """FOVs seen, rate and metrics, in words, and the seconds left, if that can be told yet.
 
     A log from before `since`, seconds since 1970, does not count: the ranks have not opened it yet.
+    Raises Unreadable.
     """
     last = _last_line(run.training_log)
     if last is None or run.training_log.stat().st_mtime < since:
@@ -173,12 +178,15 @@ def duration(seconds: float) -> str:
 
 
 def _last_line(path: Path) -> dict[str, Any] | None:
-    """The last complete JSON line of a log, or None while there is none."""
+    """The last complete JSON line of a log, or None while there is none. Raises Unreadable."""
     try:
-        with open(path, "rb") as file:
+        with reading(path), open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - 8192))
             lines = file.read().split(b"\n")[:-1]
+    except ABSENT:
+        return None
+    try:
         line: dict[str, Any] = json.loads(lines[-1])
         return line
-    except (OSError, ValueError, IndexError):
+    except (ValueError, IndexError):
         return None

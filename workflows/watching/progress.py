@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipeline.errors import Unreadable
 from pipeline.run_folder import Run
 from workflows.stages import Stage
 from workflows.watching.long_tasks import describe_tiles, describe_training, duration
@@ -115,7 +116,10 @@ class _State:
             waiting = [f for f in futures if not f.done() and _runs(f)] if jobs else []
             labels = {f.task_record["executor"] for f in waiting}
             self.queued = ", ".join(jobs[label] for label in sorted(labels & set(jobs)))
-            self.detail = self.queued or self._detail()
+            try:
+                self.detail = self.queued or self._detail()
+            except Unreadable as error:  # a log; the work itself goes on
+                self.detail = str(error)
 
     def _note_end(self, index: int, future: Any) -> None:
         failed, reused = future.exception() is not None, _is_reused(future)
@@ -123,7 +127,8 @@ class _State:
         self.done += not failed
         self.reused += reused
         if self._tiles:
-            self._tiles.end(index, self.started or 0.0, counts=not (failed or reused))
+            with suppress(Unreadable):  # the tile counts as done, and its log adds nothing
+                self._tiles.end(index, self.started or 0.0, counts=not (failed or reused))
 
     def _detail(self) -> str:
         parts = [f"{self.reused:,} reused"] if self.reused else []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.results.attempts import Owner, is_alive, last_heartbeat_s, read_attempts, read_owner
+from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run
 from workflows.watching.long_tasks import duration
 
@@ -29,6 +30,8 @@ class LastAttempt:
     alive: bool
     exit: int | str | None
     """Its exit code, or `interrupted`; None while it is at work, and where it died."""
+    why: str
+    """What there is to say to that; empty where there is nothing."""
     heard_of: float
     """When, in seconds since 1970."""
 
@@ -46,20 +49,26 @@ class LastAttempt:
         if self.exit is None:
             return f"died without a word; last heard of {since} ago"
         how = "interrupted" if self.exit == "interrupted" else f"ended with exit code {self.exit}"
-        return f"{how} {since} ago"
+        return f"{how} {since} ago" + (f": {self.why}" if self.why else "")
 
 
 def last_attempt(folder: Path) -> LastAttempt | None:
-    """The newest attempt on a run folder, if there was one."""
+    """The newest attempt on a run folder, if there was one. Raises Unreadable."""
     owner = read_owner(folder)
     if owner is None:
         return None
-    exits = {attempt["attempt"]: attempt["exit"] for attempt in read_attempts(folder)}
-    return LastAttempt(owner, is_alive(folder, owner), exits.get(owner.attempt), last_heartbeat_s(folder))
+    ends = {
+        attempt["attempt"]: (attempt["exit"], attempt.get("why", "")) for attempt in read_attempts(folder)
+    }
+    exit_, why = ends.get(owner.attempt, (None, ""))
+    return LastAttempt(owner, is_alive(folder, owner), exit_, why, last_heartbeat_s(folder))
 
 
 def read_failures(run: Run, since: float) -> list[dict[str, Any]]:
-    """The failures of tasks after `since`, seconds since 1970: those not tried again first, newest first."""
+    """The failures of tasks after `since`, seconds since 1970: those not tried again first, newest first.
+
+    Raises Unreadable.
+    """
     failures = []
     for line in _tail(run.failures_log):
         try:
@@ -72,7 +81,10 @@ def read_failures(run: Run, since: float) -> list[dict[str, Any]]:
 
 
 def ends_of_logs(run: Run, since: float) -> list[tuple[Path, list[str]]]:
-    """The last lines of what a worker logged last, and what Parsl has warned of; none from before `since`."""
+    """The last lines of what a worker logged last, and what Parsl has warned of; none from before `since`.
+
+    Raises Unreadable.
+    """
     logs = run.logs_folder
     workers = [*logs.glob("training/rank_*.log"), run.training_log, *logs.glob("tiles/*.jsonl")]
     parsl = _newest(list(logs.glob("parsl/**/parsl.log")), since)
@@ -86,7 +98,7 @@ def _newest(logs: list[Path], since: float) -> Path | None:
     """The log that was written to last, if that was after `since`; empty ones do not count."""
     times = {}
     for log in logs:
-        with suppress(FileNotFoundError):
+        with suppress(*ABSENT), reading(log):
             status = log.stat()
             if status.st_size and status.st_mtime >= since:
                 times[log] = status.st_mtime
@@ -94,13 +106,13 @@ def _newest(logs: list[Path], since: float) -> Path | None:
 
 
 def _tail(path: Path) -> list[str]:
-    """The last whole lines that are not blank."""
+    """The last whole lines that are not blank. Raises Unreadable."""
     try:
-        with open(path, "rb") as file:
+        with reading(path), open(path, "rb") as file:
             start = max(0, path.stat().st_size - TAIL_BYTES)
             file.seek(start)
             text = file.read()
-    except FileNotFoundError:
+    except ABSENT:
         return []
     if start:
         text = text.partition(b"\n")[2]

@@ -15,10 +15,11 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
+from pipeline.results.unreadable import Look, is_there
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import read_config
-from workflows.planning.explain import StageStatus, outcomes, status_of
+from workflows.planning.explain import StageStatus, outcomes, refusals, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
@@ -28,6 +29,7 @@ from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
 
 KINDS = ("driver", "interchange", "manager", "worker", "rank", "helper")
+MOST_UNTOLD = 5
 MOST_TILES = 16
 MOST_FAILURES = 5
 MOST_CHARACTERS = 300
@@ -54,39 +56,51 @@ class Memory:
 def status_view(folder: Path, memory: Memory | None = None) -> Iterator[RenderableType]:
     """The picture of a run, part by part. Raises InputError when `folder` is no run folder.
 
-    What `memory` holds is not looked at again: a finished file that is damaged meanwhile is not noticed.
+    What cannot be read is told in a line, and the rest is shown; Unreadable is raised where that is the
+    run's settings. What `memory` holds is not looked at again: a finished file that is damaged meanwhile is
+    not noticed.
     """
     memory = memory or Memory()
     run, unreadable = read_run(folder)
-    attempt = last_attempt(run.folder)
+    look = Look()
+    attempt = look(last_attempt, run.folder)
     memory.keep_to((run, unreadable, attempt and attempt.owner.attempt))
     began, alive = (attempt.began, attempt.alive) if attempt else (time.time(), False)
     stages = outcomes(run, compare=unreadable is None, known=memory.results)
-    failures = read_failures(run, began)
+    failures = look(read_failures, run, began) or []
     given_up = {failure["target"] for failure in failures if not failure["tried_again"]}
     segmenting = next(stage for stage in stages if stage.name == "segment")
-    reports = last_lines(run, memory.lines)
+    reports = last_lines(run, look, memory.lines)
     tiles = tile_states(run, segmenting.tasks, reports, given_up, began, alive)
     finished = [state.tile for state in tiles if state.state is State.FINISHED]
     memory.lines = {tile.name: reports[tile.name] for tile in finished if tile.name in reports}
-    memory.environments = environments(run, finished, memory.environments)
+    memory.environments = look(environments, run, finished, memory.environments) or memory.environments
 
-    yield from _who(run, attempt)
+    who = list(_who(run, attempt, look))
+    warnings, outcome = look(read_warnings, run) or [], look(outcome_lines, run) or []
+    missing = look(missing_image, run, reports) or []
+    statuses = [status_of(stage) for stage in stages]
+    under_way = look(_under_way, run, statuses, tiles, attempt) or {}
+    ends = None if attempt and attempt.exit == 0 else look(ends_of_logs, run, began)
+    untold = list(dict.fromkeys([*look.untold, *map(str, refusals(stages))]))
+
+    yield from who
     if unreadable is not None:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
-    doubtful = [*missing_image(run, reports), *mixed_environments(memory.environments)]
-    yield from (f"warning: {line}" for line in [*read_warnings(run), *doubtful])
-    yield from outcome_lines(run)
+    yield from untold[:MOST_UNTOLD]
+    if len(untold) > MOST_UNTOLD:
+        yield f"and {len(untold) - MOST_UNTOLD:,} more that cannot be read"
+    yield from (
+        f"warning: {line}" for line in [*warnings, *missing, *mixed_environments(memory.environments)]
+    )
+    yield from outcome
     yield ""
-    statuses = [status_of(stage) for stage in stages]
-    yield stage_table(statuses, "to do", _under_way(run, statuses, tiles, attempt))
+    yield stage_table(statuses, "to do", under_way)
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
     yield from _failures(failures)
-    if attempt and attempt.exit == 0:
-        return
-    for log, lines in ends_of_logs(run, began):
+    for log, lines in ends or []:
         yield f"\nthe end of {log.relative_to(run.folder)}:"
         yield from (f"  {_clipped(line)}" for line in lines)
 
@@ -110,27 +124,27 @@ def _config_file(folder: Path) -> Path:
     if not folder.is_dir():
         raise InputError(f"run folder {folder}: no such folder")
     path = folder / "config.yaml"
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"{folder} is no run folder: it holds no config.yaml")
     return path
 
 
-def _who(run: Run, attempt: LastAttempt | None) -> Iterator[str]:
+def _who(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str]:
     """Whose run it is and how it is, its processes on this host and its batch jobs."""
     yield f"run folder  {run.folder}"
     if attempt is None:
-        yield "state       nobody has worked here yet"
+        yield f"state       {'cannot be told' if look.untold else 'nobody has worked here yet'}"
         return
     owner = attempt.owner
     yield f"state       attempt {owner.attempt}, {attempt.state}"
     yield f"driver      {owner.host}, pid {owner.pid}, user {owner.user}, since {owner.started}"
     yield f"command     {owner.command}"
     pids = defaultdict(list)
-    for process in processes_of(run.folder):
+    for process in look(processes_of, run.folder) or []:
         pids[process.kind].append(str(process.pid))
     here = [f"{kind} {' '.join(pids[kind])}" for kind in KINDS if kind in pids]
     yield f"processes   {', '.join(here) or 'none on this host'}"
-    for label, jobs in leftover_jobs(run).items():
+    for label, jobs in (look(leftover_jobs, run) or {}).items():
         states = [f"{job.provider} {job.job_id} {job.state.lower()}" for job in jobs]
         yield f"batch jobs  of {label!r}, when last seen: {', '.join(states)}"
 

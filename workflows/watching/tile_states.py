@@ -23,6 +23,8 @@ class State(str, Enum):
     STOPPED = "stopped"
     """It was in progress when the attempt ended."""
     FAILED = "failed"
+    UNREADABLE = "unreadable"
+    """Its file is there, or may be, and cannot be read."""
     WAITING = "waiting"
 
 
@@ -58,6 +60,8 @@ def tile_states(
         report = report_in(lines.get(tile.name), since)
         if isinstance(outcome, Artifact):
             state = State.FINISHED
+        elif outcome.refusal:
+            state = State.UNREADABLE
         elif run.tile_file(tile).name in failed:
             state = State.FAILED
         elif report:

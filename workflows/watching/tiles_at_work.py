@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-
+from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
 from workflows.watching.long_tasks import Share, Work, read_tile_log
 
@@ -41,11 +39,8 @@ class TilesAtWork:
         self._finished += Work.of(share._replace(done=1.0), tile.box.size)
 
     def look(self, since: float) -> Work:
-        """What is done of all tiles, by the reports after `since`, seconds since 1970."""
-        names: list[str] = []
-        with suppress(OSError):  # no tile has begun
-            names = os.listdir(self._run.markers_folder)
-        for name in names:
+        """What is done of all tiles, by the reports after `since`, seconds since 1970. Raises Unreadable."""
+        for name in names_in(self._run.markers_folder):
             tile = self._left.get(name)
             report = read_tile_log(self._run.tile_log(tile), since) if tile else None
             if tile and report:

@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import remove
 from pipeline.results.attempts.fencing import ATTEMPT, fence
 from pipeline.results.attempts.locks import lock
+from pipeline.results.unreadable import read_if_there
 
 Result = TypeVar("Result")
 
@@ -50,13 +51,14 @@ def losses(marker: Path) -> Iterator[int]:
 
     By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
     `marker` is there while the work goes on. Raises Superseded when a newer attempt has begun: the marker
-    says by now how often that attempt has begun the work.
+    says by now how often that attempt has begun the work. Raises Unreadable.
     """
     attempt = os.environ.get(ATTEMPT, "")
+    text = read_if_there(marker) or b""
     try:
-        began_in, count = marker.read_text().split()
+        began_in, count = text.decode().split()
         lost = int(count) if began_in == attempt else 0
-    except (OSError, ValueError):
+    except ValueError:  # there is none, or it is torn
         lost = 0
     marker.parent.mkdir(parents=True, exist_ok=True)
     with fence():

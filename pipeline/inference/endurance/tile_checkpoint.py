@@ -50,7 +50,10 @@ class TileCheckpoint:
             temporary.write_bytes(content)
 
     def load(self) -> CanvasState | None:
-        """The state saved last, or None if there is none, it is damaged, or made by something else."""
+        """The state saved last, or None if there is none, it is damaged, or made by something else.
+
+        Raises Unreadable.
+        """
         file = open_sealed(self.path)
         if file is None:
             return None

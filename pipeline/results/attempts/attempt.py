@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import Superseded
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, raise_fence
 from pipeline.results.attempts.leftovers import end_processes
 from pipeline.results.attempts.ownership import Ownership
@@ -34,18 +34,20 @@ class Attempt:
         """Raise Superseded unless this attempt still owns the run folder."""
         self._ownership.check()
 
-    def end(self, code: int) -> None:
-        """End what still works for the folder on this host, record the exit code, give the folder back.
+    def end(self, code: int, why: str = "") -> None:
+        """End what still works for the folder on this host, record exit code and why, give the folder back.
 
-        A second call does nothing. If the folder is another attempt's by now, it is left alone.
+        A second call does nothing. If the folder is another attempt's by now, it is left alone. Raises
+        InputError where the file system refuses the record.
         """
         if self._ended:
             return
         self._ended = True
         try:
-            self.check()
+            with suppress(Unreadable):  # the folder is ours as long as nobody else is seen there
+                self.check()
             end_processes(self.folder, self.number)
-            record_end(self.folder, self.number, code)
+            record_end(self.folder, self.number, code, why)
         except Superseded:
             pass
         finally:
@@ -58,7 +60,8 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
 
     Processes that an older attempt left on this host are ended, which `say` is told in one line. All that is
     started inside the context knows its attempt from the environment. `configuration` is kept with the
-    record of the attempt. Left without a call of `end`, it has ended with exit code 1, or interrupted.
+    record of the attempt. Left without a call of `end`, it has ended with exit code 1, or interrupted, and an
+    exception that it is left by is the reason.
     Raises InputError, which names the owner, when another driver owns the folder; then nothing was written.
     Raises Superseded when another driver took the folder at the same moment, where there are no locks.
     """
@@ -75,10 +78,18 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
         os.environ.update({RUN: os.path.realpath(folder), ATTEMPT: str(this.number)})
         record_start(folder, this._ownership.owner, configuration)
         yield this
-    except KeyboardInterrupt:
-        this.end(INTERRUPTED)
+    except BaseException as error:
+        with suppress(InputError):  # what ended the attempt is told, and not that it cannot be recorded
+            this.end(*_end_by(error))
         raise
     finally:
         this.end(1)
         for name in (RUN, ATTEMPT):
             os.environ.pop(name, None)
+
+
+def _end_by(error: BaseException) -> tuple[int, str]:
+    """Exit code and reason of an attempt that an exception ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, str(error)
+    return 1, " ".join(f"{type(error).__name__}: {error}".split())

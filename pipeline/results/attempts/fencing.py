@@ -17,6 +17,7 @@ from pathlib import Path
 from pipeline.errors import InputError, Superseded
 from pipeline.results.attempts.locks import lock
 from pipeline.results.flush import flush
+from pipeline.results.unreadable import ABSENT, read_if_there, reading
 
 RUN = "FFN_RUN"
 """Environment variable: the absolute run folder for which a process works."""
@@ -38,15 +39,16 @@ def fence() -> Iterator[None]:
     """Publish inside this context: no newer attempt can begin before it is left.
 
     Which attempt this process belongs to, it knows from the environment; outside a run the fence does
-    nothing. Raises Superseded when a newer attempt has begun or the run folder is gone.
+    nothing. Raises Superseded when a newer attempt has begun or the run folder is gone, and Unreadable.
     """
     run, attempt = os.environ.get(RUN), os.environ.get(ATTEMPT)
     if run is None or attempt is None:
         yield
         return
     try:
-        handle = os.open(number_file(Path(run)), os.O_RDONLY)
-    except FileNotFoundError:
+        with reading(number_file(Path(run))):
+            handle = os.open(number_file(Path(run)), os.O_RDONLY)
+    except ABSENT:
         raise Superseded(f"attempt {attempt} cannot publish: {number_file(Path(run))} is gone") from None
     try:
         lock(handle, fcntl.LOCK_SH)
@@ -59,24 +61,24 @@ def fence() -> Iterator[None]:
 
 
 def newest_attempt(folder: Path) -> int:
-    """The number of the newest attempt; 0 when there was none, or when the number cannot be read."""
-    try:
-        handle = os.open(number_file(folder), os.O_RDONLY)
-    except FileNotFoundError:
-        return 0
-    try:
-        return _number(handle)
-    finally:
-        os.close(handle)
+    """The number of the newest attempt; 0 when there was none, or when what is there is no number.
+
+    Raises Unreadable.
+    """
+    text = (read_if_there(number_file(folder)) or b"").strip()
+    return int(text) if text.isdigit() else 0
 
 
 def raise_fence(folder: Path, number: int) -> None:
     """Make `number` the newest attempt: from now on no process of an older one can publish.
 
-    Waits for those that are publishing; raises InputError if one of them does not end, and Superseded
-    if a still newer attempt has begun.
+    Waits for those that are publishing; raises InputError if one of them does not end or the file system
+    refuses, and Superseded if a still newer attempt has begun.
     """
-    handle = os.open(number_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        handle = os.open(number_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(f"cannot write {number_file(folder)}: {error.strerror or error}") from None
     try:
         _lock_alone(handle, folder)
         newest = _number(handle)

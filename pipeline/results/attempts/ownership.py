@@ -21,11 +21,12 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.machine.user import user_name
 from pipeline.results.attempts.fencing import fence, newest_attempt
 from pipeline.results.attempts.locks import lock
 from pipeline.results.flush import flush
+from pipeline.results.unreadable import names_in, read_if_there, reading, whose
 
 HEARTBEAT_EVERY_S = 10.0
 DEAD_AFTER_S = 60.0
@@ -92,7 +93,7 @@ class Ownership:
         return ownership
 
     def check(self) -> None:
-        """Raise Superseded when another driver has taken the folder, or it was removed."""
+        """Raise Superseded when another driver has taken the folder, or it was removed, and Unreadable."""
         owner = read_owner(self.folder)
         if owner != self.owner or newest_attempt(self.folder) > self.owner.attempt:
             now = f"is in use by {owner}" if owner else "is gone"
@@ -101,7 +102,7 @@ class Ownership:
     def release(self) -> None:
         """Give the folder back, and say so in `owner.json` if it is still ours."""
         self._released.set()
-        with suppress(Superseded, OSError), fence():
+        with suppress(Superseded, Unreadable, OSError), fence():
             self.check()
             self._write(replace(self.owner, ended=True))
         os.close(self._handle)
@@ -115,7 +116,7 @@ class Ownership:
 
     def _beat(self) -> None:
         while not self._released.wait(HEARTBEAT_EVERY_S):
-            with suppress(Superseded, OSError):
+            with suppress(Superseded, Unreadable, OSError):
                 self.check()
                 os.utime(self._handle)
 
@@ -130,8 +131,9 @@ def is_alive(folder: Path, owner: Owner) -> bool:
 
 
 def last_heartbeat_s(folder: Path) -> float:
-    """When the owner of a folder was last heard of, in seconds since 1970."""
-    return owner_file(folder).stat().st_mtime
+    """When the owner of a folder was last heard of, in seconds since 1970. Raises Unreadable."""
+    with reading(owner_file(folder)):
+        return owner_file(folder).stat().st_mtime
 
 
 def owner_file(folder: Path) -> Path:
@@ -140,15 +142,9 @@ def owner_file(folder: Path) -> Path:
 
 
 def read_owner(folder: Path) -> Owner | None:
-    """The last owner of a run folder, living or not; None when there was none."""
-    try:
-        handle = os.open(owner_file(folder), os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        return _read(handle)
-    finally:
-        os.close(handle)
+    """The last owner of a run folder, living or not; None when there was none. Raises Unreadable."""
+    content = read_if_there(owner_file(folder))
+    return None if content is None else _parse(content)
 
 
 def _open(folder: Path) -> tuple[int, bool]:
@@ -159,7 +155,7 @@ def _open(folder: Path) -> tuple[int, bool]:
             folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+            raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from None
         try:
             locked = lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -200,7 +196,8 @@ def _claim_number(folder: Path) -> int:
     """
     claims = folder / "logs" / "attempts"
     claims.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.stem) for path in claims.glob("*.yaml") if path.stem.isdigit()]
+    stems = [os.path.splitext(name)[0] for name in names_in(claims)]
+    taken = [int(stem) for stem in stems if stem.isdigit()]
     number = max([newest_attempt(folder), *taken])
     while True:
         number += 1
@@ -232,8 +229,12 @@ def now() -> str:
 
 
 def _read(handle: int) -> Owner | None:
+    return _parse(os.pread(handle, 1 << 20, 0))
+
+
+def _parse(content: bytes) -> Owner | None:
     try:
-        return Owner(**json.loads(os.pread(handle, 1 << 20, 0)))
+        return Owner(**json.loads(content))
     except (ValueError, TypeError):
         return None  # new, or torn by a crash of the machine
 

@@ -6,13 +6,17 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import InputError
 from pipeline.machine.processor import processor
 from pipeline.results.attempts.ownership import Owner, configuration_file, now
 from pipeline.results.flush import flush
+from pipeline.results.unreadable import read_if_there, whose
 
 PACKAGES = (
     "parsl",
@@ -32,8 +36,12 @@ INTERRUPTED = 130
 
 
 def record_start(folder: Path, owner: Owner, configuration: str) -> None:
-    """Keep the resolved configuration of an attempt, and what it would take to repeat it."""
-    configuration_file(folder, owner.attempt).write_text(configuration)
+    """Keep the resolved configuration of an attempt, and what it would take to repeat it.
+
+    Raises InputError.
+    """
+    with _writing(configuration_file(folder, owner.attempt)) as path:
+        path.write_text(configuration)
     commit, dirty = _git()
     _append(
         folder,
@@ -54,23 +62,22 @@ def record_start(folder: Path, owner: Owner, configuration: str) -> None:
     )
 
 
-def record_end(folder: Path, attempt: int, code: int) -> None:
-    """Note how an attempt ended: its exit code, or `interrupted`."""
+def record_end(folder: Path, attempt: int, code: int, why: str = "") -> None:
+    """Note how an attempt ended: its exit code, or `interrupted`; and why, where there is more to say.
+
+    Raises InputError.
+    """
     outcome = "interrupted" if code == INTERRUPTED else code
-    _append(folder, {"attempt": attempt, "ended": now(), "exit": outcome})
+    _append(folder, {"attempt": attempt, "ended": now(), "exit": outcome, **({"why": why} if why else {})})
 
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
-    """All attempts, oldest first: what `record_start` wrote, with `ended` and `exit`.
+    """All attempts, oldest first: what `record_start` wrote, with `ended`, `exit` and perhaps `why`.
 
-    Both are None for an attempt that is at work or died. Torn lines are left out.
+    The first two are None for an attempt that is at work or died. Torn lines are left out. Raises Unreadable.
     """
     attempts: dict[int, dict[str, Any]] = {}
-    try:
-        lines = attempts_file(folder).read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
+    for line in (read_if_there(attempts_file(folder)) or b"").splitlines():
         try:
             entry = json.loads(line)
             attempts.setdefault(entry["attempt"], {"ended": None, "exit": None}).update(entry)
@@ -85,14 +92,21 @@ def attempts_file(folder: Path) -> Path:
 
 
 def _append(folder: Path, entry: dict[str, Any]) -> None:
-    path = attempts_file(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b", buffering=0) as file:
+    with _writing(attempts_file(folder)) as path, open(path, "a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         torn = file.read(1) not in (b"", b"\n")  # the machine crashed while a line was written
         file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
         flush(file.fileno())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from error
 
 
 def _git() -> tuple[str | None, bool | None]:

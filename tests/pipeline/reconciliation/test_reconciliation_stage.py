@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiled_volume import cut, make_run, relabelled_equally, write_tile
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box, Triple, triple
 from pipeline.reconciliation import (
     blocks,
@@ -28,8 +28,10 @@ from pipeline.reconciliation import (
 )
 from pipeline.results import artifacts
 from pipeline.results.artifacts import Artifact
+from pipeline.results.records import record_path
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
+from tests.denied import denied
 
 BOX = Box((3, 5, 7), (43, 45, 37))
 
@@ -262,3 +264,17 @@ def test_what_all_tiles_lack_of_the_image_is_added_up_before_anything_is_merged(
     more = replace(run, config=run.config.model_copy(update={"data": data}))
     assert [find_evidence(more, tile, tiles) for tile in run.grid] == evidence
     assert Path(merge(more, evidence).path) == run.id_table_file
+
+
+def test_a_volume_whose_list_cannot_be_read_is_not_removed(public_folder: Path) -> None:
+    run = make_run(public_folder, BOX, (16, 16, 16), (4, 4, 4))
+    create_volume(run)
+    chunk, listing = run.segmentation_folder / "a chunk", run.reconciliation_folder / "volume.json"
+    chunk.write_text("")
+    (run.segmentation_folder / "info").unlink()
+    record_path(listing).unlink()
+    for folder in (public_folder, *(path for path in public_folder.rglob("*") if path.is_dir())):
+        folder.chmod(0o777)
+    with denied(listing), pytest.raises(Unreadable, match=r"volume\.json"):
+        create_volume(run)
+    assert chunk.exists()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
 from pipeline.results.records import NEVER_DONE, Missing, discard, inspect, make, record_path
+from tests.denied import denied, end_loop, make_loop, snapshot
 
 RECIPE = Recipe("stage", 1, {"inference": {"deltas": [8, 8, 8], "tile": "a"}, "b": 1}, {"image": "abc"})
 
@@ -146,6 +148,31 @@ def test_a_refusing_file_system_is_an_input_error_that_names_the_file(tmp_path: 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write .*file/a"):
         make(Target(tmp_path / "file" / "a", RECIPE), Writer())
+
+
+@pytest.mark.parametrize("hidden", ["a", "a.done.json", "deep/b"])
+def test_what_cannot_be_read_is_told_and_neither_removed_nor_made_again(
+    public_folder: Path, hidden: str
+) -> None:
+    target, write = Target(public_folder / "a", RECIPE, parts=public_folder / "deep"), Writer()
+    (public_folder / "deep").mkdir()
+    (public_folder / "deep" / "b").write_text("part")
+    write.text = json.dumps({"b": {"size": 4, "sha256": file_sha256(public_folder / "deep" / "b")}})
+    made = make(target, write)
+    before = snapshot(public_folder)
+    named = re.escape(f"cannot read {public_folder / hidden}")
+    with denied(public_folder / hidden):
+        with pytest.raises(Unreadable, match=f"{named}.*: Permission denied"):
+            inspect(target, verify=True)
+        if hidden.endswith(".json"):
+            with pytest.raises(Unreadable, match=named):
+                make(target, write)
+    assert (write.calls, snapshot(public_folder)) == (1, before)
+    make_loop(public_folder / hidden)
+    with pytest.raises(Unreadable, match=f"{named}.*: Too many levels of symbolic links"):
+        make(target, write)
+    end_loop(public_folder / hidden)
+    assert (write.calls, inspect(target, verify=True)) == (1, made)
 
 
 def test_the_parts_of_an_artifact_belong_to_it(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.checkup.touched import touched
 from pipeline.config import RunConfig
+from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings import input_identities
 from pipeline.settings.input_identities import with_identities, write_kept
 from pipeline.volumes import content
+from tests.denied import denied
 
 IMAGE = np.random.default_rng(3).integers(0, 256, (40, 40, 40), dtype=np.uint8)
 
@@ -123,3 +126,17 @@ def test_what_was_only_looked_at_in_part_is_told(data: Path, monkeypatch: pytest
     again = started(touch(data))
     assert again.touched == ("image", "labels")
     assert touched(again).text.startswith("data.image (25.0% looked at) changed on disk since the last start")
+
+
+def test_voxels_that_cannot_be_read_are_no_others(public_folder: Path) -> None:
+    slices = public_folder / "slices"
+    slices.mkdir()
+    for z in range(20):
+        Image.fromarray(IMAGE[z]).save(slices / f"{z:03}.png")
+    run = Run(public_folder / "run", RunConfig.model_validate({"data": {"image": str(slices)}}))
+    before = with_identities(run).identities
+    with denied(slices / "003.png"), pytest.raises(InputError, match=r"003\.png"):
+        with_identities(run)
+    assert with_identities(run).identities == before
+    (slices / "003.png").write_bytes((slices / "003.png").read_bytes()[:200])
+    assert with_identities(run).identities != before  # damage is another content, and stays it

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import Unreadable
 from pipeline.results.sealed_hdf5 import HEADER_BYTES
 from pipeline.training.checkpoint import Checkpoint, previous
 from pipeline.training.progress import Progress, Stretch
+from tests.denied import end_loop, make_loop, snapshot
 
 SAVE_WITHOUT_END = """
 import itertools, pathlib, sys
@@ -121,11 +123,16 @@ def test_two_damaged_ones_are_none(saved: Path) -> None:
     assert Checkpoint.load(saved, "ours") is None
 
 
-def test_one_that_cannot_be_read_is_named(saved: Path, caplog: pytest.LogCaptureFixture) -> None:
-    saved.unlink()
-    saved.mkdir()
-    assert_same(Checkpoint.load(saved, "ours"), checkpoint(1))
-    assert f"{saved} is not used: it cannot be read (Is a directory)" in caplog.text
+def test_one_that_cannot_be_read_is_named_and_neither_passed_over_nor_replaced(saved: Path) -> None:
+    make_loop(saved)
+    before = snapshot(saved.parent)
+    with pytest.raises(Unreadable, match=f"cannot read {saved}: Too many levels of symbolic links"):
+        Checkpoint.load(saved, "ours")
+    with pytest.raises(Unreadable, match=str(saved)):
+        checkpoint(3).save(saved)
+    assert snapshot(saved.parent) == before
+    end_loop(saved)
+    assert_same(Checkpoint.load(saved, "ours"), checkpoint(2))
 
 
 def test_a_missing_one_is_named_and_the_one_before_it_taken(

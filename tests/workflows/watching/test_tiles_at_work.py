@@ -20,6 +20,7 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from workflows.stages import Stage
 from workflows.watching import progress
@@ -191,16 +192,16 @@ def test_the_last_lines_are_those_of_the_logs_there_are_and_known_ones_are_not_r
     tmp_path: Path, opened: list[str]
 ) -> None:
     run = run_of(tmp_path, 5)
-    assert last_lines(run) == {}
+    assert last_lines(run, Look()) == {}
     for tile in run.tiles[:3]:
         report(run, tile, 10 * (tile.index + 1))
     opened.clear()
-    lines = last_lines(run)
+    lines = last_lines(run, Look())
     assert {name: line["seeds"] for name, line in lines.items()} == {
         tile.name: 10 * (tile.index + 1) for tile in run.tiles[:3]
     }
     assert sorted(opened) == sorted(run.tile_log(tile).name for tile in run.tiles[:3])
     opened.clear()
     known = {run.tiles[0].name: lines[run.tiles[0].name]}
-    assert last_lines(run, known) == lines
+    assert last_lines(run, Look(), known) == lines
     assert sorted(opened) == sorted(run.tile_log(tile).name for tile in run.tiles[1:3])

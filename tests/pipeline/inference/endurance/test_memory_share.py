@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import Unreadable
 from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.results.attempts.fencing import ATTEMPT
+from tests.denied import end_loop, make_loop
 
 HOLD = """
 import sys, time
@@ -113,6 +115,10 @@ def test_kills_in_the_middle_of_the_work_are_counted_within_an_attempt(
         assert lost == 3
     assert not marker.exists()
     marker.write_text("1 3")
+    make_loop(marker)
+    with pytest.raises(Unreadable, match=str(marker)), losses(marker):
+        pytest.fail("the work was begun")
+    end_loop(marker)
     monkeypatch.setenv(ATTEMPT, "2")
     with losses(marker) as lost:
         assert lost == 0

@@ -17,9 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.attempts import Owner, begin, fence, processes_of, read_attempts, read_owner
 from pipeline.results.attempts.fencing import number_file
+from tests.denied import denied, end_loop, make_loop
 
 OWNER = """
 import sys, time
@@ -120,6 +121,43 @@ def test_a_driver_whose_folder_was_taken_or_removed_is_told(tmp_path: Path) -> N
             attempt.check()
 
 
+def test_who_cannot_read_whose_the_folder_is_does_not_take_it(public_folder: Path) -> None:
+    with begin(public_folder, "", nothing) as attempt:
+        attempt.end(0)
+    before = files(public_folder)
+    with denied(public_folder / "owner.json"):
+        with pytest.raises(Unreadable, match=r"owner\.json.*: Permission denied"):
+            read_owner(public_folder)
+        with pytest.raises(InputError, match=r"owner\.json.*: Permission denied"):
+            begin(public_folder, "", nothing).__enter__()
+    make_loop(public_folder / "attempt")
+    with pytest.raises(Unreadable, match="attempt: Too many levels"):
+        begin(public_folder, "", nothing).__enter__()
+    end_loop(public_folder / "attempt")
+    assert files(public_folder) == before
+
+
+def test_a_folder_that_cannot_be_read_for_a_while_is_not_lost(tmp_path: Path) -> None:
+    with begin(tmp_path, "", nothing) as attempt:
+        for name in ("owner.json", "attempt"):
+            make_loop(tmp_path / name)
+            with pytest.raises(Unreadable, match=name):
+                attempt.check()
+            end_loop(tmp_path / name)
+        make_loop(tmp_path / "attempt")
+        with pytest.raises(Unreadable, match="attempt"), fence():
+            pytest.fail("the fence was open")
+        end_loop(tmp_path / "attempt")
+        attempt.check()
+        make_loop(tmp_path / "owner.json")
+        attempt.end(0)
+        make_loop(tmp_path / "logs" / "attempts.jsonl")
+        with pytest.raises(Unreadable, match=r"attempts\.jsonl"):
+            read_attempts(tmp_path)
+        end_loop(tmp_path / "logs" / "attempts.jsonl")
+    assert [a["exit"] for a in read_attempts(tmp_path)] == [0]
+
+
 def test_numbers_go_on_where_the_number_file_was_lost(tmp_path: Path) -> None:
     for _ in range(2):
         with begin(tmp_path, "", nothing):
@@ -175,6 +213,25 @@ def test_every_attempt_is_recorded_with_its_end(tmp_path: Path) -> None:
     assert {"parsl", "tensorflow-cpu", "horovod"} <= set(first["packages"])
     assert (first["commit"] is None) == (first["dirty"] is None)
     assert (tmp_path / "logs" / "attempts" / "0002.yaml").read_text() == "seed: 2\n"
+
+
+def test_what_ended_an_attempt_is_recorded_and_told_also_where_it_cannot_be_recorded(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), begin(tmp_path, "", nothing):
+        raise KeyError("a")
+    with pytest.raises(KeyboardInterrupt), begin(tmp_path, "", nothing):
+        raise KeyboardInterrupt("SIGHUP")
+    record = tmp_path / "logs" / "attempts.jsonl"
+    assert [a["why"] for a in read_attempts(tmp_path)] == ["KeyError: 'a'", "SIGHUP"]
+
+    def hide_the_record_and_fail() -> None:
+        make_loop(record)
+        raise KeyError("b")
+
+    with pytest.raises(KeyError), begin(tmp_path, "", nothing):
+        hide_the_record_and_fail()
+    with pytest.raises(InputError, match=f"cannot write {record}: Too many"), begin(tmp_path, "", nothing):
+        pass
+    end_loop(record)
 
 
 def test_torn_lines_of_the_record_are_left_out(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""Standard output and standard error that may go away: a closed pipe, a terminal that is gone, a full disk.
+
+What a run prints is for whoever listens; the run does not end with them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from rich.console import Console
+from rich.control import Control
+
+from pipeline.errors import InputError
+from pipeline.results.unreadable import whose
+
+KEPT_WIDTH = 160
+
+
+class PassingFile(io.FileIO):
+    """A stream of this process that may fail: from then on all that is written to its descriptor vanishes.
+
+    That of libraries and of processes that are started later too.
+    """
+
+    is_gone = False
+
+    def write(self, data: Any, /) -> int:
+        try:
+            while (written := super().write(data)) is None:  # it does not block, and has no room now
+                select.select([], [self], [])
+            return written
+        except OSError:
+            self.is_gone = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return len(data)
+
+
+def outlive_listeners() -> None:
+    """Let nothing that is printed from now on fail."""
+    sys.stdout, sys.stderr = _passing(sys.stdout), _passing(sys.stderr)
+
+
+def is_heard() -> bool:
+    """Whether standard output could be written so far."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return not (isinstance(raw, PassingFile) and raw.is_gone)
+
+
+class KeepingConsole(Console):
+    """A console that also keeps in a file what is printed on it, without a display that renews itself."""
+
+    def __init__(self, kept: IO[str], stderr: bool = False) -> None:
+        super().__init__(markup=False, stderr=stderr)  # paths may have brackets
+        self._kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
+
+    @classmethod
+    def at(cls, path: Path) -> KeepingConsole:
+        """One that adds to the file at `path`. Raises InputError when the file system refuses."""
+        try:
+            file = PassingFile(path, "ab")
+        except OSError as error:
+            raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from error
+        return cls(io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", errors="replace"))
+
+    def on_stderr(self) -> KeepingConsole:
+        """One that prints on standard error, and keeps that in the same file."""
+        return KeepingConsole(self._kept.file, stderr=True)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **options)
+        if not any(isinstance(each, Control) for each in objects):
+            self._kept.print(*objects, **options)
+
+
+def _passing(stream: TextIO) -> TextIO:
+    """A stream to the same descriptor; one that is closed (None) or no file's is left as it is."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(PassingFile(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
