@@ -128,8 +128,8 @@ class Trainer:
             for variable, value in zip(self._optimizer.variables, found.optimizer):
                 variable.assign(value)
         self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
-        progress: Progress = self._ranks.share(found.progress if found else Progress())
-        return progress
+        progress = found.progress if found else Progress()
+        return Progress.from_json(self._ranks.share(progress.to_json()))
 
     def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
         optimizer = [np.asarray(variable) for variable in self._optimizer.variables]

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -80,6 +81,12 @@ def test_every_rank_learns_its_place_and_computes_with_the_others(tmp_path: Path
         ["2", "4", "0", "2", "1", "2", "1111"],
         ["3", "4", "1", "2", "1", "2", "1111"],
     ]
+
+
+def test_only_the_user_can_read_the_secret_of_the_ranks(tmp_path: Path) -> None:
+    shell_launcher('print("here")').run(tmp_path)
+    (file,) = [path for path in tmp_path.rglob("*") if path.is_file() and "RENDEZVOUS" in path.read_text()]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 @dataclass(frozen=True)
