@@ -22,6 +22,7 @@ from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from apps.targets import checkpoint_of, target_of
 from pipeline.errors import InputError, Superseded
 from pipeline.results.artifacts import file_sha256
+from pipeline.results.attempts import fence
 from pipeline.training.ranks.rank_processes import RankLost
 
 RETRY, GIVE_UP = 0.0, 1.0
@@ -109,9 +110,9 @@ class FailurePolicy:
             "tried_again": again,
         }
         try:
-            with open(self._path, "a") as file:
+            with fence(), open(self._path, "a") as file:
                 file.write(json.dumps(entry) + "\n")
-        except OSError as refused:
+        except (OSError, Superseded) as refused:
             log.warning("cannot write %s: %s", self._path, refused)
 
     def _set_bad_node_aside(self, host: str, task: TaskRecord) -> None:

@@ -44,7 +44,7 @@ def main(
         return
     folder = Path(tempfile.mkdtemp(prefix="bookkeeping-"))
     try:
-        run = _run(tiles, folder)
+        run = make_run(tiles, folder)
         print(f"{len(run.grid):,} tiles in {folder}")
         seconds, tasks = _publish_all(run)
         command = [sys.executable, __file__, "--tiles", str(tiles), "--check", str(folder)]
@@ -54,7 +54,7 @@ def main(
         shutil.rmtree(folder)
 
 
-def _run(tiles: int, folder: Path) -> Run:
+def make_run(tiles: int, folder: Path) -> Run:
     """A run over a phantom that is cut into about `tiles` tiles of 256 voxels."""
     side = max(1, round(tiles ** (1 / 3)))
     lengths = [OVERLAP + n * (TILE - OVERLAP) for n in (round(tiles / side**2), side, side)]
@@ -99,7 +99,7 @@ def _write_parts(folder: Path, stem: str, count: int) -> dict[str, Any]:
 def _check(tiles: int, folder: Path) -> dict[str, float]:
     """Plan the run and check every record, in this fresh process."""
     started = time.perf_counter()
-    outlooks = explain(_run(tiles, folder))
+    outlooks = explain(make_run(tiles, folder))
     seconds = time.perf_counter() - started
     assert all(outlook.finished == outlook.tasks for outlook in outlooks), outlooks
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

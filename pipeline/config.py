@@ -12,7 +12,7 @@ from pydantic import model_validator
 from pipeline.geometry import Triple
 from pipeline.settings.data import Data, Phantom
 from pipeline.settings.evaluation import Evaluation
-from pipeline.settings.fields import NaturalInt, Section
+from pipeline.settings.fields import Section, Seed
 from pipeline.settings.inference import Inference, Precision, Preset
 from pipeline.settings.network import Network
 from pipeline.settings.reconciliation import Reconciliation
@@ -38,7 +38,7 @@ __all__ = [
 class RunConfig(Section):
     """Everything that decides what a run computes and where."""
 
-    seed: NaturalInt = 1
+    seed: Seed = 1
     data: Data = Data()
     network: Network = Network()
     training: Training = Training()

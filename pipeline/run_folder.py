@@ -9,6 +9,9 @@ from pathlib import Path
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
 
+CONFIG_NAME = "config.yaml"
+"""Of the file in a run folder that holds the settings of the last start, resolved."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -21,12 +24,16 @@ class Run:
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
     """What `image` and `labels` are, as `pipeline.settings.input_identities` found when the run began."""
+    inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Of each volume that is read: its stamp, how it is read, its content, as found when the run began."""
+    touched: tuple[str, ...] = ()
+    """Those of them whose files are not as they were at the last start, though their voxels are."""
     only: frozenset[int] | None = None
     """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
 
     @property
     def config_file(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.folder / CONFIG_NAME
 
     @property
     def uses_phantom(self) -> bool:
@@ -86,6 +93,11 @@ class Run:
         return self.logs_folder / "warnings.json"
 
     @property
+    def inputs_file(self) -> Path:
+        """JSON: each volume that was read, as the last start found it."""
+        return self.logs_folder / "inputs.json"
+
+    @property
     def training_log(self) -> Path:
         """One JSON object a line: metrics of training per interval."""
         return self.logs_folder / "training.jsonl"
@@ -108,9 +120,14 @@ class Run:
         """State of a tile in progress; gone once the tile is finished."""
         return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
 
+    @property
+    def markers_folder(self) -> Path:
+        """A file of its name for each tile at work, and for nothing else: few, however large the run is."""
+        return self.logs_folder / "at_work"
+
     def tile_marker(self, tile: Tile) -> Path:
         """There while the tile is being segmented, and after its worker was killed."""
-        return self.logs_folder / "tiles" / f"{tile.name}.at_work"
+        return self.markers_folder / tile.name
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""

@@ -14,6 +14,7 @@ from parsl.dataflow.memoization import Memoizer
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.machine.sockets import socket_folder
 from pipeline.run_folder import Run
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
@@ -25,7 +26,10 @@ HELPERS = (
     "blocks",
     "checkup",
     "cluster",
+    "executor",
     "executors",
+    "last_words",
+    "names",
     "partitions",
     "pbs_jobs",
     "preview",
@@ -65,7 +69,11 @@ def with_defaults(config: RunConfig) -> RunConfig:
 
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that its site needs, and asks for no more than it gives."""
+    from site_configs.names import check_paths
+
     module = _module(run.config)
+    check_paths(run, module.COMMANDS)
+    socket_folder()
     batch, sharing = run.config.inference.batch, run.config.site.workers // max(1, gpus_per_node(run))
     if batch > max(1, sharing):
         raise InputError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import subprocess
 
 from pipeline.errors import InputError
+from pipeline.machine.user import user_name
 
 ANSWER_S = 20
 
@@ -23,7 +23,7 @@ def check_account(account: str | None) -> None:
 
 def accounts() -> set[str]:
     """The accounts of this user, in small letters as Slurm keeps them; none where it does not tell."""
-    user = f"user={getpass.getuser()}"
+    user = f"user={user_name()}"
     command = ["sacctmgr", "--noheader", "--parsable2", "show", "associations", user, "format=account"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)

@@ -10,9 +10,9 @@ from parsl.executors.status_handling import BlockProviderExecutor
 from parsl.jobs.states import JobState, JobStatus
 
 from pipeline.config import Site
+from site_configs.last_words import cause
 
 MOST_BARREN_BLOCKS = 3
-QUOTED_LINES = 3
 
 
 def drain_period_s(site: Site) -> int | None:
@@ -48,14 +48,17 @@ def _ended_by_itself(status: JobStatus) -> bool:
 
 
 def _last_words(status: JobStatus) -> str:
-    """The end of the job's standard error or, if it has none, of its standard output."""
-    for path in (status.stderr_path, status.stdout_path):
-        try:
-            lines = Path(path or "").read_text(errors="replace").strip().splitlines()
-        except OSError:
-            continue
-        if lines:
-            return " | ".join(lines[-QUOTED_LINES:])
+    """The cause of a job's end by what it printed; if that is nothing, by the provider's own words."""
+    told = cause(*(_read(path) for path in (status.stderr_path, status.stdout_path)))
+    if told:
+        return told
     # Parsl appends what a submission returned, which ours never know
     reason = (status.message or status.status_name).partition("; recode=None")[0]
     return reason if status.exit_code is None else f"nothing (exit code {status.exit_code}, {reason})"
+
+
+def _read(path: str | None) -> str:
+    try:
+        return Path(path or "").read_text(errors="replace")
+    except OSError:
+        return ""

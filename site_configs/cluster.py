@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
@@ -16,8 +15,8 @@ from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.run_folder import Run
 from site_configs.executors import RetryHandler, config, driver_address, executor
+from site_configs.names import check_words
 
-REPOSITORY = Path(__file__).parents[1]
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
 
@@ -90,6 +89,8 @@ def require(run: Run, *names: str) -> None:
         "queue": queue(site),
         "filesystems": filesystems(site),
     }
+    named = {name: given[name] for name in (*VARIABLES, "reservation")}
+    check_words(named, site.scheduler_options)
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)
@@ -104,7 +105,7 @@ def require(run: Run, *names: str) -> None:
 def worker_init(run: Run) -> str:
     """Shell commands that make a job ready to work for the run, whatever the batch system hands on.
 
-    The site's own commands come first, so that none of them hides this program.
+    The site's own commands come first, so that none of them changes what is this program's.
     """
     attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
     folder = shlex.quote(os.path.realpath(run.folder))
@@ -112,7 +113,6 @@ def worker_init(run: Run) -> str:
         [
             run.config.site.worker_init,
             f"export {RUN}={folder} {ATTEMPT}={attempt}",
-            f'export PYTHONPATH={shlex.quote(str(REPOSITORY))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
         ]
     )
 

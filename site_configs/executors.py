@@ -17,8 +17,7 @@ from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
-from site_configs.tether import interchange_command
-from site_configs.worker_pool import launch_command
+from site_configs.executor import Executor, launch_command
 
 RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
 
@@ -67,7 +66,7 @@ def executor(
     `address` is where the workers reach the driver, which listens to them nowhere else, `accelerators` the
     GPU of each worker. A side that was not heard of for five times `heartbeat_s` is gone.
     """
-    return HighThroughputExecutor(
+    return Executor(
         label=label,
         address=address,
         loopback_address="127.0.0.1",
@@ -80,7 +79,6 @@ def executor(
         poll_period=100,  # ms; at Parsl's 10 idle processes wake up a hundred times a second
         heartbeat_period=heartbeat_s,
         heartbeat_threshold=5 * heartbeat_s,
-        interchange_launch_cmd=interchange_command(),
         launch_cmd=launch_command(),
         block_error_handler=give_up_on_barren_blocks,
         drain_period=drain_period_s(site),

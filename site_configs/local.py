@@ -11,13 +11,13 @@ import os
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
 from parsl.launchers import SimpleLauncher, WrappedLauncher
-from parsl.providers import LocalProvider
 
 from pipeline.config import Site
 from pipeline.run_folder import Run
 from pipeline.training.launch import local_launcher
 from pipeline.training.ranks.launchers import Launcher
 from site_configs.executors import RetryHandler, config, executor
+from site_configs.providers.local import LocalProvider
 
 COMMANDS: tuple[str, ...] = ()
 

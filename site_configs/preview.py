@@ -16,6 +16,7 @@ from pipeline.run_folder import Run
 from pipeline.training.ranks.launchers import LineLauncher
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.scheduler import QueuedJob
+from site_configs.providers.slurm import submit_command
 
 ANSWER = "Submitted batch job 0\n"
 
@@ -47,12 +48,14 @@ def _script(executor: Any, provider: Any, run: Run) -> str:
     if isinstance(provider, BatchProvider):
         provider.script_dir = f"{executor.run_dir}/submit_scripts"
         job = QueuedJob(f"parsl.{executor.label}.block-0.ID", Path(provider.script_dir))
-        script = provider.submit_script(executor._get_launch_command("0"), 1, job.name)
-        return f"{script}\n# submitted by\n# {shlex.join(provider.submit_command(job))}\n"
+        text = provider.submit_script(executor._get_launch_command("0"), 1, job.name)
+        return f"{text}\n# submitted by\n# {shlex.join(provider.submit_command(job))}\n"
     with tempfile.TemporaryDirectory() as folder:
         provider.script_dir = folder
         provider.execute_wait = lambda cmd, timeout=None: (0, ANSWER, "")  # no batch system is asked
         provider.submit(executor._get_launch_command("0"), 1, f"parsl.{executor.label}.block-0")
         (path,) = (path for path in Path(folder).iterdir() if path.is_file())
-        text = path.read_text().replace(folder, f"{executor.run_dir}/submit_scripts")
+        script = Path(executor.run_dir) / "submit_scripts" / path.name
+        text = path.read_text().replace(shlex.quote(f"{path}.status"), shlex.quote(f"{script}.status"))
+    text += f"\n\n# submitted by\n# {shlex.join(submit_command(script))}\n"
     return re.sub(r"(block-0\.)\d+\.\d+", r"\1TIME", text)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from parsl.launchers import SimpleLauncher, SrunLauncher
-from parsl.launchers.base import Launcher
-
 from pipeline.run_folder import Run
 from pipeline.training.ranks import launchers as ranks
 from site_configs import cluster
+from site_configs.providers.launchers import WithPrefix
 from site_configs.providers.slurm import SlurmProvider
 
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
@@ -17,13 +15,14 @@ COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 
 def training_job(run: Run, nodes: int, **machine: Any) -> SlurmProvider:
     """Jobs of `nodes` nodes, on the first of which Parsl's worker runs; `machine` is added to the request."""
-    return _provider(run, nodes, SimpleLauncher(), machine)
+    return _provider(run, nodes, WithPrefix(), machine)
 
 
 def tile_job(run: Run, **machine: Any) -> SlurmProvider:
     """Jobs of `site.tile_nodes` nodes, each of which runs a manager that has the whole node."""
-    # one task a node would be bound to one core
-    return _provider(run, run.config.site.tile_nodes, SrunLauncher(overrides="--cpu-bind=none"), machine)
+    nodes = run.config.site.tile_nodes
+    # one task a node would be bound to one core; -l: every line of what they print begins with its node
+    return _provider(run, nodes, WithPrefix(f"srun --ntasks={nodes} -l --cpu-bind=none"), machine)
 
 
 def rank_per_gpu(run: Run, gpus: int, cpus: int, *options: str) -> ranks.SrunLauncher:
@@ -39,7 +38,7 @@ def rank_per_gpu(run: Run, gpus: int, cpus: int, *options: str) -> ranks.SrunLau
     )
 
 
-def _provider(run: Run, nodes: int, launcher: Launcher, machine: dict[str, Any]) -> SlurmProvider:
+def _provider(run: Run, nodes: int, launcher: WithPrefix, machine: dict[str, Any]) -> SlurmProvider:
     """A job is submitted when there is a task for it, one at a time."""
     site = run.config.site
     options = [*([f"--reservation={site.reservation}"] if site.reservation else []), *site.scheduler_options]

@@ -11,26 +11,40 @@ import shutil
 import sys
 from pathlib import Path
 
+from pipeline.errors import InputError
+from pipeline.machine.own import module_command
 from pipeline.machine.processes import die_with_parent
 
 
-def interchange_command() -> list[str]:
-    """The command that starts Parsl's interchange tied to the driver.
+def interchange_command(output: Path) -> list[str]:
+    """The command that starts Parsl's interchange tied to the driver; what it prints goes to `output`.
 
-    The script is looked for beside the running Python first: the environment may not be activated.
+    The script is looked for beside the running Python first: the environment may not be activated. Raises
+    InputError when there is none.
     """
     beside = Path(sys.executable).parent / "interchange.py"
     script = str(beside) if beside.exists() else shutil.which("interchange.py")
     if script is None:
-        raise FileNotFoundError(f"Parsl's interchange.py is neither beside {sys.executable} nor on PATH")
-    return [sys.executable, "-m", "site_configs.tether", str(os.getpid()), script]
+        raise InputError(
+            f"Parsl's interchange.py is neither beside {sys.executable} nor on PATH: install Parsl again"
+        )
+    return module_command("site_configs.tether", str(os.getpid()), str(output), script)
 
 
-if __name__ == "__main__":
-    die_with_parent(int(sys.argv[1]))
+def main() -> None:
+    """Become the script that the command line names."""
+    parent, output, *script = sys.argv[1:]
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    die_with_parent(int(parent))
     # Ctrl-C goes to every process of the terminal's group: it must reach the driver alone, which needs its
     # interchange to stop in order.
     os.setsid()
     # Parsl gives the process another title, which would overwrite the environment by which it is known.
     os.environ["SPT_NOENV"] = "1"
-    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+    os.execv(sys.executable, [sys.executable, *script])
+
+
+if __name__ == "__main__":
+    main()

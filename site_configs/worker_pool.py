@@ -1,6 +1,6 @@
 """Parsl's worker pool, mended where a killed process would leave others behind or waiting without end.
 
-Run as `python -m site_configs.worker_pool process_worker_pool.py ...` on the machine where the workers are.
+Run as module `site_configs.worker_pool process_worker_pool.py ...` on the machine where the workers are.
 """
 
 from __future__ import annotations
@@ -16,16 +16,10 @@ import sys
 import uuid
 from pathlib import Path
 
-from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
-
 from pipeline.machine.processes import die_with_parent
+from pipeline.machine.sockets import keep_sockets_short
 
 IDLE_DEATH = "was not busy when it died"
-
-
-def launch_command() -> str:
-    """What Parsl is to start on every node, with its placeholders."""
-    return f"{sys.executable} -m site_configs.worker_pool {DEFAULT_LAUNCH_CMD}"
 
 
 def main() -> None:
@@ -38,6 +32,7 @@ def main() -> None:
     script = str(beside) if beside.exists() else shutil.which(sys.argv[0])
     if script is None:
         raise FileNotFoundError(f"Parsl's {sys.argv[0]} is neither beside {sys.executable} nor on PATH")
+    keep_sockets_short()
     _tie_shared_state_to_this_process()
     logging.getLogger("parsl.executors.high_throughput.process_worker_pool").addFilter(
         _leave_after_idle_death

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from pipeline.config import RunConfig
 from pipeline.settings.run_file import parse_config
+from pipeline.settings.yaml_text import read_yaml
 
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
@@ -81,7 +81,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 def test_every_run_file_that_is_shown_is_valid(page: Path) -> None:
     for language, text in FENCED.findall(page.read_text()):
         if language == "yaml":
-            parse_config(yaml.safe_load(text), source=str(page))
+            parse_config(read_yaml(text), source=str(page))
 
 
 def test_every_page_is_reached_from_the_readme() -> None:

@@ -13,13 +13,19 @@ from rich.console import Console
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
-from pipeline.results.attempts import INTERRUPTED
-from pipeline.settings.run_file import load_config
+from pipeline.results.attempts import INTERRUPTED, read_owner
+from pipeline.run_folder import CONFIG_NAME
+from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 
 DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
 
-ConfigOption = Annotated[Path, typer.Option(help="The run file: what to compute, on which data.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The run file: what to compute, on which data (default: those kept in --run-dir, or the demo)."
+    ),
+]
 RunDirOption = Annotated[
     Path | None,
     typer.Option(help="Where everything is written (default: runs/ and the run file's name)."),
@@ -34,14 +40,37 @@ SetOption = Annotated[
 ]
 
 
-def all_overrides(overrides: list[str] | None, site: str | None) -> list[str]:
-    """What `--set` and `--site` change in a run file."""
-    return [*(overrides or []), *([f"site.name={site}"] if site else [])]
+DiscardOption = Annotated[
+    bool,
+    typer.Option(
+        "--discard",
+        help="Throw finished work away that is of other settings or inputs than these.",
+    ),
+]
+
+
+def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -> list[str]:
+    """What `--set` and `--site` change in a run file.
+
+    A run that goes on at another site does not take the settings of the first one's machine along.
+    """
+    if site is None:
+        return list(overrides or [])
+    moves = read_owner(config.parent) is not None and read_config(config).site.name != site
+    return [*(["site={}"] if moves else []), *(overrides or []), f"site.name={site}"]
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:
     """The run file with `--set` and `--site`, and with its site's defaults. Raises InputError."""
-    return with_defaults(load_config(config, all_overrides(overrides, site)))
+    return with_defaults(load_config(config, all_overrides(config, overrides, site)))
+
+
+def run_file(config: Path | None, run_dir: Path | None) -> Path:
+    """The run file: as given, else the settings with which the run in `run_dir` was started last."""
+    if config is not None:
+        return config
+    kept = run_dir / CONFIG_NAME if run_dir else None
+    return kept if kept and kept.is_file() else DEMO
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:

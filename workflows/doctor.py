@@ -6,9 +6,13 @@ python workflows/doctor.py --site perlmutter --config my.yaml --run-dir $SCRATCH
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,21 +24,21 @@ from pipeline.checkup.before_run import CHECKS, NEED_NO_INPUT
 from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
 from pipeline.checkup.resources import cores
+from pipeline.machine.own import REPOSITORY
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config, read_config
-from site_configs.checkup import scheduler
+from site_configs.checkup import scheduler, surroundings
 from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment
-from site_configs.cluster import REPOSITORY
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
     all_overrides,
+    run_file,
     run_folder,
     start,
 )
@@ -43,7 +47,7 @@ PATIENCE_S = 20.0
 
 
 def doctor(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
@@ -57,7 +61,8 @@ def doctor(
     The exit code is 1 if one failed.
     No job is submitted, and nothing stays on the disk.
     """
-    run, loaded = _load(config, all_overrides(overrides, site), run_folder(run_dir, config))
+    config = run_file(config, run_dir)
+    run, loaded = _load(config, all_overrides(config, overrides, site), run_folder(run_dir, config))
     listed = checks(run, loaded, patience)
     width = max(len(what) for what, _ in listed)
     has_failed = False
@@ -95,6 +100,10 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),
+        ("names", partial(surroundings.names, run)),
+        ("namesakes", surroundings.namesakes),
+        ("home", surroundings.home),
+        ("sockets", surroundings.sockets),
         ("locks", partial(run_folders.locks, run.folder)),
         ("clock", partial(run_folders.clock, run.folder)),
         ("run folder shared", shared(run.folder)),

@@ -7,8 +7,14 @@ Running the same command again goes on where the last run stopped.
 
 from __future__ import annotations
 
-import logging
+import sys
 from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import logging
+import math
 from typing import Annotated
 
 import typer
@@ -20,12 +26,13 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
+    DiscardOption,
     RunDirOption,
     SetOption,
     SiteOption,
     load_settings,
+    run_file,
     run_folder,
     start,
 )
@@ -33,7 +40,7 @@ from workflows.running.execution import work
 
 
 def full_pipeline(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
@@ -57,6 +64,7 @@ def full_pipeline(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
+    discard: DiscardOption = False,
 ) -> None:
     """Train a flood-filling network, segment a volume tile by tile, reconcile and score it.
 
@@ -64,9 +72,12 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
+    if budget is not None and not math.isfinite(budget):
+        raise InputError(f"--budget-node-hours is {budget}; expected a number of node-hours")
+    config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)
     run = resolve(settings, folder)
@@ -75,6 +86,10 @@ def full_pipeline(
     if dry_run:
         _plan(run, console, found, rates, budget, verify)
         raise typer.Exit(0)
+    if not discard:
+        from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
+
+        refuse_to_discard(run)
     raise typer.Exit(work(run, console, warnings_of(found), verify))
 
 

@@ -8,6 +8,12 @@ is kept in the run folder, where `full_pipeline.py --dry-run` finds it.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 from dataclasses import replace
 from typing import Annotated
 
@@ -21,38 +27,45 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
+    DiscardOption,
     RunDirOption,
     SetOption,
     SiteOption,
     load_settings,
+    run_file,
     run_folder,
     start,
 )
 
 
 def pilot(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
     tiles: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many tiles; they are spread over the volume.")
     ] = 1,
+    discard: DiscardOption = False,
 ) -> None:
     """Segment one tile of a run, or N, and tell what the rest would cost.
 
     Take the options of the run itself. With as many tiles as workers the rate is that of workers who share
     a machine; one tile alone may go faster.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
+    config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))
     chosen = replace(run, only=spread(len(run.grid), tiles))
     warnings = warnings_of(check(chosen))
     check_machine(run)
     _check_network(chosen)
+    if not discard:
+        from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
+
+        refuse_to_discard(chosen)
     raise typer.Exit(_run(run, chosen, console, warnings))
 
 

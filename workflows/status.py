@@ -5,8 +5,13 @@ python workflows/status.py runs/demo
 
 from __future__ import annotations
 
-import time
+import sys
 from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import time
 from typing import Annotated
 
 import typer

@@ -11,9 +11,14 @@ cores, and no more. What it writes: weak_scaling.json, weak_scaling.svg, and a r
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,12 +30,12 @@ from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
 from workflows.command_line import (
-    DEMO,
     ConfigOption,
     RunDirOption,
     SetOption,
     SiteOption,
     load_settings,
+    run_file,
     run_folder,
     start,
 )
@@ -39,7 +44,7 @@ from workflows.studies.scaling_point import Point, measure_point
 
 
 def weak_scaling(
-    config: ConfigOption = DEMO,
+    config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,
     overrides: SetOption = None,
@@ -56,10 +61,11 @@ def weak_scaling(
 
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
-    console = Console()
+    console = Console(markup=False)  # paths may have brackets
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
+    config = run_file(config, None)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config).resolve()
     if settings.trains:

@@ -15,6 +15,7 @@ from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
 from pipeline.checkup.scores import scores
 from pipeline.checkup.tiles import tiles
+from pipeline.checkup.touched import touched
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
@@ -27,6 +28,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("intensity", intensity),
     ("labels", labels),
     ("mask", mask),
+    ("unchanged", touched),
     ("network", network),
     ("tiles", tiles),
     ("scores", scores),

@@ -13,6 +13,7 @@ from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.results.artifacts import publishing
 from pipeline.results.attempts.locks import lock
 from pipeline.results.attempts.ownership import DEAD_AFTER_S, HEARTBEAT_EVERY_S
+from pipeline.results.flush import flush
 from pipeline.results.folders import existing_part
 
 CLOCK_S = 5.0
@@ -33,17 +34,24 @@ def writing(folder: Path) -> Finding:
                 with publishing(file) as temporary:
                     temporary.write_text(text)
             replaced = file.read_text() == "after"
+            with open(file) as written:
+                flushed = flush(written.fileno())
     except OSError as error:
         return fail(f"cannot write in {place}: {error.strerror or error}", "choose another --run-dir")
     if not replaced:
         return fail(f"a file in {place} cannot be replaced in one step", "choose another --run-dir")
+    if not flushed:
+        return warn(
+            f"the file system of {place} cannot flush what is written",
+            "after a crash of the machine, start the run with --verify",
+        )
     return ok(f"written, flushed and renamed in {place}")
 
 
 def locks(folder: Path) -> Finding:
     """Whether a lock on a file, by which one driver owns a folder, keeps another out."""
     try:
-        with _scratch(existing_part(folder)) as file, open(file, "w") as first, open(file) as second:
+        with _scratch(existing_part(folder)) as file, open(file, "w") as first, open(file, "r+") as second:
             known = lock(first.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 lock(second.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

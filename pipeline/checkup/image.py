@@ -18,6 +18,9 @@ MOST_FLOAT_BLOCKS = 64
 
 MISSING_CHUNKS_ALLOWED = 0.01
 MISSING_SLICES_ALLOWED = 0.0
+SMALLEST_NM, LARGEST_NM = 0.1, 1e5
+"""Voxel sizes beyond these are those of another unit."""
+
 SATURATED = 0.2
 """A larger share of voxels that have the lowest value, or the highest, is told."""
 
@@ -35,6 +38,9 @@ def image(run: Run) -> Finding:
         return warn(found, "the segmentation will say 1 x 1 x 1 nm unless you set data.voxel_size_nm")
     if stated is not None and not same_size(stated, volume.voxel_size_nm):
         return warn(f"{found} by data.voxel_size_nm", f"its file says {size_text(stated)}")
+    z, y, x = volume.voxel_size_nm
+    if min(z, y, x) < SMALLEST_NM or max(z, y, x) > LARGEST_NM:
+        return warn(found, "that is no size of a voxel: is its unit another? set data.voxel_size_nm")
     return ok(found)
 
 
@@ -72,7 +78,7 @@ def completeness(run: Run) -> Finding:
                 f"{text}: {found.share:.1%}, more than data.max_missing allows, {allowed:.1%}",
                 f"{ways} set data.max_missing to {_rounded_up(found.share)} to go on with them black",
             )
-        worst = warn(text, "they are black, and nothing is seeded there")
+        worst = warn(text, "they are black: nothing is seeded there, but a training sees them")
     return worst
 
 
@@ -99,6 +105,9 @@ def intensity(run: Run) -> Finding:
             f"{text}, but data.image_mean is {mean:g} and data.image_stddev {stddev:g}",
             "leave both out to have them measured, unless the network was trained with them on such an image",
         )
+    tissue = run.config.data.tissue_range
+    if tissue is not None and (tissue[0] > found.highest or tissue[1] < found.lowest):
+        return warn(f"{text}; none is in data.tissue_range {list(tissue)}", "nothing would be seeded")
     for share, value in ((found.at_lowest, found.lowest), (found.at_highest, found.highest)):
         if share > SATURATED:
             return warn(

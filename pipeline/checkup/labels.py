@@ -7,18 +7,19 @@ import numpy as np
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.checkup.image import describe
 from pipeline.run_folder import Run
-from pipeline.volumes import open_image, open_labels, open_mask
+from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.neuroproof import NeuroproofVolume
+from pipeline.volumes.slice_folder import SliceVolume
 
 FEW = 0.05
 """A smaller labelled share of the voxels looked at is told."""
 
-ONE_AS_FLOAT = 0x3F800000
-"""The bits of 1.0 in float32: the least id of labels that are whole numbers stored as floats."""
+ONE_AS_FLOAT = {4: 0x3F800000, 8: 0x3FF0000000000000}
+"""The bits of 1.0 in floats of 4 and 8 bytes: the least id of labels that are whole numbers stored so."""
 
 
 def labels(run: Run) -> Finding:
@@ -50,6 +51,9 @@ def labels(run: Run) -> Finding:
     stated = volume.frame.stated_nm
     if stated and volume.voxel_size_nm and not same_size(stated, volume.voxel_size_nm):
         doubts.append(f"their file says {size_text(stated)}")
+    if volume.frame.is_placed and (stated is None) != (open_image(run).frame.stated_nm is None):
+        doubts.append("the voxel size stands in one of the two files alone, and is taken for that of both")
+    doubts += _other_numbers(open_image(run), volume)
     if outside:
         doubts.append(f"{outside:,} of their voxels lie outside the image")
     missing = absence(volume, box)
@@ -71,8 +75,16 @@ def mask(run: Run) -> Finding:
         )
     blocks = sample_blocks(volume, run.inference_box)
     tissue = float(np.mean(np.concatenate([volume.read(block).reshape(-1) for block in blocks]) != 0))
-    found = f"{describe(volume)}; {tissue:.0%} is tissue"
-    return ok(found) if tissue else warn(found, "nothing would be seeded where it was looked at")
+    covered = (volume.box & run.inference_box).size / run.inference_box.size
+    found, doubts = f"{describe(volume)}; {tissue * covered:.0%} of inference.box is tissue", []
+    if covered < 1:
+        doubts.append(f"it covers {covered:.0%} of inference.box; nothing is seeded in the rest")
+    if not tissue:
+        doubts.append("nothing would be seeded where it was looked at")
+    missing = absence(volume, run.inference_box)
+    if missing.missing and not volume.may_be_empty:
+        doubts.append(f"{missing.text('chunks of the mask')}, and count as no tissue")
+    return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
 def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:
@@ -85,6 +97,19 @@ def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:
     return f", id {', '.join(told[:4])} taken for unlabelled" if told else ""
 
 
+def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
+    """Slices of image and labels that do not begin with the same number; some count from 0, some from 1."""
+    if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
+        return []
+    ours, theirs = image.first_number, labels.source.first_number
+    if ours is None or theirs is None or ours == theirs:
+        return []
+    return [
+        f"their slices begin with number {theirs}, those of the image with {ours}: both are taken to begin "
+        f"at z {labels.box.start[0]}; if not, set data.labels_box"
+    ]
+
+
 def _doubts(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
     """What makes one doubt that `ids`, those found in labelled voxels, are of objects."""
     doubts = []
@@ -92,8 +117,9 @@ def _doubts(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
         doubts.append("few voxels are labelled")
     if len(ids) == 1:
         doubts.append(f"all labelled voxels have the id {ids[0]}: this looks like a mask, not like objects")
-    if volume.stored_dtype.itemsize == 4 and ids.min() >= ONE_AS_FLOAT:
-        as_floats = ids.view(np.float32)
+    size = volume.stored_dtype.itemsize
+    if size in ONE_AS_FLOAT and ids.min() >= ONE_AS_FLOAT[size]:
+        as_floats = ids.view(f"f{size}")
         if np.all(as_floats == np.round(as_floats)):
             doubts.append("the ids look like floating-point numbers read as integers")
     return doubts

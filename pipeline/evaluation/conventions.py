@@ -9,6 +9,7 @@ They differ in what an unsegmented voxel (segmentation 0) means:
 An unlabelled voxel (truth 0) is left out of `both_foreground` altogether, and of every adapted
 Rand error. The variation of information of the other two conventions counts it, as one more truth
 segment: these are scikit-image's defaults, by which the published scores of FIB-25 were computed.
+A voxel whose id says that it is to be ignored is in no score at all: nobody knows what is there.
 `coverage` is the part of all voxels in the box that is segmented.
 """
 

@@ -23,7 +23,7 @@ from pipeline.volumes import open_labels, open_volume
 
 BLOCK: Triple = (512, 512, 512)
 HALO: Triple = (64, 64, 64)
-VERSION = 1
+VERSION = 2
 SCORE_VERSION = 2
 
 
@@ -70,8 +70,10 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
     def write(path: Path) -> None:
         read = reach(run, block)
         segments = open_volume(f"precomputed://{run.segmentation_folder.absolute()}").read(read)
-        inside, counted = block.slices(read.start), _counted(run, block)
-        truth = open_labels(run).read(block)[counted]
+        labels, inside = open_labels(run), block.slices(read.start)
+        # what an id says to ignore is unknown; what 0 means is said by each convention
+        counted = _counted(run, block) & ~labels.ignored(block)
+        truth = labels.read(block)[counted]
         as_is = ContingencyTable.count(truth, segments[inside][counted])
         filled = ContingencyTable.count(truth, fill(segments)[inside][counted])
         save_counts(BoxCounts(as_is, filled), path)

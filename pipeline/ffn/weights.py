@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import TrainedWith, read_trained_with
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_identity
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
@@ -41,7 +41,8 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     """Weights by name (`conv3_a/kernel`, ...) as float32 arrays; kernels are (z, y, x, in, out).
 
     `path` is our own `.h5` file or the prefix of a TF1 checkpoint. Raises InputError when there
-    is no such file, its weights are not of this network's sizes, or were trained with another FOV or deltas.
+    is no such file, its weights are not of this network's sizes, not finite, or were trained with another FOV
+    or deltas.
     """
     path = Path(path)
     weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
@@ -54,21 +55,27 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     trained = read_trained_with(path)
     if trained is not None:
         trained.require_sizes(network, str(path))
-    return weights
+    return {name: _finite(value, name, path) for name, value in weights.items()}
 
 
 def import_target(run: Run) -> Target:
     """The run's model file, as imported from the configured checkpoint."""
     network = run.config.network
-    source = Path(str(network.checkpoint))
-    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
     recipe = Recipe(
         stage="import checkpoint",
-        version=2,
-        settings={"network": network.model_dump(mode="json")},
-        inputs={"checkpoint": "; ".join(file_identity(path) for path in data if path.exists())},
+        version=3,
+        settings={"network": network.model_dump(mode="json", exclude={"checkpoint"})},
+        inputs={"checkpoint": weights_sha256(str(network.checkpoint))},
     )
     return Target(run.model_file, recipe)
+
+
+def weights_sha256(path: str) -> str:
+    """SHA-256 of the files of a trained network, which `read_weights` reads; "absent" where there is none."""
+    source = Path(path)
+    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
+    found = [file_sha256(file) for file in data if file.is_file()]
+    return " ".join(found) or "absent"
 
 
 def import_checkpoint(run: Run) -> Artifact:
@@ -80,6 +87,21 @@ def import_checkpoint(run: Run) -> Artifact:
         write_weights(read_weights(str(network.checkpoint), network), network, path, trained)
 
     return make(import_target(run), write)
+
+
+def _finite(values: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """The weights as float32. Raises InputError where some are not finite, or no numbers."""
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"network weights {path}: {name} holds {values.dtype}; expected numbers")
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
+    bad = values.size - np.count_nonzero(np.isfinite(values))
+    if bad:
+        raise InputError(
+            f"network weights {path}: {bad:,} of the {values.size:,} values of {name} are NaN or infinite in "
+            "float32; such a network finds nothing: train another, or set network.checkpoint to one"
+        )
+    return values
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:

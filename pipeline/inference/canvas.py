@@ -19,6 +19,15 @@ UNSEGMENTED = 0
 EXCLUDED = -1
 
 
+class NotFinite(ArithmeticError):  # noqa: N818 - says what happened
+    """A network call has left NaN or infinity in the POM."""
+
+    def __init__(self, centre: Triple) -> None:
+        super().__init__(f"the network gives NaN or infinity in the FOV centred at {centre}")
+        self.centre = centre
+        """Of the FOV, z, y, x, counting from the block's first voxel."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """One object found: its id in the segmentation, its size, where and with how many calls it grew."""
@@ -86,7 +95,8 @@ class Canvas:
 
         Each time it yields, `fov`, a writable float32 array of (z, y, x, 2), holds the image and the
         POM in logits; the caller sends what the network adds to the POM, (z, y, x) float32.
-        Canvases that write to different parts of one batch can so be advanced together.
+        Canvases that write to different parts of one batch can so be advanced together. Raises
+        NotFinite where the POM comes out not finite: that is no answer to whether there is an object.
         """
         for seed in seeds:
             if self._may_start(seed):
@@ -140,9 +150,13 @@ class Canvas:
         fov[..., 0] = self._image[where.slices()]
         fov[..., 1] = logits
         logits += yield
+        highest = logits.max()
+        # The highest is NaN where any is.
+        if not (np.isfinite(highest) and np.isfinite(logits.min())):
+            raise NotFinite(triple([a + m for a, m in zip(where.start, self._margin)]))
         # What was once found to be outside stays outside, or objects would merge through weak spots.
         # Voxels seen for the first time are NaN like those once inside, and fmin takes NaN for no limit.
-        if logits.max() >= self._move_threshold:
+        if highest >= self._move_threshold:
             np.copyto(before, np.nan, where=before >= 0)
             np.fmin(logits, before, out=logits)
         pom[...] = logits

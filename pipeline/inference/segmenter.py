@@ -14,8 +14,8 @@ import numpy as np
 
 from pipeline.config import Data
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile, Triple
-from pipeline.inference.canvas import Canvas
+from pipeline.geometry import Box, Tile, Triple, triple
+from pipeline.inference.canvas import Canvas, NotFinite
 from pipeline.inference.endurance.autosave import Autosave
 from pipeline.inference.endurance.memory_share import losses, with_memory
 from pipeline.inference.endurance.progress import Progress
@@ -23,7 +23,7 @@ from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.seed_mask import seed_mask
 from pipeline.inference.seeds import find_seeds
-from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.artifacts import Artifact, Recipe, Target, open_anew, remove
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
@@ -61,8 +61,8 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
                 ) from None
 
     artifact = make(target, write)
-    with suppress(OSError):  # one that stays does no harm
-        run.tile_checkpoint_file(tile).unlink()
+    with suppress(InputError):  # one that stays does no harm
+        remove(run.tile_checkpoint_file(tile))
     return artifact
 
 
@@ -70,14 +70,22 @@ def _segment(run: Run, tile: Tile, model: Artifact, target: Target, path: Path) 
     engine = engine_for(run, model)
     made_by = {"fingerprint": target.recipe.fingerprint, "engine": engine.name, "precision": engine.precision}
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
-    canvas = _flood(run, tile, engine, checkpoint)
+    block = block_with_context(run, tile)
+    try:
+        canvas = _flood(run, tile, engine, checkpoint)
+    except NotFinite as error:
+        centre = triple([c + a for c, a in zip(error.centre, block.start)])
+        raise InputError(
+            f"tile {tile.box}: the network gives NaN or infinity with its FOV at {centre}, which tells "
+            "nothing: its weights are too large, or the image there, after data.image_mean and image_stddev"
+        ) from None
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
         "calls": canvas.calls,
         "engine": engine.name,
         "precision": engine.precision,
     }
-    _write(path, canvas, block_with_context(run, tile), tile.box, attributes)
+    _write(path, canvas, block, tile.box, attributes)
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:
@@ -177,7 +185,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     log_path = run.tile_log(tile)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        open(log_path, "w") as log,
+        open_anew(log_path) as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
         progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)

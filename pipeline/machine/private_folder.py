@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.machine.sockets import socket_folder
 
 
 def private_folder() -> Path:
@@ -16,7 +16,7 @@ def private_folder() -> Path:
 
     Raises InputError where something else has its name: whoever made it could pose as one of us.
     """
-    folder = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}"
+    folder = socket_folder() / f"ffn-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

@@ -15,7 +15,7 @@ from cloudvolume import CloudVolume
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.tile_labels import read_labels
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
@@ -57,6 +57,7 @@ def create_volume(run: Run) -> Artifact:
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
     A volume of another box or other chunks is removed: its chunks would lie among the new ones.
+    Raises InputError, and Superseded when a newer attempt has begun; then nothing was removed.
     """
 
     target = volume_target(run)
@@ -66,7 +67,7 @@ def create_volume(run: Run) -> Artifact:
         info = run.segmentation_folder / "info"
         if not info.exists() or info.read_bytes() != text:
             if not _was_of(target.path, text):
-                shutil.rmtree(run.segmentation_folder, ignore_errors=True)
+                remove(run.segmentation_folder)
             with publishing(info) as temporary:
                 temporary.write_bytes(text)
         path.write_text(json.dumps({"info": _listed(info)}, indent=1))

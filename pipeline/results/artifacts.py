@@ -1,7 +1,8 @@
 """What a task makes, what it is made of, and how a file is published whole or not at all.
 
 A writer works on a temporary name in the same folder; the file is flushed, fsynced and renamed.
-`pipeline.results.records` keeps the record of what made it.
+`pipeline.results.records` keeps the record of what made it. What is in a run folder is removed by `remove`
+and logs are begun by `open_anew`: a process of an older attempt takes nothing from a newer one.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
+from pipeline.results.flush import flush
 
 TEMPORARY = ".tmp"
 
@@ -36,7 +40,7 @@ class Recipe:
     """What an artifact is made of: the stage, its version, the settings it reads and its inputs.
 
     Raise a stage's `version` when its code starts to give other bytes for the same settings.
-    `inputs` maps a name to an identity: the SHA-256 of an artifact, or what `file_identity` says.
+    `inputs` maps a name to an identity: the SHA-256 of an artifact, or what `file_stamp` says.
     """
 
     stage: str
@@ -87,7 +91,7 @@ def temporary_for(path: Path) -> Iterator[Path]:
         try:
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)  # without the fence: its name is known to nobody else
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     except RuntimeError as error:  # how HDF5 says so when it flushes
@@ -111,12 +115,47 @@ def install(files: Mapping[Path, Path], mode: int = 0o666) -> None:
         _sync(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it, if it is there; no newer attempt intervenes.
+
+    A folder is gone in one step: it gets a temporary name, and what is in it is removed after the fence.
+    Raises InputError when the file system refuses, and Superseded when a newer attempt has begun; then
+    nothing was removed.
+    """
+    try:
+        if not path.is_dir() or path.is_symlink():
+            with fence():
+                path.unlink(missing_ok=True)
+            return
+        aside = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+        with suppress(FileNotFoundError), fence():
+            os.rename(path, aside)
+        # What cannot be removed now, is when the next attempt starts.
+        shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
+def open_anew(path: Path) -> TextIO:
+    """Open a log to be written from its beginning; no newer attempt comes between.
+
+    It is another file than before: what the process of an older attempt still writes goes to the one that
+    it has open, which has no name any more. Raises OSError, and Superseded when a newer attempt has begun.
+    """
+    with fence():
+        path.unlink(missing_ok=True)
+        return open(path, "w")
+
+
 def remove_temporaries(folder: Path) -> None:
-    """Remove what killed writers have left below `folder`; nobody may be writing there."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith(".") and name.endswith(TEMPORARY):
-                (Path(parent) / name).unlink(missing_ok=True)
+    """Remove what killed writers have left below `folder`; nobody of this attempt may be writing there.
+
+    Raises as `remove` does: those of a newer attempt's writers stay.
+    """
+    for parent, folders, names in os.walk(folder):
+        for name in filter(_is_temporary, [*folders, *names]):
+            remove(Path(parent) / name)
+        folders[:] = [name for name in folders if not _is_temporary(name)]
 
 
 def file_sha256(path: Path) -> str:
@@ -134,16 +173,20 @@ def combined(artifacts: Iterable[Artifact]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def file_identity(path: Path) -> str:
+def file_stamp(path: Path) -> str:
     """A cheap identity of an input file: its absolute path, size and time of last change."""
     status = path.stat()
     return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(TEMPORARY)
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        flush(handle)
     finally:
         os.close(handle)
 

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
 from pipeline.machine.processor import processor
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, install, temporary_for
+from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, install, remove, temporary_for
 
 SEAL = b',\n "seal": "'
 NEVER_DONE = "never done"
@@ -83,13 +82,10 @@ def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artif
 def discard(target: Target) -> None:
     """Remove the record of a damaged artifact, so that nobody takes the file for whole on a cheaper look.
 
-    Raises InputError when the file system refuses.
+    Raises InputError when the file system refuses, and Superseded when a newer attempt has begun: the
+    record is that attempt's by now.
     """
-    path = record_path(target.path)
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot remove {path}: {error.strerror}") from error
+    remove(record_path(target.path))
 
 
 def record_path(path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.settings.fields import (
     AxisOrder,
@@ -12,8 +12,10 @@ from pipeline.settings.fields import (
     NaturalInt,
     PositiveFinite,
     PositiveTriple,
+    Real,
     Section,
     Share,
+    Whole,
 )
 
 
@@ -22,7 +24,7 @@ class Phantom(Section):
 
     shape: PositiveTriple = (128, 128, 288)
     seed: NaturalInt = 7
-    spacing: Annotated[float, Field(ge=8)] = 22.0
+    spacing: Annotated[Real, Field(ge=8)] = 22.0
     """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] = (10.0, 10.0, 10.0)
 
@@ -43,7 +45,7 @@ class Data(Section):
     """Of an image that has several."""
     axes: AxisOrder | None = None
     """The image's stored axes in their order, such as xyz or tczyx; None: as its file says, else z, y, x."""
-    origin: tuple[int, int, int] | None = None
+    origin: tuple[Whole, Whole, Whole] | None = None
     """Coordinates of the image's first voxel; None: what its file says, else 0, 0, 0."""
     labels: str | None = None
     labels_mip: NaturalInt | None = None
@@ -53,20 +55,20 @@ class Data(Section):
     labels_box: BoxField | None = None
     """Where the labels lie; their shape must be this box's. None: where their file says, else all over
     an image of their shape."""
-    ignore_labels: tuple[int, ...] = ()
+    ignore_labels: tuple[Whole, ...] = ()
     """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] | None = None
     """In place of what the files say."""
-    image_mean: FiniteFloat | None = None
+    image_mean: Real | None = None
     """With image_stddev, what the image is normalised by; None: both are measured on blocks of it."""
     image_stddev: PositiveFinite | None = None
     max_missing: Share | None = None
     """Largest share of the image's chunks or slices that may be missing; None: 0.01 of chunks, no slices."""
     mask: str | None = None
     """A volume in the image's coordinates; where it is 0, nothing is seeded."""
-    tissue_range: tuple[FiniteFloat, FiniteFloat] | None = None
+    tissue_range: tuple[Real, Real] | None = None
     """Lowest and highest value of image voxels on which objects may be seeded."""
-    replace_sections: dict[int, int] = Field(default_factory=dict)
+    replace_sections: dict[Whole, Whole] = Field(default_factory=dict)
     """Lost sections, each with the one that is shown in its place; both are z coordinates."""
     phantom: Phantom = Phantom()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -11,7 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    PositiveInt,
+    model_validator,
 )
 
 from pipeline.geometry import Box
@@ -27,17 +28,47 @@ def _as_axes(value: str) -> str:
     return value
 
 
+def _as_number(value: object) -> object:
+    """A number that a run file has as text, as it is read by everybody: 010 may be 8, and true is none."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"[-+]?0\d+", value):
+        raise ValueError("a number that begins with 0 is read as octal by some; write it without the 0")
+    try:
+        if re.fullmatch(r"[-+]?[\d_]+", value):
+            return int(value)
+        return float(value.replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        raise ValueError("expected a number") from None
+
+
+Whole = Annotated[int, BeforeValidator(_as_number)]
+Real = Annotated[float, BeforeValidator(_as_number)]
 BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NaturalInt = Annotated[int, Field(ge=0)]
+Probability = Annotated[Real, Field(gt=0, lt=1)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+PositiveFinite = Annotated[Real, Field(gt=0)]
+PositiveInt = Annotated[Whole, Field(gt=0)]
+NaturalInt = Annotated[Whole, Field(ge=0)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+"""As Keras takes it."""
 PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
 NaturalTriple = tuple[NaturalInt, NaturalInt, NaturalInt]
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, and unknown keys are errors."""
+    """Base of every section: immutable, numbers are finite, unknown keys are errors, and a section that is
+    left empty is its defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        sections = {name for name, f in cls.model_fields.items() if isinstance(f.default, Section)}
+        return {key: value for key, value in given.items() if value is not None or key not in sections}

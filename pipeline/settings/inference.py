@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
 from pipeline.settings.fields import (
     BoxField,
     NaturalTriple,
     PositiveFinite,
+    PositiveInt,
     PositiveTriple,
     Probability,
     Section,

@@ -1,49 +1,92 @@
-"""What a run's image, labels and mask are: the names that records know them by."""
+"""What a run's image, labels and mask are: the names that records know them by.
+
+They are known by their voxels, which are read when a volume's files are not as they were at the last start:
+touched, copied or moved it is the same, edited it is another.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from pipeline.config import Data
+from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
+from pipeline.volumes.content import content
 
 
-def with_identities(run: Run) -> Run:
+class Known(NamedTuple):
+    """A volume as a start of the run found it."""
+
+    stamp: str
+    read_as: str
+    content: str
+
+
+def with_identities(run: Run, trust_kept: bool = False) -> Run:
     """The run with the identities of its image and, if it has them, its labels and its mask.
 
     Looked up once for all tasks. A phantom is known by what it is made of, so it has its identity before it
-    is there. Raises InputError.
+    is there. With `trust_kept` the last start is believed wherever its files are. Raises InputError.
     """
+    kept = read_kept(run)
+    identities, found, touched = {}, {}, []
+    for name, volume in _volumes(run):
+        now = Known(volume.stamp, _read_as(name, run.config.data), "")
+        before = kept.get(name)
+        if before is None or not (trust_kept or _as_before(now, before, volume)):
+            now = now._replace(content=content(volume))
+            if before is not None and before.stamp != now.stamp and before.content == now.content:
+                touched.append(name)
+        else:
+            now = before
+        found[name] = now
+        identities[name] = f"{now.content} at {volume.frame.origin}"
+    for name in ("image", "labels"):
+        if getattr(run.config.data, name) == "phantom":
+            identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
+    return replace(run, identities=identities, inputs=found, touched=tuple(touched))
+
+
+def read_kept(run: Run) -> dict[str, Known]:
+    """The volumes as the last start of the run found them; none where there was none."""
+    try:
+        return {name: Known(*known) for name, known in json.loads(run.inputs_file.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def write_kept(run: Run) -> None:
+    """Keep how this start found the volumes, for the next one. Raises InputError."""
+    with publishing(run.inputs_file) as temporary:
+        temporary.write_text(json.dumps(run.inputs, indent=1) + "\n")
+
+
+def _volumes(run: Run) -> Iterator[tuple[str, Volume]]:
     data = run.config.data
-    identities = {"image": _phantom(run) if data.image == "phantom" else _image(open_image(run), data)}
-    if data.labels is not None:
-        identities["labels"] = _phantom(run) if data.labels == "phantom" else _labels(open_labels(run), data)
+    if data.image != "phantom":
+        yield "image", open_image(run)
+    if data.labels not in (None, "phantom"):
+        yield "labels", open_labels(run)
     mask = open_mask(run)
     if mask is not None:
-        identities["mask"] = _placed(mask)
-    return replace(run, identities=identities)
+        yield "mask", mask
 
 
-def _image(image: Volume, data: Data) -> str:
-    """Two levels, channels or readings of the axes are two images."""
-    chosen = {"mip": data.mip or None, "channel": data.channel, "axes": data.axes}
-    return " ".join(
-        [_placed(image), *(f"{name} {value}" for name, value in chosen.items() if value is not None)]
-    )
+def _as_before(now: Known, before: Known, volume: Volume) -> bool:
+    """Whether a volume need not be read: in a bucket it may have changed without a sign."""
+    return now.stamp == before.stamp and now.read_as == before.read_as and not volume.is_remote
 
 
-def _labels(labels: Volume, data: Data) -> str:
-    chosen = {"mip": data.labels_mip, "channel": data.labels_channel, "axes": data.labels_axes}
-    ignored = {"ignoring": sorted(set(data.ignore_labels)) or None}
-    said = [f"{name} {value}" for name, value in {**chosen, **ignored}.items() if value is not None]
-    return " ".join([_placed(labels), *said])
-
-
-def _placed(volume: Volume) -> str:
-    return f"{volume.identity} at {volume.frame.origin}"
-
-
-def _phantom(run: Run) -> str:
-    return f"phantom {phantom_target(run).recipe.fingerprint}"
+def _read_as(name: str, data: Data) -> str:
+    """The settings that decide which voxels of its files a volume has."""
+    chosen = {
+        "image": (data.mip, data.channel, data.axes, sorted(data.replace_sections.items())),
+        "labels": (data.labels_mip, data.labels_channel, data.labels_axes, sorted(set(data.ignore_labels))),
+        "mask": (),
+    }
+    return str(chosen[name])

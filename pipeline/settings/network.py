@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
-from pipeline.settings.fields import PositiveTriple, Section
+from pipeline.settings.fields import PositiveInt, PositiveTriple, Section
 
 
 class Network(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
@@ -18,7 +20,7 @@ def with_normalisation(run: Run, box: Box) -> Data:
     """The run's data section with image_mean and image_stddev set.
 
     They are what the run file says, else what an earlier start of the same run measured, else measured now on
-    blocks spread over `box`. Raises InputError where the image has one value there.
+    blocks spread over `box`. Raises InputError where the image has one value there, or too large ones.
     """
     data = run.config.data
     if data.image_mean is not None and data.image_stddev is not None:
@@ -33,6 +35,11 @@ def with_normalisation(run: Run, box: Box) -> Data:
         raise InputError(
             f"data.image {data.image} is blank in {box}: wherever it was looked at it has one value, or "
             "nothing is stored; choose another inference.box, or data.mip"
+        )
+    if not math.isfinite(found.mean) or not math.isfinite(found.stddev):
+        raise InputError(
+            f"data.image {data.image} has values as large as {max(-found.lowest, found.highest):g} in {box}: "
+            "their standard deviation cannot be told; set data.image_mean and data.image_stddev"
         )
     return data.model_copy(update={"image_mean": found.mean, "image_stddev": found.stddev})
 

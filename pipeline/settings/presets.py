@@ -25,12 +25,13 @@ PRESETS: dict[Preset, Choice] = {
 
 
 def with_preset(inference: Inference, network: Network) -> Inference:
-    """The settings with those of their preset, if they name one, in place of what they leave open."""
-    if inference.preset is None:
-        return inference
-    chosen = PRESETS[inference.preset]
+    """The settings with those of their preset, if they name one, in place of what they leave open.
+
+    Deltas left open are the network's: written out, they are the same settings.
+    """
+    chosen = PRESETS[inference.preset] if inference.preset else Choice(1.0, "auto")
     updates: dict[str, object] = {}
-    if inference.deltas is None and chosen.delta_scale != 1:
+    if inference.deltas is None:
         updates["deltas"] = _scaled(network, chosen.delta_scale)
     if inference.precision == "auto":
         updates["precision"] = chosen.precision

@@ -20,12 +20,12 @@ from pipeline.settings.scored import scored
 from pipeline.volumes import labelled_box, open_image
 
 
-def resolve(config: RunConfig, folder: Path) -> Run:
+def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     """Return the run with every box filled in, every path absolute, its inputs identified; raises InputError.
 
     Boxes left open become: inference, the whole image; training, the labelled part; evaluation, what is both
     segmented and labelled. A preset becomes the settings that it stands for; mean and standard deviation of
-    the image are measured.
+    the image are measured. With `trust_kept`, inputs are taken for what the last start found them to be.
     """
     run = Run(folder.resolve(), config)
     image_box = _image_box(run)
@@ -44,13 +44,16 @@ def resolve(config: RunConfig, folder: Path) -> Run:
         training_box = config.training.box or labelled
         _inside("training.box", training_box, "the labelled box", labelled)
         _check_patches(config, training_box)
-        updates["training"] = config.training.model_copy(update={"box": training_box})
+        start_from = _located(config, config.training.start_from)
+        updates["training"] = config.training.model_copy(
+            update={"box": training_box, "start_from": start_from}
+        )
     else:
-        checkpoint = str(_checkpoint(config))
+        checkpoint = _located(config, config.network.checkpoint)
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
     resolved = Run(run.folder, config.model_copy(update=updates))
     _check_tiles(resolved)
-    return with_identities(resolved)
+    return with_identities(resolved, trust_kept)
 
 
 def _image_box(run: Run) -> Box:
@@ -59,10 +62,11 @@ def _image_box(run: Run) -> Box:
     return open_image(run).box
 
 
-def _checkpoint(config: RunConfig) -> Path:
-    checkpoint, folder = Path(config.network.checkpoint or "").expanduser(), config.data.folder
+def _located(config: RunConfig, network: str | None) -> str | None:
+    """The absolute path of a trained network, whose own is relative to data.folder."""
+    folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
-    return (Path(folder or ".") / checkpoint).resolve()
+    return str((Path(folder or ".") / Path(network).expanduser()).resolve()) if network else None
 
 
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:

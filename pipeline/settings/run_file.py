@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.settings.fields import Section
+from pipeline.settings.yaml_text import read_value, read_yaml
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -30,13 +31,16 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
 def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     """As `load_config`, but `data.folder` stays as it is written, be it there or not."""
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = read_yaml(path.read_bytes())
     except OSError as error:
         raise InputError(f"config file {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"config file {path} is not YAML: {_one_line(str(error))}") from None
+    except ValueError as error:
+        raise InputError(f"config file {path} is not YAML: {error}") from None
+    if document is None:
+        document = {}
     if not isinstance(document, dict):
-        raise InputError(f"config file {path} holds {type(document).__name__}, not sections")
+        kind = "a list" if isinstance(document, list) else repr(document)
+        raise InputError(f"config file {path} holds {kind}, not sections such as 'data:' or 'training:'")
     for override in overrides or []:
         _apply(document, override)
     return parse_config(document, source=str(path))
@@ -61,18 +65,15 @@ def _apply(document: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r} is not of the form section.key=value")
     *sections, last = key.split(".")
     for section in sections:
-        document = document.setdefault(section, {})
+        if document.get(section) is None:
+            document[section] = {}
+        document = document[section]
         if not isinstance(document, dict):
             raise InputError(f"--set {override!r}: {section!r} is a value, not a section")
     try:
-        document[last] = _value(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {override!r}: {text!r} is not a YAML value") from None
-
-
-def _value(text: str) -> Any:
-    """YAML, but a box stays text: YAML 1.1 would read `0:125` as a number to base 60."""
-    return text if re.fullmatch(r"[-\d:,]+", text) and ":" in text else yaml.safe_load(text)
+        document[last] = read_value(text)
+    except ValueError as error:
+        raise InputError(f"--set {override!r}: what begins with {text[0]} must be YAML: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:
@@ -84,7 +85,13 @@ def _explain(error: ValidationError) -> str:
     message = _one_line(first["msg"].removeprefix("Value error, "))
     if not where or isinstance(first["input"], (dict, BaseModel)):
         return f"{where}: {message}" if where else message
-    return f"{where} is {first['input']!r}: {message}"
+    return f"{where} is {_as_written(first['input'])}: {message}"
+
+
+def _as_written(value: object) -> str:
+    """A value as a run file has it: a number without quotes, though it comes as text."""
+    number = isinstance(value, str) and re.fullmatch(r"[-+]?\.?(\d[\w.]*|inf|nan)", value)
+    return str(value) if number else repr(value)
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
-
-from pipeline.settings.fields import Section
+from pipeline.settings.fields import PositiveInt, Section
 
 
 class Site(Section):

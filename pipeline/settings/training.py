@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.settings.fields import (
     BoxField,
     NaturalInt,
     PositiveFinite,
+    PositiveInt,
     PositiveTriple,
     Probability,
+    Real,
     Section,
 )
 
@@ -50,6 +52,10 @@ class Training(Section):
     threads_per_rank: PositiveInt = 1
     batch_size: PositiveInt = 4
     fovs: PositiveInt = 100_000
+    """In all: a training that has ended goes on where this is raised later."""
+    start_from: str | None = None
+    """A trained network whose weights are the first ones, instead of random ones: our own .h5 file, such as
+    another run's model/ffn.h5, or the prefix of a TF1 checkpoint."""
     learning_rate: PositiveFinite = 1e-3
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
     warmup_fovs: NaturalInt = 0
@@ -63,7 +69,7 @@ class Training(Section):
     examples_in_turn: PositiveInt = 8
     """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
     steps on them in a row teach little."""
-    soft_label: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    soft_label: Annotated[Real, Field(gt=0.5, lt=1)] = 0.95
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     report_every_steps: PositiveInt = 50
     checkpoint_every_steps: PositiveInt = 500

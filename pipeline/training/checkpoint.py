@@ -16,8 +16,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.results.artifacts import publishing
-from pipeline.results.sealed_hdf5 import open_sealed, read_sealed, sealed_hdf5
+from pipeline.results.artifacts import install, temporary_for
+from pipeline.results.attempts import fence
+from pipeline.results.sealed_hdf5 import open_sealed, sealed_hdf5
 from pipeline.training.progress import Progress, Stretch
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,16 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
 
-        At every moment one of the two is whole. Raises InputError when the file system refuses.
+        At every moment one of the two is whole. Raises InputError when the file system refuses, and
+        Superseded when a newer attempt has begun: then both are as they were.
         """
-        with publishing(path) as temporary:
+        with temporary_for(path) as temporary:
             temporary.write_bytes(sealed_hdf5(self._write))
-            # a damaged one must not push out the good one before it
-            if read_sealed(path) is not None:
-                os.replace(path, previous(path))
+            with fence():
+                # a damaged one must not push out the good one before it
+                if self.read(path) is not None:
+                    os.replace(path, previous(path))
+                install({temporary: path})
 
     @classmethod
     def load(cls, path: Path, lineage: str) -> Checkpoint | None:
@@ -60,7 +64,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint | None:
-        """The checkpoint in this very file if it is there and whole, else None; damage is logged."""
+        """The checkpoint in this very file if it is there, whole and finite, else None; that is logged."""
         file = open_sealed(path)
         if file is None:
             return None
@@ -71,11 +75,15 @@ class Checkpoint:
                 for layer, variables in file["weights"].items()
                 for name, value in variables.items()
             }
+            optimizer = [value[()] for _, value in sorted(file["optimizer"].items())]
+            if not all(np.isfinite(value).all() for value in (*weights.values(), *optimizer)):
+                log.warning("%s is not used: it holds weights that are NaN or infinite", path)
+                return None
             return cls(
                 lineage=file.attrs["lineage"],
                 progress=Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history),
                 weights=weights,
-                optimizer=[value[()] for _, value in sorted(file["optimizer"].items())],
+                optimizer=optimizer,
                 log_entries=json.loads(file["log"].asstr()[()]),
             )
 

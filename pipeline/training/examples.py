@@ -48,6 +48,8 @@ class Fov:
     labels: np.ndarray
     """Probability that the voxel belongs to the centre voxel's object: `soft_label` or 1 - `soft_label`, or
     NOT_COUNTED where nobody knows."""
+    centre: Triple = (0, 0, 0)
+    """Coordinates of the example's centre in the volume."""
 
 
 FovStream = Generator[Fov, np.ndarray, None]
@@ -83,7 +85,7 @@ class Example:
     """One patch and the POM that the network paints over it; `radius` is that of the patch.
 
     `image`, `inside` and `ignored` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels; the FOV may be moved
-    `moves_reach` deltas from the centre along each axis.
+    `moves_reach` deltas from the centre along each axis. `centre` says where in the volume that is.
     """
 
     def __init__(
@@ -94,8 +96,10 @@ class Example:
         soft_label: float,
         moves_reach: int = 1,
         ignored: np.ndarray | None = None,
+        centre: Triple = (0, 0, 0),
     ) -> None:
         self.image = image
+        self.centre = centre
         self.inside = inside
         self.labels = np.where(inside, np.float32(soft_label), np.float32(1 - soft_label))
         self.pom = np.full(image.shape, PAD_LOGIT, np.float32)
@@ -112,7 +116,7 @@ class Example:
         """Show the FOV at every offset that `moves` decides on, and put each update into the POM."""
         for offset in moves:
             where = self._fov_at(offset)
-            self.pom[where] = yield Fov(self.image[where], self.pom[where], self.labels[where])
+            self.pom[where] = yield Fov(self.image[where], self.pom[where], self.labels[where], self.centre)
 
     def reaches(self, offset: Triple) -> bool:
         """Whether the POM at `offset` from the centre lets the FOV move there."""
@@ -198,7 +202,7 @@ class ExampleMaker:
         turn = random_symmetry(self.network, rng)
         turned = None if ignored is None else turn(ignored)
         return Example(
-            turn(image), turn(inside), self.network, training.soft_label, training.moves_reach, turned
+            turn(image), turn(inside), self.network, training.soft_label, training.moves_reach, turned, centre
         )
 
 

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.ffn.trained_with import TrainedWith
-from pipeline.ffn.weights import write_weights
+from pipeline.ffn.weights import weights_sha256, write_weights
 from pipeline.results.artifacts import Artifact, Recipe, Target
-from pipeline.results.records import make
+from pipeline.results.records import inspect, make
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.launchers import Launcher, LocalLauncher
 from pipeline.training.ranks.rank_processes import RankError
+from pipeline.training.sampling import coordinates_target
 
-VERSION = 3
-LINEAGE_VERSION = 2
+VERSION = 4
+LINEAGE_VERSION = 3
 """Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
-FREE_TO_CHANGE = {"ranks", "threads_per_rank"}
-"""Settings of `training` that may differ between two attempts at one training."""
+FREE_TO_CHANGE = {"ranks", "threads_per_rank", "checkpoint_every_steps", "report_every_steps"}
+"""Settings of `training` that may differ between two attempts at one training. They decide the bits of the
+weights, or not even these, but a network that is trained is not trained again for them."""
 
 
 def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
     none is given.
 
-    Goes on from the run's checkpoint if it is of this training's lineage. With unchanged ranks it
-    then ends with the same bytes as a training that was never interrupted; with other ranks the
-    FOVs seen go on counting. Raises InputError on input that cannot be used, and RankError,
-    quoting the rank's log, when a rank dies.
+    Goes on from the run's checkpoint if it is of this training's lineage, also where that had reached
+    its end and `training.fovs` is larger now. With unchanged settings it then ends with the same bytes as a
+    training that was never interrupted; with other ranks the FOVs seen go on counting. Raises InputError
+    on input that cannot be used, and RankError, quoting the rank's log, when a rank dies.
     """
     target = model_target(run, coordinates)
 
@@ -54,10 +56,10 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
     settings: dict[str, Any] = {
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
-        "network": config.network.model_dump(mode="json"),
-        # the box and the sampling are in the coordinates
+        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        # the box and the sampling are in the coordinates, the network to start from is an input
         "training": config.training.model_dump(
-            mode="json", exclude={"report_every_steps", "box", "sampling"}
+            mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE}
         ),
     }
     inputs = {
@@ -65,14 +67,51 @@ def model_target(run: Run, coordinates: Artifact) -> Target:
         "image": run.identities["image"],
         "labels": run.identities["labels"],
     }
+    if config.training.start_from is not None:
+        inputs["start_from"] = weights_sha256(config.training.start_from)
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
 
 
 def lineage(recipe: Recipe) -> str:
-    """Fingerprint of everything that may not change while a training is under way."""
-    training = {k: v for k, v in recipe.settings["training"].items() if k not in FREE_TO_CHANGE}
+    """Fingerprint of everything that may not change between a checkpoint and what goes on from it."""
+    training = {k: v for k, v in recipe.settings["training"].items() if k != "fovs"}
     settings = {**recipe.settings, "training": training}
     return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
+
+
+class TrainingStart(NamedTuple):
+    """From where a start of the run trains its network."""
+
+    goes_on_at: int
+    """FOVs that were seen before and count."""
+    lost: int
+    """FOVs that a checkpoint of other settings has seen, for nothing."""
+    first_weights: str
+
+    def __str__(self) -> str:
+        if self.goes_on_at:
+            return f"training goes on after {self.goes_on_at:,} FOVs"
+        lost = f"; a checkpoint of {self.lost:,} FOVs is of other settings" if self.lost else ""
+        return f"training starts from {self.first_weights}{lost}"
+
+
+def where_training_starts(run: Run) -> TrainingStart | None:
+    """From where this start of the run trains its network; None where there is nothing to train."""
+    if not run.config.trains:
+        return None
+    coordinates = inspect(coordinates_target(run))
+    found = None
+    if isinstance(coordinates, Artifact):
+        target = model_target(run, coordinates)
+        if isinstance(inspect(target), Artifact):
+            return None
+        found = TrainingJob(run, Path(coordinates.path), lineage(target.recipe)).checkpoint()
+    other = None if found else Checkpoint.read(run.checkpoint_file)
+    return TrainingStart(
+        goes_on_at=found.progress.fovs_seen if found else 0,
+        lost=other.progress.fovs_seen if other else 0,
+        first_weights=run.config.training.start_from or "random weights",
+    )
 
 
 def _final_checkpoint(job: TrainingJob, launcher: Launcher) -> Checkpoint:

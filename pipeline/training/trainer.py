@@ -10,12 +10,15 @@ from collections.abc import Callable
 import fastremap
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, network_variables  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
+from pipeline.ffn.weights import read_weights
 from pipeline.geometry import Box, Triple
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Example, ExampleMaker, FovStream, TrainingVolume
+from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import keras_policy
 from pipeline.training.progress import Progress
@@ -31,8 +34,9 @@ import tensorflow as tf  # isort: skip
 MAX_GRADIENT = 0.7
 """Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
 
-Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
-"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss."""
+Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]
+"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss, whether loss
+and gradient of this rank are finite, whether the mean gradient of all ranks is."""
 
 
 def train_rank(job: TrainingJob) -> None:
@@ -71,13 +75,17 @@ class Trainer:
         self._tally = Tally()
 
     def run(self) -> None:
-        """Go on from the checkpoint, or from random weights, to the last step."""
+        """Go on from the checkpoint, or from random weights, to the last step.
+
+        Raises InputError, the same on all ranks, when loss, gradient or weights are not finite any more.
+        """
         found = self._job.checkpoint() if self._ranks.rank == 0 else None
         progress = self._restore(found)
         log = self._open_log(found)
         while not self._job.is_complete(progress):
             self._round(progress, log)
-            progress = self._job.after_round(progress)
+            before, progress = progress, self._job.after_round(progress)
+            self._require_finite_weights(progress.steps, kept_steps=before.steps)
             if log is not None:
                 self._checkpoint(progress, log)
 
@@ -94,7 +102,12 @@ class Trainer:
         began, reported = time.monotonic(), fovs_seen
         while step < stop:
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
-            pom, loss = self._step(batch.inputs, batch.labels)
+            pom, loss, own_is_finite, all_are_finite = self._step(batch.inputs, batch.labels)
+            if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
+                fault = None
+                if not own_is_finite:
+                    fault = find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres)
+                raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
             batch.advance(pom.numpy())
             self._tally.add_step(float(loss))
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
@@ -102,6 +115,14 @@ class Trainer:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
                 self._report(step, fovs_seen, rate, log)
                 began, reported = time.monotonic(), fovs_seen
+
+    def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
+        """All ranks have the same weights, so that all raise InputError or none does."""
+        names = not_finite(
+            {v.path: np.asarray(v) for v in (*self._model.variables, *self._optimizer.variables)}
+        )
+        if names:
+            raise InputError(describe_weights(steps, names, kept_steps))
 
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
@@ -122,7 +143,10 @@ class Trainer:
             )
 
     def _restore(self, found: Checkpoint | None) -> Progress:
-        """Give every rank the state in rank 0's checkpoint, or its random weights; returns the progress."""
+        """Give every rank the state in rank 0's checkpoint, or its first weights; returns the progress."""
+        start_from = self._training.start_from
+        if found is None and start_from is not None and self._ranks.rank == 0:
+            assign_weights(self._model, read_weights(start_from, self._job.run.config.network))
         if found is not None:
             assign_weights(self._model, found.weights)
             for variable, value in zip(self._optimizer.variables, found.optimizer):
@@ -153,6 +177,7 @@ class Batch:
     def __init__(self, streams: list[FovStream], size: int, fov: Triple) -> None:
         self._waiting = deque((stream, next(stream)) for stream in streams)
         self._shown: list[FovStream] = []
+        self.centres: list[Triple] = []
         self.inputs = np.empty((size, *fov, 2), np.float32)
         self.labels = np.empty((size, *fov, 1), np.float32)
         self._show()
@@ -164,10 +189,11 @@ class Batch:
         self._show()
 
     def _show(self) -> None:
-        self._shown = []
+        self._shown, self.centres = [], []
         for slot in range(len(self.inputs)):
             stream, fov = self._waiting.popleft()
             self._shown.append(stream)
+            self.centres.append(fov.centre)
             self.inputs[slot, ..., 0] = fov.image
             self.inputs[slot, ..., 1] = fov.pom
             self.labels[slot, ..., 0] = fov.labels
@@ -178,28 +204,37 @@ def compile_step(
 ) -> Step:
     """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
 
-    All gradients travel as one vector: one message a step, and one order of summation.
+    All gradients travel as one vector: one message a step, and one order of summation. Where a rank's part is
+    not finite all of what it sends is NaN, so that every rank finds the mean not finite in the same step.
     """
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
     @tf.function
-    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             pom = inputs[..., 1:] + model(inputs, training=True)
             loss = loss_of(labels, pom)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
-        flat = ranks.average(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0))
+        flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+        own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
+        flat = ranks.average(tf.where(own_is_finite, flat, np.nan))
+        all_are_finite = all_finite(flat)
         flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
         parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
         optimizer.apply(parts, variables)
-        return pom, loss
+        return pom, loss, own_is_finite, all_are_finite
 
     shape = model.input_shape
     inputs = tf.TensorSpec(shape, tf.float32)
     labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
     return step.get_concrete_function(inputs, labels)
+
+
+def all_finite(values: tf.Tensor) -> tf.Tensor:
+    """Whether none of some floating-point numbers is NaN or infinite: one bool."""
+    return tf.reduce_all(tf.math.is_finite(values))
 
 
 def mean_loss(labels: tf.Tensor, pom: tf.Tensor) -> tf.Tensor:

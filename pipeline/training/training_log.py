@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from pipeline.results.artifacts import publishing
+from pipeline.results.artifacts import publishing, remove
+from pipeline.results.attempts import fence
 
 
 class TrainingLog:
     """Append entries to the JSON-lines file at `path` and to the TensorBoard `folder`.
 
     Opening it writes both anew from `entries`, those that the checkpoint holds: what a killed
-    attempt logged after it, or another training, is gone.
+    attempt logged after it, or another training, is gone. Both raise Superseded, and write nothing, when a
+    newer attempt has begun: the logs are its own by now.
     """
 
     def __init__(self, path: Path, folder: Path, entries: Iterable[dict[str, Any]]) -> None:
@@ -25,17 +26,19 @@ class TrainingLog:
         self._path = path
         with publishing(path) as temporary:
             temporary.write_text("".join(map(_line, self.entries)))
-        shutil.rmtree(folder, ignore_errors=True)
-        self._writer = tf.summary.create_file_writer(str(folder))
-        for entry in self.entries:
-            self._summarise(entry)
+        remove(folder)
+        with fence():
+            self._writer = tf.summary.create_file_writer(str(folder))
+            for entry in self.entries:
+                self._summarise(entry)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add one interval; `entry` has `step` and numbers by name."""
         self.entries.append(entry)
-        with open(self._path, "a") as file:
-            file.write(_line(entry))
-        self._summarise(entry)
+        with fence():
+            with open(self._path, "a") as file:
+                file.write(_line(entry))
+            self._summarise(entry)  # TensorFlow makes its file again where it was removed
 
     def _summarise(self, entry: dict[str, Any]) -> None:
         with self._writer.as_default(step=entry["step"]):

@@ -18,6 +18,8 @@ class Choice:
     """Of a format with levels (mips), counted from the finest, 0."""
     like_nm: VoxelSize | None = None
     """Where no level is set: the one with this voxel size."""
+    must_fit: bool = False
+    """Whether, where no level is set, it has to be known to have that size; else the finest is taken."""
     channel: int | None = None
     axes: str | None = None
     """Names of the stored axes in their order, such as `xyz` or `tczyx`."""
@@ -45,6 +47,11 @@ class Choice:
         fitting = [
             i for i, size in enumerate(sizes_nm) if size and self.like_nm and same_size(size, self.like_nm)
         ]
+        if not fitting and self.must_fit and len(sizes_nm) > 1:
+            raise InputError(
+                f"{uri}: which of its {len(sizes_nm)} levels has voxels as large as data.mip of the image is "
+                f"unknown; set {self.setting('level')}"
+            )
         return fitting[0] if fitting else 0
 
     def refuse_level(self, uri: str) -> None:

@@ -29,6 +29,10 @@ NM_PER_UNIT: Mapping[str, float] = {
 }  # fmt: skip
 
 
+NO_LENGTHS = ("pixel", "pixels", "px", "voxel", "voxels", "arbitrary")
+"""Units that are none: they say of how many voxels a voxel is."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """The coordinates of a volume's voxels: whole numbers, z, y, x, that count voxels of its own size.

@@ -11,13 +11,13 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
-from pipeline.results.artifacts import file_identity
+from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.attributes import axes_of, stated_by
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
 from pipeline.volumes.layout import Layout
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 SIZES = ("resolution", "voxel_size", "element_size_um")
@@ -45,6 +45,11 @@ class Hdf5Volume(Volume):
             if found.shape is None:
                 raise InputError(f"{uri} is a dataset without a shape; expected three dimensions z, y, x")
             require_filters(found, uri)
+            if "MATLAB_class" in found.attrs and choice.axes is None:
+                raise InputError(
+                    f"{uri} was written by MATLAB, which stores axes in reverse: set "
+                    f"{choice.setting('axes')}, to zxy for an array whose rows are y, columns x and pages z"
+                )
             stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
@@ -59,12 +64,10 @@ class Hdf5Volume(Volume):
             )
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         """Of the file and, where voxels lie in others that it names, of a sample of those."""
-        own = f"{file_identity(self.path)} {self.dataset}"
-        return (
-            f"{own} {sampled_identity(self.path, (), spread(self._others, SAMPLED))}" if self._others else own
-        )
+        own = f"{file_stamp(self.path)} {self.dataset}"
+        return f"{own} {sampled_stamp(self.path, (), spread(self._others, SAMPLED))}" if self._others else own
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         with open_hdf5(self.path) as file:

@@ -64,10 +64,12 @@ def of_blocks(blocks: list[np.ndarray]) -> Intensity | None:
         return None
     values = np.concatenate(varied).astype(np.float64)
     lowest, highest = values.min(), values.max()
+    with np.errstate(over="ignore", invalid="ignore"):  # who asks looks whether they are finite
+        mean, stddev = values.mean(), values.std()
     return Intensity(
         voxels=values.size,
-        mean=float(f"{values.mean():.{DIGITS}g}"),
-        stddev=float(f"{values.std():.{DIGITS}g}"),
+        mean=float(f"{mean:.{DIGITS}g}"),
+        stddev=float(f"{stddev:.{DIGITS}g}"),
         lowest=float(lowest),
         highest=float(highest),
         at_lowest=float(np.mean(values == lowest)),

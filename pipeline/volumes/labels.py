@@ -24,16 +24,21 @@ class LabelVolume(Volume):
     def __init__(self, volume: Volume, ignored: Sequence[int] = ()) -> None:
         if volume.dtype.kind not in "iu":
             raise InputError(f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids")
+        if volume.is_lossy:
+            raise InputError(
+                f"data.labels {volume.uri} is stored as JPEG, which changes ids: save it losslessly"
+            )
         super().__init__(
             volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk
         )
         self.stored_dtype = volume.dtype
         self.source = volume
+        self.is_remote = volume.is_remote
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)
 
     @property
-    def identity(self) -> str:
-        return self.source.identity
+    def stamp(self) -> str:
+        return self.source.stamp
 
     def is_unlabelled(self, ids: np.ndarray) -> np.ndarray:
         """Of every stored id, as `read_stored` gives them, whether it means "not labelled"; bool."""

@@ -33,6 +33,11 @@ class Layout:
         length 1 around them. Raises InputError, with what to set, where axes are left over or missing.
         """
         names = _names(shape, tuple(choice.axes) if choice.axes else stated, choice, uri)
+        if choice.channel and "c" not in names:
+            raise InputError(
+                f"{uri} has shape {tuple(shape)} and no channels; "
+                f"{choice.setting('channel')} is {choice.channel}"
+            )
         positions = [
             -1 if name in AXES else _position(name, length, choice, shape, uri)
             for name, length in zip(names, shape)

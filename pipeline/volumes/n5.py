@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 ATTRIBUTES = "attributes.json"
@@ -62,12 +63,12 @@ class N5Volume(Volume):
         )
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         described_by = [self._folder.parent / ATTRIBUTES, self._folder / ATTRIBUTES]
         if self._is_placed_by_finest:
             described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
-        return sampled_identity(self._folder, described_by, blocks)
+        return sampled_stamp(self._folder, described_by, blocks)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return [self._file(chunk).exists() for chunk in chunks]
@@ -92,6 +93,8 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such N5 folder")
+    if choice.axes is not None:  # which N5 names in the order of its dimensions, x first, as a rule
+        choice = replace(choice, axes=choice.axes[::-1])
     folder = path / part if part else path
     uri = f"{path}:{part}" if part else str(path)
     attributes = _attributes(folder)

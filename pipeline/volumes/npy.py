@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.results.artifacts import file_identity
+from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
@@ -27,8 +27,8 @@ class NpyVolume(Volume):
         super().__init__(str(path), "NumPy", self._layout.volume_shape(stored.shape), stored.dtype, frame)
 
     @property
-    def identity(self) -> str:
-        return file_identity(self._path)
+    def stamp(self) -> str:
+        return file_stamp(self._path)
 
     def _mapped(self) -> np.ndarray:
         try:

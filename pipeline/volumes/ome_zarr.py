@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.volumes.frame import AXES, Stated, corner, nm_per, positive_sizes
+from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, corner, nm_per, positive_sizes
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _stated(
     for name, unit, size, at, fine in zip(names, units, scale, translation, finest):
         if name in AXES:
             # Without a unit nothing is known but proportions.
-            nm = nm_per(unit, uri) if unit else 0.0
+            nm = nm_per(unit, uri) if unit and unit.lower() not in NO_LENGTHS else 0.0
             size_nm[name] = size * nm
             corners[name] = corner(at, size, fine), size
             offset_nm[name] = corners[name][0] * nm

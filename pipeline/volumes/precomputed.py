@@ -84,12 +84,14 @@ class PrecomputedVolume(Volume):
             stated[level].frame(cloudpath, choice.origin, choice.voxel_size_nm, choice.setting("origin")),
             self._layout.volume_shape(chunk),
         )
+        self.is_lossy = cloud.encoding == "jpeg"
+        self.is_remote = not self._chunks.is_local
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         """Of a local volume, its info and a sample of its files; of a remote one, address and info."""
         if self._chunks.is_local:
-            return self._chunks.local_identity()
+            return self._chunks.local_stamp()
         info = hashlib.sha256(json.dumps(self._cloud.info, sort_keys=True).encode()).hexdigest()
         return f"{self._chunks.folder} {info}"
 

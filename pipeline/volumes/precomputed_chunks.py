@@ -15,7 +15,7 @@ from cloudvolume.datasource.precomputed.sharding import ShardReader
 from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.geometry import Triple, spread, triple
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 
 SUFFIXES = ("", ".gz", ".br", ".zstd", ".xz", ".bz2")
 """What CloudVolume adds to the names of local files that it compresses."""
@@ -58,7 +58,7 @@ class PrecomputedChunks:
         there = CloudFiles(self.folder, progress=False).exists(names)
         return [there[name] for name in names]
 
-    def local_identity(self) -> str:
+    def local_stamp(self) -> str:
         """Of the info file, and of a sample of the chunks' files, or of their shards'."""
         numbers = spread(range(math.prod(self._grid)), SAMPLED)
         indices = [triple([int(n) for n in np.unravel_index(number, self._grid)]) for number in numbers]
@@ -68,7 +68,7 @@ class PrecomputedChunks:
             names = [self._name(index) for index in indices]
         folder = _local(self.folder)
         info = _compressed(_local(self._meta.cloudpath) / "info")
-        return sampled_identity(folder, [info], [_compressed(folder / name) for name in names])
+        return sampled_stamp(folder, [info], [_compressed(folder / name) for name in names])
 
     @cached_property
     def _reader(self) -> ShardReader:

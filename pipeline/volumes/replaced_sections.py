@@ -26,11 +26,12 @@ class ReplacedSections(Volume):
                 f"data.replace_sections names section {outside[0]}; {volume.uri} has {start} to {stop - 1}"
             )
         self._volume = volume
+        self.is_remote = volume.is_remote
         self._replacements = dict(replacements)
 
     @property
-    def identity(self) -> str:
-        return f"{self._volume.identity} sections {sorted(self._replacements.items())}"
+    def stamp(self) -> str:
+        return f"{self._volume.stamp} sections {sorted(self._replacements.items())}"
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         """A chunk of replaced sections alone is there if those that replace them are."""

@@ -45,7 +45,7 @@ def open_labels(run: Run) -> LabelVolume:
     if data.labels is None:
         raise InputError("data.labels is not set: there is nothing to train on or to score against")
     image = open_image(run)
-    labels = _open(run, data.labels, "labels", _labels_choice(data, image.voxel_size_nm))
+    labels = _open(run, data.labels, "labels", _labels_choice(data, image))
     _of_one_size(labels, image, "data.labels", "data.labels_mip or data.mip")
     if data.labels_box and labels.shape != data.labels_box.shape:
         raise InputError(
@@ -75,7 +75,10 @@ def open_mask(run: Run) -> Volume | None:
     if data.mask is None:
         return None
     image = open_image(run)
-    mask = _open(run, data.mask, "mask", Choice(like_nm=image.voxel_size_nm, role="mask_"))
+    choice = Choice(
+        like_nm=_by_its_file(image), must_fit=bool(data.mip), voxel_size_nm=data.voxel_size_nm, role="mask_"
+    )
+    mask = _open(run, data.mask, "mask", choice)
     _of_one_size(mask, image, "data.mask", "another mask")
     if not mask.frame.is_placed:
         if mask.shape != image.shape:
@@ -104,16 +107,22 @@ def _image_choice(data: Data) -> Choice:
     )
 
 
-def _labels_choice(data: Data, image_nm: VoxelSize | None) -> Choice:
+def _labels_choice(data: Data, image: Volume) -> Choice:
     return Choice(
         level=data.labels_mip,
-        like_nm=image_nm,
+        like_nm=_by_its_file(image),
+        must_fit=bool(data.mip),
         channel=data.labels_channel,
         axes=data.labels_axes,
         origin=data.labels_box.start if data.labels_box else None,
         voxel_size_nm=data.voxel_size_nm,
         role="labels_",
     )
+
+
+def _by_its_file(image: Volume) -> VoxelSize | None:
+    """The voxel size to find another file's level by: as files state it, whatever the run file corrects."""
+    return image.frame.stated_nm or image.voxel_size_nm
 
 
 def _put_on(image: Volume, labels: Volume) -> None:
@@ -153,5 +162,5 @@ def _located(uri: str, folder: str | list[str] | None) -> str:
         return uri
     scheme, separator, path = uri.partition("://")
     if not separator:
-        return str(Path(folder) / uri)
+        return str(Path(folder) / Path(uri).expanduser())
     return uri if "://" in path else f"{scheme}://{Path(folder) / path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from pipeline.geometry import Box, spread
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
 from pipeline.volumes.kept_slices import kept_slice
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
-from pipeline.volumes.slice_image import read_slice, slice_header
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
+from pipeline.volumes.slice_image import LOSSY_SUFFIXES, read_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
 
@@ -36,13 +37,21 @@ class SliceVolume(Volume):
         frame = Stated().frame(uri, choice.origin, choice.voxel_size_nm, choice.setting("origin"))
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
+        self.is_lossy = self._files[0].suffix.lower() in LOSSY_SUFFIXES
         for path in spread(list(self._files.values()), SAMPLED):
             self._refuse_another_kind(path, *slice_header(path))
 
     @property
-    def identity(self) -> str:
+    def first_number(self) -> int | None:
+        """The number in the first slice's name that counts along z; None where there is one slice alone."""
+        files = list(self._files.values())
+        first, last = ([int(number) for number in re.findall(r"\d+", f.name)] for f in (files[0], files[-1]))
+        return next((a for a, b in zip(first, last) if a != b), None)
+
+    @property
+    def stamp(self) -> str:
         names = "\n".join(f"{z} {path.name}" for z, path in self._files.items())
-        sampled = sampled_identity(self._folder, [], spread(list(self._files.values()), SAMPLED))
+        sampled = sampled_stamp(self._folder, [], spread(list(self._files.values()), SAMPLED))
         return f"{sampled} {hashlib.sha256(names.encode()).hexdigest()}"
 
     def _stored(self, chunks: list[Box]) -> list[bool]:

@@ -12,7 +12,8 @@ from pipeline.errors import InputError
 from pipeline.volumes.tiff_file import only_series, opened, planes
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+SUFFIXES = (".png", *TIFF_SUFFIXES, *LOSSY_SUFFIXES, ".bmp")
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 Image.MAX_IMAGE_PIXELS = None
 """Slices of electron microscopes have more pixels than Pillow takes for an attack."""

@@ -13,11 +13,11 @@ import zarr
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
-from pipeline.results.artifacts import file_identity
+from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import NM_PER_UNIT, Stated
 from pipeline.volumes.layout import Layout
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import page_values
 from pipeline.volumes.tiff_file import files_of, only_series, opened
 from pipeline.volumes.volume import Volume
@@ -50,10 +50,10 @@ class TiffVolume(Volume):
             super().__init__(str(path), "TIFF", self._layout.volume_shape(series.shape), dtype, frame)
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         if self._files == [self._path]:
-            return file_identity(self._path)
-        return sampled_identity(self._path, [], spread(self._files, SAMPLED))
+            return file_stamp(self._path)
+        return sampled_stamp(self._path, [], spread(self._files, SAMPLED))
 
     def _load(self, box: Box) -> np.ndarray:
         with opened(self._path) as file:

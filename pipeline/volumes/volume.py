@@ -25,6 +25,10 @@ class Volume(ABC):
     may_be_empty = False
     """Whether the format leaves out chunks that hold nothing but the fill value: then one that is not stored
     need not be missing."""
+    is_lossy = False
+    """Whether what is read is only near to what was written: nothing for ids."""
+    is_remote = False
+    """Whether the data lie in a bucket, where a stamp says little and every look is a request."""
 
     def __init__(
         self,
@@ -48,8 +52,11 @@ class Volume(ABC):
 
     @property
     @abstractmethod
-    def identity(self) -> str:
-        """A cheap identity of the stored data, at a cost that does not depend on its size."""
+    def stamp(self) -> str:
+        """Where the data lie and when they were changed, at a cost that does not depend on their size.
+
+        While it stays the data are the same, but for what `pipeline.volumes.sampled_stamp` cannot notice.
+        """
 
     @property
     def voxel_size_nm(self) -> VoxelSize | None:

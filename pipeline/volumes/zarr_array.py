@@ -19,7 +19,7 @@ from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
 from pipeline.volumes.ome_zarr import read_multiscale
-from pipeline.volumes.sampled_identity import SAMPLED, sampled_identity
+from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
@@ -88,10 +88,10 @@ class ZarrVolume(Volume):
         )
 
     @property
-    def identity(self) -> str:
+    def stamp(self) -> str:
         described_by = [folder / name for folder in (self._group, self._folder) for name in METADATA]
         chunks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
-        return sampled_identity(self._folder, described_by, chunks)
+        return sampled_stamp(self._folder, described_by, chunks)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return [self._file(chunk).exists() for chunk in chunks]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 
 import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
 from pipeline.errors import InputError
+from pipeline.machine.own import module_command
+from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import worker_init
@@ -122,10 +122,10 @@ class JobEnvironment:
 
         Not all batch systems hand the environment of the login on: a job's starts clean, as at a login.
         """
-        probe = [sys.executable, "-m", "pipeline.training.ranks.environment", *MODULES]
+        probe = module_command("pipeline.training.ranks.environment", *MODULES)
         if not self._has_jobs:
             return probe
-        user = getpass.getuser()
+        user = user_name()
         clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
         script = f"{worker_init(self.run)}\nexec {shlex.join(probe)}"
         values = [f"{name}={value}" for name, value in clean.items()]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from collections.abc import Sequence
 
 import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
+from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from site_configs import cluster
 from site_configs.providers.scheduler import SilenceError, ask
@@ -82,7 +82,7 @@ def cheap_query(known: Sequence[str]) -> list[str] | None:
         return ["squeue", "--me", "--noheader"]
     if "qselect" in known:
         return ["qselect", "-N", "ffn-doctor"]
-    return ["qstat", "-u", getpass.getuser()] if "qstat" in known else None
+    return ["qstat", "-u", user_name()] if "qstat" in known else None
 
 
 def _folder(command: str) -> str:

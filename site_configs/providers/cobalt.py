@@ -5,7 +5,6 @@ Cobalt forgets a job as soon as it has ended; how it ended stands in its .cobalt
 
 from __future__ import annotations
 
-import getpass
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from parsl.jobs.states import JobState
 from parsl.launchers.base import Launcher
 from parsl.utils import RepresentationMixin
 
+from pipeline.machine.user import user_name
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
 
@@ -110,7 +110,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
     def _queue(self) -> dict[str, tuple[str, str]]:
         """State and name of each of the user's jobs by its id. Raises NoAnswerError."""
         # The header is named because a user may have set another one in QSTAT_HEADER.
-        asked = ["qstat", "-u", getpass.getuser(), "--header", "JobID:State:JobName"]
+        asked = ["qstat", "-u", user_name(), "--header", "JobID:State:JobName"]
         answer = ask(asked, self.cmd_timeout)
         lines = answer.stdout.splitlines()
         if answer.returncode != 0 or (lines and not lines[0].split()[:1] == ["JobID"]):

@@ -9,7 +9,8 @@ class WithPrefix(Launcher):
     """Starts pools by one line: `prefix` and the pool's command. The line's exit status is the script's.
 
     Without a prefix there is one pool, where the script runs. Parsl's own launchers for aprun and mpiexec
-    hide the exit status of what they start, and with it every failure.
+    hide the exit status of what they start, and with it every failure; that for srun takes the `$` of a path
+    for a variable.
     """
 
     def __init__(self, prefix: str = "") -> None:

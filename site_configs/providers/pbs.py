@@ -6,7 +6,6 @@ missing for finished; a job that failed or ran out of walltime is COMPLETED to i
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import re
@@ -16,6 +15,7 @@ from typing import Any
 from parsl.jobs.states import JobState
 from parsl.providers import PBSProProvider
 
+from pipeline.machine.user import user_name
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
 
@@ -89,7 +89,7 @@ class PbsProvider(BatchProvider, PBSProProvider):
         return sorted(answer.stdout.split(), key=lambda full_id: int(full_id.split(".")[0]))
 
     def _names(self) -> dict[str, str]:
-        answer = ask(["qselect", "-u", getpass.getuser()], self.cmd_timeout)
+        answer = ask(["qselect", "-u", user_name()], self.cmd_timeout)
         if answer.returncode != 0:
             raise ErrorAnswerError(f"qselect: {answer}")
         told = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import subprocess
 import time
 from collections.abc import Collection
@@ -49,6 +50,9 @@ HOLDS = ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue")
 
 UNANSWERED = ("Unable to contact", "Socket timed out", "Connection refused", "Transport endpoint")
 """What Slurm's commands say when the controller did not answer; anything else is its answer."""
+
+DIRECTIVES_WITH_PATHS = ("#SBATCH --output=", "#SBATCH --error=")
+"""In Parsl's template for a script."""
 
 ASK_AGAIN_S = 10
 PATIENCE_S = 1800
@@ -115,7 +119,8 @@ class SlurmProvider(ParslSlurmProvider):
 
     def execute_wait(self, cmd: str, timeout: int | None = None) -> tuple[int, str, str]:
         """As Parsl's, but a command that takes too long was not answered, and a submission waits for one."""
-        return self._submit_once(cmd) if cmd.startswith("sbatch ") else self._ask(cmd)
+        program, _, script = cmd.partition(" ")  # Parsl writes the path of a script as it is
+        return self._submit_once(Path(script)) if program == "sbatch" else self._ask(cmd)
 
     def _ask(self, cmd: str) -> tuple[int, str, str]:
         try:
@@ -124,12 +129,13 @@ class SlurmProvider(ParslSlurmProvider):
         except subprocess.TimeoutExpired as late:
             return 1, "", f"Socket timed out: no answer in {late.timeout} s to {cmd}"
 
-    def _submit_once(self, cmd: str) -> tuple[int, str, str]:
+    def _submit_once(self, script: Path) -> tuple[int, str, str]:
         """Submit a script; one that was not answered may have been submitted, and is looked for by its name.
 
         No other job has that name.
         """
-        look = f"squeue --me --noheader --states=all --format=%i --name={Path(cmd.split()[1]).name}"
+        cmd = shlex.join(submit_command(script))
+        look = f"squeue --me --noheader --states=all --format=%i --name={script.name}"
         deadline = time.monotonic() + PATIENCE_S
         answer = self._ask(cmd)
         while _is_unanswered(answer) and time.monotonic() < deadline:
@@ -160,11 +166,18 @@ class SlurmProvider(ParslSlurmProvider):
         self, template: str, script_filename: str, job_name: str, configs: dict[str, Any]
     ) -> None:
         """Parsl's script, which also leaves the exit status of what it runs beside itself."""
-        work = (
-            f"(\n{configs['user_script'].strip()}\n)\n"
-            f"status=$?\necho $status > '{script_filename}.status'\nexit $status"
+        left = shlex.quote(f"{script_filename}.status")
+        work = f"(\n{configs['user_script'].strip()}\n)\nstatus=$?\necho $status > {left}\nexit $status"
+        lines = [line for line in template.splitlines() if not line.startswith(DIRECTIVES_WITH_PATHS)]
+        super()._write_submit_script(
+            "\n".join(lines), script_filename, job_name, {**configs, "user_script": work}
         )
-        super()._write_submit_script(template, script_filename, job_name, {**configs, "user_script": work})
+
+
+def submit_command(script: Path) -> list[str]:
+    """sbatch; paths are no directives, since those end at blanks. In paths `%` begins what Slurm fills in."""
+    output = str(script).replace("%", "%%")
+    return ["sbatch", f"--output={output}.stdout", f"--error={output}.stderr", str(script)]
 
 
 def _is_unanswered(answer: tuple[int, str, str]) -> bool:

@@ -16,25 +16,11 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.executors import shared_out, shared_out_cuda
 from site_configs.preview import launch_line, submit_scripts
+from tests.sites import COMPLETE, run_on
 
 REPOSITORY = Path(__file__).parents[2]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 """To renew one: delete it and run the test, which then writes it and fails; read the difference."""
-
-COMPLETE: dict[str, dict[str, Any]] = {
-    "slurm": {"queue": "debug", "ranks_per_node": 2, "tile_nodes": 4, "scheduler_options": ["--mem=0"]},
-    "perlmutter": {"account": "m1234", "queue": "regular", "worker_init": "module load python"},
-    "frontier": {"account": "abc123", "tile_nodes": 2, "reservation": "brain"},
-    "polaris": {"account": "EM", "queue": "debug-scaling", "filesystems": "home:eagle", "tile_nodes": 4},
-    "aurora": {"account": "EM", "queue": "prod", "filesystems": "home:flare", "scheduler_options": ["-m e"]},
-    "theta": {"account": "EM", "queue": "default", "worker_init": "module load miniconda-3"},
-}
-
-
-def run_on(name: str, ranks: int = 8, **site: Any) -> Run:
-    settings = {"name": name, "walltime_s": 3600, "interface": "lo", **COMPLETE[name], **site}
-    config = {"site": settings, "training": {"ranks": ranks, "threads_per_rank": 2}}
-    return Run(Path("/scratch/run"), site_configs.with_defaults(RunConfig.model_validate(config)))
 
 
 def preview(run: Run) -> str:

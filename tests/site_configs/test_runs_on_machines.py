@@ -41,6 +41,9 @@ PLACES = {
 SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
 
+NASTY = 'a\' "b" [c] {d} & é;`x` %j'
+"""Runs do not care how the folders are called in which they lie."""
+
 QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
 
 
@@ -66,7 +69,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 @pytest.fixture
 def run(machine: Machine, tmp_path: Path) -> Iterator[SmallRun]:
-    run = SmallRun(tmp_path / "home", ["--site", machine.site, *machine.needs, *options(SMALL | PLACES)])
+    run = SmallRun(tmp_path / NASTY, ["--site", machine.site, *machine.needs, *options(SMALL | PLACES)])
     yield run
     run.end()
 

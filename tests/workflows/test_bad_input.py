@@ -32,6 +32,9 @@ def folder(tmp_path: Path) -> Path:
         nan = np.zeros((64, 64, 64), np.float32)
         nan[3, 4, 5] = np.nan
         file["nan"] = nan
+        huge = np.zeros((64, 64, 64))
+        huge[:, :, ::2] = 1e300
+        file["huge"] = huge
         file["wide"] = np.zeros((64, 64, 64), np.int64)
         file["blank"] = np.zeros((64, 64, 64), np.uint8)
         file["flat"] = np.zeros((64, 64), np.uint8)
@@ -54,11 +57,15 @@ def published_checkpoint(fib25: Path) -> str:
     [
         ("data.image=absent.h5:raw", "absent.h5: no such file"),
         ("data.image=torn.h5:raw", "torn.h5 is not a readable HDF5 file"),
-        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: blank, flat, labels"),
+        ("data.image=em.h5:grey", "no dataset 'grey'; its datasets: blank, flat, huge, labels"),
         ("data.image=em.h5:wide", "holds int64; expected integers of 8 to 32 bits"),
         ("data.image=em.h5:blank", "is blank in 0:64,0:64,0:64"),
         ("data.image=em.h5:flat", "(64, 64)"),
         ("data.image=em.h5:nan", "NaN"),
+        ("data.image=em.h5:huge", "em.h5:huge has values as large as 1e+300"),
+        ("training.learning_rate=.nan", "training.learning_rate is nan: Input should be a finite number"),
+        ("seed=-1", "seed is -1"),
+        ("training.ranks=010", "training.ranks is 010: a number that begins with 0"),
         ("data.labels=em.h5:short", "has shape (60, 64, 64)"),
         ("data.labels=em.h5:nan", "holds float32; expected integer ids"),
         ("inference.box=0:64,0:64,0:65", "inference.box 0:64,0:64,0:65 reaches outside the image"),

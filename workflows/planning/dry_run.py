@@ -17,6 +17,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
+from workflows.planning.discards import describe, discarded
 from workflows.planning.explain import explain
 from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
@@ -78,6 +79,7 @@ def print_plan(
         f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
     print_costs(run, rates, console)
     if budget_node_hours is not None and rates.segment is not None:
@@ -120,6 +122,8 @@ def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None
     table = stage_table(statuses, "would run")
     table.title, table.title_justify = "\nWhat is done, and what would run", "left"
     console.print(table, soft_wrap=True)
+    for line in describe(run, discarded(run)):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _relative(run: Run, path: Path) -> str:

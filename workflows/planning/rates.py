@@ -77,7 +77,7 @@ def measure(run: Run) -> Rates:
         depth=network.depth,
         features=network.features,
         segment=_measure_tiles(run),
-        train=_measure_training(run),
+        train=measure_training(run),
     )
 
 
@@ -164,7 +164,7 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
     return record if record["settings"] == settings else None
 
 
-def _measure_training(run: Run) -> TrainingRate | None:
+def measure_training(run: Run) -> TrainingRate | None:
     """Of the whole training log: FOVs over the seconds that they took."""
     training, seen, seconds = run.config.training, 0, 0.0
     with suppress(OSError, ValueError, KeyError, ZeroDivisionError):

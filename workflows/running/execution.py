@@ -17,7 +17,9 @@ from pipeline.evaluation.stage import set_old_scores_aside
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.run_folder import Run
+from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
+from pipeline.training.launch import where_training_starts
 from site_configs import check_address
 from workflows.command_line import print_error
 
@@ -44,9 +46,13 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
         write_warnings(run, warnings)
+        write_kept(run)
         say(f"run folder {run.folder}")
         for line in warnings:
             say(f"warning: {line}")
+        training = where_training_starts(run)
+        if training is not None:
+            say(str(training))
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
@@ -83,8 +89,8 @@ def execute(run: Run, attempt: Attempt, console: Console, verify: bool = False) 
         if any(future.exception() for stage in stages for future in stage.tasks):
             print_failures(run, stages, Console(stderr=True))
         else:
-            remove_temporaries(run.folder)  # of workers that died in this attempt
             with suppress(InputError):  # a full disk: what was computed is whole all the same
+                remove_temporaries(run.folder)  # of workers that died in this attempt
                 write_rates(run, measure(run))
             if run.only is None:
                 print_summary(run, console)

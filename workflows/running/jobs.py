@@ -19,6 +19,7 @@ from parsl.jobs.states import TERMINAL_STATES, JobState
 
 from pipeline.errors import InputError, Superseded
 from pipeline.results.artifacts import publishing
+from pipeline.results.attempts import fence
 from pipeline.run_folder import Run
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def cancel_leftovers(run: Run, config: Config, say: Callable[[str], object]) -> 
     """Cancel the jobs that older attempts left in the queue; `say` is told of each.
 
     A job is known by its name, that of its script: also one whose driver died before it had its id.
+    Raises Superseded when a newer attempt has begun: the names would be those of its jobs too.
     """
     schedulers = [
         s for s in (getattr(e, "provider", None) for e in config.executors) if isinstance(s, Scheduler)
@@ -119,8 +121,9 @@ def cancel_leftovers(run: Run, config: Config, say: Callable[[str], object]) -> 
         if job.provider not in {scheduler.label for scheduler in schedulers}:
             say(f"an older attempt may have left {job.provider} job {job.job_id}: this site cannot cancel it")
     # some scripts are named exactly as their job, others have a suffix
-    files = run.logs_folder.glob("parsl/*/submit_scripts/*")
-    names = {name for file in files for name in (file.name, file.stem)}
+    with fence():
+        files = run.logs_folder.glob("parsl/*/submit_scripts/*")
+        names = {name for file in files for name in (file.name, file.stem)}
     for scheduler in schedulers[:1] if names else ():
         try:
             for job_id in scheduler.delete_leftovers(names):

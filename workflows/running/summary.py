@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections import Counter
+from pathlib import Path
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -43,13 +45,21 @@ def print_summary(run: Run, console: Console) -> None:
     warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing_in_tiles(run)]]
     console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
-        f"segmentation  precomputed://file://{folder}"
-        f'\nlook at it    {sys.executable} -c "from cloudvolume import CloudVolume as V; '
-        f"V('precomputed://file://{folder}')[:].viewer()\""
-        f"\neverything    {run.folder}",
+        f"segmentation  precomputed://file://{folder}",
+        f"look at it    {viewing(folder)}",
+        f"everything    {run.folder}",
+        sep="\n",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
+
+
+def viewing(folder: Path) -> str:
+    """A line for a shell that shows a precomputed volume."""
+    url = json.dumps(f"precomputed://file://{folder}", ensure_ascii=False)
+    show = f"from cloudvolume import CloudVolume as V; V({url})[:].viewer()"
+    return shlex.join([sys.executable, "-c", show])
 
 
 def outcome_lines(run: Run) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,19 +77,36 @@ def missing_in_tiles(run: Run) -> list[str]:
     ]
 
 
-def describe_tiles(tiles: Sequence[tuple[Share, int]], elapsed_s: float) -> tuple[str, float | None]:
+@dataclass(frozen=True)
+class Work:
+    """What is done of tiles, added up; of those that nobody has begun there is nothing to add."""
+
+    done: float = 0.0
+    """Tiles, also in part."""
+    worked: float = 0.0
+    """Without what checkpoints brought."""
+    voxels: float = 0.0
+    """Those of what was worked."""
+
+    @classmethod
+    def of(cls, share: Share, voxels: int) -> Work:
+        """Of one tile of so many voxels."""
+        return cls(share.done, share.worked, share.worked * voxels)
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.done + other.done, self.worked + other.worked, self.voxels + other.voxels)
+
+
+def describe_tiles(work: Work, tiles: int, elapsed_s: float) -> tuple[str, float | None]:
     """Share of the seeds done and rate, in words, and the seconds left, if that can be told yet.
 
-    `tiles` are those that are to be segmented in this attempt, each with its voxels. Rate and time left
-    count what was done in the `elapsed_s` of this attempt, and not what checkpoints brought.
+    `tiles` is how many are to be segmented in this attempt. Rate and time left count what was done in the
+    `elapsed_s` of this attempt, and not what checkpoints brought.
     """
-    worked = sum(share.worked for share, _ in tiles)
-    if worked <= 0 or elapsed_s < 1:
+    if work.worked <= 0 or elapsed_s < 1:
         return "starting", None
-    done = sum(share.done for share, _ in tiles)
-    rate = sum(share.worked * voxels for share, voxels in tiles) / elapsed_s
-    left_s = elapsed_s * (len(tiles) - done) / worked
-    return f"{done / len(tiles):.0%} of the seeds, {rate:,.0f} voxels/s", left_s
+    left_s = elapsed_s * (tiles - work.done) / work.worked
+    return f"{work.done / tiles:.0%} of the seeds, {work.voxels / elapsed_s:,.0f} voxels/s", left_s
 
 
 def describe_training(run: Run, since: float) -> tuple[str, float | None]:

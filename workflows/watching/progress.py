@@ -7,19 +7,21 @@ the logs that the workers write, so the display costs the workers nothing.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.geometry import Tile
 from pipeline.run_folder import Run
 from workflows.stages import Stage
-from workflows.watching.long_tasks import Share, describe_tiles, describe_training, duration, read_tile_log
+from workflows.watching.long_tasks import describe_tiles, describe_training, duration
+from workflows.watching.tiles_at_work import TilesAtWork
 
 POLL_S = 0.5
 PLAIN_LINE_EVERY_S = 15.0
@@ -37,39 +39,48 @@ def watch(
     `check` is called now and then; what it raises ends the watch. `in_queue` tells, by executor label, for
     which jobs an executor waits.
     """
-    states = [_State(stage) for stage in stages]
+    states = [_State(run, stage) for stage in stages]
     with _display(states, console) as show:
         while not all(state.ended for state in states):
             check()
             jobs = in_queue()
             for state in states:
-                state.update(run, jobs)
+                state.update(jobs)
             show()
             time.sleep(POLL_S)
         for state in states:
-            state.update(run, {})
+            state.update({})
         show()
 
 
-@dataclass
 class _State:
-    """How far one stage is, with what its tasks' logs say."""
+    """How far one stage is, with what its tasks' logs say.
 
-    stage: Stage
-    done: int = 0
-    failed: int = 0
-    reused: int = 0
-    started: float | None = None
-    finished: float | None = None
-    queued: str = ""
-    """The jobs for which its tasks wait."""
-    detail: str = ""
-    finished_tiles: dict[int, Share] = field(default_factory=dict)
-    """By index; their logs do not change any more."""
+    A task is looked at once, when it has ended: there may be very many, and a look is taken twice a second.
+    """
+
+    def __init__(self, run: Run, stage: Stage) -> None:
+        self.stage = stage
+        self.done = self.failed = self.reused = 0
+        self.started: float | None = None
+        self.finished: float | None = None
+        self.queued = ""
+        """The jobs for which its tasks wait."""
+        self.detail = ""
+        self._run = run
+        self._tiles = TilesAtWork(run) if stage.name == "segment" else None
+        self._news: deque[tuple[int, Any]] = deque()
+        """Tasks that have ended since the last look, with their place in the stage."""
+        for index, future in enumerate(stage.tasks):
+            future.add_done_callback(partial(self._tell, index))
+
+    def _tell(self, index: int, future: Future[Any]) -> None:
+        """Called in some thread of Parsl's."""
+        self._news.append((index, future))
 
     @property
     def ended(self) -> bool:
-        return all(future.done() for future in self.stage.tasks)
+        return self.done + self.failed == len(self.stage.tasks)
 
     @property
     def status(self) -> str:
@@ -91,37 +102,49 @@ class _State:
             return ""
         return duration((self.finished or time.time()) - self.started)
 
-    def update(self, run: Run, jobs: Mapping[str, str]) -> None:
+    def update(self, jobs: Mapping[str, str]) -> None:
         """Look at the tasks; `jobs` tells by executor label for which jobs it waits."""
         futures = self.stage.tasks
-        ended = [future for future in futures if future.done()]
-        self.failed = sum(future.exception() is not None for future in ended)
-        self.done = len(ended) - self.failed
-        self.reused = sum(_is_reused(future) for future in ended)
-        if self.started is None and (ended or any(_runs(future) for future in futures)):
+        if self.started is None and (self._news or any(_runs(future) for future in futures)):
             self.started = time.time()
+        while self._news:
+            self._note_end(*self._news.popleft())
         if self.started and self.finished is None:
-            if len(ended) == len(futures):
+            if self.ended:
                 self.finished = time.time()
-            at_work = {f.task_record["executor"] for f in futures if not f.done() and _runs(f)}
-            self.queued = ", ".join(jobs[label] for label in sorted(at_work & set(jobs)))
-            self.detail = self.queued or self._detail(run)
+            waiting = [f for f in futures if not f.done() and _runs(f)] if jobs else []
+            labels = {f.task_record["executor"] for f in waiting}
+            self.queued = ", ".join(jobs[label] for label in sorted(labels & set(jobs)))
+            self.detail = self.queued or self._detail()
 
-    def share(self, run: Run, tile: Tile, finished: bool) -> Share:
-        """What part of a tile is done, and was done by this run, by the tile's log."""
-        if tile.index in self.finished_tiles:
-            return self.finished_tiles[tile.index]
-        report = read_tile_log(run.tile_log(tile), self.started or 0)
-        share = report.share if report else Share()
-        if finished:
-            share = self.finished_tiles[tile.index] = share._replace(done=1.0)
-        return share
+    def _note_end(self, index: int, future: Any) -> None:
+        failed, reused = future.exception() is not None, _is_reused(future)
+        self.failed += failed
+        self.done += not failed
+        self.reused += reused
+        if self._tiles:
+            self._tiles.end(index, self.started or 0.0, counts=not (failed or reused))
 
-    def _detail(self, run: Run) -> str:
+    def _detail(self) -> str:
         parts = [f"{self.reused:,} reused"] if self.reused else []
-        if self.reused < len(self.stage.tasks) and self.stage.name in _DETAILS:
-            parts.append(_DETAILS[self.stage.name](run, self))
-        return ", ".join(filter(None, parts))
+        if self.reused < len(self.stage.tasks) and self.stage.name == "train":
+            parts.append(self._training_detail())
+        if self._tiles and self._tiles.count:
+            parts.append(self._tiles_detail(self._tiles))
+        return ", ".join(parts)
+
+    def _training_detail(self) -> str:
+        # one that had seen all its FOVs when it was stopped ends without another line in its log
+        since = 0.0 if self.finished else (self.started or 0.0)
+        return self._with_time_left(*describe_training(self._run, since))
+
+    def _tiles_detail(self, tiles: TilesAtWork) -> str:
+        started = self.started or time.time()
+        work, elapsed_s = tiles.look(started), (self.finished or time.time()) - started
+        return self._with_time_left(*describe_tiles(work, tiles.count, elapsed_s))
+
+    def _with_time_left(self, said: str, left_s: float | None) -> str:
+        return said if self.finished or left_s is None else f"{said}, {duration(left_s)} left"
 
 
 def _runs(future: Any) -> bool:
@@ -130,30 +153,6 @@ def _runs(future: Any) -> bool:
 
 def _is_reused(future: Any) -> bool:
     return bool(future.task_record["from_memo"])
-
-
-def _training_detail(run: Run, state: _State) -> str:
-    # one that had seen all its FOVs when it was stopped ends without another line in its log
-    since = 0.0 if state.finished else (state.started or 0.0)
-    return _with_time_left(state, *describe_training(run, since))
-
-
-def _tiles_detail(run: Run, state: _State) -> str:
-    """Of the tiles that are segmented in this run: those reused and those that failed do not count."""
-    tiles = []
-    for tile, future in zip(run.tiles, state.stage.tasks):
-        if future.done() and (_is_reused(future) or future.exception()):
-            continue
-        tiles.append((state.share(run, tile, future.done()), tile.box.size))
-    elapsed_s = (state.finished or time.time()) - (state.started or time.time())
-    return _with_time_left(state, *describe_tiles(tiles, elapsed_s)) if tiles else ""
-
-
-_DETAILS = {"train": _training_detail, "segment": _tiles_detail}
-
-
-def _with_time_left(state: _State, said: str, left_s: float | None) -> str:
-    return said if state.finished or left_s is None else f"{said}, {duration(left_s)} left"
 
 
 @contextmanager

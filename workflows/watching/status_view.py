@@ -68,7 +68,7 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
     """
     run = Run(folder.resolve(), read_config(_config_file(folder)))
     try:
-        return resolve(run.config, run.folder), None
+        return resolve(run.config, run.folder, trust_kept=True), None
     except InputError as error:
         # its place is all that is asked of a result now; what the input would decide of it may be anything
         data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})

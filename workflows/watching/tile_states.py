@@ -12,7 +12,7 @@ from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from workflows.planning.explain import Outcome
-from workflows.watching.long_tasks import Share, TileReport, describe_tiles, read_tile_log
+from workflows.watching.long_tasks import Share, TileReport, Work, describe_tiles, read_tile_log
 
 
 class State(str, Enum):
@@ -73,7 +73,8 @@ def describe(states: Sequence[TileState]) -> tuple[str, float | None]:
     at_work = any(state.state is State.IN_PROGRESS for state in states)
     until = time.time() if at_work else max(report.time for report in reports)
     elapsed_s = until - min(report.began for report in reports)
-    return describe_tiles([(s.share, s.tile.box.size) for s in its_own], elapsed_s)
+    work = sum((Work.of(s.share, s.tile.box.size) for s in its_own if s.report), Work())
+    return describe_tiles(work, len(its_own), elapsed_s)
 
 
 def count(states: Sequence[TileState]) -> str:

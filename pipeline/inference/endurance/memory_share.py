@@ -6,12 +6,14 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.errors import InputError
 from pipeline.machine.private_folder import private_folder
-from pipeline.results.attempts.fencing import ATTEMPT
+from pipeline.results.artifacts import remove
+from pipeline.results.attempts.fencing import ATTEMPT, fence
 from pipeline.results.attempts.locks import lock
 
 Result = TypeVar("Result")
@@ -47,7 +49,8 @@ def losses(marker: Path) -> Iterator[int]:
     """How often the work in this context was begun in this attempt, and its process killed before its end.
 
     By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
-    `marker` is there while the work goes on.
+    `marker` is there while the work goes on. Raises Superseded when a newer attempt has begun: the marker
+    says by now how often that attempt has begun the work.
     """
     attempt = os.environ.get(ATTEMPT, "")
     try:
@@ -56,11 +59,13 @@ def losses(marker: Path) -> Iterator[int]:
     except (OSError, ValueError):
         lost = 0
     marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(f"{attempt} {lost + 1}")
+    with fence():
+        marker.write_text(f"{attempt} {lost + 1}")
     try:
         yield lost
     finally:
-        marker.unlink(missing_ok=True)
+        with suppress(InputError):  # one that stays costs the tile company at its next start
+            remove(marker)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """The process that runs one network for several workers, on batches of what they ask for.
 
-`python -m pipeline.inference.engines.batches` is started by pipeline.inference.engines.shared and ends with
+The module is started by pipeline.inference.engines.shared and ends with
 its last client. While the network computes one batch, the next is filled: the clients' own work, each in its
 own process, hides behind the network.
 """
@@ -73,7 +73,7 @@ def check_independence(engine: Engine, size: int, fov: Triple) -> None:
     one, other = random.normal(size=(2, size, *fov, 2)).astype(np.float32)
     first = engine.predict(one)[0].copy()
     other[-1] = one[0]
-    if not np.array_equal(first, engine.predict(other)[-1]):
+    if not np.array_equal(first, engine.predict(other)[-1], equal_nan=True):
         raise InputError(
             f"inference.batch is {size}, but on {engine.name} in {engine.precision} what comes out for a FOV "
             "depends on the others in its batch; a result that can be repeated needs inference.batch: 1"
@@ -148,7 +148,7 @@ def main() -> None:
         signal.signal(signum, signal.SIG_IGN)
     address, what = pickle.load(sys.stdin.buffer)
     with suppress(FileNotFoundError):
-        os.unlink(address)  # of one that was killed
+        os.unlink(address)  # of one that was killed, in this attempt: its number is part of the name
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
         door.listen()

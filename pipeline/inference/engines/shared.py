@@ -13,13 +13,13 @@ import logging
 import os
 import pickle
 import subprocess
-import sys
 import time
 from multiprocessing.connection import Client, Connection
 
 import numpy as np
 
 from pipeline.inference.engines import Loading
+from pipeline.machine.own import module_command
 from pipeline.machine.private_folder import private_folder
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
 from pipeline.results.attempts.locks import lock
@@ -91,7 +91,7 @@ def connect(what: Loading) -> Connection:
 
 
 def _start(address: str, what: Loading) -> Connection:
-    command = [sys.executable, "-m", "pipeline.inference.engines.batches"]
+    command = module_command("pipeline.inference.engines.batches")
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     assert process.stdin
     with process.stdin as stdin:

@@ -44,7 +44,7 @@ class Attempt:
         self._ended = True
         try:
             self.check()
-            end_processes(self.folder)
+            end_processes(self.folder, self.number)
             record_end(self.folder, self.number, code)
         except Superseded:
             pass
@@ -64,7 +64,7 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
     """
     this = Attempt(Ownership.take(folder))
     try:
-        leftovers = end_processes(folder)
+        leftovers = end_processes(folder, this.number)
         if leftovers:
             kinds = Counter(process.kind for process in leftovers)
             say(

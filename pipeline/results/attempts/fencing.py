@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError, Superseded
 from pipeline.results.attempts.locks import lock
+from pipeline.results.flush import flush
 
 RUN = "FFN_RUN"
 """Environment variable: the absolute run folder for which a process works."""
@@ -83,7 +84,7 @@ def raise_fence(folder: Path, number: int) -> None:
             raise Superseded(f"attempt {number} on {folder} cannot start: attempt {newest} has begun")
         # One short write, in place: another file of the same name would have a lock of its own.
         os.pwrite(handle, f"{number}\n".encode(), 0)
-        os.fsync(handle)
+        flush(handle)
     finally:
         os.close(handle)
 

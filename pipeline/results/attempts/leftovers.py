@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,15 @@ def processes_of(folder: Path) -> list[RunProcess]:
     return sorted(filter(None, found), key=lambda process: process.pid)
 
 
-def end_processes(folder: Path) -> list[RunProcess]:
+def end_processes(folder: Path, newest: int) -> list[RunProcess]:
     """End what works for a run folder on this host, but not this process nor those that it comes from.
 
-    SIGTERM first, and SIGKILL for those that are still there seconds later. Returns what was found.
+    Those of attempts after `newest` are left alone. SIGTERM first, and SIGKILL for those that are still there
+    seconds later. Returns what was found.
     """
     found: dict[int, RunProcess] = {}
     for signum in (signal.SIGTERM, signal.SIGKILL):
-        processes = list(_started_for(folder))
+        processes = list(_started_for(folder, newest))
         found.update({p.pid: description for p in processes if (description := _describe(p))})
         for process in processes:
             try:
@@ -60,13 +61,14 @@ def end_processes(folder: Path) -> list[RunProcess]:
     return sorted(found.values(), key=lambda process: process.pid)
 
 
-def _started_for(folder: Path) -> Iterator[psutil.Process]:
+def _started_for(folder: Path, newest: int | None = None) -> Iterator[psutil.Process]:
     run = os.path.realpath(folder)
     this = psutil.Process()
     spared = {this.pid, *(parent.pid for parent in this.parents())}
     for process in psutil.process_iter():
         try:
-            if process.pid not in spared and process.environ().get(RUN) == run:
+            environment = process.environ() if process.pid not in spared else {}
+            if environment.get(RUN) == run and (newest is None or _attempt(environment) <= newest):
                 yield process
         except (psutil.Error, OSError):
             continue  # ended meanwhile, or another user's
@@ -75,10 +77,15 @@ def _started_for(folder: Path) -> Iterator[psutil.Process]:
 def _describe(process: psutil.Process) -> RunProcess | None:
     try:
         command = process.cmdline()
-        attempt = int(process.environ().get(ATTEMPT, 0))
+        attempt = _attempt(process.environ())
         return RunProcess(process.pid, _kind(process, command), attempt, " ".join(command).strip())
-    except (psutil.Error, OSError, ValueError):
+    except (psutil.Error, OSError):
         return None
+
+
+def _attempt(environment: Mapping[str, str]) -> int:
+    number = environment.get(ATTEMPT, "")
+    return int(number) if number.isdigit() else 0
 
 
 def _kind(process: psutil.Process, command: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 
-UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def lock(handle: int, how: int) -> bool:

@@ -7,7 +7,6 @@ where locks may not be seen, and where there are none, the file's time of last c
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import shlex
@@ -23,8 +22,10 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import InputError, Superseded
-from pipeline.results.attempts.fencing import newest_attempt
+from pipeline.machine.user import user_name
+from pipeline.results.attempts.fencing import fence, newest_attempt
 from pipeline.results.attempts.locks import lock
+from pipeline.results.flush import flush
 
 HEARTBEAT_EVERY_S = 10.0
 DEAD_AFTER_S = 60.0
@@ -100,7 +101,7 @@ class Ownership:
     def release(self) -> None:
         """Give the folder back, and say so in `owner.json` if it is still ours."""
         self._released.set()
-        with suppress(Superseded, OSError):
+        with suppress(Superseded, OSError), fence():
             self.check()
             self._write(replace(self.owner, ended=True))
         os.close(self._handle)
@@ -110,7 +111,7 @@ class Ownership:
         text = json.dumps(asdict(owner), indent=1).encode() + b"\n"
         os.pwrite(self._handle, text, 0)
         os.ftruncate(self._handle, len(text))
-        os.fsync(self._handle)
+        flush(self._handle)
 
     def _beat(self) -> None:
         while not self._released.wait(HEARTBEAT_EVERY_S):
@@ -216,7 +217,7 @@ def configuration_file(folder: Path, attempt: int) -> Path:
 def _myself(attempt: int) -> Owner:
     return Owner(
         host=socket.gethostname(),
-        user=_user(),
+        user=user_name(),
         pid=os.getpid(),
         process_started=psutil.Process().create_time(),
         started=now(),
@@ -228,13 +229,6 @@ def _myself(attempt: int) -> Owner:
 def now() -> str:
     """The time as ISO 8601, UTC, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under an id that has no name
-        return str(os.getuid())
 
 
 def _read(handle: int) -> Owner | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.machine.processor import processor
 from pipeline.results.attempts.ownership import Owner, configuration_file, now
+from pipeline.results.flush import flush
 
 PACKAGES = (
     "parsl",
@@ -91,7 +92,7 @@ def _append(folder: Path, entry: dict[str, Any]) -> None:
         file.seek(max(0, size - 1))
         torn = file.read(1) not in (b"", b"\n")  # the machine crashed while a line was written
         file.write(b"\n" * torn + json.dumps(entry).encode() + b"\n")
-        os.fsync(file.fileno())
+        flush(file.fileno())
 
 
 def _git() -> tuple[str | None, bool | None]:

@@ -92,6 +92,11 @@ class Ranks:
     def _broadcast(self, values: np.ndarray) -> np.ndarray:
         return self._hvd.broadcast(values, root_rank=0, name="text").numpy()
 
+    def gather(self, thing: Any) -> list[Any]:
+        """Every rank's `thing`, any object that can be pickled, in the order of ranks."""
+        things: list[Any] = self._hvd.allgather_object(thing, name="things")
+        return things
+
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""
         self._hvd.shutdown()

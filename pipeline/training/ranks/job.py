@@ -45,13 +45,14 @@ class TrainingJob:
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint that this training goes on from, or ends with; None if it starts anew.
 
-        One under way goes on with whatever ranks it has now. A complete one is what the settings
-        ask for only if it ended with the present ranks.
+        It goes on with whatever ranks it has now, but not from one that has seen more than `training.fovs`.
         """
         found = Checkpoint.load(self.run.checkpoint_file, self.lineage)
         if found is None or not self.is_complete(found.progress):
             return found
-        return found if found.progress.history[-1].joins(self._stretch(0)) else None
+        training, ended = self.run.config.training, found.progress
+        last_step = training.batch_size * ended.history[-1].ranks
+        return found if ended.fovs_seen - training.fovs < last_step else None
 
     def _stretch(self, fovs: int) -> Stretch:
         training = self.run.config.training

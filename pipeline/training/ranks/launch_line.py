@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,13 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import InputError
+from pipeline.machine.own import module_command
+from pipeline.machine.sockets import socket_folder
+from pipeline.results.artifacts import open_anew, remove
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
 from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
-from pipeline.training.ranks.rank_processes import QUOTED_LINES, REPOSITORY, RankError, RankLost
+from pipeline.training.ranks.rank_processes import QUOTED_LINES, RankError, RankLost
 
 GRACE_S = 40.0
 """Longer than Slurm's KillWait, 30 s unless set otherwise, after which srun's ranks are killed."""
@@ -75,10 +77,11 @@ def address_of(interface: str | None) -> str:
 
 def _run(line: LaunchLine, log: Path) -> int:
     """The line's exit status; it is told to end when this process dies, or leaves by an exception."""
-    search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": search_path, "PYTHONUNBUFFERED": "1", **line.environment}
-    tied = [sys.executable, "-m", "pipeline.machine.processes", str(os.getpid()), *line.command]
-    with open(log, "wb") as output:
+    # mpiexec has sockets among the temporary files
+    temporary = {"TMPDIR": str(socket_folder()), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **temporary, **line.environment}
+    tied = module_command("pipeline.machine.processes", str(os.getpid()), *line.command)
+    with open_anew(log) as output:
         process = subprocess.Popen(
             tied, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
@@ -97,7 +100,7 @@ def _clear(logs: Path) -> None:
     """Remove what the ranks of an earlier launch left to be read."""
     for pattern in ("rank_*.log", "rank_*.status"):
         for path in logs.glob(pattern):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _failure(status: int, ranks: int, logs: Path) -> Exception:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.results.artifacts import publishing
+from pipeline.results.artifacts import open_anew, publishing
 from pipeline.training.ranks.meeting_point import connection_to_launcher
 
 LAUNCHER_GONE_STATUS = 3
@@ -74,10 +74,9 @@ def status_file(logs_folder: Path, rank: int) -> Path:
 
 def _write_to(log: Path) -> None:
     """Standard output and error go to a file of this rank's, whatever the launch line would do with them."""
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    for stream in (1, 2):
-        os.dup2(handle, stream)
-    os.close(handle)
+    with open_anew(log) as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
 
 
 def _end_with_launcher(environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""One Horovod rank: `python -m pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
+"""One Horovod rank: module `pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
 
 With a LAUNCH_FILE it runs on some node and learns from there which rank it is. Exit status 2 says that the
 last line of standard error is an InputError's message.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.machine.processes import die_with_parent
+from pipeline.results.attempts import fence
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.launched_rank import join
 
@@ -27,7 +28,8 @@ def main() -> int:
     if launch_file:
         status_file = join(launch_file[0])
         status = _train(run_folder)
-        status_file.write_text(str(status))
+        with fence():  # a newer attempt's launcher must not take it for that of its own rank
+            status_file.write_text(str(status))
         return status
     if LAUNCHER in os.environ:
         die_with_parent(int(os.environ[LAUNCHER]))

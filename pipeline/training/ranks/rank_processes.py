@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.machine.own import module_command
+from pipeline.results.artifacts import open_anew
 from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
 
 QUOTED_LINES = 15
 POLL_S = 0.1
 GRACE_S = 5.0
-REPOSITORY = Path(__file__).parents[3]
 
 
 class RankError(RuntimeError):
@@ -68,11 +68,9 @@ def cores_of_ranks(cores: Sequence[int], ranks: int, threads_per_rank: int) -> l
 
 def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, str]]:
     cores = cores_of_ranks(sorted(os.sched_getaffinity(0)), launch.ranks, threads_per_rank)
-    search_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
     common = {
         **os.environ,
         LAUNCHER: str(os.getpid()),
-        "PYTHONPATH": search_path,
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": str(threads_per_rank),
     }
@@ -83,7 +81,7 @@ def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, s
 
 
 def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with open(log, "wb") as output:
+    with open_anew(log) as output:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
@@ -124,4 +122,4 @@ def _failure(rank: int, status: int, log: Path) -> Exception:
 
 def rank_command(run_folder: Path) -> list[str]:
     """The command line of every rank of the job in a run folder."""
-    return [sys.executable, "-m", "pipeline.training.ranks.rank", str(run_folder)]
+    return module_command("pipeline.training.ranks.rank", str(run_folder))

@@ -290,4 +290,65 @@ def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
     tissue[:, :24] = 1
     write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
     run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
-    assert "50% is tissue" in findings(run)["mask"]
+    assert "50% of inference.box is tissue" in findings(run)["mask"]
+
+
+def test_what_a_mask_does_not_cover_is_told(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_precomputed(tmp_path / "tissue", np.ones((16, *SHAPE[1:]), np.uint8), (0, 0, 0), "segmentation")
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI))
+    run = run_on(tmp_path, data={"mask": f"file://{tmp_path}/tissue"})
+    assert "40% of inference.box is tissue; it covers 40% of inference.box" in findings(run)["mask"]
+    next(path for path in (tmp_path / "tissue").glob("*/*") if path.is_file()).unlink()
+    assert "1 of 12 chunks of the mask are missing" in findings(run)["mask"]
+
+
+@pytest.mark.parametrize("size", [(0.04, 0.004, 0.004), (4e6, 4e6, 4e6)])
+def test_a_voxel_size_in_another_unit_is_doubted(tmp_path: Path, size: tuple[float, float, float]) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, {"resolution": size}))
+    assert "that is no size of a voxel" in findings(run_on(tmp_path))["image"]
+
+
+def test_slices_of_labels_that_begin_with_another_number_are_doubted(tmp_path: Path) -> None:
+    image, labels = cells()
+    for name, volume, first in (("em", image, 100), ("seg", labels.astype(np.uint16), 120)):
+        (tmp_path / name).mkdir()
+        for z, section in enumerate(volume):
+            imsave(tmp_path / name / f"z{first + z:04}.png", section, check_contrast=False)
+    run = run_on(tmp_path, data={"image": "em", "labels": "seg"})
+    assert "begin with number 120, those of the image with 100" in findings(run)["labels"]
+
+
+def test_labels_in_jpeg_are_refused(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI))
+    (tmp_path / "seg").mkdir()
+    for z, section in enumerate(labels.astype(np.uint8)):
+        imsave(tmp_path / "seg" / f"z{z:04}.jpg", section, check_contrast=False)
+    with pytest.raises(InputError, match="stored as JPEG, which changes ids"):
+        run_on(tmp_path, data={"labels": "seg"})
+
+
+def test_doubles_read_as_integers_are_doubted(tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels.astype(np.float64).view(np.uint64))
+    found = findings(run_on(tmp_path, data={"labels": "em.h5:labels"}))["labels"]
+    assert "look like floating-point numbers" in found
+
+
+def test_what_matlab_wrote_needs_its_axes(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image.transpose(0, 2, 1), {"MATLAB_class": "uint8"}))
+    with pytest.raises(InputError, match=r"written by MATLAB.*set data\.axes"):
+        run_on(tmp_path)
+    np.testing.assert_array_equal(
+        open_image(run_on(tmp_path, data={"axes": "zxy"})).read(Box.of_shape(SHAPE)), image
+    )
+
+
+def test_a_tissue_range_that_no_voxel_is_in_is_doubted(tmp_path: Path) -> None:
+    image, _ = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI))
+    found = findings(run_on(tmp_path, data={"tissue_range": [1000, 2000]}))["intensity"]
+    assert "none is in data.tissue_range" in found

@@ -145,3 +145,18 @@ def test_scores_of_another_start_do_not_lie_beside_a_segmentation_that_is_not_sc
     assert not run.metrics_file.exists()
     assert set_old_scores_aside(unscored) is None
     assert run_stage(run) == json.loads(scores)
+
+
+def test_what_an_id_says_to_ignore_is_in_no_score(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    with h5py.File(tmp_path / "data.h5", "r+") as file:
+        labels = file["labels"][()].astype(np.uint64)
+        labels[:, :12] = np.iinfo(np.uint64).max  # as CREMI marks what nobody labelled
+        del file["labels"]
+        file["labels"] = labels
+    known = slice(12 - EVALUATED.start[1], None)
+    expected = score(count_box(segmentation[:, known], truth[:, known]))
+    scores = run_stage(with_identities(run))
+    for convention in ("gt_foreground", "both_foreground"):
+        assert scores[convention] == pytest.approx(expected[convention])
+    assert scores["coverage"] == pytest.approx(expected["coverage"])

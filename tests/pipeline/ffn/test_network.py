@@ -12,6 +12,7 @@ from pipeline.config import Network, RunConfig, Sampling
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables, save_weights
 from pipeline.ffn.patch import patch_radius
+from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.training.examples import Example, TrainingVolume, fixed_moves
@@ -137,3 +138,22 @@ def flooded(
         except StopIteration:
             fov = None
     return example
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_weights_that_are_not_finite_in_float32_are_refused(tmp_path: Path, value: float) -> None:
+    weights = {
+        name: array.astype(np.float64) for name, array in network_variables(build_network(SMALL)).items()
+    }
+    weights["conv1_b/bias"][2] = value
+    write_weights(weights, SMALL, tmp_path / "ffn.h5")
+    with pytest.raises(InputError, match=r"ffn\.h5: 1 of the 4 values of conv1_b/bias are NaN or infinite"):
+        read_weights(tmp_path / "ffn.h5", SMALL)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    weights = network_variables(build_network(SMALL))
+    weights["conv1_b/bias"] = np.array([b"a"] * 4)
+    write_weights(weights, SMALL, tmp_path / "ffn.h5")
+    with pytest.raises(InputError, match=r"conv1_b/bias holds .*; expected numbers"):
+        read_weights(tmp_path / "ffn.h5", SMALL)

@@ -31,7 +31,7 @@ def write_image(folder: Path) -> Path:
     return path
 
 
-def write_network(folder: Path) -> Artifact:
+def write_network(folder: Path, gain: float = 1.0) -> Artifact:
     """A network set by hand: it takes bright voxels into the object, and leaves dark ones out."""
     path = folder / "ffn.h5"
     names = (
@@ -45,7 +45,7 @@ def write_network(folder: Path) -> Artifact:
     shapes = ((3, 3, 3, 2, 2), (2,), (3, 3, 3, 2, 2), (2,), (1, 1, 1, 2, 1), (1,))
     weights = {name: np.zeros(shape, np.float32) for name, shape in zip(names, shapes)}
     weights["conv0_a/kernel"][1, 1, 1, 0] = (1, -1)  # bright, dark
-    weights["conv0_b/kernel"][1, 1, 1] = np.eye(2)
+    weights["conv0_b/kernel"][1, 1, 1] = gain * np.eye(2)
     weights["conv_lom/kernel"][0, 0, 0, :, 0] = (4, -4)
     write_weights(weights, NETWORK, path)
     return Artifact(str(path), file_sha256(path))

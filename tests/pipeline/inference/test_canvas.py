@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from pipeline.config import Inference
 from pipeline.geometry import Triple
-from pipeline.inference.canvas import Canvas
+from pipeline.inference.canvas import Canvas, NotFinite
 
 FOV = (7, 7, 7)
 DELTAS = (2, 2, 2)
@@ -196,3 +196,15 @@ def test_no_call_is_spent_on_seeds_in_or_beside_an_object() -> None:
     assert calls == canvas.segments[0].calls
     assert canvas.seeds_done == 3
     assert canvas.segmentation[7, 7, 13] == -1, "one voxel from the object at x >= 14"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_not_finite_is_no_answer(value: float) -> None:
+    def answer(fov: np.ndarray) -> np.ndarray:
+        update = same_value_network(fov)
+        update[0, 1, 2] = value
+        return update
+
+    with pytest.raises(NotFinite) as caught:
+        run_canvas(np.ones((20, 20, 20)), [(9, 10, 11)], answer)
+    assert caught.value.centre == (9, 10, 11)

@@ -13,6 +13,7 @@ import pytest
 from bright_blocks import make_run, write_image, write_network
 
 from pipeline.config import RunConfig
+from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
 from pipeline.inference.segmenter import block_with_context, mirrored, read_input, segment_tile
 from pipeline.results.artifacts import Artifact
@@ -192,3 +193,15 @@ def test_segments_of_real_tissue_hold_one_neuron_each(fib25: Path, tmp_path: Pat
     largest_shares = [np.bincount(truth[labels == row["id"]].astype(np.int64)).max() for row in segments]
     # the rest are voxels of the borders, where truth and network draw the line differently
     assert sum(largest_shares) > 0.85 * segments["voxels"].sum()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_a_network_that_gives_nan_is_told_with_tile_and_place_and_no_tile_is_made(
+    tmp_path: Path, image_file: Path, engine: str
+) -> None:
+    """Its weights are finite, what comes out of them is not."""
+    run = make_run(tmp_path, image_file, engine=engine)
+    _, tile = run.grid
+    with pytest.raises(InputError, match=rf"^tile {tile.box}: the network gives NaN or inf.* at \(\d+"):
+        segment_tile(run, tile, write_network(tmp_path, gain=3e38))
+    assert not run.tile_file(tile).exists()

@@ -17,10 +17,10 @@ from pipeline.settings.run_file import dump_config, load_config
 @pytest.mark.parametrize(
     ("preset", "deltas", "precision"),
     [
-        ("best", None, "float32"),
-        ("balanced", None, "auto"),
+        ("best", (8, 8, 8), "float32"),
+        ("balanced", (8, 8, 8), "auto"),
         ("fast", (12, 12, 12), "auto"),
-        (None, None, "auto"),
+        (None, (8, 8, 8), "auto"),
     ],
 )
 def test_presets_of_the_published_network(
@@ -39,7 +39,7 @@ def test_what_is_given_wins_over_the_preset() -> None:
     found = with_preset(Inference(preset="fast", deltas=(9, 9, 9)), Network())
     assert (found.deltas, found.precision) == ((9, 9, 9), "auto")
     found = with_preset(Inference(preset="best", precision="bfloat16"), Network())
-    assert (found.deltas, found.precision) == (None, "bfloat16")
+    assert (found.deltas, found.precision) == ((8, 8, 8), "bfloat16")
 
 
 def test_a_resolved_run_holds_what_the_preset_stands_for(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
         ("data.axes=xy", "expected the names of the stored axes"),
         ("data.max_missing=1.5", "data.max_missing is 1.5"),
         ("data.mip=-1", "data.mip is -1"),
-        ("data.image_stddev=.inf", "data.image_stddev is inf"),
+        ("data.image_stddev=.inf", "data.image_stddev is inf: Input should be a finite number"),
         ("training.learning_rate=.nan", "training.learning_rate is nan"),
         ("inference.checkpoint_every_s=.inf", "inference.checkpoint_every_s is inf"),
     ],

@@ -174,3 +174,16 @@ def test_a_saver_killed_at_any_moment_leaves_a_whole_one(tmp_path: Path) -> None
 def rounds_of(path: Path) -> int | None:
     found = Checkpoint.load(path, "ours")
     return None if found is None else found.progress.rounds
+
+
+def test_one_with_spoiled_weights_is_not_taken_up_and_does_not_push_out_the_good_one(
+    saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an earlier version could write it."""
+    spoiled = checkpoint(3)
+    spoiled.weights["conv0_a/bias"][1] = np.nan
+    spoiled.save(saved)
+    assert_same(Checkpoint.load(saved, "ours"), checkpoint(2))
+    assert f"{saved} is not used: it holds weights that are NaN or infinite" in caplog.text
+    checkpoint(4).save(saved)
+    assert_same(Checkpoint.read(previous(saved)), checkpoint(2))

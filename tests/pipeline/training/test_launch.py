@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,12 @@ import pytest
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
-from pipeline.results.artifacts import Artifact, file_identity
+from pipeline.ffn.weights import read_weights
+from pipeline.results.artifacts import Artifact, Recipe, file_stamp
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.training.checkpoint import Checkpoint, previous
-from pipeline.training.launch import lineage, model_target, train
+from pipeline.training.launch import lineage, model_target, train, where_training_starts
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.job import TrainingJob
@@ -209,21 +209,35 @@ def test_a_training_goes_on_with_another_number_of_ranks(
     assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
 
 
-def test_a_complete_training_starts_anew_when_its_ranks_change(
+def test_a_complete_training_goes_on_where_more_fovs_are_asked_for(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
-    run, coordinates = make_run(tmp_path, volume, ranks=1, fovs=40)
-    complete = replace(
-        checkpoint_of(trained[0]),
-        lineage=lineage(model_target(run, coordinates).recipe),
-        progress=Progress(1, 10, (Stretch(40, 2, 1),)),
-    )
-    complete.save(run.checkpoint_file)
+    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=1680, ranks=1)
+    assert str(where_training_starts(run)) == "training goes on after 1,600 FOVs"
     train(run, coordinates)
-    anew = checkpoint_of(run)
-    assert anew.progress == Progress(1, 20, (Stretch(40, 1, 1),))
-    assert anew.optimizer[0] == 20, "Adam's count of its steps"
-    assert [(e["step"], e["fovs_seen"]) for e in log_of(run)] == [(20, 40)]
+    assert checkpoint_of(run).progress == Progress(5, 440, (Stretch(1600, 2, 1), Stretch(80, 1, 1)))
+    assert log_of(run)[:-1] == log_of(trained[0])
+
+
+def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=40)
+    assert where_training_starts(run) == (0, 1600, "random weights")
+    train(run, coordinates)
+    assert checkpoint_of(run).progress == Progress(1, 10, (Stretch(40, 2, 1),))
+
+
+def test_a_training_starts_from_another_runs_network(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    source = trained[0].model_file
+    run, coordinates = make_run(tmp_path, volume, fovs=4, learning_rate=1e-12, start_from=str(source))
+    assert str(where_training_starts(run)) == f"training starts from {source}"
+    ours = read_weights(train(run, coordinates).path, run.config.network)
+    theirs = read_weights(source, run.config.network)
+    for name, weights in theirs.items():
+        np.testing.assert_allclose(ours[name], weights, atol=1e-6)
 
 
 def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
@@ -239,14 +253,17 @@ def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
     wait_until(lambda: ranks_of(run) == [])
 
 
-def test_ranks_and_threads_alone_leave_the_lineage_as_it_is(volume: Path, tmp_path: Path) -> None:
-    def lineage_with(**training: Any) -> str:
-        return lineage(model_target(*make_run(tmp_path, volume, **training)).recipe)
+def test_what_is_free_to_change_leaves_the_network_as_it_is(volume: Path, tmp_path: Path) -> None:
+    def recipe_with(**training: Any) -> Recipe:
+        return model_target(*make_run(tmp_path, volume, **training)).recipe
 
-    ours = lineage_with()
-    assert lineage_with(ranks=5, threads_per_rank=3, report_every_steps=7) == ours
-    others = {"batch_size": 3, "fovs": 1601, "learning_rate": 0.004, "checkpoint_every_steps": 99}
-    assert all(lineage_with(**{name: value}) != ours for name, value in others.items())
+    ours = recipe_with()
+    free = {"ranks": 5, "threads_per_rank": 3, "report_every_steps": 7, "checkpoint_every_steps": 99}
+    assert recipe_with(**free) == ours
+    assert recipe_with(fovs=1601) != ours
+    assert lineage(recipe_with(fovs=1601)) == lineage(ours)
+    for name, value in {"batch_size": 3, "learning_rate": 0.004, "start_from": "other.h5"}.items():
+        assert lineage(recipe_with(**{name: value})) != lineage(ours)
 
 
 def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Path) -> None:
@@ -319,7 +336,7 @@ def ranks_of(run: Run) -> list[psutil.Process]:
 def kill_rank_after_next_checkpoint(run: Run, rank: int) -> None:
     def checkpoint() -> str | None:
         try:
-            return file_identity(run.checkpoint_file)
+            return file_stamp(run.checkpoint_file)
         except FileNotFoundError:
             return None
 

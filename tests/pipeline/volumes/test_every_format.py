@@ -117,10 +117,10 @@ def test_a_box_outside_the_volume_is_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_identity_stays_until_a_file_changes(name: str, tmp_path: Path) -> None:
     uri = FORMATS[name].write(tmp_path, IMAGE, Place())
-    before = open_volume(uri).identity
-    assert open_volume(uri).identity == before
+    before = open_volume(uri).stamp
+    assert open_volume(uri).stamp == before
     os.utime(data_files(tmp_path)[0], (1, 1))
-    assert open_volume(uri).identity != before
+    assert open_volume(uri).stamp != before
 
 
 @given(shape=st.tuples(*[st.integers(1, 40)] * 3), most=st.integers(1, 50))
@@ -144,7 +144,9 @@ def test_axes_that_the_run_file_names_are_those_of_the_file_s_numbers_too(name: 
     stored = IMAGE.transpose(2, 1, 0)
     # as the writers see it, the first axis is called z
     place = Place(origin=(30, 20, 10), voxel_size_nm=(4.0, 5.0, 40.0))
-    volume = open_volume(FORMATS[name].write(tmp_path, stored, place), Choice(axes="xyz"))
+    # N5 names its dimensions in the other order than NumPy
+    axes = "zyx" if name == "n5" else "xyz"
+    volume = open_volume(FORMATS[name].write(tmp_path, stored, place), Choice(axes=axes))
     assert volume.voxel_size_nm == (40.0, 5.0, 4.0)
     assert volume.box == Box.of_shape(SHAPE, (10, 20, 30))
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)

@@ -156,7 +156,7 @@ def test_parts_of_a_virtual_dataset_without_a_source_are_missing(tmp_path: Path)
     path = virtual(tmp_path, [0, 4, 8, 10])
     volume = Hdf5Volume(path, "raw", Choice())
     assert volume.missing(volume.box) == []
-    before = volume.identity
+    before = volume.stamp
     (tmp_path / "s1.h5").unlink()
     with h5py.File(tmp_path / "s2.h5", "w") as file:
         file["other"] = IMAGE
@@ -164,7 +164,7 @@ def test_parts_of_a_virtual_dataset_without_a_source_are_missing(tmp_path: Path)
     assert volume.chunk == (4, 4, 4)
     assert [(box.start[0], box.stop[0]) for box in volume.missing(volume.box)] == [(4, 8), (8, 10)]
     assert volume.read(volume.box)[:, 0, 0].tolist() == [1] * 4 + [9] * 6
-    assert volume.identity != before
+    assert volume.stamp != before
 
 
 def test_a_source_that_was_written_in_part_is_missing(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_a_dataset_behind_an_external_link_has_the_identity_of_its_file(tmp_path
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["d"] = IMAGE
     path = made(tmp_path, lambda file: file.update({"raw": h5py.ExternalLink("data.h5", "/d")}))
-    before = Hdf5Volume(path, "raw", Choice()).identity
+    before = Hdf5Volume(path, "raw", Choice()).stamp
     with h5py.File(tmp_path / "data.h5", "a") as file:
         file["more"] = IMAGE
-    assert Hdf5Volume(path, "raw", Choice()).identity != before
+    assert Hdf5Volume(path, "raw", Choice()).stamp != before
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,10 @@ def test_levels_of_cosem_are_placed_by_centres_from_the_finest(tmp_path: Path) -
     write_n5_block_by_block(group / "s1", IMAGE[::2, ::2, ::2], (4, 4, 4), coarser)
     for volume in (open_volume(str(group), Choice(level=1)), open_volume(str(group / "s1"))):
         assert (volume.voxel_size_nm, volume.frame.origin) == ((10, 8, 8), (1, 1, 1))
-    before = volume.identity
+    before = volume.stamp
     finest = group / "s0" / "attributes.json"
     finest.write_text(finest.read_text() + "\n")
-    assert open_volume(volume.uri).identity != before
+    assert open_volume(volume.uri).stamp != before
 
 
 @pytest.mark.parametrize("where", ["group", "level"])

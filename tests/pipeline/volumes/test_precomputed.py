@@ -117,10 +117,10 @@ def test_chunks_that_a_shard_does_not_list_are_missing(tmp_path: Path) -> None:
         Box((-3, 20, -46), (1, 24, -42)),
         Box((1, 24, -50), (3, 27, -46)),
     ]
-    before = volume.identity
+    before = volume.stamp
     (shard,) = (tmp_path / "part" / "4_4_40").iterdir()
     os.utime(shard, (1, 1))
-    assert opened(str(tmp_path / "part")).identity != before
+    assert opened(str(tmp_path / "part")).stamp != before
     (shard.parent / "other").touch()
     shard.unlink()
     volume = opened(str(tmp_path / "part"))
@@ -147,7 +147,7 @@ def test_a_level_has_its_own_origin_voxel_size_and_chunks(tmp_path: Path) -> Non
         assert (volume.voxel_size_nm, volume.chunk) == ((40, 8, 8), (2, 3, 4))
         np.testing.assert_array_equal(volume.read(volume.box), IMAGE[:, ::2, ::2])
         assert volume.missing(volume.box) == []
-    assert opened(uri).identity != opened(uri, Choice(level=1)).identity
+    assert opened(uri).stamp != opened(uri, Choice(level=1)).stamp
     assert "levels are 0 (40 x 4 x 4 nm), 1 (40 x 8 x 8 nm)" in error_of(uri, Choice(level=2))
 
 
@@ -234,7 +234,7 @@ def test_of_an_address_files_are_asked_for(tmp_path: Path) -> None:
     gone = Box((-3, 20, -50), (1, 24, -46))
     CloudVolume(cloudpath, progress=False).delete(np.s_[-50:-46, 20:24, -3:1])
     assert volume.missing(volume.box) == [gone]
-    assert volume.identity.startswith("mem://bucket/volume/4_4_40 ")
+    assert volume.stamp.startswith("mem://bucket/volume/4_4_40 ")
 
 
 def test_a_gzipped_info_is_read_and_part_of_the_identity(tmp_path: Path) -> None:
@@ -243,19 +243,19 @@ def test_a_gzipped_info_is_read_and_part_of_the_identity(tmp_path: Path) -> None
     content = json.loads(info.read_text())
     info.unlink()
     (info.parent / "info.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
-    before = opened(uri).identity
+    before = opened(uri).stamp
     content["scales"][0]["resolution"] = [2, 2, 2]
     (info.parent / "info.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
     assert opened(uri).voxel_size_nm == (2, 2, 2)
-    assert opened(uri).identity != before
+    assert opened(uri).stamp != before
 
 
 def test_identity_stays_until_a_chunk_changes(tmp_path: Path) -> None:
     uri = write_precomputed(tmp_path, IMAGE)
-    before = opened(uri).identity
-    assert opened(uri).identity == before
+    before = opened(uri).stamp
+    assert opened(uri).stamp == before
     os.utime(tmp_path / "precomputed" / "1_1_1" / "0-4_4-7_0-4", (1, 1))
-    assert opened(uri).identity != before
+    assert opened(uri).stamp != before
 
 
 @pytest.mark.parametrize(

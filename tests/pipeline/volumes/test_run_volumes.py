@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
@@ -82,3 +83,43 @@ def test_volumes_that_cannot_be_used_are_refused(tmp_path: Path, data: dict[str,
     run = make_run(tmp_path, **{"folder": str(tmp_path), "image": "data.h5:raw", **data})
     with pytest.raises(InputError, match=wrong):
         open_labels(run)
+
+
+def write_levels(folder: Path, name: str, unit: str | None) -> str:
+    """An OME-Zarr of two levels, the second of half the size; its axes have a unit or none."""
+    group = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=2)
+    for level, step in enumerate((1, 2)):
+        array = np.repeat(LABELS.astype(np.uint16), 4, axis=0)[::step, ::step, ::step]
+        group.create_array(str(level), data=array + 1)
+    axes: Any = [{"name": axis, "type": "space", **({"unit": unit} if unit else {})} for axis in "zyx"]
+    datasets = [
+        {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": [40 * s, 8 * s, 8 * s]}]}
+        for k, s in enumerate((1, 2))
+    ]
+    multiscales: Any = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    group.attrs["multiscales"] = multiscales
+    return str(folder / f"{name}.zarr")
+
+
+def test_labels_come_from_the_level_whose_voxels_are_those_of_the_image(tmp_path: Path) -> None:
+    em, seg = (write_levels(tmp_path, name, "nanometer") for name in ("em", "seg"))
+    run = make_run(tmp_path, image=em, labels=seg, mip=1)
+    assert open_labels(run).shape == open_image(run).shape == (8, 3, 3)
+    corrected = make_run(tmp_path, image=em, labels=seg, mip=1, voxel_size_nm=(70, 16, 16))
+    assert open_labels(corrected).shape == (8, 3, 3)
+
+
+@pytest.mark.parametrize("unit", [None, "pixel"])
+def test_where_no_level_is_known_to_fit_it_has_to_be_set(tmp_path: Path, unit: str | None) -> None:
+    em, seg = (write_levels(tmp_path, name, unit) for name in ("em", "seg"))
+    assert open_labels(make_run(tmp_path, image=em, labels=seg)).shape == (16, 5, 6)
+    with pytest.raises(InputError, match=r"2 levels.* is unknown; set data\.labels_mip"):
+        open_labels(make_run(tmp_path, image=em, labels=seg, mip=1))
+    chosen = make_run(tmp_path, image=em, labels=seg, mip=1, labels_mip=1)
+    assert open_labels(chosen).shape == (8, 3, 3)
+
+
+def test_a_channel_of_a_volume_without_channels_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, folder=str(tmp_path), image="data.h5:raw", channel=5)
+    with pytest.raises(InputError, match=r"no channels; data\.channel is 5"):
+        open_image(run)

@@ -213,9 +213,9 @@ def test_an_ome_set_given_by_one_file_is_whole_or_refused(tmp_path: Path) -> Non
     files = write_set(tmp_path, GREY)
     volume = open_volume(str(files[1]))
     np.testing.assert_array_equal(volume.read(volume.box), GREY)
-    before = volume.identity
+    before = volume.stamp
     os.utime(files[3], (1, 1))
-    assert open_volume(str(files[1])).identity != before
+    assert open_volume(str(files[1])).stamp != before
     files[3].unlink()
     assert "1 of its 4 pages are in files that are not there" in error_of(str(files[1]))
 

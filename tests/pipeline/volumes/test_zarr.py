@@ -67,10 +67,10 @@ def test_labels_of_an_image_are_opened_by_their_name(tmp_path: Path) -> None:
 
 def test_what_places_a_level_is_part_of_its_identity(tmp_path: Path) -> None:
     uri = str(write_image(tmp_path / "v.zarr", {"scale0/image": (4, 40)}) / "scale0" / "image")
-    before = open_volume(uri).identity
+    before = open_volume(uri).stamp
     attributes = tmp_path / "v.zarr" / ".zattrs"
     attributes.write_text(attributes.read_text().replace("40", "80"))
-    assert open_volume(uri).identity != before
+    assert open_volume(uri).stamp != before
 
 
 @pytest.mark.parametrize("unit", [None, "nanometer"])

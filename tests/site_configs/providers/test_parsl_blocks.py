@@ -39,7 +39,7 @@ class Machine:
             cores_per_worker=1e-6,
             heartbeat_period=1,
             heartbeat_threshold=5,
-            interchange_launch_cmd=interchange_command(),
+            interchange_launch_cmd=interchange_command(folder / "interchange.output"),
             provider=provider,
             block_error_handler=windowed_error_handler,
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.watching.long_tasks import Share, describe_tiles, read_precision, read_tile_log
+from workflows.watching.long_tasks import Share, Work, describe_tiles, read_precision, read_tile_log
 
 REPORT = {
     "time": 1000.0,
@@ -47,14 +47,18 @@ def test_a_report_of_an_older_attempt_does_not_count(tmp_path: Path) -> None:
 
 
 def test_half_a_tile_from_a_checkpoint_and_a_quarter_in_ten_seconds_leave_ten_seconds() -> None:
-    said, left_s = describe_tiles([(Share(0.75, 0.5), 1000)], elapsed_s=10)
+    said, left_s = describe_tiles(Work.of(Share(0.75, 0.5), 1000), 1, elapsed_s=10)
     assert said == "75% of the seeds, 25 voxels/s"
     assert left_s == pytest.approx(10)
 
 
+def total(shares: list[Share]) -> Work:
+    return sum((Work.of(share, 1000) for share in shares), Work())
+
+
 @pytest.mark.parametrize("shares", [[Share()], [Share(0.5, 0.5), Share()]])
 def test_before_any_seed_was_tried_there_is_no_rate(shares: list[Share]) -> None:
-    assert describe_tiles([(share, 1000) for share in shares], elapsed_s=10) == ("starting", None)
+    assert describe_tiles(total(shares), len(shares), elapsed_s=10) == ("starting", None)
 
 
 @given(
@@ -66,7 +70,7 @@ def test_at_the_rate_of_this_run_the_rest_takes_the_time_left(
 ) -> None:
     shares = [Share(max(pair) / 100, min(pair) / 100) for pair in pairs]
     worked = sum(share.done - share.restored for share in shares)
-    _, left_s = describe_tiles([(share, 1000) for share in shares], elapsed_s)
+    _, left_s = describe_tiles(total(shares), len(shares), elapsed_s)
     if worked == 0:
         assert left_s is None
     else:

@@ -1,4 +1,4 @@
-"""A cheap identity of data that is spread over many files: it costs the same for a hundred and for 10^7.
+"""When data that are spread over many files were changed: it costs the same for a hundred and for 10^7.
 
 The files that describe the data are read, and of those that hold it 64, spread over the whole, are looked at.
 It notices another volume, another copy and a volume written anew; it does not notice a change in
@@ -14,7 +14,7 @@ from pathlib import Path
 SAMPLED = 64
 
 
-def sampled_identity(where: Path, described_by: Iterable[Path], data: Iterable[Path]) -> str:
+def sampled_stamp(where: Path, described_by: Iterable[Path], data: Iterable[Path]) -> str:
     """The absolute path of a volume, and a digest of what describes it and of its files `data`.
 
     Files in `described_by` count with their content, those in `data` with name, size and time of change;

@@ -1,0 +1,115 @@
+"""Inputs are known by their voxels: touched, copied and moved they are the same, edited they are not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.checkup.touched import touched
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from pipeline.settings import input_identities
+from pipeline.settings.input_identities import with_identities, write_kept
+from pipeline.volumes import content
+
+IMAGE = np.random.default_rng(3).integers(0, 256, (40, 40, 40), dtype=np.uint8)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with h5py.File(folder / "v.h5", "w") as file:
+        file.create_dataset("raw", data=np.stack([IMAGE, 255 - IMAGE]), chunks=(1, 20, 20, 20))
+        file["labels"] = (IMAGE // 8).astype(np.uint32)
+    return folder
+
+
+def started(folder: Path, **data_settings: object) -> Run:
+    """The run as a start of it finds its input, and keeps it for the next one."""
+    document = {
+        "data": {
+            "image": f"{folder}/v.h5:raw",
+            "labels": f"{folder}/v.h5:labels",
+            "axes": "czyx",
+            "channel": 0,
+            **data_settings,
+        }
+    }
+    run = with_identities(Run(folder.parent / "run", RunConfig.model_validate(document)))
+    write_kept(run)
+    return run
+
+
+def touch(folder: Path) -> Path:
+    os.utime(folder / "v.h5", (1, 1))
+    return folder
+
+
+def add_a_dataset(folder: Path) -> Path:
+    with h5py.File(folder / "v.h5", "r+") as file:
+        file["predictions"] = IMAGE
+    return folder
+
+
+def move(folder: Path) -> Path:
+    return folder.rename(folder.with_name("moved"))
+
+
+def copy(folder: Path) -> Path:
+    return Path(shutil.copytree(folder, folder.with_name("copied")))
+
+
+def link(folder: Path) -> Path:
+    other = folder.with_name("linked")
+    other.mkdir()
+    (other / "v.h5").symlink_to(folder / "v.h5")
+    return other
+
+
+@pytest.mark.parametrize("change", [touch, add_a_dataset, move, copy, link])
+def test_the_same_voxels_are_the_same_input(data: Path, change: Callable[[Path], Path]) -> None:
+    before = started(data).identities
+    assert started(change(data)).identities == before
+
+
+def test_an_edited_voxel_is_another_input_also_behind_a_link(data: Path) -> None:
+    linked = link(data)
+    before = started(linked).identities
+    with h5py.File(data / "v.h5", "r+") as file:
+        file["labels"][20, 20, 20] = 9999
+    after = started(linked).identities
+    assert after["labels"] != before["labels"]
+    assert after["image"] == before["image"]
+
+
+def test_another_channel_or_ignored_id_is_another_input_whatever_the_files_say(data: Path) -> None:
+    before = started(data).identities
+    other = started(data, channel=1, ignore_labels=[3]).identities
+    assert other["image"] != before["image"]
+    assert other["labels"] != before["labels"]
+
+
+def test_volumes_are_read_again_only_where_their_files_have_changed(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = started(data).identities
+    monkeypatch.delattr(input_identities, "content")
+    assert started(data).identities == before
+    with pytest.raises(NameError):
+        started(touch(data))
+
+
+def test_what_was_only_looked_at_in_part_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "MOST_BYTES", 1)
+    monkeypatch.setattr(content, "LEAST_BLOCKS", 2)
+    started(data)
+    again = started(touch(data))
+    assert again.touched == ("image", "labels")
+    assert touched(again).text.startswith("data.image (25.0% looked at) changed on disk since the last start")

@@ -1,0 +1,33 @@
+"""Doctor tells what a run finds around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.checkup import examine
+from pipeline.config import RunConfig
+from pipeline.machine.own import REPOSITORY
+from pipeline.run_folder import Run
+from site_configs.checkup import surroundings
+
+
+def test_a_good_place_is_found_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY}:{tmp_path}:/nowhere")
+    checks = (surroundings.home, surroundings.sockets, surroundings.namesakes)
+    assert [check().state for check in checks] == ["ok"] * 3
+    assert surroundings.names(Run(tmp_path / "a b' [c]", RunConfig())).state == "ok"
+
+
+def test_what_is_amiss_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    monkeypatch.setenv("CLOUD_VOLUME_DIR", "/tmp/elsewhere")
+    (tmp_path / "pipeline.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "set HOME" in surroundings.home().text
+    found = surroundings.namesakes()
+    assert (found.state, f"{tmp_path}/pipeline.py" in found.text) == ("warn", True)
+    refused = examine(lambda: surroundings.names(Run(tmp_path / "a\nb", RunConfig())))
+    assert (refused.state, "choose another --run-dir" in refused.text) == ("FAIL", True)

@@ -1,0 +1,80 @@
+"""What a start would throw away is priced and asked for; what it keeps is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_explain import RUN_AGAIN, finish, make_run
+
+from pipeline.errors import InputError
+from pipeline.results.records import record_path
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.progress import Progress, Stretch
+from workflows.planning import discards
+from workflows.planning.discards import discarded, refuse_to_discard
+
+OTHER_NAMES = {"inference.overlap=[20,20,20]": "segment compare", "evaluation.box=0:40,0:48,64:112": ""}
+"""Changes with which some files have other names: what was there stays beside them."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's folder."""
+    folder = tmp_path_factory.mktemp("run")
+    finish(make_run(folder))
+    return folder
+
+
+@pytest.mark.parametrize("change", [change for change in RUN_AGAIN if change not in OTHER_NAMES])
+def test_what_would_run_again_though_it_is_finished_is_lost(folder: Path, change: str) -> None:
+    lost = [each.stage for each in discarded(make_run(folder, change))]
+    assert lost == RUN_AGAIN[change].split()
+
+
+def test_an_unchanged_run_loses_nothing(folder: Path) -> None:
+    assert discarded(make_run(folder)) == []
+    refuse_to_discard(make_run(folder))
+
+
+def test_the_refusal_names_stages_prices_and_the_setting_from_what_to_what(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = make_run(folder, "training.learning_rate=0.1")
+    refuse_to_discard(changed)  # a few minutes are not asked for
+    monkeypatch.setattr(discards, "FREE_NODE_HOURS", 0)
+    with pytest.raises(InputError) as caught:
+        refuse_to_discard(changed)
+    said = str(caught.value)
+    assert (
+        "train: 1 finished task, 0.00 node-hours: settings changed: training.learning_rate 0.001 -> 0.1"
+        in said
+    )
+    assert "finished tasks, 0.00 node-hours: an earlier stage has to run first" in said
+    assert said.endswith("or go on with --discard")
+
+
+def test_damage_is_no_discard(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    finish(run)
+    record_path(run.model_file).unlink()
+    run.tile_file(run.tiles[0]).write_text("torn")
+    assert discarded(run) == []
+
+
+def test_a_network_that_is_imported_instead_costs_the_one_that_was_trained(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    assert discarded(make_run(tmp_path, "network.checkpoint=other.h5"))[0].stage == "import network"
+
+
+def test_a_training_under_way_is_lost_by_other_settings(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.training_log.parent.mkdir(parents=True)
+    run.training_log.write_text('{"fovs_seen": 7200, "fovs_per_s": 1.0}\n')
+    weights, seen = {"conv/bias": np.zeros(1)}, Progress(1, 10, (Stretch(7200, 2, 1),))
+    Checkpoint("other settings", seen, weights, [weights["conv/bias"]]).save(run.checkpoint_file)
+    (lost,) = discarded(run)
+    assert (lost.stage, lost.node_hours) == ("train", 2.0)
+    with pytest.raises(InputError, match=r"2\.00 node-hours"):
+        refuse_to_discard(run)

@@ -1,0 +1,96 @@
+"""A run does not care how folders are called, and takes nothing from around it for its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("horovod", reason="Horovod is not installed")
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGES = ("apps", "pipeline", "site_configs", "workflows")
+NASTY = 'a\' "b" [c] {d} & $HOME; é %j:-'
+
+RUN_FILE = """
+data:
+  image: phantom
+  labels: phantom
+  phantom: {shape: [48, 48, 112], seed: 3}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+training:
+  box: "0:48,0:48,0:56"
+  fovs: 40
+  sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 50}
+inference: {box: "0:48,0:48,64:112", tile: [48, 48, 48], overlap: [18, 18, 18], min_segment_voxels: 50}
+reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The program in a folder of its own."""
+    folder = tmp_path / "programs" / NASTY
+    for package in PACKAGES:
+        shutil.copytree(REPOSITORY / package, folder / package)
+    return folder
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """The Python of an environment that is not activated, with the libraries of this one."""
+    folder = tmp_path / "environments" / NASTY.replace(":", "")  # venv refuses a colon
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for script in ("interchange.py", "process_worker_pool.py"):
+        shutil.copy(Path(sys.executable).parent / script, folder / "bin")
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A working folder in which every package of ours has a namesake, beside a file that a run must leave."""
+    folder = tmp_path / "work" / NASTY
+    folder.mkdir(parents=True)
+    (folder / "a'").write_text("mine")
+    (folder / "notes").write_text("mine")
+    (folder / "run.yaml").write_text(RUN_FILE)
+    for package in PACKAGES:
+        (folder / f"{package}.py").write_text("raise SystemExit('this is not the program')\n")
+    return folder
+
+
+def environment(place: Path) -> dict[str, str]:
+    """On PYTHONPATH are the namesakes; no HOME can be written, and no socket has room in TMPDIR."""
+    temporary = place / ("t" * 100)
+    temporary.mkdir()
+    return {**os.environ, "PYTHONPATH": str(place), "HOME": "/proc/nowhere", "TMPDIR": str(temporary)}
+
+
+def test_a_run_in_folders_of_any_name_ends_well_and_writes_nothing_beside_its_own(
+    checkout: Path, python: Path, place: Path
+) -> None:
+    before = {path.name for path in place.iterdir()}
+    program = str(checkout / "workflows" / "full_pipeline.py")
+    command = [str(python), program, "--config", "run.yaml", "--run-dir", f"notes {NASTY}"]
+    # two workers share one network, by a socket
+    shared = ["--set", "site.workers=2", "--set", "inference.batch=2"]
+    done = subprocess.run(
+        [*command, *shared], cwd=place, env=environment(place), capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name for path in place.iterdir()} - before == {f"notes {NASTY}", "t" * 100}
+    assert [(place / name).read_text() for name in ("a'", "notes")] == ["mine", "mine"]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("look at it"))
+    shown = line.removeprefix("look at it").replace("[:].viewer()", ".shape")
+    looked = subprocess.run(["bash", "-c", shown], capture_output=True, text=True)
+    assert looked.returncode == 0, looked.stderr
+    assert f"run folder {place}/notes {NASTY}" in done.stdout
+    assert f"everything    {place}/notes {NASTY}" in done.stdout

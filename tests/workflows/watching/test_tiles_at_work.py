@@ -1,0 +1,187 @@
+"""The driver looks at the logs of tiles at work and at no others, however many there are."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Tile
+from pipeline.results.artifacts import Artifact
+from pipeline.run_folder import Run
+from workflows.stages import Stage
+from workflows.watching import progress
+from workflows.watching.long_tasks import Share, Work
+from workflows.watching.tiles_at_work import TilesAtWork
+
+
+class Task(Future):
+    """A task as Parsl's futures show it."""
+
+    def __init__(self, status: str = "launched") -> None:
+        super().__init__()
+        self.task_record = {"executor": "tiles", "from_memo": False}
+        self.status = status
+
+    def task_status(self) -> str:
+        return self.status
+
+    def reuse(self) -> None:
+        self.task_record["from_memo"] = True
+        self.set_result(Artifact("", ""))
+
+
+def run_of(folder: Path, tiles: int) -> Run:
+    """A run whose tiles lie in a row."""
+    inference = {"box": f"0:{64 + 56 * (tiles - 1)},0:64,0:64", "tile": (64, 64, 64), "overlap": (8, 8, 8)}
+    document = {"network": {"fov": (9, 9, 9), "deltas": (2, 2, 2)}, "inference": inference}
+    run = Run(folder, RunConfig.model_validate(document))
+    assert len(run.tiles) == tiles
+    return run
+
+
+def report(run: Run, tile: Tile, seeds: int, restored: int = 0, when: float | None = None) -> None:
+    """What a worker writes that has tried `seeds` of 100 seeds of a tile."""
+    line = {"time": when or time.time() + 1, "seconds": 1.0, "seeds": seeds, "seeds_total": 100}
+    line |= {"resumed_at_seeds": restored, "calls": 10, "resumed_at_calls": 0}
+    run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
+    run.tile_log(tile).write_text(json.dumps(line) + "\n")
+
+
+def mark(run: Run, tile: Tile) -> None:
+    run.tile_marker(tile).parent.mkdir(parents=True, exist_ok=True)
+    run.tile_marker(tile).write_text("1 1")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were opened since it was cleared."""
+    names: list[str] = []
+    really_open: Callable[..., Any] = builtins.open
+
+    def noting(file: Any, *args: Any, **kwargs: Any) -> Any:
+        names.append(Path(file).name)
+        return really_open(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", noting)
+    return names
+
+
+def test_every_look_opens_the_logs_of_the_tiles_at_work_and_no_others(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand tiles, with logs of an older attempt, four are at work; one of them ends."""
+    run = run_of(tmp_path, 1000)
+    tasks = [Task() for _ in run.tiles]
+    for tile in run.tiles:
+        report(run, tile, 50)
+    for task in tasks[:300]:
+        task.reuse()
+    at_work = run.tiles[300:304]
+    for tile in at_work:
+        mark(run, tile)
+    looks: list[list[str]] = []
+
+    def check() -> None:
+        looks.append(list(opened))
+        opened.clear()
+        if len(looks) == 4:
+            run.tile_marker(at_work[0]).unlink()
+        if len(looks) == 5:
+            tasks[300].set_result(Artifact("", ""))
+        if len(looks) == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "POLL_S", 0)
+    opened.clear()
+    with pytest.raises(KeyboardInterrupt):
+        progress.watch(run, [Stage("segment", tasks)], Console(file=io.StringIO()), check, dict)
+    names = [run.tile_log(tile).name for tile in at_work]
+    four, three = sorted(names), sorted(names[1:])
+    found = [sorted(name for name in look if name.endswith(".jsonl")) for look in looks]
+    assert found == [[], four, four, four, three, sorted(names), three, three]
+
+
+def test_a_stage_is_counted_by_how_its_tasks_end(tmp_path: Path) -> None:
+    tasks = [Task() for _ in range(3)]
+    state = progress._State(run_of(tmp_path, 3), Stage("segment", tasks))
+    tasks[0].reuse()
+    state.update({})
+    assert (state.status, state.count, state.reused, state.ended) == ("running", "1/3", 1, False)
+    tasks[2].set_exception(ValueError())
+    state.update({"tiles": "job 7 is queued", "train": "job 8 is queued"})
+    assert (state.status, state.count, state.detail) == ("failed", "1/3", "job 7 is queued")
+    tasks[1].set_result(Artifact("", ""))
+    state.update({})
+    assert (state.count, state.ended, state.finished is not None) == ("2/3", True, True)
+
+
+def test_a_stage_has_begun_when_one_of_its_tasks_runs(tmp_path: Path) -> None:
+    tasks = [Task("pending"), Task("pending")]
+    state = progress._State(run_of(tmp_path, 2), Stage("write", tasks))
+    state.update({})
+    assert state.status == "waiting"
+    tasks[1].status = "running"
+    state.update({})
+    assert state.status == "running"
+
+
+def test_a_tile_between_its_last_report_and_its_end_does_not_lose_its_share(tmp_path: Path) -> None:
+    run = run_of(tmp_path, 2)
+    tiles = TilesAtWork(run)
+    mark(run, run.tiles[0])
+    report(run, run.tiles[0], 80)
+    assert tiles.look(0).done == 0.8
+    run.tile_marker(run.tiles[0]).unlink()
+    assert tiles.look(0).done == 0.8
+    tiles.end(0, 0, counts=True)
+    assert tiles.look(0) == Work(1.0, 1.0, run.tiles[0].box.size)
+
+
+FATES = ("waiting", "at work", "finished", "failed", "reused")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(FATES), st.integers(0, 100), st.integers(0, 100), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_is_done_is_the_sum_over_all_tiles(fates: list[tuple[str, int, int, bool]]) -> None:
+    """By the definition: reports of older attempts say nothing, what failed or was reused does not count."""
+    began = 1000.0
+    expected = []
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_of(Path(folder), len(fates))
+        tiles = TilesAtWork(run)
+        for index, (tile, (fate, restored, worked, is_old)) in enumerate(zip(run.tiles, fates)):
+            seeds = min(100, restored + worked)
+            report(run, tile, seeds, restored, began + (-1 if is_old else 1))
+            if fate == "at work":
+                mark(run, tile)
+            if fate in ("finished", "failed", "reused"):
+                tiles.end(index, began, counts=fate == "finished")
+            share = Share() if is_old or fate == "waiting" else Share(seeds / 100, restored / 100)
+            if fate == "finished":
+                share = share._replace(done=1.0)
+            if fate not in ("failed", "reused"):
+                expected.append((share, tile.box.size))
+        found = tiles.look(began)
+    assert tiles.count == len(expected)
+    assert found.done == pytest.approx(sum(share.done for share, _ in expected))
+    assert found.worked == pytest.approx(sum(share.worked for share, _ in expected))
+    assert found.voxels == pytest.approx(sum(share.worked * size for share, size in expected))

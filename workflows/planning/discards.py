@@ -1,0 +1,98 @@
+"""What a start would throw away: finished work of other settings or inputs, and its price."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact
+from pipeline.results.records import Missing, read
+from pipeline.run_folder import Run
+from pipeline.training.launch import where_training_starts
+from workflows.planning.explain import UPSTREAM, Outcome, outcomes, results
+from workflows.planning.rates import measure_training
+
+FREE_NODE_HOURS = 5 / 60
+"""What may be lost without a question: a few minutes of a node, less than it takes to answer."""
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """Finished tasks of one stage that a start would make again."""
+
+    stage: str
+    tasks: int
+    node_hours: float
+    why: str
+    """The reason of most of them."""
+
+    def __str__(self) -> str:
+        tasks = f"{self.tasks:,} finished task{'s' * (self.tasks > 1)}"
+        return f"{self.stage}: {tasks}, {self.node_hours:.2f} node-hours: {self.why}"
+
+
+def discarded(run: Run) -> list[Discarded]:
+    """What a start of a resolved run would make again although it is finished, stage by stage.
+
+    Damaged results do not count: they are lost already. Nor does a training that goes on further, but what
+    was made by its network does. Prices are what the records say that the tasks took. Reads records only.
+    """
+    found: list[Discarded] = []
+    start, changed = where_training_starts(run), False
+    for wanted, there, files in zip(outcomes(run), outcomes(run, compare=False), results(run)):
+        lost = [
+            (after.why, _node_hours(run, read(file)))
+            for after, before, file in zip(wanted.tasks, there.tasks, files.tasks)
+            if isinstance(before, Artifact) and _is_lost(after, changed)
+        ]
+        changed |= bool(lost)
+        if lost and not (wanted.name == "train" and start and start.goes_on_at):
+            why = Counter(why for why, _ in lost).most_common(1)[0][0]
+            found.append(Discarded(wanted.name, len(lost), sum(hours for _, hours in lost), why))
+    under_way = start is not None and start.lost and not any(each.stage == "train" for each in found)
+    return [*found, _training_under_way(run)] if under_way else found
+
+
+def _is_lost(after: Outcome, changed: bool) -> TypeGuard[Missing]:
+    """Whether a finished task has to run again for a change, its own or one that comes before it."""
+    return isinstance(after, Missing) and not after.is_damage and (changed or after is not UPSTREAM)
+
+
+def refuse_to_discard(run: Run) -> None:
+    """Raise InputError where a start would throw away more than a few minutes of a node's work, unasked."""
+    lost = discarded(run)
+    if sum(each.node_hours for each in lost) > FREE_NODE_HOURS:
+        way_out = "set back what changed, name another --run-dir, or go on with --discard"
+        raise InputError("\n".join([*describe(run, lost), way_out]))
+
+
+def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
+    """What would be lost, line by line; nothing where nothing is."""
+    if lost:
+        total = sum(each.node_hours for each in lost)
+        yield f"this start would throw away {total:.2f} node-hours of finished work in {run.folder}:"
+        yield from (f"  {each}" for each in lost)
+
+
+def _training_under_way(run: Run) -> Discarded:
+    """A training that was stopped before its end: its price is what its log says."""
+    rate = measure_training(run)
+    start = where_training_starts(run)
+    hours = start.lost / rate.fovs_per_s / 3600 * _training_nodes(run) if start and rate else 0.0
+    return Discarded("train", 1, hours, "its checkpoint is of other settings")
+
+
+def _node_hours(run: Run, record: dict[str, Any] | Missing) -> float:
+    """What a task took, by its record: a tile shares its node with other workers."""
+    if isinstance(record, Missing):
+        return 0.0
+    hours = float(record["seconds"]) / 3600
+    return hours * _training_nodes(run) if record["stage"] == "train" else hours / run.config.site.workers
+
+
+def _training_nodes(run: Run) -> int:
+    ranks = run.config.training.ranks
+    return -(-ranks // (run.config.site.ranks_per_node or ranks))

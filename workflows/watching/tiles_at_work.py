@@ -1,0 +1,53 @@
+"""The tiles that an attempt segments, as its driver follows them: only those at work are looked at."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from pipeline.run_folder import Run
+from workflows.watching.long_tasks import Share, Work, read_tile_log
+
+
+class TilesAtWork:
+    """Adds up what is done of the tiles of a run that are segmented in this attempt.
+
+    Only tiles at work have their logs read: each has a marker. A log that is finished is read once more.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tiles = run.tiles
+        self._left = {tile.name: tile for tile in self._tiles}
+        self._begun: dict[str, Work] = {}
+        """By name, as last seen: a tile whose file is being published has no marker any more."""
+        self._finished = Work()
+        self.count = len(self._tiles)
+        """How many are segmented in this attempt, as far as is known: reused and failed ones do not count."""
+
+    def end(self, index: int, since: float, counts: bool) -> None:
+        """Note that the task of a tile has ended, and whether it was segmented in this attempt.
+
+        Reports from before `since`, seconds since 1970, are of an older one.
+        """
+        tile = self._tiles[index]
+        del self._left[tile.name]
+        self._begun.pop(tile.name, None)
+        if not counts:
+            self.count -= 1
+            return
+        report = read_tile_log(self._run.tile_log(tile), since)
+        share = report.share if report else Share()
+        self._finished += Work.of(share._replace(done=1.0), tile.box.size)
+
+    def look(self, since: float) -> Work:
+        """What is done of all tiles, by the reports after `since`, seconds since 1970."""
+        names: list[str] = []
+        with suppress(OSError):  # no tile has begun
+            names = os.listdir(self._run.markers_folder)
+        for name in names:
+            tile = self._left.get(name)
+            report = read_tile_log(self._run.tile_log(tile), since) if tile else None
+            if tile and report:
+                self._begun[name] = Work.of(report.share, tile.box.size)
+        return sum(self._begun.values(), self._finished)
