@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from pipeline.machine.private_folder import private_folder
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("pipeline.machine.private_folder.socket_folder", lambda: tmp_path)
     return tmp_path
 
 
