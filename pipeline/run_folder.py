@@ -129,9 +129,14 @@ class Run:
         """There while the tile is being segmented, and after its worker was killed."""
         return self.markers_folder / tile.name
 
+    @property
+    def tile_logs_folder(self) -> Path:
+        """The logs of all tiles that were ever begun."""
+        return self.logs_folder / "tiles"
+
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
-        return self.logs_folder / "tiles" / f"{tile.name}.jsonl"
+        return self.tile_logs_folder / f"{tile.name}.jsonl"
 
     @property
     def inference_box(self) -> Box:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from parsl.addresses import address_by_hostname, address_by_interface
@@ -40,7 +43,7 @@ def config(
         executors=[ThreadPoolExecutor(label="head", max_threads=2), *executors],
         memoizer=memoizer,
         dependency_resolver=DEEP_DEPENDENCY_RESOLVER,
-        run_dir=str(run.logs_folder / "parsl"),
+        run_dir=str(_folder_of_parsl(run.logs_folder / "parsl")),
         strategy="simple",
         strategy_period=0.5,
         max_idletime=idle_s,
@@ -48,6 +51,13 @@ def config(
         retry_handler=retry_handler,
         exit_mode="skip",
     )
+
+
+def _folder_of_parsl(folder: Path) -> Path:
+    """Where Parsl numbers its runs: it looks for earlier ones by a pattern, in vain below brackets."""
+    if not glob.has_magic(str(folder)):
+        return folder
+    return next(free for n in itertools.count() if not (free := folder / f"{n:03}").exists())
 
 
 def executor(

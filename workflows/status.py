@@ -30,12 +30,13 @@ def status(
 
     It only reads, so it can be asked at any time, from any machine that sees the folder.
     """
-    from workflows.watching.status_view import status_view
+    from workflows.watching.status_view import Memory, status_view
 
+    memory = Memory()
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         while True:
-            picture = list(status_view(folder))
+            picture = list(status_view(folder, memory))
             if watch:
                 console.clear()
             for part in picture:

@@ -14,7 +14,7 @@ def touched(run: Run) -> Finding:
         return skip("the run makes its own input")
     if not run.inputs_file.exists():
         return skip("the first start")
-    openers = {"image": open_image, "labels": open_labels, "mask": open_mask}
+    openers = {"image": open_image, "labels": lambda run: open_labels(run).source, "mask": open_mask}
     doubtful = []
     for name in run.touched:
         volume = openers[name](run)

@@ -45,7 +45,7 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
         else:
             now = before
         found[name] = now
-        identities[name] = f"{now.content} at {volume.frame.origin}"
+        identities[name] = f"{now.content} at {volume.frame.origin}{_ignoring(name, run.config.data)}"
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
             identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
@@ -71,7 +71,7 @@ def _volumes(run: Run) -> Iterator[tuple[str, Volume]]:
     if data.image != "phantom":
         yield "image", open_image(run)
     if data.labels not in (None, "phantom"):
-        yield "labels", open_labels(run)
+        yield "labels", open_labels(run).source  # as stored: 0 and an id to ignore are not the same
     mask = open_mask(run)
     if mask is not None:
         yield "mask", mask
@@ -82,11 +82,16 @@ def _as_before(now: Known, before: Known, volume: Volume) -> bool:
     return now.stamp == before.stamp and now.read_as == before.read_as and not volume.is_remote
 
 
+def _ignoring(name: str, data: Data) -> str:
+    """The ids among the labels that the run file says to ignore: with others it is another input."""
+    return f" ignoring {sorted(set(data.ignore_labels))}" if name == "labels" and data.ignore_labels else ""
+
+
 def _read_as(name: str, data: Data) -> str:
     """The settings that decide which voxels of its files a volume has."""
     chosen = {
         "image": (data.mip, data.channel, data.axes, sorted(data.replace_sections.items())),
-        "labels": (data.labels_mip, data.labels_channel, data.labels_axes, sorted(set(data.ignore_labels))),
+        "labels": (data.labels_mip, data.labels_channel, data.labels_axes),
         "mask": (),
     }
     return str(chosen[name])

@@ -42,7 +42,7 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     if len(images) != 1:
         shapes = ", ".join(str(series.shape) for series in images[:4])
         raise InputError(f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume")
-    refuse_other_than_grey(images[0].keyframe, path)
+    _refuse_other_than_grey(images[0].keyframe, path)
     absent = sum(page is None for page in images[0].pages)
     if absent:
         raise InputError(
@@ -67,7 +67,7 @@ def files_of(series: tifffile.TiffPageSeries) -> list[Path]:
     return sorted({Path(page.parent.filehandle.path) for page in series.pages if page is not None})
 
 
-def refuse_other_than_grey(page: tifffile.TiffPage, path: Path) -> None:
+def _refuse_other_than_grey(page: tifffile.TiffPage, path: Path) -> None:
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         raise InputError(f"{path} is stored with 0 as white; save it with 0 as black")
     if page.photometric not in GREY:

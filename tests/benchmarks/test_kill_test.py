@@ -11,7 +11,7 @@ from killer import KINDS
 SHORTER = ("--set", "training.fovs=1200", "--set", "inference.deltas=[4,4,4]")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.thorough,  # test_end_to_end kills each kind of process too, in one run
     pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call"),
 ]
 

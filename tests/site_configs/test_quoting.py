@@ -126,6 +126,16 @@ def provider(tmp_path: Path) -> LocalProvider:
     return provider
 
 
+def assert_a_job_says_and_ends(provider: LocalProvider | SlurmProvider) -> None:
+    """A job's output and exit status are found where the provider says that they are."""
+    job = provider.submit("echo said; exit 7", 1, "block")
+    while not (status := provider.status([job])[0]).terminal:
+        pass
+    assert status.exit_code == 7
+    assert status.stdout_path is not None
+    assert Path(status.stdout_path).read_text() == "said\n"
+
+
 @given(folder=NASTY)
 def test_a_local_block_writes_nothing_beside_its_folder(
     folder: str, tmp_path_factory: pytest.TempPathFactory
@@ -135,12 +145,7 @@ def test_a_local_block_writes_nothing_beside_its_folder(
     scripts.mkdir()
     provider = LocalProvider(launcher=SimpleLauncher())
     provider.script_dir = str(scripts)
-    job = provider.submit("echo said; exit 7", 1, "block")
-    while not (status := provider.status([job])[0]).terminal:
-        pass
-    assert status.exit_code == 7
-    assert status.stdout_path is not None
-    assert Path(status.stdout_path).read_text() == "said\n"
+    assert_a_job_says_and_ends(provider)
     assert list(beside.iterdir()) == [scripts]
 
 
@@ -156,10 +161,5 @@ def test_a_job_of_slurm_leaves_its_files_in_a_folder_of_any_name(tmp_path: Path,
     provider = SlurmProvider(poll_s=1, walltime="00:01:00", exclusive=False, launcher=SimpleLauncher())
     provider.script_dir = str(tmp_path / folder)
     Path(provider.script_dir).mkdir()
-    job = provider.submit("echo said; exit 7", 1, "block")
-    while not (status := provider.status([job])[0]).terminal:
-        pass
-    assert status.exit_code == 7
-    assert status.stdout_path is not None
-    assert Path(status.stdout_path).read_text() == "said\n"
+    assert_a_job_says_and_ends(provider)
     assert [path.name for path in tmp_path.iterdir() if path.name != "slurm"] == [folder]

@@ -102,7 +102,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     assert failures
     assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
     wait_until(lambda: not machine.queue(), run)
-    jobs = {path.stem for path in run.files("logs/parsl/*/submit_scripts/parsl.*.s[ht]*")}
+    jobs = {path.stem for path in run.files("logs/parsl/**/submit_scripts/parsl.*.s[ht]*")}
     assert machine.submissions(jobs) == len(jobs) >= 4
 
 

@@ -143,7 +143,9 @@ def test_the_same_command_again_computes_nothing_again(folder: Path, first: str)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGTERM, signal.SIGKILL]
+)
 def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     folder: Path, first: str, how: signal.Signals
 ) -> None:

@@ -52,8 +52,9 @@ def discarded(run: Run) -> list[Discarded]:
         if lost and not (wanted.name == "train" and start and start.goes_on_at):
             why = Counter(why for why, _ in lost).most_common(1)[0][0]
             found.append(Discarded(wanted.name, len(lost), sum(hours for _, hours in lost), why))
-    under_way = start is not None and start.lost and not any(each.stage == "train" for each in found)
-    return [*found, _training_under_way(run)] if under_way else found
+    if start is not None and start.lost and not any(each.stage == "train" for each in found):
+        found.append(_training_under_way(run, start.lost))
+    return found
 
 
 def _is_lost(after: Outcome, changed: bool) -> TypeGuard[Missing]:
@@ -77,11 +78,10 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
         yield from (f"  {each}" for each in lost)
 
 
-def _training_under_way(run: Run) -> Discarded:
-    """A training that was stopped before its end: its price is what its log says."""
+def _training_under_way(run: Run, fovs: int) -> Discarded:
+    """A training that was stopped after so many FOVs: its price is what its log says."""
     rate = measure_training(run)
-    start = where_training_starts(run)
-    hours = start.lost / rate.fovs_per_s / 3600 * _training_nodes(run) if start and rate else 0.0
+    hours = fovs / rate.fovs_per_s / 3600 * _training_nodes(run) if rate else 0.0
     return Discarded("train", 1, hours, "its checkpoint is of other settings")
 
 

@@ -5,15 +5,18 @@ The same chain that Parsl is given is walked here with records instead of future
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from apps.targets import target_of
+from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
-from pipeline.results.records import Missing, inspect
+from pipeline.results.records import NEVER_DONE, Missing, inspect, record_path
 from pipeline.run_folder import Run
 from workflows.stages import Stage, build
 
@@ -41,15 +44,46 @@ def explain(run: Run, verify: bool = False) -> list[StageStatus]:
     return [status_of(stage) for stage in outcomes(run, verify)]
 
 
-def outcomes(run: Run, verify: bool = False, compare: bool = True) -> list[Stage[Outcome]]:
-    """As `explain`, task by task; without `compare` a finished file counts whatever it was made of."""
+def outcomes(
+    run: Run,
+    verify: bool = False,
+    compare: bool = True,
+    known: MutableMapping[tuple[str, int], Artifact] | None = None,
+) -> list[Stage[Outcome]]:
+    """As `explain`, task by task; without `compare` a finished file counts whatever it was made of.
+
+    `known` are results of this very run that were found before, by app and which of its tasks it is: they
+    are not looked at again, and what is found now is added.
+    """
+    known = {} if known is None else known
+    tasks, names = Counter[str](), cache(_names)
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+        task = app.__name__, tasks[app.__name__]
+        tasks[app.__name__] += 1
+        if task in known:
+            return known[task]
         if any(isinstance(arg, Missing) for arg in _flat(args)):
             return UPSTREAM
-        return inspect(target_of(app.__name__, args, kwargs), verify, compare)
+        target = target_of(app.__name__, args, kwargs)
+        if names(target.path.parent).isdisjoint((target.path.name, record_path(target.path).name)):
+            return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
+        found = inspect(target, verify, compare)
+        if isinstance(found, Artifact):
+            known[task] = found
+        return found
 
     return build(run, submit)
+
+
+def _names(folder: Path) -> set[str]:
+    """What is in a folder; nothing where there is none. Raises InputError where it cannot be read."""
+    try:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
 
 
 def status_of(stage: Stage[Outcome]) -> StageStatus:

@@ -122,7 +122,7 @@ def cancel_leftovers(run: Run, config: Config, say: Callable[[str], object]) -> 
             say(f"an older attempt may have left {job.provider} job {job.job_id}: this site cannot cancel it")
     # some scripts are named exactly as their job, others have a suffix
     with fence():
-        files = run.logs_folder.glob("parsl/*/submit_scripts/*")
+        files = run.logs_folder.glob("parsl/**/submit_scripts/*")
         names = {name for file in files for name in (file.name, file.stem)}
     for scheduler in schedulers[:1] if names else ():
         try:

@@ -19,7 +19,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
 from workflows.stages import Stage
-from workflows.watching.long_tasks import missing_in_tiles, read_precision
+from workflows.watching.long_tasks import last_lines, missing_in_tiles, read_precision
 
 CONVENTIONS = {
     "gt_foreground": "every voxel; the unsegmented count as one segment",
@@ -42,7 +42,8 @@ def print_summary(run: Run, console: Console) -> None:
     for line in outcome_lines(run):
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing_in_tiles(run)]]
+    missing = missing_in_tiles(run, last_lines(run))
+    warnings = [f"warning       {line}" for line in [*read_warnings(run), *missing]]
     console.print(*warnings, *_describe_network(run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pipeline.run_folder import Run
+
+Line: TypeAlias = Mapping[str, Any]
+"""What a worker reports, one JSON object a line."""
 
 
 class Share(NamedTuple):
@@ -51,9 +57,13 @@ class TileReport:
 
 def read_tile_log(log: Path, since: float) -> TileReport | None:
     """The last report in a tile's log; None where there is none from after `since`, seconds since 1970."""
-    last = _last_line(log)
+    return report_in(_last_line(log), since)
+
+
+def report_in(line: Line | None, since: float) -> TileReport | None:
+    """The report in the last line of a tile's log; None where there is none from after `since`."""
     try:
-        report = TileReport(*(last[field.name] for field in fields(TileReport))) if last else None
+        report = TileReport(*(line[field.name] for field in fields(TileReport))) if line else None
     except (KeyError, TypeError):  # another version's
         return None
     return report if report and report.time >= since else None
@@ -65,9 +75,29 @@ def read_precision(log: Path) -> tuple[str, str] | None:
     return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
 
 
-def missing_in_tiles(run: Run) -> list[str]:
-    """One line where chunks of the image were missing when tiles were segmented; none where none were."""
-    counts = [(_last_line(run.tile_log(tile)) or {}).get("missing_chunks", 0) for tile in run.grid]
+def last_lines(run: Run, known: Mapping[str, Line] | None = None) -> dict[str, Line]:
+    """The last line of each log that there is of a tile, by the tile's name.
+
+    Those `known` already, of tiles that are finished, are not read again.
+    """
+    lines = dict(known or {})
+    with suppress(FileNotFoundError):  # no tile was begun
+        for name in os.listdir(run.tile_logs_folder):
+            stem, suffix = os.path.splitext(name)
+            line = (
+                _last_line(run.tile_logs_folder / name) if stem not in lines and suffix == ".jsonl" else None
+            )
+            if line is not None:
+                lines[stem] = line
+    return lines
+
+
+def missing_in_tiles(run: Run, lines: Mapping[str, Line]) -> list[str]:
+    """One line where chunks of the image were missing when tiles were segmented; none where none were.
+
+    `lines` are the `last_lines` of the tiles' logs.
+    """
+    counts = [lines.get(tile.name, {}).get("missing_chunks", 0) for tile in run.grid]
     short = [count for count in counts if count]
     if not short:
         return []

@@ -75,7 +75,7 @@ def ends_of_logs(run: Run, since: float) -> list[tuple[Path, list[str]]]:
     """The last lines of what a worker logged last, and what Parsl has warned of; none from before `since`."""
     logs = run.logs_folder
     workers = [*logs.glob("training/rank_*.log"), run.training_log, *logs.glob("tiles/*.jsonl")]
-    parsl = _newest(list(logs.glob("parsl/*/parsl.log")), since)
+    parsl = _newest(list(logs.glob("parsl/**/parsl.log")), since)
     ends = [(log, _tail(log)) for log in (_newest(workers, since),) if log]
     if parsl:
         ends.append((parsl, [line for line in _tail(parsl) if " WARNING: " in line or " ERROR: " in line]))

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -21,7 +22,7 @@ from workflows.planning.explain import StageStatus, outcomes, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
-from workflows.watching.long_tasks import describe_training, duration, missing_in_tiles
+from workflows.watching.long_tasks import Line, describe_training, duration, last_lines, missing_in_tiles
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
 from workflows.watching.tile_states import State, TileState, count, describe, tile_states
 
@@ -31,22 +32,46 @@ MOST_FAILURES = 5
 MOST_CHARACTERS = 300
 
 
-def status_view(folder: Path) -> Iterator[RenderableType]:
-    """The picture of a run, part by part. Raises InputError when `folder` is no run folder."""
+class Memory:
+    """What was found of a run and does not change as long as the same attempt is watched."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self.results: dict[tuple[str, int], Artifact] = {}
+        """As `outcomes` knows them."""
+        self.lines: dict[str, Line] = {}
+        """The last lines of the logs of finished tiles, by the tile's name."""
+
+    def keep_to(self, of: object) -> None:
+        """Forget all that was found of anything else than `of`."""
+        if of != self._of:
+            self._of, self.results, self.lines = of, {}, {}
+
+
+def status_view(folder: Path, memory: Memory | None = None) -> Iterator[RenderableType]:
+    """The picture of a run, part by part. Raises InputError when `folder` is no run folder.
+
+    What `memory` holds is not looked at again: a finished file that is damaged meanwhile is not noticed.
+    """
+    memory = memory or Memory()
     run, unreadable = read_run(folder)
     attempt = last_attempt(run.folder)
+    memory.keep_to((run, unreadable, attempt and attempt.owner.attempt))
     began, alive = (attempt.began, attempt.alive) if attempt else (time.time(), False)
-    stages = outcomes(run, compare=unreadable is None)
+    stages = outcomes(run, compare=unreadable is None, known=memory.results)
     failures = read_failures(run, began)
     given_up = {failure["target"] for failure in failures if not failure["tried_again"]}
     segmenting = next(stage for stage in stages if stage.name == "segment")
-    tiles = tile_states(run, segmenting.tasks, given_up, began, alive)
+    reports = last_lines(run, memory.lines)
+    tiles = tile_states(run, segmenting.tasks, reports, given_up, began, alive)
+    finished = (state.tile.name for state in tiles if state.state is State.FINISHED)
+    memory.lines = {name: reports[name] for name in finished if name in reports}
 
     yield from _who(run, attempt)
     if unreadable is not None:
         yield f"\nAn input cannot be read from here: {unreadable}"
         yield "Finished files were not compared with the input and the settings."
-    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_in_tiles(run)])
+    yield from (f"warning: {line}" for line in [*read_warnings(run), *missing_in_tiles(run, reports)])
     yield from outcome_lines(run)
     yield ""
     statuses = [status_of(stage) for stage in stages]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,7 +12,7 @@ from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from workflows.planning.explain import Outcome
-from workflows.watching.long_tasks import Share, TileReport, Work, describe_tiles, read_tile_log
+from workflows.watching.long_tasks import Line, Share, TileReport, Work, describe_tiles, report_in
 
 
 class State(str, Enum):
@@ -41,15 +41,21 @@ class TileState:
 
 
 def tile_states(
-    run: Run, outcomes: Sequence[Outcome], failed: Collection[str], since: float, alive: bool
+    run: Run,
+    outcomes: Sequence[Outcome],
+    lines: Mapping[str, Line],
+    failed: Collection[str],
+    since: float,
+    alive: bool,
 ) -> list[TileState]:
     """The state of each tile in the attempt that began at `since`, in seconds since 1970.
 
-    `outcomes` are those of the segmenting tasks, `failed` the names of files that could not be made.
+    `outcomes` are those of the segmenting tasks, `lines` the last ones of the tiles' logs by name, `failed`
+    the names of files that could not be made.
     """
     states = []
     for tile, outcome in zip(run.tiles, outcomes):
-        report = read_tile_log(run.tile_log(tile), since)
+        report = report_in(lines.get(tile.name), since)
         if isinstance(outcome, Artifact):
             state = State.FINISHED
         elif run.tile_file(tile).name in failed:

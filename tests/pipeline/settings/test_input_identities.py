@@ -89,6 +89,16 @@ def test_an_edited_voxel_is_another_input_also_behind_a_link(data: Path) -> None
     assert after["image"] == before["image"]
 
 
+def test_a_voxel_that_is_to_be_ignored_now_is_another_input(data: Path) -> None:
+    """Read as labels it is 0 before and after; but 0 counts in the loss, and what is ignored does not."""
+    with h5py.File(data / "v.h5", "r+") as file:
+        file["labels"][20, 20, 20] = 0
+    before = started(data).identities
+    with h5py.File(data / "v.h5", "r+") as file:
+        file["labels"][20, 20, 20] = 2**32 - 1
+    assert started(data).identities["labels"] != before["labels"]
+
+
 def test_another_channel_or_ignored_id_is_another_input_whatever_the_files_say(data: Path) -> None:
     before = started(data).identities
     other = started(data, channel=1, ignore_labels=[3]).identities

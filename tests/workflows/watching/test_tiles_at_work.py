@@ -23,7 +23,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from workflows.stages import Stage
 from workflows.watching import progress
-from workflows.watching.long_tasks import Share, Work
+from workflows.watching.long_tasks import Share, Work, last_lines
 from workflows.watching.tiles_at_work import TilesAtWork
 
 
@@ -185,3 +185,22 @@ def test_what_is_done_is_the_sum_over_all_tiles(fates: list[tuple[str, int, int,
     assert found.done == pytest.approx(sum(share.done for share, _ in expected))
     assert found.worked == pytest.approx(sum(share.worked for share, _ in expected))
     assert found.voxels == pytest.approx(sum(share.worked * size for share, size in expected))
+
+
+def test_the_last_lines_are_those_of_the_logs_there_are_and_known_ones_are_not_read_again(
+    tmp_path: Path, opened: list[str]
+) -> None:
+    run = run_of(tmp_path, 5)
+    assert last_lines(run) == {}
+    for tile in run.tiles[:3]:
+        report(run, tile, 10 * (tile.index + 1))
+    opened.clear()
+    lines = last_lines(run)
+    assert {name: line["seeds"] for name, line in lines.items()} == {
+        tile.name: 10 * (tile.index + 1) for tile in run.tiles[:3]
+    }
+    assert sorted(opened) == sorted(run.tile_log(tile).name for tile in run.tiles[:3])
+    opened.clear()
+    known = {run.tiles[0].name: lines[run.tiles[0].name]}
+    assert last_lines(run, known) == lines
+    assert sorted(opened) == sorted(run.tile_log(tile).name for tile in run.tiles[1:3])
