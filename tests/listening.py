@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import psutil
 LISTEN, UDP_BOUND = "0A", "07"  # from <linux/tcp_states.h>
 UNIX_LISTENS = 0x10000  # __SO_ACCEPTCON
 TABLES = {"tcp": LISTEN, "tcp6": LISTEN, "udp": UDP_BOUND, "udp6": UDP_BOUND}
-
+EVERY_S = 0.1
 
 PRIVATE = "a Unix socket in a folder that only its user can enter"
 
@@ -25,6 +27,25 @@ class Listening:
 
     where: str
     who: str
+
+
+@contextmanager
+def watching(processes: Callable[[], Iterable[psutil.Process]]) -> Iterator[set[Listening]]:
+    """A set to which is added, until the context ends, whatever those processes are seen listening on."""
+    found: set[Listening] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(EVERY_S):
+            found.update(listening(processes()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
 
 
 def listening(processes: Iterable[psutil.Process]) -> set[Listening]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import stat
-import time
 from pathlib import Path
 
 import pytest
 from small_run import SmallRun
 
-from tests.listening import PRIVATE, Listening, listening
+from tests.listening import PRIVATE, watching
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 pytestmark = pytest.mark.slow
@@ -21,30 +20,16 @@ SMALL = {
     "inference.box": "0:48,0:48,64:112",
     "inference.batch": 2,  # so that workers share a process that runs the network
 }
-EVERY_S = 0.05
 
 
 def options(settings: dict[str, object]) -> list[str]:
     return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
-def watched(run: SmallRun) -> set[Listening]:
-    """All that was seen listening while the run was at work."""
-    driver = run.start()
-    found: set[Listening] = set()
-    try:
-        while driver.poll() is None:
-            found |= listening(run.processes())
-            time.sleep(EVERY_S)
-    finally:
-        run.end()
-    assert driver.returncode == 0, run.tail()
-    return found
-
-
 def test_everything_that_a_local_run_listens_on_is_this_machines_and_this_users(tmp_path: Path) -> None:
     run = SmallRun(tmp_path, options(SMALL))
-    found = watched(run)
+    with watching(run.processes) as found:
+        assert run.finish() == 0, run.tail()
     assert {one.where for one in found} == {"127.0.0.1", PRIVATE}
     for expected in (
         "full_pipeline.py",

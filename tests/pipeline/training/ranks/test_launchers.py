@@ -71,15 +71,17 @@ def test_every_rank_learns_its_place_and_computes_with_the_others(tmp_path: Path
         "import numpy; from pipeline.training.ranks.horovod_ranks import Ranks\n"
         "ranks = Ranks(); total = ranks.total(numpy.array([10.0 ** ranks.rank]))\n"
         'names = ["RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE"]\n'
-        'print(*(os.environ[f"HOROVOD_{name}"] for name in names), int(total[0])); ranks.leave()'
+        'print(*(os.environ[f"HOROVOD_{name}"] for name in names), int(total[0]), end=" ")\n'
+        'print(*map(ascii, ranks.gather("é" * ranks.rank))); ranks.leave()'
     )
     shell_launcher(program).run(tmp_path)
     words = [log(tmp_path, rank).splitlines()[-1].split() for rank in range(4)]
+    gathered = [ascii("é" * rank) for rank in range(4)]
     assert words == [
-        ["0", "4", "0", "2", "0", "2", "1111"],
-        ["1", "4", "1", "2", "0", "2", "1111"],
-        ["2", "4", "0", "2", "1", "2", "1111"],
-        ["3", "4", "1", "2", "1", "2", "1111"],
+        ["0", "4", "0", "2", "0", "2", "1111", *gathered],
+        ["1", "4", "1", "2", "0", "2", "1111", *gathered],
+        ["2", "4", "0", "2", "1", "2", "1111", *gathered],
+        ["3", "4", "1", "2", "1", "2", "1111", *gathered],
     ]
 
 
