@@ -6,7 +6,7 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +48,21 @@ def watching(processes: Callable[[], Iterable[psutil.Process]]) -> Iterator[set[
         thread.join()
 
 
+def assert_nobody_else_can_reach(found: set[Listening], seen: Sequence[str]) -> None:
+    """Everything is at 127.0.0.1 or PRIVATE; and the words in `seen`, of command lines, are among it."""
+    assert {one.where for one in found} == {"127.0.0.1", PRIVATE}, found
+    for words in seen:
+        assert any(words in one.who for one in found), f"{words} was not seen: {found}"
+
+
 def listening(processes: Iterable[psutil.Process]) -> set[Listening]:
     """The listening sockets of these processes, without those that end meanwhile."""
     known = {**_internet(), **_unix()}
-    found = set()
+    found: set[Listening] = set()
     for process in processes:
         try:
-            for inode in _inodes(process.pid) & known.keys():
-                found.add(Listening(known[inode], " ".join(process.cmdline())))
+            who = " ".join(process.cmdline())
+            found.update(Listening(known[inode], who) for inode in _inodes(process.pid) & known.keys())
         except (OSError, psutil.Error):
             continue
     return found
