@@ -73,12 +73,14 @@ def executor(
 ) -> HighThroughputExecutor:
     """An executor with `workers` workers on each node of its provider's blocks.
 
-    `address` is where the workers reach the driver, `accelerators` the GPU of each worker. A side that was
-    not heard of for five times `heartbeat_s` is gone.
+    `address` is where the workers reach the driver, which listens to them nowhere else, `accelerators` the
+    GPU of each worker. A side that was not heard of for five times `heartbeat_s` is gone.
     """
     return Executor(
         label=label,
         address=address,
+        loopback_address="127.0.0.1",
+        encrypted=True,  # who has not read the run's keys is heard by neither side
         worker_port_range=WORKER_PORTS,
         max_workers_per_node=workers,
         cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's

@@ -128,6 +128,7 @@ class Slurm(Machine):
 
     def silence(self, seconds: float) -> None:
         ours = os.environ["SLURM_CONF"]  # tests in another process may have another one
-        (controller,) = [p for p in psutil.process_iter() if p.name() == "slurmctld" and ours in p.cmdline()]
+        controllers = (p for p in psutil.process_iter(["name", "cmdline"]) if p.info["name"] == "slurmctld")
+        (controller,) = [p for p in controllers if ours in p.info["cmdline"]]
         controller.suspend()
         threading.Timer(seconds, controller.resume).start()

@@ -70,3 +70,23 @@ def test_only_training_knows_horovod() -> None:
         if name.startswith("horovod")
     }
     assert users == {"pipeline/training/ranks"}
+
+
+UNPICKLING = ("pickle.load", "pickle.loads", "recv_pyobj", "allgather_object", "broadcast_object", "recv")
+"""Ends of the names of functions that run what a peer has sent; a socket's `recv` has the number of bytes."""
+
+
+def test_only_those_unpickle_who_know_from_whom() -> None:
+    users = {
+        str(module.relative_to(REPOSITORY))
+        for package in PACKAGES
+        for module in modules(package)
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(UNPICKLING)
+        if not (ast.unparse(node.func).endswith("recv") and node.args)
+    }
+    assert users == {
+        "pipeline/inference/engines/batches.py",  # its standard input
+        "pipeline/inference/engines/shared.py",  # a socket in the user's private folder
+        "site_configs/executor.py",  # a ZeroMQ socket encrypted with the run's keys
+    }

@@ -72,15 +72,16 @@ class Target:
 
 
 @contextmanager
-def publishing(path: Path) -> Iterator[Path]:
+def publishing(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give a temporary path to write to; on success it replaces `path` in one step.
 
-    On any exception nothing of the temporary file stays and `path` is as it was. Raises InputError when the
-    file system refuses, and Superseded when a newer attempt on the run folder has begun.
+    On any exception nothing of the temporary file stays and `path` is as it was. Nobody else can read it
+    before; then those can whom `mode`, less the umask, lets. Raises InputError when the file system refuses,
+    and Superseded when a newer attempt on the run folder has begun.
     """
     with temporary_for(path) as temporary:
         yield temporary
-        install({temporary: path})
+        install({temporary: path}, mode)
 
 
 @contextmanager
@@ -104,13 +105,13 @@ def temporary_for(path: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {path}: {os.strerror(int(refused[1]))}") from error
 
 
-def install(files: Mapping[Path, Path]) -> None:
+def install(files: Mapping[Path, Path], mode: int = 0o666) -> None:
     """Flush temporary files and give them their names in one folder; no newer attempt comes between.
 
     Raises OSError, and Superseded when a newer attempt has begun; then nothing was named.
     """
     for temporary in files:
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, mode & ~_umask())
         _sync(temporary)
     with fence():
         for temporary, path in files.items():

@@ -38,9 +38,12 @@ def find_fault(rank: int, loss: float, pom: np.ndarray, centres: Sequence[Triple
     return Fault(rank, loss, list(dict.fromkeys(spoiled or centres)))
 
 
-def describe(step: int, faults: Iterable[Fault | None], kept_steps: int) -> str:
-    """One line about a step whose mean gradient is not finite, by what each rank found of its own part."""
-    found = [fault for fault in faults if fault is not None]
+def describe(step: int, faults: Iterable[str], kept_steps: int) -> str:
+    """One line about a step whose mean gradient is not finite, by what each rank says of its own part.
+
+    That is its Fault as text, or "" where its part is finite.
+    """
+    found = list(filter(None, faults))
     others = f" ({len(found)} ranks in all)" if len(found) > 1 else ""
     where = f"{found[0]}{others}" if found else "the gradients of all ranks are finite, their sum is not"
     return f"training step {step}, {where}; {_what_to_do(kept_steps)}"

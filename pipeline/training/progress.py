@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Progress:
     @property
     def fovs_seen(self) -> int:
         return sum(stretch.fovs for stretch in self.history)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Progress:
+        """What `to_json` made into a text."""
+        fields = json.loads(text)
+        return cls(**{**fields, "history": tuple(Stretch(**stretch) for stretch in fields["history"])})
 
     def after_round(self, steps: int, seen: Stretch) -> Progress:
         """The progress after one more round of `steps` steps, in which `seen` was seen."""

@@ -99,9 +99,9 @@ class Trainer:
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
             pom, loss, own_is_finite, all_are_finite = self._step(batch.inputs, batch.labels)
             if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
-                fault = None
+                fault = ""
                 if not own_is_finite:
-                    fault = find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres)
+                    fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
                 raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
             batch.advance(pom.numpy())
             self._tally.add_step(float(loss))
@@ -148,8 +148,8 @@ class Trainer:
             for variable, value in zip(self._optimizer.variables, found.optimizer):
                 variable.assign(value)
         self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
-        progress: Progress = self._ranks.share(found.progress if found else Progress())
-        return progress
+        progress = found.progress if found else Progress()
+        return Progress.from_json(self._ranks.gather(progress.to_json())[0])
 
     def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
         optimizer = [np.asarray(variable) for variable in self._optimizer.variables]

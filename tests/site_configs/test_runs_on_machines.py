@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from small_run import SmallRun
 
+from tests.listening import assert_nobody_else_can_reach, watching
 from tests.machines import Emulated, Machine, Slurm
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
@@ -86,17 +87,21 @@ def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
     machine: Machine, run: SmallRun, local_results: dict[str, str]
 ) -> None:
-    """Both are replaced by the one command, though the scheduler falls silent. No script becomes two jobs."""
-    driver = run.start()
-    wait_until(lambda: run.training_lines() >= 3, run)
-    (training,) = machine.running("train")
-    machine.expire(training)
-    wait_until(lambda: set(machine.running("train")) - {training}, run)
-    wait_until(lambda: run.files("tiles/*.checkpoint.h5"), run)
-    (tiles,) = machine.running("tiles")
-    machine.cancel(tiles)
-    machine.silence(SILENCE_S)
-    assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
+    """Both are replaced by the one command, though the scheduler falls silent. No script becomes two jobs.
+
+    Meanwhile it listens on the nodes' interface alone.
+    """
+    with watching(run.processes) as found:
+        driver = run.start()
+        wait_until(lambda: run.training_lines() >= 3, run)
+        (training,) = machine.running("train")
+        machine.expire(training)
+        wait_until(lambda: set(machine.running("train")) - {training}, run)
+        wait_until(lambda: run.files("tiles/*.checkpoint.h5"), run)
+        (tiles,) = machine.running("tiles")
+        machine.cancel(tiles)
+        machine.silence(SILENCE_S)
+        assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
     assert run.results() == local_results
     failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
     assert failures
@@ -104,6 +109,8 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     wait_until(lambda: not machine.queue(), run)
     jobs = {path.stem for path in run.files("logs/parsl/**/submit_scripts/parsl.*.s[ht]*")}
     assert machine.submissions(jobs) == len(jobs) >= 4
+    ours = {one for one in found if not one.who.startswith("srun ")}  # which listens as Slurm is set up
+    assert_nobody_else_can_reach(ours, ["full_pipeline.py", "HTEX interchange"])
 
 
 @pytest.mark.parametrize("machine", [*thorough("theta", "slurm"), "polaris"], indirect=True)

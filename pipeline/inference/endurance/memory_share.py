@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import InputError
+from pipeline.machine.private_folder import private_folder
 from pipeline.results.artifacts import remove
 from pipeline.results.attempts.fencing import ATTEMPT, fence
 from pipeline.results.attempts.locks import lock
@@ -80,9 +80,9 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _share(run_folder: Path, how: int) -> Iterator[None]:
     """Hold this machine's lock for the run; who waits for it alone lets nobody else in meanwhile."""
     name = hashlib.sha256(os.fsencode(run_folder)).hexdigest()[:16]
-    stem = Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-{name}"
-    with open(f"{stem}.room", "w") as room:
-        with open(f"{stem}.door", "w") as door:
+    folder = private_folder()
+    with open(folder / f"{name}.room", "w") as room:
+        with open(folder / f"{name}.door", "w") as door:
             lock(door.fileno(), fcntl.LOCK_EX)
             lock(room.fileno(), how)
         yield

@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.inference.engines import Loading
 from pipeline.machine.own import module_command
-from pipeline.machine.sockets import socket_folder
+from pipeline.machine.private_folder import private_folder
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
 from pipeline.results.attempts.locks import lock
 
@@ -76,10 +76,13 @@ class SharedEngine:
 
 
 def connect(what: Loading) -> Connection:
-    """A connection to the process that has loaded `what`, or is about to; started if there is none."""
-    stem = socket_folder() / f"ffn-{os.getuid()}"
-    address = f"{stem}-{_key(what)}.network"
-    with open(f"{stem}.starting", "w") as turn:
+    """A connection to the process that has loaded `what`, or is about to; started if there is none.
+
+    What it says is unpickled: its socket is where nobody else could have put one.
+    """
+    folder = private_folder()
+    address = str(folder / f"{_key(what)}.network")
+    with open(folder / "starting", "w") as turn:
         lock(turn.fileno(), fcntl.LOCK_EX)
         try:
             return Client(address, "AF_UNIX")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.training.ranks.meeting_point import meeting_point
 
 MEETING_TIMEOUT_S = 600
 """How long ranks wait for the last of them: loading TensorFlow takes minutes on a busy file system. One that
@@ -30,27 +31,20 @@ def rendezvous(
 ) -> Iterator[list[dict[str, str]]]:
     """Serve the meeting point of `ranks` processes, here or on nodes; gives each rank's environment.
 
-    The server runs in this process for as long as the context lasts. Consecutive ranks share a node; by
-    default all are on this machine. `address` is where the ranks reach the server, `interface` the
-    network interface on which they reach each other, None that of their host names. They meet by Gloo, or,
-    if they may `choose`, over MPI where Horovod is built with it.
+    It is served by this process, at `address` alone, for as long as the context lasts; who does not know the
+    secret in the environments is refused. Consecutive ranks share a node; by default all are on this machine.
+    `interface` is the network interface on which they reach each other, None that of their host names. They
+    meet by Gloo, or, if they may `choose`, over MPI where Horovod is built with it.
     """
-    server_module, hosts = _horovod("runner.http.http_server"), _horovod("runner.common.util.hosts")
+    hosts = _horovod("runner.common.util.hosts")
     slots = hosts.get_host_assignments(hosts.parse_hosts(_hosts(ranks, ranks_per_node)), ranks)
-    server = server_module.RendezvousServer()
-    port = server.start()
-    server.init(slots)
-    meeting = {
+    common = {
         **({} if choose else dict.fromkeys(TRANSPORT, "gloo")),
-        "HOROVOD_GLOO_RENDEZVOUS_ADDR": address,
-        "HOROVOD_GLOO_RENDEZVOUS_PORT": str(port),
         "HOROVOD_GLOO_TIMEOUT_SECONDS": str(MEETING_TIMEOUT_S),
         **({} if interface is None else {"HOROVOD_GLOO_IFACE": interface}),
     }
-    try:
-        yield [{**meeting, **_slot_environment(slot)} for slot in slots]
-    finally:
-        server.stop()
+    with meeting_point(address) as place:
+        yield [{**common, **place, **_slot_environment(slot)} for slot in slots]
 
 
 class Ranks:
@@ -89,14 +83,13 @@ class Ranks:
         # Horovod knows tf.Variable only, which a Keras 3 variable wraps
         self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
 
-    def share(self, thing: Any) -> Any:
-        """Rank 0's `thing`, any object that can be pickled."""
-        return self._hvd.broadcast_object(thing, root_rank=0, name="thing")
+    def gather(self, text: str) -> list[str]:
+        """Every rank's `text`, in which there is no NUL, in the order of ranks.
 
-    def gather(self, thing: Any) -> list[Any]:
-        """Every rank's `thing`, any object that can be pickled, in the order of ranks."""
-        things: list[Any] = self._hvd.allgather_object(thing, name="things")
-        return things
+        No objects are gathered: they would be unpickled, and Gloo's connections ask nobody for the secret.
+        """
+        mine = np.frombuffer(f"{text}\0".encode(), np.uint8)
+        return bytes(self._hvd.allgather(mine, name="texts").numpy()).decode().split("\0")[:-1]
 
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +53,9 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
     _clear(logs)
     address = address_of(line.interface)
     meeting = rendezvous(line.ranks, line.ranks_per_node, address, line.interface, choose=True)
-    with meeting as meetings, _door() as port:
+    with meeting as meetings:
         environments = [{**meeting, **line.gpu_of(rank)} for rank, meeting in enumerate(meetings)]
-        Launch(environments, line.rank_variables, address, port).save(launch_file(run_folder))
+        Launch(environments, line.rank_variables).save(launch_file(run_folder))
         status = _run(line, logs / "launch.log")
     if status:
         raise _failure(status, line.ranks, logs)
@@ -75,27 +73,6 @@ def address_of(interface: str | None) -> str:
         f"site.interface: {socket.gethostname()} has no network interface {interface!r} with an IPv4 "
         f"address; it has {', '.join(sorted(known))}"
     )
-
-
-@contextmanager
-def _door() -> Iterator[int]:
-    """A port of this process that ranks keep a connection to; it is cut when the process dies."""
-    server = socket.create_server(("", 0), backlog=1024)
-    connections: list[socket.socket] = []
-
-    def accept() -> None:
-        with suppress(OSError):  # closed
-            while True:
-                connections.append(server.accept()[0])
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        for each in (server, *connections):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 def _run(line: LaunchLine, log: Path) -> int:

@@ -1,6 +1,7 @@
 """A rank on some node: how it learns which one it is, and how its launcher learns what became of it.
 
-Launcher and ranks share the run folder, and a TCP connection that tells a rank when its launcher is gone.
+Launcher and ranks share the run folder, and a connection to their meeting point, which tells a rank when its
+launcher is gone.
 """
 
 from __future__ import annotations
@@ -9,30 +10,29 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.results.artifacts import open_anew, publishing
+from pipeline.training.ranks.meeting_point import connection_to_launcher
 
 LAUNCHER_GONE_STATUS = 3
-CONNECT_S = 60.0
 KEEPALIVE_S = 30
 """After how many seconds of silence a connection is probed: a launcher does not close it if its node dies."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher tells its ranks: the environment of each, and where it can be reached itself."""
+    """What a launcher tells its ranks: the environment of each, and which variables hold a rank's number."""
 
     environments: Sequence[dict[str, str]]
     rank_variables: Sequence[str]
-    address: str
-    port: int
 
     def save(self, path: Path) -> None:
-        with publishing(path) as temporary:
+        """Publish it for this user alone: the environments hold the secret of the meeting point."""
+        with publishing(path, mode=0o600) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1))
 
     @classmethod
@@ -63,7 +63,7 @@ def join(path: Path) -> Path:
     environment = launch.environments[rank]
     os.environ.update(environment)
     if environment["HOROVOD_LOCAL_RANK"] == "0":  # its peers end when it ends
-        _end_with_launcher(launch.address, launch.port)
+        _end_with_launcher(environment)
     return status_file(path.parent, rank)
 
 
@@ -79,9 +79,8 @@ def _write_to(log: Path) -> None:
             os.dup2(file.fileno(), stream)
 
 
-def _end_with_launcher(address: str, port: int) -> None:
-    connection = socket.create_connection((address, port), timeout=CONNECT_S)
-    connection.settimeout(None)
+def _end_with_launcher(environment: Mapping[str, str]) -> None:
+    connection = connection_to_launcher(environment)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
         if hasattr(socket, option):

@@ -32,16 +32,16 @@ def test_the_examples_whose_pom_is_spoiled_are_named() -> None:
 
 
 def test_one_line_says_step_rank_and_place() -> None:
-    fault = Fault(1, float("inf"), [(4, 5, 6)])
-    assert describe(7, [None, fault], 5).startswith("training step 7, rank 1: the loss is inf at (4, 5, 6); ")
-    assert describe(7, [None, fault], 5).endswith(
+    fault = str(Fault(1, float("inf"), [(4, 5, 6)]))
+    assert describe(7, ["", fault], 5).startswith("training step 7, rank 1: the loss is inf at (4, 5, 6); ")
+    assert describe(7, ["", fault], 5).endswith(
         "no network is published, the checkpoint after step 5 is kept"
     )
-    assert "(2 ranks in all)" in describe(7, [replace(fault, rank=0), fault], 0)
+    assert "(2 ranks in all)" in describe(7, ["rank 0: the loss is nan at (1, 1, 1)", fault], 0)
     assert "rank 0: the gradient is not finite at (0, 1, 1), (1, 1, 1), (2, 1, 1) and 2 more" in describe(
-        7, [Fault(0, 0.5, [(n, 1, 1) for n in range(5)])], 0
+        7, [str(Fault(0, 0.5, [(n, 1, 1) for n in range(5)]))], 0
     )
-    assert "their sum is not" in describe(7, [None, None], 0)
+    assert "their sum is not" in describe(7, ["", ""], 0)
 
 
 @pytest.fixture(scope="module")

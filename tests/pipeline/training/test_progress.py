@@ -12,6 +12,7 @@ from pipeline.run_folder import Run
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.job import TrainingJob
 
+STRETCHES = st.builds(Stretch, st.integers(1), st.integers(1), st.integers(1))
 RANKS = st.lists(st.integers(1, 7), min_size=1, max_size=12)
 
 
@@ -45,3 +46,9 @@ def test_ranks_may_change_before_every_round(fovs: int, every: int, ranks: list[
         assert (progress.rounds, progress.steps, progress.fovs_seen) == (rounds, steps, seen)
     assert fovs <= seen < fovs + job.fovs_per_step
     assert all(a.ranks != b.ranks for a, b in zip(progress.history, progress.history[1:]))
+
+
+@given(st.integers(0), st.integers(0), st.lists(STRETCHES))
+def test_progress_is_the_same_when_it_was_sent(rounds: int, steps: int, history: list[Stretch]) -> None:
+    progress = Progress(rounds, steps, tuple(history))
+    assert Progress.from_json(progress.to_json()) == progress

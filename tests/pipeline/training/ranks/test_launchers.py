@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -70,16 +71,24 @@ def test_every_rank_learns_its_place_and_computes_with_the_others(tmp_path: Path
         "import numpy; from pipeline.training.ranks.horovod_ranks import Ranks\n"
         "ranks = Ranks(); total = ranks.total(numpy.array([10.0 ** ranks.rank]))\n"
         'names = ["RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE"]\n'
-        'print(*(os.environ[f"HOROVOD_{name}"] for name in names), int(total[0])); ranks.leave()'
+        'print(*(os.environ[f"HOROVOD_{name}"] for name in names), int(total[0]), end=" ")\n'
+        'print(*map(ascii, ranks.gather("é" * ranks.rank))); ranks.leave()'
     )
     shell_launcher(program).run(tmp_path)
     words = [log(tmp_path, rank).splitlines()[-1].split() for rank in range(4)]
+    gathered = [ascii("é" * rank) for rank in range(4)]
     assert words == [
-        ["0", "4", "0", "2", "0", "2", "1111"],
-        ["1", "4", "1", "2", "0", "2", "1111"],
-        ["2", "4", "0", "2", "1", "2", "1111"],
-        ["3", "4", "1", "2", "1", "2", "1111"],
+        ["0", "4", "0", "2", "0", "2", "1111", *gathered],
+        ["1", "4", "1", "2", "0", "2", "1111", *gathered],
+        ["2", "4", "0", "2", "1", "2", "1111", *gathered],
+        ["3", "4", "1", "2", "1", "2", "1111", *gathered],
     ]
+
+
+def test_only_the_user_can_read_the_secret_of_the_ranks(tmp_path: Path) -> None:
+    shell_launcher('print("here")').run(tmp_path)
+    (file,) = [path for path in tmp_path.rglob("*") if path.is_file() and "RENDEZVOUS" in path.read_text()]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 @dataclass(frozen=True)
