@@ -64,7 +64,7 @@ class WinogradEngine:
     precision = "float32"
 
     def __init__(self, model: Artifact, network: Network, precision: str, threads: int) -> None:
-        self._library = _required(network)
+        self._library = required(network)
         if precision not in (self.precision, "auto"):
             log.warning("winograd does not compute in %s; the network runs in float32", precision)
         weights = read_weights(model.path, network)
@@ -97,7 +97,8 @@ def library(network: Network) -> ctypes.CDLL | None:
     return _load() if network.features in WIDTHS and CPU_FEATURE in processor.cpu_flags() else None
 
 
-def _required(network: Network) -> ctypes.CDLL:
+def required(network: Network) -> ctypes.CDLL:
+    """As `library`, where it must be there. Raises InputError."""
     found = library(network)
     if found is None:
         raise InputError(

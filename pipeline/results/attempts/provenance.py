@@ -15,6 +15,7 @@ from pipeline.results.attempts.ownership import Owner, configuration_file, now
 from pipeline.results.flush import flush
 
 PACKAGES = (
+    "ffn-pipeline",
     "parsl",
     "tensorflow-cpu",
     "keras",
