@@ -18,7 +18,8 @@ from pipeline.machine import processor
 from tests.environments import new_environment
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
-pytest.importorskip("pip", reason="pip is not installed")
+for builder in ("pip", "setuptools", "wheel"):
+    pytest.importorskip(builder, reason=f"{builder} is not installed")
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parent.parent
