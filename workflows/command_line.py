@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
+from pipeline.machine.own import REPOSITORY
 from pipeline.results.attempts import INTERRUPTED, read_owner
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
@@ -20,12 +21,16 @@ from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from workflows.output import outlive_listeners
 
-DEMO = Path(__file__).parent.parent / "configs" / "demo.yaml"
+RUN_FILES = REPOSITORY / "configs"
+"""The run files that come with the program, installed or not."""
+
+DEMO = "demo.yaml"
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        help="The run file: what to compute, on which data (default: those kept in --run-dir, or the demo)."
+        help="The run file: what to compute, on which data (default: those kept in --run-dir, or the demo). "
+        "One that is not there by this name may be one that comes with the program."
     ),
 ]
 RunDirOption = Annotated[
@@ -68,11 +73,36 @@ def load_settings(config: Path, overrides: list[str] | None, site: str | None) -
 
 
 def run_file(config: Path | None, run_dir: Path | None) -> Path:
-    """The run file: as given, else the settings with which the run in `run_dir` was started last."""
-    if config is not None:
-        return config
-    kept = run_dir / CONFIG_NAME if run_dir else None
-    return kept if kept and is_there(kept) else DEMO
+    """The run file: as given, else the settings with which the run in `run_dir` was started last, else DEMO.
+
+    One that is not there may be of this name among those that come with the program. Raises InputError.
+    """
+    if config is None:
+        kept = run_dir / CONFIG_NAME if run_dir else None
+        return kept if kept and is_there(kept) else RUN_FILES / DEMO
+    try:
+        config.stat()
+    except FileNotFoundError:
+        return _packaged(config)
+    except OSError as error:
+        raise InputError(f"config file {config}: {error.strerror}") from None
+    return config
+
+
+def _packaged(config: Path) -> Path:
+    """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
+    packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}
+    if config.name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
+        return packaged[config.name]
+    raise InputError(
+        f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
+        f"with the program, in {RUN_FILES}: {', '.join(packaged)}"
+    )
+
+
+def print_run_file(config: Path, console: Console) -> None:
+    """Say which run file was taken: by default, or by its name, it may be one that comes with the program."""
+    console.print(f"run file {config}", highlight=False, soft_wrap=True)
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:

@@ -21,6 +21,7 @@ import site_configs
 from pipeline.checkup import Check, Finding, examine, failed, ok, skip
 from pipeline.checkup import folder as run_folders
 from pipeline.checkup.before_run import CHECKS, NEED_NO_INPUT
+from pipeline.checkup.engine import compiled
 from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
 from pipeline.checkup.resources import cores
@@ -87,6 +88,9 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
     def shared(path: Path) -> Check:
         return partial(sharing, path) if on_nodes else partial(skip, "this site is one machine")
 
+    def here(check: Callable[[Run], Finding]) -> Check:
+        return partial(skip, "the work is done on nodes") if on_nodes else partial(check, run)
+
     return [
         ("run file", lambda: loaded),
         *(
@@ -110,7 +114,8 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("program shared", shared(REPOSITORY)),
         ("environment shared", shared(Path(sys.prefix))),
         ("address", partial(address, run)),
-        ("cores", partial(skip, "the work is done on nodes") if on_nodes else partial(cores, run)),
+        ("cores", here(cores)),
+        ("engine", here(compiled)),
     ]
 
 

@@ -32,6 +32,7 @@ from workflows.command_line import (
     SetOption,
     SiteOption,
     load_settings,
+    print_run_file,
     run_file,
     run_folder,
     start,
@@ -83,6 +84,7 @@ def full_pipeline(
     run = resolve(settings, folder)
     found = check(run)
     check_machine(run)
+    print_run_file(config, console)
     if dry_run:
         _plan(run, console, found, rates, budget, verify)
         raise typer.Exit(0)

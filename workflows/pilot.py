@@ -33,6 +33,7 @@ from workflows.command_line import (
     SetOption,
     SiteOption,
     load_settings,
+    print_run_file,
     run_file,
     run_folder,
     start,
@@ -62,6 +63,7 @@ def pilot(
     warnings = warnings_of(check(chosen))
     check_machine(run)
     _check_network(chosen)
+    print_run_file(config, console)
     if not discard:
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 

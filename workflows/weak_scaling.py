@@ -35,6 +35,7 @@ from workflows.command_line import (
     SetOption,
     SiteOption,
     load_settings,
+    print_run_file,
     run_file,
     run_folder,
     start,
@@ -78,6 +79,7 @@ def weak_scaling(
         measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
         points.append(_with_efficiency(measured, points))
         console.print(_line(points[-1]), highlight=False)
+    print_run_file(config, console)
     _report(points, folder, "nodes" if nodes else "workers", console)
 
 

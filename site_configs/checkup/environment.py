@@ -34,7 +34,7 @@ LIMIT_S = 180.0
 
 LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 
-REBUILD = "build it as scripts/install.sh does, with HOROVOD_WITH_GLOO=1, in this environment"
+REBUILD = "build it as the README says, with HOROVOD_WITH_GLOO=1, in this environment"
 NO_ENVIRONMENT = "the Python environment does not work"
 
 
@@ -53,7 +53,7 @@ class JobEnvironment:
             mend = (
                 "mend site.worker_init; jobs need not have the settings of your login"
                 if self._has_jobs
-                else "install it as scripts/install.sh does"
+                else "install it as the README says"
             )
             return fail(str(error), mend)
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())

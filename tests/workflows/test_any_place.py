@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
+
+from tests.environments import new_environment
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 pytestmark = pytest.mark.slow
@@ -44,14 +44,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """The Python of an environment that is not activated, with the libraries of this one."""
-    folder = tmp_path / "environments" / NASTY.replace(":", "")  # venv refuses a colon
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    for script in ("interchange.py", "process_worker_pool.py"):
-        shutil.copy(Path(sys.executable).parent / script, folder / "bin")
-    return folder / "bin" / "python"
+    return new_environment(tmp_path / "environments" / NASTY.replace(":", ""))  # venv refuses a colon
 
 
 @pytest.fixture

@@ -73,7 +73,10 @@ def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
     estimate, measured = expected(run, rates), rates.segment
     lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
     if measured is None:
-        return [*lines, ("time", "no rate is known: workflows/pilot.py, with these options, measures it")]
+        return [
+            *lines,
+            ("time", "no rate is known: ffn-pilot (workflows/pilot.py), with these options, measures it"),
+        ]
     lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
     if run.config.trains:
         lines.append(("train", _train(run, rates.train)))

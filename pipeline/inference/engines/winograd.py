@@ -109,7 +109,7 @@ def library_sha256() -> str:
 
 
 def required(network: Network) -> ctypes.CDLL:
-    """The compiled code. Raises InputError where it is missing, or not for this CPU or for `network`."""
+    """As `library`, where it must be there. Raises InputError."""
     found = library(network)
     if found is None:
         raise InputError(

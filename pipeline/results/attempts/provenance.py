@@ -19,6 +19,7 @@ from pipeline.results.flush import flush
 from pipeline.results.unreadable import read_if_there, whose
 
 PACKAGES = (
+    "ffn-pipeline",
     "parsl",
     "tensorflow-cpu",
     "keras",

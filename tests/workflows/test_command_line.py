@@ -1,0 +1,50 @@
+"""Which run file a command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from workflows.command_line import RUN_FILES, run_file
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_name_it_is_the_one_kept_in_the_run_folder_else_the_demo(elsewhere: Path) -> None:
+    assert run_file(None, None) == run_file(None, elsewhere) == RUN_FILES / "demo.yaml"
+    (elsewhere / "config.yaml").touch()
+    assert run_file(None, elsewhere) == elsewhere / "config.yaml"
+
+
+@pytest.mark.parametrize("name", ["fib25.yaml", "configs/fib25.yaml", "./configs/fib25.yaml"])
+def test_one_of_the_program_is_taken_by_its_name_unless_the_user_has_one(elsewhere: Path, name: str) -> None:
+    assert run_file(Path(name), None) == RUN_FILES / "fib25.yaml"
+    assert (RUN_FILES / "fib25.yaml").is_file()
+    (elsewhere / "configs").mkdir()
+    (elsewhere / name).touch()
+    assert run_file(Path(name), None) == Path(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["mine.yaml", "mine/fib25.yaml", "/nowhere/fib25.yaml", "configs", "__init__.py"]
+)
+def test_one_that_is_nowhere_is_refused_with_the_places_and_names_there_are(
+    elsewhere: Path, name: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        run_file(Path(name), None)
+    said = str(caught.value)
+    assert said.startswith(f"config file {name}: No such file; it is neither {elsewhere / name} nor ")
+    assert said.endswith(f"{RUN_FILES}: demo.yaml, fib25.yaml, fib25_train.yaml")
+
+
+def test_one_that_cannot_be_reached_is_refused_with_the_reason(elsewhere: Path) -> None:
+    (elsewhere / "file").touch()
+    with pytest.raises(InputError, match=r"config file file/run\.yaml: Not a directory"):
+        run_file(Path("file/run.yaml"), None)
