@@ -18,8 +18,7 @@ def shared_policy(job: TrainingJob, ranks: Ranks) -> str:
     """The Keras dtype policy of all ranks: the checkpoint's or, where there is none, what rank 0 chooses."""
     found = job.checkpoint() if ranks.rank == 0 else None
     chosen = (found and found.precision) or keras_policy(job.run.config.training.precision)
-    shared: str = ranks.share(chosen)
-    return shared
+    return ranks.gather(chosen)[0]
 
 
 def keras_policy(precision: Literal["auto", "float32", "mixed_bfloat16"]) -> str:
