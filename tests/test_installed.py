@@ -139,7 +139,7 @@ def test_a_run_takes_all_its_code_from_the_installed_package(packages: Path, tmp
 def test_the_demo_runs_in_an_empty_folder_with_the_code_compiled(tmp_path: Path) -> None:
     packages, folder = install(tmp_path / "installed"), tmp_path / "empty"
     folder.mkdir()
-    said = call(packages, folder, "ffn-pipeline", "--set", "training.fovs=4000")
+    said = call(packages, folder, "ffn-pipeline")
     assert list(packages.glob("pipeline/inference/engines/_winograd.*"))
     engine = "winograd" if CPU_FEATURE in processor.cpu_flags() else "openvino"
     assert re.search(rf"network +{engine} in \w+, 8 tiles", said)

@@ -122,4 +122,6 @@ def _horovod(module: str) -> Any:
     try:
         return importlib.import_module(f"horovod.{module}")
     except ImportError as error:
-        raise InputError(f"training needs Horovod built with TensorFlow and Gloo: {error}") from None
+        raise InputError(
+            f"training needs Horovod built with TensorFlow and Gloo, as the README says: {error}"
+        ) from None
