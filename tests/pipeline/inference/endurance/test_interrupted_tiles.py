@@ -289,9 +289,11 @@ def test_a_tile_is_finished_even_where_no_checkpoint_can_be_written(
     model: Artifact,
     undisturbed: tuple[bytes, int],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, tile = a_tile(tmp_path, image_file, EVERY_SEED)
-    run.tile_checkpoint_file(tile).mkdir(parents=True)
+    (tmp_path / "no folder").touch()
+    monkeypatch.setattr(Run, "tile_checkpoint_file", lambda run, tile: tmp_path / "no folder" / tile.name)
     segment_tile(run, tile, model)
     assert run.tile_file(tile).read_bytes() == undisturbed[0]
     assert f"cannot write {run.tile_checkpoint_file(tile)}" in caplog.text

@@ -90,9 +90,10 @@ def test_a_checkpoint_cut_short_anywhere_counts_as_none(
 
 
 def test_a_checkpoint_that_cannot_be_written_is_the_users_error_and_leaves_nothing(tmp_path: Path) -> None:
-    checkpoint = TileCheckpoint(tmp_path / "tile.checkpoint.h5", MADE_BY)
-    checkpoint.path.mkdir()
+    in_the_way = tmp_path / "no folder"
+    in_the_way.touch()
+    checkpoint = TileCheckpoint(in_the_way / "tile.checkpoint.h5", MADE_BY)
     with pytest.raises(InputError, match=r"cannot write .*tile\.checkpoint\.h5"):
         checkpoint.save(some_state())
     assert checkpoint.load() is None
-    assert list(tmp_path.iterdir()) == [checkpoint.path]
+    assert list(tmp_path.iterdir()) == [in_the_way]
