@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import evaluation, reconciliation, synthetic
 from pipeline.ffn import weights
-from pipeline.inference import segmenter
+from pipeline.inference import tile_target
 from pipeline.results.artifacts import Target
 from pipeline.training import launch, sampling
 
@@ -20,7 +20,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "sample_coordinates": sampling.coordinates_target,
     "train": launch.model_target,
     "import_checkpoint": weights.import_target,
-    "segment_tile": segmenter.tile_target,
+    "segment_tile": tile_target.tile_target,
     "find_evidence": reconciliation.evidence_target,
     "merge": reconciliation.id_table_target,
     "create_volume": reconciliation.volume_target,

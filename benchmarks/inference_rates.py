@@ -11,7 +11,8 @@ from statistics import median
 import numpy as np
 
 from pipeline.ffn.weights import import_checkpoint
-from pipeline.inference.segmenter import canvas_of, engine_for, read_input
+from pipeline.inference.segmenter import engine_for
+from pipeline.inference.tile_input import canvas_of, read_input
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 

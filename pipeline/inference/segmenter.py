@@ -7,15 +7,12 @@ import socket
 import time
 from collections.abc import Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from pipeline.config import Data
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile, Triple, triple
+from pipeline.geometry import Tile, triple
 from pipeline.inference.canvas import Canvas, NotFinite
 from pipeline.inference.endurance.autosave import Autosave
 from pipeline.inference.endurance.memory_share import losses, with_memory
@@ -24,23 +21,15 @@ from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
 from pipeline.inference.engines import Engine, open_engine
 from pipeline.inference.environment import environment_of
 from pipeline.inference.pinning import pinned
-from pipeline.inference.seed_mask import seed_mask
-from pipeline.inference.seeds import find_seeds
-from pipeline.results.artifacts import Artifact, Recipe, Target, open_anew, remove
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.inference.tile_file import write_tile
+from pipeline.inference.tile_input import block_with_context, canvas_of, read_input
+from pipeline.inference.tile_target import tile_target
+from pipeline.results.artifacts import Artifact, open_anew, remove
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.volumes import open_image
-from pipeline.volumes.absence import refuse_too_much, voxels_of
 
-VERSION = 2
-CHUNK = 64
 MOST_LOSSES = 2
 """After so many workers were killed over a tile it is segmented alone: memory may have run out."""
-
-SEGMENT_ROW = np.dtype(
-    [("id", "<u4"), ("voxels", "<u8"), ("z", "<i8"), ("y", "<i8"), ("x", "<i8"), ("calls", "<u4")]
-)
 
 
 def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
@@ -98,102 +87,13 @@ def _segment(run: Run, tile: Tile, model: Artifact, made_by: Mapping[str, str], 
     }
     if missing_voxels:
         attributes["missing_voxels"] = missing_voxels
-    _write(path, canvas, block, tile.box, attributes)
+    write_tile(path, canvas, block, tile.box, attributes)
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:
     """The engine of the run with the network loaded."""
     config = run.config
     return open_engine(model, config.network, run.inference, config.site.threads_per_worker)
-
-
-def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
-    """The file of one segmented tile."""
-    config = run.config
-    settings = {
-        "tile": str(tile.box),
-        "block": str(block_with_context(run, tile)),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        "inference": run.inference.model_dump(
-            mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
-        ),
-        "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
-    }
-    inputs = {"image": run.identities["image"], "model": model.sha256}
-    if "mask" in run.identities:
-        inputs["mask"] = run.identities["mask"]
-    return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
-
-
-def _data_settings(data: Data) -> set[str]:
-    """What a tile depends on of the data section; a setting that is not used does not undo finished tiles."""
-    return {"image_mean", "image_stddev"} | ({"tissue_range"} if data.tissue_range else set())
-
-
-def block_with_context(run: Run, tile: Tile) -> Box:
-    """The tile's box, with half a FOV added where it ends with the inference box if `reflect` is set.
-
-    No FOV can be centred closer than half its width to the end of what the canvas holds; between tiles the
-    overlaps make up for that, at the outer faces this context does.
-    """
-    if not run.config.inference.reflect:
-        return tile.box
-    outer = run.inference_box
-    margin = [n // 2 for n in run.config.network.fov]
-    start = [a - m * (a == o) for a, o, m in zip(tile.box.start, outer.start, margin)]
-    stop = [b + m * (b == o) for b, o, m in zip(tile.box.stop, outer.stop, margin)]
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def mirrored(voxels: np.ndarray, inside: Box, block: Box) -> np.ndarray:
-    """An array over `inside` made to cover `block`: voxels beyond its faces are its mirror image there."""
-    widths = [(i - a, b - j) for a, i, j, b in zip(block.start, inside.start, inside.stop, block.stop)]
-    return np.pad(voxels, widths, mode="reflect")
-
-
-@dataclass(frozen=True)
-class TileInput:
-    """What a tile is segmented from."""
-
-    image: np.ndarray
-    """(z, y, x) over the tile's block, in the dtype of the volume."""
-    seeds: list[Triple]
-    """To start from, in order; they count from the block's first voxel."""
-    missing_chunks: int
-    """Chunks of the image that are not stored, of those that the block meets."""
-    missing_voxels: int
-    """Voxels of the tile's core that lie in them: those of all tiles add up to those of the inference box."""
-
-
-def read_input(run: Run, tile: Tile) -> TileInput:
-    """Read the image of the tile's block and find its seeds.
-
-    Raises InputError, also where so much of the image is missing here that, whatever other tiles find, it is
-    too much of the inference box.
-    """
-    volume, block = open_image(run), block_with_context(run, tile)
-    inside = block & volume.box
-    missing = volume.missing(inside)
-    missing_voxels, whole = voxels_of(missing, tile.core), run.inference_box
-    what = f"{missing_voxels:,} voxels of the image are missing in tile {tile.box} of inference.box {whole}"
-    refuse_too_much(missing_voxels / whole.size, what, volume, run.config.data)
-    voxels = volume.read(inside)
-    image = mirrored(voxels, inside, block)
-    seeds = find_seeds(image)
-    allowed = seed_mask(run, voxels, inside, missing)
-    if allowed is not None:
-        allowed = mirrored(allowed, inside, block)
-        seeds = [seed for seed in seeds if allowed[seed]]
-    return TileInput(image, seeds, len(missing), missing_voxels)
-
-
-def canvas_of(run: Run, image: np.ndarray) -> Canvas:
-    """The canvas of a tile's block, nothing segmented yet."""
-    config, (mean, stddev) = run.config, run.normalisation
-    normalised = image.astype(np.float32)
-    normalised -= mean
-    normalised /= stddev
-    return Canvas(normalised, config.network.fov, config.inference_deltas, config.inference)
 
 
 def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> tuple[Canvas, int]:
@@ -236,29 +136,3 @@ def _answer(
             progress.called(time.perf_counter() - started)
             requests.send(updates[0, ..., 0])
             autosave.called()
-
-
-def _write(path: Path, canvas: Canvas, block: Box, box: Box, attributes: dict[str, str | int]) -> None:
-    """Write what lies in `box` of a canvas over `block`; both are boxes of the volume."""
-    labels = canvas.segmentation[box.slices(block.start)].clip(min=0).astype(np.uint32)
-    voxels = np.bincount(labels.ravel(), minlength=len(canvas.segments) + 1)
-    rows = [
-        (s.id, voxels[s.id], *(p + o for p, o in zip(s.seed, block.start)), s.calls)
-        for s in canvas.segments
-        if voxels[s.id]
-    ]
-    chunks = tuple(min(CHUNK, n) for n in labels.shape)
-
-    def fill(file: h5py.File) -> None:
-        file.create_dataset(
-            "segmentation",
-            data=labels,
-            chunks=chunks,
-            compression="gzip",
-            compression_opts=1,
-            track_times=False,
-        )
-        file.create_dataset("segments", data=np.array(rows, SEGMENT_ROW), track_times=False)
-        file.attrs.update(attributes)
-
-    write_hdf5(path, fill)

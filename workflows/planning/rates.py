@@ -17,7 +17,7 @@ from pydantic import PositiveFloat, PositiveInt, ValidationError
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
 from pipeline.inference.pinning import with_pin
-from pipeline.inference.segmenter import tile_target
+from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, publishing
 from pipeline.results.records import Missing, read
 from pipeline.results.unreadable import is_there, read_if_there

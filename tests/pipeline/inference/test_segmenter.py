@@ -15,7 +15,8 @@ from bright_blocks import make_run, write_image, write_network
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
-from pipeline.inference.segmenter import block_with_context, mirrored, read_input, segment_tile
+from pipeline.inference.segmenter import segment_tile
+from pipeline.inference.tile_input import block_with_context, mirrored, read_input
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities

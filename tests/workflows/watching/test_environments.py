@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bright_blocks import make_run, write_image
 
-from pipeline.inference.segmenter import tile_target
+from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import make, record_path
 from workflows.watching.environments import Environment, environments, mixed_environments

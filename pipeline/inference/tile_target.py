@@ -1,0 +1,34 @@
+"""What a segmented tile is made of: its file and its recipe."""
+
+from __future__ import annotations
+
+from pipeline.config import Data
+from pipeline.geometry import Tile
+from pipeline.inference.tile_input import block_with_context
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.run_folder import Run
+
+VERSION = 2
+
+
+def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
+    """The file of one segmented tile."""
+    config = run.config
+    settings = {
+        "tile": str(tile.box),
+        "block": str(block_with_context(run, tile)),
+        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "inference": run.inference.model_dump(
+            mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
+        ),
+        "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
+    }
+    inputs = {"image": run.identities["image"], "model": model.sha256}
+    if "mask" in run.identities:
+        inputs["mask"] = run.identities["mask"]
+    return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
+
+
+def _data_settings(data: Data) -> set[str]:
+    """What a tile depends on of the data section; a setting that is not used does not undo finished tiles."""
+    return {"image_mean", "image_stddev"} | ({"tissue_range"} if data.tissue_range else set())
