@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from pipeline.inference.engines import Choice, choose
 from pipeline.inference.environment import environment_of
 from pipeline.results.artifacts import install_first, temporary_for
 from pipeline.results.records import Missing, read, record_path, sealed, unsealed
+from pipeline.results.unreadable import names_in, read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.engine_pin import EnginePin
 
@@ -24,7 +24,7 @@ def with_pin(run: Run) -> Run:
     """For the driver: a resolved run with the engine of its finished tiles.
 
     Where the settings ask for another, and where no tile is finished, nothing is pinned: the first worker may
-    choose anew.
+    choose anew. Raises Unreadable.
     """
     pin = _pin_of_finished_tiles(run)
     return replace(run, pin=pin if pin and pin.fits(run.config.inference) else None)
@@ -79,22 +79,20 @@ def _require(pin: EnginePin, run: Run) -> None:
 
 
 def _read(run: Run) -> EnginePin | None:
-    """What is pinned; None where nothing is, or where the file is damaged."""
-    try:
-        document = unsealed(run.engine_file.read_bytes())
-    except FileNotFoundError:
-        return None
+    """What is pinned; None where nothing is, or where the file is damaged. Raises Unreadable."""
+    text = read_if_there(run.engine_file)
+    document = None if text is None else unsealed(text)
     if document is None:
         return None
     return EnginePin(document["environment"], document["asked_precision"], document["host"])
 
 
 def _pin_of_finished_tiles(run: Run) -> EnginePin | None:
-    """What is pinned if a tile is finished; where its file is lost, what a tile's record says."""
-    try:
-        names = set(os.listdir(run.engine_file.parent))
-    except OSError:
-        return None
+    """What is pinned if a tile is finished; where its file is lost, what a tile's record says.
+
+    Raises Unreadable.
+    """
+    names = set(names_in(run.engine_file.parent))
     for tile in run.grid if names else ():
         path = run.tile_file(tile)
         record = read(path) if record_path(path).name in names else Missing("")
