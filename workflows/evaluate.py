@@ -22,13 +22,14 @@ from rich.progress import track
 
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
+from pipeline.evaluation.comparison import Comparison, blocks_of, part_shape
 from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.nodes import ids_at
 from pipeline.evaluation.run_length import expected_run_length
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.smells import smells
+from pipeline.evaluation.worst import located, worst
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Choice, VoxelSize
 from workflows.command_line import start
@@ -71,6 +72,7 @@ def evaluate(
     truth_axes: Annotated[str | None, typer.Option(metavar="AXES", help="The same of the truth.")] = None,
     segmentation_mip: Annotated[int | None, typer.Option(min=0, help="Its level; the finest is 0.")] = None,
     truth_mip: Annotated[int | None, typer.Option(min=0, help="The truth's level.")] = None,
+    most: Annotated[int, typer.Option("--worst", min=0, help="List so many of the costliest errors.")] = 10,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count (default: one a core).")
     ] = None,
@@ -93,7 +95,9 @@ def evaluate(
             _choice("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
         )
-        found = scores_of(comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)))
+        found = scores_of(
+            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most
+        )
         if traced is not None:
             found["run_length"] = run_length_of(comparison, traced, merge_threshold)
         results[segmentation] = found
@@ -103,12 +107,12 @@ def evaluate(
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 
 
-def scores_of(comparison: Comparison, box: Box, workers: int) -> dict[str, Any]:
-    """All figures of one segmentation, as the JSON file holds them."""
+def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict[str, Any]:
+    """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
     parts: list[BoxCounts] = []
-    ignored, blocks = 0, Box.of_shape(box.shape).count_blocks(BLOCK)
+    ignored, blocks = 0, len(blocks_of(box))
     screen = Console(stderr=True)
     counted = comparison.count(box, workers)
     for counts, left_out in track(
@@ -124,6 +128,10 @@ def scores_of(comparison: Comparison, box: Box, workers: int) -> dict[str, Any]:
         "labelled_share": total.as_is.labelled.total_voxels / box.size,
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
+        "worst": [
+            wrong.as_dict()
+            for wrong in located(worst(total.as_is, most), segmentation, truth, blocks_of(box), box)
+        ],
         "doubts": doubts,
     }
 

@@ -83,9 +83,13 @@ def _passing(stream: TextIO) -> TextIO:
     """A stream to the same descriptor; one that is closed (None) or no file's is left as it is."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
+    try:
+        handle = stream.fileno()
+    except io.UnsupportedOperation:
+        return stream
     stream.flush()
     return io.TextIOWrapper(
-        io.BufferedWriter(PassingFile(stream.fileno(), "wb", closefd=False)),
+        io.BufferedWriter(PassingFile(handle, "wb", closefd=False)),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,

@@ -42,10 +42,32 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
         soft_wrap=True,
         markup=False,
     )
+    _print_worst(found["worst"], console)
     for doubt in found["doubts"]:
         console.print(
             f"WARNING       {doubt}", style="bold red", highlight=False, soft_wrap=True, markup=False
         )
+
+
+def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
+    """A line for each of the costliest errors, with the point to look at."""
+    if not wrongs:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column, justify in (("costliest errors", "left"), ("bits", "right"), ("voxels", "right")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("look at z, y, x", justify="right", no_wrap=True)
+    table.add_column("what is wrong there")
+    for wrong in wrongs:
+        objects, segments = (" and ".join(map(str, wrong[key])) for key in ("truth", "segments"))
+        what = {
+            "split": f"{objects} is cut between {segments}",
+            "merger": f"{segments} joins {objects}",
+            "blank": f"{objects} is not segmented there",
+        }[wrong["kind"]]
+        point = ", ".join(map(str, wrong["point"])) if wrong["point"] else "?"
+        table.add_row(wrong["kind"], f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}", point, what)
+    console.print(table)
 
 
 def _run_length(found: dict[str, Any]) -> list[str]:

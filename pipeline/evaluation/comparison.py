@@ -76,7 +76,7 @@ class Comparison:
         `workers` processes count; memory grows with them and not with the box.
         """
         part = part_shape(box)
-        blocks = [b.translate(box.start) for b in Box.of_shape(box.shape).blocks(BLOCK)]
+        blocks = blocks_of(box)
         work = [(self, block, box, part) for block in blocks]
         if workers == 1 or len(blocks) == 1:
             yield from map(_count_parts, work)
@@ -84,6 +84,11 @@ class Comparison:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(blocks)), mp_context=context) as pool:
             yield from pool.map(_count_parts, work)
+
+
+def blocks_of(box: Box) -> list[Box]:
+    """Disjoint boxes of at most BLOCK voxels that together are `box`."""
+    return [block.translate(box.start) for block in Box.of_shape(box.shape).blocks(BLOCK)]
 
 
 def part_shape(box: Box) -> Triple:

@@ -75,6 +75,11 @@ class ContingencyTable:
         """The part where the segmentation is not 0."""
         return self._where(self.segmentation != 0)
 
+    @property
+    def blank(self) -> ContingencyTable:
+        """The part where the segmentation is 0."""
+        return self._where(self.segmentation == 0)
+
     def _where(self, rows: NDArray[np.bool_]) -> ContingencyTable:
         return ContingencyTable(self.truth[rows], self.segmentation[rows], self.voxels[rows])
 

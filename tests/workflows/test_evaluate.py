@@ -70,6 +70,10 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert "voxels of 40 x 8 x 8 nm; a segment merges from 1 nodes in each of two on" in printed
     assert "1 of 118 edges split" in printed
     assert split["doubts"] == []
+    [cut] = split["worst"]
+    assert (cut["kind"], cut["truth"], cut["segments"], cut["point"][2]) == ("split", [5], [5, 6], 60)
+    assert [wrong["kind"] for wrong in merged["worst"]] == ["merger", "blank", "blank"]
+    assert "5 is cut between 5 and 6" in printed
     assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
 
 
