@@ -84,15 +84,15 @@ def full_pipeline(
     run = resolve(settings, folder)
     found = check(run)
     check_machine(run)
-    print_run_file(config, console)
     if dry_run:
+        print_run_file(config, console)
         _plan(run, console, found, rates, budget, verify)
         raise typer.Exit(0)
     if not discard:
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(run)
-    raise typer.Exit(work(run, console, warnings_of(found), verify))
+    raise typer.Exit(work(run, config, console, warnings_of(found), verify))
 
 
 def _plan(

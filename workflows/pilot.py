@@ -33,7 +33,6 @@ from workflows.command_line import (
     SetOption,
     SiteOption,
     load_settings,
-    print_run_file,
     run_file,
     run_folder,
     start,
@@ -63,12 +62,11 @@ def pilot(
     warnings = warnings_of(check(chosen))
     check_machine(run)
     _check_network(chosen)
-    print_run_file(config, console)
     if not discard:
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(chosen)
-    raise typer.Exit(_run(run, chosen, console, warnings))
+    raise typer.Exit(_run(run, chosen, config, console, warnings))
 
 
 def spread(tiles: int, count: int) -> frozenset[int]:
@@ -77,12 +75,12 @@ def spread(tiles: int, count: int) -> frozenset[int]:
     return frozenset((2 * n + 1) * tiles // (2 * count) for n in range(count))
 
 
-def _run(run: Run, chosen: Run, console: Console, warnings: list[str]) -> int:
+def _run(run: Run, chosen: Run, config: Path, console: Console, warnings: list[str]) -> int:
     from workflows.planning.costs import print_costs
     from workflows.planning.rates import measure
     from workflows.running.execution import work
 
-    code = work(chosen, console, warnings)
+    code = work(chosen, config, console, warnings)
     if code == 0:
         print_costs(run, measure(run), console)
     return code

@@ -36,6 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Finished, by one attempt."""
     run = make_run(tmp_path_factory.mktemp("run"))
     finish(run)
+    run = make_run(run.folder)  # which finds by what its tiles were made
     run.config_file.write_text(dump_config(run.config))
     with begin(run.folder, "", lambda _: None) as attempt:
         attempt.end(0)

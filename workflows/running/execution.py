@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
@@ -31,10 +32,11 @@ STOP_S = 20
 """How long stopping may take."""
 
 
-def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = False) -> int:
+def work(run: Run, config: Path, console: Console, warnings: Sequence[str], verify: bool = False) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
-    `warnings` are what the checks found doubtful; they are told now and kept for those who look later.
+    `config` is the run file that was taken. `warnings` are what the checks found doubtful; they are told now
+    and kept for those who look later.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
@@ -53,6 +55,7 @@ def work(run: Run, console: Console, warnings: Sequence[str], verify: bool = Fal
         write_kept(run)
         if run.pin is None:
             remove(run.engine_file)  # no finished tile is of it, or the settings ask for another
+        say(f"run file {config}")
         say(f"run folder {run.folder}")
         for line in warnings:
             say(f"warning: {line}")
