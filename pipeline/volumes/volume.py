@@ -127,7 +127,11 @@ class Volume(ABC):
 
     def missing_of(self, chunks: list[Box]) -> list[Box]:
         """Those of some of `chunks` of which nothing is stored. Raises InputError as `missing` does."""
-        return [chunk for chunk, stored in zip(chunks, self._stored(chunks)) if not stored]
+        try:
+            stored = self._stored(chunks)
+        except OSError as error:  # one that cannot be looked for is not missing
+            raise InputError(f"{self.uri}: cannot tell which chunks are missing: {error}") from None
+        return [chunk for chunk, is_there in zip(chunks, stored) if not is_there]
 
     def _inside(self, box: Box) -> Box:
         """The box as it counts from the volume's first voxel."""

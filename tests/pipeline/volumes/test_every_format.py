@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Choice, Volume, open_volume
 from pipeline.volumes.frame import same_size
 from pipeline.volumes.labels import LabelVolume
+from tests.denied import denied
 
 SHAPE = (7, 11, 13)
 IMAGE = np.random.default_rng(1).integers(1, 256, SHAPE, dtype=np.uint8)
@@ -104,6 +106,24 @@ def test_what_is_removed_is_missing_and_reads_as_zero(name: str, tmp_path: Path)
     assert len(missing) == 1
     before[missing[0].slices(volume.frame.origin)] = 0
     np.testing.assert_array_equal(again.read(again.box), before)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_cannot_be_read_is_neither_missing_nor_black(name: str, public_folder: Path) -> None:
+    volume = opened(name, public_folder, IMAGE, Place(origin=(10, -20, 30)))
+    data = data_files(public_folder)
+    for folder in (path for path in public_folder.rglob("*") if path.is_dir()):
+        folder.chmod(0o755)
+    hidden = [data[len(data) // 2]]
+    if len(data) > 1 and hidden[0].parent != Path(volume.uri):
+        hidden.append(hidden[0].parent)
+    for path in hidden:
+        again = open_volume(volume.uri, Choice(origin=volume.frame.origin))
+        with denied(path):
+            with pytest.raises(InputError):
+                again.read(again.box)
+            with suppress(InputError):
+                assert again.missing(again.box) == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
