@@ -126,11 +126,16 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
     return with_plain_ends
 
 
-def start(command: Callable[..., None]) -> None:
-    """Run a command with the arguments of the command line, to its end, whether anybody listens or not."""
+def prepare() -> None:
+    """What every command does first: it runs to its end whether anybody listens or not."""
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     outlive_listeners()
+
+
+def start(command: Callable[..., None]) -> None:
+    """Run a command with the arguments of the command line."""
+    prepare()
     typer.run(ending_plainly(command))
 
 
