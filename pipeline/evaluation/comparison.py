@@ -36,8 +36,8 @@ class Comparison:
     ignored: tuple[int, ...] = ()
     """Truth ids that say "nobody knows", beside those that mean it by themselves."""
 
-    def open(self) -> tuple[Volume, LabelVolume]:
-        """Segmentation and truth in one frame.
+    def open(self) -> tuple[LabelVolume, LabelVolume]:
+        """Segmentation and truth in one frame, uint64; negative ids of a segmentation are read as 0.
 
         Raises InputError where one cannot be opened, holds no ids, has voxels of another size, or where it
         is unknown how they lie on each other.
@@ -54,7 +54,7 @@ class Comparison:
             )
         if self.segmentation_choice.origin is None and self.truth_choice.origin is None:
             _put_together(segmentation, truth)
-        return segmentation, LabelVolume(truth, self.ignored)
+        return LabelVolume(segmentation, all_are_ids=True), LabelVolume(truth, self.ignored)
 
     def box(self, wanted: Box | None = None) -> Box:
         """What is scored: `wanted`, or all that both cover. Raises InputError where both do not cover it."""
@@ -104,7 +104,7 @@ def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> tuple[list[BoxCou
     segmentation, truth = comparison.open()
     read = block.grow(HALO) & box
     # fewer bytes to fill; an id's value does not matter once its own number is known again
-    segments, ids = fastremap.renumber(segmentation.read(read).astype(np.uint64), in_place=True)
+    segments, ids = fastremap.renumber(segmentation.read(read), in_place=True)
     original = np.zeros(1 + int(max(ids.values())), np.uint64)
     original[list(ids.values())] = np.array(list(ids), np.uint64)
     inside = block.slices(read.start)

@@ -66,7 +66,7 @@ def located(
         read = (
             Box(block.start, triple([n + 1 for n in block.stop])) & inside
         )  # a seam may be between two blocks
-        ids, labels = segmentation.read(read).astype(np.uint64), truth.read(read)
+        ids, labels = segmentation.read(read), truth.read(read)
         there = set(fastremap.unique(ids).tolist()), set(fastremap.unique(labels).tolist())
         for wrong, place in zip(wrongs, places):
             if there[0].isdisjoint(wrong.segments or (0,)) or there[1].isdisjoint(wrong.truth):

@@ -16,12 +16,13 @@ RESERVED = 4
 
 class LabelVolume(Volume):
     """The ids of `volume`, uint64. 0 is unlabelled, and so read are negative ids, the largest of the dtype
-    (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`.
+    (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`. In a
+    segmentation, made by a program, the largest are ids like others: `all_are_ids`.
 
     Raises InputError when the volume does not hold integers.
     """
 
-    def __init__(self, volume: Volume, ignored: Sequence[int] = ()) -> None:
+    def __init__(self, volume: Volume, ignored: Sequence[int] = (), all_are_ids: bool = False) -> None:
         if volume.dtype.kind not in "iu":
             raise InputError(f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids")
         if volume.is_lossy:
@@ -35,7 +36,7 @@ class LabelVolume(Volume):
         self.source = volume
         self.is_remote = volume.is_remote
         self.may_be_empty = volume.may_be_empty
-        self._unlabelled = unlabelled_ids(volume.dtype, ignored)
+        self._unlabelled = unlabelled_ids(volume.dtype, ignored)[: 0 if all_are_ids else None]
 
     @property
     def stamp(self) -> str:

@@ -103,6 +103,16 @@ def test_what_cannot_be_compared_ends_in_one_line(tmp_path: Path) -> None:
         sizes.box()
 
 
+def test_negative_ids_are_background_and_the_largest_are_segments(tmp_path: Path) -> None:
+    truth = blobs((16, 24, 32), 4)
+    segmentation = np.where(truth == 0, -1, truth % 3 + 125).astype(np.int8)
+    found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
+    [(parts, _)] = found.count(found.box())
+    counts = BoxCounts.total(parts)
+    assert set(counts.as_is.segmentation.tolist()) == {0, 125, 126, 127}
+    assert score(counts)["coverage"] == np.mean(truth != 0)
+
+
 def test_turned_axes_can_be_set(tmp_path: Path) -> None:
     truth = blobs((16, 24, 32), 4)
     files = saved(tmp_path, turned=np.ascontiguousarray(truth.T), truth=truth)
