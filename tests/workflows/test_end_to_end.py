@@ -125,6 +125,7 @@ def test_status_shows_that_it_ended_and_that_everything_is_finished(folder: Path
     assert shown[-1] == "\ntiles: 8 finished"
 
 
+@pytest.mark.thorough  # the runs below, which are stopped or die and go on, have to end in these bytes too
 def test_a_second_folder_gets_the_same_bytes(folder: Path, first: str) -> None:
     finish(start(folder, "second", "--set", "site.workers=1"))
     for part in ("segmentation", "model/ffn.h5", "metrics.json"):
