@@ -12,13 +12,13 @@ from pathlib import Path
 if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
     sys.path[0] = str(Path(__file__).parents[1])
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
+from workflows import config
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
@@ -59,7 +59,8 @@ def tool() -> typer.Typer:
     """The command with all its commands."""
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
     for name, command in COMMANDS.items():
-        app.command(name)(functools.wraps(command)(ending_plainly(command)))
+        app.command(name)(ending_plainly(command))
+    app.add_typer(config.tool(), name="config")
     return app
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -46,7 +47,12 @@ def _as_number(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_as_number)]
 Real = Annotated[float, BeforeValidator(_as_number)]
-BoxField = Annotated[Box, BeforeValidator(_as_box), PlainSerializer(str)]
+BoxField = Annotated[
+    Box,
+    BeforeValidator(_as_box),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "description": "z0:z1,y0:y1,x0:x1"}),
+]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]
 Probability = Annotated[Real, Field(gt=0, lt=1)]
 Share = Annotated[Real, Field(ge=0, le=1)]
@@ -63,7 +69,7 @@ class Section(BaseModel):
     """Base of every section: immutable, numbers are finite, unknown keys are errors, and a section that is
     left empty is its defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,70 @@
+"""Every setting is explained by the command, from the one place where it is defined."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import RunConfig
+from workflows.config import main, settings
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["config", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    shown = capsys.readouterr()
+    return int(ended.value.code or 0), shown.out + shown.err
+
+
+def test_every_setting_is_listed_with_its_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = said(monkeypatch, capsys, "explain")
+    assert code == 0
+    listed = [line.split(" = ")[0].split(":")[0] for line in shown.splitlines()]
+    assert listed == [name for name, _ in settings(RunConfig())]
+    assert "inference.overlap = [48, 48, 48]" in shown.splitlines()
+
+
+def test_a_setting_is_explained_and_an_unknown_one_has_its_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = said(monkeypatch, capsys, "explain", "data.origin")
+    assert (code, shown.splitlines()[0]) == (0, "data.origin = null")
+    assert "Coordinates of the image's first voxel" in shown
+    code, shown = said(monkeypatch, capsys, "explain", "data.orgin")
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "there is no setting data.orgin; near are data.origin" in shown
+
+
+def test_the_schema_knows_every_key_of_the_run_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = said(monkeypatch, capsys, "schema")
+    assert code == 0
+    document = json.loads(shown)
+    assert document["additionalProperties"] is False
+
+    def known(schema: dict[str, object], keys: object) -> None:
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        schema = document["$defs"][name] if name else schema
+        if isinstance(keys, dict) and "properties" in schema:
+            properties = schema["properties"]
+            assert isinstance(properties, dict)
+            for key, value in keys.items():
+                assert key in properties, key
+                known(properties[key], value)
+
+    for file in sorted((REPOSITORY / "configs").glob("*.yaml")):
+        known(document, yaml.safe_load(file.read_text()))
+    box = document["$defs"]["Training"]["properties"]["box"]["anyOf"][0]
+    assert box["type"] == "string"

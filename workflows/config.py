@@ -1,0 +1,92 @@
+"""What can be set in a run file: every key with its default and what it does.
+
+python workflows/config.py explain inference.deltas
+python workflows/config.py schema > run.schema.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import inspect
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic.fields import FieldInfo
+
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.settings.fields import Section
+from workflows.command_line import ending_plainly, prepare
+
+
+def explain(
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="A setting or a section; none: all of them.")
+    ] = None,
+) -> None:
+    """Tell what a setting does, what it may be and what it is by default."""
+    known = dict(settings(RunConfig()))
+    if key is not None and key not in known:
+        near = ", ".join(get_close_matches(key, known, n=3)) or "none; without a name all are listed"
+        raise InputError(f"there is no setting {key}; near are {near}")
+    for name, (field, default) in known.items():
+        if key is None or name == key or name.startswith(f"{key}."):
+            _print(name, field, default, in_full=key is not None)
+
+
+def schema() -> None:
+    """Print the JSON schema of a run file, by which editors complete and check it."""
+    print(json.dumps(RunConfig.model_json_schema(), indent=2))
+
+
+def settings(section: Section, above: str = "") -> Iterator[tuple[str, tuple[FieldInfo, Any]]]:
+    """Every key of a section and of those in it, with its field and its default, in their order."""
+    for name, field in type(section).model_fields.items():
+        default = getattr(section, name)
+        yield above + name, (field, default)
+        if isinstance(default, Section):
+            yield from settings(default, f"{above}{name}.")
+
+
+def _print(name: str, field: FieldInfo, default: Any, in_full: bool) -> None:
+    if isinstance(default, Section):
+        print(f"{name}: {' '.join((type(default).__doc__ or '').split())}")
+        return
+    shown = yaml.safe_dump(
+        json.loads(json.dumps(default, default=str)), default_flow_style=True, width=10_000
+    ).splitlines()[0]
+    print(f"{name} = {shown}")
+    if in_full and field.description:
+        print(*(f"    {line}" for line in inspect.cleandoc(field.description).splitlines()), sep="\n")
+
+
+def tool() -> typer.Typer:
+    """The command with its two commands."""
+    app = typer.Typer(
+        help="What can be set in a run file.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+    )
+    app.command("explain")(ending_plainly(explain))
+    app.command("schema")(ending_plainly(schema))
+    return app
+
+
+def main() -> None:
+    """Entry point of the script."""
+    prepare()
+    tool()()
+
+
+if __name__ == "__main__":
+    main()
