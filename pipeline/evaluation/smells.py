@@ -10,6 +10,7 @@ from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.scores import variation_of_information
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Volume
+from pipeline.volumes.absence import absence
 from pipeline.volumes.labels import LabelVolume
 
 SIDE = 160
@@ -27,7 +28,11 @@ MANY_IDS = 10
 
 def smells(segmentation: Volume, truth: LabelVolume, box: Box) -> list[str]:
     """What is doubtful about comparing the two in `box`, most of it seen in its middle. Raises InputError."""
-    middle = _middle(box)
+    gaps = [*_gaps(segmentation, "segmentation", box), *_gaps(truth, "truth", box)]
+    return [*gaps, *_in_the_middle(segmentation, truth, _middle(box))]
+
+
+def _in_the_middle(segmentation: Volume, truth: LabelVolume, middle: Box) -> list[str]:
     ids, labels = segmentation.read(middle), truth.read(middle)
     found = [*_of_one(ids, "segmentation"), *_of_one(labels, "truth")]
     if not labels.any():
@@ -39,9 +44,15 @@ def smells(segmentation: Volume, truth: LabelVolume, box: Box) -> list[str]:
     if np.array_equal(ids, truth.read_stored(middle)):
         return [*found, "the two are the same, id by id: is the truth compared with itself?"]
     bits = _bits(ids, labels)
-    if bits > BAD_BITS and len(found) == 0:
-        found += _turned(ids, labels, bits) or _displaced(ids, labels, bits) or _unmapped(ids, labels)
+    if bits > BAD_BITS and not found:
+        found = _turned(ids, labels, bits) or _displaced(ids, labels, bits) or _unmapped(ids, labels)
     return found
+
+
+def _gaps(volume: Volume, what: str, box: Box) -> list[str]:
+    """What of a volume is not stored."""
+    found = absence(volume, box)
+    return [f"{found.text(f'chunks of the {what}')}; they count as 0"] if found.missing else []
 
 
 def _of_one(ids: np.ndarray, what: str) -> list[str]:

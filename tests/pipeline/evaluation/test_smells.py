@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from scipy import ndimage
 
 from pipeline.evaluation.comparison import Comparison
@@ -100,6 +101,19 @@ def test_the_likely_mistake_is_named(
 
 def test_a_volume_compared_with_itself_is_told(tmp_path: Path, cells: np.ndarray) -> None:
     assert "compared with itself" in told(tmp_path, cells, cells)[0]
+
+
+def test_chunks_that_are_not_stored_are_told(tmp_path: Path, cells: np.ndarray) -> None:
+    stored: zarr.Array = zarr.create(
+        store=str(tmp_path / "segmentation.zarr"), shape=cells.shape, chunks=(36,) * 3, dtype="u8"
+    )
+    stored[:36] = cells[:36] + 5
+    np.save(tmp_path / "truth.npy", cells)
+    compared = Comparison(str(tmp_path / "segmentation.zarr"), str(tmp_path / "truth.npy"))
+    segmentation, truth = compared.open()
+    [told, *_] = smells(segmentation, truth, compared.box())
+    assert told.startswith("4 of 8 chunks of the segmentation are missing")
+    assert told.endswith("they count as 0")
 
 
 def test_sound_comparisons_have_no_smell(tmp_path: Path, cells: np.ndarray) -> None:
