@@ -111,6 +111,10 @@ class Box:
         """
         return self.spread_blocks(shape, self.count_blocks(shape))
 
+    def parts(self, shape: Triple) -> list[Box]:
+        """As `blocks`, but counted from the box's own start."""
+        return [block.translate(self.start) for block in Box.of_shape(self.shape).blocks(shape)]
+
     def count_blocks(self, shape: Triple) -> int:
         """How many `blocks` there are; none is made."""
         return math.prod(len(starts) for starts in self._block_starts(shape))

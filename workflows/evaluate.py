@@ -22,7 +22,7 @@ from rich.progress import track
 
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import Comparison, blocks_of, part_shape
+from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
 from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.nodes import ids_at
 from pipeline.evaluation.run_length import expected_run_length
@@ -112,7 +112,7 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
     parts: list[BoxCounts] = []
-    ignored, blocks = 0, len(blocks_of(box))
+    ignored, blocks = 0, len(box.parts(BLOCK))
     screen = Console(stderr=True)
     counted = comparison.count(box, workers)
     for counts, left_out in track(
@@ -130,7 +130,7 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
         "worst": [
             wrong.as_dict()
-            for wrong in located(worst(total.as_is, most), segmentation, truth, blocks_of(box), box)
+            for wrong in located(worst(total.as_is, most), segmentation, truth, box.parts(BLOCK), box)
         ],
         "doubts": doubts,
     }

@@ -40,21 +40,18 @@ class _Stack:
     """The tables of all boxes by one list of pairs."""
 
     def __init__(self, tables: Sequence[ContingencyTable]) -> None:
-        self._total = ContingencyTable.total(tables)
-        pairs = np.stack([self._total.truth, self._total.segmentation], axis=1)
-        place = {pair: i for i, pair in enumerate(map(tuple, pairs.tolist()))}
-        self._pair = np.array(
-            [place[pair] for t in tables for pair in zip(t.truth.tolist(), t.segmentation.tolist())], np.int64
-        )
-        self._box = np.repeat(np.arange(len(tables)), [len(t.voxels) for t in tables])
-        self._voxels = np.concatenate([np.zeros(0, np.int64), *(t.voxels for t in tables)])
+        pairs = [np.stack([table.truth, table.segmentation], axis=1) for table in tables]
+        self._pairs, place = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
+        self._place = place.reshape(-1)
+        self._box = np.repeat(np.arange(len(tables)), [len(table.voxels) for table in tables])
+        self._voxels = np.concatenate([table.voxels for table in tables])
 
     def drawn(self, times: np.ndarray) -> ContingencyTable:
         """The sum of the tables, each as often as `times` says."""
-        voxels = np.zeros(len(self._total.voxels), np.int64)
-        np.add.at(voxels, self._pair, self._voxels * times[self._box])
+        voxels = np.zeros(len(self._pairs), np.int64)
+        np.add.at(voxels, self._place, self._voxels * times[self._box])
         kept = voxels > 0
-        return ContingencyTable(self._total.truth[kept], self._total.segmentation[kept], voxels[kept])
+        return ContingencyTable(self._pairs[kept, 0], self._pairs[kept, 1], voxels[kept])
 
 
 def _interval(values: Sequence[Any]) -> tuple[float, float] | None:

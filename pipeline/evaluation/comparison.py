@@ -11,15 +11,13 @@ import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.evaluation.conventions import BoxCounts, fill
+from pipeline.evaluation.conventions import HALO, BoxCounts, fill
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Choice, Volume, open_volume
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.labels import LabelVolume
 
 BLOCK: Triple = (192, 192, 192)
-HALO: Triple = (64, 64, 64)
-"""Read around a block to fill it: wherever the nearest segment is no further, cutting changes nothing."""
 PARTS = (192, 96, 48, 24)
 """Sides of the parts that are counted apart, of which scores are told apart by resampling."""
 MANY = 20
@@ -76,7 +74,7 @@ class Comparison:
         `workers` processes count; memory grows with them and not with the box.
         """
         part = part_shape(box)
-        blocks = blocks_of(box)
+        blocks = box.parts(BLOCK)
         work = [(self, block, box, part) for block in blocks]
         if workers == 1 or len(blocks) == 1:
             yield from map(_count_parts, work)
@@ -84,11 +82,6 @@ class Comparison:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(blocks)), mp_context=context) as pool:
             yield from pool.map(_count_parts, work)
-
-
-def blocks_of(box: Box) -> list[Box]:
-    """Disjoint boxes of at most BLOCK voxels that together are `box`."""
-    return [block.translate(box.start) for block in Box.of_shape(box.shape).blocks(BLOCK)]
 
 
 def part_shape(box: Box) -> Triple:
@@ -111,7 +104,7 @@ def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> tuple[list[BoxCou
     filled, segments = original[fill(segments)[inside]], original[segments[inside]]
     labels, counted = truth.read(block), ~truth.ignored(block)
     found = []
-    for piece in (b.translate(block.start) for b in Box.of_shape(block.shape).blocks(part)):
+    for piece in block.parts(part):
         here = piece.slices(block.start)
         where = counted[here]
         found.append(BoxCounts.count(labels[here][where], segments[here][where], filled[here][where]))

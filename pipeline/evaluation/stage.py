@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.evaluation.contingency import ContingencyTable
-from pipeline.evaluation.conventions import BoxCounts, fill, score
+from pipeline.evaluation.conventions import HALO, BoxCounts, fill, score
 from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.attempts import fence
@@ -23,7 +23,6 @@ from pipeline.settings.scored import share_seen
 from pipeline.volumes import open_labels, open_volume
 
 BLOCK: Triple = (512, 512, 512)
-HALO: Triple = (64, 64, 64)
 VERSION = 2
 SCORE_VERSION = 2
 
@@ -33,9 +32,7 @@ def blocks(run: Run) -> list[Box]:
 
     A box no larger than that is one block.
     """
-    box = _evaluation_box(run)
-    z, y, x = box.start
-    return [block.translate(box.start) for block in box.translate((-z, -y, -x)).blocks(BLOCK)]
+    return _evaluation_box(run).parts(BLOCK)
 
 
 def reach(run: Run, block: Box) -> Box:

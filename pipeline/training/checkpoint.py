@@ -44,9 +44,8 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
 
-        At every moment one of the two is whole. Raises InputError when the file system refuses, and where the
-        one that is there cannot be read, and
-        Superseded when a newer attempt has begun: then both are as they were.
+        At every moment one of the two is whole. Raises InputError when the file system refuses, also to read
+        the one that is there, and Superseded when a newer attempt has begun: then both are as they were.
         """
         with temporary_for(path) as temporary:
             temporary.write_bytes(sealed_hdf5(self._write))

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline.config import RunConfig
+from tests.commands import said
 from workflows.config import main, settings
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["config", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    shown = capsys.readouterr()
-    return int(ended.value.code or 0), shown.out + shown.err
-
-
 def test_every_setting_is_listed_with_its_default(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(monkeypatch, capsys, "explain")
+    code, shown = said(main, ["explain"], monkeypatch, capsys)
     assert code == 0
     listed = [line.split(" = ")[0].split(":")[0] for line in shown.splitlines()]
     assert listed == [name for name, _ in settings(RunConfig())]
@@ -38,10 +28,10 @@ def test_every_setting_is_listed_with_its_default(
 def test_a_setting_is_explained_and_an_unknown_one_has_its_nearest(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(monkeypatch, capsys, "explain", "data.origin")
+    code, shown = said(main, ["explain", "data.origin"], monkeypatch, capsys)
     assert (code, shown.splitlines()[0]) == (0, "data.origin = null")
     assert "Coordinates of the image's first voxel" in shown
-    code, shown = said(monkeypatch, capsys, "explain", "data.orgin")
+    code, shown = said(main, ["explain", "data.orgin"], monkeypatch, capsys)
     assert (code, shown.count("\n")) == (1, 1)
     assert "there is no setting data.orgin; near are data.origin" in shown
 
@@ -49,7 +39,7 @@ def test_a_setting_is_explained_and_an_unknown_one_has_its_nearest(
 def test_the_schema_knows_every_key_of_the_run_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(monkeypatch, capsys, "schema")
+    code, shown = said(main, ["schema"], monkeypatch, capsys)
     assert code == 0
     document = json.loads(shown)
     assert document["additionalProperties"] is False

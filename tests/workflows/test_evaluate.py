@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from skimage.metrics import adapted_rand_error
 
+from tests.commands import said
 from workflows.evaluate import main
 
 
@@ -44,15 +44,13 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
 ) -> None:
     folder, volumes = case
     names = [f"{folder / 'volumes.h5'}:{name}" for name in ("split", "merged", "truth")]
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        ["evaluate", *names, "--skeletons", str(folder / "swc"), "--json", str(tmp_path / "scores.json")],
+    code, printed = said(
+        main,
+        [*names, "--skeletons", str(folder / "swc"), "--json", str(tmp_path / "scores.json")],
+        monkeypatch,
+        capsys,
     )
-    monkeypatch.setenv("COLUMNS", "120")
-    with pytest.raises(SystemExit, match="0"):
-        main()
-    printed = capsys.readouterr().out
+    assert code == 0
     found: dict[str, Any] = json.loads((tmp_path / "scores.json").read_text())
     assert found["truth"] == names[2]
     split, merged = (found["segmentations"][name] for name in names[:2])
@@ -97,9 +95,7 @@ def test_what_cannot_be_scored_ends_in_one_line(
         ([f"{volumes}:split", f"{volumes}:truth", "--truth-origin", "1,2"], "is not of the form Z,Y,X"),
         ([f"{volumes}:split", f"{volumes}:truth", "--skeletons", "none.swc"], "none.swc: no such file"),
     ):
-        monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
-        with pytest.raises(SystemExit, match="1"):
-            main()
-        [error] = capsys.readouterr().err.splitlines()
+        code, error = said(main, arguments, monkeypatch, capsys)
+        assert (code, error.count("\n")) == (1, 1)
         assert error.startswith("error: ")
         assert expected in error

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import said
 from workflows.ffn import COMMANDS, main
-
-
-def said(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, str]:
-    """Exit code and output of `ffn` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["ffn", *arguments])
-    monkeypatch.setenv("COLUMNS", "110")
-    monkeypatch.setenv("NO_COLOR", "1")
-    with pytest.raises(SystemExit) as ended:
-        main()
-    shown = capsys.readouterr()
-    return int(ended.value.code or 0), shown.out + shown.err
 
 
 def test_the_help_lists_every_command_and_the_exit_codes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(["--help"], monkeypatch, capsys)
+    code, shown = said(main, ["--help"], monkeypatch, capsys)
     assert code == 0
     assert all(re.search(rf"^ *{name} +\S", shown, re.MULTILINE) for name in [*COMMANDS, "config"])
     assert "130 stopped by Ctrl-C" in " ".join(shown.split())
@@ -37,7 +24,7 @@ def test_the_help_lists_every_command_and_the_exit_codes(
 def test_a_command_has_the_options_of_its_script(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said([name, "--help"], monkeypatch, capsys)
+    code, shown = said(main, [name, "--help"], monkeypatch, capsys)
     assert code == 0
     assert (COMMANDS[name].__doc__ or "").splitlines()[0] in " ".join(shown.split())
     assert bool(re.search(r"^ *--dry-run", shown, re.MULTILINE)) == (name == "run")
@@ -46,7 +33,7 @@ def test_a_command_has_the_options_of_its_script(
 def test_plan_plans_and_starts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(["plan", "--run-dir", str(tmp_path / "run")], monkeypatch, capsys)
+    code, shown = said(main, ["plan", "--run-dir", str(tmp_path / "run")], monkeypatch, capsys)
     assert code == 0
     assert "Nothing was written: this was a dry run." in " ".join(shown.split())
     assert not (tmp_path / "run").exists()
@@ -55,9 +42,9 @@ def test_plan_plans_and_starts_nothing(
 def test_errors_are_one_line_and_unknown_commands_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(["status", str(tmp_path / "nothing")], monkeypatch, capsys)
+    code, shown = said(main, ["status", str(tmp_path / "nothing")], monkeypatch, capsys)
     assert (code, shown.count("\n")) == (1, 1)
     assert shown.startswith("error: run folder ")
-    code, shown = said(["evalute"], monkeypatch, capsys)
+    code, shown = said(main, ["evalute"], monkeypatch, capsys)
     assert code == 2
     assert "evalute" in shown

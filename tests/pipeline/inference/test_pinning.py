@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 import pytest
-from bright_blocks import NETWORK, make_run, write_image, write_network
+from bright_blocks import NETWORK, make_run
 
 from pipeline.errors import InputError
 from pipeline.inference import engines
@@ -29,16 +29,6 @@ from pipeline.settings.engine_pin import EnginePin
 
 WORKERS = 4
 ROUNDS = 25
-
-
-@pytest.fixture(scope="module")
-def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_image(tmp_path_factory.mktemp("image"))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return write_network(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

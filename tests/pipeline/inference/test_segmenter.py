@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from bright_blocks import make_run, write_image, write_network
+from bright_blocks import make_run, write_network
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
@@ -21,16 +21,6 @@ from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.volumes import open_image, open_volume
-
-
-@pytest.fixture(scope="module")
-def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_image(tmp_path_factory.mktemp("image"))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return write_network(tmp_path_factory.mktemp("model"))
 
 
 def read_tile(artifact: Artifact) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
