@@ -18,6 +18,7 @@ import pytest
 from pipeline.inference.engines.winograd import CPU_FEATURE
 from pipeline.machine import processor
 from tests.environments import new_environment
+from tests.tiny_run import RUN_FILE
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 BUILDERS = ("pip", "setuptools", "wheel")
@@ -29,22 +30,6 @@ pytestmark = [
 REPOSITORY = Path(__file__).parent.parent
 PACKAGES = ("apps", "configs", "pipeline", "site_configs", "workflows")
 BUILT_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-
-RUN_FILE = """
-data:
-  image: phantom
-  labels: phantom
-  phantom: {shape: [48, 48, 112], seed: 3}
-network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
-training:
-  box: "0:48,0:48,0:56"
-  ranks: 1
-  fovs: 8
-  sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 50}
-inference: {box: "0:48,0:48,64:112", tile: [48, 48, 48], overlap: [18, 18, 18], min_segment_voxels: 50}
-reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
-site: {workers: 1}
-"""
 
 IMPORTED_BY_WORKERS = (
     "pipeline/training/trainer.py",

@@ -24,10 +24,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
 from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
 from pipeline.evaluation.conventions import BoxCounts, score
-from pipeline.evaluation.nodes import ids_at
-from pipeline.evaluation.run_length import expected_run_length
+from pipeline.evaluation.nodes import run_length_in
 from pipeline.evaluation.skeleton_files import read_skeletons
-from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.worst import located, worst
 from pipeline.geometry import Box, Triple, triple
@@ -99,7 +97,7 @@ def evaluate(
             comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most
         )
         if traced is not None:
-            found["run_length"] = run_length_of(comparison, traced, merge_threshold)
+            found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
         results[segmentation] = found
     for name, found in results.items():
         print_scores(name, found, console)
@@ -133,28 +131,6 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
             for wrong in located(worst(total.as_is, most), segmentation, truth, box.parts(BLOCK), box)
         ],
         "doubts": doubts,
-    }
-
-
-def run_length_of(comparison: Comparison, traced: Skeletons, threshold_nodes: int) -> dict[str, Any]:
-    """Run length along the skeletons that lie in the segmentation. Raises InputError where none does."""
-    segmentation, _ = comparison.open()
-    size = segmentation.voxel_size_nm
-    if size is None:
-        raise InputError(f"{segmentation.uri} does not say how large its voxels are: set --voxel-size")
-    inside = traced.inside(segmentation.box, size)
-    if not len(inside.edges):
-        voxels = traced.voxels(size)
-        low, high = voxels.min(axis=0).tolist(), voxels.max(axis=0).tolist()
-        raise InputError(
-            f"the skeletons lie at voxels {low} to {high} (z, y, x), the segmentation at "
-            f"{segmentation.box}: none is in it; skeletons are in nm"
-        )
-    found = expected_run_length(inside, ids_at(segmentation, inside, size), threshold_nodes)
-    return {
-        **found.as_dict(),
-        "voxel_size_nm": size,
-        "length_outside_nm": float(traced.lengths_nm.sum() - inside.lengths_nm.sum()),
     }
 
 

@@ -1,15 +1,43 @@
-"""The segment at every node of skeletons, read where there are nodes and nowhere else."""
+"""Run length in a volume: the segment at every node of skeletons, read where there are nodes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from pipeline.errors import InputError
+from pipeline.evaluation.run_length import expected_run_length
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.geometry import Box, triple
 from pipeline.volumes import Volume, VoxelSize
 
 BLOCK = 128
 """Voxels along each axis that are read at a time, in blocks that lie on multiples of it."""
+
+
+def run_length_in(volume: Volume, traced: Skeletons, merge_threshold_nodes: int) -> dict[str, Any]:
+    """`RunLength` along what of some skeletons lies in the volume, its voxel size and the length outside.
+
+    Raises InputError where the voxel size is unknown, and where nothing lies in the volume.
+    """
+    size = volume.voxel_size_nm
+    if size is None:
+        raise InputError(f"{volume.uri} does not say how large its voxels are: set --voxel-size")
+    inside = traced.inside(volume.box, size)
+    if not len(inside.edges):
+        voxels = traced.voxels(size)
+        low, high = voxels.min(axis=0).tolist(), voxels.max(axis=0).tolist()
+        raise InputError(
+            f"the skeletons lie at voxels {low} to {high} (z, y, x), the segmentation at {volume.box}: "
+            "none is in it; skeletons are in nm"
+        )
+    found = expected_run_length(inside, ids_at(volume, inside, size), merge_threshold_nodes)
+    return {
+        **found.as_dict(),
+        "voxel_size_nm": size,
+        "length_outside_nm": float(traced.lengths_nm.sum() - inside.lengths_nm.sum()),
+    }
 
 
 def ids_at(volume: Volume, skeletons: Skeletons, voxel_size_nm: VoxelSize) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.environments import new_environment
+from tests.tiny_run import RUN_FILE
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 pytestmark = pytest.mark.slow
@@ -17,20 +18,6 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("apps", "pipeline", "site_configs", "workflows")
 NASTY = 'a\' "b" [c] {d} & $HOME; é %j:-'
-
-RUN_FILE = """
-data:
-  image: phantom
-  labels: phantom
-  phantom: {shape: [48, 48, 112], seed: 3}
-network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
-training:
-  box: "0:48,0:48,0:56"
-  fovs: 40
-  sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 50}
-inference: {box: "0:48,0:48,64:112", tile: [48, 48, 48], overlap: [18, 18, 18], min_segment_voxels: 50}
-reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
-"""
 
 
 @pytest.fixture
