@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from apps import evaluate, infer, prepare, reconcile, train
+from apps import evaluate, infer, prepare, reconcile, report, train
 from pipeline import evaluation, reconciliation
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
@@ -51,8 +51,11 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     stages.append(Stage("segment", list(tiles.values())))
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
+        written = stages[-1].tasks
         if run.config.evaluation.box is not None:
-            stages += _evaluate(run, submit, stages[-1].tasks)
+            stages += _evaluate(run, submit, written)
+        results = [*written, *(stages[-1].tasks if stages[-1].name == "score" else [])]
+        stages.append(Stage("report", [submit(report.write_report, run, model, results)]))
     return [stage for stage in stages if stage.tasks]
 
 

@@ -29,6 +29,13 @@ from pipeline.geometry import Triple
 HALO: Triple = (64, 64, 64)
 """Read around a block to fill it: wherever the nearest segment is no further, cutting changes nothing."""
 
+CONVENTIONS = {
+    "gt_foreground": "every voxel; the unsegmented count as one segment",
+    "filled": "unsegmented voxels take the nearest segment",
+    "both_foreground": "voxels that are both labelled and segmented",
+}
+"""What each means, in a line."""
+
 
 @dataclass(frozen=True)
 class BoxCounts:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
@@ -22,12 +23,6 @@ from workflows.planning.explain import results
 from workflows.stages import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
-
-CONVENTIONS = {
-    "gt_foreground": "every voxel; the unsegmented count as one segment",
-    "filled": "unsegmented voxels take the nearest segment",
-    "both_foreground": "voxels that are both labelled and segmented",
-}
 
 MOST_NAMED = 10
 """Of a stage's missing files."""
