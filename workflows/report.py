@@ -26,8 +26,8 @@ def report(
 ) -> None:
     """Write report.html, for people, and report.json, its twin for programs, of a run as it stands.
 
-    A run that is done has one already. This is for those that failed or are at work, and for verdicts filled in
-    since. Nothing is computed but the pictures.
+    A run that is done has one already. This is for those that failed or are at work, and for verdicts
+    filled in since. Nothing is computed but the pictures.
     """
     run, unreadable = read_run(folder)
     write_report_now(run)

@@ -20,7 +20,7 @@ def colours_of(ids: np.ndarray) -> np.ndarray:
 
 
 def matched(ids: np.ndarray, truth: np.ndarray) -> dict[int, int]:
-    """Which id gives each segment its colour: the true object that it has most of, if of all it has most of it.
+    """Which id gives each segment its colour: the true object of which it has more than any other has.
 
     So a segment that is right has its object's colour, and the smaller part of a split one of its own.
     `ids` and `truth` are of one shape.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
+from pipeline.checkup.before_run import read_warnings
 from pipeline.report import history
 from pipeline.report.headline import cards, state
 from pipeline.report.scores import outcome, scores, why_no_scores, worst
 from pipeline.report.tiles import tiles
 from pipeline.report.training import training
 from pipeline.results.log_lines import newest_lines
-from pipeline.results.unreadable import ABSENT, Look, read_if_there, reading
+from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
 
 MOST_FAILURES = 20
@@ -44,7 +44,7 @@ def facts(run: Run) -> dict[str, Any]:
         "worst": worst(run, look),
         "failures": failed[:MOST_FAILURES],
         "failures_in_all": len(failed),
-        "warnings": json.loads(look(read_if_there, run.warnings_file) or b"[]"),
+        "warnings": look(read_warnings, run) or [],
         "files": _files(run, look),
         "settings": run.config.model_dump(mode="json"),
     }

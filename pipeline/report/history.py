@@ -35,7 +35,7 @@ GAP_S = 1.0
 
 
 def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
-    """All attempts on the run, oldest first, with `began` and `over` in seconds since 1970 beside the rest."""
+    """All attempts on the run, oldest first; `began` and `over` are their times in seconds since 1970."""
     found = []
     for attempt in look(read_attempts, run.folder) or []:
         began = _seconds(attempt.get("started"))

@@ -1,7 +1,7 @@
 """The largest objects of a segmentation, drawn in three dimensions, without a display or a graphics card.
 
-From every pixel a ray goes in until it meets a voxel of an object, which is shaded by the slope of the blurred
-object there: no mesh is made, so that it costs seconds whatever the shapes.
+From every pixel a ray goes in until it meets a voxel of an object, which is shaded by the slope of the
+blurred object there: no mesh is made, so that it costs seconds whatever the shapes.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def draw(ids: np.ndarray, objects: list[int], voxel_size: np.ndarray) -> np.ndar
 def _march(
     numbers: np.ndarray, to_view: np.ndarray, voxel_size: np.ndarray, pixel: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each pixel the first voxel that is not 0 on the way in, z, y, x, and what it is; 0 where there is none."""
+    """Of each pixel the first voxel on its way in that is not 0 (z, y, x), and its value; else 0."""
     hits, number = np.zeros((PIXELS * PIXELS, 3), np.int64), np.zeros(PIXELS * PIXELS, np.int64)
     down, right = np.divmod(np.arange(PIXELS * PIXELS), PIXELS)
     seen = np.stack([right - PIXELS / 2, down - PIXELS / 2], axis=1) * pixel

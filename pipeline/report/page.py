@@ -97,5 +97,5 @@ def _said(seconds: float) -> str:
 
 def _marked(value: float | None, text: Any) -> Markup:
     if value is None:
-        return Markup('<span class="none">–</span>')
+        return Markup('<span class="none">-</span>')
     return Markup('<span data-value="{}">{}</span>').format(repr(value), text(value))

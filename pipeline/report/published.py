@@ -1,7 +1,7 @@
 """Scores that others published on FIB-25, to be read beside those of a run.
 
-The table of Dong et al. 2019, "Scaling Distributed Training of Flood-Filling Networks on HPC Infrastructure for
-Brain Mapping" (arXiv:1905.06236), which does not state its convention: its figures and a run's are to be
+The table of Dong et al. 2019, "Scaling Distributed Training of Flood-Filling Networks on HPC Infrastructure
+for Brain Mapping" (arXiv:1905.06236), which does not state its convention: its figures and a run's are to be
 compared in their order of magnitude and no further.
 """
 
@@ -15,7 +15,7 @@ FIB25_IMAGE = "grayscale_maps.h5"
 """The file of the FIB-25 test volume, as its authors named it."""
 
 STUDY = {
-    "source": "Dong et al. 2019, arXiv:1905.06236; convention not stated",
+    "source": "on FIB-25, by Dong et al. 2019, arXiv:1905.06236; convention not stated",
     "rows": [
         {"name": "MALA", "are": None, "voi": 1.1470},
         {"name": "CELIS-MC", "are": None, "voi": 1.1208},

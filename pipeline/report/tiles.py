@@ -94,7 +94,8 @@ def _says(row: Mapping[str, Any]) -> str:
     """`z000000_y000000_x000064: finished, 43 s, 9,257 calls, 11 segments`."""
     if row["state"] != "finished":
         return f"{row['name']}: {row['state']}"
-    return f"{row['name']}: finished, {row['seconds']:.0f} s, {row['calls']:,} calls, {row['segments']:,} segments"
+    found = f"{row['calls']:,} calls, {row['segments']:,} segments"
+    return f"{row['name']}: finished, {row['seconds']:.0f} s, {found}"
 
 
 def _row(
@@ -120,4 +121,5 @@ def _state(run: Run, tile: Tile, failed: set[str], log: Mapping[str, Any], look:
         return "failed"
     if look(is_there, run.tile_marker(tile)):
         return "at work"
-    return "stopped" if log or look(is_there, run.tile_checkpoint_file(tile)) else "not begun"
+    begun = bool(log) or look(is_there, run.tile_checkpoint_file(tile))
+    return "stopped" if begun else "not begun"

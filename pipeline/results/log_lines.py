@@ -30,7 +30,7 @@ def last_line(path: Path) -> dict[str, Any] | None:
             lines = file.read().split(b"\n")[:-1]
     except ABSENT:
         return None
-    return (_parsed(lines[-1:]) or [None])[0]
+    return next(iter(_parsed(lines[-1:])), None)
 
 
 def tail(path: Path) -> list[str]:
