@@ -9,8 +9,16 @@ from pipeline.run_folder import Run
 
 
 @python_app(executors=["head"])
-def write_report(run: Run, model: Artifact, results: list[Artifact]) -> Artifact:
-    """Write report.html and report.json."""
+def write_facts(run: Run, model: Artifact, results: list[Artifact]) -> Artifact:
+    """Write report.json."""
     from pipeline import report
 
-    return report.write_report(run, model, results)
+    return report.write_facts(run, model, results)
+
+
+@python_app(executors=["head"])
+def write_page(run: Run, said: Artifact) -> Artifact:
+    """Draw the pictures and write report.html."""
+    from pipeline import report
+
+    return report.write_page(run, said)

@@ -27,7 +27,8 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "write_block": reconciliation.block_target,
     "count_block": evaluation.counts_target,
     "score_run": evaluation.metrics_target,
-    "write_report": report.report_target,
+    "write_facts": report.facts_target,
+    "write_page": report.page_target,
 }
 
 CHECKPOINTS: dict[str, Callable[..., Path]] = {

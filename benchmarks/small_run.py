@@ -34,6 +34,7 @@ STAGES = {
     "write": "tiles/reconciliation/blocks/*.json",
     "count": "evaluation/*.npz",
     "score": "metrics.json",
+    "report": "report.*",
 }
 """Each stage's artifacts, as a pattern below the run folder, in the order in which they are made."""
 

@@ -24,6 +24,7 @@ from workflows.doctor import doctor
 from workflows.evaluate import evaluate
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
+from workflows.report import report
 from workflows.status import status
 from workflows.weak_scaling import weak_scaling
 
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "pilot": pilot,
     "status": status,
+    "report": report,
     "evaluate": evaluate,
     "weak-scaling": weak_scaling,
 }

@@ -55,7 +55,8 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         if run.config.evaluation.box is not None:
             stages += _evaluate(run, submit, written)
         results = [*written, *(stages[-1].tasks if stages[-1].name == "score" else [])]
-        stages.append(Stage("report", [submit(report.write_report, run, model, results)]))
+        facts = submit(report.write_facts, run, model, results)
+        stages.append(Stage("report", [facts, submit(report.write_page, run, facts)]))
     return [stage for stage in stages if stage.tasks]
 
 

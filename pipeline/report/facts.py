@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.checkup.before_run import read_warnings
+from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.headline import cards, state
+from pipeline.report.objects import largest_objects
 from pipeline.report.scores import outcome, scores, why_no_scores, worst
+from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import training
 from pipeline.results.log_lines import newest_lines
@@ -42,6 +45,8 @@ def facts(run: Run) -> dict[str, Any]:
         "scores": scores(run, look),
         "why_no_scores": why_no_scores(run),
         "worst": worst(run, look),
+        "slices": look(sections, run) or [],
+        "objects": _objects(run, look),
         "failures": failed[:MOST_FAILURES],
         "failures_in_all": len(failed),
         "warnings": look(read_warnings, run) or [],
@@ -49,6 +54,15 @@ def facts(run: Run) -> dict[str, Any]:
         "settings": run.config.model_dump(mode="json"),
     }
     return {"state": state(run, said, look), "cards": cards(said), **said, "untold": look.untold}
+
+
+def _objects(run: Run, look: Look) -> dict[str, Any] | None:
+    """What is to be drawn of the segmentation; where it cannot be read, that is told as all else is."""
+    try:
+        return largest_objects(run)
+    except InputError as error:
+        look.untold.append(str(error))
+        return None
 
 
 def _failures(run: Run, tried: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from pipeline.report.colours import colours_of
 from pipeline.report.slices import Picture
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
-from pipeline.volumes import image_voxel_size_nm, open_volume
+from pipeline.volumes import Volume, image_voxel_size_nm, open_volume
 
 MOST_OBJECTS = 10
 MOST_READ = 384
@@ -39,30 +39,33 @@ LIGHT = np.array([-0.5, -0.6, 0.62])
 AMBIENT = 0.35
 
 
-def largest_objects(run: Run) -> Picture | None:
-    """A picture of the segmentation's largest objects; None where there is no segmentation, or it is empty.
+def largest_objects(run: Run) -> dict[str, Any] | None:
+    """What is to be drawn: the largest segments of the volume, or of the middle of a large one.
 
-    Raises InputError where it cannot be read.
+    None where there is no segmentation, or it is empty. Raises InputError where it cannot be read.
     """
     if not is_there(run.segmentation_folder / "info"):
         return None
     box = _middle(run.inference_box)
-    ids = open_volume(f"precomputed://{run.segmentation_folder.absolute()}").read(box)
-    step = max(1, -(-max(ids.shape) // MOST_DRAWN))
-    shown = _largest(ids)
-    if not shown:
-        return None
+    found = _largest(_open(run).read(box))
+    objects = [{"segment": i, "voxels": n} for i, n in found]
+    return {"box": str(box), "objects": objects} if found else None
+
+
+def draw_objects(run: Run, facts: dict[str, Any]) -> Picture:
+    """The picture of `largest_objects`. Raises InputError where the segmentation cannot be read."""
+    box, objects = Box.parse(facts["box"]), [found["segment"] for found in facts["objects"]]
+    step = max(1, -(-max(box.shape) // MOST_DRAWN))
     size = np.array(image_voxel_size_nm(run) or (1.0, 1.0, 1.0)) * step
-    drawn = draw(ids[::step, ::step, ::step], [i for i, _ in shown], size)
+    drawn = draw(_open(run).read(box)[::step, ::step, ::step], objects, size)
     file = io.BytesIO()
     Image.fromarray(drawn).save(file, "PNG")
-    facts: dict[str, Any] = {
-        "box": str(box),
-        "objects": [{"segment": i, "voxels": n} for i, n in shown],
-        "every": step,
-    }
-    alt = f"the {len(shown)} largest segments of {box} in three dimensions, each in a colour of its own"
+    alt = f"the {len(objects)} largest segments of {box} in three dimensions, each in a colour of its own"
     return Picture(file.getvalue(), "image/png", PIXELS, PIXELS, alt, facts)
+
+
+def _open(run: Run) -> Volume:
+    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
 
 
 def draw(ids: np.ndarray, objects: list[int], voxel_size: np.ndarray) -> np.ndarray:

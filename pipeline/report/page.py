@@ -29,8 +29,13 @@ LINES = ("var(--a)", "var(--b)", "var(--c)", "var(--d)")
 """Of a chart, one for each series."""
 
 
-def page(said: Mapping[str, Any], slices: Sequence[Picture], objects: Picture | None) -> str:
-    """The HTML of a report; every number on it is one of `said`, marked with its whole value."""
+def page(
+    said: Mapping[str, Any], slices: Sequence[Picture], objects: Picture | None, no_pictures: str = ""
+) -> str:
+    """The HTML of a report; every number on it is one of `said`, marked with its whole value.
+
+    `no_pictures` is why there are none.
+    """
     environment = Environment(
         loader=PackageLoader("pipeline.report"),
         autoescape=True,
@@ -42,7 +47,9 @@ def page(said: Mapping[str, Any], slices: Sequence[Picture], objects: Picture | 
         n=number, share=share, duration=duration, size=size, bare=bare, source=source, yaml=_yaml
     )
     environment.globals.update(lines=LINES, sections=SECTIONS, conventions=CONVENTIONS)
-    return environment.get_template("report.html.jinja").render(said, slices=slices, objects=objects)
+    return environment.get_template("report.html.jinja").render(
+        {**said, "slices": slices, "objects": objects, "no_pictures": no_pictures}
+    )
 
 
 def number(value: float | None, digits: int | None = None) -> Markup:

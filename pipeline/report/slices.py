@@ -39,30 +39,53 @@ class Picture:
     facts: dict[str, Any]
 
 
-def slices(run: Run) -> list[Picture]:
-    """Pictures of the middle planes of the scored box, else of what was segmented: three of each plane.
+def sections(run: Run) -> list[dict[str, Any]]:
+    """What is to be drawn: the middle planes of the scored box, else of what was segmented.
 
-    Image, truth over image, segmentation over image, as far as they are there. A segment that is right has
-    its object's colour. Raises InputError where a volume cannot be read.
+    Image, truth and segmentation of each, as far as they are there. Raises Unreadable.
     """
     box = run.config.evaluation.box or run.inference_box
-    size = image_voxel_size_nm(run) or (1.0, 1.0, 1.0)
-    sources: dict[str, Volume] = {"image": open_image(run)}
+    shown = ["image"]
     if run.config.data.labels is not None:
-        sources["truth"] = open_labels(run)
+        shown.append("truth")
     if is_there(run.segmentation_folder / "info"):
-        sources["segmentation"] = open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
-    pictures = []
+        shown.append("segmentation")
+    found = []
     for plane, axis in PLANES.items():
         section = _middle(box, axis)
-        shown = {name: _read(volume, section, axis) for name, volume in sources.items()}
-        rows, columns = [size[i] for i in range(3) if i != axis]
+        at = {"plane": plane, "axis": "zyx"[axis], "at": section.start[axis], "box": str(section)}
+        found += [{**at, "shows": shows} for shows in shown]
+    return found
+
+
+def draw_slices(run: Run, wanted: list[dict[str, Any]]) -> list[Picture]:
+    """The pictures of `sections`; a segment that is right has its object's colour.
+
+    Raises InputError where a volume cannot be read.
+    """
+    size = image_voxel_size_nm(run) or (1.0, 1.0, 1.0)
+    sources: dict[str, Volume] = {}
+    pictures = []
+    planes: dict[str, dict[str, np.ndarray]] = {}
+    for facts in wanted:
+        axis, shows, section = PLANES[facts["plane"]], facts["shows"], Box.parse(facts["box"])
+        if shows not in sources:
+            sources[shows] = _open(run, shows)
+        shown = planes.setdefault(facts["plane"], {})
+        shown[shows] = _read(sources[shows], section, axis)
         grey = _grey(shown["image"], run.normalisation)
-        for name in sources:
-            facts = {"plane": plane, "axis": "zyx"[axis], "at": section.start[axis], "shows": name}
-            drawn = grey if name == "image" else _over(grey, _coloured(name, shown))
-            pictures.append(_picture(drawn, rows, columns, section, facts))
+        drawn = grey if shows == "image" else _over(grey, _coloured(shows, shown))
+        rows, columns = (size[i] for i in range(3) if i != axis)
+        pictures.append(_picture(drawn, rows, columns, facts))
     return pictures
+
+
+def _open(run: Run, shows: str) -> Volume:
+    if shows == "image":
+        return open_image(run)
+    if shows == "truth":
+        return open_labels(run)
+    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
 
 
 def _middle(box: Box, axis: int) -> Box:
@@ -108,9 +131,7 @@ def _over(grey: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.where(colour.any(axis=2, keepdims=True), mixed, grey).astype(np.uint8)
 
 
-def _picture(
-    drawn: np.ndarray, row_nm: float, column_nm: float, section: Box, facts: dict[str, Any]
-) -> Picture:
+def _picture(drawn: np.ndarray, row_nm: float, column_nm: float, facts: dict[str, Any]) -> Picture:
     file = io.BytesIO()
     Image.fromarray(drawn).save(file, "JPEG", quality=88, subsampling=0)
     height, width = drawn.shape[0] * row_nm, drawn.shape[1] * column_nm
@@ -127,5 +148,5 @@ def _picture(
         max(1, round(width * scale)),
         max(1, round(height * scale)),
         alt,
-        {**facts, "box": str(section)},
+        facts,
     )

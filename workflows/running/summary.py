@@ -48,6 +48,7 @@ def print_summary(run: Run, console: Console) -> None:
     console.print(
         f"segmentation  precomputed://file://{folder}",
         f"look at it    {viewing(folder)}",
+        f"report        {run.report_page}",
         f"everything    {run.folder}",
         sep="\n",
         highlight=False,
@@ -129,6 +130,7 @@ def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     lines = [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
     lines += ["missing:", *missing]
     lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
+    lines += [f"A page with all of it: ffn report {shlex.quote(str(run.folder))}"]
     lines += ["Run the same command again to try just what is missing."]
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
 
