@@ -25,6 +25,7 @@ from workflows.evaluate import evaluate
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.status import status
+from workflows.view import view
 from workflows.weak_scaling import weak_scaling
 
 HELP = """Train flood-filling networks, segment volumes of electron microscopy, and score the result.
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pilot": pilot,
     "status": status,
     "evaluate": evaluate,
+    "view": view,
     "weak-scaling": weak_scaling,
 }
 """In the order in which they are used."""
