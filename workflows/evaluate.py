@@ -28,10 +28,10 @@ from pipeline.evaluation.nodes import run_length_in
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.worst import located, worst
-from pipeline.geometry import Box, Triple, triple
-from pipeline.volumes import Choice, VoxelSize
+from pipeline.geometry import Box
 from workflows.command_line import start
 from workflows.scores_as_text import print_scores
+from workflows.volume_options import choice_of, numbers
 
 
 def evaluate(
@@ -82,15 +82,15 @@ def evaluate(
     """
     if len(volumes) < 2:
         raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
-    size = _numbers(voxel_size, float, "--voxel-size")
+    size = numbers(voxel_size, float, "--voxel-size")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
     for segmentation in volumes[:-1]:
         comparison = Comparison(
             segmentation,
             volumes[-1],
-            _choice("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
-            _choice("truth", truth_origin, truth_axes, truth_mip, size),
+            choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
+            choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
         )
         found = scores_of(
@@ -134,31 +134,11 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
     }
 
 
-def _choice(
-    option: str, origin: str | None, axes: str | None, mip: int | None, size: tuple[float, ...] | None
-) -> Choice:
-    start_at = _numbers(origin, int, f"--{option}-origin")
-    first: Triple | None = None if start_at is None else triple(list(start_at))
-    z_y_x: VoxelSize | None = None if size is None else (size[0], size[1], size[2])
-    return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option)
-
-
 def _box(text: str | None) -> Box | None:
     try:
         return None if text is None else Box.parse(text)
     except ValueError as error:
         raise InputError(f"--box: {error}") from None
-
-
-def _numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:
-    """`"40,4,4"` -> (40, 4, 4). Raises InputError."""
-    if text is None:
-        return None
-    try:
-        z, y, x = (kind(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{option} {text!r} is not of the form Z,Y,X") from None
-    return z, y, x
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
 from workflows.status import status
+from workflows.view import view
 from workflows.weak_scaling import weak_scaling
 
 HELP = """Train flood-filling networks, segment volumes of electron microscopy, and score the result.
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "report": report,
     "evaluate": evaluate,
+    "view": view,
     "weak-scaling": weak_scaling,
 }
 """In the order in which they are used."""
