@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from collections import Counter
-from pathlib import Path
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
+from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
@@ -47,7 +47,7 @@ def print_summary(run: Run, console: Console) -> None:
     console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",
-        f"look at it    {viewing(folder)}",
+        f"look at it    {viewing(run)}",
         f"report        {run.report_page}",
         f"everything    {run.folder}",
         sep="\n",
@@ -57,11 +57,9 @@ def print_summary(run: Run, console: Console) -> None:
     )
 
 
-def viewing(folder: Path) -> str:
-    """A line for a shell that shows a precomputed volume."""
-    url = json.dumps(f"precomputed://file://{folder}", ensure_ascii=False)
-    show = f"from cloudvolume import CloudVolume as V; V({url})[:].viewer()"
-    return shlex.join([sys.executable, "-c", show])
+def viewing(run: Run) -> str:
+    """A line for a shell that shows a run in a browser."""
+    return shlex.join([sys.executable, str(REPOSITORY / "workflows" / "view.py"), str(run.folder)])
 
 
 def outcome_lines(run: Run) -> list[str]:
