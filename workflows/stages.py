@@ -82,4 +82,8 @@ def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage
     for block in evaluation.blocks(run):
         read = [by_block[b] for b in reconciliation.blocks(run, meeting=evaluation.reach(run, block))]
         counts.append(submit(evaluate.count_block, run, block, read))
-    return [Stage("count", counts), Stage("score", [submit(evaluate.score_run, run, counts)])]
+    return [
+        Stage("count", counts),
+        Stage("score", [submit(evaluate.score_run, run, counts)]),
+        Stage("worst", [submit(evaluate.find_worst, run, counts, written)]),
+    ]
