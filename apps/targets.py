@@ -27,6 +27,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "write_block": reconciliation.block_target,
     "count_block": evaluation.counts_target,
     "score_run": evaluation.metrics_target,
+    "find_worst": evaluation.worst_target,
     "write_facts": report.facts_target,
     "write_page": report.page_target,
 }

@@ -83,10 +83,12 @@ class Run:
 
     @property
     def worst_file(self) -> Path:
+        """JSON: the costliest errors, where they are scored."""
         return self.folder / "worst.json"
 
     @property
     def verdicts_file(self) -> Path:
+        """CSV: what a person found of each of them; the only file here that is for others to write."""
         return self.folder / "verdicts.csv"
 
     @property

@@ -22,12 +22,15 @@ from rich.progress import track
 
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
+from pipeline.evaluation.comparison import Comparison, blocks, part_shape
+from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.nodes import run_length_in
+from pipeline.evaluation.points import located
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
-from pipeline.evaluation.worst import located, worst
+from pipeline.evaluation.stage import shares
+from pipeline.evaluation.worst import worst
 from pipeline.geometry import Box
 from workflows.command_line import start
 from workflows.scores_as_text import print_scores
@@ -109,27 +112,30 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
-    parts: list[BoxCounts] = []
-    ignored, blocks = 0, len(box.parts(BLOCK))
-    screen = Console(stderr=True)
-    counted = comparison.count(box, workers)
-    for counts, left_out in track(
-        counted, "counting", blocks, console=screen, transient=True, disable=not screen.is_terminal
-    ):
-        parts += counts
-        ignored += left_out
+    screen, work = Console(stderr=True), blocks(box)
+    counts = list(
+        track(
+            comparison.count(box, workers),
+            "counting",
+            len(work),
+            console=screen,
+            transient=True,
+            disable=not screen.is_terminal,
+        )
+    )
+    parts = [part for block in counts for part in block]
     total = BoxCounts.total(parts)
+    by_block = (
+        (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
+    )
+    errors = worst(total.as_is, most)
     return {
         "box": str(box),
         "voxels": box.size,
-        "ignored_share": ignored / box.size,
-        "labelled_share": total.as_is.labelled.total_voxels / box.size,
+        **shares(total, box),
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
-        "worst": [
-            wrong.as_dict()
-            for wrong in located(worst(total.as_is, most), segmentation, truth, box.parts(BLOCK), box)
-        ],
+        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, truth.read, box)],
         "doubts": doubts,
     }
 

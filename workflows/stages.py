@@ -51,10 +51,11 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     stages.append(Stage("segment", list(tiles.values())))
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
-        written = stages[-1].tasks
+        results = written = stages[-1].tasks
         if run.config.evaluation.box is not None:
-            stages += _evaluate(run, submit, written)
-        results = [*written, *(stages[-1].tasks if stages[-1].name == "score" else [])]
+            counted, scored, worst = _evaluate(run, submit, written)
+            stages += [counted, scored, worst]
+            results = [*written, *scored.tasks, *worst.tasks]
         facts = submit(report.write_facts, run, model, results)
         stages.append(Stage("report", [facts, submit(report.write_page, run, facts)]))
     return [stage for stage in stages if stage.tasks]
@@ -86,4 +87,8 @@ def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage
     for block in evaluation.blocks(run):
         read = [by_block[b] for b in reconciliation.blocks(run, meeting=evaluation.reach(run, block))]
         counts.append(submit(evaluate.count_block, run, block, read))
-    return [Stage("count", counts), Stage("score", [submit(evaluate.score_run, run, counts)])]
+    return [
+        Stage("count", counts),
+        Stage("score", [submit(evaluate.score_run, run, counts)]),
+        Stage("worst", [submit(evaluate.find_worst, run, counts, written)]),
+    ]

@@ -27,6 +27,7 @@ STAGES = {
     "write": "write",
     "count": "count",
     "score": "score",
+    "worst": "worst",
 }
 """Recipes by the names that users know, in the order in which they run."""
 
@@ -75,7 +76,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     tasks |= network | {"segment": len(run.grid), "compare": len(run.grid), "merge": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.evaluation.box is not None:
-        tasks |= {"count": len(evaluation.blocks(run)), "score": 1}
+        tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
     return tasks
 
 

@@ -95,10 +95,15 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     from cloudvolume import CloudVolume
 
     run = folder / "first"
-    assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "logs"} <= set(os.listdir(run))
+    assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "worst.json", "logs"} <= set(
+        os.listdir(run)
+    )
     metrics = json.loads((run / "metrics.json").read_text())
-    assert set(metrics) == {"coverage", "gt_foreground", "filled", "both_foreground", "seen_in_training"}
-    assert set(metrics["filled"]) == {"are", "precision", "recall", "voi_split", "voi_merge"}
+    conventions = {"gt_foreground", "filled", "both_foreground", "cremi"}
+    shares = {"coverage", "seen_in_training", "labelled_share", "ignored_share", "left_out_share"}
+    assert set(metrics) == {*conventions, *shares, "box", "voxels"}
+    scores = {"are", "rand_f_score", "precision", "recall", "voi_split", "voi_merge"}
+    assert set(metrics["filled"]) == scores
     volume = CloudVolume(f"file://{run / 'segmentation'}", progress=False)
     assert volume.dtype == np.uint64
     assert tuple(volume.volume_size) == (48, 48, 48)

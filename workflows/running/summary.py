@@ -20,6 +20,7 @@ from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
+from workflows.scores_as_text import COLUMNS, lines_beside
 from workflows.stages import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
@@ -73,20 +74,20 @@ def outcome_lines(run: Run) -> list[str]:
 
 def _print_scores(run: Run, console: Console) -> None:
     metrics = json.loads(run.metrics_file.read_text())
-    columns = {"ARE": "are", "precision": "precision", "recall": "recall"}
-    columns |= {"VOI split": "voi_split", "VOI merge": "voi_merge"}
     table = Table(box=None, pad_edge=False)
     table.add_column("scores by convention")
-    for name in columns:
+    for name in COLUMNS:
         table.add_column(name, justify="right")
     for convention in CONVENTIONS:
-        values = [metrics[convention][key] for key in columns.values()]
+        values = [metrics[convention][key] for key in COLUMNS.values()]
         table.add_row(convention, *("-" if value is None else f"{value:.4f}" for value in values))
     console.print()
     console.print(table)
     console.print(
-        f"coverage {metrics['coverage']:.4f} of {run.config.evaluation.box}; VOI in bits",
+        f"scored        {run.config.evaluation.box}; VOI is in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
+        *lines_beside(metrics, metrics),
+        *_costliest(run),
         sep="\n",
         highlight=False,
         soft_wrap=True,
@@ -100,6 +101,21 @@ def _print_scores(run: Run, console: Console) -> None:
             soft_wrap=True,
         )
     console.print()
+
+
+def _costliest(run: Run) -> list[str]:
+    """How many errors there are, and the first one to look at."""
+    found = json.loads(run.worst_file.read_text())
+    if not found["worst"]:
+        return ["errors        none"]
+    first, listed = found["worst"][0], len(found["worst"])
+    where = f" at {', '.join(map(str, first['point']))}" if first["point"] else ""
+    bits = f"{first['bits']:.4f} of {found['voi_bits']:.4f} bits"
+    return [
+        f"errors        {found['errors']:,}; the costliest {listed} are in {run.worst_file.name}, with room "
+        f"for what you find there in {run.verdicts_file.name}",
+        f"the first     {first['what']}{where} (z, y, x), {bits}",
+    ]
 
 
 def _describe_network(run: Run) -> list[str]:
