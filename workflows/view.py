@@ -25,7 +25,7 @@ from pipeline.machine.user import user_name
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME, Run
 from pipeline.settings.run_file import read_config
-from pipeline.viewing.links import ADDRESS, PORT, run_key
+from pipeline.viewing.links import ADDRESS, PORT
 from workflows.command_line import start
 from workflows.volume_options import choice_of, numbers
 
@@ -59,9 +59,8 @@ def view(
     """
     _look_for_neuroglancer()
     from pipeline.viewing.browser import draw
-    from pipeline.viewing.layers import Shown, layers_of_run, layers_of_volumes
+    from pipeline.viewing.layers import layers_of_run, layers_of_volumes
     from pipeline.viewing.server import ViewServer
-    from pipeline.viewing.worst_points import worst_points
 
     size = numbers(voxel_size, float, "--voxel-size")
     volumes = {
@@ -75,15 +74,10 @@ def view(
     }
     if (folder is None) == (not volumes):
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
-    run = None if folder is None else _run(folder)
-    shown: Shown = layers_of_volumes(volumes) if run is None else layers_of_run(run)
-    worst: list[dict[str, Any]] = (
-        [] if run is None else shown.or_told(worst_points, run.folder / "worst.json")
-    )
+    shown = layers_of_volumes(volumes) if folder is None else layers_of_run(_run(folder))
     shown.refuse_nothing()
     console = Console(markup=False, highlight=False, soft_wrap=True)
-    key = None if run is None else run_key(run)
-    with ViewServer(shown, 0 if screenshot else port, worst, key, console.print) as server:
+    with ViewServer(shown, 0 if screenshot else port, console.print) as server:
         for line in [*shown.described(), *shown.lacking]:
             console.print(line)
         if screenshot is not None:

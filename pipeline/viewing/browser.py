@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
 from pipeline.machine.processes import die_with_parent
+from pipeline.viewing.links import ADDRESS
+from pipeline.viewing.scene import Point
 
 if TYPE_CHECKING:
     from pipeline.viewing.server import ViewServer
@@ -47,8 +49,8 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def draw(view: ViewServer, path: Path, patience_s: float = PATIENCE_S) -> None:
-    """Write what a browser shows of the scene, all of it loaded, as a PNG of `WINDOW` pixels.
+def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: float = PATIENCE_S) -> None:
+    """Write what a browser shows of the scene, or of a point, all of it loaded, as a PNG of `WINDOW` pixels.
 
     Raises InputError when there is no browser, when it ends or does not come to an end, and when the file
     cannot be written.
@@ -66,9 +68,13 @@ def draw(view: ViewServer, path: Path, patience_s: float = PATIENCE_S) -> None:
         drawn.append(reply.screenshot.image)  # type: ignore[attr-defined]
         is_drawn.set()
 
+    with view.viewer.config_state.txn() as shown:
+        shown.show_ui_controls = False
+        shown.show_panel_borders = False
+        shown.viewer_size = list(WINDOW)
     view.viewer.async_screenshot(keep)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = _started(program, view.scene_address(f"127.0.0.1:{view.port}"), profile)
+        process = _started(program, view.scene_address(f"{ADDRESS}:{view.port}", point), profile)
         try:
             for _ in range(int(patience_s / LOOK_S)):
                 if is_drawn.wait(LOOK_S) or process.poll() is not None:

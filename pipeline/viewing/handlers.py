@@ -54,6 +54,10 @@ class DataHandler(RequestHandler):
 class FileHandler(DataHandler, StaticFileHandler):
     """Files as they lie below one folder, whole or in ranges; whatever leads out of it is refused."""
 
+    def initialize(self, path: str, tell: Callable[[str], None]) -> None:  # type: ignore[override]
+        super().initialize(path)
+        self._tell = tell
+
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """The file, or the compressed one that stands for it, if it really lies below `root`."""
         if "\0" in absolute_path:
@@ -62,6 +66,9 @@ class FileHandler(DataHandler, StaticFileHandler):
         if not suffix and any(os.path.isfile(absolute_path + other) for other in UNPACKED):
             raise HTTPError(501, reason="stored in a compression that browsers do not know")
         if not Path(absolute_path + suffix).resolve().is_relative_to(Path(root).resolve()):
+            raise HTTPError(403)
+        if os.path.isfile(absolute_path + suffix) and not os.access(absolute_path + suffix, os.R_OK):
+            self._tell(f"{absolute_path}{suffix} cannot be shown: you may not read it")
             raise HTTPError(403)
         if suffix:
             self.set_header("Content-Encoding", ENCODINGS[suffix])

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.geometry import Box, Triple
-from pipeline.viewing.layers import Layer
+from pipeline.geometry import Triple
+from pipeline.viewing.layers import Layer, Shown
 from pipeline.volumes import VoxelSize
 
 NM = 1e-9
 PIXELS = 400
 """Of a panel: so many show the whole of a small volume along its longest side."""
 VOXELS_A_PIXEL = (0.2, 4.0)
+"""The least and the most of a cross-section: what is larger than a few panels is begun in its middle."""
+AT_A_POINT = 0.5
+IN_3D = 1.5
+"""How much more than the longest side the panel in three dimensions has room for."""
 BESIDE = 0.15
 """How opaque segments are that are not selected."""
 
@@ -29,29 +33,23 @@ class Point:
     truth: Sequence[int] = ()
 
 
-def scene(
-    layers: Sequence[Layer],
-    sources: Mapping[str, str],
-    voxel_size_nm: VoxelSize,
-    worst: Sequence[dict[str, Any]] = (),
-    point: Point | None = None,
-) -> dict[str, Any]:
-    """The state that shows `layers`, by name from `sources`, and the annotations of `worst`.
+def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) -> dict[str, Any]:
+    """The state that shows what is `shown`, the layers by their names from `sources`.
 
     It looks at `point`, or else at the middle of the last layer that is no truth. Coordinates are voxels of
-    `voxel_size_nm` (z, y, x), which in the state are in the order x, y, z.
+    `shown.voxel_size_nm`, which in the state are in the order x, y, z.
     """
-    middle = _middle(layers, voxel_size_nm)
-    voxel = middle if point is None else point.voxel
+    layers, size_nm = shown.layers, shown.voxel_size_nm
+    voxel = _middle(layers, size_nm) if point is None else point.voxel
     drawn = [_layer(layer, sources[layer.name], point, _hides(layer, layers, point)) for layer in layers]
-    if worst:
-        drawn.append(_annotations(worst, [layer.name for layer in layers], voxel_size_nm))
+    if shown.worst:
+        drawn.append(_annotations(shown.worst, [layer.name for layer in layers], size_nm))
     return {
-        "title": "ffn view",
-        "dimensions": _dimensions(voxel_size_nm),
+        "title": shown.title,
+        "dimensions": _dimensions(size_nm),
         "position": [at + 0.5 for at in voxel[::-1]],
-        "crossSectionScale": _voxels_a_pixel(layers, voxel_size_nm) if point is None else 1.0,
-        "projectionScale": 1024,
+        "crossSectionScale": _voxels_a_pixel(layers, size_nm) if point is None else AT_A_POINT,
+        "projectionScale": IN_3D * _longest(layers, size_nm),
         "layers": drawn,
         "layout": "4panel",
     }
@@ -121,7 +119,8 @@ def _size_nm(layer: Layer, otherwise: VoxelSize) -> VoxelSize:
 
 
 def _looked_at(layers: Sequence[Layer]) -> Layer:
-    return [layer for layer in layers if layer.name != "truth"][-1:][0] if len(layers) > 1 else layers[0]
+    """The last layer that is no truth: the smallest there is, as a rule."""
+    return ([layer for layer in layers if layer.name != "truth"] or list(layers))[-1]
 
 
 def _middle(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> Triple:
@@ -132,8 +131,12 @@ def _middle(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> Triple:
 
 
 def _voxels_a_pixel(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> float:
-    layer = _looked_at(layers)
-    box: Box = layer.volume.box
-    longest_nm = max(n * size for n, size in zip(box.shape, _size_nm(layer, voxel_size_nm)))
     least, most = VOXELS_A_PIXEL
-    return min(most, max(least, longest_nm / min(voxel_size_nm) / PIXELS))
+    return min(most, max(least, _longest(layers, voxel_size_nm) / PIXELS))
+
+
+def _longest(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> float:
+    """The longest side of what is looked at, in Neuroglancer's unit: the shortest side of a voxel."""
+    layer = _looked_at(layers)
+    sizes = _size_nm(layer, voxel_size_nm)
+    return max(n * size for n, size in zip(layer.volume.shape, sizes)) / min(voxel_size_nm)

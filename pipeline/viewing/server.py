@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -33,25 +32,17 @@ TOKEN_BYTES = 16
 
 
 class ViewServer:
-    """Serves what is `shown` until the context ends. `key` tells the run, where it is one, from others.
+    """Serves what is `shown` until the context ends.
 
-    `tell` gets a line for each voxel chunk that cannot be read. Raises InputError where `port` (0: any that
+    `tell` gets a line for each chunk that cannot be read. Raises InputError where `port` (0: any that
     is free) cannot be had.
     """
 
-    def __init__(
-        self,
-        shown: Shown,
-        port: int,
-        worst: list[dict[str, Any]],
-        key: str | None,
-        tell: Callable[[str], None],
-    ) -> None:
-        self.key = key
-        self.tell = tell
+    def __init__(self, shown: Shown, port: int, tell: Callable[[str], None]) -> None:
+        self.key = shown.key
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
         self._shown = shown
-        self._worst = worst
+        self._tell = tell
         neuroglancer.set_server_bind_address(ADDRESS, port)
         try:
             # with a token of ours it gives nobody the user's credentials for buckets
@@ -79,7 +70,7 @@ class ViewServer:
     def scene_address(self, host: str, point: Point | None = None) -> str:
         """Where the scene is for a browser that sees this server as `host`, an address and a port."""
         sources = {layer.name: self._source(layer, host) for layer in self._shown.layers}
-        state = scene(self._shown.layers, sources, self._shown.voxel_size_nm, self._worst, point)
+        state = scene(self._shown, sources, point)
         return f"http://{host}/v/{self.token}/{fragment(state)}"
 
     def _source(self, layer: Layer, host: str) -> str:
@@ -96,7 +87,8 @@ class ViewServer:
             at, stored = f"/data/{self.token}/{layer.name}/(.*)", layer.stored
             if stored is None:
                 chunks = VolumeChunks(layer.volume, layer.kind, self._shown.voxel_size_nm)
-                found.append((at, ChunkHandler, {"chunks": chunks, "tell": self.tell}))
+                found.append((at, ChunkHandler, {"chunks": chunks, "tell": self._tell}))
             elif stored.startswith("file://"):
-                found.append((at, FileHandler, {"path": str(Path(stored.removeprefix("file://")))}))
+                folder = stored.removeprefix("file://")
+                found.append((at, FileHandler, {"path": folder, "tell": self._tell}))
         return [*found, ("/data/.*", NothingHandler, {})]

@@ -88,6 +88,7 @@ class PrecomputedVolume(Volume):
         )
         own = stated[level].frame(cloudpath, None, None, "")
         self.is_as_stated = self.frame == own and names == "xyzc" and shape[-1] == 1
+        self.encoding: str = cloud.encoding
         self.is_lossy = cloud.encoding == "jpeg"
         self.is_remote = not self._chunks.is_local
 
