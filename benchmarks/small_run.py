@@ -39,6 +39,9 @@ STAGES = {
 }
 """Each stage's artifacts, as a pattern below the run folder, in the order in which they are made."""
 
+TELLS_TIMES = "report"
+"""The stage whose files say when and in which attempt things were made: made anew they are other bytes."""
+
 GONE_S = 15.0
 """How long the processes of a driver that has ended may take to end."""
 

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from pipeline.results.attempts import processes_of, read_attempts
+from pipeline.viewing.browser import FLAGS, browser
 from tests.pages import Page, loose_numbers, numbers_in
 from workflows.watching.status_view import status_view
 
@@ -144,6 +146,30 @@ def test_a_run_ends_with_a_report_that_says_no_number_of_its_own(folder: Path, f
     assert len(page.fetched) == 10, "three planes of image, truth and segmentation, and the largest objects"
     assert page.pictures_without_words == []
     assert (folder / "first/report.html").stat().st_size < 10e6
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium or Chrome on PATH")
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_browser_shows_the_report_without_an_error(folder: Path, first: str, dark: bool) -> None:
+    program, picture = browser(), folder / f"report_{dark}.png"
+    assert program is not None
+    scheme = [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    options = [
+        *FLAGS,
+        *scheme,
+        "--enable-logging=stderr",
+        "--window-size=1200,3000",
+        f"--screenshot={picture}",
+    ]
+    page = (folder / "first/report.html").as_uri()
+    profile = f"--user-data-dir={folder / 'profile'}"
+    shown = subprocess.run([program, *options, profile, page], capture_output=True, text=True, timeout=120)
+    assert "CONSOLE" not in shown.stderr
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    paper = pixels[2, 2].sum()
+    assert paper < 150 if dark else paper > 700
+    coloured = pixels.max(axis=2) - pixels.min(axis=2) > 60
+    assert coloured.mean() > 0.01, "no picture is seen"
 
 
 def test_the_report_has_what_the_files_of_the_run_have(folder: Path, first: str) -> None:
