@@ -102,11 +102,13 @@ class Shown:
             raise InputError("there is nothing to show: " + "; ".join(self.lacking))
 
     def described(self) -> Iterator[str]:
-        """A line for each layer: format, box, voxel size."""
+        """A line for each layer: format, box, voxel size; of the worst errors, how many there are."""
         for layer in self.layers:
             volume, own = layer.volume, layer.volume.voxel_size_nm
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
+        if self.worst:
+            yield f"{'worst':<12} {len(self.worst)} points, the costliest first"
 
 
 def layers_of_run(run: Run) -> Shown:
