@@ -30,7 +30,6 @@ SHOWN_DTYPES = (*ID_DTYPES, "int8", "int16", "int32", "float32")
 ENCODINGS = ("raw", "jpeg", "png", "jxl", "compressed_segmentation", "compresso")
 """What Neuroglancer itself can unpack; CloudVolume has more."""
 
-WORST_NAME = "worst.json"
 STDDEVS = 3.0
 """Black and white are so far from an image's mean, where it does not have all of 8 bits."""
 
@@ -102,11 +101,13 @@ class Shown:
             raise InputError("there is nothing to show: " + "; ".join(self.lacking))
 
     def described(self) -> Iterator[str]:
-        """A line for each layer: format, box, voxel size."""
+        """A line for each layer: format, box, voxel size; of the worst errors, how many there are."""
         for layer in self.layers:
             volume, own = layer.volume, layer.volume.voxel_size_nm
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
+        if self.worst:
+            yield f"{'worst':<12} {len(self.worst)} points, the costliest first"
 
 
 def layers_of_run(run: Run) -> Shown:
@@ -128,7 +129,7 @@ def layers_of_run(run: Run) -> Shown:
         shown.add_if_there("truth", "segmentation", partial(open_labels, run))
     else:
         shown.lacking.append("no truth: data.labels is not set")
-    shown.worst = shown.or_told(worst_points, run.folder / WORST_NAME) or []
+    shown.worst = shown.or_told(worst_points, run.worst_file) or []
     return shown
 
 

@@ -13,10 +13,12 @@ It listens on this machine alone, where others may be too: who does not know the
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import neuroglancer
 from neuroglancer import server as neuroglancer_server
@@ -73,10 +75,13 @@ class ViewServer:
         state = scene(self._shown, sources, point)
         return f"http://{host}/v/{self.token}/{fragment(state)}"
 
+    def _path(self, layer: Layer) -> str:
+        return f"/data/{self.token}/{quote(layer.name)}"
+
     def _source(self, layer: Layer, host: str) -> str:
         stored = layer.stored
         if stored is None or stored.startswith("file://"):
-            return f"precomputed://http://{host}/data/{self.token}/{layer.name}"
+            return f"precomputed://http://{host}{self._path(layer)}"
         return f"precomputed://{stored}"
 
     def _handlers(self) -> list[tuple[str, type, dict[str, Any]]]:
@@ -84,7 +89,7 @@ class ViewServer:
             (f"{POINT_PATH}(?:/([^/]*)/?)?", SceneHandler, {"view": self})
         ]
         for layer in self._shown.layers:
-            at, stored = f"/data/{self.token}/{layer.name}/(.*)", layer.stored
+            at, stored = f"{re.escape(self._path(layer))}/(.*)", layer.stored
             if stored is None:
                 chunks = VolumeChunks(layer.volume, layer.kind, self._shown.voxel_size_nm)
                 found.append((at, ChunkHandler, {"chunks": chunks, "tell": self._tell}))
