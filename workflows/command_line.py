@@ -46,7 +46,9 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.ranks=4; repeatable."),
 ]
 
-
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors alone, and no progress.")
+]
 DiscardOption = Annotated[
     bool,
     typer.Option(
@@ -92,8 +94,9 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
 def _packaged(config: Path) -> Path:
     """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
     packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}
-    if config.name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
-        return packaged[config.name]
+    name = config.name if config.suffix else f"{config.name}.yaml"
+    if name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
+        return packaged[name]
     raise InputError(
         f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
         f"with the program, in {RUN_FILES}: {', '.join(packaged)}"

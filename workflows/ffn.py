@@ -18,7 +18,7 @@ from typing import Any
 
 import typer
 
-from workflows import config
+from workflows import config, data
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
@@ -61,6 +61,7 @@ def tool() -> typer.Typer:
     for name, command in COMMANDS.items():
         app.command(name)(ending_plainly(command))
     app.add_typer(config.tool(), name="config")
+    app.add_typer(data.tool(), name="data")
     return app
 
 
