@@ -26,13 +26,19 @@ from pydantic.fields import FieldInfo
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.settings.fields import Section
+from workflows import completion
 from workflows.command_line import ending_plainly, prepare
 from workflows.config_init import init
 
 
 def explain(
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="A setting or a section; none: all of them.")
+        str | None,
+        typer.Argument(
+            metavar="KEY",
+            help="A setting or a section; none: all of them.",
+            autocompletion=completion.setting,
+        ),
     ] = None,
 ) -> None:
     """Tell what a setting does, what it may be and what it is by default."""

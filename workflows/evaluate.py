@@ -30,7 +30,7 @@ from pipeline.evaluation.smells import smells
 from pipeline.evaluation.worst import located, worst
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Choice, VoxelSize
-from workflows.command_line import start
+from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
 
 
@@ -74,6 +74,7 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count (default: one a core).")
     ] = None,
+    quiet: QuietOption = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Score segmentations against a truth: ARE, VOI and, along skeletons, expected run length.
@@ -94,7 +95,7 @@ def evaluate(
             tuple(ignore or ()),
         )
         found = scores_of(
-            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most
+            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
         )
         if traced is not None:
             found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
@@ -105,7 +106,9 @@ def evaluate(
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 
 
-def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict[str, Any]:
+def scores_of(
+    comparison: Comparison, box: Box, workers: int, most: int, quiet: bool = False
+) -> dict[str, Any]:
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
@@ -114,7 +117,7 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
     screen = Console(stderr=True)
     counted = comparison.count(box, workers)
     for counts, left_out in track(
-        counted, "counting", blocks, console=screen, transient=True, disable=not screen.is_terminal
+        counted, "counting", blocks, console=screen, transient=True, disable=quiet or not screen.is_terminal
     ):
         parts += counts
         ignored += left_out
