@@ -32,7 +32,7 @@ from pipeline.evaluation.smells import smells
 from pipeline.evaluation.stage import shares
 from pipeline.evaluation.worst import worst
 from pipeline.geometry import Box
-from workflows.command_line import start
+from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
 from workflows.volume_options import choice_of, numbers
 
@@ -77,6 +77,7 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count (default: one a core).")
     ] = None,
+    quiet: QuietOption = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Score segmentations against a truth: ARE, VOI and, along skeletons, expected run length.
@@ -97,7 +98,7 @@ def evaluate(
             tuple(ignore or ()),
         )
         found = scores_of(
-            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most
+            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
         )
         if traced is not None:
             found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
@@ -108,7 +109,9 @@ def evaluate(
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 
 
-def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict[str, Any]:
+def scores_of(
+    comparison: Comparison, box: Box, workers: int, most: int, quiet: bool = False
+) -> dict[str, Any]:
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
@@ -120,7 +123,7 @@ def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict
             len(work),
             console=screen,
             transient=True,
-            disable=not screen.is_terminal,
+            disable=quiet or not screen.is_terminal,
         )
     )
     parts = [part for block in counts for part in block]
