@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline import evaluation, reconciliation
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
+from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.attempts import read_attempts
-from pipeline.results.records import Missing, record_path
-from pipeline.results.records import read as read_record
+from pipeline.results.records import Missing, inspect, read, record_path
 from pipeline.results.unreadable import Look, names_in
 from pipeline.run_folder import Run
 
@@ -31,6 +32,9 @@ STAGES = {
 }
 """Recipes by the names that users know, in the order in which they run."""
 
+TOLD = {"started", "command", "user", "host", "cpu", "python", "commit", "dirty", "packages"}
+"""Of an attempt; where some of it is missing, its line was torn."""
+
 GAP_S = 1.0
 """Work of one stage that is no further apart than this is drawn as one bar."""
 
@@ -39,15 +43,15 @@ def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
     """All attempts on the run, oldest first; `began` and `over` are their times in seconds since 1970."""
     found = []
     for attempt in look(read_attempts, run.folder) or []:
-        began = _seconds(attempt.get("started"))
-        if began is not None:
-            over = _seconds(attempt["ended"])
+        if attempt.keys() >= TOLD:
+            began = _seconds(attempt["started"])
+            over = _seconds(attempt["ended"]) if attempt["ended"] else None
             found.append({**attempt, "began": began, "over": over, "says": ending(attempt)})
     return found
 
 
 def records(run: Run, look: Look) -> list[dict[str, Any]]:
-    """The completion records of everything in the run folder; those that are damaged count as none."""
+    """The completion records of everything in the run folder that is as they say."""
     folders = [
         run.phantom_file.parent,
         run.model_file.parent,
@@ -63,8 +67,8 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
         for name in sorted(look(names_in, folder) or []):
             if not name.endswith(suffix):
                 continue
-            record = look(read_record, folder / name.removesuffix(suffix))
-            if record is not None and not isinstance(record, Missing) and record["stage"] in STAGES:
+            record = look(_record, folder / name.removesuffix(suffix))
+            if record is not None and record["stage"] in STAGES:
                 found.append({**record, "file": name.removesuffix(suffix)})
     return found
 
@@ -137,6 +141,15 @@ def timeline(found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) ->
     return shown
 
 
+def _record(path: Path) -> dict[str, Any] | None:
+    """The record of a file that is as it says; else None. Raises Unreadable."""
+    record = read(path)
+    if isinstance(record, Missing):
+        return None
+    recipe = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
+    return record if isinstance(inspect(Target(path, recipe)), Artifact) else None
+
+
 def _joined(spans: list[tuple[float, float]]) -> list[list[float]]:
     """The spans, those that overlap or nearly touch as one."""
     joined: list[list[float]] = []
@@ -152,5 +165,5 @@ def _end(record: Mapping[str, Any]) -> float:
     return float(record["started"] + record["seconds"])
 
 
-def _seconds(text: str | None) -> float | None:
-    return None if text is None else datetime.fromisoformat(text).timestamp()
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.report.published import published
@@ -15,6 +16,7 @@ from pipeline.settings.scored import why_not_scored
 from pipeline.viewing.links import point_link
 
 MOST_WRONG = 25
+SCORED = {*CONVENTIONS, "cremi", "coverage", "seen_in_training", "labelled_share", "ignored_share"}
 
 
 def outcome(run: Run, look: Look) -> dict[str, Any] | None:
@@ -33,7 +35,7 @@ def outcome(run: Run, look: Look) -> dict[str, Any] | None:
 
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet)."""
-    found = _json(run.metrics_file, look)
+    found = _json(run.metrics_file, SCORED, look)
     return None if found is None else {"box": str(run.config.evaluation.box), **found, **published(run)}
 
 
@@ -46,7 +48,7 @@ def why_no_scores(run: Run) -> str | None:
 
 def worst(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's worst.json, shortened, each error with a person's verdict and a link into `ffn view`."""
-    found = _json(run.worst_file, look)
+    found = _json(run.worst_file, {"worst", "errors", "voi_bits"}, look)
     if found is None:
         return None
     verdicts = look(read_verdicts, run.verdicts_file) or {}
@@ -63,11 +65,16 @@ def worst(run: Run, look: Look) -> dict[str, Any] | None:
     return {**found, "worst": rows}
 
 
-def _json(path: Path, look: Look) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is none that is whole."""
+def _json(path: Path, wanted: set[str], look: Look) -> dict[str, Any] | None:
+    """The JSON object in a file that has the keys `wanted`; one that is damaged or older is told."""
     text = look(read_if_there, path)
-    try:
-        found = json.loads(text) if text else None
-    except ValueError:
+    if text is None:
         return None
-    return found if isinstance(found, dict) else None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and found.keys() >= wanted:
+        return found
+    look.untold.append(f"{path} is damaged, or another version's: run the same command again")
+    return None

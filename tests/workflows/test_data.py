@@ -20,7 +20,7 @@ from PIL import Image
 from pipeline.downloads import fetch as http
 from pipeline.downloads import fib25 as sample
 from pipeline.downloads.fetch import alone_in
-from tests.commands import said
+from tests.commands import as_from_a_terminal, said
 from tests.denied import denied, snapshot
 from tests.publishing import SLICES, WEIGHTS, Server, command, downloads_of, published, small_sample
 from workflows.data import main
@@ -110,7 +110,9 @@ def test_one_that_is_killed_goes_on_where_it_was(
     signum: int, server: Server, fetch: Fetch, tmp_path: Path
 ) -> None:
     server.pause_s = 0.05
-    process = subprocess.Popen([sys.executable, *command(server.url, tmp_path)], env=ENVIRONMENT)
+    process = subprocess.Popen(
+        [sys.executable, *command(server.url, tmp_path)], env=ENVIRONMENT, preexec_fn=as_from_a_terminal
+    )
     part = (tmp_path / WEIGHTS).with_name(f".{Path(WEIGHTS).name}.part")
     while not (part.exists() and part.stat().st_size > 500_000):
         assert process.poll() is None

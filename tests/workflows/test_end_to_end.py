@@ -20,6 +20,7 @@ from PIL import Image
 
 from pipeline.results.attempts import processes_of, read_attempts
 from pipeline.viewing.browser import FLAGS, browser
+from tests.commands import as_from_a_terminal
 from tests.pages import Page, loose_numbers, numbers_in
 from workflows.watching.status_view import status_view
 
@@ -55,8 +56,7 @@ def start(folder: Path, run_dir: str, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # as from a terminal; what a shell starts in the background inherits that Ctrl-C is ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=as_from_a_terminal,
     )
 
 

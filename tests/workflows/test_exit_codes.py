@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.commands import as_from_a_terminal
 from tests.publishing import command, published, small_sample
 from workflows.ffn import COMMANDS
 from workflows.output import KeepingConsole
@@ -43,7 +44,10 @@ def stopped_by(signum: int) -> Callable[[Path], int]:
         with published(small_sample()) as server:
             server.pause_s = 0.05
             process = subprocess.Popen(
-                [sys.executable, *command(server.url, folder)], env=ENVIRONMENT, stdout=subprocess.DEVNULL
+                [sys.executable, *command(server.url, folder)],
+                env=ENVIRONMENT,
+                stdout=subprocess.DEVNULL,
+                preexec_fn=as_from_a_terminal,
             )
             while not (folder / "checkpoint").exists():
                 time.sleep(0.01)

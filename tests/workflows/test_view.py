@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from pipeline.viewing.browser import WINDOW, browser
-from tests.commands import said
+from tests.commands import as_from_a_terminal, said
 from tests.pipeline.viewing.placed import Case, write_case
 from workflows.view import main
 
@@ -41,6 +41,7 @@ def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case) -
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        preexec_fn=as_from_a_terminal,
     )
     assert process.stdout is not None
     printed = ""
