@@ -187,6 +187,7 @@ def test_the_report_of_a_run_that_is_not_done_says_what_is_missing(folder: Path,
     shutil.copytree(folder / "first", part)
     for name in ("metrics.json", "metrics.json.done.json"):
         (part / name).unlink()
+    (part / "worst.json").write_text("{")
     tile = next((part / "tiles").glob("*.h5.done.json"))
     tile.unlink()
     with open(part / "logs/failures.jsonl", "a") as log:
@@ -196,7 +197,8 @@ def test_the_report_of_a_run_that_is_not_done_says_what_is_missing(folder: Path,
     subprocess.run([sys.executable, str(program), str(part)], check=True, cwd=folder)
     said = json.loads((part / "report.json").read_text())
     page = Page((part / "report.html").read_text())
-    assert said["state"]["says"].endswith("missing: segment, score.")
+    assert said["state"]["says"].endswith("missing: segment, score, worst.")
+    assert [line for line in said["untold"] if line.startswith(f"{part / 'worst.json'} is damaged")]
     assert said["tiles"]["states"] | {"finished": 7, "failed": 1} == said["tiles"]["states"]
     assert "Lost: <b>&" in page.said
     assert said["scores"] is None
