@@ -29,6 +29,7 @@ from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.worst import located, worst
 from pipeline.geometry import Box, Triple, triple
+from pipeline.results.unreadable import mend_write
 from pipeline.volumes import Choice, VoxelSize
 from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
@@ -168,7 +169,7 @@ def _write(path: Path, found: dict[str, Any]) -> None:
     try:
         path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise InputError(f"cannot write {path}: {error.strerror}; {mend_write(error)}") from None
 
 
 def main() -> None:
