@@ -19,6 +19,7 @@ from parsl.dataflow.taskrecord import TaskRecord
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
+from apps.names import app_of
 from apps.targets import checkpoint_of, target_of
 from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.artifacts import file_sha256
@@ -92,7 +93,7 @@ class FailurePolicy:
 
     def _has_gone_on(self, task: TaskRecord) -> bool:
         """Whether a task's checkpoint is another than when the task was lost before."""
-        checkpoint = checkpoint_of(task["func_name"], task["args"])
+        checkpoint = checkpoint_of(app_of(task), task["args"])
         try:
             reached = None if checkpoint is None else file_sha256(checkpoint)
         except OSError:  # there is none yet
@@ -105,7 +106,7 @@ class FailurePolicy:
     def _record(self, error: Exception, task: TaskRecord, kind: Kind, again: bool) -> None:
         entry = {
             "time": round(time.time(), 3),
-            "app": task["func_name"],
+            "app": app_of(task),
             "target": _target(task),
             "kind": kind.value,
             "error": " ".join(f"{type(error).__name__}: {error}".split()),
@@ -141,6 +142,6 @@ def to_hold(managers: list[dict[str, Any]], host: str) -> list[str]:
 def _target(task: TaskRecord) -> str:
     """The name of the file that the task was to make; of one that was never ready, the app's name."""
     try:
-        return target_of(task["func_name"], task["args"], task["kwargs"]).path.name
+        return target_of(app_of(task), task["args"], task["kwargs"]).path.name
     except Exception:  # its arguments are futures that failed
-        return task["func_name"]
+        return app_of(task)

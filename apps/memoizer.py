@@ -15,6 +15,7 @@ from typing import Any
 from parsl.dataflow.memoization import Memoizer
 from parsl.dataflow.taskrecord import TaskRecord
 
+from apps.names import app_of
 from apps.targets import target_of
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import discard, inspect
@@ -37,7 +38,7 @@ class RecordMemoizer(Memoizer):
 
         Raises Unreadable, which fails the task: what it made before may be whole.
         """
-        target = target_of(task["func_name"], task["args"], task["kwargs"])
+        target = target_of(app_of(task), task["args"], task["kwargs"])
         found = inspect(target, self._verify)
         if isinstance(found, Artifact):
             answer: Future[Artifact] = Future()

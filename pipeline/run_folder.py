@@ -131,6 +131,11 @@ class Run:
         return self.logs_folder / "driver.log"
 
     @property
+    def monitoring_file(self) -> Path:
+        """SQLite: what became of every task of all starts that were monitored."""
+        return self.logs_folder / "monitoring.db"
+
+    @property
     def failures_log(self) -> Path:
         """One JSON object a line: every failure of a task, tried again or not."""
         return self.logs_folder / "failures.jsonl"

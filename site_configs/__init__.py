@@ -29,6 +29,7 @@ HELPERS = (
     "executor",
     "executors",
     "last_words",
+    "monitoring",
     "names",
     "partitions",
     "pbs_jobs",
@@ -69,8 +70,10 @@ def with_defaults(config: RunConfig) -> RunConfig:
 
 def check(run: Run) -> None:
     """Raise InputError unless the run says all that its site needs, and asks for no more than it gives."""
+    from site_configs.monitoring import check_monitoring
     from site_configs.names import check_paths
 
+    check_monitoring(run)
     module = _module(run.config)
     check_paths(run, module.COMMANDS)
     socket_folder()

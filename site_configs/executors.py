@@ -21,6 +21,7 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 from site_configs.executor import Executor, launch_command
+from site_configs.monitoring import hub
 
 RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
 
@@ -50,6 +51,7 @@ def config(
         retries=0,  # the handler alone decides: what costs nothing is tried again
         retry_handler=retry_handler,
         exit_mode="skip",
+        monitoring=hub(run),
     )
 
 

@@ -47,10 +47,15 @@ def check_words(names: Mapping[str, str | None], options: Sequence[str]) -> None
     """Raise InputError unless these settings of `site`, by name, and options can stand in a job's script."""
     for setting, name in names.items():
         if name and not NAME.fullmatch(name):
-            raise InputError(f"site.{setting} is {name!r}: not a name that can stand in a line of options")
+            raise InputError(
+                f"site.{setting} is {name!r}: not a name that can stand in a line of options: "
+                "set one without spaces and quotes"
+            )
     for option in options:
         if not in_a_line(option):
-            raise InputError(f"site.scheduler_options: {option!r} is not one line")
+            raise InputError(
+                f"site.scheduler_options: {option!r} is not one line: give each as an item of its own"
+            )
 
 
 def in_a_line(text: str) -> bool:

@@ -32,6 +32,7 @@ from pipeline.evaluation.smells import smells
 from pipeline.evaluation.stage import shares
 from pipeline.evaluation.worst import worst
 from pipeline.geometry import Box
+from pipeline.results.unreadable import mend_write
 from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
 from workflows.volume_options import choice_of, numbers
@@ -154,7 +155,7 @@ def _write(path: Path, found: dict[str, Any]) -> None:
     try:
         path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise InputError(f"cannot write {path}: {error.strerror}; {mend_write(error)}") from None
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.control import Control
 
 from pipeline.errors import InputError
-from pipeline.results.unreadable import whose
+from pipeline.results.unreadable import mend_write, whose
 
 KEPT_WIDTH = 160
 
@@ -67,7 +67,9 @@ class KeepingConsole(Console):
         try:
             file = PassingFile(path, "ab")
         except OSError as error:
-            raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from error
+            raise InputError(
+                f"cannot write {path}{whose(path)}: {error.strerror or error}; {mend_write(error)}"
+            ) from error
         return cls(io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", errors="replace"))
 
     def on_stderr(self) -> KeepingConsole:

@@ -144,7 +144,9 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
     try:
         return TrainedWith.from_attributes(attributes)
     except ValueError as error:
-        raise InputError(f"network {path}: what it says of its training cannot be read: {error}") from None
+        raise InputError(
+            f"network {path}: what it says of its training cannot be read: {error}; name another network"
+        ) from None
 
 
 def trained_on(run: Run) -> Box | None:

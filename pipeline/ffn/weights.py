@@ -51,7 +51,8 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     expected = _shapes(network)
     if found != expected:
         raise InputError(
-            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}"
+            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}: "
+            "set network.depth and network.features to those of the checkpoint"
         )
     trained = read_trained_with(path)
     if trained is not None:
@@ -99,7 +100,9 @@ def import_checkpoint(run: Run) -> Artifact:
 def _finite(values: np.ndarray, name: str, path: Path) -> np.ndarray:
     """The weights as float32. Raises InputError where some are not finite, or no numbers."""
     if values.dtype.kind not in "fiu":
-        raise InputError(f"network weights {path}: {name} holds {values.dtype}; expected numbers")
+        raise InputError(
+            f"network weights {path}: {name} holds {values.dtype}; expected numbers: name another network"
+        )
     with np.errstate(over="ignore"):
         values = values.astype(np.float32, copy=False)
     bad = values.size - np.count_nonzero(np.isfinite(values))
@@ -142,14 +145,17 @@ def _read_own(path: Path) -> dict[str, np.ndarray]:
             file.visititems(visit)
     except OSError as error:
         reason = "no such file" if isinstance(error, ABSENT) else f"not a readable HDF5 file ({error})"
-        raise InputError(f"network weights {path}: {reason}") from None
+        raise InputError(f"network weights {path}: {reason}; name a trained network") from None
     return weights
 
 
 def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
     """Weights of google/ffn's ConvStack3DFFNModel, renamed to ours."""
     if not prefix.with_name(prefix.name + ".index").exists():
-        raise InputError(f"network.checkpoint {prefix}: no such checkpoint (no {prefix.name}.index)")
+        raise InputError(
+            f"network.checkpoint {prefix}: no such checkpoint (no {prefix.name}.index); give the path of "
+            "its .index without that ending"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
@@ -158,7 +164,9 @@ def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
         names = [n for n in reader.get_variable_to_shape_map() if n.startswith("seed_update/")]
         return {_own_name(n): reader.get_tensor(n) for n in names if n.endswith(("/weights", "/biases"))}
     except tf.errors.OpError as error:
-        raise InputError(f"network.checkpoint {prefix}: {error.message}") from None
+        raise InputError(
+            f"network.checkpoint {prefix}: {error.message}; copy it again, or name another"
+        ) from None
 
 
 def _own_name(tf1_name: str) -> str:

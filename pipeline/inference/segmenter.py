@@ -58,7 +58,8 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
             except MemoryError as error:
                 raise InputError(
                     f"tile {tile.box}: out of memory on {socket.gethostname()}, with no other tile of the "
-                    f"run at work there; inference.tile {run.config.inference.tile} is too large ({error})"
+                    f"run at work there; inference.tile {run.config.inference.tile} "
+                    f"is too large, set a smaller one ({error})"
                 ) from None
 
     artifact = make(target, write, environment)

@@ -130,7 +130,9 @@ def read_evidence(artifact: Artifact) -> TileEvidence:
                 int(file.attrs.get("missing_voxels", 0)),
             )
     except (OSError, KeyError) as error:
-        raise InputError(f"cannot read evidence {artifact.path}: {error}") from error
+        raise InputError(
+            f"cannot read evidence {artifact.path}: {error}; remove it, and the run makes it again"
+        ) from error
 
 
 def concatenate(tables: Sequence[OverlapTable]) -> OverlapTable:

@@ -60,4 +60,6 @@ def read_tile_ids(artifact: Artifact, index: int) -> TileIds:
             rows = slice(*file["offsets"][index : index + 2])
             return TileIds(file["local_ids"][rows], file["global_ids"][rows])
     except (OSError, KeyError) as error:
-        raise InputError(f"cannot read id table {artifact.path}: {error}") from error
+        raise InputError(
+            f"cannot read id table {artifact.path}: {error}; remove it, and the run makes it again"
+        ) from error

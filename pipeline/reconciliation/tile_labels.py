@@ -31,7 +31,9 @@ def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
                 )
             return labels[part.slices(tile.box.start)]
     except (OSError, KeyError) as error:
-        raise InputError(f"cannot read tile {artifact.path}: {error}") from error
+        raise InputError(
+            f"cannot read tile {artifact.path}: {error}; remove it, and the run makes it again"
+        ) from error
 
 
 def read_missing_voxels(artifact: Artifact) -> int:

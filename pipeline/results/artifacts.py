@@ -24,6 +24,7 @@ from typing import Any, TextIO
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
 from pipeline.results.flush import flush
+from pipeline.results.unreadable import mend_write
 
 TEMPORARY = ".tmp"
 
@@ -97,12 +98,13 @@ def temporary_for(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)  # without the fence: its name is known to nobody else
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}; {mend_write(error)}") from error
     except RuntimeError as error:  # how HDF5 says so when it flushes
         refused = re.search(r"(?s)file write failed.*errno = (\d+)", str(error))
         if refused is None:
             raise
-        raise InputError(f"cannot write {path}: {os.strerror(int(refused[1]))}") from error
+        reason = OSError(int(refused[1]), os.strerror(int(refused[1])))
+        raise InputError(f"cannot write {path}: {reason.strerror}; {mend_write(reason)}") from error
 
 
 def install(files: Mapping[Path, Path], mode: int = 0o666) -> None:
@@ -159,7 +161,7 @@ def remove(path: Path) -> None:
         # What cannot be removed now, is when the next attempt starts.
         shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"cannot remove {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot remove {path}: {error.strerror or error}; {mend_write(error)}") from error
 
 
 def open_anew(path: Path) -> TextIO:

@@ -23,6 +23,8 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 NO_REFUSAL = (None, errno.ENOENT, errno.ENOTDIR)
 """Error numbers of what is absent, and of what was read and is not what it should be."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 P = ParamSpec("P")
 Found = TypeVar("Found")
 
@@ -113,6 +115,15 @@ def _refusal(path: Path, number: int) -> Unreadable:
     return Unreadable(
         f"cannot read {path}{whose(path)}: {os.strerror(number)}; it was left as it is: {way_out}"
     )
+
+
+def mend_write(error: OSError) -> str:
+    """What to do where the file system refuses to write, by its reason."""
+    if error.errno in FULL:
+        return "make room, then run the same command again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "have it made writable for you, or name another place"
+    return "see what ails it or its file system, then run the same command again"
 
 
 def whose(path: Path) -> str:

@@ -73,7 +73,7 @@ def _located(config: RunConfig, network: str | None) -> str | None:
 
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
     if not outer.contains(box):
-        raise InputError(f"{name} {box} reaches outside {outer_name}, {outer}")
+        raise InputError(f"{name} {box} reaches outside {outer_name}, {outer}: set it to a part of that")
 
 
 def _check_patches(config: RunConfig, training_box: Box) -> None:
@@ -83,7 +83,8 @@ def _check_patches(config: RunConfig, training_box: Box) -> None:
         if length < wanted:
             raise InputError(
                 f"training.box {training_box} is {length} voxels along {axis}; an example takes {wanted}: "
-                "network.fov plus twice training.moves_reach times network.deltas"
+                "network.fov plus twice training.moves_reach times network.deltas; "
+                "enlarge the box, or lower these"
             )
 
 
@@ -92,5 +93,5 @@ def _check_tiles(run: Run) -> None:
         if length < fov:
             raise InputError(
                 f"inference.box {run.inference_box} is {length} voxels along {axis}, "
-                f"smaller than the network.fov of {fov}"
+                f"smaller than the network.fov of {fov}: enlarge the box, or lower the FOV"
             )

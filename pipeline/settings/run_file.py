@@ -67,14 +67,16 @@ def apply_override(document: dict[str, Any], override: str) -> None:
     """Set in a document what `section.key=value` says. Raises InputError."""
     key, sign, text = override.partition("=")
     if not sign or not key:
-        raise InputError(f"--set {override!r} is not of the form section.key=value")
+        raise InputError(f"--set {override!r} is not of the form section.key=value, such as training.ranks=4")
     *sections, last = key.split(".")
     for section in sections:
         if document.get(section) is None:
             document[section] = {}
         document = document[section]
         if not isinstance(document, dict):
-            raise InputError(f"--set {override!r}: {section!r} is a value, not a section")
+            raise InputError(
+                f"--set {override!r}: {section!r} is a value, not a section; `config explain` lists all keys"
+            )
     try:
         document[last] = read_value(text)
     except ValueError as error:
@@ -125,7 +127,9 @@ def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str 
         if folder.is_dir():
             return str(folder)
         tried.append(str(folder))
-    raise InputError(f"data.folder: none of these folders exists: {', '.join(tried)}")
+    raise InputError(
+        f"data.folder: none of these folders exists: {', '.join(tried)}; set it to where the data are"
+    )
 
 
 def _one_line(text: str) -> str:

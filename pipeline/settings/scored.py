@@ -24,7 +24,9 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
     if evaluation.box is not None:
         for name, outer in (("the labelled box", labelled), ("inference.box", inference_box)):
             if not outer.contains(evaluation.box):
-                raise InputError(f"evaluation.box {evaluation.box} reaches outside {name}, {outer}")
+                raise InputError(
+                    f"evaluation.box {evaluation.box} reaches outside {name}, {outer}: set a part of that"
+                )
         return evaluation
     box, exclude = inference_box & labelled, evaluation.exclude
     if exclude is None and config.trains and training is not None and not (box & training).is_empty:

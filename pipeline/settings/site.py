@@ -36,6 +36,8 @@ class Site(Section):
     """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`."""
     interface: str | None = None
     """The network interface on which nodes reach each other and the driver; None: that of the host names."""
+    monitoring: bool = False
+    """Keep what became of every task in a database: docs/monitoring.md. Needs the extra `monitoring`."""
     poll_s: PositiveInt = 30
     """After how many seconds a batch system is asked again what became of the jobs."""
     idle_s: PositiveInt = 30

@@ -44,7 +44,9 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         try:
             yield file
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{path} cannot be read, it may be damaged: {_one_line(error)}") from None
+            raise InputError(
+                f"{path} cannot be read, it may be damaged: {_one_line(error)}; copy it again"
+            ) from None
 
 
 def dataset_in(file: h5py.File, path: Path, name: str) -> h5py.Dataset:

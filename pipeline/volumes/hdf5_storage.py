@@ -55,7 +55,7 @@ class _Whole(Storage):
             file = Path(dataset.file.filename).parent / os.fsdecode(name)
             used = min(size, left)
             if not file.is_file():
-                raise InputError(f"{uri}: its voxels lie in {file}, which is not there")
+                raise InputError(f"{uri}: its voxels lie in {file}, which is not there: copy it there")
             if file.stat().st_size < offset + used:
                 raise InputError(
                     f"{uri}: voxels are in {file}, which has {file.stat().st_size} of {offset + used} bytes"

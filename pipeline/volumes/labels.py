@@ -24,7 +24,9 @@ class LabelVolume(Volume):
 
     def __init__(self, volume: Volume, ignored: Sequence[int] = (), all_are_ids: bool = False) -> None:
         if volume.dtype.kind not in "iu":
-            raise InputError(f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids")
+            raise InputError(
+                f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids: convert them"
+            )
         if volume.is_lossy:
             raise InputError(
                 f"data.labels {volume.uri} is stored as JPEG, which changes ids: save it losslessly"

@@ -104,12 +104,13 @@ def _position(name: str, length: int, choice: Choice, shape: Sequence[int], uri:
         return 0
     if name != "c":
         raise InputError(
-            f"{uri} has shape {tuple(shape)}, with {length} positions along axis {name}; expected 1"
+            f"{uri} has shape {tuple(shape)}, with {length} positions along axis {name}; expected 1: "
+            "save one of them as a volume of its own"
         )
     if chosen is None:
         raise InputError(
             f"{uri} has {length} channels; {choice.mend('channel', f'set {{}} to one of 0 to {length - 1}')}"
         )
     if chosen >= length:
-        raise InputError(f"{uri} has {length} channels; {choice.setting('channel')} is {chosen}")
+        raise InputError(f"{uri} has {length} channels, from 0 on; {choice.setting('channel')} is {chosen}")
     return chosen

@@ -84,7 +84,9 @@ class N5Volume(Volume):
             stored = tensorstore.open(spec, open=True, read=True).result()
             return self._layout.turned(stored.T[self._layout.index(box)].read().result())
         except Exception as error:  # a torn block fails in as many ways as there are codecs
-            raise InputError(f"{self.uri}: cannot read box {box}: {' '.join(str(error).split())}") from None
+            raise InputError(
+                f"{self.uri}: cannot read box {box}: {' '.join(str(error).split())}; copy it again"
+            ) from None
 
 
 def open_n5(path: Path, part: str, choice: Choice) -> Volume:
@@ -213,7 +215,9 @@ def _cosem(
     """COSEM's transform names its own numbers, often z, y, x, while dimensions stay x, y, z as ever in N5."""
     axes = [str(axis) for axis in transform["axes"]]
     if not set(AXES) <= set(axes):
-        raise InputError(f"{uri}: attribute transform.axes is {axes}; expected z, y and x among them")
+        raise InputError(
+            f"{uri}: attribute transform.axes is {axes}; expected z, y and x among them: correct them there"
+        )
     scale = positive_sizes(transform["scale"], uri, "attribute transform.scale")
     size = dict(zip(axes, scale, strict=True))
     at = dict(zip(axes, map(float, transform.get("translate") or [0.0] * len(axes)), strict=True))

@@ -27,7 +27,7 @@ class NeuroproofVolume(Hdf5Volume):
     def __init__(self, path: Path, choice: Choice) -> None:
         super().__init__(path, "stack", choice)
         if self.dtype.kind not in "iu":
-            raise InputError(f"{self.uri} holds {self.dtype}; expected integer supervoxel ids")
+            raise InputError(f"{self.uri} holds {self.dtype}; expected integer supervoxel ids: convert them")
         with open_hdf5(path) as file:
             transforms = dataset_in(file, path, "transforms")[()]
         self._supervoxels, self._bodies = _body_table(transforms, f"{path}:transforms")
@@ -71,7 +71,8 @@ def _body_table(transforms: np.ndarray, uri: str) -> tuple[np.ndarray, np.ndarra
     negative = transforms[(transforms < 0).any(axis=1)]
     if len(negative):
         raise InputError(
-            f"{uri} has {len(negative)} rows with negative ids, {tuple(negative[0].tolist())} among them"
+            f"{uri} has {len(negative)} rows with negative ids, {tuple(negative[0].tolist())} among them: "
+            "expected ids of 0 or more"
         )
     rows = transforms[np.argsort(transforms[:, 0], kind="stable")].astype(np.uint64)
     twice = np.flatnonzero((rows[1:, 0] == rows[:-1, 0]) & (rows[1:, 1] != rows[:-1, 1]))

@@ -37,7 +37,9 @@ class NpyVolume(Volume):
             raise InputError(f"{self._path}: no such file") from None
         except (OSError, ValueError, EOFError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"{self._path} is not a readable NumPy array: {reason}") from None
+            raise InputError(
+                f"{self._path} is not a readable NumPy array: {reason}; save it by numpy.save"
+            ) from None
 
     def _load(self, box: Box) -> np.ndarray:
         return self._layout.turned(self._mapped()[self._layout.index(box)])

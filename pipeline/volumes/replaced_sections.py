@@ -23,7 +23,8 @@ class ReplacedSections(Volume):
         outside = [z for pair in replacements.items() for z in pair if not start <= z < stop]
         if outside:
             raise InputError(
-                f"data.replace_sections names section {outside[0]}; {volume.uri} has {start} to {stop - 1}"
+                f"data.replace_sections names section {outside[0]}; {volume.uri} has {start} to {stop - 1}: "
+                "leave it out"
             )
         self._volume = volume
         self.is_remote = volume.is_remote

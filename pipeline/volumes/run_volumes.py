@@ -29,7 +29,8 @@ def open_image(run: Run) -> Volume:
     )
     if not is_image:
         raise InputError(
-            f"data.image {image.uri} holds {image.dtype}; expected integers of 8 to 32 bits, or floats"
+            f"data.image {image.uri} holds {image.dtype}; expected integers of 8 to 32 bits, or floats: "
+            "convert it"
         )
     return ReplacedSections(image, data.replace_sections) if data.replace_sections else image
 
@@ -43,14 +44,16 @@ def open_labels(run: Run) -> LabelVolume:
     """
     data = run.config.data
     if data.labels is None:
-        raise InputError("data.labels is not set: there is nothing to train on or to score against")
+        raise InputError(
+            "data.labels is not set: there is nothing to train on or to score against; name some"
+        )
     image = open_image(run)
     labels = _open(run, data.labels, "labels", _labels_choice(data, image))
     _of_one_size(labels, image, "data.labels", "data.labels_mip or data.mip")
     if data.labels_box and labels.shape != data.labels_box.shape:
         raise InputError(
             f"data.labels {labels.uri} has shape {labels.shape}, but data.labels_box {data.labels_box} has "
-            f"shape {data.labels_box.shape}"
+            f"shape {data.labels_box.shape}: set it to where the labels lie, first voxel and shape"
         )
     if not labels.frame.is_placed:
         _put_on(image, labels)
@@ -83,7 +86,8 @@ def open_mask(run: Run) -> Volume | None:
     if not mask.frame.is_placed:
         if mask.shape != image.shape:
             raise InputError(
-                f"data.mask {mask.uri} has shape {mask.shape}, but the image {image.uri} has {image.shape}"
+                f"data.mask {mask.uri} has shape {mask.shape}, but the image {image.uri} has {image.shape}: "
+                "give one of the image's shape, or one that says where it lies"
             )
         mask.frame = replace(mask.frame, origin=image.box.start)
     return mask

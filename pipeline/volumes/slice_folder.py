@@ -72,5 +72,5 @@ class SliceVolume(Volume):
         if shape != self.shape[1:] or dtype.newbyteorder("=") != self.dtype:
             raise InputError(
                 f"slice {path} is {dtype} of shape {shape}; "
-                f"expected {self.dtype} of shape {self.shape[1:]} as the first slice"
+                f"expected {self.dtype} of shape {self.shape[1:]} as the first slice: save it like that"
             )

@@ -35,7 +35,9 @@ def read_slice(path: Path) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # a torn image fails in as many ways as there are codecs
-        raise InputError(f"slice {path} is not a readable image: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"slice {path} is not a readable image: {' '.join(str(error).split())}; copy it again"
+        ) from None
     return grey(values, path)
 
 
@@ -53,7 +55,9 @@ def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"slice {path} is not a readable image: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"slice {path} is not a readable image: {' '.join(str(error).split())}; copy it again"
+        ) from None
 
 
 def grey(values: np.ndarray, path: Path) -> np.ndarray:
@@ -61,7 +65,9 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim == 3 and values.shape[-1] in (2, 4):
         opaque = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
         if (values[..., -1] != opaque).any():
-            raise InputError(f"slice {path} is partly transparent; expected an opaque grey image")
+            raise InputError(
+                f"slice {path} is partly transparent; expected an opaque grey image: save it without alpha"
+            )
         values = values[..., :-1]
     if values.ndim == 3 and values.shape[-1] == 3:
         if (values != values[..., :1]).any():
@@ -72,7 +78,9 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim != 2:
-        raise InputError(f"slice {path} has shape {values.shape}; expected one grey image (y, x)")
+        raise InputError(
+            f"slice {path} has shape {values.shape}; expected one grey image (y, x): save it as that"
+        )
     return values
 
 
@@ -82,7 +90,7 @@ def page_values(page: tifffile.TiffPage, values: np.ndarray, path: Path) -> np.n
         return values
     colours = np.asarray(page.colormap)  # (3, entries), 16 bits
     if (colours != colours[:1]).any():
-        raise InputError(f"{path} has a palette of colours; expected grey values")
+        raise InputError(f"{path} has a palette of colours; expected grey values: convert it")
     return (colours[0] >> 8).astype(np.uint8)[values]
 
 
@@ -119,7 +127,9 @@ def _picture_dtype(image: Image.Image, path: Path) -> np.dtype:
     if image.mode not in DTYPES:
         raise InputError(f"slice {path} is stored as {image.mode}; save it as grey values")
     if image.mode != "P" and "transparency" in image.info:
-        raise InputError(f"slice {path} is partly transparent; expected an opaque grey image")
+        raise InputError(
+            f"slice {path} is partly transparent; expected an opaque grey image: save it without alpha"
+        )
     return np.dtype(DTYPES[image.mode])
 
 

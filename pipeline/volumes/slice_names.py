@@ -28,7 +28,9 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
     files = visible_files(folder, pattern)
     _refuse_strangers(files, folder)
     if not files:
-        raise InputError(f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
+        )
     if len(files) == 1:
         return {0: files[0]}
     numbers = [[int(number) for number in re.findall(r"\d+", path.name)] for path in files]
@@ -46,7 +48,7 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
 def visible_files(folder: Path, pattern: str) -> list[Path]:
     """The files in `folder` that match `pattern`, by name, but for those that programs leave behind."""
     if not folder.is_dir():
-        raise InputError(f"folder {folder}: no such folder")
+        raise InputError(f"folder {folder}: no such folder; name the one that the slices are in")
     with os.scandir(folder) as entries:  # which knows files from folders without a look at each
         names = [e.name for e in entries if e.is_file() and not e.name.startswith(HIDDEN)]
     return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
@@ -67,7 +69,9 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
             f"{folder / usual.replace('#', '*')}"
         )
     if not usual.lower().endswith(SUFFIXES):
-        raise InputError(f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
+        )
 
 
 def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
@@ -75,7 +79,9 @@ def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
     steps = [numbers[b] - numbers[a] for a, b in itertools.pairwise(ordered)]
     if 0 in steps:
         a, b = ordered[steps.index(0)], ordered[steps.index(0) + 1]
-        raise InputError(f"folder {folder}: {a.name} and {b.name} have the same number")
+        raise InputError(
+            f"folder {folder}: {a.name} and {b.name} have the same number: move one of them away"
+        )
     counts = Counter(steps)
     step = min(steps, key=lambda s: (-counts[s], s))  # z3, z5, z6: 4 is a gap
     if math.gcd(*steps) != step:

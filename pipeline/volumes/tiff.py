@@ -61,7 +61,7 @@ class TiffVolume(Volume):
                     stored = np.asarray(zarr.open_array(store, mode="r")[self._layout.index(box)])
             except Exception as error:  # a torn page fails in as many ways as there are codecs
                 reason = " ".join(str(error).split())
-                raise InputError(f"{self._path}: cannot read box {box}: {reason}") from None
+                raise InputError(f"{self._path}: cannot read box {box}: {reason}; copy it again") from None
             return page_values(series.keyframe, self._layout.turned(stored), self._path)
 
 

@@ -30,7 +30,9 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as error:  # what lies there may be anything, and pages are read when they are asked for
-        raise InputError(f"{path} is not a readable TIFF: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"{path} is not a readable TIFF: {' '.join(str(error).split())}; copy it again"
+        ) from None
 
 
 def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
@@ -41,12 +43,15 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     images = [series for series in file.series if not series.keyframe.is_reduced]
     if len(images) != 1:
         shapes = ", ".join(str(series.shape) for series in images[:4])
-        raise InputError(f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume")
+        raise InputError(
+            f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume: save it alone"
+        )
     _refuse_other_than_grey(images[0].keyframe, path)
     absent = sum(page is None for page in images[0].pages)
     if absent:
         raise InputError(
-            f"{path}: {absent} of its {len(images[0].pages)} pages are in files that are not there"
+            f"{path}: {absent} of its {len(images[0].pages)} pages are in files that are not there: "
+            "copy them beside it"
         )
     return images[0]
 

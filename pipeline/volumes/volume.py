@@ -40,9 +40,12 @@ class Volume(ABC):
         chunk: Sequence[int] | None = None,
     ) -> None:
         if len(shape) != 3 or 0 in shape:
-            raise InputError(f"{uri} has shape {tuple(shape)}; expected three dimensions z, y, x, none empty")
+            raise InputError(
+                f"{uri} has shape {tuple(shape)}; expected three dimensions z, y, x, none empty: "
+                "save it as that"
+            )
         if dtype.kind not in "iufb" or dtype.itemsize > 8:
-            raise InputError(f"{uri} holds {dtype}; expected integers or floating-point numbers")
+            raise InputError(f"{uri} holds {dtype}; expected integers or floating-point numbers: convert it")
         self.uri = uri
         self.format = format
         self.shape: Triple = triple(list(shape))
@@ -93,7 +96,9 @@ class Volume(ABC):
             bad[where] = False
         count = np.count_nonzero(bad)
         if count:
-            raise InputError(f"{self.uri} has {count} voxels in box {box} that are NaN or infinite")
+            raise InputError(
+                f"{self.uri} has {count} voxels in box {box} that are NaN or infinite: save numbers there"
+            )
 
     def chunks(self, box: Box, most: int | None = None) -> list[Box]:
         """The whole chunks, cut where the volume ends, that share voxels with `box`.

@@ -103,7 +103,9 @@ class ZarrVolume(Volume):
         try:
             return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
-            raise InputError(f"{self.uri}: cannot read box {box}: {_one_line(error)}") from None
+            raise InputError(
+                f"{self.uri}: cannot read box {box}: {_one_line(error)}; copy it again"
+            ) from None
 
 
 def open_zarr(path: Path, part: str, choice: Choice) -> Volume:

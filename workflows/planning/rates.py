@@ -105,10 +105,14 @@ def read_rates(path: Path, run: Run) -> Rates:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"rates {file} are damaged: {where or 'the file'}: {first['msg']}") from None
+        raise InputError(
+            f"rates {file} are damaged: {where or 'the file'}: {first['msg']}; a pilot measures them again"
+        ) from None
     for setting, measured, here in _compared(rates, run):
         if measured != here and here != "auto":  # which is whatever the machine has
-            raise InputError(f"rates {file} are for {setting} {measured}; this run has {here}")
+            raise InputError(
+                f"rates {file} are for {setting} {measured}; this run has {here}: name a run like it"
+            )
     return rates
 
 

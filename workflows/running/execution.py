@@ -89,7 +89,7 @@ def execute(
     from workflows.planning.rates import measure, write_rates
     from workflows.running import health, jobs
     from workflows.running.summary import print_failures, print_summary
-    from workflows.stages import build, call
+    from workflows.stages import build, call, call_by_name
     from workflows.watching.progress import watch
 
     def check() -> None:
@@ -102,7 +102,7 @@ def execute(
     jobs.cancel_leftovers(run, site, say)
     kernel = parsl.load(site)
     try:
-        stages = build(run, call)
+        stages = build(run, call_by_name if run.config.site.monitoring else call)
         watch(run, stages, console.kept if quiet else console, check, lambda: jobs.in_queue(kernel))
         failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
         if failed:

@@ -52,7 +52,10 @@ def measure_point(settings: RunConfig, folder: Path, cube: np.ndarray, share: in
     workers = settings.site.workers * settings.site.tile_nodes
     tiles, here = workers * share, folder / f"workers_{workers:05}"
     if here.exists():
-        raise InputError(f"{here} is there already: what is finished there would not be measured again")
+        raise InputError(
+            f"{here} is there already: what is finished there would not be measured again; "
+            "name another --run-dir"
+        )
     run = _row_of_cubes(settings, here, cube, tiles)
     load, began = os.getloadavg()[0], time.time()
     command = [sys.executable, str(PILOT), "--config", str(here / "run.yaml"), "--run-dir", str(run.folder)]

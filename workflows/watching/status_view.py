@@ -122,10 +122,12 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
 
 def _config_file(folder: Path) -> Path:
     if not folder.is_dir():
-        raise InputError(f"run folder {folder}: no such folder")
+        raise InputError(f"run folder {folder}: no such folder; name that of a run, its --run-dir")
     path = folder / "config.yaml"
     if not is_there(path):
-        raise InputError(f"{folder} is no run folder: it holds no config.yaml")
+        raise InputError(
+            f"{folder} is no run folder: it holds no config.yaml; name that of a run, its --run-dir"
+        )
     return path
 
 

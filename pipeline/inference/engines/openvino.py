@@ -15,7 +15,10 @@ try:
     import openvino
     from openvino import opset13 as ops
 except ImportError:
-    raise InputError("inference.engine is 'openvino', but openvino is not installed here") from None
+    raise InputError(
+        "inference.engine is 'openvino', but openvino is not installed here: "
+        "pip install openvino, or set auto"
+    ) from None
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 

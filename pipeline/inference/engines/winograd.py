@@ -114,7 +114,8 @@ def required(network: Network) -> ctypes.CDLL:
     if found is None:
         raise InputError(
             "inference.engine is 'winograd', which needs a CPU with AVX-512, a C compiler when it is set up "
-            f"and a network of {WIDTHS[0]} or {WIDTHS[1]} features (network.features is {network.features})"
+            f"and a network of {WIDTHS[0]} or {WIDTHS[1]} features (network.features is {network.features}); "
+            "auto takes one that works here"
         )
     return found
 

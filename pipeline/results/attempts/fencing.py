@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.errors import InputError, Superseded
 from pipeline.results.attempts.locks import lock
 from pipeline.results.flush import flush
-from pipeline.results.unreadable import ABSENT, read_if_there, reading
+from pipeline.results.unreadable import ABSENT, mend_write, read_if_there, reading
 
 RUN = "FFN_RUN"
 """Environment variable: the absolute run folder for which a process works."""
@@ -78,7 +78,9 @@ def raise_fence(folder: Path, number: int) -> None:
     try:
         handle = os.open(number_file(folder), os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise InputError(f"cannot write {number_file(folder)}: {error.strerror or error}") from None
+        raise InputError(
+            f"cannot write {number_file(folder)}: {error.strerror or error}; {mend_write(error)}"
+        ) from None
     try:
         _lock_alone(handle, folder)
         newest = _number(handle)

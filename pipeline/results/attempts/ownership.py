@@ -26,7 +26,7 @@ from pipeline.machine.user import user_name
 from pipeline.results.attempts.fencing import fence, newest_attempt
 from pipeline.results.attempts.locks import lock
 from pipeline.results.flush import flush
-from pipeline.results.unreadable import names_in, read_if_there, reading, whose
+from pipeline.results.unreadable import mend_write, names_in, read_if_there, reading, whose
 
 HEARTBEAT_EVERY_S = 10.0
 DEAD_AFTER_S = 60.0
@@ -155,7 +155,9 @@ def _open(folder: Path) -> tuple[int, bool]:
             folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from None
+            raise InputError(
+                f"cannot write {path}{whose(path)}: {error.strerror or error}; {mend_write(error)}"
+            ) from None
         try:
             locked = lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -17,7 +17,7 @@ from pipeline.machine.processor import processor
 from pipeline.results.attempts.ownership import Owner, configuration_file, now
 from pipeline.results.flush import flush
 from pipeline.results.log_lines import lines_of
-from pipeline.results.unreadable import whose
+from pipeline.results.unreadable import mend_write, whose
 
 PACKAGES = (
     "ffn-pipeline",
@@ -105,7 +105,9 @@ def _writing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
-        raise InputError(f"cannot write {path}{whose(path)}: {error.strerror or error}") from error
+        raise InputError(
+            f"cannot write {path}{whose(path)}: {error.strerror or error}; {mend_write(error)}"
+        ) from error
 
 
 def _git() -> tuple[str | None, bool | None]:
