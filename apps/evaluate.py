@@ -23,3 +23,11 @@ def score_run(run: Run, counts: list[Artifact]) -> Artifact:
     from pipeline import evaluation
 
     return evaluation.score_run(run, counts)
+
+
+@python_app(executors=["tiles"])
+def find_worst(run: Run, counts: list[Artifact], segmentation: list[Artifact]) -> Artifact:
+    """Find the costliest errors and a point to look at in each, and write worst.json."""
+    from pipeline import evaluation
+
+    return evaluation.find_worst(run, counts, segmentation)

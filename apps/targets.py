@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import evaluation, reconciliation, synthetic
+from pipeline import evaluation, reconciliation, report, synthetic
 from pipeline.ffn import weights
 from pipeline.inference import tile_target
 from pipeline.results.artifacts import Target
@@ -27,6 +27,9 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "write_block": reconciliation.block_target,
     "count_block": evaluation.counts_target,
     "score_run": evaluation.metrics_target,
+    "find_worst": evaluation.worst_target,
+    "write_facts": report.facts_target,
+    "write_page": report.page_target,
 }
 
 CHECKPOINTS: dict[str, Callable[..., Path]] = {

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from damages import ARTIFACTS, Damage, damages
-from small_run import RECORD, STAGES, HangError, SmallRun
+from small_run import RECORD, STAGES, TELLS_TIMES, HangError, SmallRun
 from trouble import TROUBLES, SkippedError, refusal
 
 FOREIGN_SEEDS = ("--set", "seed=2", "--set", "data.phantom.seed=4")
@@ -90,7 +90,7 @@ class WholeRun:
         return next((self.run.name(b) for b in blocks if f'"{below}"' in b.read_text()), None)
 
     def _artifacts(self) -> list[Path]:
-        return [path for stage in STAGES for path in self.run.artifacts(stage)]
+        return [path for stage in STAGES if stage != TELLS_TIMES for path in self.run.artifacts(stage)]
 
 
 def try_damage(damage: Damage, whole: WholeRun, tally: Tally) -> None:

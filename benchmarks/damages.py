@@ -16,6 +16,7 @@ ARTIFACTS = {
     "volume info": "segmentation/info",
     "volume chunk": "segmentation/*/*",
     "checkpoint": "model/checkpoint.h5",
+    "engine pin": "tiles/engine.json",
 }
 """Kinds of files, as patterns below the run folder."""
 

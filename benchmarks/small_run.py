@@ -34,8 +34,13 @@ STAGES = {
     "write": "tiles/reconciliation/blocks/*.json",
     "count": "evaluation/*.npz",
     "score": "metrics.json",
+    "worst": "worst.json",
+    "report": "report.*",
 }
 """Each stage's artifacts, as a pattern below the run folder, in the order in which they are made."""
+
+TELLS_TIMES = "report"
+"""The stage whose files say when and in which attempt things were made: made anew they are other bytes."""
 
 GONE_S = 15.0
 """How long the processes of a driver that has ended may take to end."""
@@ -131,12 +136,14 @@ class SmallRun:
             return 0
 
     def results(self) -> dict[str, str]:
-        """SHA-256 of what the user keeps, by name: every file of the volume, the model and the metrics.
+        """SHA-256 of what the user keeps, by name: every file of the volume, model, metrics, errors.
 
         A temporary file that a kill has left in the volume counts: it is a difference.
         """
         volume = [path for path in sorted(self.folder.glob("segmentation/**/*")) if path.is_file()]
-        return self.hashes([*volume, *self.artifacts("train"), *self.artifacts("score")])
+        return self.hashes(
+            [*volume, *self.artifacts("train"), *self.artifacts("score"), *self.artifacts("worst")]
+        )
 
     def hashes(self, files: Sequence[Path]) -> dict[str, str]:
         """SHA-256 of files, by name below the run folder."""

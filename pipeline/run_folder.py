@@ -82,6 +82,26 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def worst_file(self) -> Path:
+        """JSON: the costliest errors, where they are scored."""
+        return self.folder / "worst.json"
+
+    @property
+    def verdicts_file(self) -> Path:
+        """CSV: what a person found of each of them; the only file here that is for others to write."""
+        return self.folder / "verdicts.csv"
+
+    @property
+    def report_file(self) -> Path:
+        """JSON: all that the report says."""
+        return self.folder / "report.json"
+
+    @property
+    def report_page(self) -> Path:
+        """The report, for people: HTML that needs nothing else."""
+        return self.folder / "report.html"
+
+    @property
     def rates_file(self) -> Path:
         """JSON: how fast the run was, for the plans of others."""
         return self.folder / "rates.json"

@@ -19,6 +19,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
+from workflows import completion
 from workflows.output import outlive_listeners
 
 RUN_FILES = REPOSITORY / "configs"
@@ -30,7 +31,8 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(
         help="The run file: what to compute, on which data (default: those kept in --run-dir, or the demo). "
-        "One that is not there by this name may be one that comes with the program."
+        "One that is not there by this name may be one that comes with the program.",
+        autocompletion=completion.run_file,
     ),
 ]
 RunDirOption = Annotated[
@@ -39,14 +41,24 @@ RunDirOption = Annotated[
 ]
 SiteOption = Annotated[
     str | None,
-    typer.Option(help="The machine, a module of site_configs/ (default: what the run file says)."),
+    typer.Option(
+        help="The machine, a module of site_configs/ (default: what the run file says).",
+        autocompletion=completion.site,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.ranks=4; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one setting, e.g. training.ranks=4; repeatable.",
+        autocompletion=completion.assignment,
+    ),
 ]
 
-
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors alone, and no progress.")
+]
 DiscardOption = Annotated[
     bool,
     typer.Option(
@@ -92,8 +104,9 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
 def _packaged(config: Path) -> Path:
     """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
     packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}
-    if config.name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
-        return packaged[config.name]
+    name = config.name if config.suffix else f"{config.name}.yaml"
+    if name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
+        return packaged[name]
     raise InputError(
         f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
         f"with the program, in {RUN_FILES}: {', '.join(packaged)}"

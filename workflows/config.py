@@ -1,5 +1,6 @@
-"""What can be set in a run file: every key with its default and what it does.
+"""What can be set in a run file: one for your own volume, every key with its default and what it does.
 
+python workflows/config.py init image.h5:raw --truth labels.h5:labels -o my.yaml
 python workflows/config.py explain inference.deltas
 python workflows/config.py schema > run.schema.json
 """
@@ -25,12 +26,19 @@ from pydantic.fields import FieldInfo
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.settings.fields import Section
+from workflows import completion
 from workflows.command_line import ending_plainly, prepare
+from workflows.config_init import init
 
 
 def explain(
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="A setting or a section; none: all of them.")
+        str | None,
+        typer.Argument(
+            metavar="KEY",
+            help="A setting or a section; none: all of them.",
+            autocompletion=completion.setting,
+        ),
     ] = None,
 ) -> None:
     """Tell what a setting does, what it may be and what it is by default."""
@@ -70,13 +78,14 @@ def _print(name: str, field: FieldInfo, default: Any, in_full: bool) -> None:
 
 
 def tool() -> typer.Typer:
-    """The command with its two commands."""
+    """The command with its commands."""
     app = typer.Typer(
-        help="What can be set in a run file.",
+        help="Run files: write one for a volume, explain what can be set.",
         no_args_is_help=True,
         rich_markup_mode=None,
         add_completion=False,
     )
+    app.command("init")(ending_plainly(init))
     app.command("explain")(ending_plainly(explain))
     app.command("schema")(ending_plainly(schema))
     return app

@@ -22,16 +22,19 @@ from rich.progress import track
 
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import BLOCK, Comparison, part_shape
+from pipeline.evaluation.comparison import Comparison, blocks, part_shape
+from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.nodes import run_length_in
+from pipeline.evaluation.points import located
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
-from pipeline.evaluation.worst import located, worst
-from pipeline.geometry import Box, Triple, triple
-from pipeline.volumes import Choice, VoxelSize
-from workflows.command_line import start
+from pipeline.evaluation.stage import shares
+from pipeline.evaluation.worst import worst
+from pipeline.geometry import Box
+from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
+from workflows.volume_options import choice_of, numbers
 
 
 def evaluate(
@@ -74,6 +77,7 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that count (default: one a core).")
     ] = None,
+    quiet: QuietOption = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Score segmentations against a truth: ARE, VOI and, along skeletons, expected run length.
@@ -82,19 +86,19 @@ def evaluate(
     """
     if len(volumes) < 2:
         raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
-    size = _numbers(voxel_size, float, "--voxel-size")
+    size = numbers(voxel_size, float, "--voxel-size")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
     for segmentation in volumes[:-1]:
         comparison = Comparison(
             segmentation,
             volumes[-1],
-            _choice("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
-            _choice("truth", truth_origin, truth_axes, truth_mip, size),
+            choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
+            choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
         )
         found = scores_of(
-            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most
+            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
         )
         if traced is not None:
             found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
@@ -105,42 +109,38 @@ def evaluate(
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 
 
-def scores_of(comparison: Comparison, box: Box, workers: int, most: int) -> dict[str, Any]:
+def scores_of(
+    comparison: Comparison, box: Box, workers: int, most: int, quiet: bool = False
+) -> dict[str, Any]:
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
     doubts = smells(segmentation, truth, box)
-    parts: list[BoxCounts] = []
-    ignored, blocks = 0, len(box.parts(BLOCK))
-    screen = Console(stderr=True)
-    counted = comparison.count(box, workers)
-    for counts, left_out in track(
-        counted, "counting", blocks, console=screen, transient=True, disable=not screen.is_terminal
-    ):
-        parts += counts
-        ignored += left_out
+    screen, work = Console(stderr=True), blocks(box)
+    counts = list(
+        track(
+            comparison.count(box, workers),
+            "counting",
+            len(work),
+            console=screen,
+            transient=True,
+            disable=quiet or not screen.is_terminal,
+        )
+    )
+    parts = [part for block in counts for part in block]
     total = BoxCounts.total(parts)
+    by_block = (
+        (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
+    )
+    errors = worst(total.as_is, most)
     return {
         "box": str(box),
         "voxels": box.size,
-        "ignored_share": ignored / box.size,
-        "labelled_share": total.as_is.labelled.total_voxels / box.size,
+        **shares(total, box),
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
-        "worst": [
-            wrong.as_dict()
-            for wrong in located(worst(total.as_is, most), segmentation, truth, box.parts(BLOCK), box)
-        ],
+        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, truth.read, box)],
         "doubts": doubts,
     }
-
-
-def _choice(
-    option: str, origin: str | None, axes: str | None, mip: int | None, size: tuple[float, ...] | None
-) -> Choice:
-    start_at = _numbers(origin, int, f"--{option}-origin")
-    first: Triple | None = None if start_at is None else triple(list(start_at))
-    z_y_x: VoxelSize | None = None if size is None else (size[0], size[1], size[2])
-    return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option)
 
 
 def _box(text: str | None) -> Box | None:
@@ -148,17 +148,6 @@ def _box(text: str | None) -> Box | None:
         return None if text is None else Box.parse(text)
     except ValueError as error:
         raise InputError(f"--box: {error}") from None
-
-
-def _numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:
-    """`"40,4,4"` -> (40, 4, 4). Raises InputError."""
-    if text is None:
-        return None
-    try:
-        z, y, x = (kind(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{option} {text!r} is not of the form Z,Y,X") from None
-    return z, y, x
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

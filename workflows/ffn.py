@@ -18,19 +18,21 @@ from typing import Any
 
 import typer
 
-from workflows import config
+from workflows import config, data
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
+from workflows.report import report
 from workflows.status import status
+from workflows.view import view
 from workflows.weak_scaling import weak_scaling
 
 HELP = """Train flood-filling networks, segment volumes of electron microscopy, and score the result.
 
 Exit codes: 0 done, 1 an error, told in a line, 2 an option that is none, 130 stopped by Ctrl-C or a
-signal; what is finished is kept, and the same command goes on from there."""
+signal; what is finished is kept, and the same command goes on from there. docs/commands.md has more."""
 
 
 def plan(*arguments: Any, **options: Any) -> None:
@@ -40,7 +42,7 @@ def plan(*arguments: Any, **options: Any) -> None:
 
 _signature = inspect.signature(full_pipeline, eval_str=True)
 plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
-    parameters=[p for p in _signature.parameters.values() if p.name not in ("dry_run", "discard")]
+    parameters=[p for p in _signature.parameters.values() if p.name not in ("dry_run", "discard", "quiet")]
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -49,7 +51,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "pilot": pilot,
     "status": status,
+    "report": report,
     "evaluate": evaluate,
+    "view": view,
     "weak-scaling": weak_scaling,
 }
 """In the order in which they are used."""
@@ -61,6 +65,7 @@ def tool() -> typer.Typer:
     for name, command in COMMANDS.items():
         app.command(name)(ending_plainly(command))
     app.add_typer(config.tool(), name="config")
+    app.add_typer(data.tool(), name="data")
     return app
 
 

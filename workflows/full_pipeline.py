@@ -28,6 +28,7 @@ from site_configs import check as check_machine
 from workflows.command_line import (
     ConfigOption,
     DiscardOption,
+    QuietOption,
     RunDirOption,
     SetOption,
     SiteOption,
@@ -66,6 +67,7 @@ def full_pipeline(
         bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
     discard: DiscardOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train a flood-filling network, segment a volume tile by tile, reconcile and score it.
 
@@ -92,7 +94,7 @@ def full_pipeline(
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(run)
-    raise typer.Exit(work(run, config, console, warnings_of(found), verify))
+    raise typer.Exit(work(run, config, console, warnings_of(found), verify, quiet))
 
 
 def _plan(

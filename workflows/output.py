@@ -58,7 +58,8 @@ class KeepingConsole(Console):
 
     def __init__(self, kept: IO[str], stderr: bool = False) -> None:
         super().__init__(markup=False, stderr=stderr)  # paths may have brackets
-        self._kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
+        self.kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
+        """The file alone."""
 
     @classmethod
     def at(cls, path: Path) -> KeepingConsole:
@@ -71,12 +72,12 @@ class KeepingConsole(Console):
 
     def on_stderr(self) -> KeepingConsole:
         """One that prints on standard error, and keeps that in the same file."""
-        return KeepingConsole(self._kept.file, stderr=True)
+        return KeepingConsole(self.kept.file, stderr=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
         if not any(isinstance(each, Control) for each in objects):
-            self._kept.print(*objects, **options)
+            self.kept.print(*objects, **options)
 
 
 def _passing(stream: TextIO) -> TextIO:

@@ -29,6 +29,7 @@ from site_configs import check as check_machine
 from workflows.command_line import (
     ConfigOption,
     DiscardOption,
+    QuietOption,
     RunDirOption,
     SetOption,
     SiteOption,
@@ -48,6 +49,7 @@ def pilot(
         int, typer.Option(min=1, metavar="N", help="How many tiles; they are spread over the volume.")
     ] = 1,
     discard: DiscardOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Segment one tile of a run, or N, and tell what the rest would cost.
 
@@ -66,7 +68,7 @@ def pilot(
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(chosen)
-    raise typer.Exit(_run(run, chosen, config, console, warnings))
+    raise typer.Exit(_run(run, chosen, config, console, warnings, quiet))
 
 
 def spread(tiles: int, count: int) -> frozenset[int]:
@@ -75,12 +77,12 @@ def spread(tiles: int, count: int) -> frozenset[int]:
     return frozenset((2 * n + 1) * tiles // (2 * count) for n in range(count))
 
 
-def _run(run: Run, chosen: Run, config: Path, console: Console, warnings: list[str]) -> int:
+def _run(run: Run, chosen: Run, config: Path, console: Console, warnings: list[str], quiet: bool) -> int:
     from workflows.planning.costs import print_costs
     from workflows.planning.rates import measure
     from workflows.running.execution import work
 
-    code = work(chosen, config, console, warnings)
+    code = work(chosen, config, console, warnings, quiet=quiet)
     if code == 0:
         print_costs(run, measure(run), console)
     return code

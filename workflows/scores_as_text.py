@@ -9,6 +9,7 @@ from rich.table import Table
 
 COLUMNS = {
     "ARE": "are",
+    "Rand F": "rand_f_score",
     "precision": "precision",
     "recall": "recall",
     "VOI split": "voi_split",
@@ -32,9 +33,7 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
     console.print(table)
     console.print(
         f"box           {found['box']}, {found['voxels']:,} voxels",
-        f"coverage      {_share(found['scores']['coverage'])} of what counts is segmented",
-        f"truth         {_share(found['labelled_share'])} of the box is labelled, "
-        f"{_share(found['ignored_share'])} is to be ignored",
+        *lines_beside(found["scores"], found),
         f"draws         of {found['intervals_95']['boxes']} boxes of {shape} voxels, with replacement",
         *(_run_length(found["run_length"]) if "run_length" in found else []),
         sep="\n",
@@ -49,6 +48,19 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
         )
 
 
+def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:
+    """What belongs beside a table of scores: CREMI's, the coverage, and how much of the truth was scored."""
+    cremi = scores["cremi"]
+    left_out = f", {_share(shares['left_out_share'])} left out" if shares["left_out_share"] else ""
+    return [
+        f"CREMI         {_value(cremi['score'])}, from ARE {_value(cremi['are'])}, VOI split "
+        f"{_value(cremi['voi_split'])} and merge {_value(cremi['voi_merge'])} in its convention",
+        f"coverage      {_share(scores['coverage'])} of what counts is segmented",
+        f"truth         {_share(shares['labelled_share'])} of the box is labelled and scored, "
+        f"{_share(shares['ignored_share'])} is to be ignored{left_out}",
+    ]
+
+
 def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     """A line for each of the costliest errors, with the point to look at."""
     if not wrongs:
@@ -59,14 +71,8 @@ def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     table.add_column("look at z, y, x", justify="right", no_wrap=True)
     table.add_column("what is wrong there")
     for wrong in wrongs:
-        objects, segments = (" and ".join(map(str, wrong[key])) for key in ("truth", "segments"))
-        what = {
-            "split": f"{objects} is cut between {segments}",
-            "merger": f"{segments} joins {objects}",
-            "blank": f"{objects} is not segmented there",
-        }[wrong["kind"]]
         point = ", ".join(map(str, wrong["point"])) if wrong["point"] else "?"
-        table.add_row(wrong["kind"], f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}", point, what)
+        table.add_row(wrong["kind"], f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}", point, wrong["what"])
     console.print(table)
 
 

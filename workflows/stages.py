@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from apps import evaluate, infer, prepare, reconcile, train
+from apps import evaluate, infer, prepare, reconcile, report, train
 from pipeline import evaluation, reconciliation
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
@@ -51,8 +51,13 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     stages.append(Stage("segment", list(tiles.values())))
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
+        results = written = stages[-1].tasks
         if run.config.evaluation.box is not None:
-            stages += _evaluate(run, submit, stages[-1].tasks)
+            counted, scored, worst = _evaluate(run, submit, written)
+            stages += [counted, scored, worst]
+            results = [*written, *scored.tasks, *worst.tasks]
+        facts = submit(report.write_facts, run, model, results)
+        stages.append(Stage("report", [facts, submit(report.write_page, run, facts)]))
     return [stage for stage in stages if stage.tasks]
 
 
@@ -82,4 +87,8 @@ def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage
     for block in evaluation.blocks(run):
         read = [by_block[b] for b in reconciliation.blocks(run, meeting=evaluation.reach(run, block))]
         counts.append(submit(evaluate.count_block, run, block, read))
-    return [Stage("count", counts), Stage("score", [submit(evaluate.score_run, run, counts)])]
+    return [
+        Stage("count", counts),
+        Stage("score", [submit(evaluate.score_run, run, counts)]),
+        Stage("worst", [submit(evaluate.find_worst, run, counts, written)]),
+    ]

@@ -31,6 +31,7 @@ from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
 from workflows.command_line import (
     ConfigOption,
+    QuietOption,
     RunDirOption,
     SetOption,
     SiteOption,
@@ -57,6 +58,7 @@ def weak_scaling(
     ] = None,
     share: Annotated[int, typer.Option(min=1, metavar="TILES", help="Tiles for each worker.")] = 2,
     side: Annotated[int, typer.Option(min=1, metavar="VOXELS", help="Edge of a tile.")] = 96,
+    quiet: QuietOption = False,
 ) -> None:
     """Segment N times the work with N times the workers, and draw time and efficiency.
 
@@ -78,7 +80,8 @@ def weak_scaling(
         chosen = settings.site.model_copy(update=change)
         measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
         points.append(_with_efficiency(measured, points))
-        console.print(_line(points[-1]), highlight=False)
+        if not quiet:
+            console.print(_line(points[-1]), highlight=False)
     print_run_file(config, console)
     _report(points, folder, "nodes" if nodes else "workers", console)
 

@@ -6,6 +6,7 @@ and every score is a function of that. `conventions` says exactly which voxels e
 
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
+from pipeline.evaluation.find_worst import find_worst, worst_target
 from pipeline.evaluation.scores import (
     RandScores,
     VariationOfInformation,
@@ -32,10 +33,12 @@ __all__ = [
     "count_block",
     "count_box",
     "counts_target",
+    "find_worst",
     "metrics_target",
     "reach",
     "score",
     "score_run",
     "set_old_scores_aside",
     "variation_of_information",
+    "worst_target",
 ]

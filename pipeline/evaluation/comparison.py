@@ -6,12 +6,11 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-
-import fastremap
-import numpy as np
+from functools import lru_cache
 
 from pipeline.errors import InputError
-from pipeline.evaluation.conventions import HALO, BoxCounts, fill
+from pipeline.evaluation.conventions import BoxCounts
+from pipeline.evaluation.counting import count_parts
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Choice, Volume, open_volume
 from pipeline.volumes.frame import same_size, size_text
@@ -68,20 +67,24 @@ class Comparison:
             raise InputError(f"box {wanted} reaches outside {shared}, which both volumes cover")
         return wanted or shared
 
-    def count(self, box: Box, workers: int = 1) -> Iterator[tuple[list[BoxCounts], int]]:
-        """For each block of `box` the counts of its parts, and how many voxels are ignored; in order.
+    def count(self, box: Box, workers: int = 1) -> Iterator[list[BoxCounts]]:
+        """For each of `blocks` of the box the counts of its parts; in order.
 
         `workers` processes count; memory grows with them and not with the box.
         """
         part = part_shape(box)
-        blocks = box.parts(BLOCK)
-        work = [(self, block, box, part) for block in blocks]
-        if workers == 1 or len(blocks) == 1:
+        work = [(self, block, box, part) for block in blocks(box)]
+        if workers == 1 or len(work) == 1:
             yield from map(_count_parts, work)
             return
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(blocks)), mp_context=context) as pool:
+        with ProcessPoolExecutor(min(workers, len(work)), mp_context=context) as pool:
             yield from pool.map(_count_parts, work)
+
+
+def blocks(box: Box) -> list[Box]:
+    """Disjoint boxes that together are the box, each counted by one process."""
+    return box.parts(BLOCK)
 
 
 def part_shape(box: Box) -> Triple:
@@ -92,23 +95,16 @@ def part_shape(box: Box) -> Triple:
     return (PARTS[-1],) * 3
 
 
-def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> tuple[list[BoxCounts], int]:
+def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> list[BoxCounts]:
     comparison, block, box, part = work
-    segmentation, truth = comparison.open()
-    read = block.grow(HALO) & box
-    # fewer bytes to fill; an id's value does not matter once its own number is known again
-    segments, ids = fastremap.renumber(segmentation.read(read), in_place=True)
-    original = np.zeros(1 + int(max(ids.values())), np.uint64)
-    original[list(ids.values())] = np.array(list(ids), np.uint64)
-    inside = block.slices(read.start)
-    filled, segments = original[fill(segments)[inside]], original[segments[inside]]
-    labels, counted = truth.read(block), ~truth.ignored(block)
-    found = []
-    for piece in block.parts(part):
-        here = piece.slices(block.start)
-        where = counted[here]
-        found.append(BoxCounts.count(labels[here][where], segments[here][where], filled[here][where]))
-    return found, int(np.count_nonzero(~counted))
+    segmentation, truth = _opened(comparison)
+    return count_parts(segmentation, truth, block, box, block.parts(part))
+
+
+@lru_cache(maxsize=1)
+def _opened(comparison: Comparison) -> tuple[LabelVolume, LabelVolume]:
+    """Kept: a process counts many blocks."""
+    return comparison.open()
 
 
 def _ids(volume: Volume, what: str) -> Volume:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-SLAB_VOXELS = 1 << 22
+SLAB_VOXELS = 1 << 20
 """Voxels counted at a time: enough to be fast, few enough to need little memory."""
+ROWS_AT_A_TIME = 1 << 21
+"""Rows that may wait to be added up, if there are not more in the sum."""
 
 Ids = NDArray[np.uint64]
 Counts = NDArray[np.int64]
@@ -32,12 +34,16 @@ class ContingencyTable:
         """Count the pairs of two integer arrays of one shape; raises ValueError when shapes differ."""
         if truth.shape != segmentation.shape:
             raise ValueError(f"truth has shape {truth.shape}, the segmentation {segmentation.shape}")
-        a, b = truth.reshape(-1), segmentation.reshape(-1)
-        slabs = (slice(i, i + SLAB_VOXELS) for i in range(0, a.size, SLAB_VOXELS))
-        return cls.total([cls._count_slab(a[slab], b[slab]) for slab in slabs])
+        planes = max(1, SLAB_VOXELS // max(1, truth[:1].size))
+        slabs = (slice(i, i + planes) for i in range(0, len(truth), planes))
+        return cls.total(
+            cls._count_slab(truth[slab].reshape(-1), segmentation[slab].reshape(-1)) for slab in slabs
+        )
 
     @classmethod
     def _count_slab(cls, truth: np.ndarray, segmentation: np.ndarray) -> ContingencyTable:
+        if truth.size == 0:
+            return EMPTY
         # Ids run on along x: counting runs of equal pairs leaves an order of magnitude less to sort.
         starts_run = (truth[1:] != truth[:-1]) | (segmentation[1:] != segmentation[:-1])
         starts = np.concatenate(([0], np.flatnonzero(starts_run) + 1))
@@ -45,10 +51,19 @@ class ContingencyTable:
         return cls._add_up(truth[starts].astype(np.uint64), segmentation[starts].astype(np.uint64), lengths)
 
     @classmethod
-    def total(cls, tables: Sequence[ContingencyTable]) -> ContingencyTable:
-        """The table of all voxels that `tables` counted; of none, the empty table."""
-        empty = cls(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-        tables = [empty, *tables]
+    def total(cls, tables: Iterable[ContingencyTable]) -> ContingencyTable:
+        """The table of all voxels that `tables` counted; of none, the empty table.
+
+        They are taken one by one: memory grows with the rows of the sum, and not with the number of tables.
+        """
+        total = TableSum()
+        for table in tables:
+            total.add(table)
+        return total.table()
+
+    @classmethod
+    def added_up(cls, tables: Sequence[ContingencyTable]) -> ContingencyTable:
+        """`total` of tables that are in memory together."""
         return cls._add_up(
             np.concatenate([t.truth for t in tables]),
             np.concatenate([t.segmentation for t in tables]),
@@ -65,23 +80,24 @@ class ContingencyTable:
         first = np.concatenate(([0], np.flatnonzero(is_new) + 1))
         return cls(truth[first], segmentation[first], np.add.reduceat(voxels[order], first))
 
+    def where(self, rows: NDArray[np.bool_]) -> ContingencyTable:
+        """The part of these rows."""
+        return ContingencyTable(self.truth[rows], self.segmentation[rows], self.voxels[rows])
+
     @property
     def labelled(self) -> ContingencyTable:
         """The part where truth is not 0."""
-        return self._where(self.truth != 0)
+        return self.where(self.truth != 0)
 
     @property
     def segmented(self) -> ContingencyTable:
         """The part where the segmentation is not 0."""
-        return self._where(self.segmentation != 0)
+        return self.where(self.segmentation != 0)
 
     @property
     def blank(self) -> ContingencyTable:
         """The part where the segmentation is 0."""
-        return self._where(self.segmentation == 0)
-
-    def _where(self, rows: NDArray[np.bool_]) -> ContingencyTable:
-        return ContingencyTable(self.truth[rows], self.segmentation[rows], self.voxels[rows])
+        return self.where(self.segmentation == 0)
 
     @property
     def total_voxels(self) -> int:
@@ -96,6 +112,28 @@ class ContingencyTable:
     def segmentation_sizes(self) -> Counts:
         """Voxels of each segment, in the order of the ids."""
         return _sizes(self.segmentation, self.voxels)
+
+
+EMPTY = ContingencyTable(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+class TableSum:
+    """A table that others are added to, one by one; they wait, and are added up many together."""
+
+    def __init__(self) -> None:
+        self._waiting = [EMPTY]
+        self._rows = 0
+
+    def add(self, table: ContingencyTable) -> None:
+        self._waiting.append(table)
+        self._rows += len(table.voxels)
+        if self._rows > max(ROWS_AT_A_TIME, len(self._waiting[0].voxels)):
+            self.table()
+
+    def table(self) -> ContingencyTable:
+        """The sum of all that were added until now."""
+        self._waiting, self._rows = [ContingencyTable.added_up(self._waiting)], 0
+        return self._waiting[0]
 
 
 def _sizes(ids: Ids, voxels: Counts) -> Counts:

@@ -6,6 +6,8 @@ They differ in what an unsegmented voxel (segmentation 0) means:
 - `filled`: each unsegmented voxel takes the nearest segment in the box (Euclidean distance in voxels).
 - `both_foreground`: unsegmented voxels are left out.
 
+Beside them stand the scores in the convention of the CREMI challenge, which `scores.cremi` states.
+
 An unlabelled voxel (truth 0) is left out of `both_foreground` altogether, and of every adapted
 Rand error. The variation of information of the other two conventions counts it, as one more truth
 segment: these are scikit-image's defaults, by which the published scores of FIB-25 were computed.
@@ -15,19 +17,23 @@ A voxel whose id says that it is to be ignored is in no score at all: nobody kno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
-from pipeline.evaluation.contingency import ContingencyTable
-from pipeline.evaluation.scores import adapted_rand, variation_of_information
-from pipeline.geometry import Triple
+from pipeline.evaluation.contingency import ContingencyTable, TableSum
+from pipeline.evaluation.filling import fill
+from pipeline.evaluation.scores import adapted_rand, cremi, variation_of_information
+from pipeline.volumes.labels import LabelVolume
 
-HALO: Triple = (64, 64, 64)
-"""Read around a block to fill it: wherever the nearest segment is no further, cutting changes nothing."""
+CONVENTIONS = {
+    "gt_foreground": "every voxel; the unsegmented count as one segment",
+    "filled": "unsegmented voxels take the nearest segment",
+    "both_foreground": "voxels that are both labelled and segmented",
+}
+"""What each means, in a line."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,33 @@ class BoxCounts:
 
     as_is: ContingencyTable
     filled: ContingencyTable
+    ignored: int = 0
+    """Voxels in neither, since nobody knows what is there."""
 
     @classmethod
     def count(cls, truth: np.ndarray, segmentation: np.ndarray, filled: np.ndarray) -> BoxCounts:
-        """Count the voxels of three integer arrays of one shape, 0 for nothing."""
-        return cls(ContingencyTable.count(truth, segmentation), ContingencyTable.count(truth, filled))
+        """Count the voxels of three integer arrays of one shape, 0 for nothing.
+
+        `filled` is the segmentation with other ids where that is 0.
+        """
+        as_is, blank = ContingencyTable.count(truth, segmentation), segmentation == 0
+        in_blank = ContingencyTable.count(truth[blank], filled[blank])
+        return cls(as_is, ContingencyTable.total([as_is.segmented, in_blank]))
+
+    def without_ignored(self, truth: LabelVolume) -> BoxCounts:
+        """Leave out the truth ids, as they are stored, that say to be ignored."""
+        as_is, filled = (table.where(~truth.is_ignored(table.truth)) for table in (self.as_is, self.filled))
+        return BoxCounts(as_is, filled, self.ignored + self.as_is.total_voxels - as_is.total_voxels)
 
     @classmethod
-    def total(cls, counts: Sequence[BoxCounts]) -> BoxCounts:
-        """The counts of disjoint boxes taken together."""
-        return cls(
-            ContingencyTable.total([c.as_is for c in counts]),
-            ContingencyTable.total([c.filled for c in counts]),
-        )
+    def total(cls, counts: Iterable[BoxCounts]) -> BoxCounts:
+        """The counts of disjoint boxes taken together; memory does not grow with their number."""
+        as_is, filled, ignored = TableSum(), TableSum(), 0
+        for each in counts:
+            as_is.add(each.as_is)
+            filled.add(each.filled)
+            ignored += each.ignored
+        return cls(as_is.table(), filled.table(), ignored)
 
 
 def count_box(segmentation: np.ndarray, truth: np.ndarray) -> BoxCounts:
@@ -56,20 +76,12 @@ def count_box(segmentation: np.ndarray, truth: np.ndarray) -> BoxCounts:
     return BoxCounts.count(truth, segmentation, fill(segmentation))
 
 
-def fill(segmentation: np.ndarray) -> np.ndarray:
-    """Give each 0 voxel the id of the nearest voxel that is not 0; all 0 stays all 0."""
-    unsegmented = segmentation == 0
-    if unsegmented.all() or not unsegmented.any():
-        return segmentation
-    nearest = distance_transform_edt(unsegmented, return_distances=False, return_indices=True)
-    return segmentation[tuple(nearest)]
-
-
 def score(counts: BoxCounts) -> dict[str, Any]:
     """All scores by convention, as metrics.json holds them; None where one is not defined.
 
-    `{"coverage": x, "gt_foreground": {"are", "precision", "recall", "voi_split", "voi_merge"},
-    "filled": {...}, "both_foreground": {...}}`. VOI is in bits. Without any labelled voxel every
+    `{"coverage": x, "gt_foreground": {"are", "rand_f_score", "precision", "recall", "voi_split",
+    "voi_merge"}, "filled": {...}, "both_foreground": {...}, "cremi": {"are", "voi_split", "voi_merge",
+    "score"}}`. VOI is in bits. Without any labelled voxel every
     score but the coverage is None.
     """
     both = counts.as_is.labelled.segmented
@@ -79,6 +91,7 @@ def score(counts: BoxCounts) -> dict[str, Any]:
         "gt_foreground": _score(counts.as_is),
         "filled": _score(counts.filled),
         "both_foreground": _score(both),
+        "cremi": cremi(counts.as_is)._asdict(),
     }
 
 
@@ -88,6 +101,7 @@ def _score(table: ContingencyTable) -> dict[str, float | None]:
     voi = variation_of_information(table if labelled.total_voxels else labelled)
     return {
         "are": rand.are,
+        "rand_f_score": rand.f_score,
         "precision": rand.precision,
         "recall": rand.recall,
         "voi_split": voi.split,

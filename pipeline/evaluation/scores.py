@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,21 @@ class RandScores(NamedTuple):
     are: float | None
     precision: float | None
     recall: float | None
+
+    @property
+    def f_score(self) -> float | None:
+        """F1 of precision and recall."""
+        return None if self.are is None else 1 - self.are
+
+
+class CremiScores(NamedTuple):
+    """Scores as the CREMI challenge defines them; None for no voxels."""
+
+    are: float | None
+    voi_split: float | None
+    voi_merge: float | None
+    score: float | None
+    """The geometric mean of ARE and both parts of VOI together."""
 
 
 class VariationOfInformation(NamedTuple):
@@ -63,6 +79,30 @@ def variation_of_information(table: ContingencyTable) -> VariationOfInformation:
     split = (_sum_k_log_k(table.truth_sizes) - joint) / n
     merge = (_sum_k_log_k(table.segmentation_sizes) - joint) / n
     return VariationOfInformation(max(0.0, split), max(0.0, merge))
+
+
+def cremi(table: ContingencyTable) -> CremiScores:
+    """CREMI's scores of the labelled voxels: rows of truth 0 are left out, and segmentation 0 is not.
+
+    For VOI all unsegmented voxels are one segment; for ARE each is one of its own, and a voxel and itself are
+    a pair like others. CREMI takes voxels near a border in the truth out beforehand; this does not.
+
+    https://cremi.org/metrics and cremi.evaluation in https://github.com/cremi/cremi_python
+    """
+    table = table.labelled
+    blank = table.blank.total_voxels
+    in_both = _squares(table.segmented.voxels) + blank
+    in_segmentation = _squares(table.segmented.segmentation_sizes) + blank
+    f1 = _ratio(2 * in_both, _squares(table.truth_sizes) + in_segmentation)
+    voi = variation_of_information(table)
+    if f1 is None or voi.split is None or voi.merge is None:
+        return CremiScores(None, None, None, None)
+    are = max(0.0, 1 - f1)
+    return CremiScores(are, voi.split, voi.merge, math.sqrt(are * (voi.split + voi.merge)))
+
+
+def _squares(sizes: Counts) -> float:
+    return float(np.sum(sizes.astype(np.float64) ** 2))
 
 
 def _pairs(sizes: Counts) -> float:

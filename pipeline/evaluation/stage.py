@@ -1,4 +1,4 @@
-"""The stage's two tasks: count a block, and score the run from all counts."""
+"""Two of the stage's tasks: count a block, and score the run from all counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.evaluation.contingency import ContingencyTable
-from pipeline.evaluation.conventions import HALO, BoxCounts, fill, score
+from pipeline.evaluation.conventions import BoxCounts, score
+from pipeline.evaluation.counting import count_parts
+from pipeline.evaluation.filling import HALO
 from pipeline.geometry import Box, Triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.attempts import fence
@@ -20,19 +22,20 @@ from pipeline.results.records import make, record_path
 from pipeline.results.unreadable import is_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen
-from pipeline.volumes import open_labels, open_volume
+from pipeline.volumes import Volume, open_labels, open_mask, open_volume
 
-BLOCK: Triple = (512, 512, 512)
-VERSION = 2
-SCORE_VERSION = 2
+BLOCK: Triple = (256, 256, 256)
+"""With it a task takes 1.1 GiB, 2 where blanks are thick; with 512 voxels a side it was 7."""
+VERSION = 3
+SCORE_VERSION = 3
 
 
 def blocks(run: Run) -> list[Box]:
-    """Disjoint boxes of at most 512^3 voxels that together are the evaluation box.
+    """Disjoint boxes of at most 256^3 voxels that together are the evaluation box.
 
     A box no larger than that is one block.
     """
-    return _evaluation_box(run).parts(BLOCK)
+    return evaluation_box(run).parts(BLOCK)
 
 
 def reach(run: Run, block: Box) -> Box:
@@ -41,7 +44,7 @@ def reach(run: Run, block: Box) -> Box:
     Inside the evaluation box: wherever the nearest segment is no further than that, and always when the
     block is the whole box, the result does not depend on how the box was cut.
     """
-    return block.grow(HALO) & _evaluation_box(run)
+    return block.grow(HALO) & evaluation_box(run)
 
 
 def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Target:
@@ -54,8 +57,14 @@ def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
     if run.config.evaluation.exclude is not None:
         settings["exclude"] = str(run.config.evaluation.exclude)
     inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
-    name = "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
-    return Target(run.folder / "evaluation" / name, Recipe("count", VERSION, settings, inputs))
+    if run.config.evaluation.within_mask and "mask" in run.identities:
+        inputs["mask"] = run.identities["mask"]
+    return Target(run.folder / "evaluation" / counts_name(block), Recipe("count", VERSION, settings, inputs))
+
+
+def counts_name(block: Box) -> str:
+    """The name of the file of a block's counts."""
+    return "counts_z{:06d}_y{:06d}_x{:06d}.npz".format(*block.start)
 
 
 def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artifact:
@@ -66,20 +75,16 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
     """
 
     def write(path: Path) -> None:
-        read = reach(run, block)
-        segments = open_volume(f"precomputed://{run.segmentation_folder.absolute()}").read(read)
-        labels, inside = open_labels(run), block.slices(read.start)
-        # what an id says to ignore is unknown; what 0 means is said by each convention
-        counted = _counted(run, block) & ~labels.ignored(block)
-        truth = labels.read(block)[counted]
-        save_counts(BoxCounts.count(truth, segments[inside][counted], fill(segments)[inside][counted]), path)
+        segments, labels = open_segmentation(run), open_labels(run)
+        [counts] = count_parts(segments, labels, block, evaluation_box(run), [block], counted_in(run, block))
+        save_counts(counts, path)
 
     return make(counts_target(run, block, segmentation), write)
 
 
 def metrics_target(run: Run, counts: Sequence[Artifact]) -> Target:
     """The run's metrics.json."""
-    settings = {"evaluation": {"box": str(_evaluation_box(run))}, "seen_in_training": share_seen(run)}
+    settings = {"evaluation": {"box": str(evaluation_box(run))}, "seen_in_training": share_seen(run)}
     return Target(run.metrics_file, Recipe("score", SCORE_VERSION, settings, {"counts": combined(counts)}))
 
 
@@ -87,8 +92,15 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
     """Add up the counts of all blocks and write the run's metrics.json."""
 
     def write(path: Path) -> None:
-        total = BoxCounts.total([load_counts(Path(artifact.path)) for artifact in counts])
-        scores = {**score(total), "seen_in_training": share_seen(run)}
+        box = evaluation_box(run)
+        total = BoxCounts.total(load_counts(Path(artifact.path)) for artifact in counts)
+        scores = {
+            **score(total),
+            "seen_in_training": share_seen(run),
+            "box": str(box),
+            "voxels": box.size,
+            **shares(total, box),
+        }
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     return make(metrics_target(run, counts), write)
@@ -97,40 +109,79 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
 def set_old_scores_aside(run: Run) -> Path | None:
     """Where this run scores nothing, move the scores of an earlier start to metrics.earlier.json.
 
-    Scores of another segmentation must not lie beside this one. Returns the new name, None if there were
-    none. Raises InputError when the file system refuses.
+    Scores of another segmentation must not lie beside this one; neither its errors, which go to
+    worst.earlier.json. Returns the new name, None if there were none. Raises InputError when the file system
+    refuses.
     """
-    if run.config.evaluation.box is not None or not is_there(run.metrics_file):
+    if run.config.evaluation.box is not None:
         return None
-    earlier = run.metrics_file.with_suffix(".earlier.json")
+    _set_aside(run.worst_file)
+    return _set_aside(run.metrics_file)
+
+
+def _set_aside(path: Path) -> Path | None:
+    if not is_there(path):
+        return None
+    earlier = path.with_suffix(".earlier.json")
     try:
         with fence():
-            record_path(run.metrics_file).unlink(missing_ok=True)
-            os.replace(run.metrics_file, earlier)
+            record_path(path).unlink(missing_ok=True)
+            os.replace(path, earlier)
     except OSError as error:
-        raise InputError(f"cannot move {run.metrics_file} to {earlier.name}: {error.strerror}") from error
+        raise InputError(f"cannot move {path} to {earlier.name}: {error.strerror}") from error
     return earlier
 
 
-def _counted(run: Run, block: Box) -> np.ndarray:
-    """Which voxels of the block count: all but those of `evaluation.exclude`; (z, y, x) bool."""
-    counted = np.ones(block.shape, bool)
-    exclude = run.config.evaluation.exclude
-    if exclude is not None:
-        counted[(exclude & block).slices(block.start)] = (exclude & block).is_empty
+def shares(counts: BoxCounts, box: Box) -> dict[str, float]:
+    """Which parts of a box were labelled and scored, and which were left out of all scores."""
+    return {
+        "labelled_share": counts.as_is.labelled.total_voxels / box.size,
+        "ignored_share": counts.ignored / box.size,
+        "left_out_share": 1 - (counts.as_is.total_voxels + counts.ignored) / box.size,
+    }
+
+
+def open_segmentation(run: Run) -> Volume:
+    """The run's segmentation. Raises InputError."""
+    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
+
+
+def counted_in(run: Run, box: Box) -> np.ndarray | None:
+    """Which voxels of a box `evaluation.exclude` and the mask let count, (z, y, x) bool; None: all.
+
+    Raises InputError when the mask cannot be read.
+    """
+    evaluation, mask = run.config.evaluation, None
+    if evaluation.within_mask:
+        mask = open_mask(run)
+    exclude = evaluation.exclude or Box(box.start, box.start)
+    if mask is None and (exclude & box).is_empty:
+        return None
+    counted = np.ones(box.shape, bool)
+    if mask is not None:
+        inside, counted = mask.box & box, np.zeros(box.shape, bool)
+        if not inside.is_empty:
+            counted[inside.slices(box.start)] = mask.read(inside) != 0
+    if not (exclude & box).is_empty:
+        counted[(exclude & box).slices(box.start)] = False
     return counted
 
 
 def save_counts(counts: BoxCounts, path: Path) -> None:
-    """Write both tables to one npz file; equal counts give equal bytes."""
+    """Write the counts to one npz file; equal ones give equal bytes."""
     with open(path, "wb") as file:
-        np.savez(file, as_is=_columns(counts.as_is), filled=_columns(counts.filled))
+        np.savez(
+            file,
+            as_is=_columns(counts.as_is),
+            filled=_columns(counts.filled),
+            ignored=np.int64(counts.ignored),
+        )
 
 
 def load_counts(path: Path) -> BoxCounts:
     """Read what `save_counts` wrote. Raises Unreadable."""
     with reading(path), np.load(path) as arrays:
-        return BoxCounts(_table(arrays["as_is"]), _table(arrays["filled"]))
+        return BoxCounts(_table(arrays["as_is"]), _table(arrays["filled"]), int(arrays["ignored"]))
 
 
 def _columns(table: ContingencyTable) -> np.ndarray:
@@ -142,7 +193,8 @@ def _table(columns: np.ndarray) -> ContingencyTable:
     return ContingencyTable(truth, segmentation, voxels.astype(np.int64))
 
 
-def _evaluation_box(run: Run) -> Box:
+def evaluation_box(run: Run) -> Box:
+    """What is scored."""
     box = run.config.evaluation.box
     assert box is not None, "only a run with an evaluation box is evaluated"
     return box

@@ -38,7 +38,9 @@ class Data(Section):
     """
 
     folder: str | list[str] | None = None
+    """Where relative paths are looked up; a relative one is looked up from the run file's folder."""
     image: str = "phantom"
+    """What is segmented."""
     mip: NaturalInt = 0
     """Level of an image that has several, counted from the finest."""
     channel: NaturalInt | None = None
@@ -48,6 +50,7 @@ class Data(Section):
     origin: tuple[Whole, Whole, Whole] | None = None
     """Coordinates of the image's first voxel; None: what its file says, else 0, 0, 0."""
     labels: str | None = None
+    """What the network learns from and is scored against; None: nothing is trained or scored."""
     labels_mip: NaturalInt | None = None
     """None: the level whose voxels are as large as the image's."""
     labels_channel: NaturalInt | None = None
@@ -62,6 +65,7 @@ class Data(Section):
     image_mean: Real | None = None
     """With image_stddev, what the image is normalised by; None: both are measured on blocks of it."""
     image_stddev: PositiveFinite | None = None
+    """See image_mean: give both or neither."""
     max_missing: Share | None = None
     """Largest share of a box's voxels that the image may lack; None: 0.01, of an image in slices none."""
     mask: str | None = None

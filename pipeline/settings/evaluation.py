@@ -12,3 +12,5 @@ class Evaluation(Section):
     exclude: BoxField | None = None
     """Voxels that do not count at all. Where `box` is left open and meets the training box: that,
     with a patch around it."""
+    within_mask: bool = False
+    """Whether voxels where data.mask is 0, or that it does not cover, do not count either."""

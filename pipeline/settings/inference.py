@@ -24,8 +24,11 @@ class Inference(Section):
     """Segmenting by flood filling, tile by tile. Probabilities are those of the POM."""
 
     box: BoxField | None = None
+    """What is segmented; None: the whole image."""
     tile: PositiveTriple = (256, 256, 256)
+    """Voxels, z, y, x, that one worker segments at a time: about 65 bytes of its memory each."""
     overlap: NaturalTriple = (48, 48, 48)
+    """Voxels, z, y, x, that neighbouring tiles share, by which their segments are joined."""
     preset: Preset | None = None
     """Chooses `deltas` and `precision` where they are left open, as pipeline/settings/presets.py says."""
     deltas: PositiveTriple | None = None

@@ -46,7 +46,7 @@ def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         kind = "a list" if isinstance(document, list) else repr(document)
         raise InputError(f"config file {path} holds {kind}, not sections such as 'data:' or 'training:'")
     for override in overrides or []:
-        _apply(document, override)
+        apply_override(document, override)
     return parse_config(document, source=str(path))
 
 
@@ -63,7 +63,8 @@ def dump_config(config: RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def _apply(document: dict[str, Any], override: str) -> None:
+def apply_override(document: dict[str, Any], override: str) -> None:
+    """Set in a document what `section.key=value` says. Raises InputError."""
     key, sign, text = override.partition("=")
     if not sign or not key:
         raise InputError(f"--set {override!r} is not of the form section.key=value")

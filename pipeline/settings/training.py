@@ -27,6 +27,7 @@ class Sampling(Section):
     """
 
     radius: PositiveTriple = (24, 24, 24)
+    """Voxels, z, y, x, around a voxel in which same-label voxels are counted."""
     thresholds: tuple[Probability, ...] = (
         0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     )  # fmt: skip
@@ -48,9 +49,13 @@ class Training(Section):
     """Training by `ranks` Horovod processes until `fovs` fields of view were seen in all."""
 
     box: BoxField | None = None
+    """Where the network learns; None: all that is labelled."""
     ranks: PositiveInt = 2
+    """Processes that train together, each on examples of its own."""
     threads_per_rank: PositiveInt = 1
+    """Threads of each."""
     batch_size: PositiveInt = 4
+    """Examples of one step of one rank."""
     fovs: PositiveInt = 100_000
     """In all: a training that has ended goes on where this is raised later."""
     start_from: str | None = None
@@ -59,7 +64,9 @@ class Training(Section):
     learning_rate: PositiveFinite = 1e-3
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
     warmup_fovs: NaturalInt = 0
+    """Over the first so many fields of view the rate rises to its full height."""
     decay_fovs: NaturalInt = 0
+    """Over the last so many fields of view the rate falls to 0, along half a cosine."""
     fov_moves: Literal["fixed", "max_pred_moves"] = "fixed"
     """Where the FOV goes in an example: to the six faces around its centre, or as it goes in inference."""
     moves_reach: PositiveInt = 1

@@ -55,7 +55,11 @@ class LabelVolume(Volume):
 
         What lies there is unknown. A 0 as a rule is a membrane or ground, and no object, which is known.
         """
-        ids = self.read_stored(box)
+        return self.is_ignored(self.read_stored(box))
+
+    def is_ignored(self, ids: np.ndarray) -> np.ndarray:
+        """Of every stored id, also where it was cast to uint64, whether it says so; bool."""
+        ids = ids.astype(self.stored_dtype, copy=False)
         return self.is_unlabelled(ids) & (ids != 0)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
@@ -63,7 +67,8 @@ class LabelVolume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         ids = self.source.read(box.translate(self.frame.origin))
-        ids[self.is_unlabelled(ids)] = 0
+        if len(self._unlabelled) or ids.dtype.kind == "i":
+            ids[self.is_unlabelled(ids)] = 0
         return ids.astype(np.uint64, copy=False)
 
 

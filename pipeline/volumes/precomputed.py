@@ -47,6 +47,8 @@ class PrecomputedVolume(Volume):
     channel, unless `choice.axes` names the axes otherwise. A chunk whose file is missing, or locally has no
     byte, or that its shard does not list, is read as 0, as in Neuroglancer, and is `missing`.
 
+    `is_as_stated`: nothing of `choice` goes before what the info file says; whoever reads that sees the same.
+
     Raises InputError when there is no volume, when nothing is stored at the level (of a local volume; of a
     remote one `missing` says so), when there are several channels and none is chosen, and when the package
     that unpacks its encoding is not installed.
@@ -84,6 +86,9 @@ class PrecomputedVolume(Volume):
             choice.frame(stated[level], cloudpath),
             self._layout.volume_shape(chunk),
         )
+        own = stated[level].frame(cloudpath, None, None, "")
+        self.is_as_stated = self.frame == own and names == "xyzc" and shape[-1] == 1
+        self.encoding: str = cloud.encoding
         self.is_lossy = cloud.encoding == "jpeg"
         self.is_remote = not self._chunks.is_local
 

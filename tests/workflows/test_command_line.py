@@ -22,7 +22,7 @@ def test_without_a_name_it_is_the_one_kept_in_the_run_folder_else_the_demo(elsew
     assert run_file(None, elsewhere) == elsewhere / "config.yaml"
 
 
-@pytest.mark.parametrize("name", ["fib25.yaml", "configs/fib25.yaml", "./configs/fib25.yaml"])
+@pytest.mark.parametrize("name", ["fib25", "fib25.yaml", "configs/fib25.yaml", "./configs/fib25.yaml"])
 def test_one_of_the_program_is_taken_by_its_name_unless_the_user_has_one(elsewhere: Path, name: str) -> None:
     assert run_file(Path(name), None) == RUN_FILES / "fib25.yaml"
     assert (RUN_FILES / "fib25.yaml").is_file()

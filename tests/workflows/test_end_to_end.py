@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +16,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from pipeline.results.attempts import processes_of, read_attempts
+from pipeline.viewing.browser import FLAGS, browser
+from tests.pages import Page, loose_numbers, numbers_in
 from workflows.watching.status_view import status_view
 
 pytestmark = pytest.mark.slow
@@ -93,10 +97,15 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     from cloudvolume import CloudVolume
 
     run = folder / "first"
-    assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "logs"} <= set(os.listdir(run))
+    assert {"config.yaml", "model", "tiles", "segmentation", "metrics.json", "worst.json", "logs"} <= set(
+        os.listdir(run)
+    )
     metrics = json.loads((run / "metrics.json").read_text())
-    assert set(metrics) == {"coverage", "gt_foreground", "filled", "both_foreground", "seen_in_training"}
-    assert set(metrics["filled"]) == {"are", "precision", "recall", "voi_split", "voi_merge"}
+    conventions = {"gt_foreground", "filled", "both_foreground", "cremi"}
+    shares = {"coverage", "seen_in_training", "labelled_share", "ignored_share", "left_out_share"}
+    assert set(metrics) == {*conventions, *shares, "box", "voxels"}
+    scores = {"are", "rand_f_score", "precision", "recall", "voi_split", "voi_merge"}
+    assert set(metrics["filled"]) == scores
     volume = CloudVolume(f"file://{run / 'segmentation'}", progress=False)
     assert volume.dtype == np.uint64
     assert tuple(volume.volume_size) == (48, 48, 48)
@@ -123,6 +132,74 @@ def test_status_shows_that_it_ended_and_that_everything_is_finished(folder: Path
     assert any(part.startswith("state       attempt 1, ended with exit code 0 ") for part in shown)
     assert "processes   none on this host" in shown
     assert shown[-1] == "\ntiles: 8 finished"
+
+
+def test_a_run_ends_with_a_report_that_says_no_number_of_its_own(folder: Path, first: str) -> None:
+    said = json.loads((folder / "first/report.json").read_text())
+    page = Page((folder / "first/report.html").read_text())
+    assert said["state"]["says"] == "Finished: every task of every stage is done."
+    numbers = set(numbers_in(said))
+    assert len(page.marked) > 100
+    assert [text for value, text in page.marked if value not in numbers] == []
+    assert loose_numbers(page, said) == []
+    assert all(address.startswith("data:image/") for address in page.fetched)
+    assert len(page.fetched) == 10, "three planes of image, truth and segmentation, and the largest objects"
+    assert page.pictures_without_words == []
+    assert (folder / "first/report.html").stat().st_size < 10e6
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium or Chrome on PATH")
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_browser_shows_the_report_without_an_error(folder: Path, first: str, dark: bool) -> None:
+    program, picture = browser(), folder / f"report_{dark}.png"
+    assert program is not None
+    scheme = [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    options = [
+        *FLAGS,
+        *scheme,
+        "--enable-logging=stderr",
+        "--window-size=1200,3000",
+        f"--screenshot={picture}",
+    ]
+    page = (folder / "first/report.html").as_uri()
+    profile = f"--user-data-dir={folder / 'profile'}"
+    shown = subprocess.run([program, *options, profile, page], capture_output=True, text=True, timeout=120)
+    assert "CONSOLE" not in shown.stderr
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    paper = pixels[2, 2].sum()
+    assert paper < 150 if dark else paper > 700
+    coloured = pixels.max(axis=2) - pixels.min(axis=2) > 60
+    assert coloured.mean() > 0.01, "no picture is seen"
+
+
+def test_the_report_has_what_the_files_of_the_run_have(folder: Path, first: str) -> None:
+    said = json.loads((folder / "first/report.json").read_text())
+    metrics = json.loads((folder / "first/metrics.json").read_text())
+    assert {name: said["scores"][name] for name in metrics} == metrics
+    assert {stage["name"]: stage["finished"] for stage in said["stages"]}["segment"] == 8
+    assert said["training"]["fovs"] == 400
+    assert said["settings"]["training"]["fovs"] == 400
+    assert said["attempts"][0]["packages"]["numpy"] == np.__version__
+
+
+def test_the_report_of_a_run_that_is_not_done_says_what_is_missing(folder: Path, first: str) -> None:
+    part = folder / "part"
+    shutil.copytree(folder / "first", part)
+    for name in ("metrics.json", "metrics.json.done.json"):
+        (part / name).unlink()
+    tile = next((part / "tiles").glob("*.h5.done.json"))
+    tile.unlink()
+    with open(part / "logs/failures.jsonl", "a") as log:
+        failure = {"time": time.time(), "app": "segment_tile", "target": tile.name.removesuffix(".done.json")}
+        log.write(json.dumps(failure | {"kind": "lost", "error": "Lost: <b>&", "tried_again": False}) + "\n")
+    program = REPOSITORY / "workflows" / "report.py"
+    subprocess.run([sys.executable, str(program), str(part)], check=True, cwd=folder)
+    said = json.loads((part / "report.json").read_text())
+    page = Page((part / "report.html").read_text())
+    assert said["state"]["says"].endswith("missing: segment, score.")
+    assert said["tiles"]["states"] | {"finished": 7, "failed": 1} == said["tiles"]["states"]
+    assert "Lost: <b>&" in page.said
+    assert said["scores"] is None
 
 
 @pytest.mark.thorough  # the runs below, which are stopped or die and go on, have to end in these bytes too

@@ -19,8 +19,9 @@ from pipeline.geometry import Tile
 from pipeline.inference.pinning import with_pin
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, publishing
+from pipeline.results.log_lines import lines_of
 from pipeline.results.records import Missing, read
-from pipeline.results.unreadable import is_there, read_if_there
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
@@ -170,10 +171,8 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
 def measure_training(run: Run) -> TrainingRate | None:
     """Of the whole training log: FOVs over the seconds that they took. Raises Unreadable."""
     training, seen, seconds = run.config.training, 0, 0.0
-    lines = (read_if_there(run.training_log) or b"").splitlines()
-    with suppress(ValueError, KeyError, ZeroDivisionError):
-        for line in lines:
-            entry = json.loads(line)
+    with suppress(KeyError, TypeError, ZeroDivisionError):
+        for entry in lines_of(run.training_log):
             seconds += (entry["fovs_seen"] - seen) / entry["fovs_per_s"]
             seen = entry["fovs_seen"]
     if not run.config.trains or seconds == 0:

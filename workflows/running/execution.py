@@ -32,11 +32,18 @@ STOP_S = 20
 """How long stopping may take."""
 
 
-def work(run: Run, config: Path, console: Console, warnings: Sequence[str], verify: bool = False) -> int:
+def work(
+    run: Run,
+    config: Path,
+    console: Console,
+    warnings: Sequence[str],
+    verify: bool = False,
+    quiet: bool = False,
+) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
     `config` is the run file that was taken. `warnings` are what the checks found doubtful; they are told now
-    and kept for those who look later.
+    and kept for those who look later. With `quiet` progress goes to the run's log alone.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
@@ -65,12 +72,14 @@ def work(run: Run, config: Path, console: Console, warnings: Sequence[str], veri
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(run, attempt, kept, verify)
+        code, why = execute(run, attempt, kept, verify, quiet)
         attempt.end(code, why)
     return code
 
 
-def execute(run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = False) -> tuple[int, str]:
+def execute(
+    run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = False, quiet: bool = False
+) -> tuple[int, str]:
     """Run every stage of a resolved run on its site; returns the exit code, and why where that is not 0."""
     import parsl
 
@@ -94,7 +103,7 @@ def execute(run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = 
     kernel = parsl.load(site)
     try:
         stages = build(run, call)
-        watch(run, stages, console, check, lambda: jobs.in_queue(kernel))
+        watch(run, stages, console.kept if quiet else console, check, lambda: jobs.in_queue(kernel))
         failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
         if failed:
             why = f"tasks failed: {', '.join(failed)}"

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from collections import Counter
-from pathlib import Path
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -14,20 +13,17 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.evaluation.conventions import CONVENTIONS
+from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
+from workflows.scores_as_text import COLUMNS, lines_beside
 from workflows.stages import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
-
-CONVENTIONS = {
-    "gt_foreground": "every voxel; the unsegmented count as one segment",
-    "filled": "unsegmented voxels take the nearest segment",
-    "both_foreground": "voxels that are both labelled and segmented",
-}
 
 MOST_NAMED = 10
 """Of a stage's missing files."""
@@ -52,7 +48,8 @@ def print_summary(run: Run, console: Console) -> None:
     console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",
-        f"look at it    {viewing(folder)}",
+        f"look at it    {viewing(run)}",
+        f"report        {run.report_page}",
         f"everything    {run.folder}",
         sep="\n",
         highlight=False,
@@ -61,11 +58,9 @@ def print_summary(run: Run, console: Console) -> None:
     )
 
 
-def viewing(folder: Path) -> str:
-    """A line for a shell that shows a precomputed volume."""
-    url = json.dumps(f"precomputed://file://{folder}", ensure_ascii=False)
-    show = f"from cloudvolume import CloudVolume as V; V({url})[:].viewer()"
-    return shlex.join([sys.executable, "-c", show])
+def viewing(run: Run) -> str:
+    """A line for a shell that shows a run in a browser."""
+    return shlex.join([sys.executable, str(REPOSITORY / "workflows" / "view.py"), str(run.folder)])
 
 
 def outcome_lines(run: Run) -> list[str]:
@@ -79,20 +74,20 @@ def outcome_lines(run: Run) -> list[str]:
 
 def _print_scores(run: Run, console: Console) -> None:
     metrics = json.loads(run.metrics_file.read_text())
-    columns = {"ARE": "are", "precision": "precision", "recall": "recall"}
-    columns |= {"VOI split": "voi_split", "VOI merge": "voi_merge"}
     table = Table(box=None, pad_edge=False)
     table.add_column("scores by convention")
-    for name in columns:
+    for name in COLUMNS:
         table.add_column(name, justify="right")
     for convention in CONVENTIONS:
-        values = [metrics[convention][key] for key in columns.values()]
+        values = [metrics[convention][key] for key in COLUMNS.values()]
         table.add_row(convention, *("-" if value is None else f"{value:.4f}" for value in values))
     console.print()
     console.print(table)
     console.print(
-        f"coverage {metrics['coverage']:.4f} of {run.config.evaluation.box}; VOI in bits",
+        f"scored        {run.config.evaluation.box}; VOI is in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
+        *lines_beside(metrics, metrics),
+        *_costliest(run),
         sep="\n",
         highlight=False,
         soft_wrap=True,
@@ -106,6 +101,21 @@ def _print_scores(run: Run, console: Console) -> None:
             soft_wrap=True,
         )
     console.print()
+
+
+def _costliest(run: Run) -> list[str]:
+    """How many errors there are, and the first one to look at."""
+    found = json.loads(run.worst_file.read_text())
+    if not found["worst"]:
+        return ["errors        none"]
+    first, listed = found["worst"][0], len(found["worst"])
+    where = f" at {', '.join(map(str, first['point']))}" if first["point"] else ""
+    bits = f"{first['bits']:.4f} of {found['voi_bits']:.4f} bits"
+    return [
+        f"errors        {found['errors']:,}; the costliest {listed} are in {run.worst_file.name}, with room "
+        f"for what you find there in {run.verdicts_file.name}",
+        f"the first     {first['what']}{where} (z, y, x), {bits}",
+    ]
 
 
 def _describe_network(run: Run) -> list[str]:
@@ -134,6 +144,7 @@ def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     lines = [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
     lines += ["missing:", *missing]
     lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
+    lines += [f"A page with all of it: ffn report {shlex.quote(str(run.folder))}"]
     lines += ["Run the same command again to try just what is missing."]
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
 

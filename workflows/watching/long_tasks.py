@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from pipeline.results.unreadable import ABSENT, Look, names_in, reading
+from pipeline.results.log_lines import last_line
+from pipeline.results.unreadable import Look, names_in
 from pipeline.run_folder import Run
 
 Line: TypeAlias = Mapping[str, Any]
@@ -60,7 +60,7 @@ def read_tile_log(log: Path, since: float) -> TileReport | None:
 
     Raises Unreadable.
     """
-    return report_in(_last_line(log), since)
+    return report_in(last_line(log), since)
 
 
 def report_in(line: Line | None, since: float) -> TileReport | None:
@@ -77,7 +77,7 @@ def read_precision(log: Path) -> tuple[str, str] | None:
 
     Raises Unreadable.
     """
-    last = _last_line(log) or {}
+    last = last_line(log) or {}
     return (last["engine"], last["precision"]) if {"engine", "precision"} <= last.keys() else None
 
 
@@ -91,7 +91,7 @@ def last_lines(run: Run, look: Look, known: Mapping[str, Line] | None = None) ->
     for name in look(names_in, run.tile_logs_folder) or []:
         stem, suffix = os.path.splitext(name)
         if stem not in lines and suffix == ".jsonl":
-            line = look(_last_line, run.tile_logs_folder / name)
+            line = look(last_line, run.tile_logs_folder / name)
             lines |= {stem: line} if line is not None else {}
     return lines
 
@@ -102,7 +102,7 @@ def missing_image(run: Run, lines: Mapping[str, Line]) -> list[str]:
 
 
 def _missing_in_training(run: Run) -> list[str]:
-    last = (_last_line(run.training_log) if run.config.trains else None) or {}
+    last = (last_line(run.training_log) if run.config.trains else None) or {}
     left_out = last.get("coordinates_left_out", 0)
     if not left_out:
         return []
@@ -159,7 +159,7 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
     A log from before `since`, seconds since 1970, does not count: the ranks have not opened it yet.
     Raises Unreadable.
     """
-    last = _last_line(run.training_log)
+    last = last_line(run.training_log)
     if last is None or run.training_log.stat().st_mtime < since:
         return "starting ranks", None
     seen, total = last["fovs_seen"], run.config.training.fovs
@@ -175,18 +175,3 @@ def duration(seconds: float) -> str:
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
-
-
-def _last_line(path: Path) -> dict[str, Any] | None:
-    """The last complete JSON line of a log, or None while there is none. Raises Unreadable."""
-    try:
-        with reading(path), open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - 8192))
-            lines = file.read().split(b"\n")[:-1]
-    except ABSENT:
-        return None
-    try:
-        line: dict[str, Any] = json.loads(lines[-1])
-        return line
-    except (ValueError, IndexError):
-        return None

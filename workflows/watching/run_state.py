@@ -5,7 +5,6 @@ Only files and the list of processes are read, so it can be asked while the run 
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.results.attempts import Owner, is_alive, last_heartbeat_s, read_attempts, read_owner
+from pipeline.results.log_lines import newest_lines, tail
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run
 from workflows.watching.long_tasks import duration
 
 LINES_SHOWN = 3
-TAIL_BYTES = 200_000
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,7 @@ def read_failures(run: Run, since: float) -> list[dict[str, Any]]:
 
     Raises Unreadable.
     """
-    failures = []
-    for line in _tail(run.failures_log):
-        try:
-            failure = json.loads(line)
-            if failure["time"] >= since:
-                failures.append(failure)
-        except (ValueError, KeyError, TypeError):
-            continue  # torn
+    failures = [line for line in newest_lines(run.failures_log) if line.get("time", 0) >= since]
     return sorted(failures, key=lambda failure: (failure["tried_again"], -failure["time"]))
 
 
@@ -88,9 +80,9 @@ def ends_of_logs(run: Run, since: float) -> list[tuple[Path, list[str]]]:
     logs = run.logs_folder
     workers = [*logs.glob("training/rank_*.log"), run.training_log, *logs.glob("tiles/*.jsonl")]
     parsl = _newest(list(logs.glob("parsl/**/parsl.log")), since)
-    ends = [(log, _tail(log)) for log in (_newest(workers, since),) if log]
+    ends = [(log, tail(log)) for log in (_newest(workers, since),) if log]
     if parsl:
-        ends.append((parsl, [line for line in _tail(parsl) if " WARNING: " in line or " ERROR: " in line]))
+        ends.append((parsl, [line for line in tail(parsl) if " WARNING: " in line or " ERROR: " in line]))
     return [(log, lines[-LINES_SHOWN:]) for log, lines in ends if lines]
 
 
@@ -103,17 +95,3 @@ def _newest(logs: list[Path], since: float) -> Path | None:
             if status.st_size and status.st_mtime >= since:
                 times[log] = status.st_mtime
     return max(times, key=times.__getitem__, default=None)
-
-
-def _tail(path: Path) -> list[str]:
-    """The last whole lines that are not blank. Raises Unreadable."""
-    try:
-        with reading(path), open(path, "rb") as file:
-            start = max(0, path.stat().st_size - TAIL_BYTES)
-            file.seek(start)
-            text = file.read()
-    except ABSENT:
-        return []
-    if start:
-        text = text.partition(b"\n")[2]
-    return [line.rstrip() for line in text.decode(errors="replace").splitlines() if line.strip()]

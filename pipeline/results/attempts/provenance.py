@@ -16,7 +16,8 @@ from pipeline.errors import InputError
 from pipeline.machine.processor import processor
 from pipeline.results.attempts.ownership import Owner, configuration_file, now
 from pipeline.results.flush import flush
-from pipeline.results.unreadable import read_if_there, whose
+from pipeline.results.log_lines import lines_of
+from pipeline.results.unreadable import whose
 
 PACKAGES = (
     "ffn-pipeline",
@@ -78,12 +79,9 @@ def read_attempts(folder: Path) -> list[dict[str, Any]]:
     The first two are None for an attempt that is at work or died. Torn lines are left out. Raises Unreadable.
     """
     attempts: dict[int, dict[str, Any]] = {}
-    for line in (read_if_there(attempts_file(folder)) or b"").splitlines():
-        try:
-            entry = json.loads(line)
+    for entry in lines_of(attempts_file(folder)):
+        if isinstance(entry.get("attempt"), int):
             attempts.setdefault(entry["attempt"], {"ended": None, "exit": None}).update(entry)
-        except (ValueError, KeyError, TypeError):
-            continue
     return [attempts[number] for number in sorted(attempts)]
 
 

@@ -43,7 +43,8 @@ def test_blocks_in_any_number_of_processes_score_as_scikit_image_does(tmp_path: 
     counts = list(found.count(found.box(), workers))
     assert len(counts) == 2
     known = truth != 2**64 - 2
-    scores = score(BoxCounts.total([part for parts, _ in counts for part in parts]))
+    total = BoxCounts.total(part for parts in counts for part in parts)
+    scores = score(total)
     a, b = (np.unique(ids[known], return_inverse=True)[1].reshape(-1) for ids in (truth, segmentation))
     both = (a != 0) & (b != 0)
     are, *_ = adapted_rand_error(a[both], b[both])
@@ -51,7 +52,7 @@ def test_blocks_in_any_number_of_processes_score_as_scikit_image_does(tmp_path: 
     assert (scores["gt_foreground"]["voi_split"], scores["gt_foreground"]["voi_merge"]) == pytest.approx(
         tuple(variation_of_information(a, b)), abs=1e-9
     )
-    assert sum(ignored for _, ignored in counts) == np.count_nonzero(~known)
+    assert total.ignored == np.count_nonzero(~known)
 
 
 def test_volumes_are_scored_where_they_lie_on_each_other(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_volumes_are_scored_where_they_lie_on_each_other(tmp_path: Path) -> None
         Choice(origin=(100, 0, 0), option="truth"),
     )
     assert at.box() == Box((104, 0, 8), (120, 24, 24))
-    [(parts, _)] = at.count(at.box())
+    [parts] = at.count(at.box())
     assert score(BoxCounts.total(parts))["both_foreground"]["are"] == 0
     from_zero = Comparison(segmentation, labels, Choice(origin=(4, 0, 8)))
     assert from_zero.box() == Box((4, 0, 8), (20, 24, 24))
@@ -107,7 +108,7 @@ def test_negative_ids_are_background_and_the_largest_are_segments(tmp_path: Path
     truth = blobs((16, 24, 32), 4)
     segmentation = np.where(truth == 0, -1, truth % 3 + 125).astype(np.int8)
     found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
-    [(parts, _)] = found.count(found.box())
+    [parts] = found.count(found.box())
     counts = BoxCounts.total(parts)
     assert set(counts.as_is.segmentation.tolist()) == {0, 125, 126, 127}
     assert score(counts)["coverage"] == np.mean(truth != 0)
@@ -117,7 +118,7 @@ def test_turned_axes_can_be_set(tmp_path: Path) -> None:
     truth = blobs((16, 24, 32), 4)
     files = saved(tmp_path, turned=np.ascontiguousarray(truth.T), truth=truth)
     found = between(files, Choice(axes="xyz"))
-    [(parts, _)] = found.count(found.box())
+    [parts] = found.count(found.box())
     assert score(BoxCounts.total(parts))["both_foreground"]["are"] == 0
 
 
@@ -127,7 +128,7 @@ def test_parts_are_counted_apart_and_make_up_the_whole(
     monkeypatch.setattr(comparison, "BLOCK", (48, 48, 48))
     truth, segmentation = blobs((60, 50, 100), 5), blobs((60, 50, 100), 6)
     found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
-    counts = [part for parts, _ in found.count(found.box()) for part in parts]
+    counts = [part for parts in found.count(found.box()) for part in parts]
     assert len(counts) > 20
     total = BoxCounts.total(counts)
     expected = count_box(segmentation, truth)

@@ -70,7 +70,11 @@ def run_stage(run: Run) -> dict:
 def test_metrics_are_the_scores_of_the_evaluated_box(tmp_path: Path) -> None:
     run, truth, segmentation = make_run(tmp_path)
     assert blocks(run) == [EVALUATED]
-    assert run_stage(run) == {**score(count_box(segmentation, truth)), "seen_in_training": 0.0}
+    metrics = run_stage(run)
+    assert metrics.items() >= score(count_box(segmentation, truth)).items()
+    assert (metrics["box"], metrics["voxels"], metrics["seen_in_training"]) == (str(EVALUATED), truth.size, 0)
+    assert metrics["labelled_share"] == np.mean(truth != 0)
+    assert metrics["ignored_share"] == metrics["left_out_share"] == 0
     assert run.metrics_file.exists()
 
 
@@ -81,7 +85,7 @@ def test_cutting_into_blocks_changes_nothing_while_the_halo_reaches_a_segment(
     run, truth, segmentation = make_run(tmp_path)
     monkeypatch.setattr(stage, "BLOCK", shape)
     assert len(blocks(run)) > 1
-    assert run_stage(run) == {**score(count_box(segmentation, truth)), "seen_in_training": 0.0}
+    assert run_stage(run).items() >= score(count_box(segmentation, truth)).items()
 
 
 @pytest.mark.parametrize("exclude", ["0:9,0:99,0:99", "8:12,7:9,10:20", "0:3,0:3,0:3"])
@@ -97,7 +101,9 @@ def test_excluded_voxels_do_not_count_at_all(
         ContingencyTable.count(truth[counted], segmentation[counted]),
         ContingencyTable.count(truth[counted], fill(segmentation)[counted]),
     )
-    assert run_stage(run) == {**score(expected), "seen_in_training": 0.0}
+    metrics = run_stage(run)
+    assert metrics.items() >= score(expected).items()
+    assert metrics["left_out_share"] == pytest.approx(np.mean(~counted), abs=1e-12)
 
 
 def test_blocks_are_disjoint_and_cover_the_evaluated_box(
@@ -160,3 +166,20 @@ def test_what_an_id_says_to_ignore_is_in_no_score(tmp_path: Path) -> None:
     for convention in ("gt_foreground", "both_foreground"):
         assert scores[convention] == pytest.approx(expected[convention])
     assert scores["coverage"] == pytest.approx(expected["coverage"])
+
+
+def test_voxels_outside_the_mask_do_not_count_where_that_is_asked_for(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    tissue = np.random.default_rng(8).random((20, 24, 20)) < 0.7  # what it does not cover is no tissue
+    with h5py.File(tmp_path / "data.h5", "r+") as file:
+        file["tissue"] = tissue.astype(np.uint8)
+        file["tissue"].attrs["offset"] = (0, 0, 0)
+    data = run.config.data.model_copy(update={"mask": "data.h5:tissue"})
+    masked = run.config.model_copy(
+        update={"data": data, "evaluation": run.config.evaluation.model_copy(update={"within_mask": True})}
+    )
+    counted = np.pad(tissue, [(0, 0), (0, 0), (0, 8)])[EVALUATED.slices()]
+    expected = BoxCounts.count(truth[counted], segmentation[counted], fill(segmentation)[counted])
+    metrics = run_stage(with_identities(dataclasses.replace(run, config=masked)))
+    assert metrics.items() >= score(expected).items()
+    assert metrics["left_out_share"] == pytest.approx(np.mean(~counted))

@@ -11,6 +11,7 @@ from skimage.metrics import adapted_rand_error
 from skimage.metrics import variation_of_information as skimage_voi
 
 from pipeline.evaluation import ContingencyTable, adapted_rand, variation_of_information
+from pipeline.evaluation.scores import cremi
 
 SHAPE = (3, 4, 5)
 VOLUMES = hnp.arrays(np.int64, SHAPE, elements=st.integers(0, 6))
@@ -68,3 +69,21 @@ def test_scores_stay_exact_when_volumes_are_huge() -> None:
     table = ContingencyTable(np.array([1, 2], np.uint64), np.array([7, 7], np.uint64), np.array([size, size]))
     assert adapted_rand(table) == pytest.approx((1 / 3, 0.5, 1), abs=1e-9)
     assert variation_of_information(table) == pytest.approx((0, 1), abs=1e-9)
+
+
+@given(truth=VOLUMES, segmentation=VOLUMES)
+def test_cremi_scores_are_those_of_its_definition(truth: np.ndarray, segmentation: np.ndarray) -> None:
+    truth[0, 0] = 1
+    labelled = truth != 0
+    a, b = truth[labelled], segmentation[labelled]
+    apart = np.where(b == 0, 100 + np.arange(b.size), b)  # for ARE unsegmented voxels are segments each
+    joined = [float((ids[:, None] == ids[None]).sum()) for ids in (a, apart, a * 1000 + apart)]
+    are = 1 - 2 * joined[2] / (joined[0] + joined[1])
+    split, merge = skimage_voi(a, b)
+    found = cremi(ContingencyTable.count(truth, segmentation))
+    assert found == pytest.approx((are, split, merge, np.sqrt(are * (split + merge))), abs=1e-7)
+
+
+def test_cremi_scores_of_no_labelled_voxels_are_undefined() -> None:
+    nothing = np.zeros((2, 2), int)
+    assert cremi(ContingencyTable.count(nothing, nothing + 1)) == (None, None, None, None)

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 from skimage.metrics import variation_of_information
 
 from pipeline.evaluation.contingency import ContingencyTable
-from pipeline.evaluation.worst import located, worst
+from pipeline.evaluation.points import located
+from pipeline.evaluation.worst import count_errors, worst
 from pipeline.volumes import open_volume
 
 VOLUMES = hnp.arrays(np.uint32, (4, 5, 6), elements=st.integers(0, 4))
@@ -24,10 +25,13 @@ def test_all_errors_together_cost_the_variation_of_information(
 ) -> None:
     truth[0, 0] = 1
     labelled = truth != 0
-    found = worst(ContingencyTable.count(truth, segmentation), 1000)
+    table = ContingencyTable.count(truth, segmentation)
+    found = worst(table, 1000)
     split, merge = variation_of_information(truth[labelled], segmentation[labelled])
     assert sum(wrong.bits for wrong in found) == pytest.approx(split + merge)
     assert [w.bits for w in found] == sorted((w.bits for w in found), reverse=True)
+    assert len({w.what for w in found}) == len(found) == count_errors(table)
+    assert worst(table, 3) == found[:3]
 
 
 def test_points_lie_on_the_seam_in_both_objects_or_in_the_blank(tmp_path: Path) -> None:
@@ -43,7 +47,8 @@ def test_points_lie_on_the_seam_in_both_objects_or_in_the_blank(tmp_path: Path) 
     whole = volumes[0].box
     found = worst(ContingencyTable.count(truth, segmentation), 10)
     for blocks in ([whole], whole.blocks((4, 16, 20))):
-        merger, split, blank = located(found, volumes[0], volumes[1], blocks, whole)
+        counted = [(b, ContingencyTable.count(truth[b.slices()], segmentation[b.slices()])) for b in blocks]
+        merger, split, blank = located(found, counted, volumes[0].read, volumes[1].read, whole)
         assert (merger.kind, merger.truth, merger.segments) == ("merger", (2, 3), (20,))
         assert merger.point is not None
         assert truth[merger.point] == 3

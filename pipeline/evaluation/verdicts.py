@@ -1,0 +1,68 @@
+"""Verdicts: what a person found at the costliest errors, in a CSV file beside the list of them.
+
+`verdict,what,bits,voxels,z,y,x`: the first column is theirs and may say anything, the second names the error.
+It is text, and not ids, since spreadsheets round large numbers. Who runs again keeps what was filled in.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.evaluation.worst import Wrong
+from pipeline.results.artifacts import publishing
+from pipeline.results.unreadable import read_if_there
+
+VERDICT, WHAT = "verdict", "what"
+COLUMNS = (VERDICT, WHAT, "bits", "voxels", "z", "y", "x")
+
+
+def read_verdicts(path: Path) -> dict[str, str]:
+    """What was filled in, by the error in words; nothing where there is no file.
+
+    Raises InputError where its columns are others, and Unreadable.
+    """
+    return {row[WHAT]: row[VERDICT] for row in _rows(path) if row[VERDICT]}
+
+
+def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
+    """Write the rows of `wrongs` with the verdicts that the file has; verdicts on others come after them.
+
+    Raises InputError where the file has other columns or cannot be written, Unreadable, and Superseded.
+    """
+    kept = {row[WHAT]: row for row in _rows(path) if row[VERDICT]}
+    rows = [_row(wrong, kept.pop(wrong.what, {}).get(VERDICT, "")) for wrong in wrongs]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows([*rows, *kept.values()])
+    with publishing(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _row(wrong: Wrong, verdict: str) -> dict[str, str]:
+    z, y, x = wrong.point or ("", "", "")
+    values = (verdict, wrong.what, f"{wrong.bits:.6f}", wrong.voxels, z, y, x)
+    return dict(zip(COLUMNS, map(str, values)))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    content = read_if_there(path)
+    if content is None:
+        return []
+    try:
+        text = content.decode("utf-8-sig")  # spreadsheets put a mark before it
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error.reason}): save it as CSV in UTF-8") from None
+    first = text.partition("\n")[0]
+    separator = ";" if first.count(";") > first.count(",") else ","
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    if not {VERDICT, WHAT} <= set(rows.fieldnames or ()):
+        raise InputError(
+            f"{path} has the columns {rows.fieldnames}; expected {', '.join(COLUMNS)}: mend its first line, "
+            "or move the file away"
+        )
+    return [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in rows]

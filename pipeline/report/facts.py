@@ -1,0 +1,107 @@
+"""All that the report says, as one JSON object: the page shows nothing that is not in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.checkup.before_run import read_warnings
+from pipeline.errors import InputError
+from pipeline.report import history
+from pipeline.report.headline import cards, state
+from pipeline.report.objects import largest_objects
+from pipeline.report.scores import outcome, scores, why_no_scores, worst
+from pipeline.report.slices import sections
+from pipeline.report.tiles import tiles
+from pipeline.report.training import training
+from pipeline.results.log_lines import newest_lines
+from pipeline.results.unreadable import ABSENT, Look, reading
+from pipeline.run_folder import Run
+
+MOST_FAILURES = 20
+VERSION = 1
+"""Of the layout of report.json."""
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What is known of a run, at work, failed or done, from its folder alone.
+
+    What cannot be read is left out and named under `untold`.
+    """
+    look = Look()
+    tried, found = history.attempts(run, look), history.records(run, look)
+    failed = _failures(run, tried, look)
+    gone = {Path(f.get("target", "")).stem for f in failed if not f["tried_again"]}
+    said = {
+        "version": VERSION,
+        "run": {"folder": str(run.folder), "name": run.folder.name, "site": run.config.site.name},
+        "attempts": tried,
+        "stages": history.stages(run, found, tried),
+        "timeline": history.timeline(found, tried),
+        "training": training(run, look),
+        "tiles": tiles(run, found, gone, look),
+        "outcome": outcome(run, look),
+        "scores": scores(run, look),
+        "why_no_scores": why_no_scores(run),
+        "worst": worst(run, look),
+        "slices": look(sections, run) or [],
+        "objects": _objects(run, look),
+        "failures": failed[:MOST_FAILURES],
+        "failures_in_all": len(failed),
+        "warnings": look(read_warnings, run) or [],
+        "files": _files(run, look),
+        "settings": run.config.model_dump(mode="json"),
+    }
+    return {"state": state(run, said, look), "cards": cards(said), **said, "untold": look.untold}
+
+
+def _objects(run: Run, look: Look) -> dict[str, Any] | None:
+    """What is to be drawn of the segmentation; where it cannot be read, that is told as all else is."""
+    try:
+        return largest_objects(run)
+    except InputError as error:
+        look.untold.append(str(error))
+        return None
+
+
+def _failures(run: Run, tried: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:
+    """The failures of tasks, the newest first, each with the attempt in which it was."""
+    found = []
+    for failure in reversed(look(newest_lines, run.failures_log) or []):
+        if {"time", "tried_again", "error"} <= failure.keys():
+            began = [attempt["attempt"] for attempt in tried if attempt["began"] <= failure["time"]]
+            found.append({**failure, "attempt": began[-1] if began else None})
+    return found
+
+
+def _files(run: Run, look: Look) -> list[dict[str, Any]]:
+    """Where everything lies that somebody may look for, with its size; a folder's is not added up."""
+    wanted = {
+        "settings, resolved": run.config_file,
+        "network": run.model_file,
+        "segmentation (Neuroglancer precomputed)": run.segmentation_folder,
+        "tiles": run.folder / "tiles",
+        "which segment of which tile is which": run.id_table_file,
+        "scores": run.metrics_file,
+        "errors that cost most": run.worst_file,
+        "verdicts on them, to be filled in": run.verdicts_file,
+        "rates, for the plans of others": run.rates_file,
+        "what the run said": run.driver_log,
+        "failures of tasks": run.failures_log,
+        "logs": run.logs_folder,
+    }
+    return [
+        {"what": what, "path": os.path.relpath(path, run.folder), "bytes": size}
+        for what, path in wanted.items()
+        if (size := look(_size, path)) is not None
+    ]
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file, 0 of a folder, None where there is neither. Raises Unreadable."""
+    try:
+        with reading(path):
+            return 0 if path.is_dir() else path.stat().st_size
+    except ABSENT:
+        return None

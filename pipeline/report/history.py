@@ -1,0 +1,156 @@
+"""What was done when: the attempts on a run, and of every stage the tasks that each of them finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pipeline import evaluation, reconciliation
+from pipeline.report.charts import ticks
+from pipeline.report.headline import ending
+from pipeline.results.attempts import read_attempts
+from pipeline.results.records import Missing, record_path
+from pipeline.results.records import read as read_record
+from pipeline.results.unreadable import Look, names_in
+from pipeline.run_folder import Run
+
+STAGES = {
+    "phantom": "phantom",
+    "sample": "sample",
+    "train": "train",
+    "import checkpoint": "import network",
+    "infer": "segment",
+    "evidence": "compare",
+    "merge": "merge",
+    "volume": "volume",
+    "write": "write",
+    "count": "count",
+    "score": "score",
+    "worst": "worst",
+}
+"""Recipes by the names that users know, in the order in which they run."""
+
+GAP_S = 1.0
+"""Work of one stage that is no further apart than this is drawn as one bar."""
+
+
+def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
+    """All attempts on the run, oldest first; `began` and `over` are their times in seconds since 1970."""
+    found = []
+    for attempt in look(read_attempts, run.folder) or []:
+        began = _seconds(attempt.get("started"))
+        if began is not None:
+            over = _seconds(attempt["ended"])
+            found.append({**attempt, "began": began, "over": over, "says": ending(attempt)})
+    return found
+
+
+def records(run: Run, look: Look) -> list[dict[str, Any]]:
+    """The completion records of everything in the run folder; those that are damaged count as none."""
+    folders = [
+        run.phantom_file.parent,
+        run.model_file.parent,
+        run.folder / "tiles",
+        run.reconciliation_folder,
+        run.reconciliation_folder / "blocks",
+        run.folder / "evaluation",
+        run.folder,
+    ]
+    found = []
+    suffix = record_path(run.model_file).name.removeprefix(run.model_file.name)
+    for folder in folders:
+        for name in sorted(look(names_in, folder) or []):
+            if not name.endswith(suffix):
+                continue
+            record = look(read_record, folder / name.removesuffix(suffix))
+            if record is not None and not isinstance(record, Missing) and record["stage"] in STAGES:
+                found.append({**record, "file": name.removesuffix(suffix)})
+    return found
+
+
+def expected_tasks(run: Run) -> dict[str, int]:
+    """How many tasks each stage of the whole run has, by the name that users know."""
+    network = {"sample": 1, "train": 1} if run.config.trains else {"import network": 1}
+    tasks = {"phantom": 1} if run.uses_phantom else {}
+    tasks |= network | {"segment": len(run.grid), "compare": len(run.grid), "merge": 1, "volume": 1}
+    tasks["write"] = len(reconciliation.blocks(run))
+    if run.config.evaluation.box is not None:
+        tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
+    return tasks
+
+
+def stages(run: Run, found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a stage: tasks, finished ones, and how many of these by the last attempt; seconds, and on what.
+
+    `busy_s` adds up over tasks. What an earlier attempt finished was reused by the last one.
+    """
+    by_stage: dict[str, list[Mapping[str, Any]]] = {}
+    for record in found:
+        by_stage.setdefault(STAGES[record["stage"]], []).append(record)
+    last_began = tried[-1]["began"] if tried else 0.0
+    rows = []
+    for name, tasks in expected_tasks(run).items():
+        made = by_stage.get(name, [])
+        rows.append(
+            {
+                "name": name,
+                "tasks": tasks,
+                "finished": len(made),
+                "reused": sum(_end(record) < last_began for record in made),
+                "busy_s": sum(record["seconds"] for record in made),
+                "hosts": sorted({record["host"] for record in made}),
+                "processors": sorted({record["processor"] for record in made}),
+            }
+        )
+    return rows
+
+
+def timeline(found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each attempt that finished something, the times at which each stage was at work, in seconds of it.
+
+    A task belongs to the attempt in which it ended; one that went on from a checkpoint may have begun before.
+    """
+    shown = []
+    for attempt, following in zip(tried, [*tried[1:], None]):
+        until = following["began"] if following else float("inf")
+        mine = [r for r in found if attempt["began"] <= _end(r) < until]
+        spans: dict[str, list[tuple[float, float]]] = {name: [] for name in STAGES.values()}
+        for record in mine:
+            began = max(0.0, record["started"] - attempt["began"])
+            spans[STAGES[record["stage"]]].append((began, _end(record) - attempt["began"]))
+        if mine:
+            seconds = max(end for of in spans.values() for _, end in of)
+            shown.append(
+                {
+                    "attempt": attempt["attempt"],
+                    "tasks": len(mine),
+                    "seconds": seconds,
+                    "ticks": ticks(seconds),
+                    "stages": [
+                        {"name": name, "at_work": _joined(of), "tasks": len(of)}
+                        for name, of in spans.items()
+                        if of
+                    ],
+                }
+            )
+    return shown
+
+
+def _joined(spans: list[tuple[float, float]]) -> list[list[float]]:
+    """The spans, those that overlap or nearly touch as one."""
+    joined: list[list[float]] = []
+    for began, ended in sorted(spans):
+        if joined and began <= joined[-1][1] + GAP_S:
+            joined[-1][1] = max(joined[-1][1], ended)
+        else:
+            joined.append([began, ended])
+    return joined
+
+
+def _end(record: Mapping[str, Any]) -> float:
+    return float(record["started"] + record["seconds"])
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()

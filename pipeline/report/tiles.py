@@ -1,0 +1,125 @@
+"""The tiles of a run as maps: how far each is, how long it took, and how many network calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.geometry import Tile, TileGrid
+from pipeline.results.log_lines import last_line
+from pipeline.results.unreadable import Look, is_there
+from pipeline.run_folder import Run
+from pipeline.settings.estimate import plan
+
+MOST_CELLS = 2000
+"""On a map. Where there are more tiles, one square stands for a cube of them."""
+
+STATES = ("finished", "at work", "stopped", "failed", "not begun")
+"""From the best to the worst: a square that stands for several tiles is as the worst of them."""
+
+SLOWEST = 10
+MOST_NAMED = 3
+
+
+def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: Look) -> dict[str, Any]:
+    """All that is known of the run's tiles, from their records in `found` and from their logs.
+
+    `failed` names the tiles that failed for good.
+    """
+    made = {record["file"].removesuffix(".h5"): record for record in found if record["stage"] == "infer"}
+    rows = [_row(run, tile, made.get(tile.name), failed, look) for tile in run.grid]
+    done = [row for row in rows if row["state"] == "finished"]
+    calls, seconds = sum(row["calls"] for row in done), sum(row["seconds"] for row in done)
+    voxels = sum(tile.box.size for tile, row in zip(run.grid, rows) if row["state"] == "finished")
+    network_s = sum(row["seconds_in_network"] for row in done)
+    foretold = plan(run)
+    return {
+        "grid": list(run.grid.shape),
+        "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
+        "voxels": voxels,
+        "calls": calls,
+        "calls_foretold": foretold.network_calls,
+        "worker_seconds": seconds,
+        "node_hours": seconds / run.config.site.workers / 3600,
+        "voxels_per_s_a_worker": voxels / seconds if seconds else None,
+        "calls_per_s_a_worker": calls / seconds if seconds else None,
+        "network_share": network_s / seconds if seconds else None,
+        "bytes_a_voxel": sum(row["bytes"] for row in done) / voxels if voxels else None,
+        "made_by": sorted({row["made_by"] for row in rows if row["made_by"]}),
+        "missing_chunks": sum(row["missing_chunks"] for row in rows),
+        "slowest": sorted(done, key=lambda row: (-row["seconds"], row["name"]))[:SLOWEST],
+        "map": tile_map(run.grid, rows),
+    }
+
+
+def tile_map(grid: TileGrid, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Layers of squares, z by z: of each its place, state, and means of seconds and calls of finished tiles.
+
+    `tiles_a_square` is how many tiles along an axis one square stands for.
+    """
+    side = 1
+    while np.prod([-(-n // side) for n in grid.shape]) > MOST_CELLS:
+        side += 1
+    cells: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+    for position, row in zip(np.ndindex(*grid.shape), rows):
+        cells.setdefault(tuple(n // side for n in position), []).append(row)
+    squares = []
+    for (z, y, x), members in sorted(cells.items()):
+        done = [row for row in members if row["state"] == "finished"]
+        squares.append(
+            {
+                "z": z,
+                "y": y,
+                "x": x,
+                "tiles": len(members),
+                "first": members[0]["name"],
+                "state": max((row["state"] for row in members), key=STATES.index),
+                "seconds": sum(row["seconds"] for row in done) / len(done) if done else None,
+                "calls": sum(row["calls"] for row in done) / len(done) if done else None,
+                "says": "; ".join(_says(row) for row in members[:MOST_NAMED]),
+            }
+        )
+    return {
+        "tiles_a_square": side,
+        "shape": [-(-n // side) for n in grid.shape],
+        "squares": squares,
+        "most_seconds": max((s["seconds"] for s in squares if s["seconds"] is not None), default=None),
+        "most_calls": max((s["calls"] for s in squares if s["calls"] is not None), default=None),
+    }
+
+
+def _says(row: Mapping[str, Any]) -> str:
+    """`z000000_y000000_x000064: finished, 43 s, 9,257 calls, 11 segments`."""
+    if row["state"] != "finished":
+        return f"{row['name']}: {row['state']}"
+    found = f"{row['calls']:,} calls, {row['segments']:,} segments"
+    return f"{row['name']}: finished, {row['seconds']:.0f} s, {found}"
+
+
+def _row(
+    run: Run, tile: Tile, record: Mapping[str, Any] | None, failed: set[str], look: Look
+) -> dict[str, Any]:
+    log = look(last_line, run.tile_log(tile)) or {}
+    return {
+        "name": tile.name,
+        "box": str(tile.box),
+        "state": "finished" if record else _state(run, tile, failed, log, look),
+        "seconds": record["seconds"] if record else 0.0,
+        "bytes": record["size"] if record else 0,
+        "calls": log.get("calls", 0),
+        "segments": log.get("segments", 0),
+        "seconds_in_network": log.get("seconds_in_network", 0.0),
+        "missing_chunks": log.get("missing_chunks", 0),
+        "made_by": f"{log['engine']} in {log['precision']}" if {"engine", "precision"} <= log.keys() else "",
+    }
+
+
+def _state(run: Run, tile: Tile, failed: set[str], log: Mapping[str, Any], look: Look) -> str:
+    if tile.name in failed:
+        return "failed"
+    if look(is_there, run.tile_marker(tile)):
+        return "at work"
+    begun = bool(log) or look(is_there, run.tile_checkpoint_file(tile))
+    return "stopped" if begun else "not begun"

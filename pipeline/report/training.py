@@ -1,0 +1,42 @@
+"""How the training went, from its log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.report.charts import line_chart
+from pipeline.results.log_lines import lines_of
+from pipeline.results.unreadable import Look
+from pipeline.run_folder import Run
+
+NEEDED = {"fovs_seen", "fovs_per_s", "loss", "accuracy", "f1", "precision", "recall"}
+
+
+def training(run: Run, look: Look) -> dict[str, Any] | None:
+    """FOVs, rate and last metrics, and the charts of metrics and loss over FOVs; None where none was logged.
+
+    Figures are means over the intervals between two lines of the log, over all ranks.
+    """
+    lines = [line for line in look(lines_of, run.training_log) or [] if line.keys() >= NEEDED]
+    if not run.config.trains or not lines:
+        return None
+    settings, seen, seconds = run.config.training, 0, 0.0
+    for line in lines:
+        seconds += (line["fovs_seen"] - seen) / max(line["fovs_per_s"], 1e-9)
+        seen = line["fovs_seen"]
+    fovs = [line["fovs_seen"] for line in lines]
+    return {
+        "fovs": seen,
+        "fovs_asked_for": settings.fovs,
+        "ranks": settings.ranks,
+        "batch_size": settings.batch_size,
+        "seconds": seconds,
+        "fovs_per_s": seen / seconds if seconds else None,
+        "last": {name: lines[-1][name] for name in sorted(NEEDED - {"fovs_seen", "fovs_per_s"})},
+        "metrics": line_chart(
+            fovs,
+            {name: [line[name] for line in lines] for name in ("accuracy", "f1", "precision", "recall")},
+            at_most=1.0,
+        ),
+        "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
+    }

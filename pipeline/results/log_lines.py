@@ -1,0 +1,59 @@
+"""Logs of one JSON object a line, which somebody may be writing to while they are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.results.unreadable import ABSENT, read_if_there, reading
+
+TAIL_BYTES = 200_000
+LONGEST_LINE = 8192
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """All whole lines that are JSON objects; none where there is no log. Raises Unreadable."""
+    return _parsed((read_if_there(path) or b"").splitlines())
+
+
+def newest_lines(path: Path) -> list[dict[str, Any]]:
+    """As `lines_of`, but of a long log only those at its end. Raises Unreadable."""
+    return _parsed([line.encode() for line in tail(path)])
+
+
+def last_line(path: Path) -> dict[str, Any] | None:
+    """The last whole line, or None while there is none, or it is damaged. Raises Unreadable."""
+    try:
+        with reading(path), open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - LONGEST_LINE))
+            lines = file.read().split(b"\n")[:-1]
+    except ABSENT:
+        return None
+    return next(iter(_parsed(lines[-1:])), None)
+
+
+def tail(path: Path) -> list[str]:
+    """The last lines of any text that are not blank, whole ones but for the very last. Raises Unreadable."""
+    try:
+        with reading(path), open(path, "rb") as file:
+            start = max(0, path.stat().st_size - TAIL_BYTES)
+            file.seek(start)
+            text = file.read()
+    except ABSENT:
+        return []
+    if start:
+        text = text.partition(b"\n")[2]
+    return [line.rstrip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+
+
+def _parsed(lines: list[bytes]) -> list[dict[str, Any]]:
+    found = []
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue  # torn
+        if isinstance(value, dict):
+            found.append(value)
+    return found

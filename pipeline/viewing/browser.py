@@ -1,0 +1,109 @@
+"""A scene drawn by a browser without a screen, for documents and for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InputError
+from pipeline.machine.processes import die_with_parent
+from pipeline.viewing.links import ADDRESS
+from pipeline.viewing.scene import Point
+
+if TYPE_CHECKING:
+    from pipeline.viewing.server import ViewServer
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # it sees no page but ours, and root and containers have none
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--hide-scrollbars",
+    "--no-proxy-server",
+)
+WINDOW = (1200, 900)
+PATIENCE_S = 180.0
+"""Software draws slowly, the more so on a busy machine."""
+LOOK_S = 0.2
+
+
+def browser() -> str | None:
+    """The Chromium or Chrome of this machine, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: float = PATIENCE_S) -> None:
+    """Write what a browser shows of the scene, or of a point, all of it loaded, as a PNG of `WINDOW` pixels.
+
+    Raises InputError when there is no browser, when it ends or does not come to an end, and when the file
+    cannot be written.
+    """
+    program = browser()
+    if program is None:
+        raise InputError(
+            f"--screenshot needs Chromium or Chrome, and none of {', '.join(BROWSERS)} is on PATH: install "
+            "one (apt-get install chromium), or open the link in a browser instead"
+        )
+    drawn: list[bytes] = []
+    is_drawn = threading.Event()
+
+    def keep(reply: object) -> None:
+        drawn.append(reply.screenshot.image)  # type: ignore[attr-defined]
+        is_drawn.set()
+
+    with view.viewer.config_state.txn() as shown:
+        shown.show_ui_controls = False
+        shown.show_panel_borders = False
+        shown.viewer_size = list(WINDOW)
+    view.viewer.async_screenshot(keep)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = _started(program, view.scene_address(f"{ADDRESS}:{view.port}", point), profile)
+        try:
+            for _ in range(int(patience_s / LOOK_S)):
+                if is_drawn.wait(LOOK_S) or process.poll() is not None:
+                    break
+        finally:
+            _end(process)
+    if not drawn:
+        raise InputError(f"{program} drew nothing in {patience_s:.0f} s; see what it says to {FLAGS[0]}")
+    try:
+        path.write_bytes(drawn[0])
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _started(program: str, address: str, profile: str) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    size = ",".join(map(str, WINDOW))
+    return subprocess.Popen(
+        [program, *FLAGS, f"--window-size={size}", f"--user-data-dir={profile}", address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: die_with_parent(parent),
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The browser and the processes that it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

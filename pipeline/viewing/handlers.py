@@ -1,0 +1,171 @@
+"""What answers a browser that asks for voxels or for a scene."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import html
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+from pipeline.errors import InputError
+from pipeline.geometry import Triple, triple
+from pipeline.viewing.chunks import VolumeChunks
+from pipeline.viewing.scene import Point
+
+if TYPE_CHECKING:
+    from pipeline.viewing.server import ViewServer
+
+ENCODINGS = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd"}
+"""What CloudVolume adds to the names of files that it compresses, and what a browser is told."""
+
+UNPACKED = (".xz", ".bz2")
+"""The same, where no browser can unpack it."""
+
+
+class DataHandler(RequestHandler):
+    """Lets pages of other addresses read: who has the token may use another Neuroglancer."""
+
+    def set_default_headers(self) -> None:
+        self.set_header("Access-Control-Allow-Origin", "*")
+        self.set_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        self.set_header("Access-Control-Allow-Headers", "Range, If-None-Match, If-Modified-Since")
+        exposed = "Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
+        self.set_header("Access-Control-Expose-Headers", exposed)
+        self.set_header("Access-Control-Allow-Private-Network", "true")
+        self.set_header("Cache-Control", "no-cache")  # a run at work goes on to write
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def options(self, *_: str) -> None:
+        """What a browser asks before it reads from another address."""
+        self.set_status(204)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """A line, and nothing of this machine."""
+        self.set_header("Content-Type", "text/plain")
+        self.finish(f"{status_code} {self._reason}\n")
+
+
+class FileHandler(DataHandler, StaticFileHandler):
+    """Files as they lie below one folder, whole or in ranges; whatever leads out of it is refused."""
+
+    def initialize(self, path: str, tell: Callable[[str], None]) -> None:  # type: ignore[override]
+        super().initialize(path)
+        self._tell = tell
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """The file, or the compressed one that stands for it, if it really lies below `root`."""
+        if "\0" in absolute_path:
+            raise HTTPError(404)
+        suffix = next((s for s in ENCODINGS if os.path.isfile(absolute_path + s)), "")
+        if not suffix and any(os.path.isfile(absolute_path + other) for other in UNPACKED):
+            raise HTTPError(501, reason="stored in a compression that browsers do not know")
+        if not Path(absolute_path + suffix).resolve().is_relative_to(Path(root).resolve()):
+            raise HTTPError(403)
+        if os.path.isfile(absolute_path + suffix) and not os.access(absolute_path + suffix, os.R_OK):
+            self._tell(f"{absolute_path}{suffix} cannot be shown: you may not read it")
+            raise HTTPError(403)
+        if suffix:
+            self.set_header("Content-Encoding", ENCODINGS[suffix])
+        return super().validate_absolute_path(root, absolute_path + suffix)
+
+    def compute_etag(self) -> str | None:
+        """By when and how large the file is: shards are large, and are not read for it."""
+        assert self.absolute_path is not None
+        found = os.stat(self.absolute_path)
+        return f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
+
+    def get_content_type(self) -> str:
+        return "application/octet-stream"
+
+
+class ChunkHandler(DataHandler):
+    """The info file and the chunks of a volume that has no such files; always whole."""
+
+    def initialize(self, chunks: VolumeChunks, tell: Callable[[str], None]) -> None:
+        self._chunks = chunks
+        self._tell = tell
+
+    async def get(self, name: str) -> None:
+        if name == "info":
+            self.finish(self._chunks.info)
+            return
+        try:
+            content = await asyncio.get_running_loop().run_in_executor(None, self._chunks.chunk, name)
+        except InputError as error:
+            self._tell(f"{name} cannot be shown: {error}")
+            raise HTTPError(500, reason="cannot be read") from None
+        if content is None:
+            raise HTTPError(404)
+        self.set_header("Content-Type", "application/octet-stream")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            content = gzip.compress(content, compresslevel=1, mtime=0)
+        self.finish(content)
+
+    async def head(self, name: str) -> None:
+        """As `get`; tornado leaves out what is written."""
+        await self.get(name)
+
+
+class SceneHandler(RequestHandler):
+    """Leads to a scene whoever has the token, or was given it as a cookie when they had."""
+
+    def initialize(self, view: ViewServer) -> None:
+        self._view = view
+
+    def get(self, token: str | None) -> None:
+        cookie = f"ffn_view_{self._view.port}"
+        given = token if token is not None else self.get_cookie(cookie, "")
+        if not secrets.compare_digest((given or "").encode(), self._view.token.encode()):
+            self._say(403, "Open the link that `ffn view` printed first, in this browser: it lets you in.")
+            return
+        if token is not None:
+            self.set_cookie(cookie, self._view.token, httponly=True, samesite="Lax", path="/at")
+        key = self.get_query_argument("run", "")
+        if key and key != self._view.key:
+            self._say(
+                409,
+                "This link is of another run, or of other settings: start `ffn view` of that run's folder.",
+            )
+            return
+        try:
+            point = self._point()
+        except ValueError:
+            self._say(400, "This is no point: expected point=Z,Y,X, and ids after segments= and truth=.")
+            return
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.redirect(self._view.scene_address(self.request.host, point))
+
+    def _point(self) -> Point | None:
+        """The point that is asked for, None where none is. Raises ValueError."""
+        text = self.get_query_argument("point", "")
+        if not text:
+            return None
+        voxel: Triple = triple([int(number) for number in text.split(",")])
+        return Point(voxel, self._ids("segments"), self._ids("truth"))
+
+    def _ids(self, name: str) -> tuple[int, ...]:
+        return tuple(int(number) for number in self.get_query_argument(name, "").split(",") if number)
+
+    def _say(self, status: int, sentence: str) -> None:
+        self.set_status(status)
+        self.finish(f"<!doctype html><title>ffn view</title><p>{html.escape(sentence)}</p>")
+
+
+class NothingHandler(DataHandler):
+    """Whatever is not served: no layer of this name, or a token that is none."""
+
+    def get(self, *_: str) -> None:
+        raise HTTPError(404)
+
+    def head(self, *_: str) -> None:
+        raise HTTPError(404)
+
+    def options(self, *_: str) -> None:
+        raise HTTPError(404)

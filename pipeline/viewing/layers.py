@@ -1,0 +1,196 @@
+"""What there is to see: the volumes of a run, or others, opened; and what there is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from pipeline.errors import InputError
+from pipeline.results.unreadable import is_there
+from pipeline.run_folder import Run
+from pipeline.viewing.chunks import Kind
+from pipeline.viewing.links import run_key
+from pipeline.viewing.tiles import TileVolume
+from pipeline.viewing.worst_points import worst_points
+from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
+from pipeline.volumes.absence import absence
+from pipeline.volumes.frame import size_text
+from pipeline.volumes.intensity import sample
+from pipeline.volumes.labels import LabelVolume
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+UNKNOWN_SIZE_NM: VoxelSize = (1.0, 1.0, 1.0)
+ID_DTYPES = ("uint8", "uint16", "uint32", "uint64")
+SHOWN_DTYPES = (*ID_DTYPES, "int8", "int16", "int32", "float32")
+ENCODINGS = ("raw", "jpeg", "png", "jxl", "compressed_segmentation", "compresso")
+"""What Neuroglancer itself can unpack; CloudVolume has more."""
+
+STDDEVS = 3.0
+"""Black and white are so far from an image's mean, where it does not have all of 8 bits."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A volume as one layer of Neuroglancer; `grey` are the values that are black and white."""
+
+    name: str
+    kind: Kind
+    volume: Volume
+    grey: tuple[float, float] | None = None
+
+    @property
+    def stored(self) -> str | None:
+        """Where Neuroglancer itself can read the volume, `file://...` or an address; None where it cannot."""
+        from pipeline.volumes.precomputed import PrecomputedVolume  # imports CloudVolume
+
+        volume = self.volume.source if isinstance(self.volume, LabelVolume) else self.volume
+        if not isinstance(volume, PrecomputedVolume) or not volume.is_as_stated:
+            return None
+        dtypes = SHOWN_DTYPES if self.kind == "image" else ID_DTYPES
+        return volume.uri if volume.encoding in ENCODINGS and volume.dtype.name in dtypes else None
+
+
+@dataclass
+class Shown:
+    """The layers, image first, and a line for each thing that is not there or not known."""
+
+    title: str = "ffn view"
+    key: str | None = None
+    """What tells a run from others."""
+    worst: list[dict[str, Any]] = field(default_factory=list)
+    """As `worst_points` gives them."""
+    layers: list[Layer] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    def add(self, name: str, kind: Kind, volume: Volume) -> None:
+        """One more layer."""
+        grey = self.or_told(_grey, volume) if kind == "image" else None
+        self.layers.append(Layer(name, kind, volume, grey))
+
+    def add_if_there(self, name: str, kind: Kind, opened: Callable[[], Volume]) -> Volume | None:
+        """One more layer; what cannot be opened is told instead, and is None."""
+        try:
+            volume = opened()
+        except InputError as error:
+            self.lacking.append(f"no {name}: {error}")
+            return None
+        self.add(name, kind, volume)
+        return volume
+
+    @property
+    def voxel_size_nm(self) -> VoxelSize:
+        """That of the first layer that knows its own, z, y, x: in such voxels points are told."""
+        return next(filter(None, (layer.volume.voxel_size_nm for layer in self.layers)), UNKNOWN_SIZE_NM)
+
+    def or_told(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """What is read; None where it cannot be, which is told."""
+        try:
+            return read(*args, **kwargs)
+        except InputError as error:
+            self.lacking.append(str(error))
+            return None
+
+    def refuse_nothing(self) -> None:
+        """Raise InputError where there is no layer at all."""
+        if not self.layers:
+            raise InputError("there is nothing to show: " + "; ".join(self.lacking))
+
+    def described(self) -> Iterator[str]:
+        """A line for each layer: format, box, voxel size; of the worst errors, how many there are."""
+        for layer in self.layers:
+            volume, own = layer.volume, layer.volume.voxel_size_nm
+            size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
+            yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
+        if self.worst:
+            yield f"{'worst':<12} {len(self.worst)} points, the costliest first"
+
+
+def layers_of_run(run: Run) -> Shown:
+    """Image, segmentations and truth of a run, whatever of them is there; tiles while there is no more."""
+    shown = Shown(run.folder.name, run_key(run))
+    image = shown.add_if_there("image", "image", partial(open_image, run))
+    is_complete = False
+    for folder in _segmentations(run):
+        found = shown.add_if_there(
+            folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}")
+        )
+        if found is not None and folder == run.segmentation_folder:
+            is_complete = shown.or_told(_is_complete, shown, found) or False
+    if not is_there(run.segmentation_folder / "info"):
+        shown.lacking.append("no segmentation: the tiles are not yet joined")
+    if not is_complete and run.config.inference.box is not None:
+        _add_tiles(shown, run, image.voxel_size_nm if image else None)
+    if run.config.data.labels is not None:
+        shown.add_if_there("truth", "segmentation", partial(open_labels, run))
+    else:
+        shown.lacking.append("no truth: data.labels is not set")
+    shown.worst = shown.or_told(worst_points, run.worst_file) or []
+    return shown
+
+
+def layers_of_volumes(volumes: Mapping[str, tuple[str, Choice]]) -> Shown:
+    """A layer for each name: `image`, and segmentations. Each is where its own file says.
+
+    One that does not say where it lies is put on the first volume if it has its shape; where it is, is told.
+    Raises InputError when one cannot be opened, or a segmentation holds no ids.
+    """
+    shown = Shown()
+    for name, (uri, choice) in volumes.items():
+        volume = open_volume(uri, choice)
+        if shown.layers and not volume.frame.is_placed:
+            first = shown.layers[0]
+            where = f"at {volume.box}"
+            if volume.shape == first.volume.shape:
+                volume.frame = replace(volume.frame, origin=first.volume.box.start)
+                where = f"on the {first.name}, whose shape it has"
+            shown.lacking.append(f"the {name} does not say where it lies: it is shown {where}")
+        if name == "image":
+            shown.add(name, "image", volume)
+        else:
+            shown.add(name, "segmentation", _ids(volume))
+    return shown
+
+
+def _ids(volume: Volume) -> Volume:
+    if volume.dtype.kind not in "iu":
+        raise InputError(f"{volume.uri} holds {volume.dtype}; expected integer ids of segments")
+    return LabelVolume(volume, all_are_ids=True)
+
+
+def _segmentations(run: Run) -> list[Path]:
+    """The folders of precomputed volumes that the run has made, the plain segmentation first."""
+    found = [info.parent for info in run.folder.glob("segmentation*/info")]
+    return sorted(found, key=lambda folder: (folder != run.segmentation_folder, folder.name))
+
+
+def _is_complete(shown: Shown, segmentation: Volume) -> bool:
+    """Whether no chunk is missing, by a sample of them where there are many; else how many are is told."""
+    gone = absence(segmentation, segmentation.box)
+    if gone.missing:
+        shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
+    return not gone.missing
+
+
+def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:
+    finished = sum(is_there(run.tile_file(tile)) for tile in run.grid)
+    told = f"{finished:,} of {len(run.grid):,} tiles are finished"
+    if finished:
+        shown.add_if_there("tiles", "segmentation", partial(TileVolume, run, size_nm))
+        told += "; each has ids of its own"
+    shown.lacking.append(told)
+
+
+def _grey(volume: Volume) -> tuple[float, float] | None:
+    """None where the values are those of a screen."""
+    if volume.dtype.kind == "b" or volume.dtype.name == "uint8":
+        return None
+    found = sample(volume, volume.box)
+    if found is None:
+        return None
+    reach = STDDEVS * found.stddev
+    return max(found.lowest, found.mean - reach), min(found.highest, found.mean + reach)

@@ -1,0 +1,142 @@
+"""Scenes: what Neuroglancer shows and where it looks, as the JSON that it calls its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.geometry import Triple
+from pipeline.viewing.layers import Layer, Shown
+from pipeline.volumes import VoxelSize
+
+NM = 1e-9
+PIXELS = 400
+"""Of a panel: so many show the whole of a small volume along its longest side."""
+VOXELS_A_PIXEL = (0.2, 4.0)
+"""The least and the most of a cross-section: what is larger than a few panels is begun in its middle."""
+AT_A_POINT = 0.5
+IN_3D = 1.5
+"""How much more than the longest side the panel in three dimensions has room for."""
+BESIDE = 0.15
+"""How opaque segments are that are not selected."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A voxel of the scene, z, y, x, and the ids that are selected in segmentation and truth."""
+
+    voxel: Triple
+    segments: Sequence[int] = ()
+    truth: Sequence[int] = ()
+
+
+def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) -> dict[str, Any]:
+    """The state that shows what is `shown`, the layers by their names from `sources`.
+
+    It looks at `point`, or else at the middle of the last layer that is no truth. Coordinates are voxels of
+    `shown.voxel_size_nm`, which in the state are in the order x, y, z.
+    """
+    layers, size_nm = shown.layers, shown.voxel_size_nm
+    voxel = _middle(layers, size_nm) if point is None else point.voxel
+    drawn = [_layer(layer, sources[layer.name], point, _hides(layer, layers, point)) for layer in layers]
+    if shown.worst:
+        drawn.append(_annotations(shown.worst, [layer.name for layer in layers], size_nm))
+    return {
+        "title": shown.title,
+        "dimensions": _dimensions(size_nm),
+        "position": [at + 0.5 for at in voxel[::-1]],
+        "crossSectionScale": _voxels_a_pixel(layers, size_nm) if point is None else AT_A_POINT,
+        "projectionScale": IN_3D * _longest(layers, size_nm),
+        "layers": drawn,
+        "layout": "4panel",
+    }
+
+
+def fragment(state: dict[str, Any]) -> str:
+    """A state as the part of an address from `#` on."""
+    return "#!" + quote(json.dumps(state, separators=(",", ":")), safe="~@$&()*!+=:;,.?/'")
+
+
+def _layer(layer: Layer, source: str, point: Point | None, is_hidden: bool) -> dict[str, Any]:
+    drawn: dict[str, Any] = {"type": layer.kind, "name": layer.name, "source": source, "tab": "source"}
+    if is_hidden:
+        drawn["visible"] = False
+    if layer.grey is not None:
+        drawn["shaderControls"] = {"normalized": {"range": list(layer.grey)}}
+    ids = _selected(layer, point)
+    if ids:
+        drawn |= {"segments": [str(i) for i in ids], "notSelectedAlpha": BESIDE}
+    return drawn
+
+
+def _selected(layer: Layer, point: Point | None) -> Sequence[int]:
+    if point is None:
+        return ()
+    return {"truth": point.truth, "segmentation": point.segments}.get(layer.name, ())
+
+
+def _hides(layer: Layer, layers: Sequence[Layer], point: Point | None) -> bool:
+    """Truth would lie over a segmentation: it is shown where there is none, or an id of it is selected."""
+    others = any(other.kind == "segmentation" and other.name != "truth" for other in layers)
+    return layer.name == "truth" and others and not _selected(layer, point)
+
+
+def _annotations(
+    worst: Sequence[dict[str, Any]], names: Sequence[str], voxel_size_nm: VoxelSize
+) -> dict[str, Any]:
+    linked = [name for name in ("segmentation", "truth") if name in names]
+    return {
+        "type": "annotation",
+        "name": "worst",
+        "source": {
+            "url": "local://annotations",
+            "transform": {"outputDimensions": _dimensions(voxel_size_nm)},
+        },
+        "annotationRelationships": linked,
+        "linkedSegmentationLayer": {name: name for name in linked},
+        "annotations": [
+            {
+                "type": "point",
+                "id": str(rank),
+                "point": [at + 0.5 for at in wrong["point"][::-1]],
+                "description": wrong["text"],
+                "segments": [[str(i) for i in wrong[name]] for name in linked],
+            }
+            for rank, wrong in enumerate(worst, 1)
+        ],
+    }
+
+
+def _dimensions(voxel_size_nm: VoxelSize) -> dict[str, Any]:
+    return {axis: [size * NM, "m"] for axis, size in zip("xyz", voxel_size_nm[::-1])}
+
+
+def _size_nm(layer: Layer, otherwise: VoxelSize) -> VoxelSize:
+    return layer.volume.voxel_size_nm or otherwise
+
+
+def _looked_at(layers: Sequence[Layer]) -> Layer:
+    """The last layer that is no truth: the smallest there is, as a rule."""
+    return ([layer for layer in layers if layer.name != "truth"] or list(layers))[-1]
+
+
+def _middle(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> Triple:
+    layer = _looked_at(layers)
+    box, own = layer.volume.box, _size_nm(layer, voxel_size_nm)
+    z, y, x = (int((a + b) / 2 * p / q) for a, b, p, q in zip(box.start, box.stop, own, voxel_size_nm))
+    return z, y, x
+
+
+def _voxels_a_pixel(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> float:
+    least, most = VOXELS_A_PIXEL
+    return min(most, max(least, _longest(layers, voxel_size_nm) / PIXELS))
+
+
+def _longest(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> float:
+    """The longest side of what is looked at, in Neuroglancer's unit: the shortest side of a voxel."""
+    layer = _looked_at(layers)
+    sizes = _size_nm(layer, voxel_size_nm)
+    return max(n * size for n, size in zip(layer.volume.shape, sizes)) / min(voxel_size_nm)

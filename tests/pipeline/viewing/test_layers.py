@@ -1,0 +1,187 @@
+"""What is shown of a run in each of its states, and of volumes; what lacks is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+from pipeline.settings.run_file import dump_config
+from pipeline.viewing.layers import Layer, Shown, layers_of_run, layers_of_volumes
+from pipeline.viewing.tiles import IDS_OF_A_TILE
+from pipeline.volumes import Choice, open_volume
+from tests.pipeline.viewing.placed import (
+    IMAGE_BOX,
+    SEGMENTED_BOX,
+    SIZE_NM,
+    Case,
+    ids_in,
+)
+from tests.pipeline.volumes.writers_precomputed import add_level, write_info
+
+
+def make_run(case: Case, **data: Any) -> Run:
+    """A run over SEGMENTED_BOX in two tiles along x, of which nothing is done."""
+    folder = case.folder / "run"
+    folder.mkdir()
+    config = RunConfig.model_validate(
+        {
+            "data": {"image": case.image, "labels": case.truth, **data},
+            "network": {"fov": (3, 3, 3), "deltas": (1, 1, 1)},
+            "inference": {"box": str(SEGMENTED_BOX), "tile": (16, 60, 80), "overlap": (8, 8, 40)},
+        }
+    )
+    (folder / "config.yaml").write_text(dump_config(config))
+    return Run(folder, config)
+
+
+def names(shown: Shown) -> list[str]:
+    return [layer.name for layer in shown.layers]
+
+
+def layer(shown: Shown, name: str) -> Layer:
+    return next(layer for layer in shown.layers if layer.name == name)
+
+
+def write_tile(run: Run, index: int) -> None:
+    tile = list(run.grid)[index]
+    labels = np.where(ids_in(tile.box) != 0, 5, 0).astype(np.uint32)
+    run.tile_file(tile).parent.mkdir(exist_ok=True)
+    with h5py.File(run.tile_file(tile), "w") as file:
+        file["segmentation"] = labels
+
+
+def test_a_run_that_has_only_begun_shows_its_input(case: Case) -> None:
+    shown = layers_of_run(make_run(case))
+    assert names(shown) == ["image", "truth"]
+    assert (shown.voxel_size_nm, shown.title) == (SIZE_NM, "run")
+    assert shown.lacking == ["no segmentation: the tiles are not yet joined", "0 of 2 tiles are finished"]
+
+
+def test_finished_tiles_are_shown_while_they_are_not_one(case: Case) -> None:
+    run = make_run(case)
+    write_tile(run, 1)
+    shown = layers_of_run(run)
+    assert names(shown) == ["image", "tiles", "truth"]
+    assert "1 of 2 tiles are finished; each has ids of its own" in shown.lacking
+    tiles, core = layer(shown, "tiles").volume, list(run.grid)[1].core
+    assert (tiles.box, tiles.voxel_size_nm) == (SEGMENTED_BOX, SIZE_NM)
+    expected = np.where(ids_in(core) != 0, IDS_OF_A_TILE + 5, 0)
+    np.testing.assert_array_equal(tiles.read(core), expected)
+    whole = tiles.read(SEGMENTED_BOX)
+    assert np.count_nonzero(whole) == np.count_nonzero(expected)
+
+
+def test_a_segmentation_that_is_not_complete_is_shown_with_the_tiles(case: Case) -> None:
+    run = make_run(case)
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    write_tile(run, 0)
+    assert names(layers_of_run(run)) == ["image", "segmentation", "truth"]
+    next((run.segmentation_folder / "4_8_40").iterdir()).unlink()
+    shown = layers_of_run(run)
+    assert names(shown) == ["image", "segmentation", "tiles", "truth"]
+    assert any(line.startswith("the segmentation is not complete: 1 of ") for line in shown.lacking)
+
+
+def test_every_segmentation_that_a_run_has_is_a_layer(case: Case) -> None:
+    run = make_run(case)
+    for name in ("segmentation_filled", "segmentation"):
+        ids = ids_in(SEGMENTED_BOX)[np.newaxis]
+        write_info(
+            run.folder / name,
+            ids,
+            [add_level(run.folder / name, ids, SEGMENTED_BOX.start, SIZE_NM, (8, 32, 32))],
+        )
+    shown = layers_of_run(run)
+    assert names(shown) == ["image", "segmentation", "segmentation_filled", "truth"]
+    np.testing.assert_array_equal(layer(shown, "segmentation_filled").volume.read(SEGMENTED_BOX), ids[0])
+
+
+def test_input_that_is_gone_is_told_and_the_rest_is_shown(case: Case) -> None:
+    run = make_run(case)
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    (case.folder / "em.h5").unlink()
+    shown = layers_of_run(run)
+    assert names(shown) == ["segmentation"]
+    assert [line.partition(":")[0] for line in shown.lacking] == ["no image", "no truth"]
+    (run.segmentation_folder / "info").unlink()
+    with pytest.raises(InputError, match=r"nothing to show: no image: .*em\.h5.*no such file"):
+        layers_of_run(run).refuse_nothing()
+
+
+def test_a_run_without_truth_says_so(case: Case) -> None:
+    assert "no truth: data.labels is not set" in layers_of_run(make_run(case, labels=None)).lacking
+
+
+def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: Case) -> None:
+    run = make_run(case)
+    wrong = {
+        "kind": "merger",
+        "bits": 0.0123,
+        "truth": [5, 9],
+        "segments": [2**63],
+        "point": [30, 120, 340],
+        "what": "it joins",
+    }
+    worst = {"worst": [{**wrong, "point": None}, wrong]}
+    (run.folder / "worst.json").write_text(json.dumps(worst))
+    shown = layers_of_run(run)
+    assert list(shown.described())[-1].split() == ["worst", "1", "points,", "the", "costliest", "first"]
+    (found,) = shown.worst
+    assert found["text"] == "2. it joins (0.0123 bits)"
+    assert (found["point"], found["segmentation"], found["truth"]) == ((30, 120, 340), [2**63], [5, 9])
+    for broken in ("{}", "[]", "{", '{"worst": [{"point": [1, 2]}]}', '{"worst": 3}'):
+        (run.folder / "worst.json").write_text(broken)
+        shown = layers_of_run(run)
+        assert shown.worst == []
+        assert any("worst.json is no list of errors" in line for line in shown.lacking)
+
+
+def test_neuroglancer_reads_what_it_can_by_itself_and_only_if_it_sees_the_same(case: Case) -> None:
+    def stored(choice: Choice, kind: Any = "segmentation") -> str | None:
+        return Layer("one", kind, open_volume(case.segmentation, choice)).stored
+
+    here = f"file://{case.folder / 'precomputed'}"
+    assert stored(Choice()) == here
+    assert stored(Choice(voxel_size_nm=SIZE_NM, origin=SEGMENTED_BOX.start)) == here
+    assert stored(Choice(origin=(0, 0, 0))) is None
+    assert stored(Choice(voxel_size_nm=(1, 1, 1))) is None
+    assert stored(Choice(axes="zyx")) is None
+    volume = open_volume(case.segmentation)
+    volume.encoding = "fpzip"  # type: ignore[attr-defined]
+    assert Layer("one", "segmentation", volume).stored is None
+    assert Layer("one", "image", open_volume(case.image)).stored is None
+
+
+def test_volumes_are_shown_where_their_files_say_or_told(case: Case, tmp_path: Path) -> None:
+    np.save(tmp_path / "same.npy", ids_in(IMAGE_BOX))
+    np.save(tmp_path / "other.npy", ids_in(SEGMENTED_BOX))
+    for name, box in (("same", IMAGE_BOX), ("other", Box.of_shape(SEGMENTED_BOX.shape))):
+        uris = {"image": case.image, "segmentation": str(tmp_path / f"{name}.npy")}
+        shown = layers_of_volumes({key: (uri, Choice(option=key)) for key, uri in uris.items()})
+        volume = layer(shown, "segmentation").volume
+        assert volume.box == box
+        np.testing.assert_array_equal(volume.read(box), np.load(tmp_path / f"{name}.npy"))
+        (line,) = shown.lacking
+        assert line.startswith("the segmentation does not say where it lies: it is shown ")
+        assert list(shown.described())[1].endswith("40 x 8 x 4 nm (a guess: unknown)")
+    np.save(tmp_path / "real.npy", np.zeros((2, 2, 2), np.float32))
+    with pytest.raises(InputError, match="expected integer ids"):
+        layers_of_volumes({"truth": (str(tmp_path / "real.npy"), Choice(option="truth"))})
+
+
+def test_greys_are_stretched_where_the_values_are_not_those_of_a_screen(case: Case, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(2000, 100, (32, 64, 64)).astype(np.uint16)
+    np.save(tmp_path / "deep.npy", values)
+    (shown,) = layers_of_volumes({"image": (str(tmp_path / "deep.npy"), Choice())}).layers
+    assert shown.grey is not None
+    assert shown.grey == pytest.approx((1700, 2300), abs=20)
+    assert layers_of_volumes({"image": (case.image, Choice())}).layers[0].grey is None

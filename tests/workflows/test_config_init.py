@@ -1,0 +1,177 @@
+"""`config init IMAGE`: the file that it writes is one that plans, and says why it is as it is."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from writers import FORMATS, Place
+
+from pipeline.config import Network, RunConfig
+from pipeline.ffn.weights import _shapes, write_weights
+from pipeline.geometry import Box
+from pipeline.settings.run_file import load_config
+from pipeline.settings.yaml_text import read_yaml
+from pipeline.synthetic.phantom import Phantom
+from tests.commands import said
+from workflows.config import main, settings
+from workflows.ffn import main as ffn
+
+SHAPE = (48, 64, 150)
+PHANTOM = Phantom(SHAPE, seed=3)
+IMAGE, LABELS = PHANTOM.image(PHANTOM.box), PHANTOM.labels(PHANTOM.box)
+PLACE = Place(origin=(5, 10, 20), voxel_size_nm=(16.0, 8.0, 8.0), chunk=(16, 16, 16))
+
+
+class Init:
+    """`config init` and `plan` in the process of the test."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file, self._patch, self._capsys = folder / "run file.yaml", patch, capsys
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        return said(main, ["init", *arguments, "-o", str(self.file)], self._patch, self._capsys)
+
+    def works(self, *arguments: str) -> tuple[RunConfig, str]:
+        code, shown = self(*arguments)
+        assert code == 0, shown
+        return load_config(self.file), shown
+
+    def plan(self) -> str:
+        options = ["--config", str(self.file), "--run-dir", str(self.folder / "run")]
+        code, shown = said(ffn, ["plan", *options], self._patch, self._capsys)
+        assert code == 0, shown
+        return shown
+
+    def volume(self, name: str, array: np.ndarray, place: Place = PLACE) -> str:
+        folder = Path(tempfile.mkdtemp(prefix="a volume ", dir=self.folder))
+        return FORMATS[name].write(folder, array, place)
+
+
+@pytest.fixture
+def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Init:
+    return Init(tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    "name", ["hdf5", "zarr 3", "ome-zarr 0.4", "n5", "precomputed", "imagej tiff", "npy"]
+)
+def test_the_file_plans_for_every_kind_of_volume(name: str, init: Init) -> None:
+    image, labels = init.volume(name, IMAGE), init.volume("npy", LABELS)
+    known = FORMATS[name].says_size
+    origin = PLACE.origin if FORMATS[name].says_origin else (0, 0, 0)
+    config, shown = init.works(image, "--truth", labels)
+    assert "16 x 8 x 8 nm" in shown or not known
+    assert ("size is unknown" in shown) == (not known)
+    assert f"{len(np.unique(LABELS)):,} objects, 100.0% of the voxels labelled in all of it" in shown
+    assert config.network.fov == ((13, 25, 25) if known else (23, 25, 25))
+    box = Box.of_shape(SHAPE, origin)
+    assert config.training.box is not None
+    assert config.inference.box is not None
+    assert box.contains(config.training.box)
+    assert box.contains(config.inference.box)
+    assert (config.training.box & config.inference.box).is_empty
+    assert f"count, score    in {config.inference.box}" in init.plan()
+
+
+def test_every_key_has_its_explanation_and_the_values_are_those_of_the_volume(init: Init) -> None:
+    config, _ = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", LABELS))
+    text = init.file.read_text()
+    assert config.data.image_mean == pytest.approx(IMAGE.mean(), abs=0.1)
+    assert config.data.image_stddev == pytest.approx(IMAGE.std(), abs=0.1)
+    assert f"measured on {IMAGE.size:,} voxels, 100.00% of the image" in " ".join(text.split())
+    written = _keys(read_yaml(text))
+    explained = {name: field for name, (field, _) in settings(RunConfig())}
+    lines = text.splitlines()
+    for key in written:
+        at = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{key.split('.')[-1]}:"))
+        assert lines[at - 1].strip().startswith("# "), key
+        words = (explained[key].description or "").split()
+        assert words, f"{key} is explained nowhere"
+        assert " ".join(words[:6]) in " ".join(text.replace("# ", "").split())
+    assert not [line for line in lines if len(line) > 120 and not line.startswith("# ")]
+
+
+def _keys(document: dict[str, object], above: str = "") -> list[str]:
+    keys = []
+    for name, value in document.items():
+        keys += _keys(value, f"{above}{name}.") if isinstance(value, dict) else [above + name]
+    return keys
+
+
+def test_what_the_user_sets_stays_and_the_rest_follows_it(init: Init) -> None:
+    overrides = ["network.fov=[9, 17, 17]", "network.deltas=[2, 4, 4]", "training.ranks=1", "site.workers=1"]
+    options = [word for override in overrides for word in ("--set", override)]
+    config, _ = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", LABELS), *options)
+    assert (config.network.fov, config.network.deltas) == ((9, 17, 17), (2, 4, 4))
+    assert (config.training.ranks, config.site.workers) == (1, 1)
+    assert config.inference.overlap == (12, 24, 24)
+    init.plan()
+
+
+def test_labels_too_small_to_hold_a_part_back_are_told(init: Init) -> None:
+    cut = (slice(0, 40), slice(0, 60), slice(0, 60))
+    config, shown = init.works(init.volume("hdf5", IMAGE[cut]), "--truth", init.volume("npy", LABELS[cut]))
+    assert "too little to hold a part back" in shown
+    assert config.training.box == config.inference.box
+    init.plan()
+
+
+def test_missing_chunks_are_told_and_let_pass_in_writing(init: Init) -> None:
+    image = init.volume("n5", IMAGE)
+    chunks = sorted(path for path in init.folder.rglob("*") if path.is_file() and path.suffix != ".json")
+    chunks[7].unlink()
+    config, shown = init.works(image, "--truth", init.volume("npy", LABELS))
+    assert "1 of 60 chunks of the image are missing" in shown
+    assert "better complete it" in init.file.read_text()
+    assert config.data.max_missing == 0.02
+    init.plan()
+
+
+def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
+    image = init.volume("hdf5", IMAGE)
+    config, shown = init.works(image)
+    assert "set network.checkpoint to a trained network" in shown
+    assert "TO DO" in init.file.read_text()
+    assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)
+    network = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in _shapes(network).items()}
+    write_weights(weights, network, init.folder / "ffn.h5")
+    config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
+    assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
+    assert "import network" in init.plan()
+
+
+def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:
+    image = init.volume("hdf5", IMAGE)
+    init.file.write_text("mine")
+    code, shown = init(image)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "is there already: name another file by -o, or overwrite it by --force" in shown
+    assert init.file.read_text() == "mine"
+    init.works(image, "--force")
+    assert init.file.read_text() != "mine"
+    assert not list(init.folder.glob(".*"))
+
+
+def test_what_cannot_be_used_ends_in_one_line_and_writes_nothing(init: Init) -> None:
+    image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    for arguments, expected in (
+        (["nothing.h5:raw"], "nothing.h5"),
+        ([image.partition(":")[0]], "v.h5"),
+        ([image, "--truth", init.volume("npy", LABELS[:20].astype(np.uint16))], "set data.labels_box"),
+        ([image, "--truth", init.volume("npy", LABELS.astype(np.float32))], "expected integer ids"),
+        ([init.volume("npy", np.zeros((20, 30, 40), np.uint8))], "is blank"),
+        ([init.volume("npy", IMAGE[:5].astype(np.uint16))], "too thin"),
+        ([image, "--set", "data.voxelsize=[1,1,1]"], "did you mean 'voxel_size_nm'?"),
+        ([image, "--truth", labels, "--set", "inference.tile=[5, 5, 5]"], "smaller than the network.fov"),
+        ([image, "--set", f"network.checkpoint={init.folder}/none.h5"], "none.h5"),
+    ):
+        code, shown = init(*arguments)
+        assert (code, shown.count("\n")) == (1, 1), shown
+        assert shown.startswith("error: ")
+        assert expected in shown
+        assert not init.file.exists()

@@ -1,0 +1,110 @@
+"""`view`, as a user runs it: what it prints, how it ends, and what it says of input that is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.viewing.browser import WINDOW, browser
+from tests.commands import said
+from tests.pipeline.viewing.placed import Case, write_case
+from workflows.view import main
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return write_case(tmp_path)
+
+
+def volumes(case: Case) -> list[str]:
+    return ["--image", case.image, "--segmentation", case.segmentation, "--truth", case.truth]
+
+
+@pytest.mark.slow
+def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "workflows" / "view.py"), *volumes(case), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )
+    assert process.stdout is not None
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = process.stdout.readline()
+        assert line, (printed, process.communicate())
+        printed += line
+    (link,) = re.findall(r"^open +(\S+)$", printed, re.MULTILINE)
+    port = link.split(":")[2].partition("/")[0]
+    assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} \S+@\S+$", printed, re.MULTILINE)
+    assert "20:44,100:180,300:460 (z, y, x), 40 x 8 x 4 nm" in printed
+    with urllib.request.urlopen(link) as page:
+        assert b"neuroglancer" in page.read()
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)
+    assert (process.returncode, *rest) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser() is None, reason="no Chromium or Chrome is on PATH")
+def test_a_screenshot_is_drawn_and_the_command_ends(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    target = case.folder / "drawn.png"
+    monkeypatch.setattr(sys, "argv", ["view", *volumes(case), "--screenshot", str(target)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code, capsys.readouterr()
+    with Image.open(target) as image:
+        assert image.size == WINDOW
+        assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 5
+
+
+def test_input_that_is_none_is_one_line(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    (case.folder / "empty").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for arguments, expected in (
+            ([], "name a run's folder, or volumes by"),
+            ([str(case.folder), "--image", case.image], "name a run's folder, or volumes by"),
+            ([str(case.folder / "nothing")], "nothing: no such folder"),
+            ([str(case.folder / "empty")], "is no run folder: it holds no config.yaml"),
+            (["--image", "absent.h5:raw"], "absent.h5: no such file"),
+            (
+                ["--image", case.image, "--image-origin", "1,2"],
+                "--image-origin '1,2' is not of the form Z,Y,X",
+            ),
+            (["--image", case.image, "--port", str(port)], f"port {port} of 127.0.0.1 is in use; set --port"),
+        ):
+            code, shown = said(main, arguments, monkeypatch, capsys)
+            assert code == 1
+            assert shown.startswith("error: ")
+            assert shown.count("\n") == 1
+            assert expected in shown
+
+
+def test_without_neuroglancer_it_is_asked_for(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "neuroglancer", None)
+    code, shown = said(main, ["--image", case.image], monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "pip install 'neuroglancer>=2.40'" in shown

@@ -1,0 +1,111 @@
+"""What is found in a user's volumes, in numbers and in a line each."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import fastremap
+
+from pipeline.checkup.image import describe
+from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.run_folder import Run
+from pipeline.volumes import Volume, labelled_box, open_image, open_labels
+from pipeline.volumes.absence import Absence, absence, of_slices
+from pipeline.volumes.content import sampled_blocks
+from pipeline.volumes.intensity import Intensity, sample, sample_blocks
+
+
+def absolute(uri: str) -> str:
+    """The uri of a volume that leads to it from every folder; addresses of buckets are that already."""
+    scheme, separator, rest = uri.partition("://")
+    if "://" in rest:
+        return uri
+    path = os.path.abspath(Path(rest if separator else uri).expanduser())
+    return f"{scheme}://{path}" if separator else path
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image as it was found."""
+
+    volume: Volume
+    intensity: Intensity
+    missing: Absence | None
+    """None: it is stored as a whole."""
+
+    @property
+    def measured(self) -> str:
+        """What mean and standard deviation are of."""
+        voxels, blocks = self.intensity.voxels, sample_blocks(self.volume, self.volume.box)
+        return (
+            f"measured on {voxels:,} voxels, {voxels / self.volume.box.size:.2%} of the image, in "
+            f"{len(blocks)} blocks spread over it"
+        )
+
+    def lines(self) -> list[str]:
+        """What it is, how bright, and what of it is not there."""
+        found = self.intensity
+        lines = [
+            f"image      {describe(self.volume)}",
+            f"intensity  mean {found.mean:g}, standard deviation {found.stddev:g}, {found.lowest:g} to "
+            f"{found.highest:g}; {self.measured}",
+        ]
+        return [*lines, f"complete   {self.lacking}"]
+
+    @property
+    def lacking(self) -> str:
+        """How much of it is missing, in words."""
+        if self.missing is None:
+            return "stored as a whole"
+        noun = f"{'slices' if of_slices(self.volume) else 'chunks'} of the image"
+        if self.missing.missing:
+            return self.missing.text(noun)
+        return f"none of the {self.missing.looked_at:,} {noun} that were looked for is missing"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labels as they were found; counts are of the part that was looked at."""
+
+    description: str
+    box: Box
+    """Where they lie in the image."""
+    objects: int
+    labelled: float
+    looked_at: float
+    """The share of the voxels."""
+
+    def line(self) -> str:
+        looked = "all of it" if self.looked_at == 1 else f"the {self.looked_at:.2%} that was looked at"
+        counted = f"{self.objects:,} objects, {self.labelled:.1%} of the voxels labelled in {looked}"
+        return f"truth      {self.description}; {counted}"
+
+
+def look_at_image(run: Run) -> Image:
+    """Open the image that the run names, and sample it. Raises InputError, where it is blank too."""
+    volume = open_image(run)
+    found = sample(volume, volume.box)
+    if found is None:
+        raise InputError(
+            f"image {volume.uri} is blank: wherever it was looked at it has one value, or nothing is stored; "
+            "is it another dataset or level (--set data.mip=N)?"
+        )
+    return Image(volume, found, None if volume.chunk is None else absence(volume, volume.box))
+
+
+def look_at_truth(run: Run) -> Truth:
+    """Open the labels that the run names, and count a sample of them. Raises InputError."""
+    labels, box = open_labels(run), labelled_box(run)
+    blocks = [block for block in (b & box for b in sampled_blocks(labels)) if not block.is_empty]
+    objects, labelled, voxels = set[int](), 0, 0
+    for block in blocks:
+        ids, counts = fastremap.unique(labels.read(block), return_counts=True)
+        objects.update(ids[ids != 0].tolist())
+        labelled += int(counts[ids != 0].sum())
+        voxels += block.size
+    return Truth(
+        describe(labels, labels.stored_dtype), box, len(objects), labelled / voxels, voxels / box.size
+    )

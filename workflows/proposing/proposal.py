@@ -1,0 +1,178 @@
+"""Proposal: the keys of a run file for a user's volume, each with the reason for its value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import psutil
+
+from pipeline.config import Network, RunConfig, Training
+from pipeline.errors import InputError
+from pipeline.ffn.trained_with import read_trained_with
+from pipeline.geometry import Box
+from pipeline.results.unreadable import reading
+from pipeline.run_folder import Run
+from pipeline.settings.run_file import apply_override, parse_config, read_config
+from pipeline.volumes.absence import absence
+from workflows.command_line import RUN_FILES
+from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
+from workflows.proposing.sizes import fov_for, split, tile_bytes, tile_for
+
+MODEL = "fib25_train.yaml"
+"""The run file whose network and training are proposed: hours on a workstation, not weeks."""
+
+NO_NETWORK = "there is no truth to train on: set network.checkpoint to a trained network"
+
+
+@dataclass
+class Proposal:
+    """`document` is that of a run file, `remarks` say why its keys are as they are, `found` what was seen."""
+
+    document: dict[str, Any]
+    found: list[str]
+    remarks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it names what a run cannot do without: a network, or labels to train one."""
+        return bool(self.document["data"].get("labels") or self.document["network"].get("checkpoint"))
+
+    def put(self, key: str, value: Any, remark: str = "") -> None:
+        """Set a key, unless the user has; what the user sets needs no remark."""
+        *sections, name = key.split(".")
+        inner = self.document
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        if name not in inner:
+            inner[name] = value
+            self.remarks[key] = remark
+
+
+def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
+    """A run file for the image at a uri, and the labels at another; `overrides` are set as `--set` sets them.
+
+    Raises InputError.
+    """
+    given = _given(image, truth, overrides)
+    run = Run(Path(), given)
+    seen, labels = look_at_image(run), look_at_truth(run) if truth else None
+    found = [*seen.lines(), *([labels.line()] if labels else [])]
+    proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
+    _put_data(proposal, seen)
+    model = read_config(RUN_FILES / MODEL)
+    network = _put_network(proposal, given, model, seen, labels)
+    box = seen.volume.box
+    if labels is not None and given.trains:
+        box = _put_training(proposal, given, model.training, network, labels)
+    _put_inference(proposal, given, network, box, seen.volume.box)
+    _put_missing(proposal, seen)
+    return proposal
+
+
+def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
+    """What the user says, with paths that are right from every folder."""
+    document: dict[str, Any] = {"data": {"image": absolute(image)}}
+    if truth:
+        document["data"]["labels"] = absolute(truth)
+    for override in overrides:
+        apply_override(document, override)
+    if document.get("network", {}).get("checkpoint"):
+        document["network"]["checkpoint"] = absolute(document["network"]["checkpoint"])
+    return parse_config(document, source="--set")
+
+
+def _put_data(proposal: Proposal, seen: Image) -> None:
+    proposal.put("data.image_mean", seen.intensity.mean, f"Here {seen.measured}.")
+    proposal.put("data.image_stddev", seen.intensity.stddev, "Measured on the same voxels.")
+
+
+def _put_missing(proposal: Proposal, seen: Image) -> None:
+    """Propose to go on where some of the image is missing, as much of it as the run's boxes lack."""
+    if seen.missing is None or not seen.missing.missing:
+        return
+    boxes = [proposal.document.get(section, {}).get("box") for section in ("training", "inference")]
+    share = max(absence(seen.volume, Box.parse(box)).share for box in boxes if box)
+    if share:
+        remark = f"Here {seen.lacking}: better complete it, or see replace_sections."
+        proposal.put("data.max_missing", min(1.0, math.ceil(share * 100) / 100), remark)
+
+
+def _put_network(
+    proposal: Proposal, given: RunConfig, model: RunConfig, seen: Image, labels: Truth | None
+) -> Network:
+    """Propose the network's sizes; returns it as it then is."""
+    size = seen.volume.voxel_size_nm
+    if given.network.checkpoint is not None:
+        network, why = _trained(given.network), "That of the checkpoint."
+    elif "fov" in given.network.model_fields_set:
+        network, why = given.network, ""
+    else:
+        room = labels.box.shape if labels else seen.volume.shape
+        fov, deltas = fov_for(max(model.network.fov), size, room, model.training.moves_reach)
+        network = model.network.model_copy(update={"fov": fov, "deltas": deltas})
+        why = "As many nm along every axis, as far as there is room."
+        if size is None:
+            why = "For voxels as long along every axis: their size is unknown, so set data.voxel_size_nm."
+            proposal.found.append(f"doubt      network.fov: {why[0].lower()}{why[1:-1]}")
+    proposal.put("network.fov", list(network.fov), why)
+    proposal.put("network.deltas", list(network.deltas))
+    proposal.put("network.depth", network.depth)
+    proposal.put("network.features", network.features)
+    if labels is None:
+        proposal.put("network.checkpoint", None, f"TO DO: {NO_NETWORK}, or data.labels.")
+    return network
+
+
+def _trained(given: Network) -> Network:
+    """The network of a checkpoint; one that does not say its sizes has those that are set, or published."""
+    path = Path(str(given.checkpoint))
+    trained = read_trained_with(path)
+    if trained is None:
+        return given
+    with reading(path), h5py.File(path, "r") as file:
+        sizes = {name: int(file.attrs[name]) for name in ("depth", "features") if name in file.attrs}
+    return given.model_copy(update={"fov": trained.fov, "deltas": trained.deltas, **sizes})
+
+
+def _put_training(
+    proposal: Proposal, given: RunConfig, model: Training, network: Network, labels: Truth
+) -> Box:
+    """Propose where and how to train; returns where to segment."""
+    is_set = "moves_reach" in given.training.model_fields_set
+    training, held_back = split(
+        labels.box, network, given.training.moves_reach if is_set else model.moves_reach
+    )
+    if held_back is None:
+        why = "All that is labelled: too little to hold a part back, so scores are of what training saw."
+        proposal.found.append(f"doubt      training.box: {why[0].lower()}{why[1:-1]}")
+    else:
+        why = f"The first part of what is labelled, {labels.box}; the rest is held back to be scored."
+    proposal.put("training.box", str(training), why)
+    proposal.remarks["training"] = f"But for the box and the radius, as in configs/{MODEL}."
+    for name in [name for name in type(model).model_fields if name in model.model_fields_set]:
+        if name not in ("box", "sampling"):
+            proposal.put(f"training.{name}", getattr(model, name))
+    radius = [max(1, round(r * f / max(network.fov))) for r, f in zip(model.sampling.radius, network.fov)]
+    proposal.put("training.sampling.radius", radius, "As long along every axis as the FOV is there.")
+    proposal.put("training.sampling.boundary_distance", model.sampling.boundary_distance)
+    return held_back or labels.box
+
+
+def _put_inference(proposal: Proposal, given: RunConfig, network: Network, proposed: Box, image: Box) -> None:
+    """Propose what to segment, and in which tiles. Raises InputError where the FOV is larger than that."""
+    why = f"What is labelled and was held back: a first run that can be judged. The whole image is {image}."
+    proposal.put("inference.box", str(proposed), "The whole image." if proposed == image else why)
+    box, workers = given.inference.box or proposed, given.site.workers
+    share = psutil.virtual_memory().total / workers
+    if any(length < f for length, f in zip(box.shape, network.fov)):
+        raise InputError(
+            f"inference.box {box} is smaller than network.fov {list(network.fov)}: --set either to another"
+        )
+    tile, overlap = tile_for(box, network.fov, workers, share)
+    memory = f"{tile_bytes(tile, network.fov) / 1e9:.1f} GB a worker; this machine has {share / 1e9:.0f} GB"
+    proposal.put("inference.tile", list(tile), f"{memory} for each of {workers} (site.workers).")
+    proposal.put("inference.overlap", list(overlap), "One and a half FOVs, as far as tiles share anything.")

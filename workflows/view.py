@@ -1,0 +1,126 @@
+"""Look at a run, or at any volumes, in Neuroglancer: image, segmentation, truth and the worst errors.
+
+python workflows/view.py runs/demo
+python workflows/view.py --image em.h5:raw --segmentation precomputed://seg --truth gt.zarr
+python workflows/view.py runs/demo --screenshot demo.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+import socket
+import threading
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import InputError
+from pipeline.machine.user import user_name
+from pipeline.results.unreadable import is_there
+from pipeline.run_folder import CONFIG_NAME, Run
+from pipeline.settings.run_file import read_config
+from pipeline.viewing.links import ADDRESS, PORT
+from workflows.command_line import start
+from workflows.volume_options import choice_of, numbers
+
+ORIGIN = "Where its first voxel lies, in voxels."
+
+
+def view(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN_DIR]", help="The folder of a run, ended or not.")
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="A volume, named as in a run file.")] = None,
+    segmentation: Annotated[str | None, typer.Option(help="The same, of segments' ids.")] = None,
+    truth: Annotated[str | None, typer.Option(help="The same, of true objects' ids.")] = None,
+    voxel_size: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="In nm; goes before what the volumes' files say.")
+    ] = None,
+    image_origin: Annotated[str | None, typer.Option(metavar="Z,Y,X", help=ORIGIN)] = None,
+    segmentation_origin: Annotated[str | None, typer.Option(metavar="Z,Y,X", help=ORIGIN)] = None,
+    truth_origin: Annotated[str | None, typer.Option(metavar="Z,Y,X", help=ORIGIN)] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help=f"Of {ADDRESS}, to listen at; 0 takes one that is free.")
+    ] = PORT,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Have the scene drawn into this file by Chromium, and end."),
+    ] = None,
+) -> None:
+    """Show a run, or any volumes, in Neuroglancer: in a browser here, or elsewhere through a tunnel.
+
+    It only reads, so a run can be looked at while it is at work. Ctrl-C ends it.
+    """
+    _look_for_neuroglancer()
+    from pipeline.viewing.browser import draw
+    from pipeline.viewing.layers import layers_of_run, layers_of_volumes
+    from pipeline.viewing.server import ViewServer
+
+    size = numbers(voxel_size, float, "--voxel-size")
+    volumes = {
+        name: (uri, choice_of(name, origin, size=size))
+        for name, uri, origin in (
+            ("image", image, image_origin),
+            ("segmentation", segmentation, segmentation_origin),
+            ("truth", truth, truth_origin),
+        )
+        if uri is not None
+    }
+    if (folder is None) == (not volumes):
+        raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
+    shown = layers_of_volumes(volumes) if folder is None else layers_of_run(_run(folder))
+    shown.refuse_nothing()
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    with ViewServer(shown, 0 if screenshot else port, console.print) as server:
+        for line in [*shown.described(), *shown.lacking]:
+            console.print(line)
+        if screenshot is not None:
+            draw(server, screenshot)
+            console.print(f"drawn        {screenshot}")
+            return
+        _print_ways(server, console)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+def _look_for_neuroglancer() -> None:
+    try:
+        import neuroglancer  # noqa: F401 - the server needs it
+    except ImportError:
+        raise InputError(
+            "`ffn view` needs the Python package neuroglancer, which brings the program that a browser runs: "
+            "pip install 'neuroglancer>=2.40'"
+        ) from None
+
+
+def _run(folder: Path) -> Run:
+    if not folder.is_dir():
+        raise InputError(f"run folder {folder}: no such folder")
+    if not is_there(folder / CONFIG_NAME):
+        raise InputError(f"{folder} is no run folder: it holds no {CONFIG_NAME}")
+    return Run(folder.resolve(), read_config(folder / CONFIG_NAME))
+
+
+def _print_ways(server: Any, console: Console) -> None:
+    """How to get there from here and from elsewhere."""
+    port = server.port
+    console.print(f"\nopen         {server.link}")
+    console.print(f"from afar    ssh -N -L {port}:{ADDRESS}:{port} {user_name()}@{socket.gethostname()}")
+    console.print("             and open the same link there. Whoever has it can look. Ctrl-C ends this.")
+
+
+def main() -> None:
+    """Entry point of the `ffn-view` command."""
+    start(view)
+
+
+if __name__ == "__main__":
+    main()
