@@ -36,7 +36,16 @@ autodoc_member_order = "bysource"
 toc_object_entries = False  # else every page has the names of all functions beside it
 autodoc_typehints_format = "short"
 autodoc_inherit_docstrings = False  # those of other libraries are written in other ways
-autodoc_mock_imports = ["cloudvolume", "horovod", "keras", "openvino", "tensorflow", "tensorstore"]
+suppress_warnings = ["ref.python"]  # a signature may name a class by a name that two classes have
+autodoc_mock_imports = [
+    "cloudfiles",
+    "cloudvolume",
+    "horovod",
+    "keras",
+    "openvino",
+    "tensorflow",
+    "tensorstore",
+]
 
 html_theme = "furo"
 html_title = project

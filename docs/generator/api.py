@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING
 
 from docs.generator.links import PACKAGES, module_of
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 FOLDER = Path("docs/api")
 

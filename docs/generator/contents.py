@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
 
 ROW = re.compile(r"^\| (?P<reader>[^|]+) \| (?P<pages>[^|]*\]\([\w/-]+\.md\)[^|]*) \|$", re.MULTILINE)
 PAGE = re.compile(r"\]\(([\w/-]+)\.md\)")

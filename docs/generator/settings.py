@@ -23,7 +23,9 @@ KINDS = {
     "boolean": "true or false",
     "null": "null",
 }
-LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+LIMITS |= {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+"""The latter are Pydantic's own names, which it leaves to types that have a validator of ours."""
 COUNTS = {2: "two", 3: "three"}
 
 
