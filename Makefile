@@ -5,13 +5,16 @@ RUN    ?= runs/demo
 # test files at a time: many tests wait for processes to start, to end, or to be missed
 AT_A_TIME ?= 3
 
-.PHONY: demo test install lint format clean
+.PHONY: demo test docs install lint format clean
 
 demo: install
 	$(VENV)/bin/python workflows/full_pipeline.py --config configs/demo.yaml --run-dir $(RUN)
 
 test: install
 	$(VENV)/bin/python -m pytest -n $(AT_A_TIME) --dist loadfile --no-loadscope-reorder --durations=25
+
+docs: install
+	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/docs
 
 install:
 	@PYTHON="$(PYTHON)" bash scripts/install.sh "$(VENV)"
@@ -26,4 +29,4 @@ format: install
 	$(VENV)/bin/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs build/docs docs/api/*.rst

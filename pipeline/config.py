@@ -39,6 +39,7 @@ class RunConfig(Section):
     """Everything that decides what a run computes and where."""
 
     seed: Seed = 1
+    """Decides the first weights of the network, and which examples it is shown."""
     data: Data = Data()
     network: Network = Network()
     training: Training = Training()

@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, what they name exists, and each is reached from the README."""
+"""The documents: links lead somewhere, what they name and show exists, each is in the README's tables."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from docs.generator.contents import parts
 from pipeline.config import RunConfig
 from pipeline.settings.run_file import parse_config
 from pipeline.settings.yaml_text import read_yaml
+from tests.documented_commands import Shown, commands
 
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
+CHANGELOG = REPOSITORY / "CHANGELOG.md"
 CODE = ("pipeline", "apps", "site_configs", "workflows", "configs", "benchmarks", "scripts", "tests")
 PAGES = [
     README,
     *sorted((REPOSITORY / "docs").rglob("*.md")),
     *sorted(page for folder in CODE for page in (REPOSITORY / folder).rglob("*.md")),
 ]
-MOST_README_LINES = 80
+MOST_README_LINES = 60
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -73,6 +76,20 @@ def test_every_program_that_is_named_exists(page: Path) -> None:
 
 
 @every_page
+def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None:
+    wrong = [(shown, shown.wrong()) for shown in commands(page.read_text())]
+    assert not [(shown.program, names) for shown, names in wrong if names]
+
+
+def test_commands_of_a_page_are_found_and_faults_in_them() -> None:
+    block = "make tset\nA=1 python workflows/pilot.py \\\n  --tilse 3  # three\nout"
+    page = f"Say `ffn plan --dry` or:\n```\n{block}\n```\n"
+    shown = list(commands(page))
+    assert Shown("workflows/pilot.py", ["--tilse", "3"]) in shown
+    assert sorted(name for command in shown for name in command.wrong()) == ["--dry", "--tilse", "tset"]
+
+
+@every_page
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     assert not [key for key in SETTING.findall(page.read_text()) if not has_setting(key)]
 
@@ -92,6 +109,13 @@ def test_every_page_is_reached_from_the_readme() -> None:
             reached.add(page)
             ahead += [target for target, _ in links(page)]
     assert not set(PAGES) - reached
+
+
+def test_every_page_has_one_place_in_the_tables_of_the_readme() -> None:
+    listed = sorted(page for pages in parts(README.read_text()).values() for page in pages)
+    assert listed == sorted(
+        str(page.relative_to(REPOSITORY).with_suffix("")) for page in [CHANGELOG, *PAGES[1:]]
+    )
 
 
 def test_every_document_that_the_code_names_exists() -> None:

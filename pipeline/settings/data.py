@@ -23,10 +23,13 @@ class Phantom(Section):
     """A synthetic EM volume with exact ground truth, made by the run itself."""
 
     shape: PositiveTriple = (128, 128, 288)
+    """Voxels, z, y, x."""
     seed: NaturalInt = 7
+    """Another one makes another volume."""
     spacing: Annotated[Real, Field(ge=8)] = 22.0
     """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] = (10.0, 10.0, 10.0)
+    """What the volume says its voxels are, z, y, x."""
 
 
 class Data(Section):
@@ -54,7 +57,9 @@ class Data(Section):
     labels_mip: NaturalInt | None = None
     """None: the level whose voxels are as large as the image's."""
     labels_channel: NaturalInt | None = None
+    """Of labels that have several."""
     labels_axes: AxisOrder | None = None
+    """See axes."""
     labels_box: BoxField | None = None
     """Where the labels lie; their shape must be this box's. None: where their file says, else all over
     an image of their shape."""

@@ -9,6 +9,7 @@ class Evaluation(Section):
     """Scores against the labels, inside `box` (default: all of the inference box that is labelled)."""
 
     box: BoxField | None = None
+    """What is scored; None: what is segmented and labelled, as docs/scores.md says."""
     exclude: BoxField | None = None
     """Voxels that do not count at all. Where `box` is left open and meets the training box: that,
     with a patch around it."""

@@ -36,10 +36,15 @@ class Inference(Section):
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
+    """What is reached where the FOV may be centred next, and at the seed of whatever is an object."""
     segment_threshold: Probability = 0.6
+    """What is reached by the voxels of an object."""
     pad_probability: Probability = 0.05
+    """What the network is shown where it has not been."""
     seed_probability: Probability = 0.95
+    """What the network is shown at a seed, at first."""
     min_segment_voxels: PositiveInt = 1000
+    """What has fewer is no object."""
     min_boundary_dist: NaturalTriple = (1, 1, 1)
     """Voxels that a seed keeps from objects that are there, along every axis; at most half the FOV."""
     engine: Literal["auto", "winograd", "openvino", "keras"] = "auto"

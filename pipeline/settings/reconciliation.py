@@ -17,6 +17,7 @@ class Reconciliation(Section):
     min_larger_fraction: Probability = 0.3
     """What part of the larger's; lower values mend more false splits and spread more false mergers."""
     chunk: PositiveTriple = (64, 64, 64)
+    """Voxels, z, y, x, of one file of the volume."""
     block: PositiveTriple = (256, 256, 256)
     """Voxels that one writing task covers; a multiple of `chunk`."""
 

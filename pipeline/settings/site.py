@@ -10,9 +10,11 @@ class Site(Section):
     `--site` sets it too."""
 
     name: str = "local"
+    """This machine, or one of site_configs/."""
     workers: PositiveInt = 2
     """Tiles at a time on one node, each segmented by a process with `threads_per_worker` threads."""
     threads_per_worker: PositiveInt = 1
+    """Threads of each."""
     walltime_s: PositiveInt | None = None
     """How long a block of workers may live; then it is ended and, if there is work left, replaced. None: as
     long as the run, where the machine sets no limit."""
@@ -25,6 +27,7 @@ class Site(Section):
     filesystems: str | None = None
     """Under PBS at ALCF, the file systems that jobs need, such as home:eagle; else FFN_FILESYSTEMS."""
     reservation: str | None = None
+    """Of the batch system, for all jobs."""
     tile_nodes: PositiveInt = 1
     """Nodes of a job that segments tiles; each has `workers` workers."""
     ranks_per_node: PositiveInt | None = None

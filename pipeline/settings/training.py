@@ -31,12 +31,15 @@ class Sampling(Section):
     thresholds: tuple[Probability, ...] = (
         0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     )  # fmt: skip
+    """Fractions that part one class from the next; none: there is one class."""
     min_segment_voxels: PositiveInt = 10_000
+    """Objects that have fewer in the training box are not trained on."""
     boundary_distance: NaturalInt = 0
     """Voxels that a coordinate keeps from other segments, along every axis. Where the labels fill the
     membranes too, 1 keeps examples off their middle, where inference never seeds. More leaves out what
     floods come to beside membranes, and they leak: on the phantom 3 gave a filled ARE of 0.59, 1 of 0.18."""
     coordinates: PositiveInt = 20_000
+    """How many are drawn, for all ranks together."""
 
     @model_validator(mode="after")
     def _ascends(self) -> Sampling:
@@ -62,7 +65,9 @@ class Training(Section):
     """A trained network whose weights are the first ones, instead of random ones: our own .h5 file, such as
     another run's model/ffn.h5, or the prefix of a TF1 checkpoint."""
     learning_rate: PositiveFinite = 1e-3
+    """Of Adam, at its full height, before `rate_scaling`."""
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
+    """By what the rate is multiplied: the number of ranks (linear), its root, or nothing."""
     warmup_fovs: NaturalInt = 0
     """Over the first so many fields of view the rate rises to its full height."""
     decay_fovs: NaturalInt = 0
@@ -77,11 +82,15 @@ class Training(Section):
     """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
     steps on them in a row teach little."""
     soft_label: Annotated[Real, Field(gt=0.5, lt=1)] = 0.95
+    """The probability that the network is to give inside an object; outside it is 1 less this."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     """auto is mixed_bfloat16 where the CPU of rank 0, or a GPU, gains from it; all ranks have the same, and a
     training that goes on keeps it."""
     report_every_steps: PositiveInt = 50
+    """Steps between two lines of logs/training.jsonl."""
     checkpoint_every_steps: PositiveInt = 500
+    """Steps between two checkpoints, at most what is lost when a rank is. New examples are begun at each, so
+    the weights depend on it."""
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")

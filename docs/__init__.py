@@ -1,0 +1,1 @@
+"""The documentation: its pages, and how they become a web site."""

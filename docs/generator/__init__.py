@@ -1,0 +1,1 @@
+"""What Sphinx is taught to make of the repository: contents, links, configuration and API."""
