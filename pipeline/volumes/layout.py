@@ -112,5 +112,8 @@ def _position(name: str, length: int, choice: Choice, shape: Sequence[int], uri:
             f"{uri} has {length} channels; {choice.mend('channel', f'set {{}} to one of 0 to {length - 1}')}"
         )
     if chosen >= length:
-        raise InputError(f"{uri} has {length} channels, from 0 on; {choice.setting('channel')} is {chosen}")
+        raise InputError(
+            f"{uri} has {length} channels; {choice.setting('channel')} is {chosen}; "
+            f"expected 0 to {length - 1}"
+        )
     return chosen

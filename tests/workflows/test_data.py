@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -18,12 +19,13 @@ import pytest
 from PIL import Image
 
 from pipeline.downloads import fetch as http
-from pipeline.downloads import fib25 as sample
+from pipeline.downloads import fib25 as data_sets
 from pipeline.downloads.fetch import alone_in
 from tests.commands import as_from_a_terminal, said
 from tests.denied import denied, snapshot
 from tests.publishing import SLICES, WEIGHTS, Server, command, downloads_of, published, small_sample
 from workflows.data import main
+from workflows.ffn import main as ffn
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = small_sample()
@@ -48,8 +50,14 @@ class Fetch:
         patch.setattr(http, "WAITS_S", (0.0, 0.0, 0.0))
 
     def __call__(self, url: str, folder: Path, *options: str) -> tuple[int, str]:
-        self._patch.setattr(sample, "DOWNLOADS", downloads_of(FILES, url))
-        return said(main, ["fib25", str(folder), *options], self._patch, self._capsys)
+        return self.sample(FILES, url, folder, *options)
+
+    def sample(self, files: dict[str, bytes], url: str, folder: Path, *options: str) -> tuple[int, str]:
+        self._patch.setattr(data_sets, "DOWNLOADS", downloads_of(files, url))
+        return self.say(main, ["fib25", str(folder), *options])
+
+    def say(self, command: Callable[[], None], arguments: list[str]) -> tuple[int, str]:
+        return said(command, arguments, self._patch, self._capsys)
 
     def fails(self, url: str, folder: Path) -> str:
         code, shown = self(url, folder)
@@ -228,3 +236,33 @@ def test_two_at_a_time_do_not_mix(server: Server, fetch: Fetch, tmp_path: Path) 
     with alone_in(tmp_path):
         assert "another download is at work" in fetch.fails(server.url, tmp_path)
     fetch.works(server.url, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_run_file_works_with_the_folder(
+    fib25: Path, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {}
+    with h5py.File(fib25 / "grayscale_maps.h5") as file:
+        image = file["raw"][()]
+    for z, section in enumerate(image):
+        png = io.BytesIO()
+        Image.fromarray(section).save(png, "PNG", compress_level=0)
+        files[f"grayscale_maps/iso.{2600 + z}.png"] = png.getvalue()
+    truth = io.BytesIO()
+    with h5py.File(fib25 / "groundtruth_z000_125.h5") as half, h5py.File(truth, "w") as file:
+        labels = half["stack"][()]
+        file["stack"], file["transforms"] = np.concatenate([labels, labels]), half["transforms"][()]
+    files[TRUTH] = gzip.compress(truth.getvalue(), compresslevel=1)
+    files |= {f"checkpoint/{path.name}": path.read_bytes() for path in (fib25 / "checkpoint").iterdir()}
+    with published(files) as server:
+        code, shown = fetch.sample(files, server.url, tmp_path / "data")
+        assert code == 0, shown
+    with h5py.File(tmp_path / "data" / "grayscale_maps.h5") as file:
+        np.testing.assert_array_equal(file["raw"], image)
+    monkeypatch.setenv("FFN_DATA", str(tmp_path / "data"))
+    code, shown = fetch.say(ffn, ["plan", "--config", "fib25", "--run-dir", str(tmp_path / "run")])
+    assert code == 0, shown
+    assert "count, score    in 0:125,0:250,0:250" in shown
+    assert "638,433 weights" in shown
+    assert "warn" not in shown
