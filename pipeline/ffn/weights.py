@@ -48,7 +48,7 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     path = Path(path)
     weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
     found = {name: value.shape for name, value in weights.items()}
-    expected = _shapes(network)
+    expected = weight_shapes(network)
     if found != expected:
         raise InputError(
             f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}: "
@@ -114,7 +114,7 @@ def _finite(values: np.ndarray, name: str, path: Path) -> np.ndarray:
     return values
 
 
-def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+def weight_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Shape of every weight of a network of these sizes, by name."""
     n = network.features
     shapes: dict[str, tuple[int, ...]] = {"conv_lom/kernel": (1, 1, 1, n, 1), "conv_lom/bias": (1,)}

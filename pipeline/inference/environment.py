@@ -15,10 +15,12 @@ INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 SEEDING = ("numpy", "scipy", "scikit-image", "edt")
 
+OF_TORCH = ("torch", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
+
 OF_BACKEND = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-rocm"),
     "jax": ("jax", "jaxlib"),
-    "torch": ("torch",),
+    "torch": OF_TORCH,
 }
 """Packages of the backends of Keras, whatever name they were installed by."""
 
@@ -38,6 +40,8 @@ def environment_of(engine: str, precision: str) -> dict[str, str]:
         found["winograd"] = library_sha256()[:12]
     elif engine == "openvino":
         found |= _versions(["openvino"])
+    elif engine == "torch":
+        found |= {**_versions(OF_TORCH), "gpu": ", ".join(processor.gpus()) or "none"}
     else:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         found |= {"KERAS_BACKEND": backend, **_versions(["keras", *OF_BACKEND.get(backend, ())])}

@@ -78,7 +78,7 @@ def _segment(run: Run, tile: Tile, model: Artifact, made_by: Mapping[str, str], 
         centre = triple([c + a for c, a in zip(error.centre, block.start)])
         raise InputError(
             f"tile {tile.box}: the network gives NaN or infinity with its FOV at {centre}, which tells "
-            "nothing: its weights are too large, or the image there, after data.image_mean and image_stddev"
+            f"nothing: {_too_large(engine.precision)}"
         ) from None
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
@@ -89,6 +89,13 @@ def _segment(run: Run, tile: Tile, model: Artifact, made_by: Mapping[str, str], 
     if missing_voxels:
         attributes["missing_voxels"] = missing_voxels
     write_tile(path, canvas, block, tile.box, attributes)
+
+
+def _too_large(precision: str) -> str:
+    """What may have become infinite, where the network runs in `precision`."""
+    if precision == "float16":
+        return "float16 holds no number above 65504: set inference.precision to tensorfloat32"
+    return "its weights are too large, or the image there, after data.image_mean and image_stddev"
 
 
 def engine_for(run: Run, model: Artifact) -> Engine:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +14,21 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipeline.config import Inference, Network
+from pipeline.errors import InputError
 from pipeline.machine import processor
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import Artifact
 
+log = logging.getLogger(__name__)
+
 GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
-"""Of NVIDIA and AMD. Where there is none, Keras need not be loaded to see that it finds no GPU."""
+"""Of NVIDIA and AMD. Where there is none, no library need be loaded to see that it finds no GPU."""
+
+GPU_ENGINES = ("torch", "keras")
+"""Those that run on GPUs, the faster first; each is the name of the package that it takes."""
+
+CPU_PRECISIONS = ("float32", "bfloat16")
+"""Of these engines on a CPU, the one that `auto` means first."""
 
 
 class Engine(Protocol):
@@ -87,6 +98,10 @@ def load(what: Loading) -> Engine:
         from pipeline.inference.engines.openvino import OpenVinoEngine
 
         return OpenVinoEngine(what.model, what.network, what.precision, what.threads, what.batch)
+    if engine == "torch":
+        from pipeline.inference.engines.torch import TorchEngine
+
+        return TorchEngine(what.model, what.network, what.precision, what.threads, what.batch)
     from pipeline.inference.engines.keras import KerasEngine
 
     return KerasEngine(what.model, what.network, what.precision, what.batch)
@@ -95,8 +110,9 @@ def load(what: Loading) -> Engine:
 def choose(network: Network, engine: str, precision: str) -> Choice:
     """What this machine has for an engine and a precision asked for; loads no network.
 
-    `auto` is Keras where its backend finds a GPU, else Winograd where the CPU is for it and has no AMX, else
-    OpenVINO where it is installed, else Keras. Raises InputError when the engine asked for is not to be had.
+    `auto` is PyTorch where it finds a GPU, else Keras where its backend finds one, else Winograd where the
+    CPU is for it and has no AMX, else OpenVINO where it is installed, else Keras. Raises InputError when the
+    engine asked for is not to be had.
     """
     if engine == "auto":
         engine = _best_engine(network, precision)
@@ -109,23 +125,41 @@ def choose(network: Network, engine: str, precision: str) -> Choice:
         from pipeline.inference.engines.openvino import available_precision
 
         return Choice(engine, available_precision(precision))
-    return Choice(engine, "bfloat16" if precision == "bfloat16" else "float32")
+    if engine == "torch" and importlib.util.find_spec("torch") is None:
+        raise InputError("inference.engine is 'torch', but PyTorch is not installed here")
+    return Choice(engine, fitting(precision, precisions_on_gpu(engine) or CPU_PRECISIONS))
+
+
+def fitting(wanted: str, available: Sequence[str]) -> str:
+    """The precision asked for if it is available, else what `auto` means, which is the first."""
+    return wanted if wanted in available else available[0]
+
+
+@lru_cache(maxsize=len(GPU_ENGINES))
+def precisions_on_gpu(engine: str) -> tuple[str, ...]:
+    """Those in which one of GPU_ENGINES computes on a GPU here, the one that `auto` means first; () without.
+
+    Asked in a process of its own: a worker that shares a network on the GPU must not take part of it.
+    """
+    if not any(Path(device).exists() for device in GPU_DEVICES) or importlib.util.find_spec(engine) is None:
+        return ()
+    command = module_command(f"pipeline.inference.engines.{engine}")
+    asked = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if asked.returncode:
+        log.warning("%s cannot be loaded here, and is taken to find no GPU: see above", engine)
+        return ()
+    return tuple(asked.stdout.split())
 
 
 def _best_engine(network: Network, precision: str) -> str:
     from pipeline.inference.engines.winograd import library
 
-    if any(Path(device).exists() for device in GPU_DEVICES) and _keras_finds_gpu():
-        return "keras"
+    for engine in GPU_ENGINES:
+        if precisions_on_gpu(engine):
+            return engine
     has_openvino = importlib.util.find_spec("openvino") is not None
     # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
     amx_does_it = "amx_bf16" in processor.cpu_flags() and precision != "float32" and has_openvino
     if library(network) and not amx_does_it:
         return "winograd"
     return "openvino" if has_openvino else "keras"
-
-
-def _keras_finds_gpu() -> bool:
-    """Asked in a process of its own: a worker that shares a network on the GPU must not take part of it."""
-    command = module_command("pipeline.inference.engines.keras")
-    return "GPU" in subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -1,6 +1,6 @@
 """The network on Keras: on the backend that KERAS_BACKEND names, and on the GPUs that it finds.
 
-As a program it prints `GPU` where the backend finds one.
+As a program it prints the precisions in which the backend computes on a GPU here, if it finds one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.ffn.network import load_network
+from pipeline.inference.engines import CPU_PRECISIONS, fitting
 from pipeline.results.artifacts import Artifact
+
+POLICIES = {
+    "tensorfloat32": "float32",
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+"""Of Keras, by precision."""
 
 
 class KerasEngine:
-    """Runs in float32, or in mixed bfloat16 where that is asked for. `name` tells the backend too."""
+    """Runs in float32, on a GPU in tensorfloat32, unless another precision is asked for. `name` tells the
+    backend too."""
 
     def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
         self.name = f"keras on {keras.config.backend()}"
@@ -22,9 +32,11 @@ class KerasEngine:
             from pipeline.ffn.repeatable import make_tensorflow_repeatable
 
             make_tensorflow_repeatable()
-        self.precision = "bfloat16" if precision == "bfloat16" else "float32"
+        self.precision = fitting(precision, precisions())
+        if finds_gpu():
+            _allow_tensorfloat32(self.precision == "tensorfloat32")
         policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        keras.config.set_dtype_policy(POLICIES[self.precision])
         try:
             self._model = load_network(model.path, network, batch_size)
         finally:
@@ -37,8 +49,35 @@ class KerasEngine:
 
 def finds_gpu() -> bool:
     """Whether the Keras backend computes on a GPU here."""
+    if keras.config.backend() == "torch":  # for which Keras cannot list devices
+        import torch
+
+        found: bool = torch.cuda.is_available()
+        return found
     return any("gpu" in device for device in keras.distribution.list_devices())
 
 
+def precisions() -> tuple[str, ...]:
+    """Those in which the Keras backend computes here, the one that `auto` means first."""
+    return tuple(POLICIES) if finds_gpu() else CPU_PRECISIONS
+
+
+def _allow_tensorfloat32(allowed: bool) -> None:
+    """Whether a GPU may round the factors of float32 products, as it does on every backend by default."""
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    elif backend == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
+    else:
+        import torch
+
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
 if __name__ == "__main__":
-    print("GPU" if finds_gpu() else "none")
+    print(*(precisions() if finds_gpu() else ()))

@@ -30,6 +30,7 @@ PACKAGES = (
     "cloud-volume",
     "scikit-image",
     "openvino",
+    "torch",
 )
 REPOSITORY = Path(__file__).parents[3]
 GIT_TIMEOUT_S = 10

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from pipeline.checkup.before_run import Found, check
 from pipeline.config import Network, RunConfig
-from pipeline.ffn.weights import _shapes, write_weights
+from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import parse_config
@@ -57,7 +57,9 @@ def run_on(folder: Path, **sections: dict[str, Any]) -> Run:
 
 def _random_network(folder: Path) -> Path:
     network, rng = Network.model_validate(NETWORK), np.random.default_rng(1)
-    weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in _shapes(network).items()}
+    weights = {
+        name: rng.normal(size=shape).astype(np.float32) for name, shape in weight_shapes(network).items()
+    }
     write_weights(weights, network, folder / "network.h5")
     return folder / "network.h5"
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import TrainedWith, read_trained_with, trained_on
-from pipeline.ffn.weights import _shapes, import_checkpoint, read_weights, write_weights
+from pipeline.ffn.weights import import_checkpoint, read_weights, weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 
 SIZES = Network(fov=(13, 13, 13), deltas=(3, 3, 3), depth=2, features=2)
-WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in _shapes(SIZES).items()}
+WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in weight_shapes(SIZES).items()}
 SHAPE = (20, 30, 40)
 numbers = st.none() | st.floats(0.01, 1e6)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -16,7 +18,7 @@ from bright_blocks import NETWORK, make_run
 
 from pipeline.errors import InputError
 from pipeline.inference import engines
-from pipeline.inference.engines import choose
+from pipeline.inference.engines import choose, precisions_on_gpu
 from pipeline.inference.engines import openvino as openvino_module
 from pipeline.inference.environment import environment_of, mixture
 from pipeline.inference.pinning import pinned, publish, with_pin
@@ -191,13 +193,55 @@ def test_a_damaged_pin_is_told_by_a_worker_and_not_taken(tmp_path: Path, image_f
         pinned(run)
 
 
-def test_where_a_gpu_may_be_keras_is_asked_in_a_process_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def a_gpu_may_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(engines, "GPU_DEVICES", (str(tmp_path),))
-    for says, engine in (("none", "openvino"), ("GPU", "keras")):
-        monkeypatch.setattr(engines, "module_command", lambda _, says=says: ["echo", says])
-        assert choose(NETWORK, "auto", "float32") == (engine, "float32")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    precisions_on_gpu.cache_clear()
+    yield
+    precisions_on_gpu.cache_clear()
+
+
+@pytest.mark.usefixtures("a_gpu_may_be_here")
+@pytest.mark.parametrize(
+    ("torch_says", "keras_says", "chosen"),
+    [
+        ("", "", ("openvino", "float32")),
+        ("", "tensorfloat32 float32", ("keras", "float32")),
+        ("float32 float16", "tensorfloat32 float32", ("torch", "float32")),
+    ],
+)
+def test_where_a_gpu_may_be_its_libraries_are_asked_in_processes_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, torch_says: str, keras_says: str, chosen: tuple[str, str]
+) -> None:
+    says = {"torch": torch_says, "keras": keras_says}
+    monkeypatch.setattr(engines, "module_command", lambda module: ["echo", says[module.rpartition(".")[2]]])
+    assert choose(NETWORK, "auto", "float32") == chosen
+
+
+@pytest.mark.usefixtures("a_gpu_may_be_here")
+def test_on_a_gpu_auto_is_what_its_library_names_first_and_so_is_a_precision_it_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "module_command", lambda _: ["echo", "tensorfloat32 float32 float16"])
+    asked = ("auto", "bfloat16", "float32", "float16")
+    found = [choose(NETWORK, "torch", precision).precision for precision in asked]
+    assert found == ["tensorfloat32", "tensorfloat32", "float32", "float16"]
+
+
+@pytest.mark.usefixtures("a_gpu_may_be_here")
+def test_a_library_that_cannot_be_loaded_finds_no_gpu_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engines, "module_command", lambda _: ["false"])
+    assert choose(NETWORK, "auto", "float32").engine == "openvino"
+    assert "torch cannot be loaded here, and is taken to find no GPU" in caplog.text
+
+
+def test_torch_is_refused_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="'torch', but PyTorch is not installed here"):
+        choose(NETWORK, "torch", "auto")
 
 
 def test_what_differs_between_environments_is_told_with_the_tiles_of_each() -> None:

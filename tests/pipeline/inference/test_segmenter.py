@@ -15,6 +15,7 @@ from bright_blocks import make_run, write_network
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
+from pipeline.inference import segmenter
 from pipeline.inference.segmenter import segment_tile
 from pipeline.inference.tile_input import block_with_context, mirrored, read_input
 from pipeline.results.artifacts import Artifact
@@ -217,3 +218,34 @@ def test_a_network_that_gives_nan_is_told_with_tile_and_place_and_no_tile_is_mad
     with pytest.raises(InputError, match=rf"^tile {tile.box}: the network gives NaN or inf.* at \(\d+"):
         segment_tile(run, tile, write_network(tmp_path, gain=3e38))
     assert not run.tile_file(tile).exists()
+
+
+@pytest.mark.parametrize(
+    ("precision", "way_out"),
+    [
+        ("float16", r"set inference\.precision to tensorfloat32"),
+        ("bfloat16", r"after data\.image_mean and image_stddev"),
+    ],
+)
+def test_a_network_that_gives_infinity_ends_the_tile_with_what_may_have_become_too_large(
+    tmp_path: Path,
+    image_file: Path,
+    model: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    way_out: str,
+) -> None:
+    class Overflowing:
+        name = "made up"
+
+        def __init__(self) -> None:
+            self.precision = precision
+
+        def predict(self, fovs: np.ndarray) -> np.ndarray:
+            return np.full_like(fovs[..., :1], np.inf)
+
+    monkeypatch.setattr(segmenter, "engine_for", lambda run, model: Overflowing())
+    run = make_run(tmp_path, image_file)
+    with pytest.raises(InputError, match=rf"gives NaN or infinity with its FOV at .*: .*{way_out}"):
+        segment_tile(run, run.tiles[0], model)
+    assert not run.tile_file(run.tiles[0]).exists()

@@ -1,0 +1,88 @@
+"""The network on PyTorch: on a CPU, where it can be compared, and on a GPU where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bright_blocks import make_run, write_image, write_network
+
+from pipeline.config import Network
+from pipeline.ffn.weights import weight_shapes, write_weights
+from pipeline.inference.engines.openvino import OpenVinoEngine
+from pipeline.inference.environment import environment_of
+from pipeline.inference.segmenter import segment_tile
+from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.records import read
+
+torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed here")
+from pipeline.inference.engines import torch as engine_module  # noqa: E402
+
+SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=8)
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU here")
+
+
+@pytest.fixture
+def small_model(tmp_path: Path) -> Artifact:
+    rng, path = np.random.default_rng(4), tmp_path / "ffn.h5"
+    weights = {
+        name: rng.normal(0, (1 / np.prod(shape[:-1])) ** 0.5, shape).astype(np.float32)
+        for name, shape in weight_shapes(SMALL).items()
+    }
+    write_weights(weights, SMALL, path)
+    return Artifact(str(path), file_sha256(path))
+
+
+def fovs_of(count: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, *SMALL.fov, 2)).astype(np.float32)
+
+
+def update_of(model: Artifact, precision: str, fovs: np.ndarray) -> np.ndarray:
+    engine = engine_module.TorchEngine(model, SMALL, precision, threads=1, batch_size=len(fovs))
+    assert engine.precision == precision
+    return engine.predict(fovs).copy()
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_float32_is_what_another_engine_computes(small_model: Artifact, batch_size: int) -> None:
+    fovs = fovs_of(batch_size)
+    expected = OpenVinoEngine(small_model, SMALL, "float32", threads=1, batch_size=batch_size).predict(fovs)
+    assert expected.std() > 0.01
+    found = update_of(small_model, "float32", fovs)
+    assert found.shape == (batch_size, 9, 11, 13, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_bfloat16_stays_close_to_float32(small_model: Artifact) -> None:
+    exact, rounded = (update_of(small_model, precision, fovs_of(1)) for precision in ("float32", "bfloat16"))
+    assert 0 < np.abs(rounded - exact).max() < 0.05 * np.abs(exact).max()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this test is about machines without a GPU")
+def test_without_a_gpu_a_precision_that_cpus_lack_is_float32(small_model: Artifact) -> None:
+    for precision in ("auto", "tensorfloat32", "float16"):
+        engine = engine_module.TorchEngine(small_model, SMALL, precision, threads=1)
+        assert engine.precision == "float32"
+
+
+def test_a_tile_is_segmented_and_says_by_what(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", write_image(tmp_path), engine="torch", precision="float32")
+    made = segment_tile(run, run.tiles[0], write_network(tmp_path))
+    record = read(Path(made.path))
+    assert isinstance(record, dict)
+    assert record["environment"] == environment_of("torch", "float32")
+    assert {"torch", "gpu"} < record["environment"].keys()
+
+
+@on_a_gpu
+@pytest.mark.parametrize("precision", engine_module.precisions())
+def test_on_a_gpu_every_precision_is_close_and_a_fov_is_the_same_whatever_is_beside_it(
+    small_model: Artifact, precision: str
+) -> None:
+    fovs = fovs_of(3)
+    exact, found = update_of(small_model, "float32", fovs), update_of(small_model, precision, fovs)
+    assert np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
+    turned = update_of(small_model, precision, fovs[::-1])
+    np.testing.assert_array_equal(turned[::-1], found)
