@@ -67,7 +67,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
         for name in sorted(look(names_in, folder) or []):
             if not name.endswith(suffix):
                 continue
-            record = look(_record, folder / name.removesuffix(suffix))
+            record = look(_record, run, folder / name.removesuffix(suffix))
             if record is not None and record["stage"] in STAGES:
                 found.append({**record, "file": name.removesuffix(suffix)})
     return found
@@ -141,13 +141,14 @@ def timeline(found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) ->
     return shown
 
 
-def _record(path: Path) -> dict[str, Any] | None:
+def _record(run: Run, path: Path) -> dict[str, Any] | None:
     """The record of a file that is as it says; else None. Raises Unreadable."""
     record = read(path)
     if isinstance(record, Missing):
         return None
     recipe = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
-    return record if isinstance(inspect(Target(path, recipe)), Artifact) else None
+    parts = run.segmentation_folder if record["parts"] else None
+    return record if isinstance(inspect(Target(path, recipe, parts)), Artifact) else None
 
 
 def _joined(spans: list[tuple[float, float]]) -> list[list[float]]:

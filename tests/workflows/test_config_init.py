@@ -10,7 +10,7 @@ import pytest
 from writers import FORMATS, Place
 
 from pipeline.config import Network, RunConfig
-from pipeline.ffn.weights import _shapes, write_weights
+from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.settings.run_file import load_config
 from pipeline.settings.yaml_text import read_yaml
@@ -138,7 +138,7 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     assert "TO DO" in init.file.read_text()
     assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)
     network = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
-    weights = {name: np.zeros(shape, np.float32) for name, shape in _shapes(network).items()}
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(network).items()}
     write_weights(weights, network, init.folder / "ffn.h5")
     config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
     assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
