@@ -91,6 +91,7 @@ def executor(
         poll_period=100,  # ms; at Parsl's 10 idle processes wake up a hundred times a second
         heartbeat_period=heartbeat_s,
         heartbeat_threshold=5 * heartbeat_s,
+        address_probe_timeout=5 * heartbeat_s,  # a pool that starts as the driver dies waits no longer either
         launch_cmd=launch_command(),
         block_error_handler=give_up_on_barren_blocks,
         drain_period=drain_period_s(site),

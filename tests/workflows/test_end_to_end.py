@@ -257,6 +257,15 @@ def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
+def test_a_driver_that_is_killed_while_its_workers_start_leaves_no_process(folder: Path) -> None:
+    driver = start(folder, "starting")
+    wait_for(lambda: any(process.kind == "manager" for process in processes_of(folder / "starting")))
+    driver.kill()
+    driver.communicate()
+    wait_for(lambda: not processes_in(folder / "starting"), timeout_s=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
 def test_a_run_whose_processes_die_one_after_the_other_ends_in_the_same_bytes(
     folder: Path, first: str
 ) -> None:
