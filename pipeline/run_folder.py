@@ -92,6 +92,11 @@ class Run:
         return self.folder / "verdicts.csv"
 
     @property
+    def run_length_file(self) -> Path:
+        """JSON: run length along skeletons, where there are some."""
+        return self.folder / "run_length.json"
+
+    @property
     def rates_file(self) -> Path:
         """JSON: how fast the run was, for the plans of others."""
         return self.folder / "rates.json"

@@ -51,8 +51,11 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     stages.append(Stage("segment", list(tiles.values())))
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
+        written = stages[-1].tasks
         if run.config.evaluation.box is not None:
-            stages += _evaluate(run, submit, stages[-1].tasks)
+            stages += _evaluate(run, submit, written)
+        if run.config.evaluation.skeletons is not None:
+            stages += [Stage("run length", [submit(evaluate.measure_run_length, run, written)])]
     return [stage for stage in stages if stage.tasks]
 
 

@@ -110,9 +110,11 @@ def set_old_scores_aside(run: Run) -> Path | None:
     """Where this run scores nothing, move the scores of an earlier start to metrics.earlier.json.
 
     Scores of another segmentation must not lie beside this one; neither its errors, which go to
-    worst.earlier.json. Returns the new name, None if there were none. Raises InputError when the file system
-    refuses.
+    worst.earlier.json, nor its run length, where there are no skeletons. Returns the new name, None if there
+    were none. Raises InputError when the file system refuses.
     """
+    if run.config.evaluation.skeletons is None:
+        _set_aside(run.run_length_file)
     if run.config.evaluation.box is not None:
         return None
     _set_aside(run.worst_file)
