@@ -145,13 +145,15 @@ def _try_shells(ids: np.ndarray, at: np.ndarray, low: int, high: int, filled: np
     flat, found = ids.reshape(-1), filled.reshape(-1)
     for first in range(0, len(at), AT_A_TIME):
         left = at[first : first + AT_A_TIME]
-        for step in steps.tolist():
+        for tried, step in enumerate(steps.tolist()):
+            if left.size * (len(steps) - tried) <= AT_A_TIME:  # few: all that is left to try at once
+                there = flat.take(left[:, None] + steps[tried:])
+                found[left] = there[np.arange(len(left)), (there != 0).argmax(axis=1)]
+                break
             there = flat.take(left + step)
             hit = there != 0
             found[left[hit]] = there[hit]
             left = left[~hit]
-            if not left.size:
-                break
 
 
 @lru_cache(maxsize=1)
