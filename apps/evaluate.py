@@ -31,3 +31,11 @@ def find_worst(run: Run, counts: list[Artifact], segmentation: list[Artifact]) -
     from pipeline import evaluation
 
     return evaluation.find_worst(run, counts, segmentation)
+
+
+@python_app(executors=["tiles"])
+def measure_run_length(run: Run, segmentation: list[Artifact]) -> Artifact:
+    """Measure run length along skeletons and write run_length.json."""
+    from pipeline import evaluation
+
+    return evaluation.measure_run_length(run, segmentation)

@@ -70,6 +70,12 @@ class RunConfig(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _has_a_mask_to_score_within(self) -> RunConfig:
+        if self.evaluation.within_mask and self.data.mask is None:
+            raise ValueError("evaluation.within_mask is true, but there is no mask: set data.mask")
+        return self
+
     @property
     def trains(self) -> bool:
         """Whether the run trains its network, rather than using a checkpoint."""

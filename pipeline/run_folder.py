@@ -92,6 +92,11 @@ class Run:
         return self.folder / "verdicts.csv"
 
     @property
+    def run_length_file(self) -> Path:
+        """JSON: run length along skeletons, where there are some."""
+        return self.folder / "run_length.json"
+
+    @property
     def report_file(self) -> Path:
         """JSON: all that the report says."""
         return self.folder / "report.json"

@@ -35,7 +35,7 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
         f"box           {found['box']}, {found['voxels']:,} voxels",
         *lines_beside(found["scores"], found),
         f"draws         of {found['intervals_95']['boxes']} boxes of {shape} voxels, with replacement",
-        *(_run_length(found["run_length"]) if "run_length" in found else []),
+        *(run_length_lines(found["run_length"]) if "run_length" in found else []),
         sep="\n",
         highlight=False,
         soft_wrap=True,
@@ -76,7 +76,8 @@ def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     console.print(table)
 
 
-def _run_length(found: dict[str, Any]) -> list[str]:
+def run_length_lines(found: dict[str, Any]) -> list[str]:
+    """Expected run length, its convention, and what it is made of."""
     voxel = " x ".join(f"{n:g}" for n in found["voxel_size_nm"])
     erl = "undefined" if found["erl_nm"] is None else _um(found["erl_nm"])
     nerl = "" if found["nerl"] is None else f", NERL {found['nerl']:.4f}"

@@ -63,7 +63,11 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         if run.config.evaluation.box is not None:
             counted, scored, worst = _evaluate(run, submit, written)
             stages += [counted, scored, worst]
-            results = [*written, *scored.tasks, *worst.tasks]
+            results = [*results, *scored.tasks, *worst.tasks]
+        if run.config.evaluation.skeletons is not None:
+            along = submit(evaluate.measure_run_length, run, written)
+            stages.append(Stage("run length", [along]))
+            results = [*results, along]
         facts = submit(report.write_facts, run, model, results)
         stages.append(Stage("report", [facts, submit(report.write_page, run, facts)]))
     return [stage for stage in stages if stage.tasks]

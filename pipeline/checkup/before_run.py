@@ -13,7 +13,7 @@ from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
-from pipeline.checkup.scores import scores
+from pipeline.checkup.scores import scores, skeletons
 from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
 from pipeline.errors import InputError
@@ -33,6 +33,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("network", network),
     ("tiles", tiles),
     ("scores", scores),
+    ("skeletons", skeletons),
     ("run folder", lambda run: writing(run.folder)),
     ("disk", disk),
 ]

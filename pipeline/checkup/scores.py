@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.checkup.finding import Finding, ok, skip, warn
+from pathlib import Path
+
+from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen, why_not_scored
+from pipeline.volumes import image_voxel_size_nm
 
 
 def scores(run: Run) -> Finding:
@@ -21,4 +25,19 @@ def scores(run: Run) -> Finding:
             f"{found}: {seen:.0%} of it was seen in training, which makes scores too good",
             "give training.box alone, or an evaluation.box that does not meet it",
         )
+    return ok(found)
+
+
+def skeletons(run: Run) -> Finding:
+    """Whether there are skeletons to measure along in what is segmented. Raises InputError."""
+    path, size = run.config.evaluation.skeletons, image_voxel_size_nm(run)
+    if path is None:
+        return skip("evaluation.skeletons is not set")
+    if size is None:
+        return fail("skeletons are in nm, and the image's voxel size is unknown", "set data.voxel_size_nm")
+    traced = read_skeletons(Path(path))
+    inside = traced.inside(run.inference_box, size).lengths_nm.sum() / traced.lengths_nm.sum()
+    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    if not inside:
+        return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     return ok(found)

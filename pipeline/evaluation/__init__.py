@@ -7,6 +7,7 @@ and every score is a function of that. `conventions` says exactly which voxels e
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
 from pipeline.evaluation.find_worst import find_worst, worst_target
+from pipeline.evaluation.measure_run_length import measure_run_length, run_length_target
 from pipeline.evaluation.scores import (
     RandScores,
     VariationOfInformation,
@@ -34,8 +35,10 @@ __all__ = [
     "count_box",
     "counts_target",
     "find_worst",
+    "measure_run_length",
     "metrics_target",
     "reach",
+    "run_length_target",
     "score",
     "score_run",
     "set_old_scores_aside",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box, Triple, triple
 
 HALO: Triple = (64, 64, 64)
 """Read around a block to fill it: wherever the nearest segment is no further, cutting changes nothing."""
@@ -25,7 +25,9 @@ RINGS = 4
 """Up to this distance, along the axis where it is largest, shells are tried: most blanks are thin."""
 RINGS_REACH = math.isqrt(3 * RINGS**2)
 NEAR = 16
-"""Up to this one shells are tried of the very distance, which is computed first."""
+"""Up to this one shells are tried of the very distance; what lies further is left to scipy's transform."""
+PART: Triple = (128, 128, 128)
+"""Of a block, in which these two are done at a time: they take much memory a voxel."""
 AT_A_TIME = 1 << 16
 """Blank voxels looked at together: few enough to stay in a core's cache."""
 
@@ -46,20 +48,27 @@ def fill(segmentation: np.ndarray) -> np.ndarray:
 def fill_block(read: Read, block: Box, inside: Box) -> tuple[np.ndarray, np.ndarray]:
     """The ids of a block, as they are and filled, (z, y, x) in the dtype that `read` gives.
 
-    A blank voxel takes the nearest segment of the block and 64 voxels around it, of those in `inside`; it
-    stays 0 where there is none.
+    A blank voxel takes the nearest segment of those in `inside`, if it is no further than 64 voxels along
+    any axis from the block's part that the voxel lies in; else it may stay 0.
     """
-    ids = _with_margin(read, block, RINGS_REACH, inside)
+    wide = _with_margin(read, block, NEAR, inside)
+    less = NEAR - RINGS_REACH
+    ids = np.ascontiguousarray(wide[(slice(less, -less),) * 3])
     core = (slice(RINGS_REACH, -RINGS_REACH),) * 3
     segments, filled = ids[core], ids.copy()
     blank = np.zeros(ids.shape, bool)
     blank[core] = segments == 0
-    deep = np.argwhere(_fill_shallow(ids, blank, filled)) - RINGS_REACH
+    deep = _fill_shallow(ids, blank, filled)[core]
     filled = filled[core]
-    if len(deep):
-        far = _fill_deep(read, block, inside, deep, filled)
-        if len(far):
-            _fill_far(read, block, inside, far, filled)
+    for part in block.parts(PART):
+        here = part.slices(block.start)
+        voxels = np.argwhere(deep[here])
+        if len(voxels):
+            around = part.translate(triple([NEAR - n for n in block.start])).grow((NEAR,) * 3)
+            near = np.ascontiguousarray(wide[around.slices()])
+            far, bounds = _fill_deep(near, voxels, filled[here])
+            if len(far):
+                _fill_far(read, part, block.grow(HALO) & inside, far, bounds, filled[here])
     return segments, filled
 
 
@@ -89,29 +98,43 @@ def _fill_shallow(ids: np.ndarray, blank: np.ndarray, filled: np.ndarray) -> NDA
     return blank & further
 
 
-def _fill_deep(read: Read, block: Box, inside: Box, deep: Voxels, filled: np.ndarray) -> Voxels:
-    """Fill those of the voxels `deep` that have a segment no further than NEAR; the others are returned."""
-    ids = _with_margin(read, block, NEAR, inside)
-    squares = edt.edtsq((ids == 0).view(np.uint8), black_border=False, parallel=1)
-    at = np.ravel_multi_index(tuple((deep + NEAR).T), ids.shape)
-    squares, found = squares.reshape(-1)[at], np.zeros(ids.shape, ids.dtype)
-    within = squares <= NEAR * NEAR
+def _fill_deep(ids: np.ndarray, deep: Voxels, filled: np.ndarray) -> tuple[Voxels, NDArray[np.float32]]:
+    """Fill those of the voxels `deep` that have a segment no further than NEAR, which is the margin of `ids`.
+
+    The others are returned, each with a bound of its distance, infinite where no segment was met.
+    """
+    at, found = deep + NEAR, np.zeros(ids.shape, ids.dtype)
+    place = _around(at, NEAR, Box.of_shape(triple(ids.shape)))
+    unsegmented = (ids[place.slices()] == 0).view(np.uint8)
+    squares = edt.edtsq(unsegmented, black_border=False, parallel=1)[tuple((at - place.start).T)]
+    flat, within = np.ravel_multi_index(tuple(at.T), ids.shape), squares <= NEAR * NEAR
     for square in np.unique(squares[within]).astype(int).tolist():
-        _try_shells(ids, at[squares == square], square, square, found)
-    filled[tuple(deep[within].T)] = found.reshape(-1)[at[within]]
-    return deep[~within]
+        _try_shells(ids, flat[squares == square], square, square, found)
+    filled[tuple(deep[within].T)] = found.reshape(-1)[flat[within]]
+    return deep[~within], np.sqrt(squares[~within])
 
 
-def _fill_far(read: Read, block: Box, inside: Box, far: Voxels, filled: np.ndarray) -> None:
-    """Fill the voxels `far`, (n, 3) from the block's first, by all that may be read."""
-    around = block.grow(HALO) & inside
-    ids = read(around)
+def _fill_far(
+    read: Read, part: Box, whole: Box, far: Voxels, bounds: NDArray[np.float32], filled: np.ndarray
+) -> None:
+    """Fill the voxels `far`, (n, 3) from the part's first, by what lies in `whole`."""
+    voxels = far + part.start
+    place = _around(voxels, float(bounds.max()), part.grow(HALO) & whole)
+    ids = read(place)
     unsegmented = ids == 0
     if unsegmented.all():
         return
     nearest = distance_transform_edt(unsegmented, return_distances=False, return_indices=True)
-    at = nearest[(slice(None), *(far + np.subtract(block.start, around.start)).T)]
+    at = nearest[(slice(None), *(voxels - place.start).T)]
     filled[tuple(far.T)] = ids[tuple(at)]
+
+
+def _around(voxels: Voxels, bound: float, whole: Box) -> Box:
+    """The part of `whole` that is no further from one of some voxels than a bound."""
+    if not np.isfinite(bound):
+        return whole
+    low, high = (triple(n.tolist()) for n in (voxels.min(axis=0), voxels.max(axis=0) + 1))
+    return Box(low, high).grow((math.ceil(bound),) * 3) & whole
 
 
 def _try_shells(ids: np.ndarray, at: np.ndarray, low: int, high: int, filled: np.ndarray) -> None:
@@ -122,13 +145,15 @@ def _try_shells(ids: np.ndarray, at: np.ndarray, low: int, high: int, filled: np
     flat, found = ids.reshape(-1), filled.reshape(-1)
     for first in range(0, len(at), AT_A_TIME):
         left = at[first : first + AT_A_TIME]
-        for step in steps.tolist():
+        for tried, step in enumerate(steps.tolist()):
+            if left.size * (len(steps) - tried) <= AT_A_TIME:  # few: all that is left to try at once
+                there = flat.take(left[:, None] + steps[tried:])
+                found[left] = there[np.arange(len(left)), (there != 0).argmax(axis=1)]
+                break
             there = flat.take(left + step)
             hit = there != 0
             found[left[hit]] = there[hit]
             left = left[~hit]
-            if not left.size:
-                break
 
 
 @lru_cache(maxsize=1)

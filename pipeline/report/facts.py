@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
-from pipeline.report.scores import outcome, scores, why_no_scores, worst
+from pipeline.report.scores import outcome, run_length, scores, why_no_scores, worst
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import training
@@ -43,6 +43,7 @@ def facts(run: Run) -> dict[str, Any]:
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
         "scores": scores(run, look),
+        "run_length": run_length(run, look),
         "why_no_scores": why_no_scores(run),
         "worst": worst(run, look),
         "slices": look(sections, run) or [],
@@ -84,6 +85,7 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "tiles": run.folder / "tiles",
         "which segment of which tile is which": run.id_table_file,
         "scores": run.metrics_file,
+        "run length along skeletons": run.run_length_file,
         "errors that cost most": run.worst_file,
         "verdicts on them, to be filled in": run.verdicts_file,
         "rates, for the plans of others": run.rates_file,

@@ -39,6 +39,11 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
     return None if found is None else {"box": str(run.config.evaluation.box), **found, **published(run)}
 
 
+def run_length(run: Run, look: Look) -> dict[str, Any] | None:
+    """The run's run_length.json as it is; None where run length is not measured (yet)."""
+    return _json(run.run_length_file, {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm"}, look)
+
+
 def why_no_scores(run: Run) -> str | None:
     """Why the run scores nothing; None where it does or will."""
     if run.config.data.labels is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.settings.fields import BoxField, Section
+from pipeline.settings.fields import BoxField, NaturalInt, Section
 
 
 class Evaluation(Section):
@@ -15,3 +15,8 @@ class Evaluation(Section):
     with a patch around it."""
     within_mask: bool = False
     """Whether voxels where data.mask is 0, or that it does not cover, do not count either."""
+    skeletons: str | None = None
+    """Traced neurites along which run length is measured: a folder of SWC files, precomputed skeletons or an
+    em_erl graph, in nm in the image's coordinates. A relative path is looked up in data.folder."""
+    merge_threshold: NaturalInt = 0
+    """A segment merges skeletons if it has more nodes than this in each of two."""

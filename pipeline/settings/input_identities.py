@@ -6,13 +6,16 @@ touched, copied or moved it is the same, edited it is another.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import Data
-from pipeline.results.artifacts import publishing
+from pipeline.errors import InputError
+from pipeline.results.artifacts import file_sha256, publishing
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.synthetic.make_phantom import phantom_target
@@ -50,7 +53,24 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
             identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
+    if run.config.evaluation.skeletons is not None:
+        identities["skeletons"] = _files_identity(Path(run.config.evaluation.skeletons))
     return replace(run, identities=identities, inputs=found, touched=tuple(touched))
+
+
+def _files_identity(path: Path) -> str:
+    """The content of a file, or of all files in a folder. Raises InputError where there is none."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    try:
+        for file in files:
+            digest.update(f"{file.relative_to(path)} {file_sha256(file)}\n".encode())
+    except OSError as error:
+        raise InputError(
+            f"evaluation.skeletons {path} cannot be read: {error.strerror}; set it to a folder of .swc "
+            "files, a folder of precomputed skeletons, or an .npz of em_erl"
+        ) from None
+    return digest.hexdigest()
 
 
 def read_kept(run: Run) -> dict[str, Known]:

@@ -38,7 +38,9 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     updates: dict[str, Section] = {
         "data": with_normalisation(run, inference_box),
         "inference": inference.model_copy(update={"box": inference_box}),
-        "evaluation": scored(config, inference_box, labelled),
+        "evaluation": scored(config, inference_box, labelled).model_copy(
+            update={"skeletons": _located(config, config.evaluation.skeletons)}
+        ),
     }
     if config.trains:
         if labelled is None:
@@ -64,11 +66,11 @@ def _image_box(run: Run) -> Box:
     return open_image(run).box
 
 
-def _located(config: RunConfig, network: str | None) -> str | None:
-    """The absolute path of a trained network, whose own is relative to data.folder."""
+def _located(config: RunConfig, path: str | None) -> str | None:
+    """The absolute path of a trained network or of skeletons, whose own is relative to data.folder."""
     folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
-    return str((Path(folder or ".") / Path(network).expanduser()).resolve()) if network else None
+    return str((Path(folder or ".") / Path(path).expanduser()).resolve()) if path else None
 
 
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:

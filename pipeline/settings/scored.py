@@ -32,7 +32,7 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
     if exclude is None and config.trains and training is not None and not (box & training).is_empty:
         exclude = box & training.grow(patch_radius(config.network, config.training.moves_reach))
     nothing_left = box.is_empty or (exclude is not None and exclude.contains(box))
-    return Evaluation(box=None if nothing_left else box, exclude=exclude)
+    return evaluation.model_copy(update={"box": None if nothing_left else box, "exclude": exclude})
 
 
 def seen_in_training(run: Run) -> Box | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from cloudfiles import CloudFiles
-from cloudvolume import Bbox, CloudVolume
+from cloudvolume import CloudVolume
 from cloudvolume.chunks import check_installed
 from cloudvolume.exceptions import InfoUnavailableError
 from cloudvolume.frontends import CloudVolumePrecomputed
@@ -114,9 +114,9 @@ class PrecomputedVolume(Volume):
         parts = [
             (int(at), part) for at, part in zip(self._cloud.voxel_offset, index) if isinstance(part, slice)
         ]
-        wanted = Bbox([at + part.start for at, part in parts], [at + part.stop for at, part in parts])
+        start, stop = [at + part.start for at, part in parts], [at + part.stop for at, part in parts]
         try:
-            voxels = np.asarray(self._cloud.download(wanted))
+            voxels = self._chunks.read(start, stop)
             if box.size == 1:  # of which CloudVolume gives the channels along the first axis
                 voxels = voxels.reshape(1, 1, 1, -1)
             return self._layout.turned(voxels[..., index[-1]])

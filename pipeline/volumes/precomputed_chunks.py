@@ -6,10 +6,14 @@ import math
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from cloudfiles import CloudFiles
+from cloudfiles.compression import decompress
+from cloudvolume import Bbox
+from cloudvolume.chunks import DEFAULT_CSEG_BLOCK_SIZE, decode
 from cloudvolume.datasource.precomputed.common import compressed_morton_code
 from cloudvolume.datasource.precomputed.sharding import ShardReader
 from cloudvolume.frontends import CloudVolumePrecomputed
@@ -17,8 +21,8 @@ from cloudvolume.frontends import CloudVolumePrecomputed
 from pipeline.geometry import Triple, spread, triple
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 
-SUFFIXES = ("", ".gz", ".br", ".zstd", ".xz", ".bz2")
-"""What CloudVolume adds to the names of local files that it compresses."""
+SUFFIXES = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
+"""What CloudVolume adds to the names of local files that it compresses, and how it calls that."""
 
 
 class PrecomputedChunks:
@@ -43,6 +47,48 @@ class PrecomputedChunks:
             return False
         folder = _local(self.folder)
         return not folder.is_dir() or not any(os.scandir(folder))
+
+    def read(self, start: Sequence[int], stop: Sequence[int]) -> np.ndarray:
+        """The voxels from start to stop, coordinates x, y, z: an array x, y, z, channel.
+
+        CloudVolume does the same, with three times the work around it where the files are at hand.
+        """
+        if self._sharded or not self.is_local:
+            return np.asarray(self._cloud.download(Bbox(start, stop)))
+        bounds, chunk = self._meta.bounds(self._mip), self._meta.chunk_size(self._mip)
+        offset, size, end = (np.array([int(n) for n in each]) for each in (bounds.minpt, chunk, bounds.maxpt))
+        first, last = (np.subtract(start, offset) // size), -(np.subtract(offset, stop) // size)
+        shape = (*np.subtract(stop, start).tolist(), int(self._meta.num_channels))
+        voxels = np.empty(shape, self._meta.dtype, order="F")
+        for index in product(*map(range, first.tolist(), last.tolist())):
+            low = offset + np.array(index) * size
+            high = np.minimum(low + size, end)
+            a, b = np.maximum(low, start), np.minimum(high, stop)
+            here, there = (
+                tuple(map(slice, (a - corner).tolist(), (b - corner).tolist())) for corner in (start, low)
+            )
+            found = self._unpacked(self._name(triple(list(index))), (high - low).tolist())
+            voxels[here] = 0 if found is None else found[there]
+        return voxels
+
+    def _unpacked(self, name: str, shape: Sequence[int]) -> np.ndarray | None:
+        """A chunk of a local volume; None where there is none, or an empty file."""
+        path = _local(self.folder) / name
+        file = _compressed(path)
+        content = file.read_bytes() if file.is_file() else b""
+        if file == path and not content:
+            return None
+        meta, mip = self._meta, self._mip
+        try:
+            return decode(
+                decompress(content, SUFFIXES[file.name.removeprefix(name)], name),
+                meta.encoding(mip),
+                [*shape, int(meta.num_channels)],
+                meta.dtype,
+                meta.compressed_segmentation_block_size(mip) or DEFAULT_CSEG_BLOCK_SIZE,
+            )
+        except Exception as error:  # of as many kinds as there are codecs
+            raise ValueError(f"chunk {name} cannot be unpacked: {error}") from error
 
     def stored(self, indices: Sequence[Triple]) -> list[bool]:
         """Of each chunk whether it is there: its file, locally not an empty one, or its row in a shard."""

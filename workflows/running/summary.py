@@ -20,7 +20,7 @@ from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
-from workflows.scores_as_text import COLUMNS, lines_beside
+from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
 from workflows.stages import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
@@ -33,6 +33,9 @@ def print_summary(run: Run, console: Console) -> None:
     """Scores with their conventions, where the volume is, and how to look at it."""
     if run.config.evaluation.box is not None:
         _print_scores(run, console)
+    if run.config.evaluation.skeletons is not None:
+        found = json.loads(run.run_length_file.read_text())
+        console.print(*run_length_lines(found), sep="\n", highlight=False, soft_wrap=True, markup=False)
     nothing = why_not_scored(run)
     if nothing is not None:
         console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)

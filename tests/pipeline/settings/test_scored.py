@@ -107,3 +107,18 @@ def test_the_share_seen_is_that_of_the_counted_voxels(training: Box, evaluated: 
     seen[box.slices()] = True
     expected = np.mean(seen[counted]) if counted.any() else 0
     assert share_seen(run) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("training", [None, "0:60,0:60,0:50"])
+def test_what_else_the_section_says_stays(training: str | None) -> None:
+    config = config_of(training)
+    within = config.evaluation.model_copy(update={"within_mask": True})
+    config = config.model_copy(update={"evaluation": within})
+    assert scored(config, WHOLE, WHOLE).within_mask
+
+
+def test_scoring_within_a_mask_that_there_is_not_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"evaluation\.within_mask is true, but there is no mask: set data\.mask"
+    ):
+        RunConfig.model_validate({"evaluation": {"within_mask": True}})
