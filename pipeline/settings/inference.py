@@ -44,9 +44,10 @@ class Inference(Section):
     """Voxels that a seed keeps from objects that are there, along every axis; at most half the FOV."""
     engine: Literal["auto", "winograd", "openvino", "keras"] = "auto"
     """What runs the network. keras uses the backend that the environment variable KERAS_BACKEND names,
-    TensorFlow by default; winograd is for CPUs with AVX-512 and networks of 16 or 32 features. auto is keras
-    where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. The first worker
-    that segments pins it and the precision for the whole run; written out, they are the same settings."""
+    TensorFlow by default; winograd is for CPUs with AVX-512, AVX2 or NEON and networks of 8 to 64 features.
+    auto is keras where that finds a GPU, openvino where the CPU has AMX, else winograd, else openvino. The
+    first worker that segments pins it and the precision for the whole run; written out, they are the same
+    settings."""
     precision: Precision = "auto"
     """winograd is always in float32. auto is float32 with keras too; with openvino it is bfloat16 where the
     CPU computes in it, which is faster, but now and then merges neurons. Where the first worker does not have
