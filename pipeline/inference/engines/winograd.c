@@ -91,6 +91,9 @@ struct strip {
 
 static int least(int a, int b) { return a < b ? a : b; }
 
+/* How many vectors of a voxel have their sums in registers at a time. */
+INLINE int block_of(const int width) { return width % BLOCK ? width : BLOCK; }
+
 static struct shape shape_of(const int fov[3], int width)
 {
     struct shape s;
@@ -252,11 +255,11 @@ INLINE void transform_along_x(struct scratch *s, const struct transform *by, str
 /* to = (tiles, features) x (features, features), of which a block's sums stay in registers */
 INLINE void multiply(const vec *data, const vec *kernel, vec *to, const int tiles, const int width)
 {
-    const int features = width * LANES, block = least(width, BLOCK);
+    const int features = width * LANES, block = block_of(width);
     for (int from = 0; from < width; from += block) {
         const float *factors = (const float *)data;
         const vec *kernels = kernel + from;
-        vec sum[STRIP][BLOCK] = {0};
+        vec sum[STRIP][WIDTH] = {0};
         __asm__("" : "+r"(factors), "+r"(kernels)); /* or their addresses are computed anew for every product */
         for (int k = 0; k < features; k++)
             for (int t = 0; t < tiles; t++)
@@ -396,11 +399,11 @@ INLINE void convolve_first(const struct network *net, const float *fov, vec *out
             memcpy(rows[i] + 2, fov + (from_z * size[1] + from_y) * size[2] * 2, sizeof(float[2]) * size[2]);
     }
     vec *to = out + (z + 1) * shape->z + (y + 1) * shape->y + shape->x;
-    const int block = least(width, BLOCK);
+    const int block = block_of(width);
     for (int x = 0; x < size[2]; x += FIRST)
         for (int from = 0; from < width; from += block) {
             const vec *first = net->first + from;
-            vec sum[FIRST][BLOCK];
+            vec sum[FIRST][WIDTH];
             for (int t = 0; t < FIRST; t++)
                 for (int lane = 0; lane < block; lane++)
                     sum[t][lane] = net->biases[from + lane];
@@ -434,17 +437,14 @@ INLINE void update(const struct network *net, const float *fov, float *to, vec *
 {
     const struct shape shape = shape_of(net->fov, width);
     const size_t kernel = (size_t)POINTS * LANES * width * width;
-    const struct transform *by = net->transforms;
     const int *size = shape.size, rows = size[0] * size[1];
 #pragma omp for
     for (int row = 0; row < rows; row++)
         convolve_first(net, fov, inner, &shape, row / size[1], row % size[1], width);
-    convolve(inner, stream, &shape, by, net->kernels, net->biases + width, false, scratch, width);
-    for (int layer = 1; layer < 2 * net->depth - 1; layer += 2) {
-        const vec *kernels = net->kernels + layer * kernel;
-        const vec *bias = net->biases + (layer + 1) * width;
-        convolve(stream, inner, &shape, by, kernels, bias, false, scratch, width);
-        convolve(inner, stream, &shape, by, kernels + kernel, bias + width, true, scratch, width);
+    for (int layer = 0; layer < 2 * net->depth - 1; layer++) {
+        bool from_stream = layer % 2 == 1, add = layer > 0 && !from_stream;
+        convolve(from_stream ? stream : inner, from_stream ? inner : stream, &shape, net->transforms,
+                 net->kernels + layer * kernel, net->biases + (layer + 1) * width, add, scratch, width);
     }
 #pragma omp for
     for (int row = 0; row < rows; row++) {
@@ -452,6 +452,13 @@ INLINE void update(const struct network *net, const float *fov, float *to, vec *
         for (int x = 0; x < size[2]; x++)
             to[row * size[2] + x] = weigh(net, from + x * shape.x, width);
     }
+}
+
+/* What a network of 8 to 64 features is filled up to, with features that stay zero. */
+int ffn_features(int features)
+{
+    int step = features > 8 || LANES > 8 ? 16 : 8;
+    return (features + step - 1) / step * step;
 }
 
 /* Bytes of the activations' memory, of which ffn_update needs two, zero at first. */
@@ -473,8 +480,12 @@ void ffn_update(const struct network *net, const float *fov, float *to, void *st
         struct scratch *mine = (struct scratch *)scratch + omp_get_thread_num();
 #define UPDATE(features) case features: update(net, fov, to, stream, inner, mine, features / LANES); break
         switch (net->features) { /* the compiler has to know it */
+#if !defined __AVX512F__
+        UPDATE(8);
+#endif
         UPDATE(16);
         UPDATE(32);
+        UPDATE(48);
         UPDATE(64);
         }
     }

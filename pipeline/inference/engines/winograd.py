@@ -26,10 +26,7 @@ MODULE = "pipeline.inference.engines._winograd_"
 INSTRUCTIONS = {"avx512": {"avx512f"}, "avx2": {"avx2", "fma"}, "neon": {"asimd"}}
 """The best first: what of a CPU they are, as Linux names it. All of them give the same bits."""
 
-WIDTHS = (16, 32, 64)
-"""Features that the compiled code takes; those that a network lacks stay zero."""
-
-FEATURES = range(8, WIDTHS[-1] + 1)
+FEATURES = range(8, 65)
 """Of the networks that it computes."""
 
 POINTS = (1 / 4, 11 / 16, 9 / 4, 9 / 8)
@@ -75,7 +72,7 @@ class WinogradEngine:
         if precision not in (self.precision, "auto"):
             log.warning("winograd does not compute in %s; the network runs in float32", precision)
         weights = read_weights(model.path, network)
-        features = next(width for width in WIDTHS if width >= network.features)
+        features = self._library.ffn_features(network.features)
         # The C code only has their addresses.
         self._arrays = _prepared(_widened(weights, features - network.features), network)
         addresses = {name: array.ctypes.data for name, array in self._arrays.items()}
@@ -151,6 +148,7 @@ def _load(name: str) -> ctypes.CDLL | None:
         log.warning("%s; the network runs without it", error)
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    library.ffn_features.argtypes, library.ffn_features.restype = [ctypes.c_int], ctypes.c_int
     library.ffn_activations_bytes.argtypes, library.ffn_activations_bytes.restype = [pointer], size
     library.ffn_scratch_bytes.argtypes, library.ffn_scratch_bytes.restype = [], size
     library.ffn_update.argtypes, library.ffn_update.restype = [*[pointer] * 6, ctypes.c_int], None

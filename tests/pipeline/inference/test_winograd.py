@@ -113,7 +113,7 @@ def test_every_network_is_computed_as_its_definition_says(
 
 
 @needs_compiled
-@pytest.mark.parametrize("features", [40, 64])
+@pytest.mark.parametrize("features", [40, 48, 64])
 def test_wide_networks_are_computed_as_their_definition_says(tmp_path: Path, features: int) -> None:
     network = Network(fov=(5, 7, 9), deltas=(1, 1, 1), depth=2, features=features)
     weights = random_weights(network)
