@@ -1,18 +1,27 @@
 """What setup.cfg cannot hold: the C code of inference."""
 
+import platform
+
 from setuptools import Extension, setup
 
 ENGINES = "pipeline/inference/engines"
 
+INSTRUCTIONS = {
+    "x86_64": {"avx512": ["-mavx512f"], "avx2": ["-mavx2", "-mfma"]},
+    "aarch64": {"neon": []},
+}
+"""Of each kind of machine, with the options by which a compiler uses them; winograd.py chooses among them."""
+
 setup(
     ext_modules=[
         Extension(
-            f"{ENGINES}/_winograd".replace("/", "."),
+            f"{ENGINES}/_winograd_{name}".replace("/", "."),
             [f"{ENGINES}/winograd.c"],
-            extra_compile_args=["-std=gnu11", "-O3", "-fopenmp", "-mavx512f"],
+            extra_compile_args=["-std=gnu11", "-O3", "-fopenmp", *options],
             extra_link_args=["-fopenmp"],
-            # There may be no compiler, or none that knows AVX-512; then OpenVINO runs the network.
+            # There may be no compiler, or none that knows these; then OpenVINO runs the network.
             optional=True,
         )
+        for name, options in INSTRUCTIONS.get(platform.machine(), {}).items()
     ]
 )

@@ -38,7 +38,7 @@ pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
 pip install 'cmake<4' 'setuptools<81' wheel
 pip install --no-build-isolation --editable '.[dev,docs]'
-if [ "$(uname -m)" = x86_64 ] && ! ls pipeline/inference/engines/_winograd.*.so >/dev/null 2>&1; then
+if ! ls pipeline/inference/engines/_winograd_*.so >/dev/null 2>&1; then
     echo "install: winograd.c was not compiled (gcc 8 or newer does it: apt-get install gcc); OpenVINO will run networks, more slowly"
 fi
 

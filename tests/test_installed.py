@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inference.engines.winograd import CPU_FEATURE
-from pipeline.machine import processor
+from pipeline.inference.engines.winograd import cpu_instructions
 from tests.environments import new_environment
 from tests.tiny_run import RUN_FILE
 
@@ -100,7 +99,7 @@ def test_the_demo_is_planned_and_found_good_in_an_empty_folder(packages: Path, t
     assert f"{demo}: 8 tiles" in found
     states = {what: state for state, what, *_ in (re.split("  +", line) for line in found.splitlines())}
     assert (states["environment"], states["horovod"]) == ("ok", "ok")
-    assert states["engine"] == ("warn" if CPU_FEATURE in processor.cpu_flags() else "skip")
+    assert states["engine"] == ("warn" if cpu_instructions() else "skip")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,14 +118,15 @@ def test_a_run_takes_all_its_code_from_the_installed_package(packages: Path, tmp
 
 @pytest.mark.thorough
 @pytest.mark.skipif(
-    shutil.which("cc") is None or platform.machine() != "x86_64", reason="compiles for AVX-512"
+    shutil.which("cc") is None or platform.machine() not in ("x86_64", "aarch64"),
+    reason="compiles winograd.c",
 )
 def test_the_demo_runs_in_an_empty_folder_with_the_code_compiled(tmp_path: Path) -> None:
     packages, folder = install(tmp_path / "installed"), tmp_path / "empty"
     folder.mkdir()
     said = call(packages, folder, "ffn-pipeline")
-    assert list(packages.glob("pipeline/inference/engines/_winograd.*"))
-    engine = "winograd" if CPU_FEATURE in processor.cpu_flags() else "openvino"
+    assert list(packages.glob("pipeline/inference/engines/_winograd_*"))
+    engine = "winograd" if cpu_instructions() else "openvino"
     assert re.search(rf"network +{engine} in \w+, 8 tiles", said)
     assert json.loads((folder / "runs" / "demo" / "metrics.json").read_text())
     assert [path.name for path in folder.iterdir()] == ["runs"]

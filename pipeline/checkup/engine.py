@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
-from pipeline.inference.engines.winograd import CPU_FEATURE, WIDTHS, library, required
-from pipeline.machine import processor
+from pipeline.inference.engines.winograd import FEATURES, cpu_instructions, instructions, required
 from pipeline.run_folder import Run
 
 
@@ -18,11 +17,13 @@ def compiled(run: Run) -> Finding:
         return skip(f"inference.engine is {engine!r}")
     if engine == "winograd":
         required(network)
-    if library(network) is not None:
-        return ok("winograd.c is compiled")
-    if network.features not in WIDTHS or CPU_FEATURE not in processor.cpu_flags():
+    if network.features not in FEATURES or not cpu_instructions():
         return skip("winograd.c is not for this network or CPU")
+    best, found = cpu_instructions()[0], instructions()
+    if found == best:
+        return ok(f"winograd.c is compiled for {best}")
     return warn(
-        "winograd.c was not compiled when this program was set up; the network runs without it, more slowly",
+        f"winograd.c was not compiled for {best} when this program was set up; the network runs with "
+        f"{found or 'another engine'}, more slowly",
         "install gcc 8 or newer, then build and install this program again",
     )

@@ -25,7 +25,7 @@ def gpus() -> list[str]:
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
     """The features of this CPU as Linux names them, such as `avx512f`; none on other systems."""
-    return frozenset(_value(CPU, "flags").split())
+    return frozenset((_value(CPU, "flags") or _value(CPU, "Features")).split())  # of Intel and AMD, of Arm
 
 
 def _value(path: Path, key: str) -> str:

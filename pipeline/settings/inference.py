@@ -50,9 +50,9 @@ class Inference(Section):
     engine: Literal["auto", "winograd", "openvino", "torch", "keras"] = "auto"
     """What runs the network. torch is for GPUs, and is installed beside this program; keras uses the backend
     that the environment variable KERAS_BACKEND names, TensorFlow by default; winograd is for CPUs with
-    AVX-512 and networks of 16 or 32 features. auto is torch where that finds a GPU, else keras where that
-    does, openvino where the CPU has AMX, else winograd, else openvino. The first worker that segments pins it
-    and the precision for the whole run; written out, they are the same settings."""
+    AVX-512, AVX2 or NEON and networks of 8 to 64 features. auto is torch where that finds a GPU, else keras
+    where that does, openvino where the CPU has AMX, else winograd, else openvino. The first worker that
+    segments pins it and the precision for the whole run; written out, they are the same settings."""
     precision: Precision = "auto"
     """winograd is always in float32. With torch and keras auto is tensorfloat32 on GPUs that have it, else
     float32; float16 rounds as finely as tensorfloat32 and is faster, but holds no number above 65504: a tile

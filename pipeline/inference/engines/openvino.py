@@ -1,4 +1,4 @@
-"""The network on OpenVINO: the fastest way found to run it on CPUs with AMX, and on those without AVX-512."""
+"""The network on OpenVINO: the fastest way found to run it on CPUs with AMX, and where winograd.c cannot."""
 
 from __future__ import annotations
 

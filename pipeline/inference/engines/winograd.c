@@ -1,4 +1,4 @@
-/* The network on CPUs with AVX-512: its 3x3x3 convolutions by Winograd's minimal filtering, in float32.
+/* The network on CPUs: its 3x3x3 convolutions by Winograd's minimal filtering, in float32.
  *
  * Seven outputs of a filter of three come from nine products instead of 21: filter and data are taken for
  * polynomials, and the values of their product at nine points are products of their values (Lavin and Gray,
@@ -12,30 +12,45 @@
  * STRIP tiles along x. Each strip is computed in the same way whatever thread does it: threads do not change
  * a bit.
  *
+ * setup.py compiles this once for each set of instructions: AVX-512, AVX2 with FMA, NEON. What is computed is the
+ * same in all of them, in the same order.
+ *
  * winograd.py prepares the weights and the transforms, says what fits, and calls ffn_update.
  */
+#ifdef __AVX512F__
 #include <immintrin.h>
+#endif
 #include <omp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#if defined __AVX512F__
+enum { VECTOR = 64, BLOCK = 2, FIRST = 11 };
+#elif defined __AVX2__         /* half as many registers as the others have */
+enum { VECTOR = 32, BLOCK = 2, FIRST = 5 };
+#else
+enum { VECTOR = 16, BLOCK = 4, FIRST = 5 };
+#endif
 
 enum {
     PAIRS = 4,                 /* of points p and -p; the ninth point is infinity */
     IN = 2 * PAIRS + 1,        /* points, and voxels that a tile depends on, along an axis */
     OUT = IN - 2,              /* voxels of a tile along an axis */
     POINTS = IN * IN * IN,
-    STRIP = 5,                 /* most tiles of a strip; their sums stay in registers */
+    STRIP = 5,                 /* most tiles of a strip */
     COLUMNS = OUT * STRIP + 2,
-    LANES = 16,
-    WIDTH = 2,                 /* most vectors of a voxel */
-    FIRST = 11,                /* voxels of conv0_a at a time; their sums stay in registers */
+    LANES = VECTOR / sizeof(float),
+    WIDTH = 64 / LANES,        /* most vectors of a voxel */
+    LINE = 64 / VECTOR,        /* vectors of a line of the cache */
+    GROUP = 16 / LANES,        /* vectors whose sums conv_lom takes at a time */
 };
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-typedef float vec __attribute__((vector_size(64)));
+typedef float vec __attribute__((vector_size(VECTOR)));
+typedef int bits __attribute__((vector_size(VECTOR)));
 
 /* Of one axis of a tile, at infinity and at some pairs of points p and -p. The polynomials are products of
  * x^2 - p^2; their coefficients are given from that of x^0 on, without the highest, which is 1. */
@@ -75,6 +90,9 @@ struct strip {
 };
 
 static int least(int a, int b) { return a < b ? a : b; }
+
+/* How many vectors of a voxel have their sums in registers at a time. */
+INLINE int block_of(const int width) { return width % BLOCK ? width : BLOCK; }
 
 static struct shape shape_of(const int fov[3], int width)
 {
@@ -128,7 +146,14 @@ static int first_strip(const struct shape *s, int thread, int threads)
 }
 
 /* NaN stays NaN. */
-INLINE vec relu(vec x) { return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x); }
+INLINE vec relu(vec x)
+{
+#ifdef __AVX512F__
+    return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
+#else
+    return (vec)((bits)x & ~(x < 0));
+#endif
+}
 
 INLINE void transform_pairs(const struct transform *by, const vec x[IN], vec to[IN], const int pairs)
 {
@@ -227,20 +252,23 @@ INLINE void transform_along_x(struct scratch *s, const struct transform *by, str
             }
 }
 
-/* to = (tiles, features) x (features, features) */
+/* to = (tiles, features) x (features, features), of which a block's sums stay in registers */
 INLINE void multiply(const vec *data, const vec *kernel, vec *to, const int tiles, const int width)
 {
-    const int features = width * LANES;
-    const float *factors = (const float *)data;
-    vec sum[STRIP][WIDTH] = {0};
-    __asm__("" : "+r"(factors), "+r"(kernel)); /* or their addresses are computed anew for every product */
-    for (int k = 0; k < features; k++)
+    const int features = width * LANES, block = block_of(width);
+    for (int from = 0; from < width; from += block) {
+        const float *factors = (const float *)data;
+        const vec *kernels = kernel + from;
+        vec sum[STRIP][WIDTH] = {0};
+        __asm__("" : "+r"(factors), "+r"(kernels)); /* or their addresses are computed anew for every product */
+        for (int k = 0; k < features; k++)
+            for (int t = 0; t < tiles; t++)
+                for (int lane = 0; lane < block; lane++)
+                    sum[t][lane] += factors[t * features + k] * kernels[k * width + lane];
         for (int t = 0; t < tiles; t++)
-            for (int lane = 0; lane < width; lane++)
-                sum[t][lane] += factors[t * features + k] * kernel[k * width + lane];
-    for (int t = 0; t < tiles; t++)
-        for (int lane = 0; lane < width; lane++)
-            to[t * width + lane] = sum[t][lane];
+            for (int lane = 0; lane < block; lane++)
+                to[t * width + from + lane] = sum[t][lane];
+    }
 }
 
 /* Rows of activations that are needed soon: those that the next strip reads for the first time, and those
@@ -260,7 +288,7 @@ INLINE void fetch(const struct ahead *rows, int part)
         return;
     const vec *from = z < IN ? rows->in + z * rows->z : rows->out + (z - IN) * rows->z;
     from += row / ALONG_Z * rows->y + part % PARTS * length;
-    for (int i = 0; i < length; i++)
+    for (int i = 0; i < length; i += LINE)
         __builtin_prefetch(from + i, 0, 2);
 }
 
@@ -371,29 +399,36 @@ INLINE void convolve_first(const struct network *net, const float *fov, vec *out
             memcpy(rows[i] + 2, fov + (from_z * size[1] + from_y) * size[2] * 2, sizeof(float[2]) * size[2]);
     }
     vec *to = out + (z + 1) * shape->z + (y + 1) * shape->y + shape->x;
-    for (int x = 0; x < size[2]; x += FIRST) {
-        vec sum[FIRST][WIDTH];
-        for (int t = 0; t < FIRST; t++)
-            for (int lane = 0; lane < width; lane++)
-                sum[t][lane] = net->biases[lane];
-        for (int i = 0; i < 9; i++)
-            for (int k = 0; k < 6; k++)
-                for (int t = 0; t < FIRST; t++)
-                    for (int lane = 0; lane < width; lane++)
-                        sum[t][lane] += rows[i][(x + t) * 2 + k] * net->first[(i * 6 + k) * width + lane];
-        for (int t = 0; t < FIRST && x + t < size[2]; t++)
-            for (int lane = 0; lane < width; lane++)
-                to[(x + t) * width + lane] = sum[t][lane];
-    }
+    const int block = block_of(width);
+    for (int x = 0; x < size[2]; x += FIRST)
+        for (int from = 0; from < width; from += block) {
+            const vec *first = net->first + from;
+            vec sum[FIRST][WIDTH];
+            for (int t = 0; t < FIRST; t++)
+                for (int lane = 0; lane < block; lane++)
+                    sum[t][lane] = net->biases[from + lane];
+            for (int i = 0; i < 9; i++)
+                for (int k = 0; k < 6; k++)
+                    for (int t = 0; t < FIRST; t++)
+                        for (int lane = 0; lane < block; lane++)
+                            sum[t][lane] += rows[i][(x + t) * 2 + k] * first[(i * 6 + k) * width + lane];
+            for (int t = 0; t < FIRST && x + t < size[2]; t++)
+                for (int lane = 0; lane < block; lane++)
+                    to[(x + t) * width + from + lane] = sum[t][lane];
+        }
 }
 
 /* conv_lom, of one voxel. */
 INLINE float weigh(const struct network *net, const vec *voxel, const int width)
 {
-    vec sum = {0};
-    for (int lane = 0; lane < width; lane++)
-        sum += relu(voxel[lane]) * net->last[lane];
-    return _mm512_reduce_add_ps((__m512)sum) + net->last_bias;
+    vec sum[GROUP] = {0};
+    for (int i = 0; i < width; i++)
+        sum[i % GROUP] += relu(voxel[i]) * net->last[i];
+    float *terms = (float *)sum;
+    for (int half = GROUP * LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            terms[i] += terms[i + half];
+    return terms[0] + net->last_bias;
 }
 
 /* The whole network; called by all threads. */
@@ -402,17 +437,14 @@ INLINE void update(const struct network *net, const float *fov, float *to, vec *
 {
     const struct shape shape = shape_of(net->fov, width);
     const size_t kernel = (size_t)POINTS * LANES * width * width;
-    const struct transform *by = net->transforms;
     const int *size = shape.size, rows = size[0] * size[1];
 #pragma omp for
     for (int row = 0; row < rows; row++)
         convolve_first(net, fov, inner, &shape, row / size[1], row % size[1], width);
-    convolve(inner, stream, &shape, by, net->kernels, net->biases + width, false, scratch, width);
-    for (int layer = 1; layer < 2 * net->depth - 1; layer += 2) {
-        const vec *kernels = net->kernels + layer * kernel;
-        const vec *bias = net->biases + (layer + 1) * width;
-        convolve(stream, inner, &shape, by, kernels, bias, false, scratch, width);
-        convolve(inner, stream, &shape, by, kernels + kernel, bias + width, true, scratch, width);
+    for (int layer = 0; layer < 2 * net->depth - 1; layer++) {
+        bool from_stream = layer % 2 == 1, add = layer > 0 && !from_stream;
+        convolve(from_stream ? stream : inner, from_stream ? inner : stream, &shape, net->transforms,
+                 net->kernels + layer * kernel, net->biases + (layer + 1) * width, add, scratch, width);
     }
 #pragma omp for
     for (int row = 0; row < rows; row++) {
@@ -420,6 +452,13 @@ INLINE void update(const struct network *net, const float *fov, float *to, vec *
         for (int x = 0; x < size[2]; x++)
             to[row * size[2] + x] = weigh(net, from + x * shape.x, width);
     }
+}
+
+/* What a network of 8 to 64 features is filled up to, with features that stay zero. */
+int ffn_features(int features)
+{
+    int step = features > 8 || LANES > 8 ? 16 : 8;
+    return (features + step - 1) / step * step;
 }
 
 /* Bytes of the activations' memory, of which ffn_update needs two, zero at first. */
@@ -439,9 +478,15 @@ void ffn_update(const struct network *net, const float *fov, float *to, void *st
 #pragma omp parallel num_threads(threads)
     {
         struct scratch *mine = (struct scratch *)scratch + omp_get_thread_num();
-        if (net->features == 2 * LANES)
-            update(net, fov, to, stream, inner, mine, 2);
-        else
-            update(net, fov, to, stream, inner, mine, 1);
+#define UPDATE(features) case features: update(net, fov, to, stream, inner, mine, features / LANES); break
+        switch (net->features) { /* the compiler has to know it */
+#if !defined __AVX512F__
+        UPDATE(8);
+#endif
+        UPDATE(16);
+        UPDATE(32);
+        UPDATE(48);
+        UPDATE(64);
+        }
     }
 }

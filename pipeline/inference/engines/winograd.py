@@ -1,4 +1,4 @@
-"""The network on CPUs with AVX-512, by Winograd's minimal filtering: winograd.c with its weights prepared.
+"""The network on CPUs, by Winograd's minimal filtering: winograd.c with its weights prepared.
 
 It takes up to 12.7 times fewer products than the convolutions by their definition. Updates differ from those
 by 1e-5 (root mean square, in logits), where factors rounded to bfloat16 make 1e-2.
@@ -20,13 +20,14 @@ from pipeline.ffn.weights import read_weights
 from pipeline.machine import processor
 from pipeline.results.artifacts import Artifact, file_sha256
 
-MODULE = "pipeline.inference.engines._winograd"
+MODULE = "pipeline.inference.engines._winograd_"
+"""With a name of INSTRUCTIONS behind it, what setup.py makes of winograd.c for these."""
 
-CPU_FEATURE = "avx512f"
-"""Of the CPU for which setup.py compiles, as Linux names it."""
+INSTRUCTIONS = {"avx512": {"avx512f"}, "avx2": {"avx2", "fma"}, "neon": {"asimd"}}
+"""The best first: what of a CPU they are, as Linux names it. All of them give the same bits."""
 
-WIDTHS = (16, 32)
-"""Features of the networks that it computes."""
+FEATURES = range(8, 65)
+"""Of the networks that it computes."""
 
 POINTS = (1 / 4, 11 / 16, 9 / 4, 9 / 8)
 """Those of Cook and Toom beside their negatives and infinity; a short tile does without the last.
@@ -71,12 +72,13 @@ class WinogradEngine:
         if precision not in (self.precision, "auto"):
             log.warning("winograd does not compute in %s; the network runs in float32", precision)
         weights = read_weights(model.path, network)
+        features = self._library.ffn_features(network.features)
         # The C code only has their addresses.
-        self._arrays = _prepared(weights, network)
+        self._arrays = _prepared(_widened(weights, features - network.features), network)
         addresses = {name: array.ctypes.data for name, array in self._arrays.items()}
         last_bias = float(weights["conv_lom/bias"][0])
         fov = (ctypes.c_int * 3)(*network.fov)
-        self._network = _Network(fov, network.depth, network.features, **addresses, last_bias=last_bias)
+        self._network = _Network(fov, network.depth, features, **addresses, last_bias=last_bias)
         activations = self._library.ffn_activations_bytes(ctypes.byref(self._network))
         self._threads = threads
         self._memory = [_aligned(activations), _aligned(activations)]
@@ -97,12 +99,23 @@ class WinogradEngine:
 
 def library(network: Network) -> ctypes.CDLL | None:
     """The compiled code; None where it is missing, or not for this CPU or for `network`."""
-    return _load() if network.features in WIDTHS and CPU_FEATURE in processor.cpu_flags() else None
+    name = instructions()
+    return _load(name) if name and network.features in FEATURES else None
+
+
+def cpu_instructions() -> list[str]:
+    """Those of INSTRUCTIONS that this CPU has, the best first."""
+    return [name for name, needed in INSTRUCTIONS.items() if needed <= processor.cpu_flags()]
+
+
+def instructions() -> str | None:
+    """The best of them for which the code was compiled; None without any."""
+    return next((name for name in cpu_instructions() if _load(name)), None)
 
 
 def library_sha256() -> str:
-    """SHA-256 of the compiled code."""
-    found = importlib.util.find_spec(MODULE)
+    """SHA-256 of the compiled code that runs here."""
+    found = importlib.util.find_spec(f"{MODULE}{instructions()}")
     assert found is not None
     assert found.origin is not None
     return file_sha256(Path(found.origin))
@@ -113,17 +126,20 @@ def required(network: Network) -> ctypes.CDLL:
     found = library(network)
     if found is None:
         raise InputError(
-            "inference.engine is 'winograd', which needs a CPU with AVX-512, a C compiler when it is set up "
-            f"and a network of {WIDTHS[0]} or {WIDTHS[1]} features (network.features is {network.features}); "
-            "auto takes one that works here"
+            "inference.engine is 'winograd', which needs a CPU with AVX-512, AVX2 and FMA, or NEON, "
+            f"a C compiler when it is set up and a network of {FEATURES[0]} to {FEATURES[-1]} features "
+            f"(network.features is {network.features}); auto takes one that works here"
         )
     return found
 
 
 @lru_cache
-def _load() -> ctypes.CDLL | None:
-    """What setup.py made of winograd.c; None where that failed, or where OpenMP's library is missing."""
-    found = importlib.util.find_spec(MODULE)
+def _load(name: str) -> ctypes.CDLL | None:
+    """What setup.py made of winograd.c for these instructions.
+
+    None where that failed, or where OpenMP's library is missing.
+    """
+    found = importlib.util.find_spec(f"{MODULE}{name}")
     if found is None:
         return None
     try:
@@ -132,10 +148,22 @@ def _load() -> ctypes.CDLL | None:
         log.warning("%s; the network runs without it", error)
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    library.ffn_features.argtypes, library.ffn_features.restype = [ctypes.c_int], ctypes.c_int
     library.ffn_activations_bytes.argtypes, library.ffn_activations_bytes.restype = [pointer], size
     library.ffn_scratch_bytes.argtypes, library.ffn_scratch_bytes.restype = [], size
     library.ffn_update.argtypes, library.ffn_update.restype = [*[pointer] * 6, ctypes.c_int], None
     return library
+
+
+def _widened(weights: dict[str, np.ndarray], more: int) -> dict[str, np.ndarray]:
+    """The weights of the same network with `more` features, which are zero everywhere."""
+
+    def padding(name: str, ndim: int) -> list[tuple[int, int]]:
+        ins = more if ndim > 1 and name != "conv0_a/kernel" else 0
+        outs = more if not name.startswith("conv_lom/") else 0
+        return [(0, 0)] * (ndim - 2) + [(0, ins), (0, outs)][-ndim:]
+
+    return {name: np.pad(array, padding(name, array.ndim)) for name, array in weights.items()}
 
 
 def _prepared(weights: dict[str, np.ndarray], network: Network) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from pipeline.inference.engines.openvino import OpenVinoEngine
 from pipeline.inference.engines.winograd import WinogradEngine, library
 from pipeline.results.artifacts import Artifact, file_sha256
 
-SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=8)
+SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=4)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_engine_asked_for_is_the_one_opened(small_model: Artifact) -> None:
         assert (engine.name, engine.precision) == (name, "float32")
 
 
-def test_without_a_gpu_a_network_of_any_width_runs_on_openvino_and_on_keras_where_that_is_not_installed(
+def test_without_a_gpu_a_narrow_network_runs_on_openvino_and_on_keras_where_that_is_not_installed(
     small_model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not finds_gpu(), "this test is about machines without a GPU"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate
 
@@ -15,15 +15,27 @@ from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.ffn.weights import write_weights
 from pipeline.inference.engines import open_engine
-from pipeline.inference.engines.winograd import WinogradEngine, library
+from pipeline.inference.engines.winograd import INSTRUCTIONS, WinogradEngine, instructions, library
 from pipeline.machine import processor
 from pipeline.results.artifacts import Artifact
 
 NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
 
-needs_avx512 = pytest.mark.skipif(
-    library(NARROW) is None, reason="this CPU has no AVX-512, or winograd.c could not be compiled"
+needs_compiled = pytest.mark.skipif(
+    library(NARROW) is None, reason="winograd.c is not for this CPU, or could not be compiled"
 )
+
+
+@pytest.fixture(params=INSTRUCTIONS)
+def compiled_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each set of instructions that this CPU has; it seems to have no other."""
+    name: str = request.param
+    if not INSTRUCTIONS[name] <= processor.cpu_flags():
+        pytest.skip(f"this CPU has no {name}")
+    monkeypatch.setattr(processor, "cpu_flags", lambda: INSTRUCTIONS[name])
+    if instructions() is None:
+        pytest.skip(f"winograd.c could not be compiled for {name}")
+    return name
 
 
 def random_weights(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
@@ -76,15 +88,15 @@ def model(tmp_path: Path) -> Artifact:
     return write_network(tmp_path, NARROW, random_weights(NARROW))
 
 
-@needs_avx512
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fov=st.tuples(*[st.integers(1, 8).map(lambda half: 2 * half + 1)] * 3),
     depth=st.integers(1, 3),
-    features=st.sampled_from([16, 32]),
+    features=st.sampled_from([8, 16, 24, 32]),
     seed=st.integers(0, 99),
 )
 def test_every_network_is_computed_as_its_definition_says(
+    compiled_for: str,
     tmp_path_factory: pytest.TempPathFactory,
     fov: tuple[int, int, int],
     depth: int,
@@ -100,7 +112,31 @@ def test_every_network_is_computed_as_its_definition_says(
     assert rms(error) < 1e-4 * rms(expected)
 
 
-@needs_avx512
+@needs_compiled
+@pytest.mark.parametrize("features", [40, 48, 64])
+def test_wide_networks_are_computed_as_their_definition_says(tmp_path: Path, features: int) -> None:
+    network = Network(fov=(5, 7, 9), deltas=(1, 1, 1), depth=2, features=features)
+    weights = random_weights(network)
+    fovs = fovs_of(network)
+    engine = WinogradEngine(write_network(tmp_path, network, weights), network, "auto", threads=1)
+    expected = by_definition(weights, network, fovs[0])
+    assert rms(engine.predict(fovs)[0] - expected) < 1e-4 * rms(expected)
+
+
+@needs_compiled
+def test_all_instructions_give_the_same_bits(model: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    fovs, updates = fovs_of(NARROW), []
+    for needed in INSTRUCTIONS.values():
+        if needed <= processor.cpu_flags():
+            with monkeypatch.context() as patch:
+                patch.setattr(processor, "cpu_flags", lambda needed=needed: needed)
+                if library(NARROW):
+                    updates.append(WinogradEngine(model, NARROW, "auto", threads=1).predict(fovs))
+    for update in updates[1:]:
+        np.testing.assert_array_equal(update, updates[0])
+
+
+@needs_compiled
 def test_a_row_too_long_for_one_strip_is_computed_in_several(tmp_path: Path) -> None:
     network = Network(fov=(3, 5, 75), deltas=(1, 1, 1), depth=2, features=16)
     weights = random_weights(network)
@@ -109,7 +145,7 @@ def test_a_row_too_long_for_one_strip_is_computed_in_several(tmp_path: Path) -> 
     np.testing.assert_allclose(engine.predict(fovs)[0], by_definition(weights, network, fovs[0]), atol=1e-4)
 
 
-@needs_avx512
+@needs_compiled
 def test_neither_threads_nor_batches_nor_earlier_calls_change_a_bit(model: Artifact) -> None:
     fovs = fovs_of(NARROW, batch_size=3)
     alone = WinogradEngine(model, NARROW, "auto", threads=1)
@@ -120,25 +156,22 @@ def test_neither_threads_nor_batches_nor_earlier_calls_change_a_bit(model: Artif
             np.testing.assert_array_equal(engine.predict(fovs), np.concatenate(expected))
 
 
-@needs_avx512
-def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(
-    model: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processor, "cpu_flags", lambda: {"avx512f"})
+def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(compiled_for: str, model: Artifact) -> None:
     engine = open_engine(model, NARROW, Inference(), threads=1)
     assert (engine.name, engine.precision) == ("winograd", "float32")
 
 
-@needs_avx512
+@needs_compiled
 def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processor, "cpu_flags", lambda: {"avx512f", "amx_bf16"})
+    has = processor.cpu_flags()
+    monkeypatch.setattr(processor, "cpu_flags", lambda: has | {"amx_bf16"})
     assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
     assert open_engine(model, NARROW, Inference(precision="float32"), threads=1).name == "winograd"
 
 
-@needs_avx512
+@needs_compiled
 def test_bfloat16_gives_way_to_float32_and_that_is_said(
     model: Artifact, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,18 +183,20 @@ def test_bfloat16_gives_way_to_float32_and_that_is_said(
 def test_a_cpu_or_a_network_that_it_is_not_for_is_refused_in_one_line(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = NARROW.model_copy(update={"features": 24})
-    with pytest.raises(InputError, match=r"16 or 32 features \(network.features is 24\)"):
-        WinogradEngine(model, wide, "auto", threads=1)
+    for features in (4, 65):
+        other = NARROW.model_copy(update={"features": features})
+        with pytest.raises(InputError, match=rf"8 to 64 features \(network.features is {features}\)"):
+            WinogradEngine(model, other, "auto", threads=1)
     monkeypatch.setattr(processor, "cpu_flags", frozenset)
-    with pytest.raises(InputError, match=r"inference\.engine is 'winograd', which needs a CPU with AVX-512"):
+    with pytest.raises(
+        InputError, match=r"inference\.engine is 'winograd', which needs a CPU with AVX-512, AVX2"
+    ):
         WinogradEngine(model, NARROW, "auto", threads=1)
     assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
 
 
-@needs_avx512
-def test_what_is_not_a_number_is_not_hidden(tmp_path: Path) -> None:
-    weights = random_weights(NARROW)
-    weights["conv1_a/kernel"][0, 0, 0, 0, 0] = np.nan
-    engine = WinogradEngine(write_network(tmp_path, NARROW, weights), NARROW, "auto", threads=1)
-    assert np.isnan(engine.predict(fovs_of(NARROW))).any()
+@needs_compiled
+def test_what_is_not_a_number_is_not_hidden(model: Artifact) -> None:
+    fovs = fovs_of(NARROW)
+    fovs[0, 4, 5, 6, 0] = np.nan
+    assert np.isnan(WinogradEngine(model, NARROW, "auto", threads=1).predict(fovs)).any()
