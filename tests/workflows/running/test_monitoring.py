@@ -108,7 +108,7 @@ def test_the_database_has_every_task_and_where_it_ran_and_quiet_is_quiet(tmp_pat
     assert tasks[:3] == ["make_phantom", "sample_coordinates", "train"]
     assert "segment_tile z000000_y000000_x000064" in tasks
     assert "write_block 0:32,0:32,64:96" in tasks
-    assert tasks[-1] == "score_run"
+    assert tasks[-1] == "write_page"
     states = "select task_status_name from status natural join task where task_func_name like 'segment%'"
     assert {"running", "exec_done"} <= {state for (state,) in rows(file, states)}
     assert rows(file, "select count(*) from try where task_try_time_returned is null") == [(0,)]
