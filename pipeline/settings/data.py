@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from pipeline.settings.fields import (
+    NUMBER,
     AxisOrder,
     BoxField,
     NaturalInt,
@@ -26,7 +27,7 @@ class Phantom(Section):
     """Voxels, z, y, x."""
     seed: NaturalInt = 7
     """Another one makes another volume."""
-    spacing: Annotated[Real, Field(ge=8)] = 22.0
+    spacing: Annotated[float, Field(ge=8), NUMBER] = 22.0
     """Mean distance between the axes of neighbouring processes, in voxels; radii are about half of it."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] = (10.0, 10.0, 10.0)
     """What the volume says its voxels are, z, y, x."""

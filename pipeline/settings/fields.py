@@ -45,8 +45,10 @@ def _as_number(value: object) -> object:
         raise ValueError("expected a number") from None
 
 
-Whole = Annotated[int, BeforeValidator(_as_number)]
-Real = Annotated[float, BeforeValidator(_as_number)]
+NUMBER = BeforeValidator(_as_number)
+"""Stands behind the limits: the JSON schema would not have them otherwise."""
+Whole = Annotated[int, NUMBER]
+Real = Annotated[float, NUMBER]
 BoxField = Annotated[
     Box,
     BeforeValidator(_as_box),
@@ -54,12 +56,12 @@ BoxField = Annotated[
     WithJsonSchema({"type": "string", "description": "z0:z1,y0:y1,x0:x1"}),
 ]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]
-Probability = Annotated[Real, Field(gt=0, lt=1)]
-Share = Annotated[Real, Field(ge=0, le=1)]
-PositiveFinite = Annotated[Real, Field(gt=0)]
-PositiveInt = Annotated[Whole, Field(gt=0)]
-NaturalInt = Annotated[Whole, Field(ge=0)]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Probability = Annotated[float, Field(gt=0, lt=1), NUMBER]
+Share = Annotated[float, Field(ge=0, le=1), NUMBER]
+PositiveFinite = Annotated[float, Field(gt=0), NUMBER]
+PositiveInt = Annotated[int, Field(gt=0), NUMBER]
+NaturalInt = Annotated[int, Field(ge=0), NUMBER]
+Seed = Annotated[int, Field(ge=0, lt=2**32), NUMBER]
 """As Keras takes it."""
 PositiveTriple = tuple[PositiveInt, PositiveInt, PositiveInt]
 NaturalTriple = tuple[NaturalInt, NaturalInt, NaturalInt]

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.settings.fields import (
+    NUMBER,
     BoxField,
     NaturalInt,
     PositiveFinite,
     PositiveInt,
     PositiveTriple,
     Probability,
-    Real,
     Section,
 )
 
@@ -81,7 +81,7 @@ class Training(Section):
     examples_in_turn: PositiveInt = 8
     """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
     steps on them in a row teach little."""
-    soft_label: Annotated[Real, Field(gt=0.5, lt=1)] = 0.95
+    soft_label: Annotated[float, Field(gt=0.5, lt=1), NUMBER] = 0.95
     """The probability that the network is to give inside an object; outside it is 1 less this."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     """auto is mixed_bfloat16 where the CPU of rank 0, or a GPU, gains from it; all ranks have the same, and a

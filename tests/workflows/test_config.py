@@ -58,3 +58,12 @@ def test_the_schema_knows_every_key_of_the_run_files(
         known(document, yaml.safe_load(file.read_text()))
     box = document["$defs"]["Training"]["properties"]["box"]["anyOf"][0]
     assert box["type"] == "string"
+
+
+def test_limits_stand_in_the_schema_by_the_names_that_editors_know() -> None:
+    known = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    schema = RunConfig.model_json_schema()
+    assert schema["$defs"]["Training"]["properties"]["fovs"]["exclusiveMinimum"] == 0
+    text = json.dumps(schema)
+    assert any(f'"{name}"' in text for name in known)
+    assert not [name for name in ("gt", "ge", "lt", "le") if f'"{name}":' in text]
