@@ -16,9 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.report import write_report_now
 from workflows.command_line import start
-from workflows.watching.status_view import read_run
 
 
 def report(
@@ -29,6 +27,9 @@ def report(
     A run that is done has one already. This is for those that failed or are at work, and for verdicts
     filled in since. Nothing is computed but the pictures.
     """
+    from pipeline.report import write_report_now  # CloudVolume and Parsl take seconds to import
+    from workflows.watching.status_view import read_run
+
     run, unreadable = read_run(folder)
     write_report_now(run)
     console = Console(markup=False, highlight=False, soft_wrap=True)
