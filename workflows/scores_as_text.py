@@ -87,6 +87,13 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]
+    if found["worst"]:
+        first = found["worst"][0]
+        place = ", ".join(map(str, first["point"]))
+        lines.append(
+            f"the first     {first['kind']} along {' and '.join(first['skeletons'])} at {place} (z, y, x), "
+            f"{_um(first['erl_nm'])} of ERL"
+        )
     if found["length_outside_nm"]:
         lines.append(f"outside       {_um(found['length_outside_nm'])} of skeleton, which does not count")
     return lines

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.evaluation.lost_runs import lost_runs
 from pipeline.evaluation.run_length import expected_run_length
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.geometry import Box, triple
@@ -15,9 +16,13 @@ from pipeline.volumes import Volume, VoxelSize
 BLOCK = 128
 """Voxels along each axis that are read at a time, in blocks that lie on multiples of it."""
 
+MOST_LOST = 25
+
 
 def run_length_in(volume: Volume, traced: Skeletons, merge_threshold_nodes: int) -> dict[str, Any]:
     """`RunLength` along what of some skeletons lies in the volume, its voxel size and the length outside.
+
+    And what costs most of it, under `worst`.
 
     Raises InputError where the voxel size is unknown, and where nothing lies in the volume.
     """
@@ -32,11 +37,14 @@ def run_length_in(volume: Volume, traced: Skeletons, merge_threshold_nodes: int)
             f"the skeletons lie at voxels {low} to {high} (z, y, x), the segmentation at {volume.box}: "
             "none is in it; skeletons are in nm"
         )
-    found = expected_run_length(inside, ids_at(volume, inside, size), merge_threshold_nodes)
+    ids = ids_at(volume, inside, size)
+    found = expected_run_length(inside, ids, merge_threshold_nodes)
+    lost = lost_runs(inside, ids, size, MOST_LOST, merge_threshold_nodes)
     return {
         **found.as_dict(),
         "voxel_size_nm": size,
         "length_outside_nm": float(traced.lengths_nm.sum() - inside.lengths_nm.sum()),
+        "worst": [run.as_dict() for run in lost],
     }
 
 

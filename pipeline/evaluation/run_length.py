@@ -56,7 +56,7 @@ def expected_run_length(
     """
     lengths, ends = skeletons.lengths_nm, segments[skeletons.edges]
     owner = skeletons.owner[skeletons.edges[:, 0]]
-    merged = _merged(skeletons, segments, merge_threshold_nodes, not_allowed)
+    merged = merged_segments(skeletons, segments, merge_threshold_nodes, not_allowed)
     within = (ends[:, 0] == ends[:, 1]) & (ends[:, 0] != 0)
     counted = within & ~np.isin(ends[:, 0], merged)
     runs = _sums(np.stack([owner[counted], _ranked(ends[counted, 0])], axis=1), lengths[counted])
@@ -80,7 +80,7 @@ def expected_run_length(
     )
 
 
-def _merged(
+def merged_segments(
     skeletons: Skeletons, segments: np.ndarray, threshold: int, not_allowed: Collection[int]
 ) -> np.ndarray:
     """Ids of the segments that touch skeletons and count for nothing, ascending."""

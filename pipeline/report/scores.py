@@ -16,6 +16,7 @@ from pipeline.settings.scored import why_not_scored
 from pipeline.viewing.links import point_link
 
 MOST_WRONG = 25
+MEASURED = {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm", "worst"}
 SCORED = {*CONVENTIONS, "cremi", "coverage", "seen_in_training", "labelled_share", "ignored_share"}
 
 
@@ -40,8 +41,12 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
 
 
 def run_length(run: Run, look: Look) -> dict[str, Any] | None:
-    """The run's run_length.json as it is; None where run length is not measured (yet)."""
-    return _json(run.run_length_file, {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm"}, look)
+    """The run's run_length.json, each error with a link into `ffn view`; None where there is none (yet)."""
+    found = _json(run.run_length_file, MEASURED, look)
+    if found is None:
+        return None
+    errors = [{**e, "link": point_link(run, e["point"], segments=e["segments"])} for e in found["worst"]]
+    return {**found, "worst": errors}
 
 
 def why_no_scores(run: Run) -> str | None:
