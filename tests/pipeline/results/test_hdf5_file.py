@@ -46,7 +46,7 @@ def test_where_the_file_system_takes_only_a_part_nothing_is_published(
     )
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("pipeline.errors.InputError: cannot write")
-    assert last.endswith(f"{name}: File too large")
+    assert last.endswith(f"{name}: File too large; make room, then run the same command again")
     assert [file for _, _, files in os.walk(tmp_path) for file in files] == []
 
 
