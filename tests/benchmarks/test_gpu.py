@@ -41,6 +41,7 @@ def run_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_tiles_are_measured_one_by_one_and_together_and_come_out_the_same(run_file: Path) -> None:
     options = ["--config", str(run_file), "--workers", "1,2x2", "--tiles", "2", "--sizes", "none"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -108,6 +108,7 @@ def test_the_plain_path_on_the_whole_box_segments_it_alike(run_file: Path) -> No
     assert found["plain_scores"]["filled"]["are"] < 0.2
 
 
+@pytest.mark.thorough
 def test_a_sweep_ends_in_a_table_with_a_row_for_each_variant(run_file: Path) -> None:
     variants = ["inference.preset=fast", "inference.deltas=[1,2,2] inference.reflect=false"]
     options = [option for variant in variants for option in ("--variant", variant)]

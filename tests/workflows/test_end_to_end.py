@@ -235,7 +235,12 @@ def test_the_same_command_again_computes_nothing_again(folder: Path, first: str)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
 @pytest.mark.parametrize(
-    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGTERM, signal.SIGKILL]
+    "how",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
+        signal.SIGTERM,
+        pytest.param(signal.SIGKILL, marks=pytest.mark.thorough),  # as two tests below
+    ],
 )
 def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     folder: Path, first: str, how: signal.Signals

@@ -163,7 +163,9 @@ def test_an_input_that_cannot_be_read_from_here_is_told_and_the_rest_is_shown(tm
 def test_a_folder_that_is_none_of_a_run_ends_in_one_line(tmp_path: Path) -> None:
     command = [sys.executable, str(REPOSITORY / "workflows" / "status.py"), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    expected = f"error: {tmp_path} is no run folder: it holds no config.yaml; name that of a run, its --run-dir\n"
+    expected = (
+        f"error: {tmp_path} is no run folder: it holds no config.yaml; name that of a run, its --run-dir\n"
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", expected)
     with pytest.raises(InputError, match="absent: no such folder"):
         list(status_view(tmp_path / "absent"))
