@@ -38,6 +38,7 @@ autodoc_typehints_format = "short"
 autodoc_inherit_docstrings = False  # those of other libraries are written in other ways
 suppress_warnings = ["ref.python"]  # a signature may name a class by a name that two classes have
 autodoc_mock_imports = [
+    "torch",
     "cloudfiles",
     "cloudvolume",
     "horovod",
