@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.inference.engines import Choice, choose
 from pipeline.inference.environment import environment_of
-from pipeline.results.artifacts import install_first, temporary_for
+from pipeline.results.artifacts import install_first, publishing, remove, temporary_for
 from pipeline.results.records import Missing, read, record_path, sealed, unsealed
 from pipeline.results.unreadable import names_in, read_if_there
 from pipeline.run_folder import Run
@@ -28,6 +28,19 @@ def with_pin(run: Run) -> Run:
     """
     pin = _pin_of_finished_tiles(run)
     return replace(run, pin=pin if pin and pin.fits(run.config.inference) else None)
+
+
+def keep_pin(run: Run) -> None:
+    """For the driver: the run's file says what is pinned, and is not there where nothing is.
+
+    Nothing is where no finished tile is of it, or the settings ask for another. A file that was lost or
+    damaged is written again. Raises Unreadable, InputError when the file system refuses, and Superseded.
+    """
+    if run.pin is None:
+        remove(run.engine_file)
+    elif _read(run) is None:
+        with publishing(run.engine_file) as temporary:
+            temporary.write_bytes(sealed(asdict(run.pin)))
 
 
 def pinned(run: Run) -> Run:

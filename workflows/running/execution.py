@@ -15,7 +15,8 @@ from rich.console import Console
 from pipeline.checkup.before_run import write_warnings
 from pipeline.errors import InputError, Superseded
 from pipeline.evaluation.stage import set_old_scores_aside
-from pipeline.results.artifacts import publishing, remove, remove_temporaries
+from pipeline.inference.pinning import keep_pin
+from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
@@ -60,8 +61,7 @@ def work(
             temporary.write_text(configuration)
         write_warnings(run, warnings)
         write_kept(run)
-        if run.pin is None:
-            remove(run.engine_file)  # no finished tile is of it, or the settings ask for another
+        keep_pin(run)
         say(f"run file {config}")
         say(f"run folder {run.folder}")
         for line in warnings:

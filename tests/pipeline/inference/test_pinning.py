@@ -21,7 +21,7 @@ from pipeline.inference import engines
 from pipeline.inference.engines import choose, precisions_on_gpu
 from pipeline.inference.engines import openvino as openvino_module
 from pipeline.inference.environment import environment_of, mixture
-from pipeline.inference.pinning import pinned, publish, with_pin
+from pipeline.inference.pinning import keep_pin, pinned, publish, with_pin
 from pipeline.inference.segmenter import segment_tile
 from pipeline.machine import processor
 from pipeline.results.artifacts import Artifact
@@ -166,6 +166,13 @@ def test_later_starts_find_the_pin_with_the_tiles_also_where_its_file_is_lost(
     assert with_pin(run).pin == replace(pin, asked_precision=pin.precision)
     run.engine_file.unlink()
     assert with_pin(run).pin == replace(pin, asked_precision=pin.precision)
+    keep_pin(with_pin(run))
+    assert pinned_in(run) == with_pin(run).pin
+    kept = run.engine_file.stat().st_mtime_ns
+    keep_pin(with_pin(run))
+    assert run.engine_file.stat().st_mtime_ns == kept, "what is whole is not written again"
+    keep_pin(replace(run, pin=None))
+    assert not run.engine_file.exists()
 
 
 def test_settings_that_ask_for_another_engine_or_precision_are_not_pinned(half_done: Run) -> None:
