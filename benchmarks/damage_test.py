@@ -83,11 +83,11 @@ class WholeRun:
         now = self.run.started()
         return {name for name, began in self.started.items() if now.get(name) != began}
 
-    def block_of(self, chunk: str) -> str | None:
-        """The artifact that vouches for a chunk file of the volume; both by name."""
-        below = chunk.removeprefix("segmentation/")
-        blocks = self.run.artifacts("write")
-        return next((self.run.name(b) for b in blocks if f'"{below}"' in b.read_text()), None)
+    def voucher_of(self, file: str) -> str | None:
+        """The artifact that vouches for a file of the volume, a chunk or its info; both by name."""
+        below = file.removeprefix("segmentation/")
+        lists = [*self.run.artifacts("write"), *self.run.artifacts("volume")]
+        return next((self.run.name(b) for b in lists if f'"{below}"' in b.read_text()), None)
 
     def _artifacts(self) -> list[Path]:
         return [path for stage in STAGES if stage != TELLS_TIMES for path in self.run.artifacts(stage)]
@@ -98,7 +98,9 @@ def try_damage(damage: Damage, whole: WholeRun, tally: Tally) -> None:
     run = whole.run
     whole.put_back()
     touched = {name.removesuffix(RECORD) for name in damage.files}
-    touched |= {block for name in damage.files if (block := whole.block_of(name))}
+    touched |= {voucher for name in damage.files if (voucher := whole.voucher_of(name))}
+    if touched & (report := {run.name(path) for path in run.artifacts(TELLS_TIMES)}):
+        touched |= report  # the page shows what the other file tells
     if damage.retrain:
         for path in run.files(ARTIFACTS["train"] + "*"):
             path.unlink()
