@@ -101,6 +101,17 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
     return config
 
 
+def kept_run_file(folder: Path) -> Path:
+    """The settings of the last start of the run in a folder. Raises InputError where it is no run's."""
+    if not folder.is_dir():
+        raise InputError(f"run folder {folder}: no such folder; name that of a run, its --run-dir")
+    if not is_there(folder / CONFIG_NAME):
+        raise InputError(
+            f"{folder} is no run folder: it holds no {CONFIG_NAME}; name that of a run, its --run-dir"
+        )
+    return folder / CONFIG_NAME
+
+
 def _packaged(config: Path) -> Path:
     """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
     packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}

@@ -22,11 +22,10 @@ from rich.console import Console
 
 from pipeline.errors import InputError
 from pipeline.machine.user import user_name
-from pipeline.results.unreadable import is_there
-from pipeline.run_folder import CONFIG_NAME, Run
+from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.links import ADDRESS, PORT
-from workflows.command_line import start
+from workflows.command_line import kept_run_file, start
 from workflows.volume_options import choice_of, numbers
 
 ORIGIN = "Where its first voxel lies, in voxels."
@@ -74,7 +73,11 @@ def view(
     }
     if (folder is None) == (not volumes):
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
-    shown = layers_of_volumes(volumes) if folder is None else layers_of_run(_run(folder))
+    shown = (
+        layers_of_volumes(volumes)
+        if folder is None
+        else layers_of_run(Run(folder.resolve(), read_config(kept_run_file(folder))))
+    )
     shown.refuse_nothing()
     console = Console(markup=False, highlight=False, soft_wrap=True)
     with ViewServer(shown, 0 if screenshot else port, console.print) as server:
@@ -102,11 +105,7 @@ def _look_for_neuroglancer() -> None:
 
 
 def _run(folder: Path) -> Run:
-    if not folder.is_dir():
-        raise InputError(f"run folder {folder}: no such folder")
-    if not is_there(folder / CONFIG_NAME):
-        raise InputError(f"{folder} is no run folder: it holds no {CONFIG_NAME}")
-    return Run(folder.resolve(), read_config(folder / CONFIG_NAME))
+    return Run(folder.resolve(), read_config(kept_run_file(folder)))
 
 
 def _print_ways(server: Any, console: Console) -> None:

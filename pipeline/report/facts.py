@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
@@ -19,9 +20,10 @@ from pipeline.results.log_lines import newest_lines
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
 
+P = ParamSpec("P")
+Found = TypeVar("Found")
+
 MOST_FAILURES = 20
-VERSION = 1
-"""Of the layout of report.json."""
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -34,7 +36,6 @@ def facts(run: Run) -> dict[str, Any]:
     failed = _failures(run, tried, look)
     gone = {Path(f.get("target", "")).stem for f in failed if not f["tried_again"]}
     said = {
-        "version": VERSION,
         "run": {"folder": str(run.folder), "name": run.folder.name, "site": run.config.site.name},
         "attempts": tried,
         "stages": history.stages(run, found, tried),
@@ -44,10 +45,10 @@ def facts(run: Run) -> dict[str, Any]:
         "outcome": outcome(run, look),
         "scores": scores(run, look),
         "run_length": run_length(run, look),
-        "why_no_scores": why_no_scores(run),
-        "worst": worst(run, look),
+        "why_no_scores": _or_told(look, why_no_scores, run),
+        "worst": _or_told(look, worst, run, look),
         "slices": look(sections, run) or [],
-        "objects": _objects(run, look),
+        "objects": _or_told(look, largest_objects, run),
         "failures": failed[:MOST_FAILURES],
         "failures_in_all": len(failed),
         "warnings": look(read_warnings, run) or [],
@@ -57,10 +58,10 @@ def facts(run: Run) -> dict[str, Any]:
     return {"state": state(run, said, look), "cards": cards(said), **said, "untold": look.untold}
 
 
-def _objects(run: Run, look: Look) -> dict[str, Any] | None:
-    """What is to be drawn of the segmentation; where it cannot be read, that is told as all else is."""
+def _or_told(look: Look, read: Callable[P, Found], *args: P.args, **kwargs: P.kwargs) -> Found | None:
+    """What is read; None where an input or a result is not as it should be, which is told as all else is."""
     try:
-        return largest_objects(run)
+        return read(*args, **kwargs)
     except InputError as error:
         look.untold.append(str(error))
         return None

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.geometry import Box, triple
+from pipeline.geometry import Box
 from pipeline.report.colours import colours_of
-from pipeline.report.slices import Picture
+from pipeline.report.slices import Picture, middle_of
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, image_voxel_size_nm, open_volume
@@ -46,7 +46,7 @@ def largest_objects(run: Run) -> dict[str, Any] | None:
     """
     if not is_there(run.segmentation_folder / "info"):
         return None
-    box = _middle(run.inference_box)
+    box = middle_of(run.inference_box, MOST_READ)
     found = _largest(_open(run).read(box))
     objects = [{"segment": i, "voxels": n} for i, n in found]
     return {"box": str(box), "objects": objects} if found else None
@@ -137,13 +137,6 @@ def _largest(ids: np.ndarray) -> list[tuple[int, int]]:
     found, voxels = fastremap.unique(ids, return_counts=True)
     sizes = [(int(i), int(n)) for i, n in zip(found, voxels) if i]
     return sorted(sizes, key=lambda size: (-size[1], size[0]))[:MOST_OBJECTS]
-
-
-def _middle(box: Box) -> Box:
-    """The box, or its middle where it is larger than what is read."""
-    start = [a + max(0, n - MOST_READ) // 2 for a, n in zip(box.start, box.shape)]
-    stop = [a + min(n, MOST_READ) for a, n in zip(start, box.shape)]
-    return Box(triple(start), triple(stop))
 
 
 def _view() -> np.ndarray:

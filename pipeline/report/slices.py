@@ -15,6 +15,9 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_volume
 
+MOST_READ = 1600
+"""Voxels along an edge of a slice: of a larger volume the middle is shown."""
+
 MOST_PIXELS = 400
 """Along an edge; of a larger slice every second, third, ... voxel is shown."""
 
@@ -89,11 +92,18 @@ def _open(run: Run, shows: str) -> Volume:
 
 
 def _middle(box: Box, axis: int) -> Box:
-    """The plane across `axis` in the middle of a box."""
-    start, stop = list(box.start), list(box.stop)
+    """The plane across `axis` through the middle of a box, at most MOST_READ voxels along an edge."""
+    middle = middle_of(box, MOST_READ)
+    start, stop = list(middle.start), list(middle.stop)
     start[axis] = (box.start[axis] + box.stop[axis]) // 2
     stop[axis] = start[axis] + 1
     return Box(triple(start), triple(stop))
+
+
+def middle_of(box: Box, most: int) -> Box:
+    """The box, or its middle where it is longer than `most` voxels."""
+    start = [a + max(0, n - most) // 2 for a, n in zip(box.start, box.shape)]
+    return Box(triple(start), triple([a + min(n, most) for a, n in zip(start, box.shape)]))
 
 
 def _read(volume: Volume, section: Box, axis: int) -> np.ndarray:

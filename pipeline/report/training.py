@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
+from pipeline.training.pace import fovs_and_seconds
 
 NEEDED = {"fovs_seen", "fovs_per_s", "loss", "accuracy", "f1", "precision", "recall"}
 
@@ -17,13 +20,10 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
 
     Figures are means over the intervals between two lines of the log, over all ranks.
     """
-    lines = [line for line in look(lines_of, run.training_log) or [] if line.keys() >= NEEDED]
+    lines = [line for line in look(lines_of, run.training_log) or [] if _is_whole(line)]
     if not run.config.trains or not lines:
         return None
-    settings, seen, seconds = run.config.training, 0, 0.0
-    for line in lines:
-        seconds += (line["fovs_seen"] - seen) / max(line["fovs_per_s"], 1e-9)
-        seen = line["fovs_seen"]
+    settings, (seen, seconds) = run.config.training, fovs_and_seconds(lines)
     fovs = [line["fovs_seen"] for line in lines]
     return {
         "fovs": seen,
@@ -40,3 +40,8 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         ),
         "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
     }
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Whether a line has all figures, and they are finite: a training that broke down may have logged it."""
+    return line.keys() >= NEEDED and all(math.isfinite(line[name]) for name in NEEDED)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
+from pipeline.training.pace import fovs_and_seconds
 from workflows.watching.long_tasks import read_precision, read_tile_log
 
 
@@ -174,11 +174,7 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
 
 def measure_training(run: Run) -> TrainingRate | None:
     """Of the whole training log: FOVs over the seconds that they took. Raises Unreadable."""
-    training, seen, seconds = run.config.training, 0, 0.0
-    with suppress(KeyError, TypeError, ZeroDivisionError):
-        for entry in lines_of(run.training_log):
-            seconds += (entry["fovs_seen"] - seen) / entry["fovs_per_s"]
-            seen = entry["fovs_seen"]
+    training, (seen, seconds) = run.config.training, fovs_and_seconds(lines_of(run.training_log))
     if not run.config.trains or seconds == 0:
         return None
     return TrainingRate(

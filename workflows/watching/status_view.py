@@ -15,10 +15,11 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
-from pipeline.results.unreadable import Look, is_there
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import read_config
+from workflows.command_line import kept_run_file
 from workflows.planning.explain import StageStatus, outcomes, refusals, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.jobs import leftover_jobs
@@ -110,7 +111,7 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
 
     Raises InputError when `folder` is no run folder.
     """
-    run = Run(folder.resolve(), read_config(_config_file(folder)))
+    run = Run(folder.resolve(), read_config(kept_run_file(folder)))
     try:
         return resolve(run.config, run.folder, trust_kept=True), None
     except InputError as error:
@@ -118,17 +119,6 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
         data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})
         config = run.config.model_copy(update={"data": data})
         return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
-
-
-def _config_file(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(f"run folder {folder}: no such folder; name that of a run, its --run-dir")
-    path = folder / "config.yaml"
-    if not is_there(path):
-        raise InputError(
-            f"{folder} is no run folder: it holds no config.yaml; name that of a run, its --run-dir"
-        )
-    return path
 
 
 def _who(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str]:

@@ -1,0 +1,42 @@
+"""What the report draws and tells stays within bounds, whatever is in the run folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Box, triple
+from pipeline.report.slices import middle_of
+from pipeline.report.training import training
+from pipeline.results.unreadable import Look
+from pipeline.run_folder import Run
+
+SIDES = st.tuples(*[st.integers(1, 10**6)] * 3)
+
+
+@given(SIDES, SIDES, st.integers(1, 5000))
+def test_of_a_volume_of_any_size_its_middle_is_read(start: tuple, shape: tuple, most: int) -> None:
+    box = Box.of_shape(triple(shape), triple(start))
+    middle = middle_of(box, most)
+    assert box.contains(middle)
+    assert middle.shape == tuple(min(n, most) for n in shape)
+    before = [a - b for a, b in zip(middle.start, box.start)]
+    after = [b - a for a, b in zip(middle.stop, box.stop)]
+    assert all(abs(a - b) <= 1 for a, b in zip(before, after))
+
+
+def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Path) -> None:
+    run = Run(tmp_path, RunConfig())
+    run.training_log.parent.mkdir(parents=True)
+    figures = dict.fromkeys(("loss", "accuracy", "f1", "precision", "recall"), 0.5)
+    sound = {"fovs_seen": 8, "fovs_per_s": 4.0, **figures}
+    broken = {"fovs_seen": 16, "fovs_per_s": 4.0, **figures, "loss": float("nan")}
+    run.training_log.write_text(f"{json.dumps(sound)}\n{json.dumps(broken)}\n")
+    found = training(run, Look())
+    assert found is not None
+    assert (found["fovs"], found["seconds"]) == (8, 2.0)
+    json.dumps(found, allow_nan=False)
