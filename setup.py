@@ -1,22 +1,23 @@
-"""What setup.cfg cannot hold: the C code of inference."""
+"""What setup.cfg cannot hold: the C code of the network."""
 
 import platform
 
 from setuptools import Extension, setup
 
-ENGINES = "pipeline/inference/engines"
+WINOGRAD = "pipeline/ffn/winograd"
 
 INSTRUCTIONS = {
     "x86_64": {"avx512": ["-mavx512f"], "avx2": ["-mavx2", "-mfma"]},
     "aarch64": {"neon": []},
 }
-"""Of each kind of machine, with the options by which a compiler uses them; winograd.py chooses among them."""
+"""Of each kind of machine, with the options by which a compiler uses them; compiled.py chooses among them."""
 
 setup(
     ext_modules=[
         Extension(
-            f"{ENGINES}/_winograd_{name}".replace("/", "."),
-            [f"{ENGINES}/winograd.c"],
+            f"{WINOGRAD}/_winograd_{name}".replace("/", "."),
+            [f"{WINOGRAD}/forward.c", f"{WINOGRAD}/backward.c"],
+            depends=[f"{WINOGRAD}/winograd.h"],
             extra_compile_args=["-std=gnu11", "-O3", "-fopenmp", *options],
             extra_link_args=["-fopenmp"],
             # There may be no compiler, or none that knows these; then OpenVINO runs the network.

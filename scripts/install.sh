@@ -38,8 +38,8 @@ pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
 pip install 'cmake<4' 'setuptools<81' wheel
 pip install --no-build-isolation --editable '.[dev,docs]'
-if ! ls pipeline/inference/engines/_winograd_*.so >/dev/null 2>&1; then
-    echo "install: winograd.c was not compiled (gcc 8 or newer does it: apt-get install gcc); OpenVINO will run networks, more slowly"
+if ! ls pipeline/ffn/winograd/_winograd_*.so >/dev/null 2>&1; then
+    echo "install: the C code of the network was not compiled (gcc 8 or newer does it: apt-get install gcc); OpenVINO and TensorFlow will run networks, more slowly"
 fi
 
 if ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then

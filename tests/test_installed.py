@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inference.engines.winograd import cpu_instructions
+from pipeline.ffn.winograd.compiled import cpu_instructions
 from tests.environments import new_environment
 from tests.tiny_run import RUN_FILE
 
@@ -119,13 +119,13 @@ def test_a_run_takes_all_its_code_from_the_installed_package(packages: Path, tmp
 @pytest.mark.thorough
 @pytest.mark.skipif(
     shutil.which("cc") is None or platform.machine() not in ("x86_64", "aarch64"),
-    reason="compiles winograd.c",
+    reason="compiles the C code",
 )
 def test_the_demo_runs_in_an_empty_folder_with_the_code_compiled(tmp_path: Path) -> None:
     packages, folder = install(tmp_path / "installed"), tmp_path / "empty"
     folder.mkdir()
     said = call(packages, folder, "ffn-pipeline")
-    assert list(packages.glob("pipeline/inference/engines/_winograd_*"))
+    assert list(packages.glob("pipeline/ffn/winograd/_winograd_*"))
     engine = "winograd" if cpu_instructions() else "openvino"
     assert re.search(rf"network +{engine} in \w+, 8 tiles", said)
     assert json.loads((folder / "runs" / "demo" / "metrics.json").read_text())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
-from pipeline.inference.engines.winograd import FEATURES, cpu_instructions, instructions, required
+from pipeline.ffn.winograd.compiled import FEATURES, cpu_instructions, instructions, required
 from pipeline.run_folder import Run
 
 
 def compiled(run: Run) -> Finding:
-    """Whether winograd.c was compiled when this program was set up, of a run that works on this machine.
+    """Whether the C code was compiled when this program was set up, of a run that works on this machine.
 
     Raises InputError where the run asks for it and cannot have it.
     """
@@ -16,14 +16,14 @@ def compiled(run: Run) -> Finding:
     if engine not in ("auto", "winograd"):
         return skip(f"inference.engine is {engine!r}")
     if engine == "winograd":
-        required(network)
+        required(network, "inference.engine")
     if network.features not in FEATURES or not cpu_instructions():
-        return skip("winograd.c is not for this network or CPU")
+        return skip("the C code is not for this network or CPU")
     best, found = cpu_instructions()[0], instructions()
     if found == best:
-        return ok(f"winograd.c is compiled for {best}")
+        return ok(f"the C code is compiled for {best}")
     return warn(
-        f"winograd.c was not compiled for {best} when this program was set up; the network runs with "
+        f"the C code was not compiled for {best} when this program was set up; inference runs with "
         f"{found or 'another engine'}, more slowly",
         "install gcc 8 or newer, then build and install this program again",
     )

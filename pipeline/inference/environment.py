@@ -35,7 +35,7 @@ def environment_of(engine: str, precision: str) -> dict[str, str]:
         **_versions(SEEDING),
     }
     if engine == "winograd":
-        from pipeline.inference.engines.winograd import library_sha256
+        from pipeline.ffn.winograd.compiled import library_sha256
 
         found["winograd"] = library_sha256()[:12]
     elif engine == "openvino":

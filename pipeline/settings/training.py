@@ -83,9 +83,13 @@ class Training(Section):
     steps on them in a row teach little."""
     soft_label: Annotated[float, Field(gt=0.5, lt=1), NUMBER] = 0.95
     """The probability that the network is to give inside an object; outside it is 1 less this."""
+    engine: Literal["auto", "winograd", "keras"] = "auto"
+    """What computes the network and its gradient: TensorFlow (keras), or compiled code (winograd) for CPUs
+    with AVX-512, AVX2 or NEON, several times as fast, in float32. auto takes the latter where it can and
+    TensorFlow finds no GPU. The optimiser is Keras' either way."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    """auto is mixed_bfloat16 where the CPU of rank 0, or a GPU, gains from it; all ranks have the same, and a
-    training that goes on keeps it."""
+    """auto is float32 by winograd; where TensorFlow computes, mixed_bfloat16 where the CPU of rank 0, or a
+    GPU, gains from it. All ranks have the same, and a training that goes on keeps it."""
     report_every_steps: PositiveInt = 50
     """Steps between two lines of logs/training.jsonl."""
     checkpoint_every_steps: PositiveInt = 500
@@ -97,6 +101,12 @@ class Training(Section):
     def _moves_can_reach(self) -> Training:
         if self.moves_reach > 1 and self.fov_moves == "fixed":
             raise ValueError(f"moves_reach is {self.moves_reach}; with fov_moves fixed it can only be 1")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_has_precision(self) -> Training:
+        if self.engine == "winograd" and self.precision == "mixed_bfloat16":
+            raise ValueError("engine is winograd, which computes in float32, and precision is mixed_bfloat16")
         return self
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
-"""One step of training as a TensorFlow graph: loss, gradient, its mean over all ranks, the optimiser."""
+"""One step of training: loss, gradient, its mean over all ranks, the optimiser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,22 +15,31 @@ import tensorflow as tf  # isort: skip
 MAX_GRADIENT = 0.7
 """Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
 
-Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]
-"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss, whether loss
-and gradient of this rank are finite, whether the mean gradient of all ranks is."""
+
+class Stepped(NamedTuple):
+    """What a step tells."""
+
+    pom: np.ndarray
+    """Updated, (batch, z, y, x, 1) float32 logits."""
+    loss: float
+    """Mean over the voxels whose labels count."""
+    own_is_finite: bool
+    """Whether loss and gradient of this rank are."""
+    all_are_finite: bool
+    """Whether the mean gradient of all ranks is."""
 
 
-def compile_step(
+Step = Callable[[np.ndarray, np.ndarray], Stepped]
+"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> what a step tells."""
+
+
+def keras_step(
     model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
 ) -> Step:
-    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
-
-    All gradients travel as one vector: one message a step, and one order of summation. Where a rank's part is
-    not finite all of what it sends is NaN, so that every rank finds the mean not finite in the same step.
-    """
+    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED."""
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
-    sizes = [int(np.prod(variable.shape)) for variable in variables]
+    update = weights_update(variables, optimizer, ranks)
 
     @tf.function
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -39,17 +49,41 @@ def compile_step(
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
         own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
-        flat = ranks.average(tf.where(own_is_finite, flat, np.nan))
-        all_are_finite = all_finite(flat)
-        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
-        parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
-        optimizer.apply(parts, variables)
-        return pom, loss, own_is_finite, all_are_finite
+        return pom, loss, own_is_finite, update(tf.where(own_is_finite, flat, np.nan))
 
     shape = model.input_shape
     inputs = tf.TensorSpec(shape, tf.float32)
     labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
-    return step.get_concrete_function(inputs, labels)
+    compiled = step.get_concrete_function(inputs, labels)
+
+    def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
+        pom, loss, own_is_finite, all_are_finite = compiled(inputs, labels)
+        return Stepped(pom.numpy(), float(loss), bool(own_is_finite), bool(all_are_finite))
+
+    return run
+
+
+def weights_update(
+    variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer, ranks: Ranks
+) -> tf.types.experimental.GenericFunction:
+    """A TensorFlow function of this rank's gradient: takes the optimiser's step by the mean of all ranks'.
+
+    It returns whether that is finite. All gradients travel as one vector: one message a step, and one order
+    of summation. Where a rank's part is not finite all of what it sends is to be NaN, so that every rank
+    finds the mean not finite in the same step.
+    """
+    sizes = [int(np.prod(variable.shape)) for variable in variables]
+
+    @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)])
+    def update(flat: tf.Tensor) -> tf.Tensor:
+        flat = ranks.average(flat)
+        all_are_finite = all_finite(flat)
+        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
+        parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
+        optimizer.apply(parts, variables)
+        return all_are_finite
+
+    return update
 
 
 def all_finite(values: tf.Tensor) -> tf.Tensor:

@@ -19,14 +19,15 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Example, ExampleMaker, TrainingVolume
 from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
 from pipeline.training.metrics import Tally
-from pipeline.training.precision import shared_policy
+from pipeline.training.precision import shared_policy, uses_winograd
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
-from pipeline.training.step import compile_step
+from pipeline.training.step import Step, keras_step
 from pipeline.training.training_log import TrainingLog
+from pipeline.training.winograd_step import winograd_step
 from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
@@ -65,8 +66,7 @@ class Trainer:
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
         self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
-        some_ignored = self._examples.volume.ignored is not None
-        self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
+        self._step = self._open_step()
         self._tally = Tally()
 
     def run(self) -> None:
@@ -97,19 +97,31 @@ class Trainer:
         began, reported = time.monotonic(), fovs_seen
         while step < stop:
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
-            pom, loss, own_is_finite, all_are_finite = self._step(batch.inputs, batch.labels)
-            if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
+            found = self._step(batch.inputs, batch.labels)
+            if not found.all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
                 fault = ""
-                if not own_is_finite:
-                    fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
+                if not found.own_is_finite:
+                    fault = str(find_fault(self._ranks.rank, found.loss, found.pom, batch.centres))
                 raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
-            batch.advance(pom.numpy())
-            self._tally.add_step(float(loss))
+            batch.advance(found.pom)
+            self._tally.add_step(found.loss)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             if step % self._training.report_every_steps == 0 or step == stop:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
                 self._report(step, fovs_seen, rate, log)
                 began, reported = time.monotonic(), fovs_seen
+
+    def _open_step(self) -> Step:
+        network, training = self._job.run.config.network, self._training
+        policy = keras.mixed_precision.global_policy().name
+        if uses_winograd(training, network, policy):
+            print("winograd computes the network, in float32", flush=True)
+            return winograd_step(
+                network, training.threads_per_rank, self._model, self._optimizer, self._ranks
+            )
+        print(f"TensorFlow computes the network, in {policy}", flush=True)
+        some_ignored = self._examples.volume.ignored is not None
+        return keras_step(self._model, self._optimizer, self._ranks, some_ignored)
 
     def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
         """All ranks have the same weights, so that all raise InputError or none does."""

@@ -31,5 +31,5 @@ def test_links_to_modules_lead_to_the_api_and_those_to_folders_are_text(link: st
 
 def test_files_that_are_no_modules_have_no_name() -> None:
     assert module_of(Path("workflows/ffn.py")) == "workflows.ffn"
-    assert module_of(Path("pipeline/inference/engines/winograd.c")) is None
+    assert module_of(Path("pipeline/ffn/winograd/forward.c")) is None
     assert module_of(Path("tests/test_docs.py")) is None

@@ -117,9 +117,10 @@ def choose(network: Network, engine: str, precision: str) -> Choice:
     if engine == "auto":
         engine = _best_engine(network, precision)
     if engine == "winograd":
-        from pipeline.inference.engines.winograd import WinogradEngine, required
+        from pipeline.ffn.winograd.compiled import required
+        from pipeline.inference.engines.winograd import WinogradEngine
 
-        required(network)
+        required(network, "inference.engine")
         return Choice(engine, WinogradEngine.precision)
     if engine == "openvino":
         from pipeline.inference.engines.openvino import available_precision
@@ -152,7 +153,7 @@ def precisions_on_gpu(engine: str) -> tuple[str, ...]:
 
 
 def _best_engine(network: Network, precision: str) -> str:
-    from pipeline.inference.engines.winograd import library
+    from pipeline.ffn.winograd.compiled import library
 
     for engine in GPU_ENGINES:
         if precisions_on_gpu(engine):

@@ -1,4 +1,4 @@
-"""The network on OpenVINO: the fastest way found to run it on CPUs with AMX, and where winograd.c cannot."""
+"""The network on OpenVINO: the fastest way found to run it on CPUs with AMX, and where Winograd cannot."""
 
 from __future__ import annotations
 

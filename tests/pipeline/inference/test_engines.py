@@ -13,11 +13,12 @@ from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables
 from pipeline.ffn.weights import write_weights
+from pipeline.ffn.winograd.compiled import library
 from pipeline.inference.engines import open_engine
 from pipeline.inference.engines import openvino as engine_module
 from pipeline.inference.engines.keras import KerasEngine, finds_gpu
 from pipeline.inference.engines.openvino import OpenVinoEngine
-from pipeline.inference.engines.winograd import WinogradEngine, library
+from pipeline.inference.engines.winograd import WinogradEngine
 from pipeline.results.artifacts import Artifact, file_sha256
 
 SMALL = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=4)

@@ -9,63 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import correlate
 
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.ffn.weights import write_weights
+from pipeline.ffn.winograd.compiled import INSTRUCTIONS, library
 from pipeline.inference.engines import open_engine
-from pipeline.inference.engines.winograd import INSTRUCTIONS, WinogradEngine, instructions, library
+from pipeline.inference.engines.winograd import WinogradEngine
 from pipeline.machine import processor
 from pipeline.results.artifacts import Artifact
+from tests.pipeline.ffn.network_by_definition import by_definition, random_weights
+from tests.pipeline.ffn.winograd_instructions import compiled_for, needs_compiled
+
+__all__ = ["compiled_for"]
 
 NARROW = Network(fov=(9, 11, 13), deltas=(2, 2, 2), depth=3, features=16)
-
-needs_compiled = pytest.mark.skipif(
-    library(NARROW) is None, reason="winograd.c is not for this CPU, or could not be compiled"
-)
-
-
-@pytest.fixture(params=INSTRUCTIONS)
-def compiled_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each set of instructions that this CPU has; it seems to have no other."""
-    name: str = request.param
-    if not INSTRUCTIONS[name] <= processor.cpu_flags():
-        pytest.skip(f"this CPU has no {name}")
-    monkeypatch.setattr(processor, "cpu_flags", lambda: INSTRUCTIONS[name])
-    if instructions() is None:
-        pytest.skip(f"winograd.c could not be compiled for {name}")
-    return name
-
-
-def random_weights(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
-    """Weights with which activations neither grow nor vanish from layer to layer."""
-    rng, weights = np.random.default_rng(seed), {}
-    layers = [(f"conv{i}_{part}", 3, network.features) for i in range(network.depth) for part in "ab"]
-    for name, size, outputs in [*layers, ("conv_lom", 1, 1)]:
-        inputs = 2 if name == "conv0_a" else network.features
-        kernel = rng.normal(0, np.sqrt(1 / (size**3 * inputs)), (size, size, size, inputs, outputs))
-        weights[f"{name}/kernel"] = kernel.astype(np.float32)
-        weights[f"{name}/bias"] = rng.normal(0, 0.1, outputs).astype(np.float32)
-    return weights
-
-
-def by_definition(weights: dict[str, np.ndarray], network: Network, fov: np.ndarray) -> np.ndarray:
-    """The update of the POM for one FOV, in float64 and with SciPy's correlation."""
-
-    def conv(x: np.ndarray, name: str) -> np.ndarray:
-        kernel, bias = weights[f"{name}/kernel"].astype(np.float64), weights[f"{name}/bias"]
-        outputs = [
-            sum(correlate(x[..., i], kernel[..., i, o], mode="constant") for i in range(x.shape[-1]))
-            for o in range(kernel.shape[-1])
-        ]
-        return np.stack(outputs, axis=-1) + bias
-
-    net = conv(np.maximum(conv(fov.astype(np.float64), "conv0_a"), 0), "conv0_b")
-    for i in range(1, network.depth):
-        inner = np.maximum(conv(np.maximum(net, 0), f"conv{i}_a"), 0)
-        net = net + conv(inner, f"conv{i}_b")
-    return conv(np.maximum(net, 0), "conv_lom")
 
 
 def rms(values: np.ndarray) -> float:

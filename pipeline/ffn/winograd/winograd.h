@@ -1,4 +1,4 @@
-/* The network on CPUs: its 3x3x3 convolutions by Winograd's minimal filtering, in float32.
+/* The network's 3x3x3 convolutions on CPUs by Winograd's minimal filtering, in float32.
  *
  * Seven outputs of a filter of three come from nine products instead of 21: filter and data are taken for
  * polynomials, and the values of their product at nine points are products of their values (Lavin and Gray,
@@ -12,11 +12,12 @@
  * STRIP tiles along x. Each strip is computed in the same way whatever thread does it: threads do not change
  * a bit.
  *
- * setup.py compiles this once for each set of instructions: AVX-512, AVX2 with FMA, NEON. What is computed is the
- * same in all of them, in the same order.
- *
- * winograd.py prepares the weights and the transforms, says what fits, and calls ffn_update.
+ * setup.py compiles forward.c and backward.c once for each set of instructions: AVX-512, AVX2 with FMA, NEON.
+ * What is computed is the same in all of them, in the same order. Python prepares the weights and the
+ * transforms, says what fits, and calls the functions that are not static.
  */
+#pragma once
+
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -69,6 +70,19 @@ struct network {
     const vec *biases;         /* (layer, features), conv0_a's first */
     const vec *last;           /* kernel of conv_lom: (features) */
     float last_bias;
+};
+
+/* What the layers find, before the ReLU that follows: inside residual module i, and where it ends. */
+struct activations {
+    vec *inner, *stream;
+    ptrdiff_t module;          /* from that of one module to the next; 0: each takes the place of the last */
+};
+
+/* One layer forward: out = base + bias + convolution of relu(in). Or back to the gradient of its input, by the
+ * turned kernel: out = base + convolution of in, where `mask` is positive. */
+struct convolution {
+    const vec *in, *kernels, *bias, *mask, *base; /* bias forward, mask back; no base is zero */
+    vec *out;
 };
 
 struct scratch {               /* of one thread; last are the vectors of voxels along x, or of tiles */
@@ -155,6 +169,9 @@ INLINE vec relu(vec x)
 #endif
 }
 
+/* x where `mask` is positive, zero elsewhere; NaN counts as positive. */
+INLINE vec where_positive(vec mask, vec x) { return (vec)((bits)x & ~(mask <= 0)); }
+
 INLINE void transform_pairs(const struct transform *by, const vec x[IN], vec to[IN], const int pairs)
 {
     to[0] = x[2 * pairs];
@@ -209,13 +226,13 @@ INLINE void transform_back(const struct transform *by, bool full, const vec m[IN
 }
 
 /* One row of voxels along x, from successive z. */
-static void transform_along_z(const struct transform *by, bool full, const vec *row, ptrdiff_t z, int vectors,
-                              vec to[IN][COLUMNS * WIDTH])
+INLINE void transform_along_z(const struct transform *by, bool full, const vec *row, ptrdiff_t z, int vectors,
+                              vec to[IN][COLUMNS * WIDTH], const bool back)
 {
     for (int i = 0; i < vectors; i++) {
         vec x[IN], t[IN];
         UNROLL for (int j = 0; j < IN; j++)
-            x[j] = relu(row[j * z + i]);
+            x[j] = back ? row[j * z + i] : relu(row[j * z + i]);
         transform(by, full, x, t);
         UNROLL for (int p = 0; p < IN; p++)
             to[p][i] = t[p];
@@ -337,37 +354,41 @@ INLINE void multiply_row(struct scratch *s, const struct transform *by, struct s
             }
 }
 
-/* The strip's output, from `out` on: transformed back along y, plus the bias, plus what was there if `add`.
+/* The strip's output, transformed back along y; its first voxel is `first` vectors behind that of the border.
  * What lies beyond the FOV stays zero. */
 INLINE void write_strip(const struct scratch *s, const struct transform *by, struct strip at,
-                        const struct shape *shape, vec *out, const vec *bias, bool add, const int width)
+                        const struct shape *shape, ptrdiff_t first, const struct convolution *c, const int width,
+                        const bool back)
 {
     int size_z = least(OUT, shape->size[0] - at.z), size_y = least(OUT, shape->size[1] - at.y);
     int size_x = least(OUT * at.tiles, shape->size[2] - at.x);
     for (int z = 0; z < size_z; z++)
         for (int i = 0; i < size_x * width; i++) {
-            vec m[IN], t[OUT], *to = out + z * shape->z + i;
+            ptrdiff_t to = first + z * shape->z + i;
+            vec m[IN], t[OUT];
             UNROLL for (int py = 0; py < IN; py++)
                 m[py] = s->planes[py][z][i];
             transform_back(by, at.full_y, m, t);
-            for (int y = 0; y < size_y; y++, to += shape->y)
-                *to = t[y] + bias[i % width] + (add ? *to : (vec){0});
+            for (int y = 0; y < size_y; y++, to += shape->y) {
+                vec found = back ? where_positive(c->mask[to], t[y]) : t[y] + c->bias[i % width];
+                c->out[to] = found + (c->base ? c->base[to] : (vec){0});
+            }
         }
 }
 
-/* out = (out if add) + bias + convolution of relu(in); called by all threads, which share the strips. */
-INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const struct transform *by,
-                     const vec *kernels, const vec *bias, bool add, struct scratch *s, const int width)
+/* Called by all threads, which share the strips. */
+INLINE void convolve(const struct convolution *c, const struct shape *shape, const struct transform *by,
+                     struct scratch *s, const int width, const bool back)
 {
     int thread = omp_get_thread_num(), threads = omp_get_num_threads();
     int first = first_strip(shape, thread, threads), end = first_strip(shape, thread + 1, threads);
     for (int n = first; n < end; n++) {
         struct strip at = strip_at(shape, n), next = strip_at(shape, least(n + 1, end - 1));
-        const vec *from = in + at.z * shape->z + at.x * shape->x;
-        vec *to = out + (at.z + 1) * shape->z + (at.y + 1) * shape->y + (at.x + 1) * shape->x;
+        const vec *from = c->in + at.z * shape->z + at.x * shape->x;
+        ptrdiff_t to = (at.z + 1) * shape->z + (at.y + 1) * shape->y + (at.x + 1) * shape->x;
         struct ahead ahead = {
-            .in = in + next.z * shape->z + (next.y + IN - OUT) * shape->y + next.x * shape->x,
-            .out = to,
+            .in = c->in + next.z * shape->z + (next.y + IN - OUT) * shape->y + next.x * shape->x,
+            .out = c->out + to,
             .y = shape->y,
             .z = shape->z,
             .length = OUT * at.tiles * width,
@@ -375,118 +396,48 @@ INLINE void convolve(const vec *in, vec *out, const struct shape *shape, const s
         bool goes_on = n > first && at.y > 0; /* the first rows are there already */
         for (int y = at.y + (goes_on ? IN - OUT : 0); y < at.y + points(at.full_y); y++)
             transform_along_z(by, at.full_z, from + y * shape->y, shape->z, (OUT * at.tiles + 2) * width,
-                              s->rows[y % IN]);
+                              s->rows[y % IN], back);
         transform_along_y(s, by, at, (OUT * at.tiles + 2) * width);
         for (int py = 0; py < points(at.full_y); py++) {
             transform_along_x(s, by, at, py, width);
-            multiply_row(s, by, at, kernels, py, &ahead, width);
+            multiply_row(s, by, at, c->kernels, py, &ahead, width);
         }
-        write_strip(s, by, at, shape, to, bias, add, width);
+        write_strip(s, by, at, shape, to, c, width, back);
     }
 #pragma omp barrier
 }
 
-/* conv0_a, whose input has two features: the image and the POM. One row along x. */
-INLINE void convolve_first(const struct network *net, const float *fov, vec *out,
-                           const struct shape *shape, int z, int y, const int width)
+/* The rows of a FOV (z, y, x, 2) around that at z, y, each from x = -1 on; zero beyond the FOV. */
+INLINE void copy_rows(const float *fov, const int *size, int z, int y, int voxels, float rows[9][voxels * 2])
 {
-    const int *size = shape->size;
-    float rows[9][(size[2] + 2 + FIRST) * 2];
-    memset(rows, 0, sizeof rows);
+    memset(rows, 0, sizeof(float[9][voxels * 2]));
     for (int i = 0; i < 9; i++) {
         int from_z = z + i / 3 - 1, from_y = y + i % 3 - 1;
         if (from_z >= 0 && from_y >= 0 && from_z < size[0] && from_y < size[1])
             memcpy(rows[i] + 2, fov + (from_z * size[1] + from_y) * size[2] * 2, sizeof(float[2]) * size[2]);
     }
-    vec *to = out + (z + 1) * shape->z + (y + 1) * shape->y + shape->x;
-    const int block = block_of(width);
-    for (int x = 0; x < size[2]; x += FIRST)
-        for (int from = 0; from < width; from += block) {
-            const vec *first = net->first + from;
-            vec sum[FIRST][WIDTH];
-            for (int t = 0; t < FIRST; t++)
-                for (int lane = 0; lane < block; lane++)
-                    sum[t][lane] = net->biases[from + lane];
-            for (int i = 0; i < 9; i++)
-                for (int k = 0; k < 6; k++)
-                    for (int t = 0; t < FIRST; t++)
-                        for (int lane = 0; lane < block; lane++)
-                            sum[t][lane] += rows[i][(x + t) * 2 + k] * first[(i * 6 + k) * width + lane];
-            for (int t = 0; t < FIRST && x + t < size[2]; t++)
-                for (int lane = 0; lane < block; lane++)
-                    to[(x + t) * width + from + lane] = sum[t][lane];
-        }
 }
 
-/* conv_lom, of one voxel. */
-INLINE float weigh(const struct network *net, const vec *voxel, const int width)
-{
-    vec sum[GROUP] = {0};
-    for (int i = 0; i < width; i++)
-        sum[i % GROUP] += relu(voxel[i]) * net->last[i];
-    float *terms = (float *)sum;
-    for (int half = GROUP * LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            terms[i] += terms[i + half];
-    return terms[0] + net->last_bias;
-}
-
-/* The whole network; called by all threads. */
-INLINE void update(const struct network *net, const float *fov, float *to, vec *stream, vec *inner,
-                   struct scratch *scratch, const int width)
-{
-    const struct shape shape = shape_of(net->fov, width);
-    const size_t kernel = (size_t)POINTS * LANES * width * width;
-    const int *size = shape.size, rows = size[0] * size[1];
-#pragma omp for
-    for (int row = 0; row < rows; row++)
-        convolve_first(net, fov, inner, &shape, row / size[1], row % size[1], width);
-    for (int layer = 0; layer < 2 * net->depth - 1; layer++) {
-        bool from_stream = layer % 2 == 1, add = layer > 0 && !from_stream;
-        convolve(from_stream ? stream : inner, from_stream ? inner : stream, &shape, net->transforms,
-                 net->kernels + layer * kernel, net->biases + (layer + 1) * width, add, scratch, width);
-    }
-#pragma omp for
-    for (int row = 0; row < rows; row++) {
-        const vec *from = stream + (row / size[1] + 1) * shape.z + (row % size[1] + 1) * shape.y + shape.x;
-        for (int x = 0; x < size[2]; x++)
-            to[row * size[2] + x] = weigh(net, from + x * shape.x, width);
-    }
-}
-
-/* What a network of 8 to 64 features is filled up to, with features that stay zero. */
-int ffn_features(int features)
-{
-    int step = features > 8 || LANES > 8 ? 16 : 8;
-    return (features + step - 1) / step * step;
-}
-
-/* Bytes of the activations' memory, of which ffn_update needs two, zero at first. */
-size_t ffn_activations_bytes(const struct network *net)
+/* The activations of all modules, one behind the other. */
+INLINE struct activations all_kept(const struct network *net, vec *memory)
 {
     struct shape s = shape_of(net->fov, net->features / LANES);
-    return (OUT * s.tiles[0] + 2) * s.z * sizeof(vec);
+    ptrdiff_t one = (OUT * s.tiles[0] + 2) * s.z;
+    return (struct activations){.inner = memory, .stream = memory + one, .module = 2 * one};
 }
 
-/* Bytes that each thread needs beside them. */
-size_t ffn_scratch_bytes(void) { return sizeof(struct scratch); }
-
-/* What to add to the POM, (z, y, x), for one FOV, (z, y, x, 2). All memory is aligned to 64 bytes. */
-void ffn_update(const struct network *net, const float *fov, float *to, void *stream, void *inner,
-                void *scratch, int threads)
-{
-#pragma omp parallel num_threads(threads)
-    {
-        struct scratch *mine = (struct scratch *)scratch + omp_get_thread_num();
-#define UPDATE(features) case features: update(net, fov, to, stream, inner, mine, features / LANES); break
-        switch (net->features) { /* the compiler has to know it */
-#if !defined __AVX512F__
-        UPDATE(8);
+/* Does `what` with the `width` of a network's voxels, which the compiler has to know. */
+#define FOR_FEATURES(features, what) case features: { const int width = features / LANES; what; } break
+#ifndef __AVX512F__
+#define FOR_8(what) FOR_FEATURES(8, what);
+#else
+#define FOR_8(what)
 #endif
-        UPDATE(16);
-        UPDATE(32);
-        UPDATE(48);
-        UPDATE(64);
-        }
+#define FOR_WIDTH(net, what) \
+    switch ((net)->features) { \
+        FOR_8(what) \
+        FOR_FEATURES(16, what); \
+        FOR_FEATURES(32, what); \
+        FOR_FEATURES(48, what); \
+        FOR_FEATURES(64, what); \
     }
-}

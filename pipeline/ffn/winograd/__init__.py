@@ -1,0 +1,1 @@
+"""The network on CPUs, forward and backward, by Winograd's minimal filtering."""
