@@ -63,6 +63,11 @@ class Run:
         return self.folder / "model" / "checkpoint.h5"
 
     @property
+    def in_hand_folder(self) -> Path:
+        """What each rank of a training was at when the checkpoint was saved, where that was in a round."""
+        return self.folder / "model" / "in_hand"
+
+    @property
     def segmentation_folder(self) -> Path:
         """Neuroglancer precomputed volume."""
         return self.folder / "segmentation"

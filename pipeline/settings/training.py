@@ -72,8 +72,11 @@ class Training(Section):
     """Over the first so many fields of view the rate rises to its full height."""
     decay_fovs: NaturalInt = 0
     """Over the last so many fields of view the rate falls to 0, along half a cosine."""
-    fov_moves: Literal["fixed", "max_pred_moves"] = "fixed"
-    """Where the FOV goes in an example: to the six faces around its centre, or as it goes in inference."""
+    fov_moves: Literal["fixed", "neighbours", "fixed_window", "max_pred_moves"] = "fixed"
+    """Where the FOV goes in an example: to the six places deltas from its centre along one axis, where the POM
+    there reaches 0.9; to all 26 along one, two or three axes (neighbours: what google/ffn calls
+    fixed); to these also where only a voxel half a delta around is reached (fixed_window: for thin processes);
+    or as in inference."""
     moves_reach: PositiveInt = 1
     """How many deltas the FOV may go from an example's centre, along each axis; beyond 1 it needs
     max_pred_moves. Inference sees the same voxels tens of times: a network that met its own POM a few
@@ -91,12 +94,17 @@ class Training(Section):
     checkpoint_every_steps: PositiveInt = 500
     """Steps between two checkpoints, at most what is lost when a rank is. New examples are begun at each, so
     the weights depend on it."""
+    checkpoint_every_s: PositiveFinite = 300.0
+    """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
+    examples in hand are kept beside it, and the weights are the same whatever it is."""
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
     def _moves_can_reach(self) -> Training:
-        if self.moves_reach > 1 and self.fov_moves == "fixed":
-            raise ValueError(f"moves_reach is {self.moves_reach}; with fov_moves fixed it can only be 1")
+        if self.moves_reach > 1 and self.fov_moves != "max_pred_moves":
+            raise ValueError(
+                f"moves_reach is {self.moves_reach}; with fov_moves {self.fov_moves} it can only be 1"
+            )
         return self
 
     @model_validator(mode="after")

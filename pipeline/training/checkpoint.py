@@ -1,4 +1,4 @@
-"""Checkpoint: the state of a training after some rounds, from which it goes on as if never stopped.
+"""Checkpoint: the state of a training after some steps, from which it goes on as if never stopped.
 
 The last two are kept: a damaged one is noticed, and the one before it takes its place.
 """
@@ -90,7 +90,12 @@ class Checkpoint:
                 return None
             return cls(
                 lineage=file.attrs["lineage"],
-                progress=Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history),
+                progress=Progress(
+                    int(file.attrs["rounds"]),
+                    int(file.attrs["steps"]),
+                    history,
+                    int(file.attrs.get("into_round", 0)),
+                ),
                 weights=weights,
                 optimizer=optimizer,
                 log_entries=json.loads(file["log"].asstr()[()]),
@@ -103,6 +108,7 @@ class Checkpoint:
             file.attrs["precision"] = self.precision
         file.attrs["rounds"] = self.progress.rounds
         file.attrs["steps"] = self.progress.steps
+        file.attrs["into_round"] = self.progress.into_round
         file.attrs["history"] = json.dumps([astuple(stretch) for stretch in self.progress.history])
         file["log"] = json.dumps(list(self.log_entries))
         for name, value in self.weights.items():

@@ -7,9 +7,7 @@ from its centre; the POM is kept in logits and carried on from one FOV position 
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,10 +20,10 @@ from pipeline.ffn.flood_rules import (
     SEED_PROBABILITY,
     face_maxima,
     logit,
-    visited_cell,
 )
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
+from pipeline.training.moves import POLICIES, Moves, Way, face_steps, first_way
 
 SEED_LOGIT = logit(SEED_PROBABILITY)
 PAD_LOGIT = logit(PAD_PROBABILITY)
@@ -130,6 +128,18 @@ class Example:
         found = face_maxima(around, self._network.deltas, MOVE_LOGIT)
         return [_add(offset, step) for _, step in sorted(found, reverse=True)]
 
+    def reaches_around(self, offset: Triple) -> bool:
+        """Whether it does anywhere on the shell at deltas around the centre, half a delta from `offset`."""
+        low, high = zip(
+            *((max(-d, o - d // 2), min(d, o + d // 2)) for o, d in zip(offset, self._network.deltas))
+        )
+        where = tuple(slice(r + a, r + b + 1) for r, a, b in zip(self.radius, low, high))
+        on_shell = np.zeros([b - a + 1 for a, b in zip(low, high)], bool)
+        for axis, (a, d) in enumerate(zip(low, self._network.deltas)):
+            at = np.arange(on_shell.shape[axis]) + a
+            on_shell |= np.expand_dims(np.abs(at) == d, [other for other in range(3) if other != axis])
+        return bool((self.pom[where][on_shell] >= MOVE_LOGIT).any())
+
     def _voxel(self, offset: Triple) -> Triple:
         return _add(self.radius, offset)
 
@@ -138,41 +148,37 @@ class Example:
         return Box.of_shape((1, 1, 1), self._voxel(offset)).grow(half).slices()
 
 
-Moves = Iterator[Triple]
-"""Offsets from the patch's centre, decided on one by one while the POM changes."""
+class ExampleStream:
+    """Examples number 0, 1, 2, ... of one slot, one after another, without end.
 
-
-def fixed_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
-    """The centre, then the six positions at +-deltas in random order, where the POM reaches the threshold."""
-    yield 0, 0, 0
-    steps = face_steps(deltas)
-    for index in rng.permutation(len(steps)):
-        if example.reaches(steps[index]):
-            yield steps[index]
-
-
-def max_pred_moves(example: Example, deltas: Triple, rng: np.random.Generator) -> Moves:
-    """As in inference: from each position on to the best voxel of every face, as far as the patch goes.
-
-    Also to where the network is wrong: it must learn to take back what it flooded by mistake.
+    `number` and `place` say which one is in hand, its POM and `way` how far it is: all that it takes to go on
+    from there.
     """
-    queue: deque[Triple] = deque([(0, 0, 0)])
-    visited = set()
-    while queue:
-        offset = queue.popleft()
-        cell = visited_cell(offset, deltas)
-        outside = any(abs(o) > f for o, f in zip(offset, example.farthest))
-        if outside or cell in visited or not example.reaches(offset):
-            continue
-        visited.add(cell)
-        yield offset
-        queue.extend(example.face_maxima(offset))
 
+    def __init__(
+        self, maker: ExampleMaker, key: tuple[int, ...], finished: Callable[[Example], None]
+    ) -> None:
+        self._maker, self._key, self._finished = maker, key, finished
+        self._begin(0)
 
-POLICIES: dict[str, Callable[[Example, Triple, np.random.Generator], Moves]] = {
-    "fixed": fixed_moves,
-    "max_pred_moves": max_pred_moves,
-}
+    def fovs(self) -> FovStream:
+        """The FOVs from where the stream is; `finished` is given each example after its last move."""
+        while True:
+            yield from self.example.flood(self._maker.moves(self.example, self.way))
+            self._finished(self.example)
+            self._begin(self.number + 1)
+
+    def go_on(self, number: int, place: int, pom: np.ndarray, way: Way) -> None:
+        """Be where another stream of this key was, as its `number`, `place`, example's POM and `way` said."""
+        self._begin(number, place)
+        self.example.pom[:] = pom
+        self.way = way
+
+    def _begin(self, number: int, place: int | None = None) -> None:
+        rng = np.random.default_rng(np.random.SeedSequence((*self._key, number)))
+        self.number = number
+        self.place, self.example = self._maker.example(rng, place)
+        self.way = self._maker.first_way(rng)
 
 
 @dataclass(frozen=True)
@@ -185,25 +191,30 @@ class ExampleMaker:
     network: Network
     training: Training
 
-    def stream(self, key: tuple[int, ...], finished: Callable[[Example], None]) -> FovStream:
-        """FOVs of example 0, 1, 2, ... without end; `finished` is given each example after its last move."""
-        for k in itertools.count():
-            rng = np.random.default_rng(np.random.SeedSequence((*key, k)))
-            example = self.example(rng)
-            yield from example.flood(POLICIES[self.training.fov_moves](example, self.network.deltas, rng))
-            finished(example)
+    def example(self, rng: np.random.Generator, place: int | None = None) -> tuple[int, Example]:
+        """A random coordinate's patch, randomly turned and reflected, and which coordinate that is.
 
-    def example(self, rng: np.random.Generator) -> Example:
-        """A random coordinate's patch, randomly turned and reflected."""
-        centre = triple(self.coordinates[rng.integers(len(self.coordinates))].tolist())
+        With `place`, that coordinate's; the random numbers are the same ones.
+        """
+        drawn = int(rng.integers(len(self.coordinates)))
+        place = drawn if place is None else place
+        centre = triple(self.coordinates[place].tolist())
         training, radius = self.training, patch_radius(self.network, self.training.moves_reach)
         image, inside = self.volume.patch(centre, radius)
         ignored = self.volume.ignored_around(centre, radius)
         turn = random_symmetry(self.network, rng)
         turned = None if ignored is None else turn(ignored)
-        return Example(
+        return place, Example(
             turn(image), turn(inside), self.network, training.soft_label, training.moves_reach, turned, centre
         )
+
+    def first_way(self, rng: np.random.Generator) -> Way:
+        """Where an example's moves begin."""
+        return first_way(self.training.fov_moves, self.network.deltas, rng)
+
+    def moves(self, example: Example, way: Way) -> Moves:
+        """The moves of an example, from where `way` is."""
+        return POLICIES[self.training.fov_moves](example, self.network.deltas, way)
 
 
 def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
@@ -228,11 +239,6 @@ def scored_voxels(network: Network, moves_reach: int) -> np.ndarray:
     for step in [(0, 0, 0), *face_steps(network.deltas)]:
         covered[centre.translate(step).grow(triple([f // 2 for f in network.fov])).slices()] = True
     return covered
-
-
-def face_steps(deltas: Triple) -> list[Triple]:
-    """The six moves by deltas along one axis."""
-    return [triple(row) for row in np.concatenate([np.diag(deltas), -np.diag(deltas)]).tolist()]
 
 
 def _add(a: Triple, b: Triple) -> Triple:

@@ -21,7 +21,13 @@ VERSION = 4
 LINEAGE_VERSION = 3
 """Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
-FREE_TO_CHANGE = {"ranks", "threads_per_rank", "checkpoint_every_steps", "report_every_steps"}
+FREE_TO_CHANGE = {
+    "ranks",
+    "threads_per_rank",
+    "checkpoint_every_steps",
+    "checkpoint_every_s",
+    "report_every_steps",
+}
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""
 

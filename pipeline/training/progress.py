@@ -21,11 +21,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Progress:
-    """Rounds and steps done, and the FOVs seen in them, over all ranks, stretch by stretch."""
+    """Whole rounds and steps done, and the FOVs seen in them, over all ranks, stretch by stretch."""
 
     rounds: int = 0
     steps: int = 0
     history: tuple[Stretch, ...] = ()
+    into_round: int = 0
+    """Of the steps those of the round that is under way; 0 between two rounds."""
 
     @property
     def fovs_seen(self) -> int:
@@ -41,8 +43,16 @@ class Progress:
         return cls(**{**fields, "history": tuple(Stretch(**stretch) for stretch in fields["history"])})
 
     def after_round(self, steps: int, seen: Stretch) -> Progress:
-        """The progress after one more round of `steps` steps, in which `seen` was seen."""
+        """The progress after `steps` more steps, in which `seen` was seen, with which the round ends."""
+        return self.within_round(steps, seen).at_next_round()
+
+    def at_next_round(self) -> Progress:
+        """The progress where the round that is under way ends here."""
+        return replace(self, rounds=self.rounds + 1, into_round=0)
+
+    def within_round(self, steps: int, seen: Stretch) -> Progress:
+        """The progress after `steps` more steps of the round, in which `seen` was seen."""
         history = list(self.history)
         if history and history[-1].joins(seen):
             seen = replace(seen, fovs=history.pop().fovs + seen.fovs)
-        return Progress(self.rounds + 1, self.steps + steps, (*history, seen))
+        return Progress(self.rounds, self.steps + steps, (*history, seen), self.into_round + steps)

@@ -9,15 +9,16 @@ import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.ffn.network import assign_weights, build_network, network_variables  # sets the Keras backend
+from pipeline.ffn.network import build_network  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
-from pipeline.ffn.weights import read_weights
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.examples import Example, ExampleMaker, TrainingVolume
-from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
+from pipeline.training.examples import Example, ExampleMaker, ExampleStream, TrainingVolume
+from pipeline.training.finite import describe, find_fault
+from pipeline.training.in_hand import InHand
+from pipeline.training.keeping import Keeper
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import shared_policy
 from pipeline.training.progress import Progress
@@ -27,6 +28,7 @@ from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import compile_step
 from pipeline.training.training_log import TrainingLog
+from pipeline.training.waiting import InputClock
 from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
@@ -51,8 +53,8 @@ class Trainer:
     """The state of one rank: network, optimiser, examples, metrics.
 
     Training goes in rounds of `checkpoint_every_steps` steps. Every round starts new examples,
-    made from (seed, round, rank, slot, number) alone, so that a training resumed from the
-    checkpoint between two rounds is the same, bit by bit, as one that was never stopped.
+    made from (seed, round, rank, slot, number) alone, and a checkpoint within a round keeps how far they are,
+    so that a training that is resumed is the same, bit by bit, as one that was never stopped.
     """
 
     def __init__(self, job: TrainingJob, ranks: Ranks) -> None:
@@ -68,6 +70,8 @@ class Trainer:
         some_ignored = self._examples.volume.ignored is not None
         self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
         self._tally = Tally()
+        self._input_clock = InputClock()
+        self._keeper = Keeper(job, ranks, self._model, self._optimizer)
 
     def run(self) -> None:
         """Go on from the checkpoint, or from random weights, to the last step.
@@ -75,23 +79,34 @@ class Trainer:
         Raises InputError, the same on all ranks, when loss, gradient or weights are not finite any more.
         """
         found = self._job.checkpoint() if self._ranks.rank == 0 else None
-        progress = self._restore(found)
+        progress, in_hand = self._keeper.restore(found)
         log = self._open_log(found)
         while not self._job.is_complete(progress):
-            self._round(progress, log)
-            before, progress = progress, self._job.after_round(progress)
-            self._require_finite_weights(progress.steps, kept_steps=before.steps)
-            if log is not None:
-                self._checkpoint(progress, log)
+            self._round(progress, log, in_hand)
+            progress, in_hand = self._job.after_round(progress), None
+            self._keeper.keep(progress, log)
 
-    def _round(self, progress: Progress, log: TrainingLog | None) -> None:
-        """The round that follows on `progress`, on examples that no other round has seen any of."""
+    def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> None:
+        """The round that follows on `progress`, on examples that no other round has seen any of.
+
+        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`.
+        """
         config = self._job.run.config
+        slots = (
+            in_hand.slots if in_hand else range(self._training.batch_size * self._training.examples_in_turn)
+        )
         streams = [
-            self._examples.stream((config.seed, progress.rounds, self._ranks.rank, slot), self._finished)
-            for slot in range(self._training.batch_size * self._training.examples_in_turn)
+            ExampleStream(
+                self._examples, (config.seed, progress.rounds, self._ranks.rank, slot), self._finished
+            )
+            for slot in slots
         ]
-        batch = Batch(streams, self._training.batch_size, config.network.fov)
+        if in_hand:
+            in_hand.put_into(streams)
+        with self._input_clock.waiting():
+            batch = Batch(
+                [stream.fovs() for stream in streams], self._training.batch_size, config.network.fov
+            )
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
         began, reported = time.monotonic(), fovs_seen
@@ -102,30 +117,31 @@ class Trainer:
                 fault = ""
                 if not own_is_finite:
                     fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
-                raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
-            batch.advance(pom.numpy())
+                raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
+            shown = pom.numpy()
+            with self._input_clock.waiting():
+                batch.advance(shown)
             self._tally.add_step(float(loss))
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             if step % self._training.report_every_steps == 0 or step == stop:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
-                self._report(step, fovs_seen, rate, log)
+                if self._report(step, fovs_seen, rate, log) and step < stop:
+                    so_far = self._job.after_steps(progress, step - progress.steps)
+                    order = batch.order
+                    held = InHand.of([slots[i] for i in order], [streams[i] for i in order])
+                    self._keeper.keep(so_far, log, held)
                 began, reported = time.monotonic(), fovs_seen
-
-    def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
-        """All ranks have the same weights, so that all raise InputError or none does."""
-        names = not_finite(
-            {v.path: np.asarray(v) for v in (*self._model.variables, *self._optimizer.variables)}
-        )
-        if names:
-            raise InputError(describe_weights(steps, names, kept_steps))
 
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
 
-    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> None:
-        """Sum the interval's metrics over all ranks; rank 0 logs them."""
-        tally = Tally.from_vector(self._ranks.total(self._tally.as_vector()))
-        self._tally = Tally()
+    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> bool:
+        """Sum the interval's metrics over all ranks, which rank 0 logs; whether a checkpoint is due."""
+        waits = np.zeros(self._ranks.size)
+        waits[self._ranks.rank] = self._input_clock.share()
+        vector = np.concatenate([[self._keeper.is_due], waits, self._tally.as_vector()])
+        [due], waits, sums = np.split(self._ranks.total(vector), [1, 1 + self._ranks.size])
+        tally, self._tally = Tally.from_vector(sums), Tally()
         if log is not None:
             log.append(
                 {
@@ -134,29 +150,13 @@ class Trainer:
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     "fovs_per_s": round(fovs_per_s, 2),
+                    "input_wait_share": round(float(waits.mean()), 4),
+                    "input_wait_most": round(float(waits.max()), 4),
+                    "input_wait_rank": int(waits.argmax()),
                     **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )
-
-    def _restore(self, found: Checkpoint | None) -> Progress:
-        """Give every rank the state in rank 0's checkpoint, or its first weights; returns the progress."""
-        start_from = self._training.start_from
-        if found is None and start_from is not None and self._ranks.rank == 0:
-            assign_weights(self._model, read_weights(start_from, self._job.run.config.network))
-        if found is not None:
-            assign_weights(self._model, found.weights)
-            for variable, value in zip(self._optimizer.variables, found.optimizer):
-                variable.assign(value)
-        self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
-        progress = found.progress if found else Progress()
-        return Progress.from_json(self._ranks.gather(progress.to_json())[0])
-
-    def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
-        optimizer = [np.asarray(variable) for variable in self._optimizer.variables]
-        weights = network_variables(self._model)
-        precision = keras.mixed_precision.global_policy().name
-        checkpoint = Checkpoint(self._job.lineage, progress, weights, optimizer, log.entries, precision)
-        checkpoint.save(self._job.run.checkpoint_file)
+        return bool(due)
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
         """Rank 0's log."""

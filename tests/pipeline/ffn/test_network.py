@@ -15,8 +15,9 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
-from pipeline.training.examples import Example, TrainingVolume, fixed_moves
+from pipeline.training.examples import Example, TrainingVolume
 from pipeline.training.metrics import Tally
+from pipeline.training.moves import first_way, fixed_moves
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_image, open_labels
 
@@ -129,7 +130,8 @@ def flooded(
     """The example around `centre` after all its moves."""
     image, inside = volume.patch(centre, patch_radius(network))
     example = Example(image, inside, network, soft_label=0.95)
-    stream = example.flood(fixed_moves(example, network.deltas, np.random.default_rng(seed)))
+    way = first_way("fixed", network.deltas, np.random.default_rng(seed))
+    stream = example.flood(fixed_moves(example, network.deltas, way))
     fov = next(stream, None)
     while fov is not None:
         inputs = np.stack([fov.image, fov.pom], axis=-1)[None]
