@@ -14,22 +14,12 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.config import Network, Training
-from pipeline.ffn.flood_rules import (
-    MOVE_THRESHOLD,
-    PAD_PROBABILITY,
-    SEED_PROBABILITY,
-    face_maxima,
-    logit,
-)
+from pipeline.ffn.flood_rules import FloodRules, face_maxima
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
 from pipeline.training.moves import POLICIES, Moves, Way, face_steps, first_way
 
-SEED_LOGIT = logit(SEED_PROBABILITY)
-PAD_LOGIT = logit(PAD_PROBABILITY)
-MOVE_LOGIT = logit(MOVE_THRESHOLD)
-"""Also what counts as inside in the metrics."""
-
+DEFAULT_RULES = FloodRules()
 
 NOT_COUNTED = -1.0
 """In the place of a label's probability: the voxel has no part in the loss."""
@@ -95,19 +85,21 @@ class Example:
         moves_reach: int = 1,
         ignored: np.ndarray | None = None,
         centre: Triple = (0, 0, 0),
+        rules: FloodRules = DEFAULT_RULES,
     ) -> None:
         self.image = image
         self.centre = centre
         self.inside = inside
         self.labels = np.where(inside, np.float32(soft_label), np.float32(1 - soft_label))
-        self.pom = np.full(image.shape, PAD_LOGIT, np.float32)
+        self.pom = np.full(image.shape, rules.pad_logit, np.float32)
         self.radius = patch_radius(network, moves_reach)
-        self.pom[self.radius] = SEED_LOGIT
+        self.pom[self.radius] = rules.seed_logit
         self.farthest = triple([moves_reach * d for d in network.deltas])
         self.scored = scored_voxels(network, moves_reach)
         if ignored is not None:
             self.labels[ignored] = NOT_COUNTED
             self.scored = self.scored & ~ignored
+        self.move_logit = rules.move_logit
         self._network = network
 
     def flood(self, moves: Moves) -> FovStream:
@@ -118,14 +110,14 @@ class Example:
 
     def reaches(self, offset: Triple) -> bool:
         """Whether the POM at `offset` from the centre lets the FOV move there."""
-        return bool(self.pom[self._voxel(offset)] >= MOVE_LOGIT)
+        return bool(self.pom[self._voxel(offset)] >= self.move_logit)
 
     def face_maxima(self, offset: Triple) -> list[Triple]:
         """The best voxel of each face at deltas around `offset` that reaches the threshold; best first."""
         z, y, x = self._voxel(offset)
         dz, dy, dx = self._network.deltas
         around = self.pom[z - dz : z + dz + 1, y - dy : y + dy + 1, x - dx : x + dx + 1]
-        found = face_maxima(around, self._network.deltas, MOVE_LOGIT)
+        found = face_maxima(around, self._network.deltas, self.move_logit)
         return [_add(offset, step) for _, step in sorted(found, reverse=True)]
 
     def reaches_around(self, offset: Triple) -> bool:
@@ -138,7 +130,7 @@ class Example:
         for axis, (a, d) in enumerate(zip(low, self._network.deltas)):
             at = np.arange(on_shell.shape[axis]) + a
             on_shell |= np.expand_dims(np.abs(at) == d, [other for other in range(3) if other != axis])
-        return bool((self.pom[where][on_shell] >= MOVE_LOGIT).any())
+        return bool((self.pom[where][on_shell] >= self.move_logit).any())
 
     def _voxel(self, offset: Triple) -> Triple:
         return _add(self.radius, offset)
@@ -205,7 +197,14 @@ class ExampleMaker:
         turn = random_symmetry(self.network, rng)
         turned = None if ignored is None else turn(ignored)
         return place, Example(
-            turn(image), turn(inside), self.network, training.soft_label, training.moves_reach, turned, centre
+            turn(image),
+            turn(inside),
+            self.network,
+            training.soft_label,
+            training.moves_reach,
+            turned,
+            centre,
+            training.flood_rules,
         )
 
     def first_way(self, rng: np.random.Generator) -> Way:

@@ -105,10 +105,23 @@ class Keeper:
             lineage=self._job.lineage,
             progress=progress,
             weights=network_variables(self._model),
+            averages=self._averages(),
             optimizer=[np.asarray(variable) for variable in self._optimizer.variables],
             log_entries=training_log.entries,
             precision=keras.mixed_precision.global_policy().name,
         )
+
+    def _averages(self) -> dict[str, np.ndarray] | None:
+        """The averages of the weights over the steps, if the optimiser keeps them."""
+        if not self._optimizer.use_ema:
+            return None
+        variables = self._model.trainable_variables
+        weights = [np.array(variable) for variable in variables]
+        self._optimizer.finalize_variable_values(variables)
+        averages = network_variables(self._model)
+        for variable, value in zip(variables, weights):
+            variable.assign(value)
+        return averages
 
     def _require_finite_weights(self, steps: int) -> None:
         """All ranks have the same weights, so that all raise InputError or none does."""

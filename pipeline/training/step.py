@@ -6,13 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.training.optimizers import Clip
 from pipeline.training.ranks.horovod_ranks import Ranks
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
-
-MAX_GRADIENT = 0.7
-"""Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
 
 Step = Callable[[np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]
 """(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels -> updated POM in logits, mean loss, whether loss
@@ -20,7 +18,11 @@ and gradient of this rank are finite, whether the mean gradient of all ranks is.
 
 
 def compile_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    ranks: Ranks,
+    clip: Clip,
+    some_ignored: bool = False,
 ) -> Step:
     """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
 
@@ -41,7 +43,7 @@ def compile_step(
         own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
         flat = ranks.average(tf.where(own_is_finite, flat, np.nan))
         all_are_finite = all_finite(flat)
-        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
+        flat = clip(flat)
         parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
         optimizer.apply(parts, variables)
         return pom, loss, own_is_finite, all_are_finite

@@ -20,6 +20,7 @@ from pipeline.training.finite import describe, find_fault
 from pipeline.training.in_hand import InHand
 from pipeline.training.keeping import Keeper
 from pipeline.training.metrics import Tally
+from pipeline.training.optimizers import clip_of, make_optimizer
 from pipeline.training.precision import shared_policy
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
@@ -63,12 +64,12 @@ class Trainer:
         self._training = config.training
         self._ranks = ranks
         self._model = build_network(config.network, config.training.batch_size, config.seed)
-        self._optimizer = keras.optimizers.Adam()
+        self._optimizer = make_optimizer(config.training)
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
         self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
         some_ignored = self._examples.volume.ignored is not None
-        self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
+        self._step = compile_step(self._model, self._optimizer, ranks, clip_of(config.training), some_ignored)
         self._tally = Tally()
         self._input_clock = InputClock()
         self._keeper = Keeper(job, ranks, self._model, self._optimizer)

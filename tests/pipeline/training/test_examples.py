@@ -11,13 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Network, Training
-from pipeline.ffn.flood_rules import logit
+from pipeline.ffn.flood_rules import FloodRules, logit
 from pipeline.geometry import Box, Triple
 from pipeline.training.examples import (
-    MOVE_LOGIT,
     NOT_COUNTED,
-    PAD_LOGIT,
-    SEED_LOGIT,
     Example,
     ExampleMaker,
     ExampleStream,
@@ -34,6 +31,8 @@ CUBE = Network(fov=(9, 9, 9), deltas=(2, 2, 2), depth=1, features=1)
 Update = Callable[[Fov], np.ndarray]
 SEEDS = st.integers(0, 2**32 - 1)
 INSIDE, OUTSIDE = logit(0.95), logit(0.05)
+RULES = FloodRules()
+SEED_LOGIT, PAD_LOGIT, MOVE_LOGIT = RULES.seed_logit, RULES.pad_logit, RULES.move_logit
 
 
 def example(seed: int, network: Network = NETWORK, moves_reach: int = 1) -> Example:
@@ -71,6 +70,17 @@ def test_a_new_pom_is_pad_but_for_the_seed() -> None:
     pom = example(0).pom
     assert pom[patch_radius(NETWORK)] == np.float32(SEED_LOGIT) == np.float32(np.log(19))
     assert np.count_nonzero(pom == np.float32(PAD_LOGIT)) == pom.size - 1
+
+
+def test_pad_and_threshold_are_those_of_the_settings() -> None:
+    training = Training(pad_probability=0.5, move_threshold=0.6, seed_probability=0.8)
+    _, subject = ExampleMaker(volume(), COORDINATES, NETWORK, training).example(np.random.default_rng(0))
+    assert subject.pom[subject.radius] == np.float32(logit(0.8))
+    assert np.count_nonzero(subject.pom == 0) == subject.pom.size - 1
+    for probability, reached in ((0.61, True), (0.59, False)):
+        subject.pom[tuple(np.add(subject.radius, (1, 0, 0)))] = logit(probability)
+        assert subject.reaches((1, 0, 0)) == reached
+        assert len(subject.face_maxima((0, 0, 0))) == reached
 
 
 def test_labels_are_soft() -> None:
