@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Triple
+from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.data import Data, Phantom
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.fields import Section, Seed
@@ -23,6 +24,7 @@ from pipeline.settings.site import Site
 from pipeline.settings.training import Sampling, Training
 
 __all__ = [
+    "Augmentation",
     "Data",
     "Evaluation",
     "Inference",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY, FloodRules
+from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.fields import (
     NUMBER,
     BoxField,
@@ -95,8 +96,8 @@ class Training(Section):
     decay_fovs: NaturalInt = 0
     """Over the last so many fields of view the rate falls to 0, along half a cosine."""
     fov_moves: Literal["fixed", "neighbours", "fixed_window", "max_pred_moves"] = "fixed"
-    """Where the FOV goes in an example: to the six places deltas from its centre along one axis where the POM
-    reaches `move_threshold`; to all 26 along one, two or three axes (neighbours: google/ffn's fixed); to these
+    """Where the FOV goes in an example: to the six places deltas from its centre along one axis where the
+    POM reaches `move_threshold`; to all 26 along up to three axes (neighbours: google/ffn's fixed); to these
     also where only a voxel half a delta around is reached (fixed_window: for thin processes); or as in
     inference."""
     moves_reach: PositiveInt = 1
@@ -127,6 +128,7 @@ class Training(Section):
     """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
     examples in hand are kept beside it, and the weights are the same whatever it is."""
     sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")
     def _moves_can_reach(self) -> Training:

@@ -17,6 +17,7 @@ from pipeline.config import Network, Training
 from pipeline.ffn.flood_rules import FloodRules, face_maxima
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Slices, Triple, triple
+from pipeline.training.augment import Patch, augment
 from pipeline.training.moves import POLICIES, Moves, Way, face_steps, first_way
 
 DEFAULT_RULES = FloodRules()
@@ -62,6 +63,11 @@ class TrainingVolume:
         image = (self.image[where].astype(np.float32) - self.image_mean) / self.image_stddev
         labels = self.labels[where]
         return image, (labels == labels[radius]) & (labels > 0)
+
+    @property
+    def black(self) -> float:
+        """What the network is shown where the image is missing, which is read as 0."""
+        return -self.image_mean / self.image_stddev
 
     def ignored_around(self, centre: Triple, radius: Triple) -> np.ndarray | None:
         """Which voxels around `centre` have no part in the loss; None: all have."""
@@ -184,7 +190,7 @@ class ExampleMaker:
     training: Training
 
     def example(self, rng: np.random.Generator, place: int | None = None) -> tuple[int, Example]:
-        """A random coordinate's patch, randomly turned and reflected, and which coordinate that is.
+        """A random coordinate's patch, augmented, turned and reflected at random, and which one that is.
 
         With `place`, that coordinate's; the random numbers are the same ones.
         """
@@ -192,17 +198,19 @@ class ExampleMaker:
         place = drawn if place is None else place
         centre = triple(self.coordinates[place].tolist())
         training, radius = self.training, patch_radius(self.network, self.training.moves_reach)
-        image, inside = self.volume.patch(centre, radius)
-        ignored = self.volume.ignored_around(centre, radius)
-        turn = random_symmetry(self.network, rng)
-        turned = None if ignored is None else turn(ignored)
+        patch = Patch(*self.volume.patch(centre, radius), self.volume.ignored_around(centre, radius))
+        if training.augmentation.changes_voxels:
+            # numbers of its own: those that decide what the example is are the same with and without it
+            (own,) = rng.spawn(1)
+            patch = augment(patch, training.augmentation, self.volume.black, own)
+        patch = patch.moved(random_symmetry(self.network, rng, training.augmentation.turn_z))
         return place, Example(
-            turn(image),
-            turn(inside),
+            patch.image,
+            patch.inside,
             self.network,
             training.soft_label,
             training.moves_reach,
-            turned,
+            patch.ignored,
             centre,
             training.flood_rules,
         )
@@ -216,9 +224,14 @@ class ExampleMaker:
         return POLICIES[self.training.fov_moves](example, self.network.deltas, way)
 
 
-def random_symmetry(network: Network, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """A random permutation of the axes along which fov and deltas are equal, and reflection of each axis."""
-    sizes = list(zip(network.fov, network.deltas))
+def random_symmetry(
+    network: Network, rng: np.random.Generator, turn_z: bool = True
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A random permutation of the axes along which fov and deltas are equal, and reflection of each axis.
+
+    Without `turn_z` that axis stays where it is.
+    """
+    sizes = list(zip(network.fov, network.deltas, (turn_z, True, True)))
     axes = list(rng.permutation(3))
     order = [next(axes.pop(i) for i, a in enumerate(axes) if sizes[a] == size) for size in sizes]
     flips = tuple(slice(None, None, -1) if flip else slice(None) for flip in rng.integers(2, size=3))

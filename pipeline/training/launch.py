@@ -42,6 +42,7 @@ ADDED = {
     "schedule",
     "cycle_fovs",
     *FLOOD_RULES,
+    "augmentation",
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 

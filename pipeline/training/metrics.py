@@ -26,7 +26,7 @@ class Tally:
         self.steps += 1
 
     def add_example(self, example: Example) -> None:
-        """Compare a finished example's POM at the move threshold with its labels, where a FOV could have been.
+        """Compare a finished example's POM, at the move threshold, with its labels where a FOV could be.
 
         Where the network did not dare to move counts too; the patch's corners, which no move reaches, do not.
         """
