@@ -114,6 +114,9 @@ class Training(Section):
     examples_in_turn: PositiveInt = 8
     """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
     steps on them in a row teach little."""
+    epochs: bool = False
+    """Show every coordinate once before any comes again, in an order that is drawn anew each time, whatever
+    ranks there are; else each example's is drawn from those of its rank, with no regard to the others."""
     soft_label: Annotated[float, Field(gt=0.5, lt=1), NUMBER] = 0.95
     """The probability that the network is to give inside an object; outside it is 1 less this."""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from pipeline.geometry import Triple
-from pipeline.training.examples import FovStream
+from pipeline.training.example import FovStream
 
 
 class Batch:

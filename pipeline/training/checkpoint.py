@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,6 @@ class Checkpoint:
         if file is None:
             return None
         with file:
-            history = tuple(Stretch(*stretch) for stretch in json.loads(file.attrs["history"]))
             weights = _by_name(file["weights"])
             optimizer = [value[()] for _, value in sorted(file["optimizer"].items())]
             if not all(np.isfinite(value).all() for value in (*weights.values(), *optimizer)):
@@ -94,12 +93,7 @@ class Checkpoint:
                 return None
             return cls(
                 lineage=file.attrs["lineage"],
-                progress=Progress(
-                    int(file.attrs["rounds"]),
-                    int(file.attrs["steps"]),
-                    history,
-                    int(file.attrs.get("into_round", 0)),
-                ),
+                progress=_progress(file),
                 weights=weights,
                 optimizer=optimizer,
                 log_entries=json.loads(file["log"].asstr()[()]),
@@ -111,16 +105,22 @@ class Checkpoint:
         file.attrs["lineage"] = self.lineage
         if self.precision is not None:
             file.attrs["precision"] = self.precision
-        file.attrs["rounds"] = self.progress.rounds
-        file.attrs["steps"] = self.progress.steps
-        file.attrs["into_round"] = self.progress.into_round
-        file.attrs["history"] = json.dumps([astuple(stretch) for stretch in self.progress.history])
+        file["progress"] = self.progress.to_json()
+        file.attrs["steps"] = self.progress.steps  # for people
         file["log"] = json.dumps(list(self.log_entries))
         for group, arrays in (("weights", self.weights), ("averages", self.averages or {})):
             for name, value in arrays.items():
                 file[f"{group}/{name}"] = value
         for index, value in enumerate(self.optimizer):
             file[f"optimizer/{index:04d}"] = value
+
+
+def _progress(file: h5py.File) -> Progress:
+    if "progress" in file:
+        return Progress.from_json(file["progress"].asstr()[()])
+    # as it was written before checkpoints could fall into a round
+    history = tuple(Stretch(*stretch) for stretch in json.loads(file.attrs["history"]))
+    return Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history)
 
 
 def _by_name(group: h5py.Group) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,36 +19,15 @@ import numpy as np
 from pipeline.geometry import triple
 from pipeline.results.artifacts import publishing
 from pipeline.results.sealed_hdf5 import open_sealed, sealed_hdf5
-from pipeline.training.examples import ExampleStream
+from pipeline.training.examples import Whereabouts
 from pipeline.training.moves import Way
 
 
 @dataclass(frozen=True)
 class InHand:
-    """The streams of a rank by slot, in the order in which their turns come."""
+    """Where the streams of a rank are, by slot, in the order in which their turns come."""
 
-    slots: Sequence[int]
-    numbers: Sequence[int]
-    places: Sequence[int]
-    poms: Sequence[np.ndarray]
-    """(z, y, x) float32 logits, one an example."""
-    ways: Sequence[Way]
-
-    @classmethod
-    def of(cls, slots: Sequence[int], streams: Sequence[ExampleStream]) -> InHand:
-        """What is kept of the streams of some slots."""
-        return cls(
-            slots,
-            [stream.number for stream in streams],
-            [stream.place for stream in streams],
-            [stream.example.pom for stream in streams],
-            [stream.way for stream in streams],
-        )
-
-    def put_into(self, streams: Sequence[ExampleStream]) -> None:
-        """Let new streams of the same slots go on from here."""
-        for stream, state in zip(streams, zip(self.numbers, self.places, self.poms, self.ways), strict=True):
-            stream.go_on(*state)
+    streams: Mapping[int, Whereabouts]
 
     def save(self, path: Path, of: str) -> None:
         """Publish it at `path`, as that `of` a place in a training.
@@ -71,13 +50,13 @@ class InHand:
                 Way(deque(map(triple, waiting)), set(map(triple, visited)))
                 for waiting, visited in json.loads(file["ways"].asstr()[()])
             ]
-            slots, numbers, places = (file[name][()].tolist() for name in ("slots", "numbers", "places"))
-            return cls(slots, numbers, places, list(file["poms"][()]), ways)
+            slots, numbers, places = file["slots_numbers_places"][()].tolist()
+            return cls(dict(zip(slots, map(Whereabouts, numbers, places, file["poms"][()], ways))))
 
     def _write(self, of: str, file: h5py.File) -> None:
         file.attrs["of"] = of
-        for name in ("slots", "numbers", "places"):
-            file[name] = np.array(getattr(self, name), np.int64)
+        at = list(self.streams.values())
+        file["slots_numbers_places"] = [list(self.streams), [w.number for w in at], [w.place for w in at]]
         # much of a POM is where no FOV has been, all of one value
-        file.create_dataset("poms", data=np.stack(self.poms), compression="lzf", shuffle=True)
-        file["ways"] = json.dumps([[list(way.waiting), sorted(way.visited)] for way in self.ways])
+        file.create_dataset("poms", data=np.stack([w.pom for w in at]), compression="lzf", shuffle=True)
+        file["ways"] = json.dumps([[list(w.way.waiting), sorted(w.way.visited)] for w in at])

@@ -43,6 +43,7 @@ ADDED = {
     "cycle_fovs",
     *FLOOD_RULES,
     "augmentation",
+    "epochs",
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 

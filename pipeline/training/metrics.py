@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 
 @dataclass

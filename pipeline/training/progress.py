@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
+from pipeline.training.dealing import UNDEALT, Deal
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -28,6 +30,10 @@ class Progress:
     history: tuple[Stretch, ...] = ()
     into_round: int = 0
     """Of the steps those of the round that is under way; 0 between two rounds."""
+    deal: Deal = UNDEALT
+    """Of the coordinates, where the round begins."""
+    taken: tuple[int, ...] = ()
+    """Examples that each rank has begun of it in the round that is under way."""
 
     @property
     def fovs_seen(self) -> int:
@@ -40,7 +46,9 @@ class Progress:
     def from_json(cls, text: str) -> Progress:
         """What `to_json` made into a text."""
         fields = json.loads(text)
-        return cls(**{**fields, "history": tuple(Stretch(**stretch) for stretch in fields["history"])})
+        fields["history"] = tuple(Stretch(**stretch) for stretch in fields["history"])
+        fields["deal"] = Deal(tuple(fields["deal"]["passed_over"]), fields["deal"]["frontier"])
+        return cls(**{**fields, "taken": tuple(fields["taken"])})
 
     def after_round(self, steps: int, seen: Stretch) -> Progress:
         """The progress after `steps` more steps, in which `seen` was seen, with which the round ends."""
@@ -48,11 +56,17 @@ class Progress:
 
     def at_next_round(self) -> Progress:
         """The progress where the round that is under way ends here."""
-        return replace(self, rounds=self.rounds + 1, into_round=0)
+        deal = self.deal.after(self.taken) if self.taken else self.deal
+        return replace(self, rounds=self.rounds + 1, into_round=0, deal=deal, taken=())
 
     def within_round(self, steps: int, seen: Stretch) -> Progress:
         """The progress after `steps` more steps of the round, in which `seen` was seen."""
         history = list(self.history)
         if history and history[-1].joins(seen):
             seen = replace(seen, fovs=history.pop().fovs + seen.fovs)
-        return Progress(self.rounds, self.steps + steps, (*history, seen), self.into_round + steps)
+        return replace(
+            self,
+            steps=self.steps + steps,
+            history=(*history, seen),
+            into_round=self.into_round + steps,
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from typing import NamedTuple
 
 import fastremap
 import numpy as np
@@ -15,7 +17,9 @@ from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.examples import Example, ExampleMaker, ExampleStream, TrainingVolume
+from pipeline.training.dealing import Dealer
+from pipeline.training.example import Example
+from pipeline.training.examples import ExampleMaker, ExampleStream
 from pipeline.training.finite import describe, find_fault
 from pipeline.training.in_hand import InHand
 from pipeline.training.keeping import Keeper
@@ -29,6 +33,7 @@ from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import compile_step
 from pipeline.training.training_log import TrainingLog
+from pipeline.training.training_volume import TrainingVolume
 from pipeline.training.waiting import InputClock
 from pipeline.volumes import open_image, open_labels
 
@@ -50,6 +55,15 @@ def train_rank(job: TrainingJob) -> None:
     ranks.leave()
 
 
+class AllRanks(NamedTuple):
+    """What a report tells every rank."""
+
+    is_due: bool
+    """A checkpoint."""
+    taken: tuple[int, ...]
+    """Coordinates that each rank has taken of the round's deal, if they are dealt."""
+
+
 class Trainer:
     """The state of one rank: network, optimiser, examples, metrics.
 
@@ -67,7 +81,8 @@ class Trainer:
         self._optimizer = make_optimizer(config.training)
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
-        self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
+        share = coordinates if config.training.epochs else coordinates[ranks.rank :: ranks.size]
+        self._examples = example_maker(job, share)
         some_ignored = self._examples.volume.ignored is not None
         self._step = compile_step(self._model, self._optimizer, ranks, clip_of(config.training), some_ignored)
         self._tally = Tally()
@@ -83,31 +98,27 @@ class Trainer:
         progress, in_hand = self._keeper.restore(found)
         log = self._open_log(found)
         while not self._job.is_complete(progress):
-            self._round(progress, log, in_hand)
-            progress, in_hand = self._job.after_round(progress), None
+            taken = self._round(progress, log, in_hand)
+            progress, in_hand = self._job.after_round(replace(progress, taken=taken)), None
             self._keeper.keep(progress, log)
 
-    def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> None:
+    def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> tuple[int, ...]:
         """The round that follows on `progress`, on examples that no other round has seen any of.
 
-        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`.
+        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`. Returns
+        how many coordinates each rank has taken of the round's deal, if they are dealt.
         """
         config = self._job.run.config
-        slots = (
-            in_hand.slots if in_hand else range(self._training.batch_size * self._training.examples_in_turn)
-        )
-        streams = [
-            ExampleStream(
-                self._examples, (config.seed, progress.rounds, self._ranks.rank, slot), self._finished
-            )
-            for slot in slots
-        ]
-        if in_hand:
-            in_hand.put_into(streams)
+        examples = replace(self._examples, dealer=self._dealer(progress))
+        places = self._training.batch_size * self._training.examples_in_turn
+        key = config.seed, progress.rounds, self._ranks.rank
         with self._input_clock.waiting():
-            batch = Batch(
-                [stream.fovs() for stream in streams], self._training.batch_size, config.network.fov
-            )
+            streams = {
+                slot: ExampleStream(examples, (*key, slot), self._finished, at)
+                for slot, at in (in_hand.streams if in_hand else dict.fromkeys(range(places))).items()
+            }
+            fovs = [stream.fovs() for stream in streams.values()]
+            batch = Batch(fovs, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
         began, reported = time.monotonic(), fovs_seen
@@ -126,22 +137,47 @@ class Trainer:
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             if step % self._training.report_every_steps == 0 or step == stop:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
-                if self._report(step, fovs_seen, rate, log) and step < stop:
+                all_ranks = self._report(step, fovs_seen, rate, log, examples.dealer)
+                if all_ranks.is_due and step < stop:
                     so_far = self._job.after_steps(progress, step - progress.steps)
-                    order = batch.order
-                    held = InHand.of([slots[i] for i in order], [streams[i] for i in order])
-                    self._keeper.keep(so_far, log, held)
+                    slots = list(streams)
+                    held = {slots[index]: streams[slots[index]].whereabouts for index in batch.order}
+                    self._keeper.keep(replace(so_far, taken=all_ranks.taken), log, InHand(held))
                 began, reported = time.monotonic(), fovs_seen
+        return all_ranks.taken
+
+    def _dealer(self, progress: Progress) -> Dealer | None:
+        """Who deals this rank its coordinates in the round, if they are dealt."""
+        if not self._training.epochs:
+            return None
+        taken = progress.taken[self._ranks.rank] if progress.taken else 0
+        return Dealer(
+            progress.deal,
+            self._ranks.rank,
+            self._ranks.size,
+            len(self._examples.coordinates),
+            self._job.run.config.seed,
+            taken,
+        )
 
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
 
-    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> bool:
-        """Sum the interval's metrics over all ranks, which rank 0 logs; whether a checkpoint is due."""
-        waits = np.zeros(self._ranks.size)
-        waits[self._ranks.rank] = self._input_clock.share()
-        vector = np.concatenate([[self._keeper.is_due], waits, self._tally.as_vector()])
-        [due], waits, sums = np.split(self._ranks.total(vector), [1, 1 + self._ranks.size])
+    def _report(
+        self,
+        step: int,
+        fovs_seen: int,
+        fovs_per_s: float,
+        log: TrainingLog | None,
+        dealer: Dealer | None,
+    ) -> AllRanks:
+        """Bring together what the ranks have of the interval; rank 0 logs it."""
+        own = [self._input_clock.share(), dealer.taken if dealer else 0]
+        every = np.zeros((2, self._ranks.size))
+        every[:, self._ranks.rank] = own
+        vector = np.concatenate([[self._keeper.is_due], every.ravel(), self._tally.as_vector()])
+        [due], every, sums = np.split(self._ranks.total(vector), [1, 1 + every.size])
+        waits, taken = every.reshape(2, -1)
         tally, self._tally = Tally.from_vector(sums), Tally()
         if log is not None:
             log.append(
@@ -157,7 +193,7 @@ class Trainer:
                     **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )
-        return bool(due)
+        return AllRanks(bool(due), tuple(map(int, taken)) if dealer else ())
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
         """Rank 0's log."""

@@ -15,10 +15,11 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
-from pipeline.training.examples import Example, TrainingVolume
+from pipeline.training.example import Example
 from pipeline.training.metrics import Tally
 from pipeline.training.moves import first_way, fixed_moves
 from pipeline.training.sampling import draw_coordinates
+from pipeline.training.training_volume import TrainingVolume
 from pipeline.volumes import open_image, open_labels
 
 CHECKPOINT = "checkpoint/model.ckpt-27465036"

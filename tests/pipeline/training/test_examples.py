@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 from pipeline.config import Network, Training
 from pipeline.ffn.flood_rules import FloodRules, logit
 from pipeline.geometry import Box, Triple
-from pipeline.training.examples import (
-    NOT_COUNTED,
-    Example,
-    ExampleMaker,
-    ExampleStream,
-    Fov,
-    FovStream,
-    TrainingVolume,
-    patch_radius,
-    random_symmetry,
-)
+from pipeline.training.example import NOT_COUNTED, Example, Fov, FovStream, patch_radius
+from pipeline.training.examples import ExampleMaker, ExampleStream, random_symmetry
 from pipeline.training.moves import POLICIES, Moves, Way, all_steps, face_steps, first_way
+from pipeline.training.training_volume import TrainingVolume
 
 NETWORK = Network(fov=(7, 9, 11), deltas=(1, 2, 3), depth=1, features=1)
 CUBE = Network(fov=(9, 9, 9), deltas=(2, 2, 2), depth=1, features=1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.config import Network
 from pipeline.ffn.flood_rules import FloodRules
 from pipeline.ffn.patch import patch_radius
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.metrics import Tally
 
 MOVE_LOGIT = FloodRules().move_logit

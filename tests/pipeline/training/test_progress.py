@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
+from pipeline.training.dealing import Deal
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.job import TrainingJob
 
@@ -66,5 +67,5 @@ def test_a_round_that_is_kept_in_between_ends_where_it_would_have(
 def test_progress_is_the_same_when_it_was_sent(
     rounds: int, steps: int, history: list[Stretch], into: int
 ) -> None:
-    progress = Progress(rounds, steps, tuple(history), into)
+    progress = Progress(rounds, steps, tuple(history), into, Deal((3, 5), 8), (1, 0))
     assert Progress.from_json(progress.to_json()) == progress

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.training.examples import Example, ExampleStream
+from pipeline.training.example import Example
+from pipeline.training.examples import ExampleStream, Whereabouts
 from pipeline.training.in_hand import InHand
 from pipeline.training.launch import train
 from pipeline.training.moves import Way
@@ -31,20 +32,28 @@ from tests.pipeline.training.test_launch import (
 
 __all__ = ["volume"]
 
-ONE_ROUND = {"fovs": 800, "checkpoint_every_steps": 200, "report_every_steps": 10, "precision": "float32"}
+ONE_ROUND = {
+    "fovs": 800,
+    "checkpoint_every_steps": 200,
+    "report_every_steps": 10,
+    "precision": "float32",
+    "epochs": True,
+}
 
 
 def test_what_is_in_hand_is_read_as_it_was_saved_but_for_another_place(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     poms = [rng.normal(size=(3, 4, 5)).astype(np.float32) for _ in range(2)]
     ways = [Way(deque([(0, 0, 0), (1, -2, 3)]), {(0, 1, 0)}), Way(deque())]
-    saved = InHand([1, 0], [7, 8], [3, 2], poms, ways)
+    saved = InHand({1: Whereabouts(7, 3, poms[0], ways[0]), 0: Whereabouts(8, 2, poms[1], ways[1])})
     path = tmp_path / "in_hand.h5"
     saved.save(path, "here")
     found = InHand.read(path, "here")
     assert found is not None
-    np.testing.assert_array_equal(found.poms, poms)
-    assert (found.slots, found.numbers, found.places, found.ways) == ([1, 0], [7, 8], [3, 2], ways)
+    assert list(found.streams) == [1, 0]
+    for slot, at in saved.streams.items():
+        np.testing.assert_array_equal(found.streams[slot].pom, at.pom)
+        assert found.streams[slot]._replace(pom=at.pom) == at
     assert InHand.read(path, "there") is None
     assert InHand.read(tmp_path / "absent.h5", "here") is None
     path.write_bytes(path.read_bytes()[:-1])
@@ -57,25 +66,24 @@ def test_a_stream_that_goes_on_shows_what_the_first_would_have_shown(seed: int, 
     def answer(pom: np.ndarray, index: int) -> np.ndarray:
         return pom + np.random.default_rng((seed, index)).normal(0.5, 3, pom.shape).astype(np.float32)
 
-    def shown(stream: ExampleStream, indices: range) -> list[bytes]:
-        fovs, seen = stream.fovs(), []
+    def shown(subject: ExampleStream, indices: range) -> list[bytes]:
+        fovs, seen = subject.fovs(), []
         fov = next(fovs)
         for index in indices:
             seen.append(fov.image.tobytes() + fov.pom.tobytes() + fov.labels.tobytes())
             fov = fovs.send(answer(fov.pom, index))
         return seen
 
-    def fresh() -> ExampleStream:
-        return ExampleStream(maker(COORDINATES), (seed, 0, 0, 0), ignore)
+    def stream(at: Whereabouts | None = None) -> ExampleStream:
+        return ExampleStream(maker(COORDINATES), (seed, 0, 0, 0), ignore, at)
 
     def ignore(_: Example) -> None:
         pass
 
-    whole = shown(fresh(), range(60))
-    first, second = fresh(), fresh()
+    whole = shown(stream(), range(60))
+    first = stream()
     begun = shown(first, range(after))
-    InHand.of([0], [first]).put_into([second])
-    assert begun + shown(second, range(after, 60)) == whole
+    assert begun + shown(stream(first.whereabouts), range(after, 60)) == whole
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ RUN_AGAIN = {
     "training.pad_probability=0.5": FROM_TRAINING,
     "training.augmentation.missing=0.1": FROM_TRAINING,
     "training.augmentation.missing=0": "",
+    "training.epochs=true": FROM_TRAINING,
     "training.clip_value=null": FROM_TRAINING,
     "training.clip_value=0.7": "",
     "training.ema=0.999": FROM_TRAINING,
