@@ -19,6 +19,7 @@ from pipeline.settings.fields import (
     Probability,
     Section,
 )
+from pipeline.settings.other_volume import OtherVolume
 
 Momentum = Annotated[float, Field(ge=0, lt=1), NUMBER]
 
@@ -57,6 +58,15 @@ class Training(Section):
 
     box: BoxField | None = None
     """Where the network learns; None: all that is labelled."""
+    weight: PositiveFinite = 1.0
+    """Of the run's own volume among `volumes`: the coordinates are shared among them by their weights."""
+    volumes: tuple[OtherVolume, ...] = ()
+    """Others on which the network is trained too, each with `data` like the run's own section, a `box` and a
+    `weight`; their voxels should be as large."""
+    cache_gib: PositiveFinite = 4.0
+    """Memory, in GiB, in which each rank keeps what it reads of the volumes. Boxes that go into it together
+    are read at the start; else blocks of 64 voxels a side are read when an example needs them, which takes
+    longer where they are not stored in chunks, and the weights differ in their last bits."""
     ranks: PositiveInt = 2
     """Processes that train together, each on examples of its own."""
     threads_per_rank: PositiveInt = 1
@@ -178,6 +188,11 @@ class Training(Section):
         if self.ranks > coordinates:
             raise ValueError(
                 f"ranks is {self.ranks}, more than sampling.coordinates, {coordinates}: some would have none"
+            )
+        if coordinates < 1 + len(self.volumes):
+            raise ValueError(
+                f"sampling.coordinates is {coordinates}; with volumes there are {1 + len(self.volumes)} to "
+                "draw from: draw more"
             )
         if self.schedule == "cosine" and self.decay_fovs:
             raise ValueError(

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from pipeline.geometry import Triple
-from pipeline.training.example import FovStream
+from pipeline.training.example import FovStream, Place
 
 
 class Batch:
@@ -16,7 +16,7 @@ class Batch:
     def __init__(self, streams: list[FovStream], size: int, fov: Triple) -> None:
         self._waiting = deque((index, stream, next(stream)) for index, stream in enumerate(streams))
         self._shown: list[tuple[int, FovStream]] = []
-        self.centres: list[Triple] = []
+        self.centres: list[Place] = []
         self.inputs = np.empty((size, *fov, 2), np.float32)
         self.labels = np.empty((size, *fov, 1), np.float32)
         self._show()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,22 @@ NOT_COUNTED = -1.0
 """In the place of a label's probability: the voxel has no part in the loss."""
 
 
+class Place(NamedTuple):
+    """A voxel of the run's own volume, or of one of `training.volumes`, which count from 1 here."""
+
+    z: int
+    y: int
+    x: int
+    volume: int = 0
+
+    def __str__(self) -> str:
+        of = f" of training.volumes.{self.volume - 1}" if self.volume else ""
+        return f"({self.z}, {self.y}, {self.x}){of}"
+
+
+SOMEWHERE = Place(0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Fov:
     """What the network is shown at one position: float32 arrays of the FOV's shape, z, y, x."""
@@ -36,8 +53,8 @@ class Fov:
     labels: np.ndarray
     """Probability that the voxel belongs to the centre voxel's object: `soft_label` or 1 - `soft_label`, or
     NOT_COUNTED where nobody knows."""
-    centre: Triple = (0, 0, 0)
-    """Coordinates of the example's centre in the volume."""
+    centre: Place = SOMEWHERE
+    """The example's centre."""
 
 
 FovStream = Generator[Fov, np.ndarray, None]
@@ -48,7 +65,7 @@ class Example:
     """One patch and the POM that the network paints over it; `radius` is that of the patch.
 
     `image`, `inside` and `ignored` (bool) are (z, y, x) arrays of 2 * radius + 1 voxels; the FOV may be moved
-    `moves_reach` deltas from the centre along each axis. `centre` says where in the volume that is.
+    `moves_reach` deltas from the centre along each axis. `centre` says where that is.
     """
 
     def __init__(
@@ -59,7 +76,7 @@ class Example:
         soft_label: float,
         moves_reach: int = 1,
         ignored: np.ndarray | None = None,
-        centre: Triple = (0, 0, 0),
+        centre: Place = SOMEWHERE,
         rules: FloodRules = DEFAULT_RULES,
     ) -> None:
         self.image = image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import triple
 from pipeline.training.augment import Patch, augment
 from pipeline.training.dealing import Dealer
-from pipeline.training.example import Example, FovStream
+from pipeline.training.example import Example, FovStream, Place
 from pipeline.training.moves import POLICIES, Moves, Way, first_way
 from pipeline.training.training_volume import TrainingVolume
 
@@ -72,9 +72,9 @@ class ExampleStream:
 class ExampleMaker:
     """Makes example number k of one batch slot; equal keys give equal examples, whatever came before."""
 
-    volume: TrainingVolume
+    volumes: Sequence[TrainingVolume]
     coordinates: np.ndarray
-    """(N, 3) int, z, y, x: this rank's share, or with a dealer all."""
+    """(N, 4) int, volume, z, y, x: this rank's share, or with a dealer all."""
     network: Network
     training: Training
     dealer: Dealer | None = None
@@ -88,13 +88,15 @@ class ExampleMaker:
         drawn = int(rng.integers(len(self.coordinates)))
         if place is None:
             place = self.dealer.take() if self.dealer else drawn
-        centre = triple(self.coordinates[place].tolist())
+        number, *centre = self.coordinates[place].tolist()
+        volume, at = self.volumes[number], triple(centre)
         training, radius = self.training, patch_radius(self.network, self.training.moves_reach)
-        patch = Patch(*self.volume.patch(centre, radius), self.volume.ignored_around(centre, radius))
+        image, inside = volume.patch(at, radius)
+        patch = Patch(image, inside, volume.ignored_around(at, radius))
         if training.augmentation.changes_voxels:
             # numbers of its own: those that decide what the example is are the same with and without it
             (own,) = rng.spawn(1)
-            patch = augment(patch, training.augmentation, self.volume.black, own)
+            patch = augment(patch, training.augmentation, volume.black, own)
         patch = patch.moved(random_symmetry(self.network, rng, training.augmentation.turn_z))
         return place, Example(
             patch.image,
@@ -103,7 +105,7 @@ class ExampleMaker:
             training.soft_label,
             training.moves_reach,
             patch.ignored,
-            centre,
+            Place(*at, number),
             training.flood_rules,
         )
 

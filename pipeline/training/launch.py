@@ -22,7 +22,10 @@ VERSION = 4
 LINEAGE_VERSION = 3
 """Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
+VOLUME = ("image", "labels")
+
 FREE_TO_CHANGE = {
+    "cache_gib",
     "ranks",
     "threads_per_rank",
     "checkpoint_every_steps",
@@ -84,7 +87,6 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        # the box and the sampling are in the coordinates, the network to start from is an input
         "training": _deciding(config.training),
     }
     settings["training"]["precision"] = precision or _precision(run)
@@ -93,6 +95,9 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         "image": run.identities["image"],
         "labels": run.identities["labels"],
     }
+    for index, other in enumerate(run.trained_on[1:]):
+        settings.setdefault("volumes", []).append(list(other.normalisation))
+        inputs |= {f"{name} of training.volumes.{index}": other.identities[name] for name in VOLUME}
     if config.training.start_from is not None:
         inputs["start_from"] = weights_sha256(config.training.start_from)
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
@@ -100,7 +105,9 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
 
 def _deciding(training: Training) -> dict[str, Any]:
     """The settings that decide the weights, those `ADDED` only where they are not their defaults."""
-    settings = training.model_dump(mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE})
+    # the boxes, weights and the sampling are in the coordinates, the network to start from is an input
+    elsewhere = {"box", "weight", "volumes", "sampling", "start_from"}
+    settings = training.model_dump(mode="json", exclude={*elsewhere, *FREE_TO_CHANGE})
     defaults = Training().model_dump(mode="json")
     return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 

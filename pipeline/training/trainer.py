@@ -7,14 +7,11 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
-import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
-from pipeline.geometry import Box
-from pipeline.run_folder import Run
 from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.dealing import Dealer
@@ -33,9 +30,8 @@ from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import compile_step
 from pipeline.training.training_log import TrainingLog
-from pipeline.training.training_volume import TrainingVolume
+from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.waiting import InputClock
-from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -82,8 +78,9 @@ class Trainer:
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
         share = coordinates if config.training.epochs else coordinates[ranks.rank :: ranks.size]
-        self._examples = example_maker(job, share)
-        some_ignored = self._examples.volume.ignored is not None
+        volumes = open_training_volumes(job.run)
+        self._examples = ExampleMaker(volumes, share, config.network, config.training)
+        some_ignored = any(volume.ignored is not None for volume in self._examples.volumes)
         self._step = compile_step(self._model, self._optimizer, ranks, clip_of(config.training), some_ignored)
         self._tally = Tally()
         self._input_clock = InputClock()
@@ -203,27 +200,3 @@ class Trainer:
         return TrainingLog(
             run.training_log, run.logs_folder / "tensorboard", found.log_entries if found else ()
         )
-
-
-def example_maker(job: TrainingJob, coordinates: np.ndarray) -> ExampleMaker:
-    """Examples around a rank's own coordinates."""
-    config = job.run.config
-    return ExampleMaker(
-        read_training_volume(job.run),
-        coordinates,
-        config.network,
-        config.training,
-    )
-
-
-def read_training_volume(run: Run) -> TrainingVolume:
-    """Image and labels of the training box."""
-    box = run.config.training.box
-    assert isinstance(box, Box), "a resolved configuration has a training box"
-    # only equality of labels counts, and small numbers need less memory than ids of 64 bits
-    volume = open_labels(run)
-    labels, _ = fastremap.renumber(volume.read(box), preserve_zero=True, in_place=True)
-    ignored = volume.ignored(box)
-    return TrainingVolume(
-        box, open_image(run).read(box), labels, *run.normalisation, ignored if ignored.any() else None
-    )

@@ -99,7 +99,9 @@ def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib2
     network = Network()
     volume = fib25_volume(fib25)
     sampling = Sampling(coordinates=24, boundary_distance=3)
-    coordinates = draw_coordinates(volume.labels, volume.box, patch_radius(network), sampling, seed=1)
+    coordinates = draw_coordinates(
+        lambda part: volume.labels[part.slices()], volume.box, patch_radius(network), sampling, seed=1
+    )
     model = load_network(fib25 / CHECKPOINT, network)
     update = tf.function(lambda fov: fov[..., 1:] + model(fov))
     tally = Tally()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.config import Augmentation, Training
 from pipeline.training.augment import Patch, augment
-from pipeline.training.examples import ExampleMaker, random_symmetry
-from tests.pipeline.training.test_examples import COORDINATES, CUBE, NETWORK, volume
+from pipeline.training.examples import random_symmetry
+from tests.pipeline.training.test_examples import COORDINATES, CUBE, maker
 
 SHAPE = (9, 20, 24)
 CENTRE = (4, 10, 12)
@@ -128,8 +129,7 @@ def test_without_z_the_sections_stay_sections() -> None:
 def test_an_example_is_the_same_each_time_and_its_coordinate_is_as_without(seed: int) -> None:
     def example(augmentation: dict[str, Any]) -> tuple[int, np.ndarray]:
         training = Training.model_validate({"augmentation": augmentation})
-        maker = ExampleMaker(volume(), COORDINATES, NETWORK, training)
-        place, made = maker.example(np.random.default_rng(seed))
+        place, made = replace(maker(COORDINATES), training=training).example(np.random.default_rng(seed))
         return place, made.image
 
     plain, first, again = example({}), example(ALL), example(ALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_a_new_pom_is_pad_but_for_the_seed() -> None:
 
 def test_pad_and_threshold_are_those_of_the_settings() -> None:
     training = Training(pad_probability=0.5, move_threshold=0.6, seed_probability=0.8)
-    _, subject = ExampleMaker(volume(), COORDINATES, NETWORK, training).example(np.random.default_rng(0))
+    _, subject = replace(maker(COORDINATES), training=training).example(np.random.default_rng(0))
     assert subject.pom[subject.radius] == np.float32(logit(0.8))
     assert np.count_nonzero(subject.pom == 0) == subject.pom.size - 1
     for probability, reached in ((0.61, True), (0.59, False)):
@@ -268,7 +269,7 @@ def volume(seed: int = 0) -> TrainingVolume:
 
 
 def maker(coordinates: np.ndarray) -> ExampleMaker:
-    return ExampleMaker(volume(), coordinates, NETWORK, Training())
+    return ExampleMaker([volume()], np.insert(coordinates, 0, 0, axis=1), NETWORK, Training())
 
 
 COORDINATES = np.array([[15, 16, 17], [20, 20, 20], [22, 25, 24], [14, 22, 25]])

@@ -133,7 +133,7 @@ def test_with_other_ranks_the_next_round_begins(
     run, coordinates = copy_of(killed, tmp_path, volume, ranks=1)
     train(run, coordinates)
     progress = checkpoint_of(run).progress
-    assert (progress.fovs_seen, progress.rounds) == (800, 2)
+    assert (progress.fovs_seen, progress.into_round) == (800, 0)
     assert [(s.fovs, s.ranks) for s in progress.history] == [(before, 2), (800 - before, 1)]
 
 
