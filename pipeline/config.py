@@ -7,9 +7,13 @@ exists.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import model_validator
 
+from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Triple
+from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.data import Data, Phantom
 from pipeline.settings.evaluation import Evaluation
 from pipeline.settings.fields import Section, Seed
@@ -20,6 +24,7 @@ from pipeline.settings.site import Site
 from pipeline.settings.training import Sampling, Training
 
 __all__ = [
+    "Augmentation",
     "Data",
     "Evaluation",
     "Inference",
@@ -47,6 +52,18 @@ class RunConfig(Section):
     reconciliation: Reconciliation = Reconciliation()
     evaluation: Evaluation = Evaluation()
     site: Site = Site()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _floods_alike(cls, given: Any) -> Any:
+        """Rules of flooding that are given for training alone are inference's too."""
+        if not isinstance(given, dict):
+            return given
+        training, inference = given.get("training"), given.get("inference") or {}
+        if not isinstance(training, dict) or not isinstance(inference, dict):
+            return given
+        rules = {name: training[name] for name in vars(FloodRules()) if name in training}
+        return {**given, "inference": {**rules, **inference}} if rules else given
 
     @model_validator(mode="after")
     def _fit_the_network(self) -> RunConfig:

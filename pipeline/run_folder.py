@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
@@ -61,6 +61,11 @@ class Run:
     def checkpoint_file(self) -> Path:
         """State of a training in progress."""
         return self.folder / "model" / "checkpoint.h5"
+
+    @property
+    def in_hand_folder(self) -> Path:
+        """What each rank of a training was at when the checkpoint was saved, where that was in a round."""
+        return self.folder / "model" / "in_hand"
 
     @property
     def segmentation_folder(self) -> Path:
@@ -199,6 +204,19 @@ class Run:
         assert mean is not None, "a resolved configuration has an image mean"
         assert stddev is not None, "a resolved configuration has an image stddev"
         return mean, stddev
+
+    @property
+    def trained_on(self) -> list[Run]:
+        """The run as it would be if each volume that it trains on were its own; its own is the first."""
+        return [self, *(self._on(index) for index in range(len(self.config.training.volumes)))]
+
+    def _on(self, index: int) -> Run:
+        volume = self.config.training.volumes[index]
+        training = self.config.training.model_copy(update={"box": volume.box, "volumes": ()})
+        config = self.config.model_copy(update={"data": volume.data, "training": training})
+        ending = f" of training.volumes.{index}"
+        identities = {k.removesuffix(ending): v for k, v in self.identities.items() if k.endswith(ending)}
+        return replace(self, config=config, identities=identities)
 
     @property
     def grid(self) -> TileGrid:

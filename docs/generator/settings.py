@@ -56,6 +56,8 @@ def kind(described: dict[str, Any], schema: dict[str, Any]) -> str:
         each = described.get("items") or described["prefixItems"][0]
         how_many = COUNTS.get(described.get("maxItems", 0), "a list")
         return f"{how_many}, each {kind(each, schema)}"
+    if "properties" in described:
+        return "a section of " + ", ".join(f"`{key}`" for key in described["properties"])
     if described["type"] == "object":
         return f"a mapping, each value {kind(described['additionalProperties'], schema)}"
     if described.get("description") and described["type"] == "string" and "title" not in described:

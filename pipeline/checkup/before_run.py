@@ -16,6 +16,7 @@ from pipeline.checkup.resources import disk
 from pipeline.checkup.scores import scores, skeletons
 from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
+from pipeline.checkup.volumes import volumes
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.results.unreadable import read_if_there
@@ -29,6 +30,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("intensity", intensity),
     ("labels", labels),
     ("mask", mask),
+    ("volumes", volumes),
     ("unchanged", touched),
     ("network", network),
     ("tiles", tiles),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from pipeline.checkup.finding import Finding, ok, skip, warn
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
-from pipeline.volumes import open_image, open_labels, open_mask
+from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.content import share_sampled
 
 
@@ -15,10 +18,14 @@ def touched(run: Run) -> Finding:
         return skip("the run makes its own input")
     if not is_there(run.inputs_file):
         return skip("the first start")
-    openers = {"image": open_image, "labels": lambda run: open_labels(run).source, "mask": open_mask}
+    openers: dict[str, Callable[[], Volume | None]] = {"mask": partial(open_mask, run)}
+    for number, one in enumerate(run.trained_on):
+        of = f" of training.volumes.{number - 1}" if number else ""
+        openers[f"image{of}"] = partial(open_image, one)
+        openers[f"labels{of}"] = partial(_stored_labels, one)
     doubtful = []
     for name in run.touched:
-        volume = openers[name](run)
+        volume = openers[name]()
         share = share_sampled(volume) if volume else 1.0
         if share < 1:
             doubtful.append(f"data.{name} ({share:.1%} looked at)")
@@ -28,3 +35,7 @@ def touched(run: Run) -> Finding:
             "finished work is kept; if voxels were edited, start in another --run-dir",
         )
     return ok("as at the last start" if not run.touched else "touched, copied or moved, and the same voxels")
+
+
+def _stored_labels(run: Run) -> Volume:
+    return open_labels(run).source

@@ -6,6 +6,7 @@ Methods 15 (2018), as google/ffn applies them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -13,13 +14,35 @@ import numpy as np
 from pipeline.geometry import Triple
 
 SEED_PROBABILITY = 0.95
-"""Of the POM at the seed, before the network is first called. These are training's; inference may differ."""
+"""Of the POM at the seed, before the network is first called. Settings may say otherwise."""
 
 PAD_PROBABILITY = 0.05
 """Of the POM where the network has not been."""
 
 MOVE_THRESHOLD = 0.9
 """What the POM must reach where the FOV is to be centred next."""
+
+
+@dataclass(frozen=True)
+class FloodRules:
+    """By which the examples of a training are flooded; inference has its own settings of the same names."""
+
+    seed_probability: float = SEED_PROBABILITY
+    pad_probability: float = PAD_PROBABILITY
+    move_threshold: float = MOVE_THRESHOLD
+
+    @property
+    def seed_logit(self) -> float:
+        return logit(self.seed_probability)
+
+    @property
+    def pad_logit(self) -> float:
+        return logit(self.pad_probability)
+
+    @property
+    def move_logit(self) -> float:
+        """Also what counts as inside in the metrics."""
+        return logit(self.move_threshold)
 
 
 def logit(probability: float) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY
+from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Box, Triple, triple
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
@@ -25,11 +25,8 @@ SAMPLED_BLOCKS = 8
 BLOCK: Triple = (8, 16, 16)
 """Of the training box, by whose voxels the tissue is known again, wherever its file may lie by then."""
 
-FLOOD_RULES = {
-    "seed_probability": SEED_PROBABILITY,
-    "pad_probability": PAD_PROBABILITY,
-    "move_threshold": MOVE_THRESHOLD,
-}
+FLOOD_RULES = vars(FloodRules())
+"""Those of networks whose files do not name them."""
 
 FAR = 0.5
 """In standard deviations, and as a part of one: normalisations that differ by more are told."""
@@ -45,6 +42,10 @@ class TrainedWith:
     image_stddev: float | None = None
     voxel_size_nm: VoxelSize | None = None
     soft_label: float | None = None
+    seed_probability: float | None = None
+    """This and the two after it: a rule of flooding, where it is not that of FLOOD_RULES."""
+    pad_probability: float | None = None
+    move_threshold: float | None = None
     box: Box | None = None
     """The training box."""
     tissue: str | None = None
@@ -62,6 +63,7 @@ class TrainedWith:
             image_stddev=stddev,
             voxel_size_nm=image_voxel_size_nm(run),
             soft_label=config.training.soft_label,
+            **{k: v for k, v in vars(config.training.flood_rules).items() if v != FLOOD_RULES[k]},
             box=box,
             tissue=_tissue(open_image(run).read, box),
         )
@@ -85,7 +87,7 @@ class TrainedWith:
             known = {name: attributes[name] for name in cls.__dataclass_fields__ if name in attributes}
             for name in {"fov", "deltas"}:
                 known[name] = triple([int(n) for n in known[name]])
-            for name in {"image_mean", "image_stddev", "soft_label"} & known.keys():
+            for name in {"image_mean", "image_stddev", "soft_label", *FLOOD_RULES} & known.keys():
                 known[name] = float(known[name])
             if "voxel_size_nm" in known:
                 z, y, x = (float(n) for n in known["voxel_size_nm"])
@@ -120,12 +122,11 @@ class TrainedWith:
         size_nm = image_voxel_size_nm(run)
         if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
             said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
-        if (
-            self.soft_label is not None
-        ):  # it was trained by this program, whose training floods by fixed rules
+        if self.soft_label is not None:  # it was trained by this program
+            own_rules = {name: getattr(self, name) or rule for name, rule in FLOOD_RULES.items()}
             said += [
                 f"{name} {rule:g}, here inference.{name} {getattr(run.config.inference, name):g}"
-                for name, rule in FLOOD_RULES.items()
+                for name, rule in own_rules.items()
                 if getattr(run.config.inference, name) != rule
             ]
         return said

@@ -36,7 +36,8 @@ class Inference(Section):
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
-    """What is reached where the FOV may be centred next, and at the seed of whatever is an object."""
+    """What is reached where the FOV may be centred next, and at the seed of whatever is an object. Where
+    training has this, pad_probability or seed_probability set and inference has not, it is the same here."""
     segment_threshold: Probability = 0.6
     """What is reached by the voxels of an object."""
     pad_probability: Probability = 0.05

@@ -39,8 +39,9 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
     """
     kept = read_kept(run)
     identities, found, touched = {}, {}, []
-    for name, volume in _volumes(run):
-        now = Known(volume.stamp, _read_as(name, run.config.data), "")
+    for name, data, volume in _volumes(run):
+        kind = name.partition(" ")[0]
+        now = Known(volume.stamp, _read_as(kind, data), "")
         before = kept.get(name)
         if before is None or not (trust_kept or _as_before(now, before, volume)):
             now = now._replace(content=content(volume))
@@ -49,7 +50,7 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
         else:
             now = before
         found[name] = now
-        identities[name] = f"{now.content} at {volume.frame.origin}{_ignoring(name, run.config.data)}"
+        identities[name] = f"{now.content} at {volume.frame.origin}{_ignoring(kind, data)}"
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
             identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
@@ -91,15 +92,20 @@ def write_kept(run: Run) -> None:
         temporary.write_text(json.dumps(run.inputs, indent=1) + "\n")
 
 
-def _volumes(run: Run) -> Iterator[tuple[str, Volume]]:
+def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
+    """What is read of files, by its name, with the section that says how."""
     data = run.config.data
     if data.image != "phantom":
-        yield "image", open_image(run)
+        yield "image", data, open_image(run)
     if data.labels not in (None, "phantom"):
-        yield "labels", open_labels(run).source  # as stored: 0 and an id to ignore are not the same
+        yield "labels", data, open_labels(run).source  # as stored: 0 and an id to ignore are not the same
     mask = open_mask(run)
     if mask is not None:
-        yield "mask", mask
+        yield "mask", data, mask
+    for index, other in enumerate(run.trained_on[1:] if run.config.trains else []):
+        of = f"of training.volumes.{index}"
+        yield f"image {of}", other.config.data, open_image(other)
+        yield f"labels {of}", other.config.data, open_labels(other).source
 
 
 def _as_before(now: Known, before: Known, volume: Volume) -> bool:

@@ -16,6 +16,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.fields import Section
 from pipeline.settings.input_identities import with_identities
 from pipeline.settings.normalisation import with_normalisation
+from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
 from pipeline.settings.scored import scored
 from pipeline.volumes import labelled_box, open_image
@@ -50,7 +51,13 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         _check_patches(config, training_box)
         start_from = _located(config, config.training.start_from)
         updates["training"] = config.training.model_copy(
-            update={"box": training_box, "start_from": start_from}
+            update={
+                "box": training_box,
+                "start_from": start_from,
+                "volumes": tuple(
+                    _resolved_volume(run, index) for index in range(len(config.training.volumes))
+                ),
+            }
         )
     else:
         checkpoint = _located(config, config.network.checkpoint)
@@ -58,6 +65,19 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     resolved = Run(run.folder, config.model_copy(update=updates))
     _check_tiles(resolved)
     return with_pin(with_identities(resolved, trust_kept))
+
+
+def _resolved_volume(run: Run, index: int) -> OtherVolume:
+    """One of `training.volumes` with its box and normalisation; what is wrong with it says which it is."""
+    volume, own = run.config.training.volumes[index], run.trained_on[1 + index]
+    try:
+        labelled = labelled_box(own)
+        box = volume.box or labelled
+        _inside("its box", box, "the labelled box", labelled)
+        _check_patches(own.config, box)
+        return volume.model_copy(update={"box": box, "data": with_normalisation(own, box)})
+    except InputError as error:
+        raise InputError(f"training.volumes.{index}: {error}") from None
 
 
 def _image_box(run: Run) -> Box:

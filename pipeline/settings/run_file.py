@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,10 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError, Unreadable
 from pipeline.results.unreadable import reading
 from pipeline.settings.fields import Section
+from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.yaml_text import read_value, read_yaml
+
+HasData = TypeVar("HasData", RunConfig, OtherVolume)
 
 
 def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -26,7 +29,12 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     """
     config = read_config(path, overrides)
     folder = _first_folder(config.data.folder, relative_to=path.parent)
-    return config.model_copy(update={"data": config.data.model_copy(update={"folder": folder})})
+    others = [
+        _in_folder(volume, _first_folder(volume.data.folder, relative_to=path.parent) or folder)
+        for volume in config.training.volumes
+    ]
+    training = config.training.model_copy(update={"volumes": tuple(others)})
+    return _in_folder(config, folder).model_copy(update={"training": training})
 
 
 def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
@@ -130,6 +138,11 @@ def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str 
     raise InputError(
         f"data.folder: none of these folders exists: {', '.join(tried)}; set it to where the data are"
     )
+
+
+def _in_folder(section: HasData, folder: str | None) -> HasData:
+    """The section with its data in that folder."""
+    return section.model_copy(update={"data": section.data.model_copy(update={"folder": folder})})
 
 
 def _one_line(text: str) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.ffn.flood_rules import MOVE_THRESHOLD, PAD_PROBABILITY, SEED_PROBABILITY, FloodRules
+from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.fields import (
     NUMBER,
     BoxField,
@@ -17,6 +19,9 @@ from pipeline.settings.fields import (
     Probability,
     Section,
 )
+from pipeline.settings.other_volume import OtherVolume
+
+Momentum = Annotated[float, Field(ge=0, lt=1), NUMBER]
 
 
 class Sampling(Section):
@@ -53,6 +58,15 @@ class Training(Section):
 
     box: BoxField | None = None
     """Where the network learns; None: all that is labelled."""
+    weight: PositiveFinite = 1.0
+    """Of the run's own volume among `volumes`: the coordinates are shared among them by their weights."""
+    volumes: tuple[OtherVolume, ...] = ()
+    """Others on which the network is trained too, each with `data` like the run's own section, a `box` and a
+    `weight`; their voxels should be as large."""
+    cache_gib: PositiveFinite = 4.0
+    """Memory, in GiB, in which each rank keeps what it reads of the volumes. Boxes that go into it together
+    are read at the start; else blocks of 64 voxels a side are read when an example needs them, which takes
+    longer where they are not stored in chunks, and the weights differ in their last bits."""
     ranks: PositiveInt = 2
     """Processes that train together, each on examples of its own."""
     threads_per_rank: PositiveInt = 1
@@ -64,23 +78,55 @@ class Training(Section):
     start_from: str | None = None
     """A trained network whose weights are the first ones, instead of random ones: our own .h5 file, such as
     another run's model/ffn.h5, or the prefix of a TF1 checkpoint."""
+    optimizer: Literal["adam", "adamw", "sgd", "lamb"] = "adam"
+    """Keras's. sgd has momentum; lamb is made for very large batches over all ranks."""
+    momentum: Momentum | None = None
+    """Of sgd, which needs it; 0 is plain gradient descent."""
+    weight_decay: PositiveFinite | None = None
+    """Of adamw and lamb, apart from the gradient; None: 0.004 with adamw, none with lamb."""
+    clip_value: PositiveFinite | None = 0.7
+    """What entries of the gradient are cut off at: floods of the first steps can end in huge logits."""
+    clip_norm: PositiveFinite | None = None
+    """What the length of the whole gradient is brought down to, after `clip_value`."""
+    ema: Probability | None = None
+    """What is published is the exponential average of the weights over all steps, in which the ones before a
+    step count so much, such as 0.999; None: the last weights."""
     learning_rate: PositiveFinite = 1e-3
-    """Of Adam, at its full height, before `rate_scaling`."""
+    """Of the optimizer, at its full height, before `rate_scaling`."""
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
     """By what the rate is multiplied: the number of ranks (linear), its root, or nothing."""
+    schedule: Literal["constant", "cosine", "cyclic"] = "constant"
+    """Of the rate after the warm-up: at its full height until `decay_fovs` before the end; falling to 0 along
+    half a cosine over all that follows; or falling to a tenth and rising again every `cycle_fovs`, until
+    `decay_fovs` before the end."""
+    cycle_fovs: PositiveInt | None = None
+    """Fields of view of one cycle, of schedule cyclic, which needs it."""
     warmup_fovs: NaturalInt = 0
     """Over the first so many fields of view the rate rises to its full height."""
     decay_fovs: NaturalInt = 0
     """Over the last so many fields of view the rate falls to 0, along half a cosine."""
-    fov_moves: Literal["fixed", "max_pred_moves"] = "fixed"
-    """Where the FOV goes in an example: to the six faces around its centre, or as it goes in inference."""
+    fov_moves: Literal["fixed", "neighbours", "fixed_window", "max_pred_moves"] = "fixed"
+    """Where the FOV goes in an example: to the six places deltas from its centre along one axis where the
+    POM reaches `move_threshold`; to all 26 along up to three axes (neighbours: google/ffn's fixed); to these
+    also where only a voxel half a delta around is reached (fixed_window: for thin processes); or as in
+    inference."""
     moves_reach: PositiveInt = 1
     """How many deltas the FOV may go from an example's centre, along each axis; beyond 1 it needs
     max_pred_moves. Inference sees the same voxels tens of times: a network that met its own POM a few
     times only spoils it there, and floods leak."""
+    seed_probability: Probability = SEED_PROBABILITY
+    """What the network is shown at an example's centre, at first."""
+    pad_probability: Probability = PAD_PROBABILITY
+    """What the network is shown where it has not been. Where it, or the two beside it, is set here alone,
+    inference has it too; google/ffn's manual now advises 0.5, with a move_threshold of 0.6."""
+    move_threshold: Probability = MOVE_THRESHOLD
+    """What the POM must reach where the FOV is to be centred next, and what is inside in the metrics."""
     examples_in_turn: PositiveInt = 8
     """Examples per place in the batch that take turns. Successive FOVs of one example look alike, and
     steps on them in a row teach little."""
+    epochs: bool = False
+    """Show every coordinate once before any comes again, in an order that is drawn anew each time, whatever
+    ranks there are; else each example's is drawn from those of its rank, with no regard to the others."""
     soft_label: Annotated[float, Field(gt=0.5, lt=1), NUMBER] = 0.95
     """The probability that the network is to give inside an object; outside it is 1 less this."""
     engine: Literal["auto", "winograd", "keras"] = "auto"
@@ -95,12 +141,49 @@ class Training(Section):
     checkpoint_every_steps: PositiveInt = 500
     """Steps between two checkpoints, at most what is lost when a rank is. New examples are begun at each, so
     the weights depend on it."""
+    checkpoint_every_s: PositiveFinite = 300.0
+    """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
+    examples in hand are kept beside it, and the weights are the same whatever it is."""
     sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")
     def _moves_can_reach(self) -> Training:
-        if self.moves_reach > 1 and self.fov_moves == "fixed":
-            raise ValueError(f"moves_reach is {self.moves_reach}; with fov_moves fixed it can only be 1")
+        if self.moves_reach > 1 and self.fov_moves != "max_pred_moves":
+            raise ValueError(
+                f"moves_reach is {self.moves_reach}; with fov_moves {self.fov_moves} it can only be 1"
+            )
+        return self
+
+    @property
+    def flood_rules(self) -> FloodRules:
+        return FloodRules(self.seed_probability, self.pad_probability, self.move_threshold)
+
+    @model_validator(mode="after")
+    def _floods_can_spread(self) -> Training:
+        if not self.pad_probability < self.move_threshold <= self.seed_probability:
+            raise ValueError(
+                f"pad_probability {self.pad_probability}, move_threshold {self.move_threshold} and "
+                f"seed_probability {self.seed_probability} must ascend, or floods go nowhere, or everywhere"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_it_is_named_for(self) -> Training:
+        for name, value, owners, needed in (
+            ("momentum", self.momentum, {"sgd"}, True),
+            ("weight_decay", self.weight_decay, {"adamw", "lamb"}, False),
+        ):
+            if value is not None and self.optimizer not in owners:
+                who = " or ".join(sorted(owners))
+                raise ValueError(f"{name} is {value}; optimizer {self.optimizer} has none: it is of {who}")
+            if value is None and needed and self.optimizer in owners:
+                raise ValueError(f"optimizer {self.optimizer} needs {name}, such as 0.9")
+        if (self.schedule == "cyclic") != (self.cycle_fovs is not None):
+            raise ValueError(
+                f"schedule is {self.schedule} and cycle_fovs {self.cycle_fovs}: give "
+                "both cyclic and cycle_fovs, or neither"
+            )
         return self
 
     @model_validator(mode="after")
@@ -115,6 +198,16 @@ class Training(Section):
         if self.ranks > coordinates:
             raise ValueError(
                 f"ranks is {self.ranks}, more than sampling.coordinates, {coordinates}: some would have none"
+            )
+        if coordinates < 1 + len(self.volumes):
+            raise ValueError(
+                f"sampling.coordinates is {coordinates}; with volumes there are {1 + len(self.volumes)} to "
+                "draw from: draw more"
+            )
+        if self.schedule == "cosine" and self.decay_fovs:
+            raise ValueError(
+                f"decay_fovs is {self.decay_fovs}; with schedule cosine the rate falls from the warm-up on: "
+                "leave it out"
             )
         if self.warmup_fovs > self.fovs:
             raise ValueError(

@@ -7,31 +7,36 @@ from collections import deque
 import numpy as np
 
 from pipeline.geometry import Triple
-from pipeline.training.examples import FovStream
+from pipeline.training.example import FovStream, Place
 
 
 class Batch:
     """The FOVs of one step, as the arrays that the network takes; all streams take turns in giving them."""
 
     def __init__(self, streams: list[FovStream], size: int, fov: Triple) -> None:
-        self._waiting = deque((stream, next(stream)) for stream in streams)
-        self._shown: list[FovStream] = []
-        self.centres: list[Triple] = []
+        self._waiting = deque((index, stream, next(stream)) for index, stream in enumerate(streams))
+        self._shown: list[tuple[int, FovStream]] = []
+        self.centres: list[Place] = []
         self.inputs = np.empty((size, *fov, 2), np.float32)
         self.labels = np.empty((size, *fov, 1), np.float32)
         self._show()
 
     def advance(self, pom: np.ndarray) -> None:
         """Give the streams shown their updated POM, (batch, z, y, x, 1) logits, and show the next ones."""
-        for slot, stream in enumerate(self._shown):
-            self._waiting.append((stream, stream.send(pom[slot, ..., 0])))
+        for slot, (index, stream) in enumerate(self._shown):
+            self._waiting.append((index, stream, stream.send(pom[slot, ..., 0])))
         self._show()
+
+    @property
+    def order(self) -> list[int]:
+        """Which stream's turn it is, and whose come after it, by their places among `streams`."""
+        return [index for index, _ in self._shown] + [index for index, _, _ in self._waiting]
 
     def _show(self) -> None:
         self._shown, self.centres = [], []
         for slot in range(len(self.inputs)):
-            stream, fov = self._waiting.popleft()
-            self._shown.append(stream)
+            index, stream, fov = self._waiting.popleft()
+            self._shown.append((index, stream))
             self.centres.append(fov.centre)
             self.inputs[slot, ..., 0] = fov.image
             self.inputs[slot, ..., 1] = fov.pom

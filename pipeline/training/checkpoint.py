@@ -1,4 +1,4 @@
-"""Checkpoint: the state of a training after some rounds, from which it goes on as if never stopped.
+"""Checkpoint: the state of a training after some steps, from which it goes on as if never stopped.
 
 The last two are kept: a damaged one is noticed, and the one before it takes its place.
 """
@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ class Checkpoint:
     precision: str | None = None
     """The Keras dtype policy; None where the program that wrote it did not say."""
 
+    averages: dict[str, np.ndarray] | None = None
+    """Of the weights over the steps, by the same names."""
+
     def save(self, path: Path) -> None:
         """Publish the checkpoint at `path`; the one that was there becomes `previous(path)`.
 
@@ -54,6 +57,11 @@ class Checkpoint:
                 if self.read(path) is not None:
                     os.replace(path, previous(path))
                 install({temporary: path})
+
+    @property
+    def network(self) -> dict[str, np.ndarray]:
+        """The weights to be published: the averages over the steps, where they are kept."""
+        return self.weights if self.averages is None else self.averages
 
     @classmethod
     def load(cls, path: Path, lineage: str) -> Checkpoint | None:
@@ -78,37 +86,50 @@ class Checkpoint:
         if file is None:
             return None
         with file:
-            history = tuple(Stretch(*stretch) for stretch in json.loads(file.attrs["history"]))
-            weights = {
-                f"{layer}/{name}": value[()]
-                for layer, variables in file["weights"].items()
-                for name, value in variables.items()
-            }
+            weights = _by_name(file["weights"])
             optimizer = [value[()] for _, value in sorted(file["optimizer"].items())]
             if not all(np.isfinite(value).all() for value in (*weights.values(), *optimizer)):
                 log.warning("%s is not used: it holds weights that are NaN or infinite", path)
                 return None
             return cls(
                 lineage=file.attrs["lineage"],
-                progress=Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history),
+                progress=_progress(file),
                 weights=weights,
                 optimizer=optimizer,
                 log_entries=json.loads(file["log"].asstr()[()]),
                 precision=file.attrs.get("precision"),
+                averages=_by_name(file["averages"]) if "averages" in file else None,
             )
 
     def _write(self, file: h5py.File) -> None:
         file.attrs["lineage"] = self.lineage
         if self.precision is not None:
             file.attrs["precision"] = self.precision
-        file.attrs["rounds"] = self.progress.rounds
-        file.attrs["steps"] = self.progress.steps
-        file.attrs["history"] = json.dumps([astuple(stretch) for stretch in self.progress.history])
+        file["progress"] = self.progress.to_json()
+        file.attrs["steps"] = self.progress.steps  # for people
         file["log"] = json.dumps(list(self.log_entries))
-        for name, value in self.weights.items():
-            file[f"weights/{name}"] = value
+        for group, arrays in (("weights", self.weights), ("averages", self.averages or {})):
+            for name, value in arrays.items():
+                file[f"{group}/{name}"] = value
         for index, value in enumerate(self.optimizer):
             file[f"optimizer/{index:04d}"] = value
+
+
+def _progress(file: h5py.File) -> Progress:
+    if "progress" in file:
+        return Progress.from_json(file["progress"].asstr()[()])
+    # as it was written before checkpoints could fall into a round
+    history = tuple(Stretch(*stretch) for stretch in json.loads(file.attrs["history"]))
+    return Progress(int(file.attrs["rounds"]), int(file.attrs["steps"]), history)
+
+
+def _by_name(group: h5py.Group) -> dict[str, np.ndarray]:
+    """The arrays of a group of layers, `conv3_a/kernel` and so on."""
+    return {
+        f"{layer}/{name}": value[()]
+        for layer, variables in group.items()
+        for name, value in variables.items()
+    }
 
 
 def previous(path: Path) -> Path:

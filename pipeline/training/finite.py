@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.geometry import Triple
-
 MOST_NAMED = 3
 
 
@@ -18,7 +16,7 @@ class Fault:
 
     rank: int
     loss: float
-    centres: Sequence[Triple]
+    centres: Sequence[tuple[int, ...]]
     """Of the examples, in the volume's coordinates, z, y, x."""
 
     def __str__(self) -> str:
@@ -28,7 +26,7 @@ class Fault:
         return f"rank {self.rank}: {what} at {places}" + (f" and {more} more" if more > 0 else "")
 
 
-def find_fault(rank: int, loss: float, pom: np.ndarray, centres: Sequence[Triple]) -> Fault:
+def find_fault(rank: int, loss: float, pom: np.ndarray, centres: Sequence[tuple[int, ...]]) -> Fault:
     """The fault of a rank whose loss or gradient is not finite.
 
     `pom` is the updated POM, (batch, z, y, x, 1); of the examples around `centres` those whose POM is not

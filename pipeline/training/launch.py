@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.ffn.trained_with import TrainedWith
+from pipeline.config import Training
+from pipeline.ffn.trained_with import FLOOD_RULES, TrainedWith
 from pipeline.ffn.weights import weights_sha256, write_weights
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import Missing, inspect, make, read
@@ -21,9 +22,34 @@ VERSION = 4
 LINEAGE_VERSION = 3
 """Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
-FREE_TO_CHANGE = {"ranks", "threads_per_rank", "engine", "checkpoint_every_steps", "report_every_steps"}
+VOLUME = ("image", "labels")
+
+FREE_TO_CHANGE = {
+    "cache_gib",
+    "ranks",
+    "threads_per_rank",
+    "engine",
+    "checkpoint_every_steps",
+    "checkpoint_every_s",
+    "report_every_steps",
+}
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""
+
+ADDED = {
+    "optimizer",
+    "momentum",
+    "weight_decay",
+    "clip_value",
+    "clip_norm",
+    "ema",
+    "schedule",
+    "cycle_fovs",
+    *FLOOD_RULES,
+    "augmentation",
+    "epochs",
+}
+"""Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 
 
 def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> Artifact:
@@ -40,7 +66,7 @@ def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> 
     def write(path: Path) -> Recipe:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
         final = _final_checkpoint(job, launcher or local_launcher(run))
-        write_weights(final.weights, run.config.network, path, TrainedWith.of(run))
+        write_weights(final.network, run.config.network, path, TrainedWith.of(run))
         return model_target(run, coordinates, final.precision).recipe
 
     return make(target, write)
@@ -62,10 +88,7 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        # the box and the sampling are in the coordinates, the network to start from is an input
-        "training": config.training.model_dump(
-            mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE}
-        ),
+        "training": _deciding(config.training),
     }
     settings["training"]["precision"] = precision or _precision(run)
     inputs = {
@@ -73,9 +96,21 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         "image": run.identities["image"],
         "labels": run.identities["labels"],
     }
+    for index, other in enumerate(run.trained_on[1:]):
+        settings.setdefault("volumes", []).append(list(other.normalisation))
+        inputs |= {f"{name} of training.volumes.{index}": other.identities[name] for name in VOLUME}
     if config.training.start_from is not None:
         inputs["start_from"] = weights_sha256(config.training.start_from)
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
+
+
+def _deciding(training: Training) -> dict[str, Any]:
+    """The settings that decide the weights, those `ADDED` only where they are not their defaults."""
+    # the boxes, weights and the sampling are in the coordinates, the network to start from is an input
+    elsewhere = {"box", "weight", "volumes", "sampling", "start_from"}
+    settings = training.model_dump(mode="json", exclude={*elsewhere, *FREE_TO_CHANGE})
+    defaults = Training().model_dump(mode="json")
+    return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 
 
 def _precision(run: Run) -> str:

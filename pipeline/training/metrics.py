@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from pipeline.training.examples import MOVE_LOGIT, Example
+from pipeline.training.example import Example
 
 
 @dataclass
@@ -26,11 +26,11 @@ class Tally:
         self.steps += 1
 
     def add_example(self, example: Example) -> None:
-        """Compare a finished example's POM at probability 0.9 with its labels, where a FOV could have been.
+        """Compare a finished example's POM, at the move threshold, with its labels where a FOV could be.
 
         Where the network did not dare to move counts too; the patch's corners, which no move reaches, do not.
         """
-        found, inside = example.pom[example.scored] >= MOVE_LOGIT, example.inside[example.scored]
+        found, inside = example.pom[example.scored] >= example.move_logit, example.inside[example.scored]
         both = int(np.count_nonzero(found & inside))
         positives, wanted = int(np.count_nonzero(found)), int(np.count_nonzero(inside))
         self.true_positives += both

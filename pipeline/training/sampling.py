@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import fastremap
 import numpy as np
-from scipy import ndimage
 
 from pipeline.config import Sampling
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.geometry import Box, Slices, Triple, triple
+from pipeline.geometry import Box, Triple, triple
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.run_folder import Run
+from pipeline.training.classes import EXCLUDED, partition
 from pipeline.volumes import open_image, open_labels
 
 VERSION = 1
-EXCLUDED = 255
-"""Class of voxels that no example may be centred on."""
+
+MOST_VOXELS = 2**27
+"""That are looked at at a time, with those around them; each takes about 30 bytes."""
+
+LEAST_SECTIONS = 16
+"""A volume is cut into slabs of as many whole sections or more, or, where that is too much, into cubes."""
+
+ReadLabels = Callable[[Box], np.ndarray]
 
 
 def coordinates_target(run: Run) -> Target:
     """The run's file of training coordinates."""
     config = run.config
-    settings = {
+    settings: dict[str, Any] = {
         "seed": config.seed,
         "patch_radius": patch_radius(config.network, config.training.moves_reach),
         "training": {
@@ -34,37 +42,78 @@ def coordinates_target(run: Run) -> Target:
             "sampling": config.training.sampling.model_dump(mode="json"),
         },
     }
-    recipe = Recipe("sample", VERSION, settings, {"labels": run.identities["labels"]})
+    inputs = {"labels": run.identities["labels"]}
+    for index, other in enumerate(run.trained_on[1:]):
+        settings.setdefault("volumes", []).append(str(other.config.training.box))
+        inputs[f"labels of training.volumes.{index}"] = other.identities["labels"]
+    if len(run.trained_on) > 1:
+        settings["weights"] = _weights(run)
+    recipe = Recipe("sample", VERSION, settings, inputs)
     return Target(run.coordinates_file, recipe)
 
 
 def sample_coordinates(run: Run) -> Artifact:
-    """Draw `training.sampling.coordinates` voxels, every occurring class equally often.
+    """Draw `training.sampling.coordinates` voxels, every class that occurs in a volume equally often.
 
-    The file is an (N, 3) int32 `.npy` of z, y, x in the image's voxels, in random order, and
-    depends on the seed, the labels, the boxes and the sampling settings alone. Raises InputError
+    The file is an (N, 3) int32 `.npy` of z, y, x in the image's voxels, in random order; with
+    `training.volumes` it is (N, 4), the number of the volume before them, 0 for the run's own. It depends on
+    the seed, the labels, the boxes, the weights and the sampling settings alone. Raises InputError
     when no labelled voxel of a large enough segment lies where a whole patch fits.
     """
-    config = run.config
-    box = config.training.box
-    assert box is not None, "a resolved configuration has a training box"
 
     def write(path: Path) -> None:
-        labels = open_labels(run).read(box)
-        radius = patch_radius(config.network, config.training.moves_reach)
-        coordinates = draw_coordinates(labels, box, radius, config.training.sampling, config.seed)
+        drawn = [_draw_in(one, number, count) for number, (one, count) in enumerate(_shares(run))]
+        coordinates = drawn[0] if len(drawn) == 1 else _mixed(drawn, run.config.seed)
         with open(path, "wb") as file:
             np.save(file, coordinates)
 
     return make(coordinates_target(run), write)
 
 
-def draw_coordinates(
-    labels: np.ndarray, box: Box, radius: Triple, sampling: Sampling, seed: int
-) -> np.ndarray:
-    """Return (N, 3) int32 coordinates from the (z, y, x) `labels` of `box`, as `sample_coordinates` says.
+def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
+    """So many coordinates in a run's own volume, which is that of this number among all."""
+    config, box = run.config, run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    radius = patch_radius(config.network, config.training.moves_reach)
+    sampling = config.training.sampling.model_copy(update={"coordinates": count})
+    try:
+        return draw_coordinates(open_labels(run).read, box, radius, sampling, config.seed, number)
+    except InputError as error:
+        raise InputError(f"training.volumes.{number - 1}: {error}" if number else str(error)) from None
 
-    A class with fewer voxels than its share gives each of them as evenly often as possible.
+
+def _shares(run: Run) -> list[tuple[Run, int]]:
+    """The volumes that are trained on, each with the coordinates that are drawn in it, by the weights."""
+    ends = np.cumsum([0.0, *_weights(run)])
+    ends = np.round(ends / ends[-1] * run.config.training.sampling.coordinates).astype(int)
+    return list(zip(run.trained_on, np.diff(ends).tolist()))
+
+
+def _weights(run: Run) -> list[float]:
+    training = run.config.training
+    return [training.weight, *(volume.weight for volume in training.volumes)]
+
+
+def _mixed(drawn: list[np.ndarray], seed: int) -> np.ndarray:
+    """The coordinates of all volumes in random order, each with its volume's number before it."""
+    numbered = np.concatenate([np.insert(part, 0, number, axis=1) for number, part in enumerate(drawn)])
+    return np.random.default_rng(np.random.SeedSequence([seed, VERSION, len(drawn)])).permutation(numbered)
+
+
+def draw_coordinates(
+    read: ReadLabels,
+    box: Box,
+    radius: Triple,
+    sampling: Sampling,
+    seed: int,
+    volume: int = 0,
+    most_voxels: int = MOST_VOXELS,
+) -> np.ndarray:
+    """Return (N, 3) int32 coordinates by the labels of `box`, as `sample_coordinates` says.
+
+    `read` gives the (z, y, x) ids of a part of `box`; at most `most_voxels` are asked for at a time, and
+    slabs of whole sections give the same coordinates as the whole. A class with fewer voxels than its share
+    gives each of them as evenly often as possible.
     """
     inner = box.grow((-radius[0], -radius[1], -radius[2]))
     if inner.is_empty:
@@ -72,37 +121,99 @@ def draw_coordinates(
             f"training.box {box} has no room for a patch of {[2 * r + 1 for r in radius]} voxels "
             "(network.fov plus twice training.moves_reach times network.deltas)"
         )
-    classes = partition(labels, sampling)[inner.slices(box.start)]
-    rng = np.random.default_rng(np.random.SeedSequence([seed, VERSION]))
-    occurring = [c for c in np.unique(classes) if c != EXCLUDED]
-    if not occurring:
+    halo = _halo(sampling)
+    blocks = _blocks(box, inner, halo, most_voxels)
+    large = None if blocks == [inner] else _large_segments(read, box, sampling, most_voxels)
+
+    @lru_cache(maxsize=1)
+    def classes(index: int) -> np.ndarray:
+        """Of the voxels of a block."""
+        around = box if large is None else blocks[index].grow(halo) & box
+        return partition(read(around), sampling, large)[blocks[index].slices(around.start)]
+
+    counts = np.stack([np.bincount(classes(i).ravel(), minlength=EXCLUDED + 1) for i in range(len(blocks))])
+    occurring = np.flatnonzero(counts[:, :EXCLUDED].any(axis=0))
+    if not len(occurring):
         raise InputError(
             f"training.box {box}: no voxel at least {list(radius)} inside it belongs to a segment of "
             f"training.sampling.min_segment_voxels = {sampling.min_segment_voxels} or more voxels"
         )
+    rng = np.random.default_rng(
+        np.random.SeedSequence([seed, VERSION, volume] if volume else [seed, VERSION])
+    )
     shares = [len(part) for part in np.array_split(np.empty(sampling.coordinates), len(occurring))]
-    drawn = [_draw(np.flatnonzero(classes == c), n, rng) for c, n in zip(occurring, shares)]
-    flat = rng.permutation(np.concatenate(drawn))
-    return (np.stack(np.unravel_index(flat, inner.shape), axis=1) + inner.start).astype(np.int32)
+    drawn = [_draw(int(counts[:, c].sum()), n, rng) for c, n in zip(occurring, shares)]
+    order = rng.permutation(sampling.coordinates)
+    return _find(drawn, occurring, counts, blocks, classes)[order]
+
+
+def _find(
+    drawn: list[np.ndarray],
+    occurring: np.ndarray,
+    counts: np.ndarray,
+    blocks: list[Box],
+    classes: Callable[[int], np.ndarray],
+) -> np.ndarray:
+    """The coordinates of the voxels that were drawn of each class, by their places among all of it."""
+    found = [np.empty((len(places), 3), np.int32) for places in drawn]
+    ends = np.cumsum(counts, axis=0)
+    for index, block in enumerate(blocks):
+        for rows, places, c in zip(found, drawn, occurring):
+            first = ends[index, c] - counts[index, c]
+            here = (places >= first) & (places < ends[index, c])
+            if here.any():
+                flat = np.flatnonzero(classes(index) == c)[places[here] - first]
+                rows[here] = np.stack(np.unravel_index(flat, block.shape), axis=1) + block.start
+    return np.concatenate(found)
+
+
+def _blocks(box: Box, inner: Box, halo: Triple, most_voxels: int) -> list[Box]:
+    """`inner` in parts, in order: as a whole, in slabs of whole sections, or in cubes."""
+    if box.size <= most_voxels:
+        return [inner]
+    sections = most_voxels // (box.shape[1] * box.shape[2]) - 2 * halo[0]
+    if sections >= LEAST_SECTIONS:
+        return inner.parts((sections, *inner.shape[1:]))
+    edge = int(most_voxels ** (1 / 3))
+    return inner.parts(triple([max(1, edge - 2 * h) for h in halo]))
+
+
+def _halo(sampling: Sampling) -> Triple:
+    """How far around a voxel lies what decides its class."""
+    z, y, x = (max(r, sampling.boundary_distance) for r in sampling.radius)
+    return z, y, x
+
+
+def _large_segments(read: ReadLabels, box: Box, sampling: Sampling, most_voxels: int) -> np.ndarray:
+    """The ids of segments of `min_segment_voxels` or more in `box`, 0 left out."""
+    parts = _blocks(box, box, (0, 0, 0), most_voxels)
+    found = [fastremap.unique(read(part), return_counts=True) for part in parts]
+    ids, inverse = np.unique(np.concatenate([ids for ids, _ in found]), return_inverse=True)
+    sizes = np.bincount(inverse, weights=np.concatenate([counts for _, counts in found]))
+    return ids[(sizes >= sampling.min_segment_voxels) & (ids != 0)]
 
 
 def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
     """The coordinates in the file of `sample_coordinates` to train on, and how many are left out.
 
-    Left out are those whose patch touches what is missing of the image: a network would learn from black.
-    Raises InputError where fewer than one a rank stay.
+    They are (N, 4), volume, z, y, x. Left out are those whose patch touches what is missing of the image: a
+    network would learn from black. Raises InputError where fewer than one a rank stay.
     """
-    config, box = run.config, run.config.training.box
-    assert box is not None, "a resolved configuration has a training box"
-    coordinates, ranks = np.load(path), config.training.ranks
-    radius = patch_radius(config.network, config.training.moves_reach)
-    clear = clear_of(open_image(run).missing(box), coordinates, radius)
+    coordinates, ranks = np.load(path), run.config.training.ranks
+    if coordinates.shape[1] == 3:
+        coordinates = np.insert(coordinates, 0, 0, axis=1)
+    radius = patch_radius(run.config.network, run.config.training.moves_reach)
+    clear = np.ones(len(coordinates), bool)
+    for number, one in enumerate(run.trained_on):
+        box, own = one.config.training.box, coordinates[:, 0] == number
+        assert box is not None, "a resolved configuration has a training box"
+        clear[own] = clear_of(open_image(one).missing(box), coordinates[own, 1:], radius)
     kept = np.count_nonzero(clear)
     if kept < min(ranks, len(clear)):
         raise InputError(
-            f"training.box {box}: around {len(clear) - kept:,} of {len(clear):,} coordinates the image is "
-            f"missing in part, which leaves fewer than training.ranks, {ranks}; complete the image, or "
-            "choose another box"
+            f"training.box {run.config.training.box}: around {len(clear) - kept:,} of {len(clear):,} "
+            f"coordinates the image is missing in part, which leaves fewer than training.ranks, {ranks}; "
+            "complete the image, or choose another box"
         )
     return coordinates[clear], len(clear) - kept
 
@@ -116,59 +227,12 @@ def clear_of(gaps: Sequence[Box], coordinates: np.ndarray, radius: Triple) -> np
     return clear
 
 
-def partition(labels: np.ndarray, sampling: Sampling) -> np.ndarray:
-    """Class of every voxel of the (z, y, x) `labels`, uint8: where its fraction lies among `thresholds`.
-
-    The fraction is that of same-label voxels in the box of `radius` around the voxel, as far as
-    that box lies in the volume. Voxels of label 0, of segments under `min_segment_voxels` and closer
-    than `boundary_distance` to another label are EXCLUDED.
-    """
-    compact, _ = fastremap.renumber(labels, preserve_zero=True)
-    sizes = np.bincount(compact.ravel())
-    classes = np.full(labels.shape, EXCLUDED, np.uint8)
-    window = _window_sizes(labels.shape, sampling.radius)
-    near = triple([sampling.boundary_distance] * 3)
-    near_window = _window_sizes(labels.shape, near)
-    for segment, where in _segments(compact):
-        if sizes[segment] < sampling.min_segment_voxels:
-            continue
-        mask = compact[where] == segment
-        counts = _box_count(mask, sampling.radius)
-        mask &= _box_count(mask, near) == near_window[where]
-        fraction = counts[mask] / window[where][mask]
-        classes[where][mask] = np.digitize(fraction, sampling.thresholds)
-    return classes
-
-
-def _segments(compact: np.ndarray) -> Iterator[tuple[int, Slices]]:
-    """Every label but 0 of a volume labelled 0, 1, 2, ... and the slices of its bounding box."""
-    for index, where in enumerate(ndimage.find_objects(compact)):
-        if where is not None:
-            yield index + 1, where
-
-
-def _box_count(mask: np.ndarray, radius: Triple) -> np.ndarray:
-    """Number of set voxels within `radius` of each voxel along every axis: one running sum an axis."""
-    counts = mask.astype(np.int32)
-    for axis, r in enumerate(radius):
-        length = counts.shape[axis]
-        sums = np.insert(np.cumsum(counts, axis=axis, dtype=np.int32), 0, 0, axis=axis)
-        first, stop = _window(length, r)
-        counts = np.take(sums, stop, axis=axis) - np.take(sums, first, axis=axis)
-    return counts
-
-
-def _window_sizes(shape: tuple[int, ...], radius: Triple) -> np.ndarray:
-    """Voxels of the box of `radius` around each voxel that lie in the volume."""
-    z, y, x = (np.subtract(*reversed(_window(n, r))) for n, r in zip(shape, radius))
-    return z[:, None, None] * y[:, None] * x
-
-
-def _window(length: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
-    at = np.arange(length)
-    return np.maximum(at - radius, 0), np.minimum(at + radius + 1, length)
-
-
-def _draw(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    whole, rest = divmod(count, len(candidates))
-    return np.concatenate([np.tile(candidates, whole), rng.choice(candidates, rest, replace=False)])
+def _draw(candidates: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """So many of the numbers below `candidates`, each as often as all others, or once more."""
+    whole, rest = divmod(count, candidates)
+    return np.concatenate(
+        [
+            np.tile(np.arange(candidates), whole) if whole else np.empty(0, np.int64),
+            rng.choice(candidates, rest, replace=False),
+        ]
+    )

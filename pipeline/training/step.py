@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.training.optimizers import Clip
 from pipeline.training.ranks.horovod_ranks import Ranks
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
-
-MAX_GRADIENT = 0.7
-"""Entries of the gradient are cut off here: floods of the first steps can end in huge logits."""
 
 
 class Stepped(NamedTuple):
@@ -32,14 +30,14 @@ class Stepped(NamedTuple):
 Step = Callable[[np.ndarray, np.ndarray], Stepped]
 """(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> what a step tells."""
 
+Update = Callable[[tf.Tensor], tf.Tensor]
+"""Takes this rank's gradient as one vector, changes the weights of all alike, tells whether all are finite."""
 
-def keras_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
-) -> Step:
+
+def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -> Step:
     """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED."""
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
-    update = weights_update(variables, optimizer, ranks)
 
     @tf.function
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -64,21 +62,22 @@ def keras_step(
 
 
 def weights_update(
-    variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer, ranks: Ranks
-) -> tf.types.experimental.GenericFunction:
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, clip: Clip
+) -> Update:
     """A TensorFlow function of this rank's gradient: takes the optimiser's step by the mean of all ranks'.
 
     It returns whether that is finite. All gradients travel as one vector: one message a step, and one order
     of summation. Where a rank's part is not finite all of what it sends is to be NaN, so that every rank
     finds the mean not finite in the same step.
     """
+    variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
     @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)])
     def update(flat: tf.Tensor) -> tf.Tensor:
         flat = ranks.average(flat)
         all_are_finite = all_finite(flat)
-        flat = tf.clip_by_value(flat, -MAX_GRADIENT, MAX_GRADIENT)
+        flat = clip(flat)
         parts = [tf.reshape(part, v.shape) for part, v in zip(tf.split(flat, sizes), variables)]
         optimizer.apply(parts, variables)
         return all_are_finite

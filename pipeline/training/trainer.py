@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from typing import NamedTuple
 
-import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.ffn.network import assign_weights, build_network, network_variables  # sets the Keras backend
+from pipeline.ffn.network import build_network  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
-from pipeline.ffn.weights import read_weights
-from pipeline.geometry import Box
-from pipeline.run_folder import Run
 from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.examples import Example, ExampleMaker, TrainingVolume
-from pipeline.training.finite import describe, describe_weights, find_fault, not_finite
+from pipeline.training.dealing import Dealer
+from pipeline.training.example import Example
+from pipeline.training.examples import ExampleMaker, ExampleStream
+from pipeline.training.finite import describe, find_fault
+from pipeline.training.in_hand import InHand
+from pipeline.training.keeping import Keeper
 from pipeline.training.metrics import Tally
+from pipeline.training.optimizers import clip_of, make_optimizer
 from pipeline.training.precision import shared_policy, uses_winograd
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
-from pipeline.training.step import Step, keras_step
+from pipeline.training.step import Step, keras_step, weights_update
 from pipeline.training.training_log import TrainingLog
+from pipeline.training.training_volume import open_training_volumes
+from pipeline.training.waiting import InputClock
 from pipeline.training.winograd_step import winograd_step
-from pipeline.volumes import open_image, open_labels
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -48,12 +52,21 @@ def train_rank(job: TrainingJob) -> None:
     ranks.leave()
 
 
+class AllRanks(NamedTuple):
+    """What a report tells every rank."""
+
+    is_due: bool
+    """A checkpoint."""
+    taken: tuple[int, ...]
+    """Coordinates that each rank has taken of the round's deal, if they are dealt."""
+
+
 class Trainer:
     """The state of one rank: network, optimiser, examples, metrics.
 
     Training goes in rounds of `checkpoint_every_steps` steps. Every round starts new examples,
-    made from (seed, round, rank, slot, number) alone, so that a training resumed from the
-    checkpoint between two rounds is the same, bit by bit, as one that was never stopped.
+    made from (seed, round, rank, slot, number) alone, and a checkpoint within a round keeps how far they are,
+    so that a training that is resumed is the same, bit by bit, as one that was never stopped.
     """
 
     def __init__(self, job: TrainingJob, ranks: Ranks) -> None:
@@ -62,12 +75,16 @@ class Trainer:
         self._training = config.training
         self._ranks = ranks
         self._model = build_network(config.network, config.training.batch_size, config.seed)
-        self._optimizer = keras.optimizers.Adam()
+        self._optimizer = make_optimizer(config.training)
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
-        self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
+        share = coordinates if config.training.epochs else coordinates[ranks.rank :: ranks.size]
+        volumes = open_training_volumes(job.run)
+        self._examples = ExampleMaker(volumes, share, config.network, config.training)
         self._step = self._open_step()
         self._tally = Tally()
+        self._input_clock = InputClock()
+        self._keeper = Keeper(job, ranks, self._model, self._optimizer)
 
     def run(self) -> None:
         """Go on from the checkpoint, or from random weights, to the last step.
@@ -75,23 +92,30 @@ class Trainer:
         Raises InputError, the same on all ranks, when loss, gradient or weights are not finite any more.
         """
         found = self._job.checkpoint() if self._ranks.rank == 0 else None
-        progress = self._restore(found)
+        progress, in_hand = self._keeper.restore(found)
         log = self._open_log(found)
         while not self._job.is_complete(progress):
-            self._round(progress, log)
-            before, progress = progress, self._job.after_round(progress)
-            self._require_finite_weights(progress.steps, kept_steps=before.steps)
-            if log is not None:
-                self._checkpoint(progress, log)
+            taken = self._round(progress, log, in_hand)
+            progress, in_hand = self._job.after_round(replace(progress, taken=taken)), None
+            self._keeper.keep(progress, log)
 
-    def _round(self, progress: Progress, log: TrainingLog | None) -> None:
-        """The round that follows on `progress`, on examples that no other round has seen any of."""
+    def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> tuple[int, ...]:
+        """The round that follows on `progress`, on examples that no other round has seen any of.
+
+        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`. Returns
+        how many coordinates each rank has taken of the round's deal, if they are dealt.
+        """
         config = self._job.run.config
-        streams = [
-            self._examples.stream((config.seed, progress.rounds, self._ranks.rank, slot), self._finished)
-            for slot in range(self._training.batch_size * self._training.examples_in_turn)
-        ]
-        batch = Batch(streams, self._training.batch_size, config.network.fov)
+        examples = replace(self._examples, dealer=self._dealer(progress))
+        places = self._training.batch_size * self._training.examples_in_turn
+        key = config.seed, progress.rounds, self._ranks.rank
+        with self._input_clock.waiting():
+            streams = {
+                slot: ExampleStream(examples, (*key, slot), self._finished, at)
+                for slot, at in (in_hand.streams if in_hand else dict.fromkeys(range(places))).items()
+            }
+            fovs = [stream.fovs() for stream in streams.values()]
+            batch = Batch(fovs, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
         began, reported = time.monotonic(), fovs_seen
@@ -102,42 +126,66 @@ class Trainer:
                 fault = ""
                 if not found.own_is_finite:
                     fault = str(find_fault(self._ranks.rank, found.loss, found.pom, batch.centres))
-                raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
-            batch.advance(found.pom)
+                raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
+            with self._input_clock.waiting():
+                batch.advance(found.pom)
             self._tally.add_step(found.loss)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             if step % self._training.report_every_steps == 0 or step == stop:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
-                self._report(step, fovs_seen, rate, log)
+                all_ranks = self._report(step, fovs_seen, rate, log, examples.dealer)
+                if all_ranks.is_due and step < stop:
+                    so_far = self._job.after_steps(progress, step - progress.steps)
+                    slots = list(streams)
+                    held = {slots[index]: streams[slots[index]].whereabouts for index in batch.order}
+                    self._keeper.keep(replace(so_far, taken=all_ranks.taken), log, InHand(held))
                 began, reported = time.monotonic(), fovs_seen
+        return all_ranks.taken
 
     def _open_step(self) -> Step:
         network, training = self._job.run.config.network, self._training
         policy = keras.mixed_precision.global_policy().name
+        update = weights_update(self._model, self._optimizer, self._ranks, clip_of(training))
         if uses_winograd(training, network, policy):
             print("winograd computes the network, in float32", flush=True)
-            return winograd_step(
-                network, training.threads_per_rank, self._model, self._optimizer, self._ranks
-            )
+            return winograd_step(network, training.threads_per_rank, self._model, update)
         print(f"TensorFlow computes the network, in {policy}", flush=True)
-        some_ignored = self._examples.volume.ignored is not None
-        return keras_step(self._model, self._optimizer, self._ranks, some_ignored)
+        some_ignored = any(volume.ignored is not None for volume in self._examples.volumes)
+        return keras_step(self._model, update, some_ignored)
 
-    def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
-        """All ranks have the same weights, so that all raise InputError or none does."""
-        names = not_finite(
-            {v.path: np.asarray(v) for v in (*self._model.variables, *self._optimizer.variables)}
+    def _dealer(self, progress: Progress) -> Dealer | None:
+        """Who deals this rank its coordinates in the round, if they are dealt."""
+        if not self._training.epochs:
+            return None
+        taken = progress.taken[self._ranks.rank] if progress.taken else 0
+        return Dealer(
+            progress.deal,
+            self._ranks.rank,
+            self._ranks.size,
+            len(self._examples.coordinates),
+            self._job.run.config.seed,
+            taken,
         )
-        if names:
-            raise InputError(describe_weights(steps, names, kept_steps))
 
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
 
-    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> None:
-        """Sum the interval's metrics over all ranks; rank 0 logs them."""
-        tally = Tally.from_vector(self._ranks.total(self._tally.as_vector()))
-        self._tally = Tally()
+    def _report(
+        self,
+        step: int,
+        fovs_seen: int,
+        fovs_per_s: float,
+        log: TrainingLog | None,
+        dealer: Dealer | None,
+    ) -> AllRanks:
+        """Bring together what the ranks have of the interval; rank 0 logs it."""
+        own = [self._input_clock.share(), dealer.taken if dealer else 0]
+        every = np.zeros((2, self._ranks.size))
+        every[:, self._ranks.rank] = own
+        vector = np.concatenate([[self._keeper.is_due], every.ravel(), self._tally.as_vector()])
+        [due], every, sums = np.split(self._ranks.total(vector), [1, 1 + every.size])
+        waits, taken = every.reshape(2, -1)
+        tally, self._tally = Tally.from_vector(sums), Tally()
         if log is not None:
             log.append(
                 {
@@ -146,29 +194,13 @@ class Trainer:
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     "fovs_per_s": round(fovs_per_s, 2),
+                    "input_wait_share": round(float(waits.mean()), 4),
+                    "input_wait_most": round(float(waits.max()), 4),
+                    "input_wait_rank": int(waits.argmax()),
                     **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )
-
-    def _restore(self, found: Checkpoint | None) -> Progress:
-        """Give every rank the state in rank 0's checkpoint, or its first weights; returns the progress."""
-        start_from = self._training.start_from
-        if found is None and start_from is not None and self._ranks.rank == 0:
-            assign_weights(self._model, read_weights(start_from, self._job.run.config.network))
-        if found is not None:
-            assign_weights(self._model, found.weights)
-            for variable, value in zip(self._optimizer.variables, found.optimizer):
-                variable.assign(value)
-        self._ranks.broadcast([*self._model.variables, *self._optimizer.variables])
-        progress = found.progress if found else Progress()
-        return Progress.from_json(self._ranks.gather(progress.to_json())[0])
-
-    def _checkpoint(self, progress: Progress, log: TrainingLog) -> None:
-        optimizer = [np.asarray(variable) for variable in self._optimizer.variables]
-        weights = network_variables(self._model)
-        precision = keras.mixed_precision.global_policy().name
-        checkpoint = Checkpoint(self._job.lineage, progress, weights, optimizer, log.entries, precision)
-        checkpoint.save(self._job.run.checkpoint_file)
+        return AllRanks(bool(due), tuple(map(int, taken)) if dealer else ())
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
         """Rank 0's log."""
@@ -178,27 +210,3 @@ class Trainer:
         return TrainingLog(
             run.training_log, run.logs_folder / "tensorboard", found.log_entries if found else ()
         )
-
-
-def example_maker(job: TrainingJob, coordinates: np.ndarray) -> ExampleMaker:
-    """Examples around a rank's own coordinates."""
-    config = job.run.config
-    return ExampleMaker(
-        read_training_volume(job.run),
-        coordinates,
-        config.network,
-        config.training,
-    )
-
-
-def read_training_volume(run: Run) -> TrainingVolume:
-    """Image and labels of the training box."""
-    box = run.config.training.box
-    assert isinstance(box, Box), "a resolved configuration has a training box"
-    # only equality of labels counts, and small numbers need less memory than ids of 64 bits
-    volume = open_labels(run)
-    labels, _ = fastremap.renumber(volume.read(box), preserve_zero=True, in_place=True)
-    ignored = volume.ignored(box)
-    return TrainingVolume(
-        box, open_image(run).read(box), labels, *run.normalisation, ignored if ignored.any() else None
-    )

@@ -7,16 +7,13 @@ from scipy.special import expit
 
 from pipeline.config import Network
 from pipeline.ffn.winograd.gradient import DifferentiableNetwork
-from pipeline.training.ranks.horovod_ranks import Ranks
-from pipeline.training.step import Step, Stepped, weights_update
+from pipeline.training.step import Step, Stepped, Update
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 
-def winograd_step(
-    network: Network, threads: int, model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks
-) -> Step:
+def winograd_step(network: Network, threads: int, model: keras.Model, update: Update) -> Step:
     """The same step as `keras_step`, in float32: the gradient differs by rounding alone."""
     variables = model.trainable_variables
 
@@ -24,7 +21,6 @@ def winograd_step(
     def weights() -> tf.Tensor:
         return tf.concat([tf.reshape(variable.value, [-1]) for variable in variables], axis=0)
 
-    update = weights_update(variables, optimizer, ranks)
     differentiable = DifferentiableNetwork(network, threads)
 
     def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.results.artifacts import publishing
+from pipeline.results.artifacts import publishing, remove
+from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
 from pipeline.training.checkpoint import Checkpoint
@@ -32,15 +34,41 @@ class TrainingJob:
         return progress.fovs_seen >= self.run.config.training.fovs
 
     def steps_of_round(self, progress: Progress) -> int:
-        """Steps of the round that follows on `progress`: `checkpoint_every_steps`, or fewer in the last."""
+        """Steps that the round has after `progress`: of `checkpoint_every_steps`, or fewer in the last."""
         training = self.run.config.training
         left = -(-(training.fovs - progress.fovs_seen) // self.fovs_per_step)
-        return min(training.checkpoint_every_steps, left)
+        return min(training.checkpoint_every_steps - progress.into_round, left)
 
     def after_round(self, progress: Progress) -> Progress:
-        """The progress when the round that follows is done."""
+        """The progress when the round that follows, or is under way, is done."""
         steps = self.steps_of_round(progress)
         return progress.after_round(steps, self._stretch(steps * self.fovs_per_step))
+
+    def after_steps(self, progress: Progress, steps: int) -> Progress:
+        """The progress when so many more steps of the round are done."""
+        return progress.within_round(steps, self._stretch(steps * self.fovs_per_step))
+
+    def may_go_on_within(self, progress: Progress) -> bool:
+        """Whether the round that is under way can go on: with the ranks that it has, and not at its end."""
+        return (
+            progress.history[-1].ranks == self.run.config.training.ranks
+            and progress.into_round < self.run.config.training.checkpoint_every_steps
+        )
+
+    def in_hand_file(self, progress: Progress, rank: int) -> Path:
+        """Where a rank keeps the examples that it has in hand in the middle of a round."""
+        return self.run.in_hand_folder / f"step_{progress.steps}" / f"rank_{rank:04d}.h5"
+
+    def place_of(self, progress: Progress) -> str:
+        """Which place in which training that is."""
+        return f"{self.lineage} round {progress.rounds} step {progress.steps}"
+
+    def remove_in_hand(self, but: Collection[int], at: Progress) -> None:
+        """Remove what ranks had in hand after other steps; at the end of the training after any."""
+        if self.is_complete(at):
+            remove(self.run.in_hand_folder)
+        for name in set(names_in(self.run.in_hand_folder)) - {f"step_{steps}" for steps in but}:
+            remove(self.run.in_hand_folder / name)
 
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint that this training goes on from, or ends with; None if it starts anew.

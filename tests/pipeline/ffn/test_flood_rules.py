@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Inference
+from pipeline.config import Inference, RunConfig
 from pipeline.ffn.flood_rules import (
     MOVE_THRESHOLD,
     PAD_PROBABILITY,
@@ -27,6 +27,16 @@ def test_inference_begins_as_training_does_unless_it_is_told_otherwise() -> None
     assert settings.seed_probability == SEED_PROBABILITY
     assert settings.pad_probability == PAD_PROBABILITY
     assert settings.move_threshold == MOVE_THRESHOLD
+
+
+def test_inference_floods_as_training_is_told_to() -> None:
+    rules = {"pad_probability": 0.5, "move_threshold": 0.6}
+    config = RunConfig.model_validate({"training": rules})
+    assert (config.inference.pad_probability, config.inference.move_threshold) == (0.5, 0.6)
+    assert config.inference.seed_probability == SEED_PROBABILITY
+    other = RunConfig.model_validate({"training": rules, "inference": {"move_threshold": 0.7}})
+    assert (other.inference.pad_probability, other.inference.move_threshold) == (0.5, 0.7)
+    assert RunConfig.model_validate(config.model_dump()) == config
 
 
 @given(offsets, offsets, steps)

@@ -15,9 +15,11 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
-from pipeline.training.examples import Example, TrainingVolume, fixed_moves
+from pipeline.training.example import Example
 from pipeline.training.metrics import Tally
+from pipeline.training.moves import first_way, fixed_moves
 from pipeline.training.sampling import draw_coordinates
+from pipeline.training.training_volume import TrainingVolume
 from pipeline.volumes import open_image, open_labels
 
 CHECKPOINT = "checkpoint/model.ckpt-27465036"
@@ -97,7 +99,9 @@ def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib2
     network = Network()
     volume = fib25_volume(fib25)
     sampling = Sampling(coordinates=24, boundary_distance=3)
-    coordinates = draw_coordinates(volume.labels, volume.box, patch_radius(network), sampling, seed=1)
+    coordinates = draw_coordinates(
+        lambda part: volume.labels[part.slices()], volume.box, patch_radius(network), sampling, seed=1
+    )
     model = load_network(fib25 / CHECKPOINT, network)
     update = tf.function(lambda fov: fov[..., 1:] + model(fov))
     tally = Tally()
@@ -129,7 +133,8 @@ def flooded(
     """The example around `centre` after all its moves."""
     image, inside = volume.patch(centre, patch_radius(network))
     example = Example(image, inside, network, soft_label=0.95)
-    stream = example.flood(fixed_moves(example, network.deltas, np.random.default_rng(seed)))
+    way = first_way("fixed", network.deltas, np.random.default_rng(seed))
+    stream = example.flood(fixed_moves(example, network.deltas, way))
     fov = next(stream, None)
     while fov is not None:
         inputs = np.stack([fov.image, fov.pom], axis=-1)[None]

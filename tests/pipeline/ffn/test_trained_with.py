@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,18 @@ def test_flooding_otherwise_than_in_training_is_told(tmp_path: Path) -> None:
     other = Run(run.folder, run.config.model_copy(update={"inference": inference}))
     assert TrainedWith.of(run).differences(other) == ["move_threshold 0.9, here inference.move_threshold 0.8"]
     assert TrainedWith.of_sizes(SIZES).differences(other) == []
+
+
+def test_a_network_carries_the_rules_that_it_was_trained_with(tmp_path: Path) -> None:
+    run = run_on(tmp_path, random_image())
+    training = run.config.training.model_copy(update={"pad_probability": 0.5, "move_threshold": 0.6})
+    trained = TrainedWith.of(replace(run, config=run.config.model_copy(update={"training": training})))
+    assert TrainedWith.from_attributes(trained.attributes()) == trained
+    assert trained.differences(run) == [
+        "pad_probability 0.5, here inference.pad_probability 0.05",
+        "move_threshold 0.6, here inference.move_threshold 0.9",
+    ]
+    assert not {"pad_probability", "move_threshold"} & TrainedWith.of(run).attributes().keys()
 
 
 def test_attributes_that_make_no_sense_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,30 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Network, Training
-from pipeline.ffn.flood_rules import logit
+from pipeline.ffn.flood_rules import FloodRules, logit
 from pipeline.geometry import Box, Triple
-from pipeline.training.examples import (
-    MOVE_LOGIT,
-    NOT_COUNTED,
-    PAD_LOGIT,
-    SEED_LOGIT,
-    Example,
-    ExampleMaker,
-    Fov,
-    FovStream,
-    Moves,
-    TrainingVolume,
-    fixed_moves,
-    max_pred_moves,
-    patch_radius,
-    random_symmetry,
-)
+from pipeline.training.example import NOT_COUNTED, Example, Fov, FovStream, patch_radius
+from pipeline.training.examples import ExampleMaker, ExampleStream, random_symmetry
+from pipeline.training.moves import POLICIES, Moves, Way, all_steps, face_steps, first_way
+from pipeline.training.training_volume import TrainingVolume
 
 NETWORK = Network(fov=(7, 9, 11), deltas=(1, 2, 3), depth=1, features=1)
 CUBE = Network(fov=(9, 9, 9), deltas=(2, 2, 2), depth=1, features=1)
 Update = Callable[[Fov], np.ndarray]
 SEEDS = st.integers(0, 2**32 - 1)
 INSIDE, OUTSIDE = logit(0.95), logit(0.05)
+RULES = FloodRules()
+SEED_LOGIT, PAD_LOGIT, MOVE_LOGIT = RULES.seed_logit, RULES.pad_logit, RULES.move_logit
 
 
 def example(seed: int, network: Network = NETWORK, moves_reach: int = 1) -> Example:
@@ -59,6 +50,11 @@ def answer(stream: FovStream, update: Update) -> list[Fov]:
         return shown
 
 
+def moves_of(policy: str, subject: Example, network: Network, seed: int) -> Moves:
+    way = first_way(policy, network.deltas, np.random.default_rng(seed))
+    return POLICIES[policy](subject, network.deltas, way)
+
+
 def perfect(fov: Fov) -> np.ndarray:
     return np.where(fov.labels > 0.5, INSIDE, OUTSIDE).astype(np.float32)
 
@@ -67,6 +63,17 @@ def test_a_new_pom_is_pad_but_for_the_seed() -> None:
     pom = example(0).pom
     assert pom[patch_radius(NETWORK)] == np.float32(SEED_LOGIT) == np.float32(np.log(19))
     assert np.count_nonzero(pom == np.float32(PAD_LOGIT)) == pom.size - 1
+
+
+def test_pad_and_threshold_are_those_of_the_settings() -> None:
+    training = Training(pad_probability=0.5, move_threshold=0.6, seed_probability=0.8)
+    _, subject = replace(maker(COORDINATES), training=training).example(np.random.default_rng(0))
+    assert subject.pom[subject.radius] == np.float32(logit(0.8))
+    assert np.count_nonzero(subject.pom == 0) == subject.pom.size - 1
+    for probability, reached in ((0.61, True), (0.59, False)):
+        subject.pom[tuple(np.add(subject.radius, (1, 0, 0)))] = logit(probability)
+        assert subject.reaches((1, 0, 0)) == reached
+        assert len(subject.face_maxima((0, 0, 0))) == reached
 
 
 def test_labels_are_soft() -> None:
@@ -107,16 +114,86 @@ def test_fixed_moves_are_the_faces_where_the_pom_reaches_the_threshold(seed: int
     subject.pom[patch_radius(NETWORK)] = SEED_LOGIT
     faces = [(1, 0, 0), (-1, 0, 0), (0, 2, 0), (0, -2, 0), (0, 0, 3), (0, 0, -3)]
     reached = {f for f in faces if subject.pom[tuple(np.add(f, patch_radius(NETWORK)))] >= MOVE_LOGIT}
-    first, *rest = fixed_moves(subject, NETWORK.deltas, rng)
+    first, *rest = moves_of("fixed", subject, NETWORK, seed)
     assert first == (0, 0, 0)
     assert len(rest) == len(reached)
     assert set(rest) == reached
 
 
+@settings(max_examples=20, deadline=None)
+@given(SEEDS)
+def test_neighbours_are_the_26_around_the_centre_where_the_pom_reaches_the_threshold(seed: int) -> None:
+    subject = example(seed)
+    rng = np.random.default_rng(seed)
+    subject.pom[:] = rng.choice([MOVE_LOGIT, np.nextafter(MOVE_LOGIT, 0)], subject.pom.shape)
+    subject.pom[subject.radius] = SEED_LOGIT
+    around = {(z, y, x) for z in (-1, 0, 1) for y in (-2, 0, 2) for x in (-3, 0, 3)} - {(0, 0, 0)}
+    first, *rest = moves_of("neighbours", subject, NETWORK, seed)
+    assert first == (0, 0, 0)
+    assert len(rest) == len(set(rest))
+    assert set(rest) == {o for o in around if subject.pom[tuple(np.add(o, subject.radius))] >= MOVE_LOGIT}
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.sampled_from([(1, 2, 3), (4, 4, 4), (2, 5, 4)]))
+def test_the_fixed_window_takes_any_voxel_of_the_shell_half_a_delta_around(seed: int, deltas: Triple) -> None:
+    network = Network(fov=(9, 11, 9), deltas=deltas, depth=1, features=1)
+    subject = example(seed, network)
+    rng = np.random.default_rng(seed)
+    subject.pom[:] = np.where(rng.random(subject.pom.shape) < 0.03, INSIDE, OUTSIDE)
+    subject.pom[subject.radius] = SEED_LOGIT
+    reached = set()
+    for step in all_steps(deltas):
+        for voxel in np.argwhere(subject.pom >= MOVE_LOGIT) - np.array(subject.radius):
+            on_shell = (abs(voxel) <= deltas).all() and (abs(voxel) == deltas).any()
+            if on_shell and (abs(voxel - step) <= np.array(deltas) // 2).all():
+                reached.add(step)
+    first, *rest = moves_of("fixed_window", subject, network, seed)
+    assert first == (0, 0, 0)
+    assert len(rest) == len(set(rest))
+    assert set(rest) == reached
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.sampled_from(sorted(POLICIES)), st.integers(0, 8))
+def test_moves_that_are_begun_on_a_way_in_between_go_on_as_the_others_would_have(
+    seed: int, policy: str, after: int
+) -> None:
+    reach = 2 if policy == "max_pred_moves" else 1
+
+    def update(fov: Fov) -> np.ndarray:
+        return np.random.default_rng(int(fov.pom.sum() * 64) % 2**32).normal(2, 2, fov.pom.shape)
+
+    def offsets(stop: int | None) -> tuple[list[Triple], Example, Way]:
+        subject, way = example(seed, CUBE, reach), first_way(policy, CUBE.deltas, np.random.default_rng(seed))
+        return follow(subject, way, stop), subject, way
+
+    def follow(subject: Example, way: Way, stop: int | None) -> list[Triple]:
+        found = []
+        moves = POLICIES[policy](subject, CUBE.deltas, way)
+        for offset in moves:
+            found.append(offset)
+            if len(found) == stop:
+                break
+            fov = next(subject.flood(iter([offset])))
+            fov.pom[:] = update(fov)
+        return found
+
+    undisturbed, _, _ = offsets(None)
+    begun, subject, way = offsets(min(after + 1, len(undisturbed)))
+    rest = follow(subject, Way(way.waiting.copy(), way.visited.copy()), None)
+    assert begun[:-1] + rest == undisturbed
+
+
+def test_fixed_moves_are_six_of_the_26() -> None:
+    assert len(set(face_steps((1, 2, 3)))) == 6
+    assert set(face_steps((1, 2, 3))) < set(all_steps((1, 2, 3)))
+
+
 def test_a_network_that_finds_nothing_is_shown_the_centre_only() -> None:
     subject = example(2)
     shown = answer(
-        subject.flood(fixed_moves(subject, NETWORK.deltas, np.random.default_rng(1))),
+        subject.flood(moves_of("fixed", subject, NETWORK, 1)),
         lambda fov: np.full_like(fov.pom, OUTSIDE),
     )
     assert len(shown) == 1
@@ -134,7 +211,7 @@ def test_max_pred_moves_follow_the_pom_stay_in_the_patch_and_never_repeat(seed: 
             visited.append(offset)
             yield offset
 
-    answer(subject.flood(record(max_pred_moves(subject, CUBE.deltas, np.random.default_rng(seed)))), perfect)
+    answer(subject.flood(record(moves_of("max_pred_moves", subject, CUBE, seed))), perfect)
     assert visited[0] == (0, 0, 0)
     assert all(abs(step) <= 2 * reach for offset in visited for step in offset)
     assert len(set(visited)) == len(visited)
@@ -145,7 +222,7 @@ def test_max_pred_moves_go_on_where_the_network_is_wrong() -> None:
     subject = example(3, CUBE)
     subject.inside[:] = False
     subject.inside[subject.radius] = True
-    moves = max_pred_moves(subject, CUBE.deltas, np.random.default_rng(0))
+    moves = moves_of("max_pred_moves", subject, CUBE, 0)
     shown = answer(subject.flood(moves), lambda fov: np.full_like(fov.pom, INSIDE))
     assert len(shown) > 1
 
@@ -158,7 +235,7 @@ def test_max_pred_moves_fill_a_patch_that_is_all_object() -> None:
     def surest_in_the_middle(fov: Fov) -> np.ndarray:
         return (INSIDE + 1 / (1 + distance)).astype(np.float32)
 
-    moves = max_pred_moves(subject, CUBE.deltas, np.random.default_rng(0))
+    moves = moves_of("max_pred_moves", subject, CUBE, 0)
     answer(subject.flood(moves), surest_in_the_middle)
     assert (subject.pom >= MOVE_LOGIT).all()
 
@@ -192,7 +269,7 @@ def volume(seed: int = 0) -> TrainingVolume:
 
 
 def maker(coordinates: np.ndarray) -> ExampleMaker:
-    return ExampleMaker(volume(), coordinates, NETWORK, Training())
+    return ExampleMaker([volume()], np.insert(coordinates, 0, 0, axis=1), NETWORK, Training())
 
 
 COORDINATES = np.array([[15, 16, 17], [20, 20, 20], [22, 25, 24], [14, 22, 25]])
@@ -212,7 +289,7 @@ def test_an_example_depends_on_its_key_and_number_alone() -> None:
 
     def images(update: Update) -> list[np.ndarray]:
         finished: list[Example] = []
-        stream = maker(COORDINATES).stream((1, 2, 3, 4), finished.append)
+        stream = ExampleStream(maker(COORDINATES), (1, 2, 3, 4), finished.append).fovs()
         fov = next(stream)
         while len(finished) < 6:
             fov = stream.send(update(fov))
@@ -226,7 +303,12 @@ def test_an_example_depends_on_its_key_and_number_alone() -> None:
 def test_streams_of_different_keys_differ() -> None:
     keys = [(1, 0, 0, 0), (2, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 0, 1)]
     first = [
-        np.stack([fov.image.copy() for fov in islice(maker(COORDINATES).stream(key, lambda _: None), 1)])
+        np.stack(
+            [
+                fov.image.copy()
+                for fov in islice(ExampleStream(maker(COORDINATES), key, lambda _: None).fovs(), 1)
+            ]
+        )
         for key in keys
     ]
     assert len({f.tobytes() for f in first}) == len(keys)

@@ -125,6 +125,9 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
     assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
     assert entries[-1]["f1"] > entries[0]["f1"]
     assert list((run.logs_folder / "tensorboard").glob("events*"))
+    assert all(0 < entry["input_wait_share"] <= entry["input_wait_most"] < 1 for entry in entries)
+    assert {entry["input_wait_rank"] for entry in entries} <= {0, 1}
+    assert not run.in_hand_folder.exists()
 
 
 def test_both_ranks_end_with_the_same_weights(volume: Path, tmp_path: Path) -> None:
@@ -349,7 +352,8 @@ def log_of(run: Run) -> list[dict[str, Any]]:
 
 
 def without_speed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in e.items() if name != "fovs_per_s"} for e in entries]
+    speed = {"fovs_per_s", "input_wait_share", "input_wait_most", "input_wait_rank"}
+    return [{name: value for name, value in e.items() if name not in speed} for e in entries]
 
 
 def ranks_of(run: Run) -> list[psutil.Process]:

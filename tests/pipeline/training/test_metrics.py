@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Network
+from pipeline.ffn.flood_rules import FloodRules
 from pipeline.ffn.patch import patch_radius
-from pipeline.training.examples import MOVE_LOGIT, Example
+from pipeline.training.example import Example
 from pipeline.training.metrics import Tally
 
+MOVE_LOGIT = FloodRules().move_logit
 NETWORK = Network(fov=(3, 5, 5), deltas=(1, 1, 2), depth=1, features=1)
 SHAPE = tuple(2 * r + 1 for r in patch_radius(NETWORK))
 

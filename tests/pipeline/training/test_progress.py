@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
+from pipeline.training.dealing import Deal
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.job import TrainingJob
 
@@ -48,7 +49,23 @@ def test_ranks_may_change_before_every_round(fovs: int, every: int, ranks: list[
     assert all(a.ranks != b.ranks for a, b in zip(progress.history, progress.history[1:]))
 
 
-@given(st.integers(0), st.integers(0), st.lists(STRETCHES))
-def test_progress_is_the_same_when_it_was_sent(rounds: int, steps: int, history: list[Stretch]) -> None:
-    progress = Progress(rounds, steps, tuple(history))
+@given(st.integers(1, 3000), st.integers(1, 50), st.integers(1, 7), st.data())
+def test_a_round_that_is_kept_in_between_ends_where_it_would_have(
+    fovs: int, every: int, ranks: int, data: st.DataObject
+) -> None:
+    job, progress = job_on(ranks, fovs=fovs, checkpoint_every_steps=every), Progress()
+    while not job.is_complete(progress):
+        whole, kept = job.after_round(progress), progress
+        for _ in range(data.draw(st.integers(0, 2))):
+            kept = job.after_steps(kept, data.draw(st.integers(0, job.steps_of_round(kept))))
+            assert kept.into_round == kept.steps - progress.steps
+        progress = job.after_round(kept)
+        assert progress == whole
+
+
+@given(st.integers(0), st.integers(0), st.lists(STRETCHES), st.integers(0))
+def test_progress_is_the_same_when_it_was_sent(
+    rounds: int, steps: int, history: list[Stretch], into: int
+) -> None:
+    progress = Progress(rounds, steps, tuple(history), into, Deal((3, 5), 8), (1, 0))
     assert Progress.from_json(progress.to_json()) == progress

@@ -15,7 +15,8 @@ from pipeline.config import RunConfig, Sampling
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
-from pipeline.training.sampling import EXCLUDED, clear_of, draw_coordinates, partition, read_coordinates
+from pipeline.training.classes import EXCLUDED, partition
+from pipeline.training.sampling import ReadLabels, clear_of, draw_coordinates, read_coordinates
 
 SEGMENT_COUNTS = st.integers(1, 6)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -33,6 +34,11 @@ def blobs(shape: Triple, segments: int, seed: int) -> np.ndarray:
 def fraction_by_hand(labels: np.ndarray, voxel: tuple[int, ...], radius: Triple) -> float:
     window = labels[tuple(slice(max(0, v - r), v + r + 1) for v, r in zip(voxel, radius))]
     return float(np.mean(window == labels[voxel]))
+
+
+def reading(labels: np.ndarray, box: Box) -> ReadLabels:
+    """Gives parts of the labels of a box."""
+    return lambda part: labels[part.slices(box.start)].copy()
 
 
 @settings(max_examples=15, deadline=None)
@@ -70,7 +76,7 @@ def test_every_occurring_class_is_drawn_equally_often(segments: int, seed: int, 
     occurring = set(classes[inner.slices(box.start)].ravel().tolist()) - {EXCLUDED}
     if not occurring:
         return
-    drawn = draw_coordinates(labels, box, radius, sampling, seed)
+    drawn = draw_coordinates(reading(labels, box), box, radius, sampling, seed)
     assert drawn.shape == (count, 3)
     assert drawn.dtype == np.int32
     assert all(inner.contains(Box.of_shape((1, 1, 1), triple(row))) for row in drawn.tolist())
@@ -80,10 +86,68 @@ def test_every_occurring_class_is_drawn_equally_often(segments: int, seed: int, 
     assert max(shares) - min(shares) <= 1
 
 
+def drawn_at_once(labels: np.ndarray, box: Box, radius: Triple, sampling: Sampling, seed: int) -> np.ndarray:
+    """Coordinates as they are defined: every class's voxels in order, some of them drawn, all mixed."""
+    inner = box.grow((-radius[0], -radius[1], -radius[2]))
+    classes = partition(labels, sampling)[inner.slices(box.start)]
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
+    occurring = [c for c in np.unique(classes) if c != EXCLUDED]
+    drawn = []
+    for c, share in zip(occurring, np.array_split(np.empty(sampling.coordinates), len(occurring))):
+        voxels = np.flatnonzero(classes == c)
+        whole, rest = divmod(len(share), len(voxels))
+        drawn.append(np.concatenate([np.tile(voxels, whole), rng.choice(voxels, rest, replace=False)]))
+    flat = rng.permutation(np.concatenate(drawn))
+    return (np.stack(np.unravel_index(flat, inner.shape), axis=1) + inner.start).astype(np.int32)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    SEGMENT_COUNTS,
+    SEEDS,
+    st.integers(1, 500),
+    st.sampled_from([2**27, 44 * 22 * 18, 12**3]),
+    st.integers(0, 2),
+)
+def test_blocks_give_what_the_whole_does(
+    segments: int, seed: int, count: int, most_voxels: int, distance: int
+) -> None:
+    box = Box.of_shape((60, 18, 22), start=(100, 200, 300))
+    radius = (3, 4, 5)
+    labels = blobs(box.shape, segments, seed)
+    sampling = Sampling(
+        radius=(3, 2, 1),
+        thresholds=(0.3, 0.5, 0.7),
+        min_segment_voxels=2000,
+        boundary_distance=distance,
+        coordinates=count,
+    )
+    largest = [0]
+
+    def read(part: Box) -> np.ndarray:
+        largest.append(part.size)
+        return labels[part.slices(box.start)].copy()
+
+    if (partition(labels, sampling)[3:-3, 4:-4, 5:-5] == EXCLUDED).all():
+        return
+    whole = drawn_at_once(labels, box, radius, sampling, seed)
+    drawn = draw_coordinates(read, box, radius, sampling, seed, most_voxels=most_voxels)
+    if most_voxels > 12**3:
+        np.testing.assert_array_equal(drawn, whole)
+    else:  # cubes, in which voxels have another order: as many of each class
+        classes = partition(labels, sampling)
+        ours, theirs = (classes[tuple((some - box.start).T)] for some in (drawn, whole))
+        np.testing.assert_array_equal(np.bincount(ours), np.bincount(theirs))
+        assert max(largest) <= most_voxels
+    if most_voxels == 44 * 22 * 18:
+        assert max(largest) <= most_voxels
+
+
 def test_a_small_class_repeats_its_voxels_evenly() -> None:
     labels = np.full((9, 9, 9), 5, np.uint32)
     sampling = Sampling(radius=(1, 1, 1), thresholds=(0.5,), min_segment_voxels=1, coordinates=27 * 4 + 5)
-    drawn = draw_coordinates(labels, Box.of_shape((9, 9, 9)), (3, 3, 3), sampling, seed=3)
+    box = Box.of_shape((9, 9, 9))
+    drawn = draw_coordinates(reading(labels, box), box, (3, 3, 3), sampling, seed=3)
     _, counts = np.unique(drawn, axis=0, return_counts=True)
     assert len(counts) == 27
     assert set(counts.tolist()) == {4, 5}
@@ -93,7 +157,9 @@ def test_the_seed_alone_decides_what_is_drawn() -> None:
     box = Box.of_shape((20, 20, 20))
     labels = blobs(box.shape, 5, 1)
     sampling = Sampling(radius=(3, 3, 3), min_segment_voxels=1, coordinates=200)
-    first, again, other = (draw_coordinates(labels, box, (2, 2, 2), sampling, seed) for seed in (1, 1, 2))
+    first, again, other = (
+        draw_coordinates(reading(labels, box), box, (2, 2, 2), sampling, seed) for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -101,13 +167,13 @@ def test_the_seed_alone_decides_what_is_drawn() -> None:
 def test_a_box_smaller_than_a_patch_is_refused() -> None:
     box = Box.of_shape((20, 20, 20))
     with pytest.raises(InputError, match=r"0:20,0:20,0:20.*\[21, 5, 5\]"):
-        draw_coordinates(np.ones(box.shape, np.uint32), box, (10, 2, 2), Sampling(), seed=1)
+        draw_coordinates(reading(np.ones(box.shape, np.uint32), box), box, (10, 2, 2), Sampling(), seed=1)
 
 
 def test_segments_that_are_all_too_small_are_refused() -> None:
     box = Box.of_shape((20, 20, 20))
     with pytest.raises(InputError, match="min_segment_voxels = 10000"):
-        draw_coordinates(np.ones(box.shape, np.uint32), box, (2, 2, 2), Sampling(), seed=1)
+        draw_coordinates(reading(np.ones(box.shape, np.uint32), box), box, (2, 2, 2), Sampling(), seed=1)
 
 
 @given(st.data())
@@ -145,9 +211,9 @@ def test_coordinates_whose_patch_touches_missing_image_are_left_out_and_counted(
         holes[..., 3:] = 1
     kept, left_out = read_coordinates(run_on("whole", 2), path)
     assert left_out == 0
-    np.testing.assert_array_equal(kept, coordinates)
+    np.testing.assert_array_equal(kept, np.insert(coordinates, 0, 0, axis=1))
     kept, left_out = read_coordinates(run_on("holes", 2), path)  # a patch reaches 4 voxels: from x 7 to 3
     assert left_out == 2
-    np.testing.assert_array_equal(kept, coordinates[[0, 3]])
+    np.testing.assert_array_equal(kept[:, 1:], coordinates[[0, 3]])
     with pytest.raises(InputError, match=r"around 2 of 4 coordinates .* fewer than training\.ranks, 3"):
         read_coordinates(run_on("holes", 3), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.training.batch import Batch
-from pipeline.training.examples import NOT_COUNTED, Fov, FovStream
+from pipeline.training.example import NOT_COUNTED, Fov, FovStream
 from pipeline.training.step import mean_loss_of_known
 
 SHAPE = (3, 3, 3)

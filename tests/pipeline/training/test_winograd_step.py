@@ -8,7 +8,7 @@ import pytest
 from pipeline.config import Network
 from pipeline.ffn.network import assign_weights, build_network
 from pipeline.ffn.winograd.gradient import DifferentiableNetwork
-from pipeline.training.examples import NOT_COUNTED
+from pipeline.training.example import NOT_COUNTED
 from pipeline.training.step import mean_loss_of_known
 from pipeline.training.winograd_step import flood
 from tests.pipeline.ffn.network_by_definition import decided_weights, random_weights
