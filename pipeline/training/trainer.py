@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import fastremap
 import numpy as np
@@ -26,6 +25,7 @@ from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import compile_step
+from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
 from pipeline.volumes import open_image, open_labels
 
@@ -94,8 +94,9 @@ class Trainer:
         batch = Batch(streams, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
-        began, reported = time.monotonic(), fovs_seen
+        times = StepTimes()
         while step < stop:
+            times.begin()
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
             pom, loss, own_is_finite, all_are_finite = self._step(batch.inputs, batch.labels)
             if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
@@ -106,10 +107,9 @@ class Trainer:
             batch.advance(pom.numpy())
             self._tally.add_step(float(loss))
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
+            times.end()
             if step % self._training.report_every_steps == 0 or step == stop:
-                rate = (fovs_seen - reported) / (time.monotonic() - began)
-                self._report(step, fovs_seen, rate, log)
-                began, reported = time.monotonic(), fovs_seen
+                self._report(step, fovs_seen, times.take(self._job.fovs_per_step), log)
 
     def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
         """All ranks have the same weights, so that all raise InputError or none does."""
@@ -122,7 +122,7 @@ class Trainer:
     def _finished(self, example: Example) -> None:
         self._tally.add_example(example)
 
-    def _report(self, step: int, fovs_seen: int, fovs_per_s: float, log: TrainingLog | None) -> None:
+    def _report(self, step: int, fovs_seen: int, speed: dict[str, float], log: TrainingLog | None) -> None:
         """Sum the interval's metrics over all ranks; rank 0 logs them."""
         tally = Tally.from_vector(self._ranks.total(self._tally.as_vector()))
         self._tally = Tally()
@@ -133,7 +133,7 @@ class Trainer:
                     "fovs_seen": fovs_seen,
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
-                    "fovs_per_s": round(fovs_per_s, 2),
+                    **speed,
                     **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )

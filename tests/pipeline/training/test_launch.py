@@ -349,7 +349,8 @@ def log_of(run: Run) -> list[dict[str, Any]]:
 
 
 def without_speed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in e.items() if name != "fovs_per_s"} for e in entries]
+    speed = {"fovs_per_s", "step_s", "step_s_std"}
+    return [{name: value for name, value in e.items() if name not in speed} for e in entries]
 
 
 def ranks_of(run: Run) -> list[psutil.Process]:
