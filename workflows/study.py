@@ -49,7 +49,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def study(
-    kind: Annotated[Kind, typer.Argument(help="Which study.")],
+    kind: Annotated[Kind, typer.Argument(metavar="STUDY", help=", ".join(DESIGNS))],
     config: ConfigOption = None,
     run_dir: RunDirOption = None,
     site: SiteOption = None,

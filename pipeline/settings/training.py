@@ -59,6 +59,9 @@ class Training(Section):
     """Threads of each."""
     batch_size: PositiveInt = 4
     """Examples of one step of one rank."""
+    local_steps: PositiveInt = 1
+    """Steps between two averagings. 1: the gradients of all ranks are averaged in every step. More: each rank
+    learns by itself between them, and weights are averaged; ranks wait less for one that is late."""
     fovs: PositiveInt = 100_000
     """In all: a training that has ended goes on where this is raised later."""
     start_from: str | None = None

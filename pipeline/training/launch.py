@@ -25,6 +25,9 @@ FREE_TO_CHANGE = {"ranks", "threads_per_rank", "checkpoint_every_steps", "report
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""
 
+LATER = {"local_steps": 1}
+"""Settings of `training` that came after networks had been trained, with the value that changes nothing."""
+
 
 def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
@@ -63,8 +66,10 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
         # the box and the sampling are in the coordinates, the network to start from is an input
-        "training": config.training.model_dump(
-            mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE}
+        "training": _decisive(
+            config.training.model_dump(
+                mode="json", exclude={"box", "sampling", "start_from", *FREE_TO_CHANGE}
+            )
         ),
     }
     settings["training"]["precision"] = precision or _precision(run)
@@ -94,6 +99,11 @@ def lineage(recipe: Recipe) -> str:
     training = {k: v for k, v in recipe.settings["training"].items() if k not in ("fovs", "precision")}
     settings = {**recipe.settings, "training": training}
     return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
+
+
+def _decisive(training: dict[str, Any]) -> dict[str, Any]:
+    """The settings of `training` without those that came later and are as if they were not there."""
+    return {name: value for name, value in training.items() if (name, value) not in LATER.items()}
 
 
 class TrainingStart(NamedTuple):

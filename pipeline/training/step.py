@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.training.ranks.horovod_ranks import Ranks
+from pipeline.training.ranks.averaging import Averaging
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -20,7 +20,7 @@ and gradient of this rank are finite, whether the mean gradient of all ranks is.
 
 
 def compile_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, some_ignored: bool = False
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Averaging, some_ignored: bool = False
 ) -> Step:
     """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
 

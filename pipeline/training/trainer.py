@@ -20,6 +20,7 @@ from pipeline.training.finite import describe, describe_weights, find_fault, not
 from pipeline.training.metrics import Tally
 from pipeline.training.precision import shared_policy
 from pipeline.training.progress import Progress
+from pipeline.training.ranks.averaging import Alone, average_variables
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
@@ -66,7 +67,10 @@ class Trainer:
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
         self._examples = example_maker(job, coordinates[ranks.rank :: ranks.size])
         some_ignored = self._examples.volume.ignored is not None
-        self._step = compile_step(self._model, self._optimizer, ranks, some_ignored)
+        in_every_step = config.training.local_steps == 1
+        self._step = compile_step(
+            self._model, self._optimizer, ranks if in_every_step else Alone(), some_ignored
+        )
         self._tally = Tally()
 
     def run(self) -> None:
@@ -94,22 +98,32 @@ class Trainer:
         batch = Batch(streams, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
-        times = StepTimes()
+        times, fault = StepTimes(), ""
         while step < stop:
             times.begin()
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
             pom, loss, own_is_finite, all_are_finite = self._step(batch.inputs, batch.labels)
-            if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
-                fault = ""
-                if not own_is_finite:
-                    fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
-                raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
+            if not all_are_finite and not own_is_finite and not fault:
+                fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
+            if (step + 1) % self._training.local_steps == 0 or step + 1 == stop:
+                if self._training.local_steps > 1:
+                    all_are_finite = self._average(is_end=step + 1 == stop)
+                if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
+                    raise InputError(describe(step + 1, self._ranks.gather(fault), progress.steps))
             batch.advance(pom.numpy())
             self._tally.add_step(float(loss))
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()
             if step % self._training.report_every_steps == 0 or step == stop:
                 self._report(step, fovs_seen, times.take(self._job.fovs_per_step), log)
+
+    def _average(self, is_end: bool) -> bool:
+        """Give all ranks the mean of their weights, and whether it is finite.
+
+        At the end of a round the optimiser's state is averaged too: a checkpoint holds that of all ranks.
+        """
+        own = self._optimizer.variables if is_end else []
+        return average_variables([*self._model.trainable_variables, *own], self._ranks)
 
     def _require_finite_weights(self, steps: int, kept_steps: int) -> None:
         """All ranks have the same weights, so that all raise InputError or none does."""

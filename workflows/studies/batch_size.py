@@ -48,7 +48,7 @@ def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
 
 DESIGN = Design(
     about="F1 against wall time and against FOVs seen, by batch size",
-    fovs=5000,
+    fovs=6000,
     sizes=frozenset({"batches", "f1"}),
     vary=vary,
     table=table,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.log_lines import lines_of
+from pipeline.training.pace import step_seconds
 from workflows.studies.point import Point
 
 SCORES = ("accuracy", "f1", "precision", "recall")
@@ -85,6 +85,7 @@ def measure(point: Point) -> Measured:
             f"{run.training_log} does not reach to the end of its training; remove the folder {run.folder} "
             "and run the same command again to have it made anew"
         )
+    step_s, step_s_std = step_seconds(lines) or (0.0, 0.0)
     fovs = np.diff([0, *(line["fovs_seen"] for line in lines)])
     seconds = fovs / np.array([line["fovs_per_s"] for line in lines])
     timed = slice(1, None) if len(lines) > 1 else slice(None)
@@ -97,6 +98,6 @@ def measure(point: Point) -> Measured:
             {name: np.array([lines[index][name] for index in ended]) for name in SCORES},
         ),
         fovs_per_s=float(fovs[timed].sum() / seconds[timed].sum()),
-        step_s=statistics.median(line["step_s"] for line in lines[timed]),
-        step_s_std=statistics.median(line["step_s_std"] for line in lines[timed]),
+        step_s=step_s,
+        step_s_std=step_s_std,
     )
