@@ -27,10 +27,9 @@ from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from site_configs import check as check_machine
+from workflows import completion
 from workflows.command_line import (
-    ConfigOption,
     QuietOption,
-    RunDirOption,
     SetOption,
     SiteOption,
     listed,
@@ -49,9 +48,18 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def study(
-    kind: Annotated[Kind, typer.Argument(metavar="STUDY", help=", ".join(DESIGNS))],
-    config: ConfigOption = None,
-    run_dir: RunDirOption = None,
+    kind: Annotated[Kind, typer.Argument(metavar="STUDY", help="Which study.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run file whose training is varied (default: the demo). One that is not there by "
+            "this name may be one that comes with the program.",
+            autocompletion=completion.run_file,
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The folder of all studies (default: runs/studies).")
+    ] = None,
     site: SiteOption = None,
     overrides: SetOption = None,
     fovs: Annotated[
@@ -91,10 +99,15 @@ def study(
 ) -> None:
     """Train the points of a study, and draw them.
 
-    strong-scaling: FOV/s, efficiency, and relative time to an F1, by ranks. learning-rate: accuracy and F1 by
-    rate and ranks, with the linear and the square root law. batch-size: F1 against wall time and against
-    FOVs. curves: accuracy, F1, precision and recall, with one-sigma bands over seeds. throughput: FOV/s of
-    one rank by threads, affinity and precision.
+    strong-scaling: FOV/s, efficiency, and relative time to an F1, by ranks.
+
+    learning-rate: accuracy and F1 by rate and ranks, with the linear and the square root law.
+
+    batch-size: F1 against wall time and against FOVs.
+
+    curves: accuracy, F1, precision and recall, with one-sigma bands over seeds.
+
+    throughput: FOV/s of one rank by threads, affinity and precision.
     """
     console = Console(markup=False)  # paths may have brackets
     design = DESIGNS[kind.value]

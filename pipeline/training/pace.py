@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +23,7 @@ def fovs_and_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[int, float]:
 
 
 def step_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """Mean and standard deviation of a step's seconds, each the median over the intervals of a log.
+    """Mean and standard deviation of a step's seconds; all intervals of a log count alike.
 
     The first interval is left out, in which TensorFlow warms up, where there are others; so are lines of
     another version. None where there is no line.
@@ -33,4 +34,5 @@ def step_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[float, float] | No
     if not timed:
         return None
     means, deviations = zip(*(timed[1:] or timed))
-    return statistics.median(means), statistics.median(deviations)
+    within = statistics.fmean(deviation**2 for deviation in deviations)
+    return statistics.fmean(means), math.sqrt(within + statistics.pvariance(means))

@@ -57,9 +57,9 @@ class Measured:
     fovs_per_s: float
     """Over all but the first interval, in which TensorFlow warms up."""
     step_s: float
-    """Median over these intervals of a step's mean seconds."""
+    """Mean over these intervals."""
     step_s_std: float
-    """Median over these intervals of the standard deviation."""
+    """Standard deviation over them."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as plain values."""

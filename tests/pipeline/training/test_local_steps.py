@@ -69,25 +69,34 @@ class TestRealRanks:
             weights.append(read_weights(str(run.model_file), run.config.network))
         assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
-    def test_two_ranks_end_alike_and_resume_to_the_same_bytes(
+    def test_both_ranks_end_with_the_same_weights(
         self,
         volume: Path,  # noqa: F811
         tmp_path: Path,
     ) -> None:
-        run, coordinates = make_run(tmp_path / "whole", volume, **ROUND, fovs=80)
-        TrainingJob(run, Path(coordinates.path), lineage(model_target(run, coordinates).recipe)).save()
+        run, coordinates = make_run(tmp_path, volume, **ROUND, fovs=40)
+        TrainingJob(run, Path(coordinates.path), "lineage").save()
         with rendezvous(2) as environments:
-            command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(run.folder)]
+            command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)]
             run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=tmp_path)
-        first, second = (np.load(run.folder / f"rank_{rank}.npz") for rank in range(2))
+        first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
 
+    def test_a_training_that_was_stopped_ends_in_the_same_bytes(
+        self,
+        volume: Path,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        whole, coordinates = make_run(tmp_path / "whole", volume, **ROUND, fovs=80)
+        train(whole, coordinates)
         parted, sampled = make_run(tmp_path / "parted", volume, **ROUND, fovs=40)
         train(parted, sampled)
         further, _ = make_run(parted.folder, volume, **ROUND, fovs=80)
         train(further, sampled)
-        gone_on, undisturbed = checkpoint_of(further), checkpoint_of(run)
-        assert all(np.array_equal(gone_on.weights[name], first[name]) for name in first.files)
+        gone_on, undisturbed = checkpoint_of(further), checkpoint_of(whole)
+        assert gone_on.progress == undisturbed.progress
+        weights = undisturbed.weights
+        assert all(np.array_equal(gone_on.weights[name], weights[name]) for name in weights)
         pairs = zip(gone_on.optimizer, undisturbed.optimizer, strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
 

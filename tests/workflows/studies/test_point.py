@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from made_up import base_run, made_point
 
 from pipeline.errors import InputError
+from pipeline.training.ranks.launchers import LocalLauncher
 from pipeline.training.schedule import target_rate
+from workflows.studies.chain import launcher_of
 from workflows.studies.point import make_point
 
 
@@ -52,6 +54,13 @@ def test_equal_settings_are_one_folder_and_every_other_is_another(tmp_path: Path
     assert names[1] == names[2], "two ranks of one thread, pinned, are what the run file says"
     assert len(set(names)) == len(names) - 1
     assert made_point(tmp_path / "elsewhere", {"ranks": 1}).name == names[0]
+
+
+def test_ranks_that_are_not_pinned_may_use_every_core(tmp_path: Path) -> None:
+    for pinning, pinned in (("pinned", True), ("not pinned", False)):
+        launcher = launcher_of(made_point(tmp_path, {"pinned": pinning}))
+        assert isinstance(launcher, LocalLauncher)
+        assert launcher.pinned == pinned
 
 
 def test_settings_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
