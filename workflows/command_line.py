@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -122,6 +123,20 @@ def _packaged(config: Path) -> Path:
         f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
         f"with the program, in {RUN_FILES}: {', '.join(packaged)}"
     )
+
+
+Number = TypeVar("Number", int, float)
+
+
+def listed(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
+    """The positive numbers in an option such as `1,2,4`. Raises InputError."""
+    try:
+        numbers = [kind(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        raise InputError(f"{option} {text!r}: expected numbers such as 1,2,4")
+    return numbers
 
 
 def print_run_file(config: Path, console: Console) -> None:

@@ -26,6 +26,7 @@ from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
 from workflows.status import status
+from workflows.study import study
 from workflows.view import view
 from workflows.weak_scaling import weak_scaling
 
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "view": view,
     "weak-scaling": weak_scaling,
+    "study": study,
 }
 """In the order in which they are used."""
 

@@ -29,6 +29,8 @@ class Stage(Generic[Task]):
 
     name: str
     tasks: list[Task]
+    training: Run | None = None
+    """The run whose training the last task is: its log tells how far that is."""
 
 
 def call(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +53,7 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     if run.config.trains:
         coordinates = submit(train.sample_coordinates, run, after=phantom)
         model = submit(train.train, run, coordinates, launcher=rank_launcher(run))
-        stages += [Stage("sample", [coordinates]), Stage("train", [model])]
+        stages += [Stage("sample", [coordinates]), Stage("train", [model], run)]
     else:
         model = submit(train.import_checkpoint, run)
         stages += [Stage("import network", [model])]

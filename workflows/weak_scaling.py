@@ -35,6 +35,7 @@ from workflows.command_line import (
     RunDirOption,
     SetOption,
     SiteOption,
+    listed,
     load_settings,
     print_run_file,
     run_file,
@@ -67,7 +68,7 @@ def weak_scaling(
     console = Console(markup=False)  # paths may have brackets
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
-    counts = _counts("--nodes" if nodes else "--workers", nodes or workers or "1,2")
+    counts = listed("--nodes" if nodes else "--workers", nodes or workers or "1,2", int)
     config = run_file(config, None)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config).resolve()
@@ -84,16 +85,6 @@ def weak_scaling(
             console.print(_line(points[-1]), highlight=False)
     print_run_file(config, console)
     _report(points, folder, "nodes" if nodes else "workers", console)
-
-
-def _counts(option: str, text: str) -> list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1:
-        raise InputError(f"{option} {text!r}: expected numbers such as 1,2,4")
-    return counts
 
 
 def _with_efficiency(point: Point, before: list[Point]) -> Point:

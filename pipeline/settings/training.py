@@ -73,6 +73,9 @@ class Training(Section):
     """Threads of each."""
     batch_size: PositiveInt = 4
     """Examples of one step of one rank."""
+    local_steps: PositiveInt = 1
+    """Steps between two averagings. 1: the gradients of all ranks are averaged in every step. More: each rank
+    learns by itself between them, and weights are averaged; ranks wait less for one that is late."""
     fovs: PositiveInt = 100_000
     """In all: a training that has ended goes on where this is raised later."""
     start_from: str | None = None
@@ -143,7 +146,8 @@ class Training(Section):
     the weights depend on it."""
     checkpoint_every_s: PositiveFinite = 300.0
     """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
-    examples in hand are kept beside it, and the weights are the same whatever it is."""
+    examples in hand are kept beside it, and the weights are the same whatever it is. Not where local_steps
+    is more than 1: then every rank has weights of its own meanwhile."""
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
 

@@ -48,6 +48,7 @@ ADDED = {
     *FLOOD_RULES,
     "augmentation",
     "epochs",
+    "local_steps",
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 

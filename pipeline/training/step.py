@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.training.optimizers import Clip
-from pipeline.training.ranks.horovod_ranks import Ranks
+from pipeline.training.ranks.averaging import Averaging
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -31,7 +31,7 @@ Step = Callable[[np.ndarray, np.ndarray], Stepped]
 """(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> what a step tells."""
 
 Update = Callable[[tf.Tensor], tf.Tensor]
-"""Takes this rank's gradient as one vector, changes the weights of all alike, tells whether all are finite."""
+"""Takes this rank's gradient as one vector; changes the weights of all alike, tells if all are finite."""
 
 
 def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -> Step:
@@ -62,7 +62,7 @@ def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -
 
 
 def weights_update(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Ranks, clip: Clip
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, ranks: Averaging, clip: Clip
 ) -> Update:
     """A TensorFlow function of this rank's gradient: takes the optimiser's step by the mean of all ranks'.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,11 +23,13 @@ from pipeline.training.metrics import Tally
 from pipeline.training.optimizers import clip_of, make_optimizer
 from pipeline.training.precision import shared_policy, uses_winograd
 from pipeline.training.progress import Progress
+from pipeline.training.ranks.averaging import Alone, average_variables
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.step import Step, keras_step, weights_update
+from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
 from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.waiting import InputClock
@@ -118,34 +119,47 @@ class Trainer:
             batch = Batch(fovs, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop = step + self._job.steps_of_round(progress)
-        began, reported = time.monotonic(), fovs_seen
+        times, fault = StepTimes(), ""
         while step < stop:
+            times.begin()
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
             found = self._step(batch.inputs, batch.labels)
-            if not found.all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
-                fault = ""
-                if not found.own_is_finite:
-                    fault = str(find_fault(self._ranks.rank, found.loss, found.pom, batch.centres))
-                raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
+            if not found.all_are_finite and not found.own_is_finite and not fault:
+                fault = str(find_fault(self._ranks.rank, found.loss, found.pom, batch.centres))
+            if (step + 1) % self._training.local_steps == 0 or step + 1 == stop:
+                all_are_finite = found.all_are_finite
+                if self._training.local_steps > 1:
+                    all_are_finite = self._average(is_end=step + 1 == stop)
+                if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
+                    raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
             with self._input_clock.waiting():
                 batch.advance(found.pom)
             self._tally.add_step(found.loss)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
+            times.end()
             if step % self._training.report_every_steps == 0 or step == stop:
-                rate = (fovs_seen - reported) / (time.monotonic() - began)
-                all_ranks = self._report(step, fovs_seen, rate, log, examples.dealer)
-                if all_ranks.is_due and step < stop:
+                speed = times.take(self._job.fovs_per_step)
+                all_ranks = self._report(step, fovs_seen, speed, log, examples.dealer)
+                if all_ranks.is_due and step < stop and self._training.local_steps == 1:
                     so_far = self._job.after_steps(progress, step - progress.steps)
                     slots = list(streams)
                     held = {slots[index]: streams[slots[index]].whereabouts for index in batch.order}
                     self._keeper.keep(replace(so_far, taken=all_ranks.taken), log, InHand(held))
-                began, reported = time.monotonic(), fovs_seen
         return all_ranks.taken
+
+    def _average(self, is_end: bool) -> bool:
+        """Give all ranks the mean of their weights, and whether it is finite.
+
+        At the end of a round the optimiser's state is averaged too: a checkpoint holds that of all ranks.
+        """
+        own = self._optimizer.variables if is_end else []
+        return average_variables([*self._model.trainable_variables, *own], self._ranks)
 
     def _open_step(self) -> Step:
         network, training = self._job.run.config.network, self._training
         policy = keras.mixed_precision.global_policy().name
-        update = weights_update(self._model, self._optimizer, self._ranks, clip_of(training))
+        averaging = self._ranks if training.local_steps == 1 else Alone()
+        update = weights_update(self._model, self._optimizer, averaging, clip_of(training))
         if uses_winograd(training, network, policy):
             print("winograd computes the network, in float32", flush=True)
             return winograd_step(network, training.threads_per_rank, self._model, update)
@@ -174,7 +188,7 @@ class Trainer:
         self,
         step: int,
         fovs_seen: int,
-        fovs_per_s: float,
+        speed: dict[str, float],
         log: TrainingLog | None,
         dealer: Dealer | None,
     ) -> AllRanks:
@@ -193,7 +207,7 @@ class Trainer:
                     "fovs_seen": fovs_seen,
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
-                    "fovs_per_s": round(fovs_per_s, 2),
+                    **speed,
                     "input_wait_share": round(float(waits.mean()), 4),
                     "input_wait_most": round(float(waits.max()), 4),
                     "input_wait_rank": int(waits.argmax()),

@@ -13,6 +13,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import CALLS_PER_STEP_VOLUME, Plan, plan
 from site_configs import cluster
 from workflows.planning.rates import Rates, TileRate, TrainingRate
+from workflows.planning.scaling import foretold_fovs_per_s, scaling_lines
 from workflows.watching.long_tasks import duration
 
 
@@ -55,9 +56,9 @@ def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
 
 
 def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
-    """Of seeing all FOVs, with every rank as fast as those that were measured."""
+    """Of seeing all FOVs, by what the scaling model makes of the ranks that were measured."""
     training, gpus = run.config.training, site_configs.gpus_per_node(run)
-    seconds = training.fovs / (rate.fovs_per_s / rate.ranks * training.ranks)
+    seconds = training.fovs / foretold_fovs_per_s(run, rate)
     walltime_s = run.config.site.walltime_s or math.inf
     jobs = max(1, math.ceil(seconds / walltime_s))
     return Cost(seconds, cluster.training_nodes(run, gpus or None), jobs)
@@ -72,14 +73,16 @@ def print_costs(run: Run, rates: Rates, console: Console) -> None:
 def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
     estimate, measured = expected(run, rates), rates.segment
     lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
+    train = [("train", _train(run, rates.train)), *scaling_lines(run, rates.train)]
     if measured is None:
         return [
             *lines,
+            *(train if run.config.trains and rates.train else []),
             ("time", "no rate is known: ffn-pilot (workflows/pilot.py), with these options, measures it"),
         ]
     lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
     if run.config.trains:
-        lines.append(("train", _train(run, rates.train)))
+        lines += train
     tile_s = seconds_per_tile(estimate, measured)
     if run.config.site.walltime_s is not None and tile_s > run.config.site.tile_time_s:
         lines.append(
@@ -116,8 +119,8 @@ def _train(run: Run, rate: TrainingRate | None) -> str:
         return "no rate of a training is known"
     training, cost = run.config.training, cost_of_training(run, rate)
     return (
-        f"{training.fovs:,} FOVs, {rate.fovs_per_s / rate.ranks:.1f} FOV/s a rank, on {training.ranks:,} "
-        f"rank(s): {_described(run, cost)}"
+        f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on {training.ranks:,} "
+        f"rank(s), {rate.fovs_per_s:,.1f} measured on {rate.ranks:,}: {_described(run, cost)}"
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveFloat, PositiveInt, ValidationError
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.geometry import Tile
@@ -24,7 +24,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
-from pipeline.training.pace import fovs_and_seconds
+from pipeline.training.pace import fovs_and_seconds, step_seconds
 from workflows.watching.long_tasks import read_precision, read_tile_log
 
 
@@ -56,6 +56,10 @@ class TrainingRate(Section):
     threads_per_rank: PositiveInt
     batch_size: PositiveInt
     fovs_per_s: PositiveFloat
+    local_steps: PositiveInt = 1
+    step_s: PositiveFloat | None = None
+    """Mean of a step's seconds; None where the log of the training is of an older version."""
+    step_s_std: NonNegativeFloat | None = None
 
 
 class Rates(Section):
@@ -174,14 +178,19 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
 
 def measure_training(run: Run) -> TrainingRate | None:
     """Of the whole training log: FOVs over the seconds that they took. Raises Unreadable."""
-    training, (seen, seconds) = run.config.training, fovs_and_seconds(lines_of(run.training_log))
+    training, lines = run.config.training, lines_of(run.training_log)
+    seen, seconds = fovs_and_seconds(lines)
     if not run.config.trains or seconds == 0:
         return None
+    step_s, step_s_std = step_seconds(lines) or (None, None)
     return TrainingRate(
         ranks=training.ranks,
         threads_per_rank=training.threads_per_rank,
         batch_size=training.batch_size,
         fovs_per_s=seen / seconds,
+        local_steps=training.local_steps,
+        step_s=step_s,
+        step_s_std=step_s_std,
     )
 
 

@@ -25,9 +25,12 @@ from pipeline.training.launch import where_training_starts
 from site_configs import check_address
 from workflows.command_line import print_error
 from workflows.output import KeepingConsole
+from workflows.running.chains import Pipeline
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
+
+    from workflows.running.chains import Chain
 
 STOP_S = 20
 """How long stopping may take."""
@@ -49,9 +52,7 @@ def work(
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
     check_address(run)
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
-        signal.signal(signal.SIGHUP, _interrupt)
+    stop_on_signals()
     configuration = dump_config(run.config)
     with begin(run.folder, configuration, _say(console)) as attempt:
         kept = KeepingConsole.at(run.driver_log)
@@ -72,49 +73,60 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(run, attempt, kept, verify, quiet)
+        code, why = execute(Pipeline(run), attempt, kept, verify, quiet)
+        attempt.end(code, why)
+    return code
+
+
+def work_on(chain: Chain, warnings: Sequence[str], quiet: bool = False) -> int:
+    """Make an attempt on a chain that is no whole run, in the folder of its run; returns the exit code.
+
+    Raises as `work` does.
+    """
+    run = chain.run
+    check_address(run)
+    stop_on_signals()
+    console = Console(markup=False)
+    with begin(run.folder, dump_config(run.config), _say(console)) as attempt:
+        kept = KeepingConsole.at(run.driver_log)
+        remove_temporaries(run.folder)
+        write_kept(run)
+        for line in (f"folder {run.folder}", *(f"warning: {warning}" for warning in warnings)):
+            _say(kept)(line)
+        code, why = execute(chain, attempt, kept, quiet=quiet)
         attempt.end(code, why)
     return code
 
 
 def execute(
-    run: Run, attempt: Attempt, console: KeepingConsole, verify: bool = False, quiet: bool = False
+    chain: Chain, attempt: Attempt, console: KeepingConsole, verify: bool = False, quiet: bool = False
 ) -> tuple[int, str]:
-    """Run every stage of a resolved run on its site; returns the exit code, and why where that is not 0."""
+    """Run every stage of a chain on its site; returns the exit code, and why where that is not 0."""
     import parsl
 
     from apps.failures import FailurePolicy
     from apps.memoizer import RecordMemoizer
-    from site_configs import parsl_config
-    from workflows.planning.rates import measure, write_rates
     from workflows.running import health, jobs
-    from workflows.running.summary import print_failures, print_summary
-    from workflows.stages import build, call, call_by_name
     from workflows.watching.progress import watch
 
     def check() -> None:
         health.check(kernel, attempt)
         job_log.update(kernel)
 
-    code, why, job_log = 1, "", jobs.JobLog(run)
-    say = _say(console)
-    site = parsl_config(run, RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
+    run, code, why = chain.run, 1, ""
+    job_log, say = jobs.JobLog(run), _say(console)
+    site = chain.parsl_config(RecordMemoizer(verify, say), FailurePolicy(run.failures_log))
     jobs.cancel_leftovers(run, site, say)
     kernel = parsl.load(site)
     try:
-        stages = build(run, call_by_name if run.config.site.monitoring else call)
+        stages = chain.build()
         watch(run, stages, console.kept if quiet else console, check, lambda: jobs.in_queue(kernel))
         failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
-        if failed:
-            why = f"tasks failed: {', '.join(failed)}"
-            print_failures(run, stages, console.on_stderr())
-        else:
+        if not failed:
             with suppress(InputError):  # a full disk: what was computed is whole all the same
                 remove_temporaries(run.folder)  # of workers that died in this attempt
-                write_rates(run, measure(run))
-            if run.only is None:
-                print_summary(run, console)
-            code = 0
+        chain.end(stages, console)
+        code, why = (1, f"tasks failed: {', '.join(failed)}") if failed else (0, "")
     except KeyboardInterrupt as interruption:
         console.print("stopping; what is finished is kept", highlight=False)
         code, why = INTERRUPTED, str(interruption)
@@ -145,6 +157,13 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> None
 def _say(console: Console) -> Callable[[str], None]:
     """Prints a line as it is, however long."""
     return partial(console.print, highlight=False, soft_wrap=True, markup=False)
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM, and SIGHUP where it is not ignored, raise KeyboardInterrupt as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:

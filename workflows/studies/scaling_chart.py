@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+
+from workflows.studies.drawing import INK, document, text
 
 WIDTH, HEIGHT, MARGIN = 640, 360, 60
-BAR, LINE, INK = "#9db4c0", "#c8553d", "#333333"
+BAR, LINE = "#9db4c0", "#c8553d"
 
 
 def chart(points: Sequence[tuple[int, float, float]], unit: str) -> str:
@@ -26,22 +27,13 @@ def chart(points: Sequence[tuple[int, float, float]], unit: str) -> str:
         parts += [
             f'<rect x="{x - step / 4:.1f}" y="{top:.1f}" width="{step / 2:.1f}" '
             f'height="{floor - top:.1f}" fill="{BAR}"/>',
-            _text(x, floor - 8, f"{seconds:.1f} s"),
-            _text(x, floor + 18, str(count)),
+            text(x, floor - 8, f"{seconds:.1f} s"),
+            text(x, floor + 18, str(count)),
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{LINE}"/>',
-            _text(x, y - 10, f"{efficiency:.2f}", LINE),
+            text(x, y - 10, f"{efficiency:.2f}", LINE),
         ]
     parts.append(f'<polyline points="{" ".join(line)}" fill="none" stroke="{LINE}" stroke-width="2"/>')
     parts.append(f'<path d="M{MARGIN} {floor}H{WIDTH - MARGIN}" stroke="{INK}"/>')
-    parts.append(_text(WIDTH / 2, HEIGHT - 15, f"{unit}, each with the same share of work"))
-    parts.append(_text(WIDTH / 2, 20, "bars: time; line: efficiency"))
-    size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
-    content = "\n".join(parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">\n'
-        f'<rect width="100%" height="100%" fill="white"/>\n{content}\n</svg>\n'
-    )
-
-
-def _text(x: float, y: float, text: str, colour: str = INK) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" fill="{colour}">{escape(text)}</text>'
+    parts.append(text(WIDTH / 2, HEIGHT - 15, f"{unit}, each with the same share of work"))
+    parts.append(text(WIDTH / 2, 20, "bars: time; line: efficiency"))
+    return document(WIDTH, HEIGHT, parts)

@@ -68,7 +68,6 @@ class _State:
         self.queued = ""
         """The jobs for which its tasks wait."""
         self.detail = ""
-        self._run = run
         self._tiles = TilesAtWork(run) if stage.name == "segment" else None
         self._news: deque[tuple[int, Any]] = deque()
         """Tasks that have ended since the last look, with their place in the stage."""
@@ -132,16 +131,16 @@ class _State:
 
     def _detail(self) -> str:
         parts = [f"{self.reused:,} reused"] if self.reused else []
-        if self.reused < len(self.stage.tasks) and self.stage.name == "train":
-            parts.append(self._training_detail())
+        if self.reused < len(self.stage.tasks) and self.stage.training:
+            parts.append(self._training_detail(self.stage.training))
         if self._tiles and self._tiles.count:
             parts.append(self._tiles_detail(self._tiles))
         return ", ".join(parts)
 
-    def _training_detail(self) -> str:
+    def _training_detail(self, run: Run) -> str:
         # one that had seen all its FOVs when it was stopped ends without another line in its log
         since = 0.0 if self.finished else (self.started or 0.0)
-        return self._with_time_left(*describe_training(self._run, since))
+        return self._with_time_left(*describe_training(run, since))
 
     def _tiles_detail(self, tiles: TilesAtWork) -> str:
         started = self.started or time.time()

@@ -36,11 +36,13 @@ class LocalLauncher:
 
     ranks: int
     threads_per_rank: int
+    pinned: bool = True
+    """False: every rank may use every core."""
 
     def run(self, run_folder: Path) -> None:
         with rendezvous(self.ranks) as environments:
             launch = RankLaunch(rank_command(run_folder), environments)
-            run_locally(launch, self.threads_per_rank, run_folder / "logs" / "training")
+            run_locally(launch, self.threads_per_rank, run_folder / "logs" / "training", self.pinned)
 
 
 @dataclass(frozen=True)

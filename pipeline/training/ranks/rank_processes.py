@@ -39,10 +39,11 @@ class RankLaunch:
         return len(self.environments)
 
 
-def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path) -> None:
+def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path, pinned: bool = True) -> None:
     """Run all ranks on this machine until they end; rank N writes to `logs_folder`/rank_N.log.
 
-    Each rank has cores of its own where there are enough, and is killed when this process dies.
+    Each rank has cores of its own where there are enough and it is to be `pinned`, and is killed when this
+    process dies.
     When one fails the others are ended, and RankError quotes its log; a rank that refused its
     input raises InputError with that rank's message.
     """
@@ -50,7 +51,7 @@ def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path) ->
     logs = [logs_folder / f"rank_{rank}.log" for rank in range(launch.ranks)]
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for environment, log in zip(_environments(launch, threads_per_rank), logs):
+        for environment, log in zip(_environments(launch, threads_per_rank, pinned), logs):
             processes.append(_start(launch.command, environment, log))
         failed = _wait(processes)
     finally:
@@ -66,7 +67,7 @@ def cores_of_ranks(cores: Sequence[int], ranks: int, threads_per_rank: int) -> l
     return [list(cores[r * threads_per_rank : (r + 1) * threads_per_rank]) for r in range(ranks)]
 
 
-def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, str]]:
+def _environments(launch: RankLaunch, threads_per_rank: int, pinned: bool) -> list[dict[str, str]]:
     cores = cores_of_ranks(sorted(os.sched_getaffinity(0)), launch.ranks, threads_per_rank)
     common = {
         **os.environ,
@@ -75,7 +76,7 @@ def _environments(launch: RankLaunch, threads_per_rank: int) -> list[dict[str, s
         "OMP_NUM_THREADS": str(threads_per_rank),
     }
     return [
-        {**common, **environment, CORES: ",".join(map(str, own))}
+        {**common, **environment, CORES: ",".join(map(str, own)) if pinned else ""}
         for environment, own in zip(launch.environments, cores)
     ]
 

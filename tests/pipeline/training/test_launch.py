@@ -352,7 +352,7 @@ def log_of(run: Run) -> list[dict[str, Any]]:
 
 
 def without_speed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    speed = {"fovs_per_s", "input_wait_share", "input_wait_most", "input_wait_rank"}
+    speed = {"fovs_per_s", "step_s", "step_s_std", "input_wait_share", "input_wait_most", "input_wait_rank"}
     return [{name: value for name, value in e.items() if name not in speed} for e in entries]
 
 

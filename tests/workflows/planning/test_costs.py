@@ -16,6 +16,7 @@ from pipeline.geometry import Box, TileGrid
 from pipeline.run_folder import Run
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
+from workflows.planning.scaling import foretold_fovs_per_s
 from workflows.planning.tile_choices import fitted, overlap_for, suggest, tile_choices
 
 SEGMENT = TileRate(
@@ -82,6 +83,31 @@ def test_training_takes_every_rank_as_fast_as_those_measured() -> None:
     cost = cost_of_training(run_of(ranks_per_node=1), TRAIN)
     assert cost.seconds == pytest.approx(7200 / 200)
     assert (cost.nodes, cost.node_hours) == (4, pytest.approx(4 * 36 / 3600))
+
+
+STEADY = TRAIN.model_copy(update={"step_s": 0.08, "step_s_std": 0.0})
+JITTERY = TRAIN.model_copy(update={"step_s": 0.08, "step_s_std": 0.02})
+"""The same steps of two ranks, as even as can be, and uneven ones."""
+
+
+def test_ranks_without_jitter_scale_as_far_as_their_messages_let_them() -> None:
+    assert foretold_fovs_per_s(run_of(), STEADY) == pytest.approx(200, rel=0.02)
+    two = run_of().config.training.model_copy(update={"ranks": 2})
+    same = Run(Path("/nowhere"), run_of().config.model_copy(update={"training": two}))
+    assert foretold_fovs_per_s(same, JITTERY) == pytest.approx(100), "what was measured is foretold"
+    assert foretold_fovs_per_s(run_of(), JITTERY) < 0.95 * foretold_fovs_per_s(run_of(), STEADY)
+
+
+def test_below_nine_tenths_the_plan_says_what_would_reach_it_and_what_it_assumes() -> None:
+    many = run_of().config.training.model_copy(update={"ranks": 1024})
+    run = Run(Path("/nowhere"), run_of().config.model_copy(update={"training": many}))
+    said = printed(run, RATES.model_copy(update={"train": JITTERY}))
+    assert "foretold: " in said
+    assert "assumed: all ranks alike, exponential jitter" in said
+    assert "0.9 would take training.batch_size=" in said
+    assert "backup workers would make it" in said
+    assert "scaling" not in printed(run, RATES), "of a rate without steps nothing is foretold"
+    assert "would take" not in printed(run_of(), RATES.model_copy(update={"train": STEADY}))
 
 
 def printed(run: Run, rates: Rates) -> str:

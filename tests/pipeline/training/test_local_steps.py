@@ -1,0 +1,112 @@
+"""Steps between averagings: ranks that learn alone for a while end alike, and resume exactly."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.ffn.weights import read_weights
+from pipeline.training.launch import lineage, model_target, train
+from pipeline.training.ranks.averaging import average_variables
+from pipeline.training.ranks.horovod_ranks import rendezvous
+from pipeline.training.ranks.job import TrainingJob
+from pipeline.training.ranks.rank_processes import RankLaunch, run_locally
+from tests.pipeline.training.test_launch import WEIGHTS_OF_EACH_RANK, checkpoint_of, make_run
+from tests.pipeline.training.test_not_finite import refusal, spoiled_for_rank_1, volume  # noqa: F401
+
+ROUND = {"checkpoint_every_steps": 10, "report_every_steps": 10, "local_steps": 4}
+"""Rounds that end between two averagings."""
+
+
+class Halves:
+    """Ranks whose mean is half of what this one has: the other has zeros."""
+
+    def average(self, vector: np.ndarray) -> np.ndarray:
+        return vector / 2
+
+
+def test_floating_point_variables_are_averaged_and_counters_are_not() -> None:
+    weights = keras.Variable(np.arange(6, dtype=np.float32).reshape(2, 3))
+    bias, counter = keras.Variable(np.float32(8)), keras.Variable(7, dtype="int64")
+    assert average_variables([weights, counter, bias], Halves())
+    np.testing.assert_array_equal(np.asarray(weights), np.arange(6).reshape(2, 3) / 2)
+    assert (float(bias), int(counter)) == (4, 7)
+    bias.assign(np.float32("nan"))
+    assert not average_variables([weights, bias], Halves())
+
+
+def test_a_setting_that_is_as_before_leaves_earlier_networks_what_they_are(
+    volume: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    run, coordinates = make_run(tmp_path, volume)
+    recipe = model_target(run, coordinates).recipe
+    assert "local_steps" not in recipe.settings["training"]
+    other = run.config.training.model_copy(update={"local_steps": 2})
+    changed = replace(run, config=run.config.model_copy(update={"training": other}))
+    assert lineage(model_target(changed, coordinates).recipe) != lineage(recipe)
+
+
+@pytest.mark.slow
+class TestRealRanks:
+    """Horovod processes."""
+
+    def test_a_rank_alone_learns_the_same_however_often_it_averages(
+        self,
+        volume: Path,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        weights = []
+        for local_steps in (1, 4):
+            settings = {**ROUND, "local_steps": local_steps, "ranks": 1, "fovs": 40}
+            run, coordinates = make_run(tmp_path / str(local_steps), volume, **settings)
+            train(run, coordinates)
+            weights.append(read_weights(str(run.model_file), run.config.network))
+        assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+    def test_both_ranks_end_with_the_same_weights(
+        self,
+        volume: Path,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        run, coordinates = make_run(tmp_path, volume, **ROUND, fovs=40)
+        TrainingJob(run, Path(coordinates.path), "lineage").save()
+        with rendezvous(2) as environments:
+            command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)]
+            run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=tmp_path)
+        first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
+        assert all(np.array_equal(first[name], second[name]) for name in first.files)
+
+    def test_a_training_that_was_stopped_ends_in_the_same_bytes(
+        self,
+        volume: Path,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        whole, coordinates = make_run(tmp_path / "whole", volume, **ROUND, fovs=80)
+        train(whole, coordinates)
+        parted, sampled = make_run(tmp_path / "parted", volume, **ROUND, fovs=40)
+        train(parted, sampled)
+        further, _ = make_run(parted.folder, volume, **ROUND, fovs=80)
+        train(further, sampled)
+        gone_on, undisturbed = checkpoint_of(further), checkpoint_of(whole)
+        assert gone_on.progress == undisturbed.progress
+        weights = undisturbed.weights
+        assert all(np.array_equal(gone_on.weights[name], weights[name]) for name in weights)
+        pairs = zip(gone_on.optimizer, undisturbed.optimizer, strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+
+    def test_what_is_spoiled_on_one_rank_ends_both_at_the_next_averaging(
+        self,
+        volume: Path,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        run, coordinates, centre = spoiled_for_rank_1(tmp_path, volume)
+        training = run.config.training.model_copy(update={"local_steps": 4})
+        run = replace(run, config=run.config.model_copy(update={"training": training}))
+        message = refusal(run, coordinates)
+        assert message.startswith(f"training step 4, rank 1: the loss is nan at {centre}; ")

@@ -1,0 +1,32 @@
+"""Points and curves that nobody has trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from workflows.studies.measured import SCORES, Curve, Measured
+from workflows.studies.point import Point, Value, make_point
+
+
+def base_run(folder: Path, **training: object) -> Run:
+    """A run on the phantom, resolved as far as points need it."""
+    data = {"image": "phantom", "labels": "phantom", "image_mean": 128, "image_stddev": 33}
+    settings = {"fovs": 4000, "batch_size": 1, "ranks": 2, **training}
+    document = {"data": data, "training": {"box": "0:48,0:48,0:56", **settings}}
+    return Run(folder, RunConfig.model_validate(document), {"image": "phantom", "labels": "phantom"})
+
+
+def made_point(folder: Path, varied: dict[str, Value], fovs: int = 1000) -> Point:
+    return make_point(base_run(folder), folder / "points", fovs, varied)
+
+
+def made_up(point: Point, final: float, fovs_per_s: float) -> Measured:
+    """A training whose scores all rise evenly to `final`."""
+    fovs = np.linspace(50, 1000, 20)
+    scores = {name: np.linspace(0, final, 20) for name in SCORES}
+    step_s = point.run.config.training.ranks / fovs_per_s
+    return Measured(point, Curve(fovs, fovs / fovs_per_s, scores), fovs_per_s, step_s, step_s / 10)

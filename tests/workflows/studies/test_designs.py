@@ -1,0 +1,65 @@
+"""Every study sums up and draws what its points measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from made_up import base_run, made_point, made_up
+
+from workflows.studies.design import Sizes
+from workflows.studies.designs import DESIGNS
+from workflows.studies.drawing import figure
+from workflows.studies.measured import Measured
+from workflows.studies.results import as_csv, as_markdown
+
+SIZES = Sizes(fovs=1000, ranks=(1, 2, 4), rates=(0.001, 0.002, 0.004))
+
+
+def measured(kind: str, folder: Path, sizes: Sizes = SIZES) -> list[Measured]:
+    """Points that all learn alike; two ranks have 0.9 of twice the speed, four 0.8 of four times it."""
+    points = [made_point(folder, varied) for varied in DESIGNS[kind].vary(base_run(folder), sizes)]
+    efficiency = {1: 1.0, 2: 0.9, 4: 0.8}
+    ranks = [point.run.config.training.ranks for point in points]
+    return [made_up(p, 0.9, 10 * n * efficiency[n]) for p, n in zip(points, ranks)]
+
+
+@pytest.mark.parametrize("kind", DESIGNS)
+def test_a_study_has_a_row_for_what_it_compares_and_a_figure_that_is_svg(kind: str, tmp_path: Path) -> None:
+    points = measured(kind, tmp_path)
+    rows = DESIGNS[kind].table(points, SIZES)
+    drawn = ElementTree.fromstring(figure(DESIGNS[kind].panels(points, rows), "a & b"))
+    assert drawn.tag.endswith("svg")
+    assert len({point.point.name for point in points}) == len(points), "no point is measured twice"
+    assert as_markdown(rows).count("\n") == as_csv(rows).count("\n") + 1 == len(rows) + 2
+
+
+@pytest.mark.parametrize("kind", DESIGNS)
+def test_a_study_of_which_one_point_is_left_is_drawn(kind: str, tmp_path: Path) -> None:
+    points = measured(kind, tmp_path)[-1:]
+    rows = DESIGNS[kind].table(points, SIZES)
+    ElementTree.fromstring(figure(DESIGNS[kind].panels(points, rows), ""))
+
+
+def test_efficiency_and_relative_time_are_against_the_fewest_ranks(tmp_path: Path) -> None:
+    rows = DESIGNS["strong-scaling"].table(measured("strong-scaling", tmp_path), SIZES)
+    assert [row["efficiency"] for row in rows] == [1.0, 0.9, 0.8]
+    assert [row["relative time"] for row in rows] == pytest.approx([1, 1 / 1.8, 1 / 3.2], abs=2e-3)
+
+
+def test_both_laws_start_from_the_best_rate_of_the_fewest_ranks(tmp_path: Path) -> None:
+    points = measured("learning-rate", tmp_path)
+    points[1] = made_up(points[1].point, 0.95, 10)
+    rows = DESIGNS["learning-rate"].table(points, SIZES)
+    by_law = {(row["ranks"], row["rate"]): row["by law"] for row in rows if row["by law"]}
+    assert by_law == {(1, 0.002): "linear, sqrt", (2, 0.004): "linear", (4, 0.004): "sqrt"}
+
+
+def test_the_band_is_the_spread_of_the_repeats(tmp_path: Path) -> None:
+    points = [made_point(tmp_path, {"seed": seed}) for seed in (1, 2)]
+    apart = [made_up(points[0], 0.8, 10), made_up(points[1], 0.6, 10)]
+    last = DESIGNS["curves"].table(apart, SIZES)[-1]
+    a, b = (point.curve.smoothed("f1")[-1] for point in apart)
+    assert last["f1"] == pytest.approx((a + b) / 2, abs=1e-4)
+    assert last["f1 sigma"] == pytest.approx((a - b) / 2, abs=1e-4)

@@ -1,0 +1,98 @@
+"""Learning rate: how high it may be for how many ranks, beside the two laws that are in use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from pipeline.run_folder import Run
+from workflows.studies.design import Design, Row, Sizes
+from workflows.studies.drawing import Grid, Line, Panel
+from workflows.studies.measured import Measured
+from workflows.studies.point import Value
+
+FACTORS = (0.5, 1.0, 2.0)
+"""Times `training.learning_rate`: the rates that are tried where none are given."""
+
+LAWS: dict[str, Callable[[float], float]] = {"linear": float, "sqrt": math.sqrt}
+
+
+def vary(base: Run, sizes: Sizes) -> list[dict[str, Value]]:
+    usual = base.config.training.learning_rate
+    rates = sorted(sizes.rates or [factor * usual for factor in FACTORS])
+    return [{"ranks": ranks, "rate": rate} for ranks in sorted(sizes.ranks) for rate in rates]
+
+
+def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
+    """Laws start from the best rate of the fewest ranks; `by law` says which leads to a point's rate."""
+    fewest = min(_ranks(point) for point in measured)
+    base = max((p for p in measured if _ranks(p) == fewest), key=lambda p: p.curve.at_end("accuracy"))
+    best = {n: max(p.curve.at_end("accuracy") for p in measured if _ranks(p) == n) for n in _all(measured)}
+    return [
+        {
+            "ranks": _ranks(point),
+            "rate": _rate(point),
+            "accuracy": round(point.curve.at_end("accuracy"), 4),
+            "F1": round(point.curve.at_end("f1"), 4),
+            "by law": ", ".join(
+                name
+                for name, law in LAWS.items()
+                if math.isclose(_rate(point), _rate(base) * law(_ranks(point) / fewest), rel_tol=0.01)
+            ),
+            "best of its ranks": "yes" if point.curve.at_end("accuracy") == best[_ranks(point)] else "",
+        }
+        for point in measured
+    ]
+
+
+def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
+    ranks, rates = _all(measured), sorted({_rate(point) for point in measured})
+    fewest = min(ranks)
+    base = next(p for p, row in zip(measured, rows) if _ranks(p) == fewest and row["best of its ranks"])
+    laws = [
+        Line(
+            f"{name} law",
+            [(n, _rate(base) * law(n / fewest)) for n in ranks],
+            dashed=name == "sqrt",
+        )
+        for name, law in LAWS.items()
+    ]
+    by_place = {(_rate(point), _ranks(point)): row for point, row in zip(measured, rows)}
+    return [
+        Grid(
+            f"{score} over the last quarter",
+            "ranks",
+            "rows: rate",
+            ranks,
+            rates,
+            [[_number(by_place.get((rate, n), {}).get(score)) for n in ranks] for rate in rates],
+            laws,
+        )
+        for score in ("accuracy", "F1")
+    ]
+
+
+def _number(value: Value | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _all(measured: Sequence[Measured]) -> list[int]:
+    return sorted({_ranks(point) for point in measured})
+
+
+def _ranks(point: Measured) -> int:
+    return point.point.run.config.training.ranks
+
+
+def _rate(point: Measured) -> float:
+    return point.point.run.config.training.learning_rate
+
+
+DESIGN = Design(
+    about="accuracy and F1 by learning rate and ranks, with the linear and the square root law",
+    fovs=2500,
+    sizes=frozenset({"ranks", "rates"}),
+    vary=vary,
+    table=table,
+    panels=panels,
+)

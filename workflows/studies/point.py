@@ -1,0 +1,104 @@
+"""Point: one training of a study, with a run folder of its own.
+
+A point's folder is named by all settings that decide what is measured there: other settings are another
+folder, equal ones the same, whichever study asks for them. So what is made already is never made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pipeline.results.artifacts import publishing
+from pipeline.run_folder import Run
+from pipeline.settings.input_identities import write_kept
+from pipeline.settings.run_file import dump_config, parse_config
+
+Value: TypeAlias = float | int | str
+LOG_LINES = 24
+"""Of each point's training log, about: enough for a curve."""
+
+SETTINGS = {
+    "ranks": "training.ranks",
+    "threads": "training.threads_per_rank",
+    "batch": "training.batch_size",
+    "rate": "training.learning_rate",
+    "precision": "training.precision",
+    "seed": "seed",
+}
+"""What a study can vary, by its name in tables; `pinned` is no setting, but how the ranks are started."""
+
+PINNING = ("pinned", "not pinned")
+DECISIVE = ("seed", "data", "network", "training")
+"""Sections of the settings that decide what a training learns, and how fast."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training of a study."""
+
+    run: Run
+    """Resolved; its folder is the point's own, and the rest of the program can read it as any run's."""
+    varied: Mapping[str, Value]
+    """What sets it apart from the other points, by the names in SETTINGS, and `pinned`."""
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.name
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether each rank keeps to cores of its own, where there are enough."""
+        return self.varied.get("pinned", PINNING[0]) == PINNING[0]
+
+    def write_settings(self) -> None:
+        """Keep the settings in the point's folder, as a start of a run does."""
+        with publishing(self.run.config_file) as temporary:
+            temporary.write_text(dump_config(self.run.config))
+        write_kept(self.run)
+
+
+def make_point(base: Run, folder: Path, fovs: int, varied: Mapping[str, Value]) -> Point:
+    """The training of the resolved run `base` with some settings `varied`, over `fovs` FOVs.
+
+    Warm-up and decay keep their shares of the training. Its run folder is one of its own in `folder`.
+    Raises InputError where the settings do not fit together.
+    """
+    document = json.loads(base.config.model_dump_json())
+    for name, value in varied.items():
+        if name in SETTINGS:
+            _set(document, SETTINGS[name], value)
+    training = document["training"]
+    for name in ("warmup_fovs", "decay_fovs"):
+        training[name] = training[name] * fovs // training["fovs"]
+    training["fovs"] = fovs
+    steps = -(-fovs // (training["ranks"] * training["batch_size"]))
+    training["report_every_steps"] = max(1, steps // LOG_LINES)
+    point = Point(replace(base, config=parse_config(document, source="a point of the study")), varied)
+    return replace(point, run=replace(point.run, folder=folder / _name(point)))
+
+
+def _set(document: dict[str, Any], key: str, value: Value) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        document = document[section]
+    document[last] = value
+    if key == SETTINGS["rate"]:  # the rate that the ranks are given, and not one that is scaled by them
+        document["rate_scaling"] = "none"
+
+
+def _name(point: Point) -> str:
+    """Readable, and unlike that of every other point."""
+    config = point.run.config
+    settings = {name: json.loads(config.model_dump_json())[name] for name in DECISIVE}
+    pinned = {} if point.is_pinned else {"pinned": False}
+    text = json.dumps({**settings, **pinned, "inputs": dict(point.run.identities)}, sort_keys=True)
+    t = config.training
+    return (
+        f"ranks_{t.ranks}-batch_{t.batch_size}-rate_{t.learning_rate:g}-seed_{config.seed}-"
+        f"{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    )

@@ -1,0 +1,189 @@
+"""A study of training: one command trains its points, and makes a figure, a table and a JSON of them.
+
+    python workflows/study.py strong-scaling --ranks 1,2 --run-dir runs/studies
+
+Every point is a training of the run file's network, varied in what the study looks at, in a run folder of its
+own below `points`. Run the same command again after a failure: what is made already is not made again,
+whichever study has made it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from dataclasses import fields
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.checkup.before_run import check, warnings_of
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from pipeline.settings.resolve import resolve
+from site_configs import check as check_machine
+from workflows import completion
+from workflows.command_line import (
+    QuietOption,
+    SetOption,
+    SiteOption,
+    listed,
+    load_settings,
+    print_run_file,
+    run_file,
+    start,
+)
+from workflows.studies.design import Design, Sizes
+from workflows.studies.designs import DESIGNS
+from workflows.studies.point import Point, make_point
+
+Kind = Enum("Kind", {name: name for name in DESIGNS}, type=str)  # type: ignore[misc]
+OPTIONS = {name: f"--{name}" for name in (field.name for field in fields(Sizes))}
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def study(
+    kind: Annotated[Kind, typer.Argument(metavar="STUDY", help="Which study.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run file whose training is varied (default: the demo). One that is not there by "
+            "this name may be one that comes with the program.",
+            autocompletion=completion.run_file,
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The folder of all studies (default: runs/studies).")
+    ] = None,
+    site: SiteOption = None,
+    overrides: SetOption = None,
+    fovs: Annotated[
+        int | None, typer.Option(min=1, help="Fields of view of each training (default: few, for minutes).")
+    ] = None,
+    ranks: Annotated[
+        str | None,
+        typer.Option(metavar="1,2,...", help="Numbers of ranks: strong-scaling, learning-rate (1,2)."),
+    ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Learning rates: learning-rate (half, once, twice the usual)."),
+    ] = None,
+    batches: Annotated[
+        str | None, typer.Option(metavar="1,2,...", help="Batch sizes of a rank: batch-size (1,2,4).")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="1,2,...", help="Threads of a rank: throughput (1,2).")
+    ] = None,
+    precisions: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="float32, mixed_bfloat16 or both: throughput (both)."),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Seeds, from that of the run file on: curves (3).")
+    ] = None,
+    f1: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="The F1 whose time is told: strong-scaling, batch-size (what all reached)."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the points, and which are made already.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train the points of a study, and draw them.
+
+    strong-scaling: FOV/s, efficiency, and relative time to an F1, by ranks.
+
+    learning-rate: accuracy and F1 by rate and ranks, with the linear and the square root law.
+
+    batch-size: F1 against wall time and against FOVs.
+
+    curves: accuracy, F1, precision and recall, with one-sigma bands over seeds.
+
+    throughput: FOV/s of one rank by threads, affinity and precision.
+    """
+    console = Console(markup=False)  # paths may have brackets
+    design = DESIGNS[kind.value]
+    given = {
+        "ranks": ranks and listed("--ranks", ranks, int),
+        "rates": rates and listed("--rates", rates, float),
+        "batches": batches and listed("--batches", batches, int),
+        "threads": threads and listed("--threads", threads, int),
+        "precisions": precisions and _precisions(precisions),
+        "repeats": repeats,
+        "f1": f1,
+    }
+    sizes = _sizes(kind.value, design, fovs, given)
+    config = run_file(config, None)
+    settings = load_settings(config, overrides, site)
+    base = resolve(settings, run_dir or Path("runs") / "studies")
+    if not base.config.trains:
+        raise InputError("network.checkpoint is set: a study trains its networks; leave it out")
+    points = [
+        make_point(base, base.folder / "points", sizes.fovs, varied) for varied in design.vary(base, sizes)
+    ]
+    warnings = warnings_of(check(base))
+    for point in points:
+        check_machine(point.run)
+    print_run_file(config, console)
+    if dry_run:
+        _print_points(points, console)
+        raise typer.Exit(0)
+    raise typer.Exit(_work(kind.value, design, sizes, base, points, warnings, quiet))
+
+
+def _sizes(kind: str, design: Design, fovs: int | None, given: dict[str, Any]) -> Sizes:
+    """The sizes asked for, else the study's own. Raises InputError for one that it has no use for."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name in chosen:
+        if name not in design.sizes:
+            known = ", ".join(OPTIONS[each] for each in sorted(design.sizes))
+            raise InputError(f"{OPTIONS[name]} is of no use to the study {kind}; it takes {known} and --fovs")
+    return Sizes(fovs=fovs or design.fovs, **chosen)
+
+
+def _precisions(text: str) -> list[str]:
+    chosen = text.split(",")
+    for precision in chosen:
+        if precision not in PRECISIONS:
+            raise InputError(f"--precisions {text!r}: expected {' or '.join(PRECISIONS)}, or both")
+    return chosen
+
+
+def _print_points(points: list[Point], console: Console) -> None:
+    from pipeline.training.launch import where_training_starts
+
+    for point in points:
+        varied = ", ".join(f"{name} {value}" for name, value in point.varied.items())
+        start = where_training_starts(point.run)
+        line = f"{point.name}  {varied}  {'made already' if start is None else start}"
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print("Nothing was written: this was a dry run.", highlight=False)
+
+
+def _work(
+    kind: str, design: Design, sizes: Sizes, base: Run, points: list[Point], warnings: list[str], quiet: bool
+) -> int:
+    """Make an attempt on a study; returns the exit code."""
+    from workflows.running.execution import work_on
+    from workflows.studies.chain import StudyChain
+    from workflows.studies.results import Results
+
+    chain = StudyChain(base, points, Results(kind, design, sizes, base.folder / kind))
+    return work_on(chain, warnings, quiet)
+
+
+def main() -> None:
+    """Entry point of the `ffn-study` command."""
+    start(study)
+
+
+if __name__ == "__main__":
+    main()
