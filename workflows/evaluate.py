@@ -50,6 +50,14 @@ def evaluate(
         list[int] | None,
         typer.Option(metavar="ID", help="A truth id that says nobody knows what is there; repeatable."),
     ] = None,
+    ignore_border: Annotated[
+        float,
+        typer.Option(
+            metavar="NM",
+            min=0,
+            help="Leave out voxels this near to a border of the truth in their section; CREMI: 25.",
+        ),
+    ] = 0.0,
     skeletons: Annotated[
         Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
     ] = None,
@@ -97,6 +105,7 @@ def evaluate(
             choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
             choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
+            ignore_border,
         )
         found = scores_of(
             comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
@@ -132,14 +141,14 @@ def scores_of(
     by_block = (
         (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
     )
-    errors = worst(total.as_is, most)
+    errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
     return {
         "box": str(box),
         "voxels": box.size,
-        **shares(total, box),
+        **shares(total, box, comparison.ignore_border_nm),
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
-        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, truth.read, box)],
+        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, read_truth, box)],
         "doubts": doubts,
     }
 

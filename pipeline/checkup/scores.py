@@ -19,6 +19,12 @@ def scores(run: Run) -> Finding:
     evaluation, seen = run.config.evaluation, share_seen(run)
     if evaluation.box is None:
         return skip("there are no labels")
+    if evaluation.ignore_border_nm and image_voxel_size_nm(run) is None:
+        return fail(
+            f"evaluation.ignore_border_nm is {evaluation.ignore_border_nm:g}, and the image's voxel size is "
+            "unknown",
+            "set data.voxel_size_nm",
+        )
     found = f"in {evaluation.box}" + (f" without {evaluation.exclude}" if evaluation.exclude else "")
     if seen:
         return warn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.settings.fields import BoxField, NaturalInt, Section
+from pipeline.settings.fields import BoxField, NaturalInt, NotNegative, Section
 
 
 class Evaluation(Section):
@@ -15,6 +15,9 @@ class Evaluation(Section):
     with a patch around it."""
     within_mask: bool = False
     """Whether voxels where data.mask is 0, or that it does not cover, do not count either."""
+    ignore_border_nm: NotNegative = 0.0
+    """Voxels no further than this from a border between labels in their section do not count either, since
+    there people disagree: CREMI takes 25. 0: all count."""
     skeletons: str | None = None
     """Traced neurites along which run length is measured: a folder of SWC files, precomputed skeletons or an
     em_erl graph, in nm in the image's coordinates. A relative path is looked up in data.folder."""
