@@ -61,6 +61,9 @@ def evaluate(
     skeletons: Annotated[
         Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
     ] = None,
+    skeletons_from_truth: Annotated[
+        bool, typer.Option("--skeletons-from-truth", help="Make them from the truth, by kimimaro.")
+    ] = False,
     merge_threshold: Annotated[
         int,
         typer.Option(
@@ -96,6 +99,8 @@ def evaluate(
     if len(volumes) < 2:
         raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
     size = numbers(voxel_size, float, "--voxel-size")
+    if skeletons and skeletons_from_truth:
+        raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
     for segmentation in volumes[:-1]:
@@ -107,10 +112,13 @@ def evaluate(
             tuple(ignore or ()),
             ignore_border,
         )
-        found = scores_of(
-            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
-        )
-        if traced is not None:
+        here = comparison.box(_box(box))
+        found = scores_of(comparison, here, workers or len(os.sched_getaffinity(0)), most, quiet)
+        if skeletons_from_truth:
+            made, how = comparison.trace_truth(here)
+            along = run_length_in(comparison.open()[0], made, merge_threshold)
+            found["run_length"] = {**along, "traced": how.as_dict()}
+        elif traced is not None:
             found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
         results[segmentation] = found
     for name, found in results.items():

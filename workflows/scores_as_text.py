@@ -89,6 +89,8 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]
+    if "traced" in found:
+        lines.append(f"skeletons     {found['traced']['what']}")
     if found["worst"]:
         first = found["worst"][0]
         place = ", ".join(map(str, first["point"]))

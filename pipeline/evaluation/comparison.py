@@ -14,8 +14,10 @@ from pipeline.errors import InputError
 from pipeline.evaluation.borders import away_from_borders
 from pipeline.evaluation.conventions import BoxCounts
 from pipeline.evaluation.counting import count_parts
+from pipeline.evaluation.skeletons import Skeletons
+from pipeline.evaluation.traced import Traced, trace
 from pipeline.geometry import Box, Triple
-from pipeline.volumes import Choice, Volume, open_volume
+from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.labels import LabelVolume
 
@@ -81,9 +83,19 @@ class Comparison:
         """Which voxels of a box count, (z, y, x) bool; None: all. Raises InputError."""
         if not self.ignore_border_nm:
             return None
-        segmentation, truth = _opened(self)
-        size = segmentation.voxel_size_nm or truth.voxel_size_nm
+        truth, size = _opened(self)[1], self._voxel_size_nm
         return away_from_borders(truth, box, self.ignore_border_nm, size, "set --voxel-size")
+
+    def trace_truth(self, box: Box) -> tuple[Skeletons, Traced]:
+        """Skeletons of the truth's objects in a box. Raises InputError, also where voxels have no size."""
+        if self._voxel_size_nm is None:
+            raise InputError(f"{self.truth} does not say how large its voxels are: set --voxel-size")
+        return trace(_opened(self)[1].read(box), box, self._voxel_size_nm)
+
+    @property
+    def _voxel_size_nm(self) -> VoxelSize | None:
+        segmentation, truth = _opened(self)
+        return segmentation.voxel_size_nm or truth.voxel_size_nm
 
     def count(self, box: Box, workers: int = 1) -> Iterator[list[BoxCounts]]:
         """For each of `blocks` of the box the counts of its parts; in order.

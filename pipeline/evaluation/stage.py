@@ -116,7 +116,7 @@ def set_old_scores_aside(run: Run) -> Path | None:
     worst.earlier.json, nor its run length, where there are no skeletons. Returns the new name, None if there
     were none. Raises InputError when the file system refuses.
     """
-    if run.config.evaluation.skeletons is None:
+    if not run.config.evaluation.measures_run_length:
         _set_aside(run.run_length_file)
     if run.config.evaluation.box is not None:
         return None
@@ -155,16 +155,29 @@ def open_segmentation(run: Run) -> Volume:
 
 
 def counted_in(run: Run, box: Box) -> np.ndarray | None:
-    """Which voxels of a box count by `evaluation.exclude`, the mask and borders, (z, y, x) bool; None: all.
+    """Which voxels of a box count: those `within` it that are away from borders, (z, y, x) bool; None: all.
 
     Raises InputError when the mask or the labels cannot be read, and where borders are left out and the voxel
     size is unknown.
     """
-    evaluation, mask, border = run.config.evaluation, None, run.config.evaluation.ignore_border_nm
+    counted, border = within(run, box), run.config.evaluation.ignore_border_nm
+    if not border:
+        return counted
+    size = image_voxel_size_nm(run)
+    away = away_from_borders(open_labels(run), box, border, size, "set data.voxel_size_nm")
+    return away if counted is None else counted & away
+
+
+def within(run: Run, box: Box) -> np.ndarray | None:
+    """Which voxels of a box `evaluation.exclude` and the mask let count, (z, y, x) bool; None: all.
+
+    Raises InputError when the mask cannot be read.
+    """
+    evaluation, mask = run.config.evaluation, None
     if evaluation.within_mask:
         mask = open_mask(run)
     exclude = evaluation.exclude or Box(box.start, box.start)
-    if mask is None and not border and (exclude & box).is_empty:
+    if mask is None and (exclude & box).is_empty:
         return None
     counted = np.ones(box.shape, bool)
     if mask is not None:
@@ -173,9 +186,6 @@ def counted_in(run: Run, box: Box) -> np.ndarray | None:
             counted[inside.slices(box.start)] = mask.read(inside) != 0
     if not (exclude & box).is_empty:
         counted[(exclude & box).slices(box.start)] = False
-    if border:
-        size = image_voxel_size_nm(run)
-        counted &= away_from_borders(open_labels(run), box, border, size, "set data.voxel_size_nm")
     return counted
 
 
