@@ -1,10 +1,11 @@
-"""What setup.cfg cannot hold: the C code of the network."""
+"""What setup.cfg cannot hold: the C code of the network and of evaluation."""
 
 import platform
 
 from setuptools import Extension, setup
 
 WINOGRAD = "pipeline/ffn/winograd"
+EVALUATION = "pipeline/evaluation"
 
 INSTRUCTIONS = {
     "x86_64": {"avx512": ["-mavx512f"], "avx2": ["-mavx2", "-mfma"]},
@@ -24,5 +25,14 @@ setup(
             optional=True,
         )
         for name, options in INSTRUCTIONS.get(platform.machine(), {}).items()
+    ]
+    + [
+        Extension(
+            f"{EVALUATION}/_compiled".replace("/", "."),
+            [f"{EVALUATION}/compiled.c"],
+            extra_compile_args=["-std=gnu11", "-O3"],
+            # There may be no compiler; then NumPy counts.
+            optional=True,
+        )
     ]
 )

@@ -34,8 +34,16 @@ def find_worst(run: Run, counts: list[Artifact], segmentation: list[Artifact]) -
 
 
 @python_app(executors=["tiles"])
-def measure_run_length(run: Run, segmentation: list[Artifact]) -> Artifact:
+def make_skeletons(run: Run, after: list[Artifact]) -> Artifact:
+    """Make skeletons from the labels."""
+    from pipeline import evaluation
+
+    return evaluation.make_skeletons(run)
+
+
+@python_app(executors=["tiles"])
+def measure_run_length(run: Run, segmentation: list[Artifact], made: Artifact | None = None) -> Artifact:
     """Measure run length along skeletons and write run_length.json."""
     from pipeline import evaluation
 
-    return evaluation.measure_run_length(run, segmentation)
+    return evaluation.measure_run_length(run, segmentation, made)

@@ -28,6 +28,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "count_block": evaluation.counts_target,
     "score_run": evaluation.metrics_target,
     "find_worst": evaluation.worst_target,
+    "make_skeletons": evaluation.skeletons_target,
     "measure_run_length": evaluation.run_length_target,
     "write_facts": report.facts_target,
     "write_page": report.page_target,

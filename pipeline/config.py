@@ -15,7 +15,7 @@ from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Triple
 from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.data import Data, Phantom
-from pipeline.settings.evaluation import Evaluation
+from pipeline.settings.evaluation import FROM_LABELS, Evaluation
 from pipeline.settings.fields import Section, Seed
 from pipeline.settings.inference import Inference, Precision, Preset
 from pipeline.settings.network import Network
@@ -91,6 +91,14 @@ class RunConfig(Section):
     def _has_a_mask_to_score_within(self) -> RunConfig:
         if self.evaluation.within_mask and self.data.mask is None:
             raise ValueError("evaluation.within_mask is true, but there is no mask: set data.mask")
+        return self
+
+    @model_validator(mode="after")
+    def _has_labels_to_trace(self) -> RunConfig:
+        if self.evaluation.skeletons == FROM_LABELS and self.data.labels is None:
+            raise ValueError(
+                f"evaluation.skeletons is {FROM_LABELS}, but there are none: set data.labels, or a path"
+            )
         return self
 
     @property

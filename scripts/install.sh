@@ -41,6 +41,9 @@ pip install --no-build-isolation --editable '.[dev,docs]'
 if ! ls pipeline/ffn/winograd/_winograd_*.so >/dev/null 2>&1; then
     echo "install: the C code of the network was not compiled (gcc 8 or newer does it: apt-get install gcc); OpenVINO and TensorFlow will run networks, more slowly"
 fi
+if ! ls pipeline/evaluation/_compiled*.so >/dev/null 2>&1; then
+    echo "install: compiled.c was not compiled (as above); NumPy will count what is scored, the same, more slowly"
+fi
 
 if ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
     echo "install: building $horovod (about two minutes on two cores)"

@@ -21,7 +21,7 @@ import site_configs
 from pipeline.checkup import Check, Finding, examine, failed, ok, skip
 from pipeline.checkup import folder as run_folders
 from pipeline.checkup.before_run import CHECKS, NEED_NO_INPUT
-from pipeline.checkup.engine import compiled
+from pipeline.checkup.engine import compiled, counting
 from pipeline.checkup.file_system import sharing
 from pipeline.checkup.finding import FAIL
 from pipeline.checkup.resources import cores
@@ -116,6 +116,7 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("address", partial(address, run)),
         ("cores", here(cores)),
         ("engine", here(compiled)),
+        ("counting", counting),
     ]
 
 

@@ -50,9 +50,20 @@ def evaluate(
         list[int] | None,
         typer.Option(metavar="ID", help="A truth id that says nobody knows what is there; repeatable."),
     ] = None,
+    ignore_border: Annotated[
+        float,
+        typer.Option(
+            metavar="NM",
+            min=0,
+            help="Leave out voxels this near to a border of the truth in their section; CREMI: 25.",
+        ),
+    ] = 0.0,
     skeletons: Annotated[
         Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
     ] = None,
+    skeletons_from_truth: Annotated[
+        bool, typer.Option("--skeletons-from-truth", help="Make them from the truth, by kimimaro.")
+    ] = False,
     merge_threshold: Annotated[
         int,
         typer.Option(
@@ -88,6 +99,8 @@ def evaluate(
     if len(volumes) < 2:
         raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
     size = numbers(voxel_size, float, "--voxel-size")
+    if skeletons and skeletons_from_truth:
+        raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
     for segmentation in volumes[:-1]:
@@ -97,11 +110,15 @@ def evaluate(
             choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
             choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
+            ignore_border,
         )
-        found = scores_of(
-            comparison, comparison.box(_box(box)), workers or len(os.sched_getaffinity(0)), most, quiet
-        )
-        if traced is not None:
+        here = comparison.box(_box(box))
+        found = scores_of(comparison, here, workers or len(os.sched_getaffinity(0)), most, quiet)
+        if skeletons_from_truth:
+            made, how = comparison.trace_truth(here)
+            along = run_length_in(comparison.open()[0], made, merge_threshold)
+            found["run_length"] = {**along, "traced": how.as_dict()}
+        elif traced is not None:
             found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
         results[segmentation] = found
     for name, found in results.items():
@@ -132,14 +149,14 @@ def scores_of(
     by_block = (
         (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
     )
-    errors = worst(total.as_is, most)
+    errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
     return {
         "box": str(box),
         "voxels": box.size,
-        **shares(total, box),
+        **shares(total, box, comparison.ignore_border_nm),
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
-        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, truth.read, box)],
+        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, read_truth, box)],
         "doubts": doubts,
     }
 

@@ -52,6 +52,8 @@ def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:
     """What belongs beside a table of scores: CREMI's, the coverage, and how much of the truth was scored."""
     cremi = scores["cremi"]
     left_out = f", {_share(shares['left_out_share'])} left out" if shares["left_out_share"] else ""
+    if "ignore_border_nm" in shares:
+        left_out += f", with what lies within {shares['ignore_border_nm']:g} nm of a border in its section"
     return [
         f"CREMI         {_value(cremi['score'])}, from ARE {_value(cremi['are'])}, VOI split "
         f"{_value(cremi['voi_split'])} and merge {_value(cremi['voi_merge'])} in its convention",
@@ -87,6 +89,8 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]
+    if "traced" in found:
+        lines.append(f"skeletons     {found['traced']['what']}")
     if found["worst"]:
         first = found["worst"][0]
         place = ", ".join(map(str, first["point"]))

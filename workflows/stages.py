@@ -66,7 +66,12 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
             counted, scored, worst = _evaluate(run, submit, written)
             stages += [counted, scored, worst]
             results = [*results, *scored.tasks, *worst.tasks]
-        if run.config.evaluation.skeletons is not None:
+        if run.config.evaluation.makes_skeletons:
+            made = submit(evaluate.make_skeletons, run, after=phantom)
+            along = submit(evaluate.measure_run_length, run, written, made)
+            stages += [Stage("skeletons", [made]), Stage("run length", [along])]
+            results = [*results, along]
+        elif run.config.evaluation.measures_run_length:
             along = submit(evaluate.measure_run_length, run, written)
             stages.append(Stage("run length", [along]))
             results = [*results, along]

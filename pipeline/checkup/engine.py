@@ -1,8 +1,9 @@
-"""Whether the C code of inference is there for a run that could use it."""
+"""Whether the C code is there for a run that could use it."""
 
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
+from pipeline.evaluation.compiled import library
 from pipeline.ffn.winograd.compiled import FEATURES, cpu_instructions, instructions, required
 from pipeline.run_folder import Run
 
@@ -25,5 +26,16 @@ def compiled(run: Run) -> Finding:
     return warn(
         f"the C code was not compiled for {best} when this program was set up; inference runs with "
         f"{found or 'another engine'}, more slowly",
+        "install gcc 8 or newer, then build and install this program again",
+    )
+
+
+def counting() -> Finding:
+    """Whether compiled.c, by which scores are counted, was compiled when this program was set up."""
+    if library() is not None:
+        return ok("compiled.c is compiled")
+    return warn(
+        "compiled.c was not compiled when this program was set up; NumPy counts what is scored, the same, "
+        "with about 4 times the time",
         "install gcc 8 or newer, then build and install this program again",
     )

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.evaluation.skeleton_files import read_skeletons
+from pipeline.evaluation.traced import check_size, kimimaro_or_mend
 from pipeline.run_folder import Run
+from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.scored import share_seen, why_not_scored
 from pipeline.volumes import image_voxel_size_nm
 
@@ -19,6 +21,12 @@ def scores(run: Run) -> Finding:
     evaluation, seen = run.config.evaluation, share_seen(run)
     if evaluation.box is None:
         return skip("there are no labels")
+    if evaluation.ignore_border_nm and image_voxel_size_nm(run) is None:
+        return fail(
+            f"evaluation.ignore_border_nm is {evaluation.ignore_border_nm:g}, and the image's voxel size is "
+            "unknown",
+            "set data.voxel_size_nm",
+        )
     found = f"in {evaluation.box}" + (f" without {evaluation.exclude}" if evaluation.exclude else "")
     if seen:
         return warn(
@@ -35,9 +43,21 @@ def skeletons(run: Run) -> Finding:
         return skip("evaluation.skeletons is not set")
     if size is None:
         return fail("skeletons are in nm, and the image's voxel size is unknown", "set data.voxel_size_nm")
+    if path == FROM_LABELS:
+        return _made(run)
     traced = read_skeletons(Path(path))
     inside = traced.inside(run.inference_box, size).lengths_nm.sum() / traced.lengths_nm.sum()
     found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
     if not inside:
         return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     return ok(found)
+
+
+def _made(run: Run) -> Finding:
+    """Whether they can be made from labels."""
+    box = run.config.evaluation.box
+    if box is None:
+        return warn("there are no labels to make skeletons from", "the run segments all the same")
+    kimimaro_or_mend()
+    check_size(box)
+    return ok(f"will be made from the labels in {box}")

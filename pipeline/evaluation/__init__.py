@@ -7,6 +7,7 @@ and every score is a function of that. `conventions` says exactly which voxels e
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
 from pipeline.evaluation.find_worst import find_worst, worst_target
+from pipeline.evaluation.make_skeletons import make_skeletons, skeletons_target
 from pipeline.evaluation.measure_run_length import measure_run_length, run_length_target
 from pipeline.evaluation.scores import (
     RandScores,
@@ -35,6 +36,7 @@ __all__ = [
     "count_box",
     "counts_target",
     "find_worst",
+    "make_skeletons",
     "measure_run_length",
     "metrics_target",
     "reach",
@@ -42,6 +44,7 @@ __all__ = [
     "score",
     "score_run",
     "set_old_scores_aside",
+    "skeletons_target",
     "variation_of_information",
     "worst_target",
 ]

@@ -8,11 +8,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import numpy as np
+
 from pipeline.errors import InputError
+from pipeline.evaluation.borders import away_from_borders
 from pipeline.evaluation.conventions import BoxCounts
 from pipeline.evaluation.counting import count_parts
+from pipeline.evaluation.skeletons import Skeletons
+from pipeline.evaluation.traced import Traced, trace
 from pipeline.geometry import Box, Triple
-from pipeline.volumes import Choice, Volume, open_volume
+from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.labels import LabelVolume
 
@@ -32,6 +37,8 @@ class Comparison:
     truth_choice: Choice = field(default_factory=lambda: Choice(option="truth"))
     ignored: tuple[int, ...] = ()
     """Truth ids that say "nobody knows", beside those that mean it by themselves."""
+    ignore_border_nm: float = 0.0
+    """Voxels no further than this from a border of the truth in their section do not count; 0: all do."""
 
     def open(self) -> tuple[LabelVolume, LabelVolume]:
         """Segmentation and truth in one frame, uint64; negative ids of a segmentation are read as 0.
@@ -67,6 +74,29 @@ class Comparison:
             raise InputError(f"box {wanted} reaches outside {shared}, which both volumes cover")
         return wanted or shared
 
+    def read_counted_truth(self, box: Box) -> np.ndarray:
+        """The truth's ids, (z, y, x) uint64, 0 where voxels do not count. Raises InputError."""
+        ids, counted = _opened(self)[1].read(box), self.counted_in(box)
+        return ids if counted is None else np.where(counted, ids, 0)
+
+    def counted_in(self, box: Box) -> np.ndarray | None:
+        """Which voxels of a box count, (z, y, x) bool; None: all. Raises InputError."""
+        if not self.ignore_border_nm:
+            return None
+        truth, size = _opened(self)[1], self._voxel_size_nm
+        return away_from_borders(truth, box, self.ignore_border_nm, size, "set --voxel-size")
+
+    def trace_truth(self, box: Box) -> tuple[Skeletons, Traced]:
+        """Skeletons of the truth's objects in a box. Raises InputError, also where voxels have no size."""
+        if self._voxel_size_nm is None:
+            raise InputError(f"{self.truth} does not say how large its voxels are: set --voxel-size")
+        return trace(_opened(self)[1].read(box), box, self._voxel_size_nm)
+
+    @property
+    def _voxel_size_nm(self) -> VoxelSize | None:
+        segmentation, truth = _opened(self)
+        return segmentation.voxel_size_nm or truth.voxel_size_nm
+
     def count(self, box: Box, workers: int = 1) -> Iterator[list[BoxCounts]]:
         """For each of `blocks` of the box the counts of its parts; in order.
 
@@ -98,7 +128,7 @@ def part_shape(box: Box) -> Triple:
 def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> list[BoxCounts]:
     comparison, block, box, part = work
     segmentation, truth = _opened(comparison)
-    return count_parts(segmentation, truth, block, box, block.parts(part))
+    return count_parts(segmentation, truth, block, box, block.parts(part), comparison.counted_in(block))
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation import compiled
 from pipeline.evaluation.contingency import ContingencyTable, TableSum
 from pipeline.evaluation.filling import fill
 from pipeline.evaluation.scores import adapted_rand, cremi, variation_of_information
@@ -46,14 +47,38 @@ class BoxCounts:
     """Voxels in neither, since nobody knows what is there."""
 
     @classmethod
-    def count(cls, truth: np.ndarray, segmentation: np.ndarray, filled: np.ndarray) -> BoxCounts:
+    def count(
+        cls,
+        truth: np.ndarray,
+        segmentation: np.ndarray,
+        filled: np.ndarray,
+        counted: np.ndarray | None = None,
+    ) -> BoxCounts:
         """Count the voxels of three integer arrays of one shape, 0 for nothing.
 
-        `filled` is the segmentation with other ids where that is 0.
+        `filled` is the segmentation with other ids where that is 0. `counted`, bool of that shape, says which
+        voxels count; None: all. Raises ValueError when shapes differ.
         """
+        code = compiled.library()
+        if code is None:
+            return cls._count_by_numpy(truth, segmentation, filled, counted)
+        found = compiled.count_pairs(code, truth, segmentation, filled, counted)
+        as_is, in_blank = (ContingencyTable.added_up([ContingencyTable(*columns)]) for columns in found)
+        return cls(as_is, ContingencyTable.added_up([as_is.segmented, in_blank]))
+
+    @classmethod
+    def _count_by_numpy(
+        cls,
+        truth: np.ndarray,
+        segmentation: np.ndarray,
+        filled: np.ndarray,
+        counted: np.ndarray | None,
+    ) -> BoxCounts:
+        if counted is not None:
+            truth, segmentation, filled = truth[counted], segmentation[counted], filled[counted]
         as_is, blank = ContingencyTable.count(truth, segmentation), segmentation == 0
         in_blank = ContingencyTable.count(truth[blank], filled[blank])
-        return cls(as_is, ContingencyTable.total([as_is.segmented, in_blank]))
+        return cls(as_is, ContingencyTable.added_up([as_is.segmented, in_blank]))
 
     def without_ignored(self, truth: LabelVolume) -> BoxCounts:
         """Leave out the truth ids, as they are stored, that say to be ignored."""

@@ -30,9 +30,7 @@ def count_parts(
     labels, found = truth.read_stored(block), []
     for part in parts:
         here = part.slices(block.start)
-        arrays = labels[here], segments[here], filled[here]
-        if counted is not None:
-            a, b, c = (array[counted[here]] for array in arrays)
-            arrays = a, b, c
-        found.append(BoxCounts.count(*arrays).without_ignored(truth))
+        these = None if counted is None else counted[here]
+        counts = BoxCounts.count(labels[here], segments[here], filled[here], these)
+        found.append(counts.without_ignored(truth))
     return found

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from pipeline.evaluation import compiled
 from pipeline.geometry import Box, Triple, triple
 
 HALO: Triple = (64, 64, 64)
@@ -26,6 +27,8 @@ RINGS = 4
 RINGS_REACH = math.isqrt(3 * RINGS**2)
 NEAR = 16
 """Up to this one shells are tried of the very distance; what lies further is left to scipy's transform."""
+MARGIN = 32
+"""The compiled code, which looks at lines and not at shells, reads so much around a block at once."""
 PART: Triple = (128, 128, 128)
 """Of a block, in which these two are done at a time: they take much memory a voxel."""
 AT_A_TIME = 1 << 16
@@ -51,6 +54,23 @@ def fill_block(read: Read, block: Box, inside: Box) -> tuple[np.ndarray, np.ndar
     A blank voxel takes the nearest segment of those in `inside`, if it is no further than 64 voxels along
     any axis from the block's part that the voxel lies in; else it may stay 0.
     """
+    code = compiled.library()
+    around = block.grow((MARGIN,) * 3) & inside
+    if code is None or max(around.shape) > compiled.MOST_VOXELS_ALONG:
+        return _fill_by_numpy(read, block, inside)
+    wide, here = read(around), block.slices(around.start)
+    filled, squares, further = compiled.fill_part(code, wide, [n.start for n in here], block.shape, MARGIN)
+    for part in block.parts(PART) if further else ():
+        own = part.slices(block.start)
+        far = (squares[own] > MARGIN * MARGIN) | (squares[own] < 0)
+        if far.any():
+            bounds = np.where(squares[own] < 0, np.inf, squares[own].astype(np.float32))[far]
+            _fill_far(read, part, block.grow(HALO) & inside, np.argwhere(far), np.sqrt(bounds), filled[own])
+    return wide[here], filled
+
+
+def _fill_by_numpy(read: Read, block: Box, inside: Box) -> tuple[np.ndarray, np.ndarray]:
+    """As `fill_block`."""
     wide = _with_margin(read, block, NEAR, inside)
     less = NEAR - RINGS_REACH
     ids = np.ascontiguousarray(wide[(slice(less, -less),) * 3])
@@ -121,12 +141,21 @@ def _fill_far(
     voxels = far + part.start
     place = _around(voxels, float(bounds.max()), part.grow(HALO) & whole)
     ids = read(place)
+    filled[tuple(far.T)] = _nearest(ids, voxels - place.start)
+
+
+def _nearest(ids: np.ndarray, voxels: Voxels) -> np.ndarray:
+    """The nearest of all ids to each of some blank voxels, (n,); 0 where there is none."""
+    code, last = compiled.library(), compiled.MOST_VOXELS_ALONG
+    if code is not None and max(ids.shape) <= last:
+        low, high = voxels.min(axis=0).tolist(), voxels.max(axis=0).tolist()
+        shape = [b - a + 1 for a, b in zip(low, high)]
+        return compiled.fill_part(code, ids, low, shape, last).ids[tuple((voxels - low).T)]
     unsegmented = ids == 0
     if unsegmented.all():
-        return
+        return np.zeros(len(voxels), ids.dtype)
     nearest = distance_transform_edt(unsegmented, return_distances=False, return_indices=True)
-    at = nearest[(slice(None), *(voxels - place.start).T)]
-    filled[tuple(far.T)] = ids[tuple(at)]
+    return ids[tuple(nearest[(slice(None), *voxels.T)])]
 
 
 def _around(voxels: Voxels, bound: float, whole: Box) -> Box:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.evaluation.nodes import run_length_in
-from pipeline.evaluation.skeleton_files import read_skeletons
+from pipeline.evaluation.skeleton_files import read_skeletons, read_traced
 from pipeline.evaluation.stage import open_segmentation
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.records import make
@@ -17,24 +17,31 @@ from pipeline.volumes import image_voxel_size_nm
 VERSION = 1
 
 
-def run_length_target(run: Run, segmentation: Sequence[Artifact]) -> Target:
+def run_length_target(run: Run, segmentation: Sequence[Artifact], made: Artifact | None = None) -> Target:
     """The run's run_length.json; arguments as for `measure_run_length`."""
     settings = {
         "evaluation": {"merge_threshold": run.config.evaluation.merge_threshold},
         "voxel_size_nm": image_voxel_size_nm(run),
     }
-    inputs = {"skeletons": run.identities["skeletons"], "segmentation": combined(segmentation)}
+    skeletons = run.identities["skeletons"] if made is None else combined([made])
+    inputs = {"skeletons": skeletons, "segmentation": combined(segmentation)}
     return Target(run.run_length_file, Recipe("run length", VERSION, settings, inputs))
 
 
-def measure_run_length(run: Run, segmentation: Sequence[Artifact]) -> Artifact:
-    """Write the run's run_length.json; `segmentation` are all parts of the volume. Raises InputError."""
+def measure_run_length(run: Run, segmentation: Sequence[Artifact], made: Artifact | None = None) -> Artifact:
+    """Write the run's run_length.json; `segmentation` are all parts of the volume.
+
+    `made` are the skeletons that the run made itself; None: it reads them where the run file says. Raises
+    InputError.
+    """
 
     def write(path: Path) -> None:
         evaluation = run.config.evaluation
         assert evaluation.skeletons is not None, "only a run with skeletons measures along them"
-        skeletons = read_skeletons(Path(evaluation.skeletons))
+        skeletons = read_skeletons(Path(evaluation.skeletons if made is None else made.path))
         found = run_length_in(open_segmentation(run), skeletons, evaluation.merge_threshold)
+        if made is not None:
+            found["traced"] = read_traced(Path(made.path))
         path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
 
-    return make(run_length_target(run, segmentation), write)
+    return make(run_length_target(run, segmentation, made), write)

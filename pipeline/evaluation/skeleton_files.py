@@ -15,12 +15,15 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from osteoid import Skeleton
 
 from pipeline.errors import InputError
 from pipeline.evaluation.skeletons import Skeletons
+from pipeline.evaluation.traced import Traced
+from pipeline.results.unreadable import reading
 
 Part = tuple[str, np.ndarray, np.ndarray]
 
@@ -45,6 +48,28 @@ def read_skeletons(path: Path) -> Skeletons:
     if not len(skeletons.edges):
         raise InputError(f"skeletons {path}: {len(parts)} skeletons without an edge; {KNOWN}")
     return skeletons
+
+
+def write_skeletons(path: Path, skeletons: Skeletons, traced: Traced) -> None:
+    """Write skeletons whose names are ids to a file as em_erl has them, and how they were made; equal ones
+    give equal bytes.
+    """
+    owner = skeletons.owner[skeletons.edges[:, 0]]
+    edges = {f"edges_{i}": skeletons.edges[owner == i] for i in range(len(skeletons.names))}
+    with open(path, "wb") as file:
+        np.savez(
+            file,
+            skeleton_id=np.array([int(name) for name in skeletons.names], np.uint64),
+            nodes=np.column_stack([skeletons.owner, skeletons.nodes_nm]),
+            traced=np.array(json.dumps(traced.as_dict())),
+            **edges,
+        )
+
+
+def read_traced(path: Path) -> dict[str, Any]:
+    """How the skeletons in a file of `write_skeletons` were made. Raises Unreadable."""
+    with reading(path), np.load(path) as arrays:
+        return json.loads(str(arrays["traced"]))
 
 
 def _in_order(names: list[str]) -> list[str]:

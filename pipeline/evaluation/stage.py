@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.evaluation.borders import away_from_borders
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.counting import count_parts
@@ -22,7 +23,7 @@ from pipeline.results.records import make, record_path
 from pipeline.results.unreadable import is_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import share_seen
-from pipeline.volumes import Volume, open_labels, open_mask, open_volume
+from pipeline.volumes import Volume, image_voxel_size_nm, open_labels, open_mask, open_volume
 
 BLOCK: Triple = (256, 256, 256)
 """With it a task takes 1.3 GiB where blanks are thick; with 512 voxels a side it was 7."""
@@ -56,6 +57,8 @@ def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
     }
     if run.config.evaluation.exclude is not None:
         settings["exclude"] = str(run.config.evaluation.exclude)
+    if run.config.evaluation.ignore_border_nm:
+        settings["ignore border"] = [run.config.evaluation.ignore_border_nm, image_voxel_size_nm(run)]
     inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
     if run.config.evaluation.within_mask and "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
@@ -99,7 +102,7 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
             "seen_in_training": share_seen(run),
             "box": str(box),
             "voxels": box.size,
-            **shares(total, box),
+            **shares(total, box, run.config.evaluation.ignore_border_nm),
         }
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
@@ -113,7 +116,7 @@ def set_old_scores_aside(run: Run) -> Path | None:
     worst.earlier.json, nor its run length, where there are no skeletons. Returns the new name, None if there
     were none. Raises InputError when the file system refuses.
     """
-    if run.config.evaluation.skeletons is None:
+    if not run.config.evaluation.measures_run_length:
         _set_aside(run.run_length_file)
     if run.config.evaluation.box is not None:
         return None
@@ -134,9 +137,12 @@ def _set_aside(path: Path) -> Path | None:
     return earlier
 
 
-def shares(counts: BoxCounts, box: Box) -> dict[str, float]:
-    """Which parts of a box were labelled and scored, and which were left out of all scores."""
+def shares(counts: BoxCounts, box: Box, ignore_border_nm: float) -> dict[str, float]:
+    """Which parts of a box were labelled and scored, and which were left out of all scores; and how far from
+    borders of the truth, if any were left out there.
+    """
     return {
+        **({"ignore_border_nm": ignore_border_nm} if ignore_border_nm else {}),
         "labelled_share": counts.as_is.labelled.total_voxels / box.size,
         "ignored_share": counts.ignored / box.size,
         "left_out_share": 1 - (counts.as_is.total_voxels + counts.ignored) / box.size,
@@ -149,6 +155,20 @@ def open_segmentation(run: Run) -> Volume:
 
 
 def counted_in(run: Run, box: Box) -> np.ndarray | None:
+    """Which voxels of a box count: those `within` it that are away from borders, (z, y, x) bool; None: all.
+
+    Raises InputError when the mask or the labels cannot be read, and where borders are left out and the voxel
+    size is unknown.
+    """
+    counted, border = within(run, box), run.config.evaluation.ignore_border_nm
+    if not border:
+        return counted
+    size = image_voxel_size_nm(run)
+    away = away_from_borders(open_labels(run), box, border, size, "set data.voxel_size_nm")
+    return away if counted is None else counted & away
+
+
+def within(run: Run, box: Box) -> np.ndarray | None:
     """Which voxels of a box `evaluation.exclude` and the mask let count, (z, y, x) bool; None: all.
 
     Raises InputError when the mask cannot be read.

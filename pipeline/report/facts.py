@@ -87,6 +87,7 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "which segment of which tile is which": run.id_table_file,
         "scores": run.metrics_file,
         "run length along skeletons": run.run_length_file,
+        "skeletons made from the labels": run.folder / "evaluation" / "skeletons.npz",
         "errors that cost most": run.worst_file,
         "verdicts on them, to be filled in": run.verdicts_file,
         "rates, for the plans of others": run.rates_file,

@@ -29,6 +29,7 @@ STAGES = {
     "count": "count",
     "score": "score",
     "worst": "worst",
+    "skeletons": "skeletons",
     "run length": "run length",
 }
 """Recipes by the names that users know, in the order in which they run."""
@@ -82,7 +83,9 @@ def expected_tasks(run: Run) -> dict[str, int]:
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.evaluation.box is not None:
         tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
-    if run.config.evaluation.skeletons is not None:
+    if run.config.evaluation.makes_skeletons:
+        tasks["skeletons"] = 1
+    if run.config.evaluation.measures_run_length:
         tasks["run length"] = 1
     return tasks
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.settings.fields import BoxField, NaturalInt, Section
+from pipeline.settings.fields import BoxField, NaturalInt, NaturalReal, Section
+
+FROM_LABELS = "from_labels"
+"""As `skeletons`: they are made, and not read."""
 
 
 class Evaluation(Section):
@@ -15,8 +18,22 @@ class Evaluation(Section):
     with a patch around it."""
     within_mask: bool = False
     """Whether voxels where data.mask is 0, or that it does not cover, do not count either."""
+    ignore_border_nm: NaturalReal = 0.0
+    """Voxels no further than this from a border between labels in their section do not count either, since
+    there people disagree: CREMI takes 25. 0: all count."""
     skeletons: str | None = None
     """Traced neurites along which run length is measured: a folder of SWC files, precomputed skeletons or an
-    em_erl graph, in nm in the image's coordinates. A relative path is looked up in data.folder."""
+    em_erl graph, in nm in the image's coordinates. A relative path is looked up in data.folder. from_labels:
+    made by kimimaro from the labels in `box`."""
     merge_threshold: NaturalInt = 0
     """A segment merges skeletons if it has more nodes than this in each of two."""
+
+    @property
+    def makes_skeletons(self) -> bool:
+        """Whether they are made from labels; not where nothing is labelled."""
+        return self.skeletons == FROM_LABELS and self.box is not None
+
+    @property
+    def measures_run_length(self) -> bool:
+        """Whether there are skeletons, or will be."""
+        return self.makes_skeletons or self.skeletons not in (None, FROM_LABELS)

@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import file_sha256, publishing
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
+from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.content import content
@@ -54,8 +55,9 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
             identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
-    if run.config.evaluation.skeletons is not None:
-        identities["skeletons"] = _files_identity(Path(run.config.evaluation.skeletons))
+    skeletons = run.config.evaluation.skeletons
+    if skeletons not in (None, FROM_LABELS):
+        identities["skeletons"] = _files_identity(Path(skeletons))
     return replace(run, identities=identities, inputs=found, touched=tuple(touched))
 
 

@@ -13,6 +13,7 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.inference.pinning import with_pin
 from pipeline.run_folder import Run
+from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.fields import Section
 from pipeline.settings.input_identities import with_identities
 from pipeline.settings.normalisation import with_normalisation
@@ -40,7 +41,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         "data": with_normalisation(run, inference_box),
         "inference": inference.model_copy(update={"box": inference_box}),
         "evaluation": scored(config, inference_box, labelled).model_copy(
-            update={"skeletons": _located(config, config.evaluation.skeletons)}
+            update={"skeletons": _skeletons(config)}
         ),
     }
     if config.trains:
@@ -91,6 +92,11 @@ def _located(config: RunConfig, path: str | None) -> str | None:
     folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
     return str((Path(folder or ".") / Path(path).expanduser()).resolve()) if path else None
+
+
+def _skeletons(config: RunConfig) -> str | None:
+    skeletons = config.evaluation.skeletons
+    return skeletons if skeletons == FROM_LABELS else _located(config, skeletons)
 
 
 def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:

@@ -14,7 +14,7 @@ from pipeline.run_folder import Run
 from pipeline.viewing.chunks import Kind
 from pipeline.viewing.links import run_key
 from pipeline.viewing.tiles import TileVolume
-from pipeline.viewing.worst_points import worst_points
+from pipeline.viewing.worst_points import lost_run_points, worst_points
 from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
@@ -64,6 +64,8 @@ class Shown:
     """What tells a run from others."""
     worst: list[dict[str, Any]] = field(default_factory=list)
     """As `worst_points` gives them."""
+    lost_runs: list[dict[str, Any]] = field(default_factory=list)
+    """As `lost_run_points` gives them."""
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
@@ -101,13 +103,19 @@ class Shown:
             raise InputError("there is nothing to show: " + "; ".join(self.lacking))
 
     def described(self) -> Iterator[str]:
-        """A line for each layer: format, box, voxel size; of the worst errors, how many there are."""
+        """A line for each layer: format, box, voxel size; of the layers of points, how many there are."""
         for layer in self.layers:
             volume, own = layer.volume, layer.volume.voxel_size_nm
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
-        if self.worst:
-            yield f"{'worst':<12} {len(self.worst)} points, the costliest first"
+        for name, points in self.points.items():
+            yield f"{name:<12} {len(points)} points, the costliest first"
+
+    @property
+    def points(self) -> dict[str, list[dict[str, Any]]]:
+        """By the name of their layer, those of the worst errors and lost runs that there are."""
+        found = {"worst": self.worst, "run length": self.lost_runs}
+        return {name: points for name, points in found.items() if points}
 
 
 def layers_of_run(run: Run) -> Shown:
@@ -130,6 +138,7 @@ def layers_of_run(run: Run) -> Shown:
     else:
         shown.lacking.append("no truth: data.labels is not set")
     shown.worst = shown.or_told(worst_points, run.worst_file) or []
+    shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
     return shown
 
 

@@ -20,6 +20,8 @@ VOXELS_A_PIXEL = (0.2, 4.0)
 AT_A_POINT = 0.5
 IN_3D = 1.5
 """How much more than the longest side the panel in three dimensions has room for."""
+COLOURS = {"worst": "#ffff00", "run length": "#00ffff"}
+"""Of the points in each layer of them; yellow is Neuroglancer's own."""
 BESIDE = 0.15
 """How opaque segments are that are not selected."""
 
@@ -42,8 +44,8 @@ def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) 
     layers, size_nm = shown.layers, shown.voxel_size_nm
     voxel = _middle(layers, size_nm) if point is None else point.voxel
     drawn = [_layer(layer, sources[layer.name], point, _hides(layer, layers, point)) for layer in layers]
-    if shown.worst:
-        drawn.append(_annotations(shown.worst, [layer.name for layer in layers], size_nm))
+    names = [layer.name for layer in layers]
+    drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
     return {
         "title": shown.title,
         "dimensions": _dimensions(size_nm),
@@ -85,12 +87,13 @@ def _hides(layer: Layer, layers: Sequence[Layer], point: Point | None) -> bool:
 
 
 def _annotations(
-    worst: Sequence[dict[str, Any]], names: Sequence[str], voxel_size_nm: VoxelSize
+    name: str, points: Sequence[dict[str, Any]], names: Sequence[str], voxel_size_nm: VoxelSize
 ) -> dict[str, Any]:
     linked = [name for name in ("segmentation", "truth") if name in names]
     return {
         "type": "annotation",
-        "name": "worst",
+        "name": name,
+        "annotationColor": COLOURS[name],
         "source": {
             "url": "local://annotations",
             "transform": {"outputDimensions": _dimensions(voxel_size_nm)},
@@ -101,11 +104,11 @@ def _annotations(
             {
                 "type": "point",
                 "id": str(rank),
-                "point": [at + 0.5 for at in wrong["point"][::-1]],
-                "description": wrong["text"],
-                "segments": [[str(i) for i in wrong[name]] for name in linked],
+                "point": [at + 0.5 for at in point["point"][::-1]],
+                "description": point["text"],
+                "segments": [[str(i) for i in point[layer]] for layer in linked],
             }
-            for rank, wrong in enumerate(worst, 1)
+            for rank, point in enumerate(points, 1)
         ],
     }
 

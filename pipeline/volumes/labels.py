@@ -22,6 +22,8 @@ class LabelVolume(Volume):
     Raises InputError when the volume does not hold integers.
     """
 
+    loads_anew = True
+
     def __init__(self, volume: Volume, ignored: Sequence[int] = (), all_are_ids: bool = False) -> None:
         if volume.dtype.kind not in "iu":
             raise InputError(

@@ -54,6 +54,8 @@ class PrecomputedVolume(Volume):
     that unpacks its encoding is not installed.
     """
 
+    loads_anew = True
+
     def __init__(self, cloudpath: str, choice: Choice) -> None:
         cloud = _opened(cloudpath)
         names = _axis_names(choice)

@@ -27,6 +27,8 @@ class Volume(ABC):
     need not be missing."""
     is_lossy = False
     """Whether what is read is only near to what was written: nothing for ids."""
+    loads_anew = False
+    """Whether what is loaded is nobody else's: else it may be part of a file that is mapped, or kept."""
     is_remote = False
     """Whether the data lie in a bucket, where a stamp says little and every look is a request."""
 
@@ -82,8 +84,9 @@ class Volume(ABC):
             raise InputError(f"box {box} is outside {self.uri}, which covers {self.box}")
         if box.is_empty:
             return np.zeros(box.shape, self.dtype)
-        # of its own: what a format gives may be part of a file that is mapped, or kept
-        voxels = np.require(self._load(self._inside(box)), self.dtype, ["C", "W", "O"])
+        voxels = np.require(self._load(self._inside(box)), self.dtype, ["C", "W"])
+        if not (self.loads_anew or voxels.flags.owndata):
+            voxels = voxels.copy()
         if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
             self._refuse_stored(~np.isfinite(voxels), voxels, box)
         return voxels

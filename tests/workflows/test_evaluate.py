@@ -75,6 +75,28 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
 
 
+def test_skeletons_are_made_from_the_truth_where_that_is_asked_for(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("kimimaro", reason="kimimaro, of the extra `skeletons`, is not installed")
+    names = [f"{case[0] / 'volumes.h5'}:{name}" for name in ("split", "truth")]
+    options = ["--skeletons-from-truth", "--json", str(tmp_path / "scores.json")]
+    code, printed = said(main, [*names, *options], monkeypatch, capsys)
+    assert code == 0
+    (found,) = json.loads((tmp_path / "scores.json").read_text())["segmentations"].values()
+    along = found["run_length"]
+    assert (along["skeletons"], along["splits"], along["mergers"]) == (2, 1, 0)
+    assert along["erl_nm"] == pytest.approx(3 / 4 * along["perfect_erl_nm"], rel=0.05)
+    assert along["traced"]["what"] in printed
+    both = [*names, "--skeletons-from-truth", "--skeletons", str(case[0] / "swc")]
+    code, printed = said(main, both, monkeypatch, capsys)
+    assert code != 0
+    assert "--skeletons-from-truth: choose one of them" in printed
+
+
 def test_what_cannot_be_scored_ends_in_one_line(
     case: tuple[Path, dict[str, np.ndarray]],
     monkeypatch: pytest.MonkeyPatch,

@@ -67,7 +67,7 @@ def print_plan(
         marked = f", {seen:.0%} of it seen in training" if seen else ""
         table.add_row("count, score", f"in {config.evaluation.box}{marked}", _relative(run, run.metrics_file))
         table.add_row("worst", "the costliest errors", _relative(run, run.worst_file))
-    if config.evaluation.skeletons is not None:
+    if config.evaluation.measures_run_length:
         table.add_row("run length", config.evaluation.skeletons, _relative(run, run.run_length_file))
     console.print(table, soft_wrap=True)
     print_what_is_done(run, console, verify)

@@ -33,7 +33,7 @@ def print_summary(run: Run, console: Console) -> None:
     """Scores with their conventions, where the volume is, and how to look at it."""
     if run.config.evaluation.box is not None:
         _print_scores(run, console)
-    if run.config.evaluation.skeletons is not None:
+    if run.config.evaluation.measures_run_length:
         found = json.loads(run.run_length_file.read_text())
         console.print(*run_length_lines(found), sep="\n", highlight=False, soft_wrap=True, markup=False)
     nothing = why_not_scored(run)

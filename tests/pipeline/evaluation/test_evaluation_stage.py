@@ -183,3 +183,25 @@ def test_voxels_outside_the_mask_do_not_count_where_that_is_asked_for(tmp_path: 
     metrics = run_stage(with_identities(dataclasses.replace(run, config=masked)))
     assert metrics.items() >= score(expected).items()
     assert metrics["left_out_share"] == pytest.approx(np.mean(~counted))
+
+
+def test_voxels_near_a_border_of_the_truth_do_not_count_where_that_is_asked_for(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    data = run.config.data.model_copy(update={"voxel_size_nm": (40.0, 4.0, 4.0)})
+    evaluation = run.config.evaluation.model_copy(update={"ignore_border_nm": 3.0})  # those on it alone
+    config = run.config.model_copy(update={"data": data, "evaluation": evaluation})
+    with h5py.File(tmp_path / "data.h5") as file:
+        labels = file["labels"][()]
+    counted = np.ones(SHAPE, bool)
+    for axis in (1, 2):
+        for here, beside in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
+            same = np.moveaxis(labels, axis, 0)[here] == np.moveaxis(labels, axis, 0)[beside]
+            np.moveaxis(counted, axis, 0)[here] &= same
+    counted = counted[EVALUATED.slices()]
+    assert 0.1 < counted.mean() < 0.9
+    expected = BoxCounts.count(truth[counted], segmentation[counted], fill(segmentation)[counted])
+    metrics = run_stage(with_identities(dataclasses.replace(run, config=config)))
+    assert metrics.items() >= score(expected).items()
+    assert metrics["left_out_share"] == pytest.approx(np.mean(~counted))
+    assert metrics["ignore_border_nm"] == 3
+    assert run_stage(with_identities(run))["left_out_share"] == 0

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation import filling
+from pipeline.evaluation import compiled, filling
 from pipeline.evaluation.filling import fill, fill_block
 from pipeline.geometry import Box, triple
 
 START = (3, -4, 50)
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True, scope="module")
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both ways of filling."""
+    if request.param == "compiled" and compiled.library() is None:
+        pytest.skip("compiled.c was not compiled here")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setattr(compiled, "library", lambda: None)
+        yield
 
 
 def speckled(shape: tuple[int, int, int], seed: int, per_segment_voxel: float) -> np.ndarray:

@@ -145,6 +145,20 @@ def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: 
         assert any("worst.json is no list of errors" in line for line in shown.lacking)
 
 
+def test_where_run_length_is_lost_is_annotations_too(case: Case) -> None:
+    run = make_run(case)
+    lost = {"kind": "split", "erl_nm": 1234.5, "skeletons": ["n7"], "segments": [3, 2**63]}
+    run.run_length_file.write_text(json.dumps({"worst": [{**lost, "point": [30, 120, 340]}]}))
+    shown = layers_of_run(run)
+    assert list(shown.described())[-1].startswith("run length   1 points")
+    (found,) = shown.lost_runs
+    assert found["text"] == "1. split along n7 (1.234 um of ERL)"
+    assert (found["point"], found["segmentation"], found["truth"]) == ((30, 120, 340), [3, 2**63], [])
+    run.run_length_file.write_text(json.dumps({"worst": [lost]}))
+    shown = layers_of_run(run)
+    assert shown.points == {}
+
+
 def test_neuroglancer_reads_what_it_can_by_itself_and_only_if_it_sees_the_same(case: Case) -> None:
     def stored(choice: Choice, kind: Any = "segmentation") -> str | None:
         return Layer("one", kind, open_volume(case.segmentation, choice)).stored

@@ -60,6 +60,16 @@ def test_the_worst_errors_are_points_linked_to_their_segments(shown: Shown) -> N
     assert point["segments"] == [[str(2**60)], ["7", "9"]]
 
 
+def test_lost_runs_are_points_of_their_own_beside_the_worst_errors(shown: Shown) -> None:
+    point = {"point": (30, 120, 340), "text": "1. it", "segmentation": [3], "truth": []}
+    shown.worst, shown.lost_runs = [{**point, "truth": [7]}], [{**point, "text": "1. run"}]
+    worst, lost = scene(shown, SOURCES)["layers"][-2:]
+    assert (worst["name"], lost["name"]) == ("worst", "run length")
+    assert worst["annotationColor"] != lost["annotationColor"]
+    assert lost["annotations"][0]["description"] == "1. run"
+    assert lost["annotations"][0]["segments"] == [["3"], []]
+
+
 def test_a_fragment_is_the_state_and_safe_in_an_address(shown: Shown) -> None:
     state = scene(shown, SOURCES)
     text = fragment(state)
