@@ -25,6 +25,7 @@ from workflows.evaluate import evaluate
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
+from workflows.sites import sites
 from workflows.status import status
 from workflows.view import view
 from workflows.weak_scaling import weak_scaling
@@ -48,6 +49,7 @@ plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": full_pipeline,
     "plan": plan,
+    "sites": sites,
     "doctor": doctor,
     "pilot": pilot,
     "status": status,
