@@ -130,6 +130,10 @@ def remarks(run: Run) -> list[str]:
             f"this is job {held.job_id}, which holds {held.nodes} node(s): they are used, and nothing is "
             "submitted; site.within_job=no would submit"
         )
+    else:
+        from site_configs.stage_jobs import turns
+
+        said += turns(run, machine(site.name))
     if site.train_on_cpus and gpus_per_node(run) and run.config.trains:
         said.append("ranks train on CPUs though nodes have GPUs: site.train_on_cpus is true")
     return said

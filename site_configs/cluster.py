@@ -54,7 +54,7 @@ def require(run: Run, *names: str) -> None:
     }
     named = {name: given[name] for name in (*VARIABLES, "reservation")}
     own = {"training.queue": site.training.queue, "light.queue": site.light.queue}
-    check_words({**named, **own}, site.scheduler_options)
+    check_words({**named, **own}, [*site.scheduler_options, site.gpu_request or ""])
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)

@@ -56,7 +56,7 @@ def _light_job(site: Site, machine: Machine, queue: str | None) -> StageJob:
     light = site.light
     queue = light.queue or queue
     limits = machine.limits(queue)
-    nodes = light.nodes or min((limit.fewest for limit in limits), default=1)
+    nodes = light.nodes or (limits[0].fewest if limits else 1)
     fitting = [limit.walltime_s for limit in limits if limit.nodes is None or nodes <= limit.nodes]
     walltimes = [seconds for seconds in (site.walltime_s, *fitting[:1]) if seconds is not None]
     return StageJob(LIGHT, nodes, queue, light.walltime_s or min(walltimes, default=None))
@@ -72,7 +72,7 @@ def gpu_request(run: Run, machine: Machine, gpus: int) -> str:
     """The words by which nodes of so many GPUs each are asked for; none where there is nothing to ask for."""
     asked = run.config.site.gpu_request
     text = machine.asks_for_gpus_by if asked is None else asked
-    return text.format(gpus=gpus) if gpus else ""
+    return text.replace("{gpus}", str(gpus)) if gpus else ""
 
 
 def check_queues(run: Run, machine: Machine) -> None:
@@ -92,6 +92,21 @@ def check_queues(run: Run, machine: Machine) -> None:
                 f"site.tile_jobs is {job.at_once}; queue {job.queue!r} of {run.config.site.name} takes "
                 f"{most} of a user"
             )
+
+
+def turns(run: Run, machine: Machine) -> list[str]:
+    """What waits for what because a queue takes few jobs of a user, a line each."""
+    jobs = [job for job in stage_jobs(run, machine) if job.kind != TRAIN or run.config.trains]
+    said = []
+    for name, queue in machine.queues.items():
+        there = [job for job in jobs if job.queue == name]
+        if queue.jobs_per_user is not None and sum(job.at_once for job in there) > queue.jobs_per_user:
+            kinds = ", ".join(job.kind for job in there)
+            said.append(
+                f"queue {name!r} takes {queue.jobs_per_user} job(s) of a user, so jobs take turns: {kinds}; "
+                "site.light.queue and site.training.queue may name others"
+            )
+    return said
 
 
 def check_limits(run: Run, job: StageJob, limits: Sequence[Limit]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parsl.dataflow.memoization import BasicMemoizer
+from parsl.executors.status_handling import BlockProviderExecutor
 
 import site_configs
 from pipeline.config import RunConfig
@@ -148,6 +150,47 @@ def test_the_limits_of_a_queue_do_not_hold_for_a_reservation() -> None:
     run = run_on("theta", queue="debug-cache-quad", tile_nodes=9, reservation="R.brain")
     site_configs.check(run)
     assert "#COBALT -q R.brain" in preview(run).splitlines()
+
+
+def test_jobs_that_wait_for_each_other_because_a_queue_takes_few_are_told() -> None:
+    assert site_configs.remarks(run_on("polaris", queue="debug", tile_nodes=2)) == []
+    (told,) = site_configs.remarks(run_on("polaris"))
+    assert told.startswith(
+        "queue 'debug-scaling' takes 1 job(s) of a user, so jobs take turns: tiles, train, light;"
+    )
+    own = {"queue": "debug"}
+    assert site_configs.remarks(run_on("polaris", training=own, light=own)) == []
+
+
+def test_what_is_light_has_a_small_job_of_its_own_where_tile_jobs_are_large() -> None:
+    assert "=== light" not in preview(run_on("polaris", tile_nodes=1))
+    large = preview(run_on("polaris", tile_nodes=10)).split("=== ")
+    (light,) = [text for text in large if text.startswith("light")]
+    assert "#PBS -l select=1:ncpus=64\n" in light
+    in_prod = preview(run_on("polaris", 40, queue="prod", tile_nodes=10, light={"walltime_s": 1200}))
+    (light,) = [text for text in in_prod.split("=== ") if text.startswith("light")]
+    assert "#PBS -l select=10:" in light
+    assert "#PBS -l walltime=00:20:00" in light
+
+
+@pytest.mark.parametrize("name", ["slurm", "polaris", "theta"])
+def test_several_tile_jobs_are_there_at_once_if_asked_for(name: str) -> None:
+    run = run_on(name, tile_jobs=3, queue={"polaris": "debug"}.get(name, COMPLETE[name]["queue"]))
+    executors = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0).executors
+    most = {
+        e.label: e.provider.max_blocks
+        for e in executors
+        if isinstance(e, BlockProviderExecutor) and e.provider
+    }
+    assert (most["tiles"], most["train"]) == (3, 1)
+
+
+def test_a_training_has_its_own_queue_and_walltime() -> None:
+    run = run_on("perlmutter", training={"queue": "premium", "walltime_s": 7200})
+    train, tiles = preview(run).split("=== ")[2], preview(run).split("=== ")[1]
+    assert (train.startswith("train"), tiles.startswith("tiles")) == (True, True)
+    assert ("#SBATCH --qos=premium" in train, "#SBATCH --time=120" in train) == (True, True)
+    assert ("#SBATCH --qos=regular" in tiles, "#SBATCH --time=60" in tiles) == (True, True)
 
 
 @pytest.mark.parametrize("name", COMPLETE)

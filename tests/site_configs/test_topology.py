@@ -37,7 +37,7 @@ POLARIS = {gpu: {*range(24 - 8 * gpu, 32 - 8 * gpu), *range(56 - 8 * gpu, 64 - 8
 PERLMUTTER = {
     gpu: {*range(48 - 16 * gpu, 64 - 16 * gpu), *range(112 - 16 * gpu, 128 - 16 * gpu)} for gpu in range(4)
 }
-"""https://docs.nersc.gov/systems/perlmutter/architecture, NUMA domains of a GPU node, 2026-08."""
+"""What `nvidia-smi topo -m` and sysfs showed others on two nodes, by public notes read 2026-11."""
 
 FRONTIER = {
     gpu: set(range(first + 1, first + 8)) for gpu, first in zip((4, 5, 2, 3, 6, 7, 0, 1), range(0, 64, 8))
