@@ -76,11 +76,16 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     if [ "$tensorflow" != cpu ] && [ -x "$toolkit/bin/nvcc" ] && [ -n "$nccl" ]; then
         with+=(HOROVOD_GPU_OPERATIONS=NCCL "HOROVOD_CUDA_HOME=$toolkit" "HOROVOD_NCCL_HOME=$nccl") parts+=', NCCL'
     fi
+    # pip keeps what it has built, whatever for
+    [ "$tensorflow" = cpu ] && kept='' || kept='--no-cache-dir'
     echo "install: building $horovod with $parts (about two minutes on two cores)"
     log=$venv/horovod-build.log
-    env "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" \
-        "$venv/bin/python" -m pip --disable-pip-version-check install --no-build-isolation "$horovod" >"$log" 2>&1 ||
+    env "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" "$venv/bin/python" \
+        -m pip --disable-pip-version-check install ${kept:+"$kept"} --no-build-isolation "$horovod" >"$log" 2>&1 ||
         die "building Horovod failed; the end of $log: $(grep -iE 'error' "$log" | tail -n 1)"
+    if grep -q 'Using cached horovod' "$log"; then
+        echo "install: pip had it built before, perhaps with other parts; 'pip cache remove horovod' makes it anew"
+    fi
 fi
 echo "$wanted" >"$stamp"
 echo "install: done"

@@ -130,7 +130,7 @@ class Machine(Section):
     """What starts processes on nodes; hydra is the mpiexec of MPICH and Intel MPI, which is told no cores,
     and mpiexec that of HPE Cray (PALS)."""
     needs: tuple[Need, ...] = ()
-    """Settings of `site` without which no job is taken."""
+    """Settings of `site` without which no job is taken; a walltime must be given everywhere."""
     queue_option: Literal["partition", "qos"] = "partition"
     """What Slurm calls a queue here."""
     default_queue: str | None = None

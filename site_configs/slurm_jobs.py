@@ -22,12 +22,12 @@ def check(run: Run, machine: Machine) -> None:
     """Raise InputError unless this user may submit what the run needs, as far as Slurm tells."""
     site = run.config.site
     check_account(cluster.account(site))
-    if machine.queues and not site.reservation:
+    if not machine.queues:
+        for job in stage_jobs(run, machine):
+            partition, limits = limits_of(job.queue)
+            check_limits(run, replace(job, queue=partition), limits)
+    elif not site.reservation:
         check_queues(run, machine)
-        return
-    for job in stage_jobs(run, machine):
-        partition, limits = limits_of(job.queue)
-        check_limits(run, replace(job, queue=partition), limits)
 
 
 def provider(

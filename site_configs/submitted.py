@@ -47,7 +47,7 @@ def check(run: Run) -> None:
         _check_held(run, here, held)
         return
     ours = [name for name in here.needs if name != "ranks_per_node" or run.config.trains]
-    cluster.require(run, *ours)
+    cluster.require(run, *dict.fromkeys([*ours, "walltime_s"]))
     BATCH_SYSTEMS[here.scheduler].check(run, here)
 
 

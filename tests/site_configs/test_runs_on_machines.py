@@ -103,7 +103,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
         (tiles,) = machine.running("tiles")
         machine.cancel(tiles)
         machine.silence(SILENCE_S)
-        assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
+        assert driver.wait(timeout=900 + SILENCE_S) == 0, run.tail()
     assert run.results() == local_results
     failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
     assert failures
@@ -158,7 +158,7 @@ def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_ne
     assert f"job {left.id}" in run.output()
 
 
-def wait_until(condition: Callable[[], object], run: SmallRun, patience_s: float = 200) -> None:
+def wait_until(condition: Callable[[], object], run: SmallRun, patience_s: float = 600) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain:\n{run.tail()}"
