@@ -1,5 +1,7 @@
 # Everything a newcomer needs:  make demo  (set up, run the main job)  and  make test  (set up, run the tests).
 PYTHON ?= python3
+# TensorFlow: cpu, cuda, or none for that of the machine
+TENSORFLOW ?= cpu
 VENV   ?= .venv
 RUN    ?= runs/demo
 # test files at a time: many tests wait for processes to start, to end, or to be missed
@@ -17,7 +19,7 @@ docs: install
 	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/docs
 
 install:
-	@PYTHON="$(PYTHON)" bash scripts/install.sh "$(VENV)"
+	@PYTHON="$(PYTHON)" TENSORFLOW="$(TENSORFLOW)" bash scripts/install.sh "$(VENV)"
 
 lint: install
 	$(VENV)/bin/ruff check .

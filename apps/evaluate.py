@@ -9,7 +9,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def count_block(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
     """Count which segments meet which labels in one block."""
     from pipeline import evaluation
@@ -25,7 +25,7 @@ def score_run(run: Run, counts: list[Artifact]) -> Artifact:
     return evaluation.score_run(run, counts)
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def find_worst(run: Run, counts: list[Artifact], segmentation: list[Artifact]) -> Artifact:
     """Find the costliest errors and a point to look at in each, and write worst.json."""
     from pipeline import evaluation
@@ -33,7 +33,7 @@ def find_worst(run: Run, counts: list[Artifact], segmentation: list[Artifact]) -
     return evaluation.find_worst(run, counts, segmentation)
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def make_skeletons(run: Run, after: list[Artifact]) -> Artifact:
     """Make skeletons from the labels."""
     from pipeline import evaluation
@@ -41,7 +41,7 @@ def make_skeletons(run: Run, after: list[Artifact]) -> Artifact:
     return evaluation.make_skeletons(run)
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def measure_run_length(run: Run, segmentation: list[Artifact], made: Artifact | None = None) -> Artifact:
     """Measure run length along skeletons and write run_length.json."""
     from pipeline import evaluation

@@ -8,7 +8,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def make_phantom(run: Run) -> Artifact:
     """Write the phantom's image and labels."""
     from pipeline import synthetic

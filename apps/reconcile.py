@@ -9,7 +9,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def find_evidence(run: Run, tile: Tile, tiles: dict[int, Artifact]) -> Artifact:
     """Compare a tile with its neighbours of higher index."""
     from pipeline import reconciliation
@@ -33,7 +33,7 @@ def create_volume(run: Run, after: list[Artifact]) -> Artifact:
     return reconciliation.create_volume(run)
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def write_block(
     run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: dict[int, Artifact]
 ) -> Artifact:

@@ -9,7 +9,7 @@ from pipeline.run_folder import Run
 from pipeline.training.ranks.launchers import Launcher
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def sample_coordinates(run: Run, after: list[Artifact]) -> Artifact:
     """Draw the training coordinates."""
     from pipeline.training import sampling
@@ -25,7 +25,7 @@ def train(run: Run, coordinates: Artifact, launcher: Launcher) -> Artifact:
     return launch.train(run, coordinates, launcher)
 
 
-@python_app(executors=["tiles"])
+@python_app(executors=["light"])
 def import_checkpoint(run: Run) -> Artifact:
     """Convert the configured checkpoint to our own format."""
     from pipeline.ffn import weights

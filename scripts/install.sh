@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Set up a virtual environment with everything, Horovod built against its TensorFlow.
 #   bash scripts/install.sh [FOLDER]      (default .venv; PYTHON=python3.12 chooses the interpreter)
+#   TENSORFLOW=cpu    for processors (default)
+#   TENSORFLOW=cuda   for NVIDIA's GPUs too; it brings CUDA, and needs the driver alone
+#   TENSORFLOW=none   none: that of the machine, whose Python (PYTHON) has it
 # Quick and harmless when run again: it does nothing until what it installs or this script changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 python=${PYTHON:-python3}
+tensorflow=${TENSORFLOW:-cpu}
 horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
 
 die() { echo "install: $*" >&2; exit 1; }
@@ -21,8 +25,14 @@ find_python() {
     die "Python 3.10, 3.11 or 3.12 is needed ($python is $("$python" --version 2>&1 || true)): apt-get install python3 python3-venv python3-dev, or set PYTHON=/path/to/python3.11"
 }
 
+case $tensorflow in
+cpu | cuda) extras=",$tensorflow" own='' ;;
+none) extras='' own='--system-site-packages' ;;
+*) die "TENSORFLOW is '$tensorflow'; it is cpu, cuda or none" ;;
+esac
+
 stamp=$venv/.installed
-wanted=$(cat setup.cfg setup.py pipeline/*/*/*.c scripts/install.sh | cksum)
+wanted="$tensorflow $(cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum)"
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 
 interpreter=$(find_python) || exit 1
@@ -31,13 +41,18 @@ command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod 
 header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 [ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
 
-echo "install: packages into $venv (about two minutes)"
-[ -x "$venv/bin/python" ] || "$interpreter" -m venv "$venv"
+echo "install: packages into $venv, TensorFlow for $tensorflow (about two minutes)"
+[ -x "$venv/bin/python" ] || "$interpreter" -m venv ${own:+"$own"} "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
 pip install 'cmake<4' 'setuptools<81' wheel
-pip install --no-build-isolation --editable '.[dev,docs]'
+if [ -e "$venv/.tensorflow" ] && [ "$(cat "$venv/.tensorflow")" != "$tensorflow" ]; then
+    # two TensorFlows share their folder, and Horovod is built against one
+    pip uninstall --yes tensorflow tensorflow-cpu horovod
+fi
+echo "$tensorflow" >"$venv/.tensorflow"
+pip install --no-build-isolation --editable ".[dev,docs$extras]"
 if ! ls pipeline/ffn/winograd/_winograd_*.so >/dev/null 2>&1; then
     echo "install: the C code of the network was not compiled (gcc 8 or newer does it: apt-get install gcc); OpenVINO and TensorFlow will run networks, more slowly"
 fi
@@ -45,16 +60,35 @@ if ! ls pipeline/evaluation/_compiled*.so >/dev/null 2>&1; then
     echo "install: compiled.c was not compiled (as above); NumPy will count what is scored, the same, more slowly"
 fi
 
-if ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
-    echo "install: building $horovod (about two minutes on two cores)"
-    mpi='HOROVOD_WITHOUT_MPI=1'
+if ! "$venv/bin/python" -c 'import tensorflow' 2>/dev/null; then
+    echo "install: no TensorFlow, so no Horovod: nothing can be trained here, and networks run on other engines"
+elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
+    with=(HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITH_GLOO=1)
+    parts=Gloo
     # the compiler may be there without the headers
-    echo '#include <mpi.h>' | mpicxx -x c++ -fsyntax-only - 2>/dev/null && mpi='HOROVOD_WITH_MPI=1'
+    if echo '#include <mpi.h>' | mpicxx -x c++ -fsyntax-only - 2>/dev/null; then
+        with+=(HOROVOD_WITH_MPI=1) parts+=', MPI'
+    else
+        with+=(HOROVOD_WITHOUT_MPI=1)
+    fi
+    # NCCL takes NVIDIA's compiler with its toolkit, and its own headers
+    toolkit=${CUDA_HOME:-/usr/local/cuda} nccl=''
+    for place in "${NCCL_HOME:-}" "$toolkit" /usr; do
+        [ -n "$place" ] && [ -e "$place/include/nccl.h" ] && nccl=$place && break
+    done
+    if [ "$tensorflow" != cpu ] && [ -x "$toolkit/bin/nvcc" ] && [ -n "$nccl" ]; then
+        with+=(HOROVOD_GPU_OPERATIONS=NCCL "HOROVOD_CUDA_HOME=$toolkit" "HOROVOD_NCCL_HOME=$nccl") parts+=', NCCL'
+    fi
+    # pip keeps what it has built, whatever for
+    [ "$tensorflow" = cpu ] && kept='' || kept='--no-cache-dir'
+    echo "install: building $horovod with $parts (about two minutes on two cores)"
     log=$venv/horovod-build.log
-    env HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITH_GLOO=1 "$mpi" \
-        MAKEFLAGS="-j$(nproc)" PATH="$PWD/$venv/bin:$PATH" \
-        "$venv/bin/python" -m pip --disable-pip-version-check install --no-build-isolation "$horovod" >"$log" 2>&1 ||
+    env "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" "$venv/bin/python" \
+        -m pip --disable-pip-version-check install ${kept:+"$kept"} --no-build-isolation "$horovod" >"$log" 2>&1 ||
         die "building Horovod failed; the end of $log: $(grep -iE 'error' "$log" | tail -n 1)"
+    if grep -q 'Using cached horovod' "$log"; then
+        echo "install: pip had it built before, perhaps with other parts; 'pip cache remove horovod' makes it anew"
+    fi
 fi
 echo "$wanted" >"$stamp"
 echo "install: done"

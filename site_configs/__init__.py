@@ -1,13 +1,13 @@
-"""One module a machine: what it looks like, as a Parsl Config with executors `head`, `train`, `tiles`."""
+"""Sites: this machine, and those with a batch system that machines/ describes or a file of the user's.
+
+A site is a Parsl Config with executors `head`, `train`, `tiles` and, where that has jobs of its own, `light`.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parsl.config import Config
 from parsl.dataflow.memoization import Memoizer
@@ -16,36 +16,24 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
 from pipeline.run_folder import Run
+from site_configs.allocation import Allocation, allocation
+from site_configs.described import LOCAL, lasting, machine, site_names
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
     from pipeline.training.ranks.launchers import Launcher
     from site_configs.executors import RetryHandler
 
-HELPERS = (
-    "accounts",
-    "blocks",
-    "checkup",
-    "cluster",
-    "executor",
-    "executors",
-    "last_words",
-    "monitoring",
-    "names",
-    "partitions",
-    "pbs_jobs",
-    "preview",
-    "providers",
-    "queues",
-    "slurm_jobs",
-    "tether",
-    "worker_pool",
-)
-
-
-def site_names() -> list[str]:
-    """Every site that `--site` accepts."""
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    return sorted(m.name for m in modules if m.name not in HELPERS)
+__all__ = [
+    "check",
+    "check_address",
+    "commands",
+    "gpus_per_node",
+    "parsl_config",
+    "rank_launcher",
+    "remarks",
+    "site_names",
+    "with_defaults",
+]
 
 
 def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
@@ -54,7 +42,7 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
     It asks `memoizer` for finished tasks, and `retry_handler` what a failure costs. Raises
     InputError that lists the sites if it is unknown.
     """
-    config: Config = _module(run.config).parsl_config(run, memoizer, retry_handler)
+    config: Config = _site(run.config).parsl_config(run, memoizer, retry_handler)
     return config
 
 
@@ -63,8 +51,12 @@ def with_defaults(config: RunConfig) -> RunConfig:
 
     Raises InputError that lists the sites if its site is unknown.
     """
-    own = getattr(_module(config), "DEFAULTS", {})
-    left_open = {name: value for name, value in own.items() if name not in config.site.model_fields_set}
+    if config.site.name == LOCAL:
+        return config
+    own = {"name": lasting(config.site.name)}
+    config = config.model_copy(update={"site": config.site.model_copy(update=own)})
+    said = config.site.model_fields_set
+    left_open = {name: value for name, value in _defaults(config).items() if name not in said}
     return config.model_copy(update={"site": config.site.model_copy(update=left_open)})
 
 
@@ -74,8 +66,7 @@ def check(run: Run) -> None:
     from site_configs.names import check_paths
 
     check_monitoring(run)
-    module = _module(run.config)
-    check_paths(run, module.COMMANDS)
+    check_paths(run, commands(run))
     socket_folder()
     batch, sharing = run.config.inference.batch, run.config.site.workers // max(1, gpus_per_node(run))
     if batch > max(1, sharing):
@@ -83,8 +74,7 @@ def check(run: Run) -> None:
             f"inference.batch is {batch}, to be filled by as many workers that share a network; "
             f"site.workers is {run.config.site.workers}, which makes {sharing}"
         )
-    if hasattr(module, "check"):
-        module.check(run)
+    _site(run.config).check(run)
 
 
 def check_address(run: Run) -> None:
@@ -102,23 +92,83 @@ def check_address(run: Run) -> None:
 
 def rank_launcher(run: Run) -> Launcher:
     """How the run's site starts the ranks of a training, from where the training task runs."""
-    launcher: Launcher = _module(run.config).rank_launcher(run)
+    launcher: Launcher = _site(run.config).rank_launcher(run)
     return launcher
 
 
 def commands(run: Run) -> Sequence[str]:
     """The commands of the batch system of the run's site; none where there is no batch system."""
-    named: Sequence[str] = _module(run.config).COMMANDS
-    return named
+    from site_configs import submitted
+
+    if run.config.site.name == LOCAL:
+        return ()
+    return submitted.commands(machine(run.config.site.name), _held(run.config))
 
 
 def gpus_per_node(run: Run) -> int:
-    """GPUs of a node of the run's site, 0 where the site knows of none."""
-    return getattr(_module(run.config), "GPUS", 0)
+    """GPUs of a node that the run uses."""
+    from pipeline.machine import gpus
+
+    site = run.config.site
+    if site.gpus_per_node is not None:
+        return site.gpus_per_node
+    if site.name == LOCAL:
+        found = gpus.usable()
+        return found.number if found else 0
+    return len(machine(site.name).node.gpu_numbers)
 
 
-def _module(config: RunConfig) -> ModuleType:
-    name = config.site.name
-    if name not in site_names():
-        raise InputError(f"unknown site {name!r}; known sites: {', '.join(site_names())}")
-    return importlib.import_module(f"site_configs.{name}")
+def remarks(run: Run) -> list[str]:
+    """What a user should know of where the run's work is done, a line each."""
+    site = run.config.site
+    if site.name == LOCAL:
+        return []
+    said = []
+    held = _held(run.config)
+    if held is not None:
+        said.append(
+            f"this is job {held.job_id}, which holds {held.nodes} node(s): they are used, and nothing is "
+            "submitted; site.within_job=no would submit"
+        )
+    else:
+        from site_configs.stage_jobs import turns
+
+        said += turns(run, machine(site.name))
+    if site.train_on_cpus and gpus_per_node(run) and run.config.trains:
+        said.append("ranks train on CPUs though nodes have GPUs: site.train_on_cpus is true")
+    return said
+
+
+def _site(config: RunConfig) -> ModuleType:
+    """What runs are done by, on this machine or on nodes."""
+    from site_configs import local, submitted
+
+    return local if config.site.name == LOCAL else submitted
+
+
+def _held(config: RunConfig) -> Allocation | None:
+    return allocation(config.site, machine(config.site.name).scheduler)
+
+
+def _defaults(config: RunConfig) -> dict[str, Any]:
+    """What the machine's description says, or makes plausible, where the run file is silent."""
+    here, site, held = machine(config.site.name), config.site, _held(config)
+    gpus = len(here.node.gpu_numbers) if site.gpus_per_node is None else site.gpus_per_node
+    groups = gpus or len(here.node.groups)
+    found = {
+        "workers": here.workers or groups,
+        "threads_per_worker": here.threads_per_worker or _cores_of_a_group(config),
+        "ranks_per_node": here.ranks_per_node or groups,
+        "gpus_per_node": gpus,  # no GPUs that are known: whatever is there is used and not missed
+        "train_on_cpus": here.train_on_cpus,
+        "tile_nodes": held.nodes if held else 0,
+    }
+    # a number that is not known is left at the default of all sites
+    return {name: value for name, value in found.items() if value}
+
+
+def _cores_of_a_group(config: RunConfig) -> int:
+    from site_configs.machine import cores_in
+
+    sizes = [len(cores_in(group.cores)) for group in machine(config.site.name).node.groups]
+    return min(sizes, default=0)

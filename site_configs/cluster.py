@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
-
-from parsl.config import Config
-from parsl.dataflow.memoization import Memoizer
-from parsl.providers.base import ExecutionProvider
 
 from pipeline.config import Site
 from pipeline.errors import InputError
+from pipeline.machine.sockets import MOST_BYTES
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.run_folder import Run
-from site_configs.executors import RetryHandler, config, driver_address, executor
+from site_configs.machine import Machine
 from site_configs.names import check_words
 
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
-
-HEARTBEAT_S = 5
-
-
-def cluster_config(
-    run: Run,
-    memoizer: Memoizer,
-    retry_handler: RetryHandler,
-    training: ExecutionProvider,
-    tiles: ExecutionProvider,
-    *,
-    accelerators: Sequence[str] = (),
-    cpu_affinity: str = "none",
-) -> Config:
-    """Jobs of `training` hold one worker, on their first node, which starts the ranks by a line of its own.
-
-    Those of `tiles` hold `site.workers` workers on every node, which have its `accelerators` in turn. What is
-    light runs in the driver.
-    """
-    site = run.config.site
-    address = driver_address(site)
-    train = executor(site, "train", training, workers=1, address=address, heartbeat_s=HEARTBEAT_S)
-    segment = executor(
-        site,
-        "tiles",
-        tiles,
-        workers=site.workers,
-        address=address,
-        cpu_affinity=cpu_affinity,
-        accelerators=accelerators,
-        heartbeat_s=HEARTBEAT_S,
-    )
-    return config(run, memoizer, retry_handler, [train, segment], site.idle_s)
 
 
 def account(site: Site) -> str | None:
@@ -69,15 +32,15 @@ def filesystems(site: Site) -> str | None:
     return site.filesystems or os.environ.get(VARIABLES["filesystems"])
 
 
-def ranks_per_node(run: Run, gpus: int | None = None) -> int:
-    """Training ranks on a node: those asked for, else one a GPU; never more than there are in all."""
-    wanted = run.config.site.ranks_per_node or gpus
-    return min(wanted or run.config.training.ranks, run.config.training.ranks)
+def ranks_per_node(run: Run) -> int:
+    """Training ranks on a node; never more than there are in all."""
+    ranks = run.config.training.ranks
+    return min(run.config.site.ranks_per_node or ranks, ranks)
 
 
-def training_nodes(run: Run, gpus: int | None = None) -> int:
+def training_nodes(run: Run) -> int:
     """Nodes of the job that trains."""
-    return -(-run.config.training.ranks // ranks_per_node(run, gpus))
+    return -(-run.config.training.ranks // ranks_per_node(run))
 
 
 def require(run: Run, *names: str) -> None:
@@ -90,7 +53,8 @@ def require(run: Run, *names: str) -> None:
         "filesystems": filesystems(site),
     }
     named = {name: given[name] for name in (*VARIABLES, "reservation")}
-    check_words(named, site.scheduler_options)
+    own = {"training.queue": site.training.queue, "light.queue": site.light.queue}
+    check_words({**named, **own}, [*site.scheduler_options, site.gpu_request or ""])
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)
@@ -102,22 +66,24 @@ def require(run: Run, *names: str) -> None:
         )
 
 
-def worker_init(run: Run) -> str:
+def worker_init(run: Run, machine: Machine) -> str:
     """Shell commands that make a job ready to work for the run, whatever the batch system hands on.
 
-    The site's own commands come first, so that none of them changes what is this program's.
+    The machine's and the site's own commands come first, so that none of them changes what is this
+    program's. A job's own folder of temporary files may have a path that is too long for sockets.
     """
     attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
     folder = shlex.quote(os.path.realpath(run.folder))
-    return "\n".join(
-        [
-            run.config.site.worker_init,
-            f"export {RUN}={folder} {ATTEMPT}={attempt}",
-        ]
-    )
+    commands = [
+        machine.worker_init,
+        run.config.site.worker_init,
+        f'[ "${{#TMPDIR}}" -le {MOST_BYTES} ] || export TMPDIR=/tmp',
+        f"export {RUN}={folder} {ATTEMPT}={attempt}",
+    ]
+    return "\n".join(command for command in commands if command)
 
 
-def walltime(site: Site) -> str:
+def walltime(seconds: int | None) -> str:
     """HH:MM:SS, as Parsl's providers take it."""
-    seconds = site.walltime_s or 0
+    seconds = seconds or 0
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

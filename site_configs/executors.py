@@ -1,4 +1,4 @@
-"""What every site's Parsl Config has in common: its three executors, and how they live and end."""
+"""What every site's Parsl Config has in common: its executors, and how they live and end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def config(
     executors: Sequence[HighThroughputExecutor],
     idle_s: float = 3600,
 ) -> Config:
-    """The executors `train` and `tiles`, and `head` in the driver; a block idle for `idle_s` is given back.
+    """Those executors, and `head` in the driver; a block idle for `idle_s` is given back.
 
     Parsl's own files go to the run's logs folder.
     """
@@ -70,13 +70,12 @@ def executor(
     workers: int,
     address: str = "127.0.0.1",
     cpu_affinity: str = "none",
-    accelerators: Sequence[str] = (),
     heartbeat_s: int = 2,
 ) -> HighThroughputExecutor:
     """An executor with `workers` workers on each node of its provider's blocks.
 
-    `address` is where the workers reach the driver, which listens to them nowhere else, `accelerators` the
-    GPU of each worker. A side that was not heard of for five times `heartbeat_s` is gone.
+    `address` is where the workers reach the driver, which listens to them nowhere else. A side that was not
+    heard of for five times `heartbeat_s` is gone. Parsl is told of no GPUs: it would name those of all kinds.
     """
     return Executor(
         label=label,
@@ -87,7 +86,6 @@ def executor(
         max_workers_per_node=workers,
         cores_per_worker=1e-6,  # the number of workers is the user's to say, not the core count's
         cpu_affinity=cpu_affinity,
-        available_accelerators=accelerators,
         poll_period=100,  # ms; at Parsl's 10 idle processes wake up a hundred times a second
         heartbeat_period=heartbeat_s,
         heartbeat_threshold=5 * heartbeat_s,
@@ -107,14 +105,3 @@ def driver_address(site: Site) -> str:
         return address_by_interface(site.interface)
     except OSError:
         raise InputError(f"site.interface: there is no network interface {site.interface!r} here") from None
-
-
-def shared_out(workers: int, gpus: Sequence[str]) -> list[str]:
-    """The GPU of each worker of a node, in order, as even as can be."""
-    return [gpus[worker * len(gpus) // workers] for worker in range(workers)]
-
-
-def shared_out_cuda(workers: int, gpus: int) -> list[str]:
-    """As `shared_out`, for NVIDIA's: there Parsl divides what it is given by the workers on a GPU."""
-    on_each = max(1, workers // gpus)
-    return [str(int(gpu) * on_each) for gpu in shared_out(workers, [str(gpu) for gpu in range(gpus)])]

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
-from site_configs.queues import Limit
+from site_configs.machine import Limit
 
 ANSWER_S = 20
 UNLIMITED_S = 10**9
@@ -23,17 +23,20 @@ def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return partition, []  # a dry run elsewhere; sbatch has the last word
-    known: dict[str, Limit] = {}
+    nodes_of: dict[str, int] = {}
+    walltimes_s: dict[str, int] = {}
     for marked, time, nodes in (line.strip().split("|") for line in done.stdout.splitlines()):
         name = marked.rstrip("*")
         if marked.endswith("*") and partition is None:
             partition = name
-        before = known.get(name)
         # one line for each state that nodes are in
-        known[name] = Limit((before.nodes or 0 if before else 0) + int(nodes), seconds(time))
-    if partition is not None and partition not in known:
-        raise InputError(f"site.queue: no partition {partition!r}; there are {', '.join(sorted(known))}")
-    return partition, [known[partition]] if partition else []
+        nodes_of[name] = nodes_of.get(name, 0) + int(nodes)
+        walltimes_s[name] = seconds(time)
+    if partition is not None and partition not in nodes_of:
+        raise InputError(f"site.queue: no partition {partition!r}; there are {', '.join(sorted(nodes_of))}")
+    if not partition or not nodes_of[partition]:
+        return partition, []
+    return partition, [Limit(nodes=nodes_of[partition], walltime_s=walltimes_s[partition])]
 
 
 def seconds(time: str) -> int:

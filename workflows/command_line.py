@@ -20,6 +20,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
+from site_configs.described import lasting
 from workflows import completion
 from workflows.output import outlive_listeners
 
@@ -43,7 +44,8 @@ RunDirOption = Annotated[
 SiteOption = Annotated[
     str | None,
     typer.Option(
-        help="The machine, a module of site_configs/ (default: what the run file says).",
+        help="The machine: one that `ffn sites` lists, or a file that describes it, ./mylab.yaml "
+        "(default: what the run file says).",
         autocompletion=completion.site,
     ),
 ]
@@ -76,6 +78,7 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     """
     if site is None:
         return list(overrides or [])
+    site = lasting(site)
     moves = read_owner(config.parent) is not None and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *(overrides or []), f"site.name={site}"]
 

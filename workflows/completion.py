@@ -22,10 +22,11 @@ def assignment(incomplete: str) -> list[str]:
 
 
 def site(incomplete: str) -> list[str]:
-    """Modules of site_configs/ that are machines."""
+    """Machines that come with the program, and files that may describe one."""
     from site_configs import site_names
 
-    return [name for name in site_names() if name.startswith(incomplete)]
+    there = glob(f"{incomplete}*.yaml") if incomplete else []
+    return [*(name for name in site_names() if name.startswith(incomplete)), *sorted(there)]
 
 
 def run_file(incomplete: str) -> list[str]:

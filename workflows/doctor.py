@@ -33,6 +33,7 @@ from pipeline.settings.run_file import load_config, read_config
 from site_configs.checkup import scheduler, surroundings
 from site_configs.checkup.address import address
 from site_configs.checkup.environment import JobEnvironment
+from site_configs.checkup.login import login
 from workflows.command_line import (
     ConfigOption,
     RunDirOption,
@@ -101,6 +102,7 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("launcher", partial(scheduler.launcher, run)),
         ("scheduler", partial(scheduler.answer, run, patience_s)),
         ("job", partial(scheduler.job, run)),
+        ("login node", partial(login, run)),
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),

@@ -25,6 +25,7 @@ from workflows.evaluate import evaluate
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
+from workflows.sites import sites
 from workflows.status import status
 from workflows.study import study
 from workflows.view import view
@@ -49,6 +50,7 @@ plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": full_pipeline,
     "plan": plan,
+    "sites": sites,
     "doctor": doctor,
     "pilot": pilot,
     "status": status,

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import parsl
 from parsl.app.python import PythonApp
 
 from apps import evaluate, infer, prepare, reconcile, report, train
 from apps.names import named
+from apps.placing import placed
 from pipeline import evaluation, reconciliation
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
@@ -33,14 +35,14 @@ class Stage(Generic[Task]):
     """The run whose training the last task is: its log tells how far that is."""
 
 
-def call(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call(app: PythonApp, *args: Any, **kwargs: Any) -> Any:
     """Submit to Parsl: the task is the app's future."""
-    return app(*args, **kwargs)
+    return placed(app, parsl.dfk().executors)(*args, **kwargs)
 
 
 def call_by_name(app: PythonApp, *args: Any, **kwargs: Any) -> Any:
     """As `call`; in Parsl's monitoring and logs the task says of which tile or box it is."""
-    return named(app, args)(*args, **kwargs)
+    return call(named(app, args), *args, **kwargs)
 
 
 def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:

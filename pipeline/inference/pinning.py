@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.inference.engines import Choice, choose
+from pipeline.inference.engines import GPU_ENGINES, Choice, choose, precisions_on_gpu
 from pipeline.inference.environment import environment_of
+from pipeline.machine import gpus
 from pipeline.results.artifacts import install_first, publishing, remove, temporary_for
 from pipeline.results.records import Missing, read, record_path, sealed, unsealed
 from pipeline.results.unreadable import names_in, read_if_there
@@ -46,8 +47,10 @@ def keep_pin(run: Run) -> None:
 def pinned(run: Run) -> Run:
     """For a worker: the run with its engine pinned, by this worker if it is the first.
 
-    Raises InputError where this machine does not have the engine in the pinned precision.
+    Raises InputError where this machine does not have the engine in the pinned precision, or where the site
+    has GPUs and this worker finds none.
     """
+    _require_gpu(run)
     pin = run.pin or _read(run) or _choose(run)
     if not pin.fits(run.config.inference):
         raise InputError(
@@ -74,6 +77,20 @@ def _choose(run: Run) -> EnginePin:
     asked = run.config.inference
     choice = choose(run.config.network, asked.engine, asked.precision)
     return publish(run, EnginePin(environment_of(*choice), asked.precision, socket.gethostname()))
+
+
+def _require_gpu(run: Run) -> None:
+    """Raise InputError where a GPU is promised, and no engine that is not for CPUs alone finds one."""
+    site, asked = run.config.site, run.config.inference.engine
+    engines = GPU_ENGINES if asked == "auto" else [engine for engine in GPU_ENGINES if engine == asked]
+    if not site.gpus_per_node or not engines or any(map(precisions_on_gpu, engines)):
+        return
+    raise InputError(
+        f"a worker on {socket.gethostname()} finds no GPU: site {site.name} has {site.gpus_per_node} a node "
+        f"(site.gpus_per_node), drivers show {gpus.usable() or 'none'}, and {' and '.join(engines)} can use "
+        "none; install PyTorch, or Keras with JAX, that fits the driver (docs/gpu.md), or set "
+        "site.gpus_per_node=0 for CPUs"
+    )
 
 
 def _require(pin: EnginePin, run: Run) -> None:

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -63,7 +63,7 @@ def parse_config(document: dict[str, Any], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{source}: {_explain(error)}") from None
+        raise InputError(f"{source}: {explain(error, RunConfig)}") from None
 
 
 def dump_config(config: RunConfig) -> str:
@@ -91,12 +91,12 @@ def apply_override(document: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r}: what begins with {text[0]} must be YAML: {error}") from None
 
 
-def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong, with where it is, as one line."""
+def explain(error: ValidationError, document: type[Section]) -> str:
+    """The first thing that is wrong with a document of this kind, with where it is, as one line."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key {where!r}{_nearest(first['loc'])}"
+        return f"unknown key {where!r}{_nearest(first['loc'], document)}"
     message = _one_line(first["msg"].removeprefix("Value error, "))
     if not where or isinstance(first["input"], (dict, BaseModel)):
         return f"{where}: {message}" if where else message
@@ -109,17 +109,26 @@ def _as_written(value: object) -> str:
     return str(value) if number else repr(value)
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
-    """Suggest the valid key that looks most like the one at `location`."""
-    section: type[BaseModel] = RunConfig
+def _nearest(location: tuple[int | str, ...], document: type[Section]) -> str:
+    """Suggest the valid key that looks most like the one at `location` in a document of this kind."""
+    section = document
     for part in location[:-1]:
-        annotation = section.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
+        if part not in section.model_fields:
+            continue  # the name or number of one of several sections
+        inner = _section_in(section.model_fields[str(part)].annotation)
+        if inner is None:
             return ""
-        section = annotation
+        section = inner
     keys = list(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; valid keys: {', '.join(keys)}"
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    """The kind of section that a field holds, or holds several of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _section_in(inner))), None)
 
 
 def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str | None:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from pipeline.settings.fields import PositiveInt, Section
+from typing import Literal
+
+from pipeline.settings.fields import NaturalInt, PositiveInt, Section
+
+
+class Jobs(Section):
+    """What the jobs of one kind of work have of their own."""
+
+    queue: str | None = None
+    """None: `site.queue`."""
+    walltime_s: PositiveInt | None = None
+    """None: `site.walltime_s`."""
+
+
+class LightJobs(Jobs):
+    """Jobs of work that is light: making and sampling, comparing, writing and counting."""
+
+    nodes: PositiveInt | None = None
+    """None: one, or as few as their queue takes."""
 
 
 class Site(Section):
-    """The machine. `name` is a module of site_configs/, which has defaults of its own for some of these;
-    `--site` sets it too."""
+    """The machine. Its description has defaults of its own for some of these; `--site` sets `name` too."""
 
     name: str = "local"
-    """This machine, or one of site_configs/."""
+    """`local` is this machine; `ffn sites` lists others. One of your own is named by the file that describes
+    it, ./mylab.yaml: `ffn sites slurm` shows one to copy."""
     workers: PositiveInt = 2
     """Tiles at a time on one node, each segmented by a process with `threads_per_worker` threads."""
     threads_per_worker: PositiveInt = 1
@@ -30,9 +48,27 @@ class Site(Section):
     """Of the batch system, for all jobs."""
     tile_nodes: PositiveInt = 1
     """Nodes of a job that segments tiles; each has `workers` workers."""
+    tile_jobs: PositiveInt = 1
+    """Such jobs at once, as many as there is work for. Small jobs wait less, and a long queue is shorter for
+    several."""
+    training: Jobs = Jobs()
+    """The job that trains."""
+    light: LightJobs = LightJobs()
+    """Where tile jobs have several nodes, or anything is set here: what is light queues none of those."""
+    within_job: Literal["auto", "yes", "no"] = "auto"
+    """Use the nodes of the job in which the command itself runs (salloc, qsub -I), and submit nothing. auto:
+    where it runs in one, and that is told."""
     ranks_per_node: PositiveInt | None = None
     """Training ranks on one node; None: one a GPU, where the site knows how many there are. A training
     job takes as many nodes as that makes of `training.ranks`."""
+    gpus_per_node: NaturalInt | None = None
+    """GPUs of a node that workers and ranks use; where one of them finds none, it fails. 0: they use CPUs.
+    None: as many as the site has; on this machine those that are found, and none are missed."""
+    gpu_request: str | None = None
+    """How a job asks for them, such as --gres=gpu:a100:{gpus}; None: as the site does, --gpus-per-node={gpus}
+    under Slurm, ngpus={gpus} under PBS. Nothing is asked for where it is empty."""
+    train_on_cpus: bool = False
+    """Ranks use CPUs, whatever GPUs there are: for those that TensorFlow has nothing for."""
     worker_init: str = ""
     """Shell commands at the start of every job, such as `module load ...`."""
     scheduler_options: tuple[str, ...] = ()

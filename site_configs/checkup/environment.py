@@ -10,11 +10,14 @@ from functools import cached_property
 import site_configs
 from pipeline.checkup import Finding, fail, ok, skip, warn
 from pipeline.errors import InputError
+from pipeline.inference.engines import GPU_ENGINES
+from pipeline.machine import gpus
 from pipeline.machine.own import module_command
 from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import worker_init
+from site_configs.described import machine
 from site_configs.providers.scheduler import Answer, SilenceError, ask
 
 MODULES = (
@@ -35,6 +38,8 @@ LIMIT_S = 180.0
 LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 REBUILD = "build it as the README says, with HOROVOD_WITH_GLOO=1, in this environment"
+FEWER = "install the driver, or set site.gpus_per_node to what is there, 0 for CPUs"
+CPU_ENGINES = ("winograd", "openvino")
 NO_ENVIRONMENT = "the Python environment does not work"
 
 
@@ -69,22 +74,47 @@ class JobEnvironment:
         if found.horovod_error:
             return fail(found.horovod_error, REBUILD)
         built = f"built with TensorFlow, {', '.join(found.horovod) or 'and nothing else'}"
+        if found.gpus_by and "nccl" not in found.horovod:
+            built += "; without NCCL, so gradients of GPUs go through the memory of their hosts"
         return ok(built) if "gloo" in found.horovod else fail(f"{built}; not with Gloo", REBUILD)
 
     def gpus(self) -> Finding:
-        """Whether TensorFlow can use the GPUs of the site's nodes."""
-        found, count = self._working, site_configs.gpus_per_node(self.run)
-        if not count:
-            return skip("this site's nodes have none, as far as it is known")
+        """Whether what uses the GPUs of the run is installed and, on this machine, whether they are there."""
+        site, found = self.run.config.site, self._working
+        if site.gpus_per_node == 0:
+            return skip("site.gpus_per_node is 0: CPUs are asked for")
         if found is None:
             return skip(NO_ENVIRONMENT)
-        if found.gpus_by:
-            return ok(f"TensorFlow built with {', '.join(found.gpus_by)} for {count} a node")
-        return warn(
-            f"this TensorFlow was built without CUDA and ROCm: unless a plug-in of the machine's adds them, "
-            f"the {count} GPUs of a node stay idle",
-            "name the machine's own TensorFlow in site.worker_init",
-        )
+        promised = site_configs.gpus_per_node(self.run) if self._has_jobs else site.gpus_per_node or 0
+        here = None if self._has_jobs else gpus.usable()
+        if not self._has_jobs and here is None and not promised:
+            return skip(_without_driver(found))
+        if not self._has_jobs and (here.number if here else 0) < promised:
+            return fail(f"site.gpus_per_node is {promised}; drivers here show {here or 'none'}", FEWER)
+        if not promised and here is None:
+            return skip("this site's nodes have none, as far as it is known")
+        wanting = self._wanting(found)
+        there = f"{here}" if here else f"{promised} a node"
+        if not wanting:
+            return ok(f"{there}; TensorFlow built with {', '.join(found.gpus_by) or 'neither CUDA nor ROCm'}")
+        judged = fail if promised else warn
+        return judged(f"{there}, but {'; '.join(what for what, _ in wanting)}", wanting[0][1])
+
+    def _wanting(self, found: Environment) -> list[tuple[str, str]]:
+        """What is not installed for GPUs though the run would use it there, and how it is mended."""
+        site, asked, wanting = self.run.config.site, self.run.config.inference.engine, []
+        engines = {*GPU_ENGINES} if asked == "auto" else {str(asked)}
+        if self.run.config.trains and not site.train_on_cpus and not found.gpus_by:
+            lacks = "TensorFlow is built without CUDA and ROCm, and ranks would find none"
+            wanting.append(
+                (lacks, "make install TENSORFLOW=cuda, or site.train_on_cpus=true (docs/sites.md)")
+            )
+        if asked not in CPU_ENGINES and not {*found.infers_by} & engines:
+            lacks = "nothing that runs networks on them is installed"
+            wanting.append(
+                (lacks, "install PyTorch (docs/gpu.md), or set inference.engine=winograd or openvino")
+            )
+        return wanting
 
     @property
     def _has_jobs(self) -> bool:
@@ -127,6 +157,13 @@ class JobEnvironment:
             return probe
         user = user_name()
         clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
-        script = f"{worker_init(self.run)}\nexec {shlex.join(probe)}"
+        script = f"{worker_init(self.run, machine(self.run.config.site.name))}\nexec {shlex.join(probe)}"
         values = [f"{name}={value}" for name, value in clean.items()]
         return ["env", "-i", *values, "bash", "--login", "-c", script]
+
+
+def _without_driver(found: Environment) -> str:
+    """What is installed for GPUs that are not here, if anything is."""
+    if not found.gpus_by:
+        return "no driver shows one here"
+    return f"TensorFlow is built with {', '.join(found.gpus_by)}, but no driver shows a GPU here"

@@ -28,7 +28,7 @@ def job(run: Run) -> Finding:
         "account": cluster.account(site),
         "queue": cluster.queue(site),
         "file systems": cluster.filesystems(site),
-        "walltime": cluster.walltime(site),
+        "walltime": cluster.walltime(site.walltime_s),
     }
     return ok(", ".join(f"{name} {value}" for name, value in named.items() if value))
 

@@ -20,6 +20,13 @@ from tests.emulators.system import Job, State, System
 
 DEFAULT_HEADER = "JobID:User:WallTime:Nodes:State:Location"
 DIRECTIVE = "#COBALT "
+REFUSALS = {
+    "queue": "queue '{queue}' does not exist\n",
+    "nodes": "The nodes requested are not within the limits of the '{queue}' queue\n",
+    "walltime": "Walltime greater than the '{queue}' queue max walltime\n",
+    "jobs": "The limit of jobs per user in the '{queue}' queue has been reached\n",
+}
+"""By what a queue has refused a job for."""
 
 
 def _qsub_parser() -> argparse.ArgumentParser:
@@ -99,7 +106,9 @@ def _queue(
             log.write(f"Jobid: {job.id}\nqsub {shlex.join(argv)}\n")
             log.write(f"{_now()} submitted with cwd set to: {cwd}\n")
 
-    system.submit(job, name_files)
+    refusal = system.submit(job, name_files)
+    if refusal:
+        return Answer(1, "", REFUSALS[refusal].format(queue=job.queue))
     return Answer(0, f"{job.id}\n", f"Job routed to queue {job.queue!r}.\n")
 
 

@@ -20,8 +20,18 @@ from tests.emulators.system import Job, State, System
 
 SERVER = "polaris-pbs-01"
 DIRECTIVE = "#PBS "
+TEMPORARY_ENDING = "hsn.cm.polaris.alcf.anl.gov"
+"""Of the name of a job's own folder of temporary files, which makes its path too long for many a socket."""
 UNKNOWN, FINISHED = 153, 35
 KILLED_WALLTIME = -29
+LIMITS = Answer(188, "", "qsub: Job violates queue and/or server resource limits\n")
+REFUSALS = {
+    "queue": Answer(170, "", "qsub: Unknown queue\n"),
+    "nodes": LIMITS,
+    "walltime": LIMITS,
+    "jobs": Answer(38, "", "qsub: would exceed queue generic's per-user limit\n"),
+}
+"""By what a queue has refused a job for."""
 
 
 def _qsub_parser() -> argparse.ArgumentParser:
@@ -51,15 +61,14 @@ def qsub(system: System, argv: list[str]) -> Answer:
     if not asked.A:
         return Answer(1, "", "qsub: Account must be specified with -A\n")
     if not 0 < nodes <= len(system.peek().nodes):
-        return Answer(188, "", "qsub: Job violates queue and/or server resource limits\n")
+        return LIMITS
     name = asked.N or script.name
-    job_id = _queue(system, asked, name, nodes, _seconds(resources["walltime"]), script)
-    return Answer(0, f"{full_id(job_id)}\n")
+    return _queue(system, asked, name, nodes, _seconds(resources["walltime"]), script)
 
 
 def _queue(
     system: System, asked: argparse.Namespace, name: str, nodes: int, walltime_s: int, script: Path
-) -> int:
+) -> Answer:
     here = os.getcwd()
     job = Job(
         id=0,
@@ -86,8 +95,10 @@ def _queue(
         job.stdout = asked.o or f"{here}/{name}.o{job.id}"
         job.stderr = asked.e or f"{here}/{name}.e{job.id}"
 
-    system.submit(job, name_files)
-    return job.id
+    refusal = system.submit(job, name_files)
+    if refusal:
+        return REFUSALS[refusal]
+    return Answer(0, f"{full_id(job.id)}\n")
 
 
 def spooled(system: System, job: Job) -> Path:
@@ -209,12 +220,15 @@ def environment(system: System, job: Job) -> dict[str, str]:
     """What a job finds: a login's environment, and nothing of the submitting shell without -v or -V."""
     nodefile = system.folder / f"{job.id}.nodes"
     nodefile.write_text("".join(f"{node}\n" for node in job.placed))
+    temporary = system.folder / f"tmp/pbs.{full_id(job.id)}.{TEMPORARY_ENDING}"
+    temporary.mkdir(parents=True)
     return {
         "PATH": f"{system.folder / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         "HOME": os.path.expanduser("~"),
         "USER": job.user,
         "LOGNAME": job.user,
         "SHELL": "/bin/bash",
+        "TMPDIR": str(temporary),
         "PBS_ENVIRONMENT": "PBS_BATCH",
         "PBS_JOBID": full_id(job.id),
         "PBS_JOBNAME": job.name,

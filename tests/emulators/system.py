@@ -89,6 +89,8 @@ class State:
     history: bool = True
     """PBS: finished jobs can still be asked for."""
     silent_until: float = 0.0
+    queues: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By name, what a queue takes: `nodes`, `fewest`, `walltime_s`, `jobs_per_user`. None: anything."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -104,6 +106,22 @@ class State:
     def real_s(self, walltime_s: float) -> float:
         """How long a walltime lasts on this cluster's clock."""
         return walltime_s * self.minute_s / 60
+
+    def refusal(self, job: Job) -> str:
+        """Empty when the job's queue takes it, else for what not: queue, nodes, walltime or jobs."""
+        if not self.queues:
+            return ""
+        if job.queue not in self.queues:
+            return "queue"
+        limits = self.queues[job.queue]
+        if not limits.get("fewest", 1) <= job.nodes <= limits.get("nodes", job.nodes):
+            return "nodes"
+        if job.walltime_s > limits.get("walltime_s", job.walltime_s):
+            return "walltime"
+        there = [
+            j for j in self.jobs.values() if (j.queue, j.user) == (job.queue, job.user) and j.state != "done"
+        ]
+        return "jobs" if len(there) >= limits.get("jobs_per_user", len(there) + 1) else ""
 
     def free_nodes(self) -> list[str]:
         busy = {node for job in self.jobs.values() if job.state != "done" for node in job.placed}
@@ -148,13 +166,20 @@ class System:
         partial.write_text(state.as_json())
         partial.rename(self.folder / "state.json")
 
-    def submit(self, job: Job, prepare: Callable[[Job], None]) -> None:
-        """Queue a job. It gets its id, then `prepare` does what must be done before it may start."""
+    def submit(self, job: Job, prepare: Callable[[Job], None]) -> str:
+        """Queue a job. It gets its id, then `prepare` does what must be done before it may start.
+
+        Returns what its queue refuses it for, or nothing.
+        """
         with self.transaction() as state:
+            refusal = state.refusal(job)
+            if refusal:
+                return refusal
             job.id, state.next_id = state.next_id, state.next_id + 1
             prepare(job)
             state.jobs[job.id] = job
         self.start_jobs()
+        return ""
 
     def start_jobs(self) -> None:
         """Place every queued job that may start, in the order of submission, and start it."""

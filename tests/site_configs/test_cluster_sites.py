@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from parsl.dataflow.memoization import BasicMemoizer
+from parsl.executors.status_handling import BlockProviderExecutor
 
 import site_configs
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
-from site_configs.executors import shared_out, shared_out_cuda
-from site_configs.preview import launch_line, submit_scripts
+from tests.job_pages import PAGE, page, preview
 from tests.sites import COMPLETE, run_on
-
-REPOSITORY = Path(__file__).parents[2]
-SNAPSHOTS = Path(__file__).parent / "snapshots"
-"""To renew one: delete it and run the test, which then writes it and fails; read the difference."""
-
-
-def preview(run: Run) -> str:
-    """Scripts and launch line, with this machine's paths by name."""
-    config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
-    line = launch_line(site_configs.rank_launcher(run), run)
-    assert line is not None
-    texts = [f"=== {label}\n{script}" for label, script in submit_scripts(run, config).items()]
-    text = "\n".join([*texts, "=== ranks", " ".join(line), ""])
-    text = text.replace(sys.executable, "PYTHON").replace(str(REPOSITORY), "REPOSITORY")
-    return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -40,14 +23,8 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", COMPLETE)
-def test_what_would_be_submitted_is_as_it_was_read_and_approved(name: str) -> None:
-    found, snapshot = preview(run_on(name)), SNAPSHOTS / f"{name}.txt"
-    if not snapshot.exists():
-        snapshot.parent.mkdir(exist_ok=True)
-        snapshot.write_text(found)
-        pytest.fail(f"{snapshot} was not there and is written now")
-    assert found == snapshot.read_text()
+def test_what_would_be_submitted_is_what_the_documentation_shows() -> None:
+    assert page() == PAGE.read_text(), "read the difference, then python -m tests.job_pages"
 
 
 @pytest.mark.parametrize("name", COMPLETE)
@@ -90,8 +67,18 @@ def test_account_and_queue_may_come_from_the_environment(monkeypatch: pytest.Mon
         ("perlmutter", 40, {"queue": "debug", "walltime_s": 1800}, "asks for 10 nodes; .*'debug'.* up to 8"),
         ("perlmutter", 8, {"queue": "debug"}, "walltime_s is 3600; .*'debug'.* up to 1800 s"),
         ("perlmutter", 8, {"queue": "interactive", "tile_nodes": 5}, "site.tile_nodes asks for 5 nodes"),
-        ("frontier", 8, {"walltime_s": 7201}, "walltime_s is 7201; .*'batch'.* up to 7200 s for 2 node"),
-        ("frontier", 8, {"queue": "extended", "tile_nodes": 65}, "asks for 65 nodes; .*'extended'"),
+        (
+            "frontier",
+            8,
+            {"walltime_s": 7201, "reservation": None},
+            "walltime_s is 7201; .*'batch'.* up to 7200 s for 2 node",
+        ),
+        (
+            "frontier",
+            8,
+            {"queue": "extended", "tile_nodes": 65, "reservation": None},
+            "asks for 65 nodes; .*'extended'",
+        ),
         ("slurm", 8, {"walltime_s": 600}, "no job would start a tile"),
         (
             "polaris",
@@ -102,8 +89,35 @@ def test_account_and_queue_may_come_from_the_environment(monkeypatch: pytest.Mon
         ("polaris", 8, {"queue": "prod", "tile_nodes": 12}, "asks for 2 node.*'prod'.* no fewer than 10"),
         ("polaris", 8, {"walltime_s": 3601}, "walltime_s is 3601; .*'debug-scaling'.* up to 3600 s"),
         ("aurora", 24, {"queue": "debug", "tile_nodes": 3}, "asks for 3 nodes; .*'debug' of aurora"),
-        ("aurora", 24, {"walltime_s": 7 * 3600}, "walltime_s is 25200; .*'prod'.* up to 21600 s for 1 node"),
-        ("aurora", 13, {"ranks_per_node": 13}, "a node of aurora has 12 GPU tiles"),
+        ("aurora", 24, {"queue": "prod", "tile_nodes": 256}, "asks for 2 node.*'prod'.* no fewer than 256"),
+        ("aurora", 13, {"ranks_per_node": 13, "train_on_cpus": False}, "a node of aurora has 12 GPUs"),
+        ("aurora", 208, {"ranks_per_node": 208}, "is 416; a node of aurora has 208 hardware threads"),
+        ("polaris", 8, {"gpus_per_node": 5}, "gpus_per_node is 5; a node of polaris has 4 GPUs"),
+        (
+            "polaris",
+            8,
+            {"tile_jobs": 2},
+            "tile_jobs is 2; queue 'debug-scaling' of polaris takes 1 of a user",
+        ),
+        (
+            "polaris",
+            8,
+            {"training": {"queue": "prod"}},
+            "ranks_per_node asks for 2 node.*'prod'.* fewer than 10",
+        ),
+        (
+            "polaris",
+            8,
+            {"light": {"queue": "debug", "walltime_s": 9000}},
+            "light.walltime_s is 9000; .*'debug'",
+        ),
+        ("polaris", 8, {"light": {"queue": "debog"}}, "site.light.queue is 'debog'; polaris has "),
+        (
+            "frontier",
+            8,
+            {"queue": "debug", "walltime_s": 7201, "reservation": None},
+            "7201; .*'debug'.* 7200 s",
+        ),
         (
             "theta",
             8,
@@ -123,18 +137,60 @@ def test_a_job_too_large_for_its_queue_is_refused(
 
 @pytest.mark.parametrize("name", ["perlmutter", "frontier", "polaris", "aurora", "theta"])
 def test_a_queue_that_the_machine_does_not_have_is_refused_with_those_that_it_has(name: str) -> None:
-    with pytest.raises(InputError, match=rf"site.queue is 'debugg'; {name} has .* site_configs/{name}.py"):
-        site_configs.check(run_on(name, queue="debugg"))
+    with pytest.raises(InputError, match=rf"site.queue is 'debugg'; {name} has .*`ffn sites`"):
+        site_configs.check(run_on(name, queue="debugg", reservation=None))
 
 
 def test_larger_jobs_on_frontier_may_run_longer() -> None:
-    site_configs.check(run_on("frontier", 92 * 8, tile_nodes=92, walltime_s=6 * 3600))
+    few = {"light": {"walltime_s": 7200}, "reservation": None}
+    site_configs.check(run_on("frontier", 92 * 8, tile_nodes=92, walltime_s=6 * 3600, **few))
 
 
 def test_the_limits_of_a_queue_do_not_hold_for_a_reservation() -> None:
     run = run_on("theta", queue="debug-cache-quad", tile_nodes=9, reservation="R.brain")
     site_configs.check(run)
     assert "#COBALT -q R.brain" in preview(run).splitlines()
+
+
+def test_jobs_that_wait_for_each_other_because_a_queue_takes_few_are_told() -> None:
+    assert site_configs.remarks(run_on("polaris", queue="debug", tile_nodes=2)) == []
+    (told,) = site_configs.remarks(run_on("polaris"))
+    assert told.startswith(
+        "queue 'debug-scaling' takes 1 job(s) of a user, so jobs take turns: tiles, train, light;"
+    )
+    own = {"queue": "debug"}
+    assert site_configs.remarks(run_on("polaris", training=own, light=own)) == []
+
+
+def test_what_is_light_has_a_small_job_of_its_own_where_tile_jobs_are_large() -> None:
+    assert "=== light" not in preview(run_on("polaris", tile_nodes=1))
+    large = preview(run_on("polaris", tile_nodes=10)).split("=== ")
+    (light,) = [text for text in large if text.startswith("light")]
+    assert "#PBS -l select=1:ncpus=64\n" in light
+    in_prod = preview(run_on("polaris", 40, queue="prod", tile_nodes=10, light={"walltime_s": 1200}))
+    (light,) = [text for text in in_prod.split("=== ") if text.startswith("light")]
+    assert "#PBS -l select=10:" in light
+    assert "#PBS -l walltime=00:20:00" in light
+
+
+@pytest.mark.parametrize("name", ["slurm", "polaris", "theta"])
+def test_several_tile_jobs_are_there_at_once_if_asked_for(name: str) -> None:
+    run = run_on(name, tile_jobs=3, queue={"polaris": "debug"}.get(name, COMPLETE[name]["queue"]))
+    executors = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0).executors
+    most = {
+        e.label: e.provider.max_blocks
+        for e in executors
+        if isinstance(e, BlockProviderExecutor) and e.provider
+    }
+    assert (most["tiles"], most["train"]) == (3, 1)
+
+
+def test_a_training_has_its_own_queue_and_walltime() -> None:
+    run = run_on("perlmutter", training={"queue": "premium", "walltime_s": 7200})
+    train, tiles = preview(run).split("=== ")[2], preview(run).split("=== ")[1]
+    assert (train.startswith("train"), tiles.startswith("tiles")) == (True, True)
+    assert ("#SBATCH --qos=premium" in train, "#SBATCH --time=120" in train) == (True, True)
+    assert ("#SBATCH --qos=regular" in tiles, "#SBATCH --time=60" in tiles) == (True, True)
 
 
 @pytest.mark.parametrize("name", COMPLETE)
@@ -167,16 +223,3 @@ def test_a_batch_is_refused_that_the_workers_on_one_device_could_not_fill(
     site_configs.check(run(sharing))
     with pytest.raises(InputError, match=rf"inference\.batch is {sharing + 1}, .* which makes {sharing}"):
         site_configs.check(run(sharing + 1))
-
-
-def test_workers_share_the_gpus_of_a_node_evenly() -> None:
-    assert shared_out(2, ["0", "1", "2", "3"]) == ["0", "2"]
-    assert shared_out(6, ["0.0", "0.1", "1.0"]) == ["0.0", "0.0", "0.1", "0.1", "1.0", "1.0"]
-
-
-@pytest.mark.parametrize("workers", [1, 2, 4, 6, 8, 12, 13])
-def test_workers_share_nvidias_gpus_evenly_after_parsl_has_divided(workers: int) -> None:
-    """Parsl 2026.10, process_worker_pool: a worker's GPU is its accelerator // (workers // GPUs)."""
-    per_gpu = workers // 4
-    used = [int(given) // per_gpu if per_gpu else int(given) for given in shared_out_cuda(workers, 4)]
-    assert used == [int(gpu) for gpu in shared_out(workers, ["0", "1", "2", "3"])]

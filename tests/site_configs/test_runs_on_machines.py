@@ -45,7 +45,9 @@ SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 NASTY = 'a\' "b" [c] {d} & é;`x` %j'
 """Runs do not care how the folders are called in which they lie."""
 
-QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "prod"}
+QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "debug-scaling"}
+LIMITS = {"nodes": 4, "walltime_s": 3600, "jobs_per_user": 1}
+"""Of each of them: what is light, the training and the tiles take turns."""
 
 
 def thorough(*machines: str) -> list[Any]:
@@ -64,7 +66,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         yield Slurm()
     else:
         cluster = request.getfixturevalue("cobalt" if request.param == "theta" else "pbs")
-        cluster.change(minute_s=60.0)
+        cluster.change(minute_s=60.0, queues={QUEUES[request.param]: LIMITS})
         yield Emulated(request.param, cluster, QUEUES[request.param])
 
 
@@ -101,7 +103,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
         (tiles,) = machine.running("tiles")
         machine.cancel(tiles)
         machine.silence(SILENCE_S)
-        assert driver.wait(timeout=400 + SILENCE_S) == 0, run.tail()
+        assert driver.wait(timeout=900 + SILENCE_S) == 0, run.tail()
     assert run.results() == local_results
     failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
     assert failures
@@ -129,6 +131,13 @@ def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine
     assert machine.queue() == []
 
 
+@pytest.mark.parametrize("machine", ["slurm"], indirect=True)
+def test_a_rank_that_finds_no_gpu_where_the_site_has_one_ends_the_run_by_name(run: SmallRun) -> None:
+    assert run.finish("--set", "site.gpus_per_node=1", "--set", "site.gpu_request=") == 1
+    assert "finds no GPU: site slurm has 1 a node (site.gpus_per_node)" in " ".join(run.output().split())
+    assert not run.files("tiles/*.h5")
+
+
 def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_next(
     machine: Machine, run: SmallRun, request: pytest.FixtureRequest
 ) -> None:
@@ -149,7 +158,7 @@ def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_ne
     assert f"job {left.id}" in run.output()
 
 
-def wait_until(condition: Callable[[], object], run: SmallRun, patience_s: float = 200) -> None:
+def wait_until(condition: Callable[[], object], run: SmallRun, patience_s: float = 600) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain:\n{run.tail()}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-import site_configs
 from pipeline.checkup.resources import files_written
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import CALLS_PER_STEP_VOLUME, Plan, plan
@@ -45,23 +44,27 @@ def seconds_per_tile(estimate: Plan, rate: TileRate) -> float:
 
 
 def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
-    """Of segmenting all tiles: the workers of all nodes take one after the other, the last round too."""
+    """Of segmenting all tiles: the workers of all nodes take one after the other, the last round too.
+
+    Of jobs at once, all are held for as long.
+    """
     site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
-    workers = site.workers * site.tile_nodes
+    nodes = site.tile_nodes * site.tile_jobs
+    workers = site.workers * nodes
     rounds, rounds_per_job = math.ceil(estimate.tiles / workers), math.inf
     if site.walltime_s is not None:
         # a job begins no tile in its last tile_time_s
         rounds_per_job = 1 + max(0, site.walltime_s - site.tile_time_s) // max(tile_s, 1e-9)
-    return Cost(rounds * tile_s, site.tile_nodes, max(1, math.ceil(rounds / rounds_per_job)))
+    return Cost(rounds * tile_s, nodes, site.tile_jobs * max(1, math.ceil(rounds / rounds_per_job)))
 
 
 def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
     """Of seeing all FOVs, by what the scaling model makes of the ranks that were measured."""
-    training, gpus = run.config.training, site_configs.gpus_per_node(run)
+    training, site = run.config.training, run.config.site
     seconds = training.fovs / foretold_fovs_per_s(run, rate)
-    walltime_s = run.config.site.walltime_s or math.inf
+    walltime_s = site.training.walltime_s or site.walltime_s or math.inf
     jobs = max(1, math.ceil(seconds / walltime_s))
-    return Cost(seconds, cluster.training_nodes(run, gpus or None), jobs)
+    return Cost(seconds, cluster.training_nodes(run), jobs)
 
 
 def print_costs(run: Run, rates: Rates, console: Console) -> None:
@@ -108,7 +111,8 @@ def _rate(rates: Rates, rate: TileRate) -> str:
 
 
 def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
-    workers = run.config.site.workers * run.config.site.tile_nodes
+    site = run.config.site
+    workers = site.workers * site.tile_nodes * site.tile_jobs
     each = duration(seconds_per_tile(estimate, rate))
     cost = cost_of_tiles(run, estimate, rate)
     return f"{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"

@@ -104,6 +104,8 @@ def print_findings(found: Sequence[Found], console: Console) -> None:
 
 def print_jobs(run: Run, console: Console) -> None:
     """Of a site with a batch system: the scripts of its jobs, and the line that starts the ranks."""
+    for remark in site_configs.remarks(run):
+        console.print(f"\n{remark}", highlight=False, soft_wrap=True, markup=False)
     config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
     shown = {
         f"A job of executor {label}": script

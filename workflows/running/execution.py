@@ -22,7 +22,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
 from pipeline.training.launch import where_training_starts
-from site_configs import check_address
+from site_configs import check_address, remarks
 from workflows.command_line import print_error
 from workflows.output import KeepingConsole
 from workflows.running.chains import Pipeline
@@ -67,6 +67,8 @@ def work(
         say(f"run folder {run.folder}")
         for line in warnings:
             say(f"warning: {line}")
+        for line in remarks(run):
+            say(line)
         training = where_training_starts(run)
         if training is not None:
             say(str(training))

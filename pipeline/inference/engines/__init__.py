@@ -8,21 +8,17 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pipeline.config import Inference, Network
 from pipeline.errors import InputError
-from pipeline.machine import processor
+from pipeline.machine import gpus, processor
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import Artifact
 
 log = logging.getLogger(__name__)
-
-GPU_DEVICES = ("/dev/nvidia0", "/dev/kfd")
-"""Of NVIDIA and AMD. Where there is none, no library need be loaded to see that it finds no GPU."""
 
 GPU_ENGINES = ("torch", "keras")
 """Those that run on GPUs, the faster first; each is the name of the package that it takes."""
@@ -142,7 +138,8 @@ def precisions_on_gpu(engine: str) -> tuple[str, ...]:
 
     Asked in a process of its own: a worker that shares a network on the GPU must not take part of it.
     """
-    if not any(Path(device).exists() for device in GPU_DEVICES) or importlib.util.find_spec(engine) is None:
+    # where no driver shows one, no library need be loaded to see that it finds none
+    if gpus.find() is None or importlib.util.find_spec(engine) is None:
         return ()
     command = module_command(f"pipeline.inference.engines.{engine}")
     asked = subprocess.run(command, stdout=subprocess.PIPE, text=True)

@@ -52,7 +52,7 @@ def finds_gpu() -> bool:
     if keras.config.backend() == "torch":  # for which Keras cannot list devices
         import torch
 
-        found: bool = torch.cuda.is_available()
+        found: bool = torch.cuda.is_available() or torch.xpu.is_available()
         return found
     return any("gpu" in device for device in keras.distribution.list_devices())
 

@@ -22,7 +22,9 @@ from pipeline.results.unreadable import mend_write, whose
 PACKAGES = (
     "ffn-pipeline",
     "parsl",
+    "tensorflow",
     "tensorflow-cpu",
+    "tensorflow-rocm",
     "keras",
     "horovod",
     "numpy",

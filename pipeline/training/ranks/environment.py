@@ -9,11 +9,16 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
+
+JAX_FOR_GPUS = ("jax_cuda", "jax_rocm")
+"""How the names of its plug-ins begin."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Environment:
     """By name of the module; those that tell none are left out."""
     gpus_by: Sequence[str]
     """What TensorFlow was built with to use GPUs: CUDA, ROCm."""
+    infers_by: Sequence[str]
+    """Engines of inference that are installed for GPUs: torch, keras."""
     horovod: Sequence[str]
     """What Horovod was built with: gloo, mpi, nccl."""
     horovod_error: str | None
@@ -52,9 +59,26 @@ def describe(modules: Sequence[str]) -> Environment:
         python=platform.python_version(),
         versions={n: m.__version__ for n, m in imported.items() if hasattr(m, "__version__")},
         gpus_by=[name for name, has in gpus_by.items() if has],
+        infers_by=_engines(any(gpus_by.values())),
         horovod=built,
         horovod_error=error,
     )
+
+
+def _engines(tensorflow_has_gpus: bool) -> list[str]:
+    """The engines whose libraries were built for GPUs."""
+    torch = find_spec("torch") and importlib.import_module("torch").version
+    torch_has = {name: bool(getattr(torch, name, None)) for name in ("cuda", "hip", "xpu")}
+    backends = {
+        "tensorflow": tensorflow_has_gpus,
+        "jax": any(name.startswith(JAX_FOR_GPUS) for _, name, _ in pkgutil.iter_modules()),
+        "torch": any(torch_has.values()),
+    }
+    found = {
+        "torch": torch_has["cuda"] or torch_has["hip"],
+        "keras": backends.get(os.environ.get("KERAS_BACKEND", "tensorflow"), False),
+    }
+    return [name for name, has in found.items() if has]
 
 
 def _built(horovod: Any) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import InputError
+from pipeline.machine.gpus import SHARED_OUT
 from pipeline.machine.own import module_command
 from pipeline.machine.sockets import socket_folder
 from pipeline.results.artifacts import open_anew, remove
@@ -37,11 +38,8 @@ class LaunchLine:
     ranks_per_node: int
     rank_variables: Sequence[str]
     interface: str | None
-    gpus: Sequence[str] = ()
-
-    def gpu_of(self, rank: int) -> dict[str, str]:
-        """The environment variable that tells a rank its GPU, if the line does not bind it."""
-        return {"CUDA_VISIBLE_DEVICES": self.gpus[rank % self.ranks_per_node]} if self.gpus else {}
+    gpus: str = ""
+    """The GPU of each rank of a node, as gpus.share_out says it."""
 
 
 def run_line(line: LaunchLine, run_folder: Path) -> None:
@@ -54,7 +52,7 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
     address = address_of(line.interface)
     meeting = rendezvous(line.ranks, line.ranks_per_node, address, line.interface, choose=True)
     with meeting as meetings:
-        environments = [{**meeting, **line.gpu_of(rank)} for rank, meeting in enumerate(meetings)]
+        environments = [{**meeting, SHARED_OUT: line.gpus} for meeting in meetings]
         Launch(environments, line.rank_variables).save(launch_file(run_folder))
         status = _run(line, logs / "launch.log")
     if status:

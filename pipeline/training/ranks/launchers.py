@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pipeline.errors import InputError
+from pipeline.machine.gpus import SHARED_OUT
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launch_line import LaunchLine, run_line
 from pipeline.training.ranks.launched_rank import launch_file
@@ -38,9 +39,12 @@ class LocalLauncher:
     threads_per_rank: int
     pinned: bool = True
     """False: every rank may use every core."""
+    gpus: str = ""
+    """The GPU of each rank, as gpus.share_out says it."""
 
     def run(self, run_folder: Path) -> None:
-        with rendezvous(self.ranks) as environments:
+        with rendezvous(self.ranks) as meetings:
+            environments = [{**meeting, SHARED_OUT: self.gpus} for meeting in meetings]
             launch = RankLaunch(rank_command(run_folder), environments)
             run_locally(launch, self.threads_per_rank, run_folder / "logs" / "training", self.pinned)
 
@@ -54,13 +58,13 @@ class LineLauncher(ABC):
 
     ranks: int
     ranks_per_node: int
-    cpus_per_rank: int
-    """CPUs, as the batch system counts them, that a rank has to itself."""
+    cpus_per_rank: int | None
+    """CPUs, as the batch system counts them, that a rank has to itself; None where `options` say which."""
     threads_per_rank: int
     options: tuple[str, ...] = ()
-    """More options of the command, such as those that bind ranks to cores and GPUs."""
-    gpus: tuple[str, ...] = ()
-    """The GPU of each rank of a node, in order, where the command does not bind them (CUDA's numbers)."""
+    """More options of the command, such as those that bind ranks to cores."""
+    gpus: str = ""
+    """The GPU of each rank of a node, as gpus.share_out says it."""
     interface: str | None = None
     """The network interface on which the nodes reach each other; None: the one of their host names."""
 
@@ -111,7 +115,7 @@ class SrunLauncher(LineLauncher):
             f"--nodes={self.nodes}",
             f"--ntasks={self.ranks}",
             f"--ntasks-per-node={self.ranks_per_node}",
-            f"--cpus-per-task={self.cpus_per_rank}",
+            *([] if self.cpus_per_rank is None else [f"--cpus-per-task={self.cpus_per_rank}"]),
             "--distribution=block:block",
             "--kill-on-bad-exit=1",
             "--input=none",

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.machine.gpus import take_own
 from pipeline.machine.processes import die_with_parent
 from pipeline.results.attempts import fence
 from pipeline.training.ranks.job import TrainingJob
@@ -27,6 +28,7 @@ def main() -> int:
     run_folder, *launch_file = map(Path, sys.argv[1:])
     if launch_file:
         status_file = join(launch_file[0])
+        _take_own_gpu()
         status = _train(run_folder)
         with fence():  # a newer attempt's launcher must not take it for that of its own rank
             status_file.write_text(str(status))
@@ -34,6 +36,7 @@ def main() -> int:
     if LAUNCHER in os.environ:
         die_with_parent(int(os.environ[LAUNCHER]))
     _pin_to_cores()
+    _take_own_gpu()
     return _train(run_folder)
 
 
@@ -42,8 +45,10 @@ def _train(run_folder: Path) -> int:
     try:
         job = TrainingJob.load(run_folder)
         # not before the rank is pinned: TensorFlow counts the cores it may use when it is loaded
+        from pipeline.training.device import require_gpu
         from pipeline.training.trainer import train_rank
 
+        require_gpu(job.run.config.site)
         train_rank(job)
     except InputError as error:
         print(error, file=sys.stderr)
@@ -52,6 +57,10 @@ def _train(run_folder: Path) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _take_own_gpu() -> None:
+    take_own(int(os.environ["HOROVOD_LOCAL_RANK"]))
 
 
 def _pin_to_cores() -> None:

@@ -23,7 +23,7 @@ from pipeline.inference.engines import openvino as openvino_module
 from pipeline.inference.environment import environment_of, mixture
 from pipeline.inference.pinning import keep_pin, pinned, publish, with_pin
 from pipeline.inference.segmenter import segment_tile
-from pipeline.machine import processor
+from pipeline.machine import gpus, processor
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import read
 from pipeline.run_folder import Run
@@ -202,7 +202,7 @@ def test_a_damaged_pin_is_told_by_a_worker_and_not_taken(tmp_path: Path, image_f
 
 @pytest.fixture
 def a_gpu_may_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(engines, "GPU_DEVICES", (str(tmp_path),))
+    monkeypatch.setattr(gpus, "find", lambda: gpus.Gpus("nvidia", 1))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     precisions_on_gpu.cache_clear()
     yield
@@ -274,3 +274,33 @@ def test_the_cpu_and_the_backend_of_keras_are_part_of_the_environment(
     assert found["KERAS_BACKEND"] == "jax"
     assert found["cpu"].endswith(" avx2")
     assert "tensorflow" not in found
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch", "keras"])
+def test_a_worker_without_a_gpu_that_its_site_promises_is_refused_by_name(
+    tmp_path: Path, image_file: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr(gpus, "find", lambda: None)
+    precisions_on_gpu.cache_clear()
+    run = on_site_with_gpus(make_run(tmp_path, image_file), engine)
+    with pytest.raises(
+        InputError, match=r"finds no GPU: site mylab has 2 a node .*drivers show none"
+    ) as told:
+        pinned(run)
+    assert socket.gethostname() in str(told.value)
+    assert not run.engine_file.exists()
+
+
+def test_an_engine_for_cpus_that_is_asked_for_by_name_is_what_the_user_wants(
+    tmp_path: Path, image_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "find", lambda: None)
+    precisions_on_gpu.cache_clear()
+    pinned(on_site_with_gpus(make_run(tmp_path, image_file), "openvino"))
+
+
+def on_site_with_gpus(run: Run, engine: str) -> Run:
+    site = run.config.site.model_copy(update={"name": "mylab", "gpus_per_node": 2})
+    inference = run.config.inference.model_copy(update={"engine": engine, "precision": "float32"})
+    run.engine_file.parent.mkdir(exist_ok=True)
+    return replace(run, config=run.config.model_copy(update={"site": site, "inference": inference}))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.checkup import Finding
 from pipeline.config import RunConfig
+from pipeline.machine import gpus
 from pipeline.run_folder import Run
+from pipeline.training.ranks.environment import Environment
 from site_configs.checkup.environment import JobEnvironment
 
 
@@ -28,8 +32,47 @@ def test_a_job_has_what_it_needs_whatever_the_login_has(
     assert ", tensorflow " in imports.text
     assert environment.horovod().state == "ok"
     assert "gloo" in environment.horovod().text
-    gpus = environment.gpus()
-    assert (gpus.state, "the 4 GPUs of a node stay idle" in gpus.text) in (("warn", True), ("ok", False))
+
+
+def told(gpus_by: tuple[str, ...], infers_by: tuple[str, ...], **site: Any) -> Finding:
+    """What is said of GPUs where TensorFlow and engines for inference are built for these."""
+    document = {"site": {"name": "polaris", **site}}
+    environment = JobEnvironment(Run(Path("/scratch/run"), RunConfig.model_validate(document)))
+    environment.__dict__["_environment"] = Environment("3.11", {}, gpus_by, infers_by, ["gloo"], None)
+    return environment.gpus()
+
+
+def test_what_is_missing_for_the_gpus_of_a_site_fails() -> None:
+    assert told(("CUDA",), ("torch",)) == Finding("ok", "4 a node; TensorFlow built with CUDA")
+    lacking = told((), ("torch",))
+    assert (lacking.state, "TensorFlow is built without CUDA" in lacking.text) == ("FAIL", True)
+    assert "make install TENSORFLOW=cuda" in lacking.text
+    assert told((), ("torch",), train_on_cpus=True).state == "ok"
+    without_engine = told(("CUDA",), ())
+    assert (without_engine.state, "runs networks" in without_engine.text) == ("FAIL", True)
+    assert told((), (), gpus_per_node=0).state == "skip"
+
+
+def test_a_gpu_that_is_asked_for_here_and_not_there_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "find", lambda: None)
+    missing = told(("CUDA",), ("keras",), name="local", gpus_per_node=2)
+    assert (missing.state, "site.gpus_per_node is 2; drivers here show none" in missing.text) == (
+        "FAIL",
+        True,
+    )
+    unused = told(("CUDA",), ("keras",), name="local")
+    assert unused == Finding("skip", "TensorFlow is built with CUDA, but no driver shows a GPU here")
+    monkeypatch.setattr(gpus, "find", lambda: gpus.Gpus("nvidia", 2))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert told(("CUDA",), ("keras",), name="local", gpus_per_node=2).state == "ok"
+    assert told((), (), name="local").state == "warn"
+
+
+def test_gradients_that_go_through_the_hosts_are_told() -> None:
+    environment = JobEnvironment(Run(Path("/scratch/run"), RunConfig()))
+    environment.__dict__["_environment"] = Environment("3.11", {}, ["CUDA"], [], ["gloo"], None)
+    assert environment.horovod().state == "ok"
+    assert "without NCCL" in environment.horovod().text
 
 
 def test_a_worker_init_that_fails_is_quoted(tmp_path: Path) -> None:

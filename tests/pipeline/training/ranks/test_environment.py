@@ -34,8 +34,8 @@ def test_a_horovod_that_does_not_fit_is_told_and_the_rest_too(tmp_path: Path) ->
     (tmp_path / "horovod").mkdir()
     (tmp_path / "horovod" / "__init__.py").write_text("raise OSError('undefined symbol: _ZN10tensorflow')")
     found = Environment.parse(told(search_path=str(tmp_path)).stdout.splitlines()[-1])
-    assert replace(found, versions={}, python="", gpus_by=[]) == Environment(
-        "", {}, [], [], "OSError: undefined symbol: _ZN10tensorflow"
+    assert replace(found, versions={}, python="", gpus_by=[], infers_by=[]) == Environment(
+        "", {}, [], [], [], "OSError: undefined symbol: _ZN10tensorflow"
     )
     assert "tensorflow" in found.versions
 

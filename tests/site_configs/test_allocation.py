@@ -1,0 +1,132 @@
+"""Inside a job that is held already its nodes are used, and nothing is submitted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from parsl.dataflow.memoization import BasicMemoizer
+
+import site_configs
+from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from site_configs.allocation import JOB_ID
+from site_configs.preview import submit_scripts
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in JOB_ID.values():
+        monkeypatch.delenv(name, raising=False)
+
+
+def run_on(name: str, **site: Any) -> Run:
+    document = {
+        "site": {"name": name, "ranks_per_node": 2, "interface": "lo", **site},
+        "training": {"ranks": 4},
+    }
+    return Run(Path("/scratch/run"), site_configs.with_defaults(RunConfig.model_validate(document)))
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, nodes: int) -> None:
+    """Be inside a job of so many nodes."""
+    if name == "slurm":
+        monkeypatch.setenv("SLURM_JOB_ID", "4711")
+        monkeypatch.setenv("SLURM_JOB_NUM_NODES", str(nodes))
+    else:
+        monkeypatch.setenv("PBS_JOBID", "4711.server")
+        monkeypatch.setenv("PBS_NODEFILE", str(folder / "nodes"))
+        (folder / "nodes").write_text("".join(f"n{node}\n" * 2 for node in range(nodes)))
+
+
+@pytest.mark.parametrize("name", ["slurm", "pbs"])
+def test_its_nodes_are_used_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    hold(monkeypatch, name, tmp_path, 3)
+    run = run_on(name)
+    site_configs.check(run)  # it needs no walltime, account or queue
+    assert run.config.site.tile_nodes == 3
+    config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
+    assert submit_scripts(run, config) == {}
+    assert [executor.label for executor in config.executors] == ["head", "tiles", "train"]
+    (told,) = site_configs.remarks(run)
+    assert told.startswith("this is job 4711")
+    assert "3 node(s): they are used, and nothing is submitted" in told
+
+
+@pytest.mark.parametrize("name", ["slurm", "pbs"])
+def test_more_nodes_than_it_holds_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    hold(monkeypatch, name, tmp_path, 1)
+    with pytest.raises(
+        InputError, match=r"ranks_per_node asks for 2 nodes; job 4711.* holds 1; .*within_job=no"
+    ):
+        site_configs.check(run_on(name))
+    with pytest.raises(InputError, match=r"site.tile_nodes asks for 2 nodes"):
+        site_configs.check(run_on(name, tile_nodes=2))
+
+
+def test_jobs_are_submitted_from_inside_one_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hold(monkeypatch, "pbs", tmp_path, 3)
+    run = run_on("pbs", within_job="no", walltime_s=3600)
+    site_configs.check(run)
+    config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
+    assert set(submit_scripts(run, config)) == {"tiles", "train"}
+    assert site_configs.remarks(run) == []
+
+
+def test_a_job_that_is_not_there_or_does_not_tell_its_nodes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(InputError, match=r"within_job is yes, but SLURM_JOB_ID is not set"):
+        run_on("slurm", within_job="yes")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with pytest.raises(InputError, match=r"does not say which nodes it holds"):
+        run_on("slurm")
+
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+import parsl
+from parsl.app.python import PythonApp
+from parsl.dataflow.memoization import BasicMemoizer
+import site_configs
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+
+document = {"site": {"name": "slurm", "workers": 1, "ranks_per_node": 1, "interface": "lo"}}
+run = Run(Path(sys.argv[1]), site_configs.with_defaults(RunConfig.model_validate(document)))
+run.logs_folder.mkdir()
+with parsl.load(site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)) as kernel:
+    import time
+    def where(seconds):
+        import os, time
+        time.sleep(seconds)
+        return os.environ["SLURMD_NODENAME"], os.environ["SLURM_JOB_ID"]
+    app = PythonApp(where, data_flow_kernel=kernel, executors=["tiles"])
+    print({future.result(timeout=300) for future in [app(2) for _ in range(6)]})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_workers_come_up_on_the_nodes_of_a_real_job(tmp_path: Path) -> None:
+    command = ["salloc", "--nodes=2", "--exclusive", sys.executable, "-c", PROGRAM, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    places = eval(done.stdout.splitlines()[-1])
+    assert len({node for node, _ in places}) == 2
+    assert len({job for _, job in places}) == 1
