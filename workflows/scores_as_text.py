@@ -54,13 +54,17 @@ def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:
     left_out = f", {_share(shares['left_out_share'])} left out" if shares["left_out_share"] else ""
     if "ignore_border_nm" in shares:
         left_out += f", with what lies within {shares['ignore_border_nm']:g} nm of a border in its section"
-    return [
+    lines = [
         f"CREMI         {_value(cremi['score'])}, from ARE {_value(cremi['are'])}, VOI split "
         f"{_value(cremi['voi_split'])} and merge {_value(cremi['voi_merge'])} in its convention",
         f"coverage      {_share(scores['coverage'])} of what counts is segmented",
         f"truth         {_share(shares['labelled_share'])} of the box is labelled and scored, "
         f"{_share(shares['ignored_share'])} is to be ignored{left_out}",
     ]
+    if "unfilled_share" in shares:
+        far = _share(shares["unfilled_share"])
+        lines.append(f"unfilled      {far} of the box is too far from any segment, and blank in `filled` too")
+    return lines
 
 
 def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:

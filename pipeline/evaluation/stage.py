@@ -138,10 +138,12 @@ def _set_aside(path: Path) -> Path | None:
 
 
 def shares(counts: BoxCounts, box: Box, ignore_border_nm: float) -> dict[str, float]:
-    """Which parts of a box were labelled and scored, and which were left out of all scores; and how far from
-    borders of the truth, if any were left out there.
+    """Which parts of a box were labelled and scored, and which were left out of all scores; how far from
+    borders of the truth, if any were left out there; and what stayed blank in `filled`, if anything did.
     """
+    unfilled = counts.filled.blank.total_voxels
     return {
+        **({"unfilled_share": unfilled / box.size} if unfilled else {}),
         **({"ignore_border_nm": ignore_border_nm} if ignore_border_nm else {}),
         "labelled_share": counts.as_is.labelled.total_voxels / box.size,
         "ignored_share": counts.ignored / box.size,

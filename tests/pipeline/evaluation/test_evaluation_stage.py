@@ -22,6 +22,7 @@ from pipeline.evaluation import (
     set_old_scores_aside,
     stage,
 )
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill
 from pipeline.geometry import Box
@@ -205,3 +206,17 @@ def test_voxels_near_a_border_of_the_truth_do_not_count_where_that_is_asked_for(
     assert metrics["left_out_share"] == pytest.approx(np.mean(~counted))
     assert metrics["ignore_border_nm"] == 3
     assert run_stage(with_identities(run))["left_out_share"] == 0
+
+
+def test_what_stays_blank_in_filled_is_told(tmp_path: Path) -> None:
+    labels = np.ones((4, 4, 400), np.uint64)
+    segments = np.where(np.arange(400) < 10, labels, 0).astype(np.uint64)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["truth"], file["segments"] = labels, segments
+    comparison = Comparison(f"{tmp_path / 'data.h5'}:segments", f"{tmp_path / 'data.h5'}:truth")
+    box = Box.of_shape((4, 4, 400))
+    counts = BoxCounts.total(part for parts in comparison.count(box) for part in parts)
+    # of the first block the second part begins at 128, where no segment is within 64 voxels
+    assert stage.shares(counts, box, 0)["unfilled_share"] == pytest.approx((400 - 128) / 400)
+    filled = dataclasses.replace(counts, filled=counts.filled.segmented)
+    assert "unfilled_share" not in stage.shares(filled, box, 0)
