@@ -31,6 +31,7 @@ FREE_TO_CHANGE = {
     "checkpoint_every_steps",
     "checkpoint_every_s",
     "report_every_steps",
+    "pictures",
 }
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""

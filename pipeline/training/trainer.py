@@ -22,6 +22,7 @@ from pipeline.training.in_hand import InHand
 from pipeline.training.keeping import Keeper
 from pipeline.training.metrics import Tally
 from pipeline.training.optimizers import clip_of, make_optimizer
+from pipeline.training.pictures import Pictures, side_by_side
 from pipeline.training.precision import shared_policy
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.horovod_ranks import Ranks
@@ -84,6 +85,8 @@ class Trainer:
         self._step = compile_step(self._model, self._optimizer, ranks, clip_of(config.training), some_ignored)
         self._tally = Tally()
         self._input_clock = InputClock()
+        show = config.training.pictures and ranks.rank == 0
+        self._pictures = Pictures(job.run.logs_folder / "pictures") if show else None
         self._keeper = Keeper(job, ranks, self._model, self._optimizer)
 
     def run(self) -> None:
@@ -98,6 +101,8 @@ class Trainer:
             taken = self._round(progress, log, in_hand)
             progress, in_hand = self._job.after_round(replace(progress, taken=taken)), None
             self._keeper.keep(progress, log)
+        if self._pictures is not None:
+            self._pictures.finish()
 
     def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> tuple[int, ...]:
         """The round that follows on `progress`, on examples that no other round has seen any of.
@@ -128,11 +133,14 @@ class Trainer:
                     fault = str(find_fault(self._ranks.rank, float(loss), pom.numpy(), batch.centres))
                 raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
             shown = pom.numpy()
+            is_last_of_interval = (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop
+            if self._pictures is not None and is_last_of_interval:
+                self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], shown[0]))
             with self._input_clock.waiting():
                 batch.advance(shown)
             self._tally.add_step(float(loss))
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
-            if step % self._training.report_every_steps == 0 or step == stop:
+            if is_last_of_interval:
                 rate = (fovs_seen - reported) / (time.monotonic() - began)
                 all_ranks = self._report(step, fovs_seen, rate, log, examples.dealer)
                 if all_ranks.is_due and step < stop:
