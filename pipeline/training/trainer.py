@@ -184,6 +184,7 @@ class Trainer:
         [due], every, sums = np.split(self._ranks.total(vector), [1, 1 + every.size])
         waits, taken = every.reshape(2, -1)
         tally, self._tally = Tally.from_vector(sums), Tally()
+        print(f"step {step}: {own[0]:.2%} of the time since the last line this rank waited for input")
         if log is not None:
             log.append(
                 {
