@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -113,10 +113,14 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     """Suggest the valid key that looks most like the one at `location`."""
     section: type[BaseModel] = RunConfig
     for part in location[:-1]:
-        annotation = section.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
+        if isinstance(part, int):  # one of several, whose section it is in already
+            continue
+        annotation = section.model_fields[part].annotation
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        sections = [kind for kind in kinds if issubclass(kind, Section)]
+        if not sections:
             return ""
-        section = annotation
+        section = sections[0]
     keys = list(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; valid keys: {', '.join(keys)}"

@@ -11,10 +11,7 @@ import pytest
 from pipeline.ffn.trained_with import read_trained_with
 from pipeline.ffn.weights import read_weights
 from pipeline.run_folder import Run
-from pipeline.settings.input_identities import with_identities
-from pipeline.settings.resolve import resolve
 from pipeline.training.launch import train
-from pipeline.training.sampling import sample_coordinates
 from tests.pipeline.training.test_launch import checkpoint_of, log_of, make_run, volume, without_speed
 
 __all__ = ["volume"]
@@ -53,10 +50,10 @@ EVERYTHING: dict[str, Any] = {
 
 
 def trained(folder: Path, volume: Path) -> tuple[Run, str]:
-    other = {"data": {"image": f"{volume}:image", "labels": f"{volume}:labels"}, "weight": 0.5}
-    made, _ = make_run(folder, volume, **EVERYTHING, volumes=[other])
-    run = with_identities(resolve(made.config, folder))
-    return run, train(run, sample_coordinates(run)).sha256
+    data = {"image": f"{volume}:image", "labels": f"{volume}:labels", "image_mean": 99, "image_stddev": 40}
+    other = {"data": data, "box": "0:40,0:40,5:40", "weight": 0.5}
+    run, coordinates = make_run(folder, volume, **EVERYTHING, volumes=[other])
+    return run, train(run, coordinates).sha256
 
 
 def test_all_at_once_trains_and_gives_the_same_bytes_again(volume: Path, tmp_path: Path) -> None:
