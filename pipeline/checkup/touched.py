@@ -23,6 +23,7 @@ def touched(run: Run) -> Finding:
         of = f" of training.volumes.{number - 1}" if number else ""
         openers[f"image{of}"] = partial(open_image, one)
         openers[f"labels{of}"] = partial(_stored_labels, one)
+        openers[f"loss_mask{of}"] = partial(open_mask, one, "loss_mask")
     doubtful = []
     for name in run.touched:
         volume = openers[name]()

@@ -76,6 +76,8 @@ class Data(Section):
     """Largest share of a box's voxels that the image may lack; None: 0.01, of an image in slices none."""
     mask: str | None = None
     """A volume in the image's coordinates; where it is 0, nothing is seeded."""
+    loss_mask: str | None = None
+    """A volume in the image's coordinates; where it is 0, training learns nothing and centres no example."""
     tissue_range: tuple[Real, Real] | None = None
     """Lowest and highest value of image voxels on which objects may be seeded."""
     replace_sections: dict[Whole, Whole] = Field(default_factory=dict)

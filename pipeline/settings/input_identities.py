@@ -104,10 +104,14 @@ def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
     mask = open_mask(run)
     if mask is not None:
         yield "mask", data, mask
-    for index, other in enumerate(run.trained_on[1:] if run.config.trains else []):
-        of = f"of training.volumes.{index}"
-        yield f"image {of}", other.config.data, open_image(other)
-        yield f"labels {of}", other.config.data, open_labels(other).source
+    for index, one in enumerate(run.trained_on if run.config.trains else []):
+        of = f" of training.volumes.{index - 1}" if index else ""
+        if index:
+            yield f"image{of}", one.config.data, open_image(one)
+            yield f"labels{of}", one.config.data, open_labels(one).source
+        loss_mask = open_mask(one, "loss_mask")
+        if loss_mask is not None:
+            yield f"loss_mask{of}", one.config.data, loss_mask
 
 
 def _as_before(now: Known, before: Known, volume: Volume) -> bool:
@@ -126,5 +130,6 @@ def _read_as(name: str, data: Data) -> str:
         "image": (data.mip, data.channel, data.axes, sorted(data.replace_sections.items())),
         "labels": (data.labels_mip, data.labels_channel, data.labels_axes),
         "mask": (),
+        "loss_mask": (),
     }
     return str(chosen[name])

@@ -141,6 +141,9 @@ class Training(Section):
     GPU, gains from it. All ranks have the same, and a training that goes on keeps it."""
     report_every_steps: PositiveInt = 50
     """Steps between two lines of logs/training.jsonl."""
+    pictures: bool = False
+    """With each line of the log a picture of one FOV for TensorBoard, in logs/pictures: image, truth, and the
+    POM before and after the step."""
     checkpoint_every_steps: PositiveInt = 500
     """Steps between two checkpoints, at most what is lost when a rank is. New examples are begun at each, so
     the weights depend on it."""

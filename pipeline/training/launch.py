@@ -22,8 +22,6 @@ VERSION = 4
 LINEAGE_VERSION = 3
 """Of what decides the weights, whatever the file says beside them: a checkpoint goes on while it stays."""
 
-VOLUME = ("image", "labels")
-
 FREE_TO_CHANGE = {
     "cache_gib",
     "ranks",
@@ -32,6 +30,7 @@ FREE_TO_CHANGE = {
     "checkpoint_every_steps",
     "checkpoint_every_s",
     "report_every_steps",
+    "pictures",
 }
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""
@@ -94,15 +93,20 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
     settings["training"]["precision"] = precision or _precision(run)
     inputs = {
         "coordinates": coordinates.sha256,
-        "image": run.identities["image"],
-        "labels": run.identities["labels"],
+        **_read_in(run),
     }
     for index, other in enumerate(run.trained_on[1:]):
         settings.setdefault("volumes", []).append(list(other.normalisation))
-        inputs |= {f"{name} of training.volumes.{index}": other.identities[name] for name in VOLUME}
+        inputs |= {f"{name} of training.volumes.{index}": known for name, known in _read_in(other).items()}
     if config.training.start_from is not None:
         inputs["start_from"] = weights_sha256(config.training.start_from)
     return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
+
+
+def _read_in(run: Run) -> dict[str, str]:
+    """The identities of what a training reads in a run's own volume."""
+    names = ["image", "labels", *({"loss_mask"} & run.identities.keys())]
+    return {name: run.identities[name] for name in names}
 
 
 def _deciding(training: Training) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.training.classes import EXCLUDED, partition
-from pipeline.volumes import open_image, open_labels
+from pipeline.training.unknown import labels_to_draw_from
+from pipeline.volumes import open_image
 
 VERSION = 1
 
@@ -42,10 +43,14 @@ def coordinates_target(run: Run) -> Target:
             "sampling": config.training.sampling.model_dump(mode="json"),
         },
     }
-    inputs = {"labels": run.identities["labels"]}
-    for index, other in enumerate(run.trained_on[1:]):
-        settings.setdefault("volumes", []).append(str(other.config.training.box))
-        inputs[f"labels of training.volumes.{index}"] = other.identities["labels"]
+    inputs = dict[str, str]()
+    for number, one in enumerate(run.trained_on):
+        of = f" of training.volumes.{number - 1}" if number else ""
+        inputs[f"labels{of}"] = one.identities["labels"]
+        if "loss_mask" in one.identities:
+            inputs[f"loss_mask{of}"] = one.identities["loss_mask"]
+        if number:
+            settings.setdefault("volumes", []).append(str(one.config.training.box))
     if len(run.trained_on) > 1:
         settings["weights"] = _weights(run)
     recipe = Recipe("sample", VERSION, settings, inputs)
@@ -77,7 +82,7 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
     radius = patch_radius(config.network, config.training.moves_reach)
     sampling = config.training.sampling.model_copy(update={"coordinates": count})
     try:
-        return draw_coordinates(open_labels(run).read, box, radius, sampling, config.seed, number)
+        return draw_coordinates(labels_to_draw_from(run), box, radius, sampling, config.seed, number)
     except InputError as error:
         raise InputError(f"training.volumes.{number - 1}: {error}" if number else str(error)) from None
 

@@ -21,6 +21,7 @@ from pipeline.training.in_hand import InHand
 from pipeline.training.keeping import Keeper
 from pipeline.training.metrics import Tally
 from pipeline.training.optimizers import clip_of, make_optimizer
+from pipeline.training.pictures import Pictures, side_by_side
 from pipeline.training.precision import shared_policy, uses_winograd
 from pipeline.training.progress import Progress
 from pipeline.training.ranks.averaging import Alone, average_variables
@@ -85,6 +86,8 @@ class Trainer:
         self._step = self._open_step()
         self._tally = Tally()
         self._input_clock = InputClock()
+        show = config.training.pictures and ranks.rank == 0
+        self._pictures = Pictures(job.run.logs_folder / "pictures") if show else None
         self._keeper = Keeper(job, ranks, self._model, self._optimizer)
 
     def run(self) -> None:
@@ -99,6 +102,8 @@ class Trainer:
             taken = self._round(progress, log, in_hand)
             progress, in_hand = self._job.after_round(replace(progress, taken=taken)), None
             self._keeper.keep(progress, log)
+        if self._pictures is not None:
+            self._pictures.finish()
 
     def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> tuple[int, ...]:
         """The round that follows on `progress`, on examples that no other round has seen any of.
@@ -132,12 +137,15 @@ class Trainer:
                     all_are_finite = self._average(is_end=step + 1 == stop)
                 if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
                     raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
+            is_last_of_interval = (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop
+            if self._pictures is not None and is_last_of_interval:
+                self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
             with self._input_clock.waiting():
                 batch.advance(found.pom)
             self._tally.add_step(found.loss)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()
-            if step % self._training.report_every_steps == 0 or step == stop:
+            if is_last_of_interval:
                 speed = times.take(self._job.fovs_per_step)
                 all_ranks = self._report(step, fovs_seen, speed, log, examples.dealer)
                 if all_ranks.is_due and step < stop and self._training.local_steps == 1:
@@ -200,6 +208,7 @@ class Trainer:
         [due], every, sums = np.split(self._ranks.total(vector), [1, 1 + every.size])
         waits, taken = every.reshape(2, -1)
         tally, self._tally = Tally.from_vector(sums), Tally()
+        print(f"step {step}: {own[0]:.2%} of the time since the last line this rank waited for input")
         if log is not None:
             log.append(
                 {

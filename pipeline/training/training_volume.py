@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.geometry import Box, Slices, Triple
 from pipeline.run_folder import Run
 from pipeline.training.on_demand import BlockCache, VoxelsOnDemand
+from pipeline.training.unknown import unknown_voxels
 from pipeline.volumes import open_image, open_labels
 
 LABEL_BYTES = 4
@@ -73,7 +74,7 @@ def _held(run: Run) -> TrainingVolume:
     box, volume = _box_of(run), open_labels(run)
     # only equality of labels counts, and small numbers need less memory than ids of 64 bits
     labels, _ = fastremap.renumber(volume.read(box), preserve_zero=True, in_place=True)
-    ignored = volume.ignored(box)
+    ignored = unknown_voxels(run)(box)
     image = open_image(run).read(box)
     return TrainingVolume(box, image, labels, *run.normalisation, ignored if ignored.any() else None)
 
@@ -85,7 +86,7 @@ def _on_demand(run: Run, cache: BlockCache) -> TrainingVolume:
         VoxelsOnDemand(image.read, box, image.dtype, cache),
         VoxelsOnDemand(labels.read, box, labels.dtype, cache),
         *run.normalisation,
-        VoxelsOnDemand(labels.ignored, box, np.dtype(bool), cache),
+        VoxelsOnDemand(unknown_voxels(run), box, np.dtype(bool), cache),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from pipeline.config import Data
 from pipeline.errors import InputError
@@ -72,22 +73,26 @@ def labelled_box(run: Run) -> Box:
     return open_labels(run).box & open_image(run).box
 
 
-def open_mask(run: Run) -> Volume | None:
-    """The run's mask of tissue, if it has one; what it does not cover is no tissue. Raises InputError."""
+def open_mask(run: Run, which: Literal["mask", "loss_mask"] = "mask") -> Volume | None:
+    """The run's mask of tissue, or of what is learned from, if it has one; what it does not cover is 0 in it.
+
+    Raises InputError.
+    """
     data = run.config.data
-    if data.mask is None:
+    uri = data.mask if which == "mask" else data.loss_mask
+    if uri is None:
         return None
     image = open_image(run)
     choice = Choice(
         like_nm=_by_its_file(image), must_fit=bool(data.mip), voxel_size_nm=data.voxel_size_nm, role="mask_"
     )
-    mask = _open(run, data.mask, "mask", choice)
-    _of_one_size(mask, image, "data.mask", "another mask")
+    mask = _open(run, uri, "mask", choice)
+    _of_one_size(mask, image, f"data.{which}", "another mask")
     if not mask.frame.is_placed:
         if mask.shape != image.shape:
             raise InputError(
-                f"data.mask {mask.uri} has shape {mask.shape}, but the image {image.uri} has {image.shape}: "
-                "give one of the image's shape, or one that says where it lies"
+                f"data.{which} {mask.uri} has shape {mask.shape}, but the image {image.uri} has "
+                f"{image.shape}: give one of the image's shape, or one that says where it lies"
             )
         mask.frame = replace(mask.frame, origin=image.box.start)
     return mask

@@ -165,7 +165,7 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
     seen, total = last["fovs_seen"], run.config.training.fovs
     said = (
         f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
-        f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
+        f"loss {last['loss']:.3f}, accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
     )
     return said, max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
 

@@ -34,6 +34,7 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
         ("inference.tyle=[64,64,64]", "unknown key 'inference.tyle'; did you mean 'tile'?"),
         ("infrence.tile=[64,64,64]", "unknown key 'infrence'; did you mean 'inference'?"),
         ("training.sampling.radios=[1,1,1]", "did you mean 'radius'?"),
+        ("training.volumes=[{data: {imag: a}}]", "'training.volumes.0.data.imag'; did you mean 'image'?"),
         ("data.qqq=1", "valid keys: folder, image"),
         ("inference.tile=[9,64,64]", "inference.tile is 9 along z, smaller than the network.fov of 33"),
         ("inference.overlap=[0,64,0]", "inference.overlap is 64 along y; it must be less than"),

@@ -198,6 +198,31 @@ def test_what_is_read_on_demand_shows_the_same_examples(folder: Path, tmp_path: 
     assert ignoring
 
 
+@pytest.mark.parametrize("cache_gib", [4, 1e-5])
+def test_where_the_loss_mask_is_0_nothing_is_centred_nor_counted(
+    folder: Path, tmp_path: Path, cache_gib: float
+) -> None:
+    kept = np.zeros(SHAPE, np.uint8)
+    kept[8:18, 6:25, 9:30] = 1
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        file["kept"] = kept
+    masked = {"data": data_of("other", loss_mask=f"{tmp_path}/mask.h5:kept")}
+    plain = resolve(config_of(folder, {"data": data_of("other")}), tmp_path)
+    run, coordinates = made(folder, tmp_path, masked, cache_gib=cache_gib)
+    assert coordinates_target(run).recipe.fingerprint != coordinates_target(plain).recipe.fingerprint
+    opened = open_training_volumes(run)
+    maker = ExampleMaker(opened, coordinates, run.config.network, run.config.training)
+    others = np.flatnonzero(coordinates[:, 0] == 1)
+    assert len(others) == 200
+    for place in others[:40]:
+        centre = coordinates[place, 1:]
+        assert kept[tuple(centre)]
+        _, example = maker.example(np.random.default_rng(0), int(place))
+        patch = kept[Box.of_shape((1, 1, 1), triple(centre.tolist())).grow((4, 4, 4)).slices()]
+        assert np.count_nonzero(example.labels < 0) == np.count_nonzero(patch == 0)
+    assert any((coordinates[coordinates[:, 0] == 0, axis] < start).any() for axis, start in ((1, 8), (3, 9)))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(CORNERS, min_size=1, max_size=6), st.integers(1, 3_000_000))
 def test_parts_on_demand_are_those_of_the_array_within_the_memory(

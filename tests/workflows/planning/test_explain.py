@@ -54,6 +54,7 @@ RUN_AGAIN = {
     "training.augmentation.missing=0.1": FROM_TRAINING,
     "training.augmentation.missing=0": "",
     "training.epochs=true": FROM_TRAINING,
+    "training.pictures=true": "",
     "training.clip_value=null": FROM_TRAINING,
     "training.clip_value=0.7": "",
     "training.ema=0.999": FROM_TRAINING,
