@@ -6,8 +6,9 @@
 The first trains a network as the demo's, the second one as the published.
 
 Real Horovod ranks train on the demo's phantom, each on one core: one rank as the project does it, one by
-TensorFlow in float32 that is given batches built in Python (`training.engine: keras`), and two ranks. They take
-turns. A rate is that of all steps but the first ones, the figure the median of the turns. The last line is JSON.
+TensorFlow in float32, given batches built in Python (`training.engine: keras`), and two ranks. They take
+turns. A rate is that of all steps but the first ones, the figure the median of the turns. The last line is
+JSON.
 """
 
 from __future__ import annotations
