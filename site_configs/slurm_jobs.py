@@ -13,7 +13,7 @@ from site_configs.accounts import check_account
 from site_configs.machine import Machine
 from site_configs.partitions import limits_of
 from site_configs.providers.slurm import SlurmProvider
-from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, stage_jobs
+from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, wanted_jobs
 
 COMMANDS = ("sbatch", "squeue", "scancel")
 
@@ -23,7 +23,7 @@ def check(run: Run, machine: Machine) -> None:
     site = run.config.site
     check_account(cluster.account(site))
     if not machine.queues:
-        for job in stage_jobs(run, machine):
+        for job in wanted_jobs(run, machine):
             partition, limits = limits_of(job.queue)
             check_limits(run, replace(job, queue=partition), limits)
     elif not site.reservation:

@@ -51,6 +51,11 @@ def stage_jobs(run: Run, machine: Machine) -> list[StageJob]:
     return [*jobs, _light_job(site, machine, queue)] if has_light_jobs(run) else jobs
 
 
+def wanted_jobs(run: Run, machine: Machine) -> list[StageJob]:
+    """Those that the run will submit."""
+    return [job for job in stage_jobs(run, machine) if job.kind != TRAIN or run.config.trains]
+
+
 def _light_job(site: Site, machine: Machine, queue: str | None) -> StageJob:
     """As small, and no longer, than its queue takes, unless the run says otherwise."""
     light = site.light
@@ -77,9 +82,7 @@ def gpu_request(run: Run, machine: Machine, gpus: int) -> str:
 
 def check_queues(run: Run, machine: Machine) -> None:
     """Raise InputError when there is no such queue, or it does not take such jobs or so many."""
-    for job in stage_jobs(run, machine):
-        if job.kind == TRAIN and not run.config.trains:
-            continue
+    for job in wanted_jobs(run, machine):
         if machine.queues and job.queue not in machine.queues:
             raise InputError(
                 f"site{_of(run, job, 'queue')}.queue is {job.queue!r}; {run.config.site.name} has "
@@ -96,7 +99,7 @@ def check_queues(run: Run, machine: Machine) -> None:
 
 def turns(run: Run, machine: Machine) -> list[str]:
     """What waits for what because a queue takes few jobs of a user, a line each."""
-    jobs = [job for job in stage_jobs(run, machine) if job.kind != TRAIN or run.config.trains]
+    jobs = wanted_jobs(run, machine)
     said = []
     for name, queue in machine.queues.items():
         there = [job for job in jobs if job.queue == name]

@@ -19,7 +19,7 @@ from site_configs.described import machine
 from site_configs.executors import RetryHandler, config, driver_address, executor
 from site_configs.machine import Machine
 from site_configs.providers.local import LocalProvider
-from site_configs.stage_jobs import LIGHT, TILES, TRAIN, StageJob, stage_jobs
+from site_configs.stage_jobs import LIGHT, TILES, TRAIN, StageJob, stage_jobs, wanted_jobs
 
 BATCH_SYSTEMS: dict[str, ModuleType] = {"slurm": slurm_jobs, "pbs": pbs_jobs, "cobalt": cobalt_jobs}
 
@@ -106,8 +106,8 @@ def _provider(run: Run, here: Machine, job: StageJob, held: Allocation | None) -
 
 
 def _check_held(run: Run, here: Machine, held: Allocation) -> None:
-    for job in _jobs(run, here, held):
-        if job.nodes > held.nodes and (job.kind != TRAIN or run.config.trains):
+    for job in wanted_jobs(run, here):
+        if job.nodes > held.nodes and job.kind != LIGHT:
             setting = "site.tile_nodes" if job.kind == TILES else "training.ranks / site.ranks_per_node"
             raise InputError(
                 f"{setting} asks for {job.nodes} nodes; job {held.job_id}, in which this runs, holds "
