@@ -22,6 +22,7 @@ from pipeline.training.ranks.launchers import SrunLauncher
 from tests.sites import run_on
 from tests.tiny_run import RUN_FILE
 from workflows.command_line import ending_plainly
+from workflows.planning.rates import Rates
 from workflows.studies.chain import StudyChain, launcher_of
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
@@ -96,6 +97,9 @@ def test_a_killed_study_goes_on_and_a_point_that_fails_does_not_lose_the_others(
     code, said = call(folder, "learning-rate", *rates, "--dry-run")
     assert code == 0
     assert said.count("made already") == 1
+    measured = Rates.model_validate_json((trained.parents[1] / "rates.json").read_bytes()).train
+    assert measured is not None
+    assert measured.step_s, "plans can be made by what a point has measured"
     kept = read_config(trained.parents[1] / "config.yaml")
     assert kept.training.learning_rate == 0.005, "the point is a run that other commands can read"
 
