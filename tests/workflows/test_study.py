@@ -123,6 +123,8 @@ def await_network(points: Path, process: subprocess.Popen[bytes]) -> Path:
         ("learning-rate", ["--rates", "fast"], "--rates 'fast': expected numbers such as 1,2,4"),
         ("throughput", ["--precisions", "float16"], "expected float32 or mixed_bfloat16, or both"),
         ("strong-scaling", ["--ranks", "64"], "ranks is 64, more than sampling.coordinates, 50"),
+        ("search", ["--ranks", "1"], "--ranks is of no use to the study search; it takes --space, --trials"),
+        ("search", ["--space", "training.rnks=1,2"], "training.rnks is no setting"),
         ("curves", ["--set", "network.checkpoint=x.h5"], "a study trains its networks"),
     ],
 )
