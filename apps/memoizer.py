@@ -16,7 +16,7 @@ from parsl.dataflow.memoization import Memoizer
 from parsl.dataflow.taskrecord import TaskRecord
 
 from apps.names import app_of
-from apps.targets import target_of
+from apps.targets import TARGETS, target_of
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import discard, inspect
 
@@ -38,6 +38,8 @@ class RecordMemoizer(Memoizer):
 
         Raises Unreadable, which fails the task: what it made before may be whole.
         """
+        if app_of(task) not in TARGETS:  # it makes nothing itself, but by other tasks
+            return None
         target = target_of(app_of(task), task["args"], task["kwargs"])
         found = inspect(target, self._verify)
         if isinstance(found, Artifact):

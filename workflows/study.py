@@ -15,7 +15,7 @@ from pathlib import Path
 if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
     sys.path[0] = str(Path(__file__).parents[1])
 
-from dataclasses import fields
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any
 
@@ -38,12 +38,16 @@ from workflows.command_line import (
     run_file,
     start,
 )
-from workflows.studies.design import Design, Sizes
+from workflows.studies.chain import StudyChain
+from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
 from workflows.studies.point import Point, make_point
+from workflows.studies.results import Results
+from workflows.studies.search import FOVS as SEARCH_FOVS
+from workflows.studies.search import NAME, TRIALS, Space
+from workflows.studies.search_chain import SearchChain, make_search
 
-Kind = Enum("Kind", {name: name for name in DESIGNS}, type=str)  # type: ignore[misc]
-OPTIONS = {name: f"--{name}" for name in (field.name for field in fields(Sizes))}
+Kind = Enum("Kind", {name: name for name in (*DESIGNS, NAME)}, type=str)  # type: ignore[misc]
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -92,6 +96,16 @@ def study(
             min=0, max=1, help="The F1 whose time is told: strong-scaling, batch-size (what all reached)."
         ),
     ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=LOW..HIGH or KEY=A,B",
+            help="What search may choose; repeatable (a tenth to ten times the usual rate; batches 1,2,4).",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Settings that search tries, in all its starts (12).")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the points, and which are made already.")
     ] = False,
@@ -108,9 +122,10 @@ def study(
     curves: accuracy, F1, precision and recall, with one-sigma bands over seeds.
 
     throughput: FOV/s of one rank by threads, affinity and precision.
+
+    search: the settings that reach the highest F1, by Optuna; trials that promise little are ended early.
     """
     console = Console(markup=False)  # paths may have brackets
-    design = DESIGNS[kind.value]
     given = {
         "ranks": ranks and listed("--ranks", ranks, int),
         "rates": rates and listed("--rates", rates, float),
@@ -119,34 +134,51 @@ def study(
         "precisions": precisions and _precisions(precisions),
         "repeats": repeats,
         "f1": f1,
+        "space": space,
+        "trials": trials,
     }
-    sizes = _sizes(kind.value, design, fovs, given)
+    chosen = _chosen(kind.value, given)
     config = run_file(config, None)
     settings = load_settings(config, overrides, site)
     base = resolve(settings, run_dir or Path("runs") / "studies")
     if not base.config.trains:
         raise InputError("network.checkpoint is set: a study trains its networks; leave it out")
-    points = [
-        make_point(base, base.folder / "points", sizes.fovs, varied) for varied in design.vary(base, sizes)
-    ]
+    chain = _chain(kind.value, base, fovs, chosen)
     warnings = warnings_of(check(base))
-    for point in points:
+    for point in chain.points:
         check_machine(point.run)
     print_run_file(config, console)
     if dry_run:
-        _print_points(points, console)
+        _print_points(chain.points, console)
         raise typer.Exit(0)
-    raise typer.Exit(_work(kind.value, design, sizes, base, points, warnings, quiet))
+    from workflows.running.execution import work_on
+
+    raise typer.Exit(work_on(chain, warnings, quiet))
 
 
-def _sizes(kind: str, design: Design, fovs: int | None, given: dict[str, Any]) -> Sizes:
-    """The sizes asked for, else the study's own. Raises InputError for one that it has no use for."""
+def _chosen(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given. Raises InputError for one that a study has no use for."""
     chosen = {name: value for name, value in given.items() if value is not None}
+    useful = {"space", "trials"} if kind == NAME else DESIGNS[kind].sizes
     for name in chosen:
-        if name not in design.sizes:
-            known = ", ".join(OPTIONS[each] for each in sorted(design.sizes))
-            raise InputError(f"{OPTIONS[name]} is of no use to the study {kind}; it takes {known} and --fovs")
-    return Sizes(fovs=fovs or design.fovs, **chosen)
+        if name not in useful:
+            known = ", ".join(f"--{each}" for each in sorted(useful))
+            raise InputError(f"--{name} is of no use to the study {kind}; it takes {known} and --fovs")
+    return chosen
+
+
+def _chain(kind: str, base: Run, fovs: int | None, chosen: dict[str, Any]) -> StudyChain | SearchChain:
+    """What a study works on, in the folder of its name. Raises InputError."""
+    folder = base.folder / kind
+    if kind == NAME:
+        rate = base.config.training.learning_rate
+        usual = [f"training.learning_rate={rate / 10:g}..{rate * 10:g}", "training.batch_size=1,2,4"]
+        spaces = [Space.parse(text) for text in chosen.get("space", usual)]
+        return make_search(base, folder, spaces, fovs or SEARCH_FOVS, chosen.get("trials", TRIALS))
+    design = DESIGNS[kind]
+    sizes = Sizes(fovs=fovs or design.fovs, **chosen)
+    points = [make_point(base, base.folder / "points", sizes.fovs, each) for each in design.vary(base, sizes)]
+    return StudyChain(base, points, Results(kind, design, sizes, folder))
 
 
 def _precisions(text: str) -> list[str]:
@@ -157,7 +189,7 @@ def _precisions(text: str) -> list[str]:
     return chosen
 
 
-def _print_points(points: list[Point], console: Console) -> None:
+def _print_points(points: Sequence[Point], console: Console) -> None:
     from pipeline.training.launch import where_training_starts
 
     for point in points:
@@ -166,18 +198,6 @@ def _print_points(points: list[Point], console: Console) -> None:
         line = f"{point.name}  {varied}  {'made already' if start is None else start}"
         console.print(line, highlight=False, soft_wrap=True)
     console.print("Nothing was written: this was a dry run.", highlight=False)
-
-
-def _work(
-    kind: str, design: Design, sizes: Sizes, base: Run, points: list[Point], warnings: list[str], quiet: bool
-) -> int:
-    """Make an attempt on a study; returns the exit code."""
-    from workflows.running.execution import work_on
-    from workflows.studies.chain import StudyChain
-    from workflows.studies.results import Results
-
-    chain = StudyChain(base, points, Results(kind, design, sizes, base.folder / kind))
-    return work_on(chain, warnings, quiet)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from pipeline.training.ranks.launchers import SrunLauncher
 from tests.sites import run_on
 from tests.tiny_run import RUN_FILE
 from workflows.command_line import ending_plainly
+from workflows.planning.rates import Rates
 from workflows.studies.chain import StudyChain, launcher_of
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
@@ -96,6 +97,9 @@ def test_a_killed_study_goes_on_and_a_point_that_fails_does_not_lose_the_others(
     code, said = call(folder, "learning-rate", *rates, "--dry-run")
     assert code == 0
     assert said.count("made already") == 1
+    measured = Rates.model_validate_json((trained.parents[1] / "rates.json").read_bytes()).train
+    assert measured is not None
+    assert measured.step_s, "plans can be made by what a point has measured"
     kept = read_config(trained.parents[1] / "config.yaml")
     assert kept.training.learning_rate == 0.005, "the point is a run that other commands can read"
 
@@ -119,6 +123,8 @@ def await_network(points: Path, process: subprocess.Popen[bytes]) -> Path:
         ("learning-rate", ["--rates", "fast"], "--rates 'fast': expected numbers such as 1,2,4"),
         ("throughput", ["--precisions", "float16"], "expected float32 or mixed_bfloat16, or both"),
         ("strong-scaling", ["--ranks", "64"], "ranks is 64, more than sampling.coordinates, 50"),
+        ("search", ["--ranks", "1"], "--ranks is of no use to the study search; it takes --space, --trials"),
+        ("search", ["--space", "training.rnks=1,2"], "training.rnks is no setting"),
         ("curves", ["--set", "network.checkpoint=x.h5"], "a study trains its networks"),
     ],
 )

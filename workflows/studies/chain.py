@@ -23,13 +23,12 @@ if TYPE_CHECKING:  # Parsl takes a second to import
 
 
 @dataclass(frozen=True)
-class StudyChain:
-    """All points of a study; none waits for another's result, and none is lost with another."""
+class PointChain:
+    """Points, and where each is trained."""
 
     run: Run
     """Resolved; its folder is the study's, and it is the run that all points vary."""
     points: Sequence[Point]
-    results: Results
 
     def parsl_config(self, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
         """One executor on this machine, where trainings may not disturb each other; in a batch system one for
@@ -46,23 +45,7 @@ class StudyChain:
         idle_s = self.run.config.site.idle_s
         return config(self.run, memoizer, retry_handler, list(executors.values()), idle_s)
 
-    def build(self) -> list[Stage[Any]]:
-        """A stage for each point, which ends with its training."""
-        from workflows.stages import Stage
-
-        for point in self.points:
-            point.write_settings()
-        return [Stage(point.name, [self._train(point)], point.run) for point in self.points]
-
-    def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
-        failed = {
-            point.name: error
-            for point, stage in zip(self.points, stages)
-            if (error := stage.tasks[-1].exception()) is not None
-        }
-        self.results.publish([point for point in self.points if point.name not in failed], failed, console)
-
-    def _train(self, point: Point) -> Any:
+    def train(self, point: Point) -> Any:
         """The future of a point's network. All its tasks run where it is trained: on this machine one after
         the other, so that none disturbs a training; in a batch system in one job."""
         from apps import prepare, train
@@ -76,6 +59,29 @@ class StudyChain:
     def _executor(self, point: Point) -> str:
         one_machine = not site_configs.commands(self.run)
         return "train" if one_machine else f"train_{point.run.config.training.ranks}"
+
+
+@dataclass(frozen=True)
+class StudyChain(PointChain):
+    """All points of a study; none waits for another's result, and none is lost with another."""
+
+    results: Results
+
+    def build(self) -> list[Stage[Any]]:
+        """A stage for each point, which ends with its training."""
+        from workflows.stages import Stage
+
+        for point in self.points:
+            point.write_settings()
+        return [Stage(point.name, [self.train(point)], point.run) for point in self.points]
+
+    def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
+        failed = {
+            point.name: error
+            for point, stage in zip(self.points, stages)
+            if (error := stage.tasks[-1].exception()) is not None
+        }
+        self.results.publish([point for point in self.points if point.name not in failed], failed, console)
 
 
 def launcher_of(point: Point) -> Launcher:

@@ -44,7 +44,7 @@ def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
     for score in SCORES:
         points = [(float(row["FOVs"] or 0), float(row[score] or 0)) for row in rows]
         spread = [float(row[f"{score} sigma"] or 0) for row in rows]
-        name = f"mean of {len(measured)}, one sigma"
+        name = f"mean of {rows[0]['repeats'] if rows else 0}, one sigma"
         drawn.append(Chart(score, "FOVs", [Line(name, points, spread)], at_most=1.0))
     return drawn
 

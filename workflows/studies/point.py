@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
@@ -30,7 +31,8 @@ SETTINGS = {
     "precision": "training.precision",
     "seed": "seed",
 }
-"""What a study can vary, by its name in tables; `pinned` is no setting, but how the ranks are started."""
+"""What a study varies, by its name in tables; other names are keys of a run file, such as training.ranks.
+`pinned` is no setting, but how the ranks are started."""
 
 PINNING = ("pinned", "not pinned")
 DECISIVE = ("seed", "data", "network", "training")
@@ -70,8 +72,8 @@ def make_point(base: Run, folder: Path, fovs: int, varied: Mapping[str, Value]) 
     """
     document = json.loads(base.config.model_dump_json())
     for name, value in varied.items():
-        if name in SETTINGS:
-            _set(document, SETTINGS[name], value)
+        if name != "pinned":
+            _set(document, SETTINGS.get(name, name), value)
     training = document["training"]
     for name in ("warmup_fovs", "decay_fovs"):
         training[name] = training[name] * fovs // training["fovs"]
@@ -85,7 +87,9 @@ def make_point(base: Run, folder: Path, fovs: int, varied: Mapping[str, Value]) 
 def _set(document: dict[str, Any], key: str, value: Value) -> None:
     *sections, last = key.split(".")
     for section in sections:
-        document = document[section]
+        document = document.get(section, {})
+    if last not in document:
+        raise InputError(f"{key} is no setting; `config explain` lists all keys")
     document[last] = value
     if key == SETTINGS["rate"]:  # the rate that the ranks are given, and not one that is scaled by them
         document["rate_scaling"] = "none"

@@ -17,6 +17,8 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import Recipe, Target, file_sha256
 from pipeline.results.records import Missing, make, read
 from workflows.output import KeepingConsole
+from workflows.planning.rates import measure as measure_rates
+from workflows.planning.rates import write_rates
 from workflows.running.summary import one_line
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import figure
@@ -53,6 +55,8 @@ class Results:
         if measured:
             rows = self.design.table(measured, self.sizes)
             self._write(measured, rows, list(failed))
+            for each in measured:  # for the plans of others
+                write_rates(each.point.run, measure_rates(each.point.run))
             console.print()
             console.print(_table(rows))
             for name in ("figure.svg", "table.md", "table.csv", "study.json"):

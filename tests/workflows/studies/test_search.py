@@ -1,0 +1,116 @@
+"""A search that is stopped goes on; what promises little is ended early, what cannot be trained is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from made_up import base_run
+
+from pipeline.errors import InputError
+from workflows.studies.point import Value
+from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do, unfinished
+from workflows.studies.search_chain import make_search, up_to
+
+RATE = Space.parse("training.learning_rate=1e-4..1e-1")
+RUNGS = rungs_of(400)
+
+
+class Trainer:
+    """Settings whose score is the better the nearer the rate is to 0.01; killed when `lives` are used up."""
+
+    def __init__(self, lives: int = 10**6) -> None:
+        self.lives = lives
+        self.trained: list[tuple[float, int]] = []
+
+    def __call__(self, settings: Mapping[str, Value], fovs: int) -> float:
+        if not self.lives:
+            raise KeyboardInterrupt
+        self.lives -= 1
+        rate = float(settings[RATE.key])
+        self.trained.append((rate, fovs))
+        if rate > 0.05:
+            raise InputError("not finite")
+        return fovs / 400 * 0.01 / (0.01 + abs(rate - 0.01))
+
+
+def search(journal: Path, train: Trainer, trials: int = 12) -> None:
+    """Do all trials that are left, as the chain does."""
+    study = open_study(journal, seed=1)
+    for earlier in still_to_do(study, trials):
+        try:
+            pursue(study, earlier, [RATE], RUNGS, train)
+        except InputError:
+            continue
+
+
+def test_spaces_are_read_and_others_refused() -> None:
+    assert (RATE.key, RATE.low, RATE.high) == ("training.learning_rate", 1e-4, 1e-1)
+    assert Space.parse("training.batch_size=1,2").choices == [1, 2]
+    assert Space.parse("training.rate_scaling=sqrt,none").choices == ["sqrt", "none"]
+    for wrong in ("rate", "a=", "=1,2", "a=2..1", "a=0..1", "a=x..y"):
+        with pytest.raises(InputError, match=r"expected KEY=LOW\.\.HIGH"):
+            Space.parse(wrong)
+
+
+def test_rungs_double_up_to_all_fovs() -> None:
+    assert RUNGS == [100, 200, 400]
+    assert rungs_of(1) == [1]
+
+
+def test_a_space_of_no_setting_is_refused(tmp_path: Path) -> None:
+    for text, said in (
+        ("training.rte=1,2", "training.rte is no setting"),
+        ("trainng.ranks=1", "is no setting"),
+    ):
+        with pytest.raises(InputError, match=said):
+            make_search(base_run(tmp_path), tmp_path, [Space.parse(text)], 100, 2)
+
+
+def test_a_rung_is_the_first_part_of_the_trials_own_training(tmp_path: Path) -> None:
+    point = make_search(base_run(tmp_path), tmp_path, [RATE], 400, 2).points[0]
+    rung = up_to(point, 100)
+    assert rung.run.folder == point.run.folder
+    assert rung.run.config.training.fovs == 100
+    assert rung.run.config.training.learning_rate == 1e-4
+
+
+class TestWithOptuna:
+    """What Optuna decides and keeps."""
+
+    @pytest.fixture(autouse=True)
+    def _optuna(self) -> None:
+        pytest.importorskip("optuna")
+
+    def test_the_best_rate_is_found_and_bad_ones_are_ended_early(self, tmp_path: Path) -> None:
+        train = Trainer()
+        search(tmp_path / "journal.log", train, trials=20)
+        study = open_study(tmp_path / "journal.log", seed=1)
+        states = [trial.state.name for trial in study.get_trials()]
+        assert len(states) == 20
+        assert {"COMPLETE", "PRUNED", "FAIL"} == set(states)
+        assert 0.003 < study.best_params[RATE.key] < 0.03
+        pruned = next(t for t in study.get_trials() if t.state.name == "PRUNED")
+        seen = [fovs for rate, fovs in train.trained if rate == pruned.params[RATE.key]]
+        assert seen == RUNGS[: len(seen)]
+        assert len(seen) < len(RUNGS)
+
+    @pytest.mark.parametrize("lives", [1, 2, 3, 7])
+    def test_a_search_that_was_stopped_goes_on_at_the_rung_where_it_was(
+        self, lives: int, tmp_path: Path
+    ) -> None:
+        stopped, journal = Trainer(lives), tmp_path / "journal.log"
+        with pytest.raises(KeyboardInterrupt):
+            search(journal, stopped)
+        assert len(unfinished(open_study(journal, seed=1))) == 1
+        going_on = Trainer()
+        search(journal, going_on)
+        assert len(open_study(journal, seed=1).get_trials()) == 12
+        assert unfinished(open_study(journal, seed=1)) == []
+        trained = stopped.trained + going_on.trained
+        assert len(set(trained)) == len(trained), "no rung of any rate is trained twice"
+
+        again = Trainer()
+        search(journal, again)
+        assert again.trained == []

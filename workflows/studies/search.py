@@ -1,0 +1,146 @@
+"""Search: which settings train best, found by Optuna; trials that promise little are ended early.
+
+A trial is a point that is trained in rungs, each to twice the FOVs of the one before. After each its F1 is
+reported, and where that is below the median of the other trials at that rung, it goes on no further. All that
+is known stands in a journal in the search's folder: one that is started again goes on with it, and with the
+trials that were under way, each at its own rung.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InputError
+from workflows.studies.point import Value
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+RUNGS = 3
+STARTUP_TRIALS = 4
+"""That are drawn at random, and never ended early."""
+
+NAME = "search"
+FOVS, TRIALS = 4000, 12
+"""Of a search, unless the user says otherwise."""
+
+Train = Callable[[Mapping[str, Value], int], float]
+"""Trains a point with some settings to so many FOVs, from where it was; returns its score. Raises InputError
+where these settings cannot be trained."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values that a setting may have: some, or all between two, spread evenly by their logarithms."""
+
+    key: str
+    choices: Sequence[Value] = ()
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Space:
+        """Read `training.batch_size=1,2,4` or `training.learning_rate=1e-4..1e-2`. Raises InputError."""
+        key, sign, values = text.partition("=")
+        low, dots, high = values.partition("..")
+        try:
+            if dots and 0 < float(low) < float(high):
+                return cls(key, low=float(low), high=float(high))
+            if sign and key and values and not dots:
+                return cls(key, [_value(part) for part in values.split(",")])
+        except ValueError:
+            pass
+        raise InputError(f"--space {text!r}: expected KEY=LOW..HIGH, both above 0, or KEY=A,B,...")
+
+    def suggest(self, trial: Trial) -> Value:
+        """The value that a trial has, or is given now."""
+        if self.choices:
+            chosen: Value = trial.suggest_categorical(self.key, list(self.choices))
+            return chosen
+        return trial.suggest_float(self.key, self.low, self.high, log=True)
+
+
+def rungs_of(fovs: int) -> list[int]:
+    """FOVs at the end of each rung, the last one at all of them."""
+    return sorted({max(1, fovs >> n) for n in range(RUNGS)})
+
+
+def open_study(journal: Path, seed: int) -> Study:
+    """The search whose journal this is, or a new one. Raises InputError where Optuna is not installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise InputError("a search needs Optuna: pip install 'optuna>=4'") from None
+    optuna.logging.set_verbosity(logging.WARNING)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal))),
+        study_name=NAME,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
+    )
+    # a start that goes on does not draw again what the one before has drawn
+    seed += len(study.get_trials())
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    return study
+
+
+def unfinished(study: Study) -> list[FrozenTrial]:
+    """Trials that were under way when an earlier start of the search ended."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(states=(TrialState.RUNNING,))
+
+
+def still_to_do(study: Study, trials: int) -> list[FrozenTrial | None]:
+    """Of so many trials those that are not done: the unfinished ones, and None for each that is new."""
+    under_way = unfinished(study)
+    new = max(0, trials - len(study.get_trials()))
+    return [*under_way, *[None] * new]
+
+
+def pursue(
+    study: Study, earlier: FrozenTrial | None, spaces: Sequence[Space], rungs: Sequence[int], train: Train
+) -> str:
+    """Take an unfinished trial, or a new one, as far as it is worth; returns how it ended.
+
+    Raises InputError where its settings cannot be trained; that ends the trial. What else is raised leaves it
+    unfinished.
+    """
+    from optuna.trial import Trial, TrialState
+
+    trial: Any = study.ask() if earlier is None else Trial(study, earlier._trial_id)
+    known = {} if earlier is None else earlier.intermediate_values
+    settings = {space.key: space.suggest(trial) for space in spaces}
+    score = 0.0
+    for rung, fovs in enumerate(rungs):
+        if rung in known:
+            score = known[rung]
+        else:
+            try:
+                score = train(settings, fovs)
+            except InputError:
+                study.tell(trial, state=TrialState.FAIL)
+                raise
+            trial.report(score, rung)
+        is_last_known = rung + 1 not in known
+        if fovs != rungs[-1] and is_last_known and trial.should_prune():
+            study.tell(trial, state=TrialState.PRUNED)
+            return "pruned"
+    study.tell(trial, score)
+    return "complete"
+
+
+def _value(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

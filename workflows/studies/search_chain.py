@@ -1,0 +1,134 @@
+"""A search as a chain: each trial a task of the driver, which trains its point rung by rung on the site."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.results.artifacts import publishing
+from pipeline.run_folder import Run
+from workflows.output import KeepingConsole
+from workflows.running.summary import one_line
+from workflows.studies.chain import PointChain
+from workflows.studies.drawing import Chart, Line, figure
+from workflows.studies.measured import measure
+from workflows.studies.point import Point, Value, make_point
+from workflows.studies.results import as_markdown
+from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from workflows.stages import Stage
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class SearchChain(PointChain):
+    """Some trials of a search."""
+
+    folder: Path
+    """Of its journal and results."""
+    spaces: Sequence[Space]
+    fovs: int
+    """Of each trial's last rung."""
+    trials: int
+
+    @property
+    def study(self) -> Study:
+        return open_study(self.folder / "journal.log", self.run.config.seed)
+
+    def build(self) -> list[Stage[Any]]:
+        """A stage for each trial that is still to be done."""
+        from parsl import dfk, python_app
+
+        from workflows.stages import Stage
+
+        kernel, study = dfk(), self.study
+
+        @python_app(executors=["head"])
+        def try_settings(earlier: Any) -> str:
+            return pursue(study, earlier, self.spaces, rungs_of(self.fovs), train)
+
+        def train(settings: Mapping[str, Value], fovs: int) -> float:
+            point = self.point(settings)
+            point.write_settings()
+            rung = up_to(point, fovs)
+            future = self.train(rung)
+            while not future.done():
+                if kernel.cleanup_called:  # Parsl has been stopped, and nobody answers any more
+                    raise InterruptedError("the search was stopped")
+                time.sleep(POLL_S)
+            future.result()
+            return measure(rung).curve.at_end("f1")
+
+        return [
+            Stage(f"trial {index + 1}", [try_settings(earlier)])
+            for index, earlier in enumerate(still_to_do(study, self.trials))
+        ]
+
+    def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
+        """Write all trials of this and earlier starts as search.json, table.md and figure.svg."""
+        rungs, trials = rungs_of(self.fovs), self.study.get_trials()
+        rows = [
+            {
+                "trial": trial.number,
+                "state": trial.state.name.lower(),
+                "F1": None if trial.value is None else round(trial.value, 4),
+                "FOVs": rungs[len(trial.intermediate_values) - 1] if trial.intermediate_values else 0,
+                **trial.params,
+            }
+            for trial in trials
+        ]
+        lines = [
+            Line(str(t.number), [(rungs[rung], f1) for rung, f1 in t.intermediate_values.items()])
+            for t in trials
+        ]
+        texts = {
+            "search.json": json.dumps(rows, indent=1) + "\n",
+            "table.md": as_markdown(rows),
+            "figure.svg": figure([Chart("F1 by trial", "FOVs", lines, at_most=1.0)], f"{len(trials)} trials"),
+        }
+        for name, text in texts.items():
+            with publishing(self.folder / name) as temporary:
+                temporary.write_text(text)
+        console.print(as_markdown(rows), highlight=False, soft_wrap=True)
+        for name in texts:
+            console.print(str(self.folder / name), highlight=False, soft_wrap=True)
+        for stage in stages:
+            error = stage.tasks[-1].exception()
+            if error is not None:
+                console.on_stderr().print(f"error: {stage.name} failed: {one_line(error)}", soft_wrap=True)
+        done = [row for row in rows if row["state"] == "complete"]
+        if done:
+            best = max(done, key=lambda row: row["F1"])
+            settings = " ".join(f"--set {space.key}={best[space.key]}" for space in self.spaces)
+            console.print(f"best: trial {best['trial']}, F1 {best['F1']}: {settings}", soft_wrap=True)
+
+    def point(self, settings: Mapping[str, Value]) -> Point:
+        """The training of a trial, to the end of its last rung.
+
+        Its rate does not decay: it would do so at the end of every rung.
+        """
+        training = self.run.config.training.model_copy(update={"decay_fovs": 0})
+        base = replace(self.run, config=self.run.config.model_copy(update={"training": training}))
+        return make_point(base, self.run.folder / "points", self.fovs, settings)
+
+
+def up_to(point: Point, fovs: int) -> Point:
+    """The first so many FOVs of a point's training."""
+    run: Run = point.run
+    training = run.config.training.model_copy(update={"fovs": fovs})
+    return replace(point, run=replace(run, config=run.config.model_copy(update={"training": training})))
+
+
+def make_search(run: Run, folder: Path, spaces: Sequence[Space], fovs: int, trials: int) -> SearchChain:
+    """The chain of a search. Raises InputError where a space is of no setting, or of impossible values."""
+    chain = SearchChain(run, [], folder, spaces, fovs, trials)
+    ends = [chain.point({s.key: value}) for s in spaces for value in s.choices or (s.low, s.high)]
+    return replace(chain, points=ends)
