@@ -9,15 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from parsl.config import Config
-from parsl.dataflow.memoization import Memoizer
-
-from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
-from pipeline.run_folder import Run
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
+    from parsl.config import Config
+    from parsl.dataflow.memoization import Memoizer
+
+    from pipeline.config import RunConfig
+    from pipeline.run_folder import Run
     from pipeline.training.ranks.launchers import Launcher
     from site_configs.executors import RetryHandler
 
