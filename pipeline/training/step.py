@@ -31,7 +31,7 @@ def compile_step(
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
-    @tf.function
+    @tf.function(autograph=False)  # no Python in it depends on a tensor; converting Horovod's takes a second
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             pom = inputs[..., 1:] + model(inputs, training=True)
