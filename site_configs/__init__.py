@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from parsl.config import Config
-from parsl.dataflow.memoization import Memoizer
-
-from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
-from pipeline.run_folder import Run
-from site_configs.allocation import Allocation, allocation
 from site_configs.described import LOCAL, lasting, machine, site_names
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
+    from parsl.config import Config
+    from parsl.dataflow.memoization import Memoizer
+
+    from pipeline.config import RunConfig
+    from pipeline.run_folder import Run
     from pipeline.training.ranks.launchers import Launcher
+    from site_configs.allocation import Allocation
     from site_configs.executors import RetryHandler
 
 __all__ = [
@@ -147,6 +147,8 @@ def _site(config: RunConfig) -> ModuleType:
 
 
 def _held(config: RunConfig) -> Allocation | None:
+    from site_configs.allocation import allocation
+
     return allocation(config.site, machine(config.site.name).scheduler)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
-from pipeline.settings.run_file import explain
-from pipeline.settings.yaml_text import read_yaml
-from site_configs.machine import Machine
+
+if TYPE_CHECKING:  # every process of Parsl's imports this package, and few read a description
+    from site_configs.machine import Machine
 
 FOLDER = Path(__file__).parent / "machines"
 LOCAL = "local"
@@ -56,6 +55,12 @@ def machine(name: str) -> Machine:
 
 @lru_cache(maxsize=16)
 def _parse(text: str, source: str) -> Machine:
+    from pydantic import ValidationError
+
+    from pipeline.settings.run_file import explain
+    from pipeline.settings.yaml_text import read_yaml
+    from site_configs.machine import Machine
+
     try:
         document = read_yaml(text)
     except ValueError as error:

@@ -65,7 +65,12 @@ def _cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, flavour: str) -> Ite
     cluster.shut_down()
 
 
+LONGEST = ("test_runs_on_machines.py", "test_end_to_end.py", "test_launch.py")
+"""Files of tests that take minutes, each in one process."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: one that begins last is waited for by idle processes."""
+    """The longest files and then those with slow tests first: one that begins last is waited for by idle
+    processes."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path not in slow))

@@ -16,7 +16,7 @@ import psutil
 LISTEN, UDP_BOUND = "0A", "07"  # from <linux/tcp_states.h>
 UNIX_LISTENS = 0x10000  # __SO_ACCEPTCON
 TABLES = {"tcp": LISTEN, "tcp6": LISTEN, "udp": UDP_BOUND, "udp6": UDP_BOUND}
-EVERY_S = 0.1
+EVERY_S = 0.3
 
 PRIVATE = "a Unix socket in a folder that only its user can enter"
 

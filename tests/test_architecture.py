@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,24 @@ def test_imports_run_one_way(package: str) -> None:
         if name.split(".")[0] in ours - MAY_IMPORT[package]
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("workflows.ffn", {"parsl", "tensorflow", "cloudvolume", "networkx", "skimage"}),
+        ("workflows.watching.status_view", {"tensorflow", "cloudvolume", "networkx"}),
+        ("site_configs.tether", {"parsl", "pydantic", "numpy"}),
+        ("pipeline.inference.segmenter", {"tensorflow", "cloudvolume"}),
+    ],
+)
+def test_no_process_loads_a_heavy_library_that_it_can_do_without(module: str, heavy: set[str]) -> None:
+    """Each takes up to three seconds, and there are as many processes as commands, workers and blocks."""
+    program = f"import sys, {module}; print(*{heavy} & set(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
 
 
 @pytest.mark.parametrize("stage", STAGE_PACKAGES)

@@ -30,10 +30,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config, read_config
-from site_configs.checkup import scheduler, surroundings
-from site_configs.checkup.address import address
-from site_configs.checkup.environment import JobEnvironment
-from site_configs.checkup.login import login
+from site_configs.checkup import surroundings
 from workflows.command_line import (
     ConfigOption,
     RunDirOption,
@@ -80,6 +77,11 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
 
     `loaded` is what came of loading the run: if it failed, what needs a resolved run is left out.
     """
+    from site_configs.checkup import scheduler  # these load Parsl, which takes a second
+    from site_configs.checkup.address import address
+    from site_configs.checkup.environment import JobEnvironment
+    from site_configs.checkup.login import login
+
     environment = JobEnvironment(run)
     on_nodes = len(site_configs.commands(run)) > 0
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from osteoid import Skeleton
 
 from pipeline.errors import InputError
 from pipeline.evaluation.skeletons import Skeletons
@@ -85,6 +84,8 @@ def _swc_folder(folder: Path) -> list[Part]:
 
 
 def _swc(path: Path) -> Part:
+    from osteoid import Skeleton  # here and below, because few runs have skeletons and it loads networkx
+
     try:
         skeleton = Skeleton.from_swc(path.read_text())
     except (OSError, ValueError, IndexError, KeyError) as error:
@@ -105,6 +106,8 @@ def _precomputed(folder: Path) -> list[Part]:
         )
     if info.get("sharding"):
         raise InputError(f"skeletons {folder} are sharded; write them to a folder of .swc files first")
+    from osteoid import Skeleton
+
     names = _in_order([file.name for file in folder.iterdir() if file.name.isdigit()])
     parts = []
     for name in names:

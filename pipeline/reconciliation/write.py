@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from cloudvolume import CloudVolume
 
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
@@ -134,22 +133,29 @@ def assemble(
 
 
 def _info(run: Run) -> dict:
+    """As CloudVolume describes such a volume. It is asked for by whoever looks at a run, to whom loading the
+    library is too dear."""
     box = run.inference_box
-    size_nm = image_voxel_size_nm(run) or UNKNOWN_VOXEL_SIZE_NM
-    return CloudVolume.create_new_info(
-        num_channels=1,
-        layer_type="segmentation",
-        data_type="uint64",
-        encoding="compressed_segmentation",
-        resolution=[int(n) if n == int(n) else n for n in reversed(size_nm)],
-        voxel_offset=list(box.start[::-1]),
-        volume_size=list(box.shape[::-1]),
-        chunk_size=list(run.config.reconciliation.chunk[::-1]),
+    size_nm = (image_voxel_size_nm(run) or UNKNOWN_VOXEL_SIZE_NM)[::-1]
+    resolution = (
+        [int(n) for n in size_nm] if all(n == int(n) for n in size_nm) else [float(n) for n in size_nm]
     )
+    scale = {
+        "encoding": "compressed_segmentation",
+        "compressed_segmentation_block_size": [8, 8, 8],
+        "chunk_sizes": [list(run.config.reconciliation.chunk[::-1])],
+        "key": "_".join(map(str, resolution)),
+        "resolution": resolution,
+        "voxel_offset": list(box.start[::-1]),
+        "size": list(box.shape[::-1]),
+    }
+    return {"num_channels": 1, "type": "segmentation", "data_type": "uint64", "scales": [scale]}
 
 
 def _write_chunks(run: Run, block: Box, labels: np.ndarray) -> dict[str, dict]:
     """Let CloudVolume write the chunks aside, and publish each in the volume."""
+    from cloudvolume import CloudVolume  # here, because of the processes that import this few write
+
     with tempfile.TemporaryDirectory() as folder:
         # Not gzipped: depending on the library its header holds the time of writing, and a plain
         # file server cannot tell a browser that a chunk has to be unpacked.

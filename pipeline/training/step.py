@@ -39,7 +39,7 @@ def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
 
-    @tf.function
+    @tf.function(autograph=False)  # no Python in it depends on a tensor; converting Horovod's takes a second
     def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             pom = inputs[..., 1:] + model(inputs, training=True)

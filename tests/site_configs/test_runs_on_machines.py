@@ -59,7 +59,7 @@ def options(settings: dict[str, object]) -> list[str]:
     return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
-@pytest.fixture(params=["theta", "polaris", "slurm"])
+@pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     if request.param == "slurm":
         request.getfixturevalue("slurm")
@@ -124,6 +124,7 @@ def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) 
     wait_until(lambda: not machine.queue(), run, patience_s=60)
 
 
+@pytest.mark.parametrize("machine", [*thorough("theta"), "polaris", "slurm"], indirect=True)
 def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine, run: SmallRun) -> None:
     assert run.finish("--set", "site.worker_init=echo no such module >&2; exit 3") == 1
     assert "the last 3 blocks" in run.output()
@@ -138,6 +139,7 @@ def test_a_rank_that_finds_no_gpu_where_the_site_has_one_ends_the_run_by_name(ru
     assert not run.files("tiles/*.h5")
 
 
+@pytest.mark.parametrize("machine", [*thorough("theta"), "polaris", "slurm"], indirect=True)
 def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_next(
     machine: Machine, run: SmallRun, request: pytest.FixtureRequest
 ) -> None:

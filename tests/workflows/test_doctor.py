@@ -87,17 +87,12 @@ def test_a_missing_volume_fails_and_the_machine_is_checked_all_the_same(folder: 
     assert found["environment"][0] == "ok"
 
 
-def test_a_data_folder_that_is_missing_is_named(folder: Path) -> None:
-    ended = doctor(folder, "--set", "data.folder=[absent, gone]")
-    assert failed(ended) == {"run file"}
-    assert "data.folder: none of these folders exists" in findings(ended)["run file"][1]
-
-
-def test_a_run_folder_that_is_a_file_is_named(folder: Path) -> None:
+def test_a_data_folder_that_is_missing_and_a_run_folder_that_is_a_file_are_both_named(folder: Path) -> None:
     (folder / "result").write_text("in the way")
-    ended = doctor(folder)
+    ended = doctor(folder, "--set", "data.folder=[absent, gone]")
     assert ended.returncode == 1
-    assert failed(ended) == {"run folder"}
+    assert failed(ended) == {"run file", "run folder"}
+    assert "data.folder: none of these folders exists" in findings(ended)["run file"][1]
     assert f"{folder / 'result'} is a file, not a folder; choose another" in ended.stdout
 
 

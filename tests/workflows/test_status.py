@@ -30,7 +30,7 @@ from workflows.watching.status_view import status_view
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
-OPTIONS = ("--set", "training.fovs=2000", "--set", "training.ranks=1", "--set", "site.workers=1")
+OPTIONS = ("--set", "training.fovs=800", "--set", "training.ranks=1", "--set", "site.workers=1")
 TILE = "z000000_y000015_x000064.h5"
 
 HDF5_RUN = """
@@ -93,12 +93,12 @@ def test_a_run_at_work_is_shown_with_its_owner_its_processes_and_its_training(
     live = pictures["live"]
     assert row(live, "state").startswith("state attempt 1, at work for ")
     assert str(home / "run") in row(live, "run")
-    assert "--set training.fovs=2000" in row(live, "command")
+    assert "--set training.fovs=800" in row(live, "command")
     for kind in ("driver", "interchange", "manager", "worker", "rank"):
         assert f"{kind} " in row(live, "processes")
     assert row(live, "phantom") == "phantom 1/1"
     assert row(live, "train").startswith("train 0/1 1 ")
-    assert " of 2,000 FOVs, " in live
+    assert " of 800 FOVs, " in live
     assert row(live, "segment") == "segment 0/8 8 an earlier stage has to run first"
     assert "tiles: 8 waiting" in live
 

@@ -24,6 +24,7 @@ from pipeline.reconciliation import (
     find_evidence,
     merge,
     tiles_of_block,
+    volume_target,
     write_block,
 )
 from pipeline.results import artifacts
@@ -105,6 +106,28 @@ def test_cloudvolume_finds_the_volume_where_the_image_is(tmp_path: Path) -> None
     assert volume.chunk_size.tolist() == [8, 8, 8]
     expected = read_back(run)[10:12, 20:25, 1:9]
     np.testing.assert_array_equal(np.asarray(volume[8:16, 25:30, 13:15])[..., 0].T, expected)
+
+
+@given(
+    size_nm=st.tuples(*[st.one_of(st.integers(1, 99_999), st.floats(0.001, 1e5))] * 3),
+    start=st.tuples(*[st.integers(-99, 99)] * 3),
+)
+def test_the_volume_is_described_as_cloudvolume_would(
+    tmp_path_factory: pytest.TempPathFactory, size_nm: Triple, start: Triple
+) -> None:
+    run = make_run(tmp_path_factory.getbasetemp(), Box.of_shape((30, 40, 50), start), (16, 16, 16), (4, 4, 4))
+    data = run.config.data.model_copy(update={"voxel_size_nm": size_nm})
+    run = Run(run.folder, run.config.model_copy(update={"data": data}))
+    assert volume_target(run).recipe.settings["info"] == CloudVolume.create_new_info(
+        num_channels=1,
+        layer_type="segmentation",
+        data_type="uint64",
+        encoding="compressed_segmentation",
+        resolution=[int(n) if n == int(n) else n for n in reversed(size_nm)],
+        voxel_offset=start[::-1],
+        volume_size=(50, 40, 30),
+        chunk_size=(8, 8, 8),
+    )
 
 
 def test_two_runs_give_the_same_bytes_whatever_the_order_of_tasks(tmp_path: Path) -> None:

@@ -227,10 +227,10 @@ def test_a_complete_training_goes_on_where_more_fovs_are_asked_for(
 def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
-    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=40)
+    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=40, ranks=1)
     assert where_training_starts(run) == (0, 1600, "random weights")
     train(run, coordinates)
-    assert checkpoint_of(run).progress == Progress(1, 10, (Stretch(40, 2, 1),))
+    assert checkpoint_of(run).progress == Progress(1, 20, (Stretch(40, 1, 1),))
 
 
 def test_a_training_that_goes_on_keeps_its_precision_whatever_this_machine_would_choose(
@@ -267,7 +267,9 @@ def test_a_training_starts_from_another_runs_network(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
     source = trained[0].model_file
-    run, coordinates = make_run(tmp_path, volume, fovs=4, learning_rate=1e-12, start_from=str(source))
+    run, coordinates = make_run(
+        tmp_path, volume, fovs=2, ranks=1, learning_rate=1e-12, start_from=str(source)
+    )
     assert str(where_training_starts(run)) == f"training starts from {source}"
     ours = read_weights(train(run, coordinates).path, run.config.network)
     theirs = read_weights(source, run.config.network)
@@ -309,7 +311,7 @@ def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Pa
     spoiled = tmp_path / "spoiled.h5"
     with h5py.File(spoiled, "w") as file:
         file["image"], file["labels"] = image, labels
-    run, coordinates = make_run(tmp_path, spoiled)
+    run, coordinates = make_run(tmp_path, spoiled, ranks=1)
     with pytest.raises(InputError, match=r"spoiled.h5:image has 1 voxels .* NaN"):
         train(run, coordinates)
     assert not run.model_file.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.training.checkpoint import Checkpoint
@@ -56,9 +57,17 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def calm(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training of one rank in which nothing goes wrong."""
+    run, coordinates = make_run(tmp_path_factory.mktemp("calm"), volume, fovs=40, ranks=1)
+    train(run, coordinates)
+    return run
+
+
 @pytest.mark.slow
 class TestRealRanks:
-    """Two Horovod processes."""
+    """Horovod processes, two where it matters what the other does."""
 
     def test_a_value_that_overflows_on_one_rank_ends_both(self, volume: Path, tmp_path: Path) -> None:
         run, coordinates, centre = spoiled_for_rank_1(tmp_path, volume)
@@ -68,11 +77,9 @@ class TestRealRanks:
         assert list(run.checkpoint_file.parent.glob("checkpoint*")) == []
 
     def test_a_rate_that_is_too_high_leaves_the_checkpoint_before_it(
-        self, volume: Path, tmp_path: Path
+        self, volume: Path, calm: Run, tmp_path: Path
     ) -> None:
-        calm, sampled = make_run(tmp_path / "calm", volume, fovs=40)
-        train(calm, sampled)
-        run, coordinates = make_run(tmp_path / "wild", volume, learning_rate=1e30, fovs=400)
+        run, coordinates = make_run(tmp_path, volume, learning_rate=1e30, fovs=400)
         started = replace(
             checkpoint_of(calm),
             lineage=lineage(model_target(run, coordinates).recipe),
@@ -87,21 +94,21 @@ class TestRealRanks:
         assert run.checkpoint_file.read_bytes() == before
 
     def test_weights_that_the_last_step_spoils_are_not_saved(self, volume: Path, tmp_path: Path) -> None:
-        run, coordinates = make_run(tmp_path, volume, learning_rate=1e300, fovs=4)
+        run, coordinates = make_run(tmp_path, volume, learning_rate=1e300, fovs=2, ranks=1)
         assert refusal(run, coordinates).startswith("after training step 1 ")
         assert Checkpoint.read(run.checkpoint_file) is None
 
     def test_a_complete_checkpoint_with_spoiled_weights_is_no_network(
-        self, volume: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, volume: Path, calm: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        run, coordinates = make_run(tmp_path, volume, fovs=40)
-        artifact = train(run, coordinates)
+        shutil.copytree(calm.folder, tmp_path, dirs_exist_ok=True)
+        run, coordinates = make_run(tmp_path, volume, fovs=40, ranks=1)
         spoiled = checkpoint_of(run)
         spoiled.weights["conv0_a/bias"][0] = np.nan
         spoiled.save(run.checkpoint_file)
         for path in run.model_file.parent.glob("ffn.h5*"):
             path.unlink()
-        assert train(run, coordinates).sha256 == artifact.sha256
+        assert train(run, coordinates).sha256 == file_sha256(calm.model_file)
         assert "is not used: it holds weights that are NaN or infinite" in caplog.text
 
 
