@@ -26,6 +26,7 @@ WITHOUT_FENCE = {
     "pipeline/results/hdf5_file.py write_hdf5": "a temporary file that `make` gives",
     "pipeline/results/sealed_hdf5.py sealed_hdf5": "in memory",
     "pipeline/evaluation/stage.py save_counts": "a temporary file that `make` gives",
+    "pipeline/evaluation/skeleton_files.py write_skeletons": "a temporary file that `make` gives",
     "pipeline/results/attempts/fencing.py raise_fence": "the fence itself, locked alone",
     "pipeline/results/attempts/ownership.py _write": "the owner file, locked; `release` is behind the fence",
     "pipeline/results/attempts/ownership.py _open": "opened as it is, and locked",

@@ -73,7 +73,7 @@ def weights_update(
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
-    @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)], autograph=False)
     def update(flat: tf.Tensor) -> tf.Tensor:
         flat = ranks.average(flat)
         all_are_finite = all_finite(flat)

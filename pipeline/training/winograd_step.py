@@ -17,7 +17,7 @@ def winograd_step(network: Network, threads: int, model: keras.Model, update: Up
     """The same step as `keras_step`, in float32: the gradient differs by rounding alone."""
     variables = model.trainable_variables
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def weights() -> tf.Tensor:
         return tf.concat([tf.reshape(variable.value, [-1]) for variable in variables], axis=0)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
 from rich.table import Table
 
@@ -17,9 +16,6 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import Recipe, Target, file_sha256
 from pipeline.results.records import Missing, make, read
 from workflows.output import KeepingConsole
-from workflows.planning.rates import measure as measure_rates
-from workflows.planning.rates import write_rates
-from workflows.running.summary import one_line
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import figure
 from workflows.studies.measured import Measured, measure
@@ -52,6 +48,9 @@ class Results:
             except InputError as unreadable:
                 unread[point.name] = unreadable
         failed = {**failed, **unread}
+        from workflows.planning.rates import measure as measure_rates  # loads Parsl, which takes a second
+        from workflows.planning.rates import write_rates
+
         if measured:
             rows = self.design.table(measured, self.sizes)
             self._write(measured, rows, list(failed))
@@ -144,6 +143,10 @@ def _machine(point: Point) -> str:
 
 def _cause(error: BaseException) -> str:
     """What was wrong: of a task that never ran, what was wrong with that on which it waited."""
+    from parsl.dataflow.errors import PropagatedException
+
+    from workflows.running.summary import one_line
+
     while isinstance(error, PropagatedException) and error.__cause__ is not None:
         error = error.__cause__
     return one_line(error)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
 from workflows.output import KeepingConsole
-from workflows.running.summary import one_line
 from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
@@ -100,6 +99,8 @@ class SearchChain(PointChain):
         console.print(as_markdown(rows), highlight=False, soft_wrap=True)
         for name in texts:
             console.print(str(self.folder / name), highlight=False, soft_wrap=True)
+        from workflows.running.summary import one_line  # loads Parsl, which takes a second
+
         for stage in stages:
             error = stage.tasks[-1].exception()
             if error is not None:
