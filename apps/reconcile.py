@@ -26,6 +26,14 @@ def merge(run: Run, evidence: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["head"])
+def list_conflicts(run: Run, id_table: Artifact) -> Artifact:
+    """Say where tiles contradict each other."""
+    from pipeline import reconciliation
+
+    return reconciliation.list_conflicts(run, id_table)
+
+
+@python_app(executors=["head"])
 def create_volume(run: Run, after: list[Artifact]) -> Artifact:
     """Describe the precomputed volume that the blocks are written to."""
     from pipeline import reconciliation

@@ -23,6 +23,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "segment_tile": tile_target.tile_target,
     "find_evidence": reconciliation.evidence_target,
     "merge": reconciliation.id_table_target,
+    "list_conflicts": reconciliation.conflicts_target,
     "create_volume": reconciliation.volume_target,
     "write_block": reconciliation.block_target,
     "count_block": evaluation.counts_target,

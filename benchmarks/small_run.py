@@ -30,6 +30,7 @@ STAGES = {
     "segment": "tiles/*.h5",
     "compare": "tiles/reconciliation/*.evidence.h5",
     "merge": "tiles/reconciliation/id_table.h5",
+    "conflicts": "conflicts.json",
     "volume": "tiles/reconciliation/volume.json",
     "write": "tiles/reconciliation/blocks/*.json",
     "count": "evaluation/*.npz",

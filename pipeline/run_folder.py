@@ -83,6 +83,11 @@ class Run:
         return self.reconciliation_folder / "id_table.h5"
 
     @property
+    def conflicts_file(self) -> Path:
+        """JSON: where tiles contradict each other about what is one object."""
+        return self.folder / "conflicts.json"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
 

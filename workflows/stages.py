@@ -88,6 +88,7 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
         involved = [tile.index, *(n.index for n in run.grid.neighbours(tile) if n.index > tile.index)]
         evidence.append(submit(reconcile.find_evidence, run, tile, {i: tiles[i] for i in involved}))
     id_table = submit(reconcile.merge, run, evidence)
+    conflicts = submit(reconcile.list_conflicts, run, id_table)
     volume = submit(reconcile.create_volume, run, after=[id_table])
     blocks = []
     for block in reconciliation.blocks(run):
@@ -97,6 +98,7 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
     return [
         Stage("compare", evidence),
         Stage("merge", [id_table]),
+        Stage("conflicts", [conflicts]),
         Stage("volume", [volume]),
         Stage("write", blocks),
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import fastremap
@@ -11,7 +11,16 @@ import h5py
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.geometry import Tile
+from pipeline.geometry import Box, Tile, triple
+from pipeline.reconciliation.clashes import (
+    DTYPES,
+    ClashTable,
+    Side,
+    clash_table,
+    concatenate_clashes,
+    find_clashes,
+)
+from pipeline.reconciliation.overlap import OverlapTable, concatenate, overlap_evidence
 from pipeline.reconciliation.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
@@ -19,52 +28,10 @@ from pipeline.results.records import make
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
-
-@dataclass(frozen=True)
-class OverlapTable:
-    """Pairs of segments that meet in the overlap of two tiles: one row each, all columns equally long."""
-
-    a: np.ndarray
-    """uint32, id in the first tile."""
-    b: np.ndarray
-    """uint32, id in the second tile."""
-    shared: np.ndarray
-    """int64, voxels that are `a` in the first tile and `b` in the second."""
-    size_a: np.ndarray
-    """int64, voxels of `a` in the overlap that the second tile has labelled, with whatever id."""
-    size_b: np.ndarray
-    """int64, voxels of `b` in the overlap that the first tile has labelled, with whatever id."""
-
-    def __len__(self) -> int:
-        return len(self.shared)
-
-
-def overlap_evidence(a: np.ndarray, b: np.ndarray) -> OverlapTable:
-    """Count, for every pair of segments that meet in the overlap of two tiles, the voxels they share.
-
-    Both blocks are (z, y, x) uint32 arrays over the same Box; 0 is unsegmented and never paired.
-    What one tile left blank says nothing about the other's segments, so their sizes leave it out.
-    The table is sorted by (id in a, id in b), so equal inputs give equal bytes.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"blocks of shape {a.shape} and {b.shape} do not cover the same box")
-    both = (a != 0) & (b != 0)
-    packed = a[both].astype(np.uint64) << np.uint64(32) | b[both]
-    pairs, shared = fastremap.unique(packed, return_counts=True)
-    id_a = (pairs >> np.uint64(32)).astype(np.uint32)
-    id_b = pairs.astype(np.uint32)
-    shared = shared.astype(np.int64)
-    return OverlapTable(id_a, id_b, shared, _sum_by(id_a, shared), _sum_by(id_b, shared))
-
-
-def _sum_by(ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """For every row the sum of `counts` over all rows with the same id."""
-    _, group = np.unique(ids, return_inverse=True)
-    sums = np.zeros(group.max(initial=-1) + 1, np.int64)
-    np.add.at(sums, group, counts)
-    return sums[group]
+JOINING = {"min_overlap_voxels", "min_overlap_fraction", "min_larger_fraction"}
+"""Settings by which segments are joined, and so may clash."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +48,20 @@ class TileEvidence:
     overlaps: OverlapTable
     missing_voxels: int = 0
     """Voxels of the tile's core that the image lacks."""
+    clashes: ClashTable = field(default_factory=clash_table)
+    """Those with the tiles in `neighbour`; either may be the one that keeps apart."""
 
 
 def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
     """The file that holds what the merge must know of one tile; arguments as for `find_evidence`."""
     involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *_later_neighbours(run, tile))}
     path = run.reconciliation_folder / f"{tile.name}.evidence.h5"
-    return Target(path, Recipe("evidence", VERSION, {"tile": tile.index}, involved))
+    settings = {
+        "tile": tile.index,
+        "reconciliation": run.config.reconciliation.model_dump(mode="json", include=JOINING),
+        "fov": run.config.network.fov,
+    }
+    return Target(path, Recipe("evidence", VERSION, settings, involved))
 
 
 def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifact:
@@ -100,14 +74,17 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
     def write(path: Path) -> None:
         labels = read_labels(tile, tiles[tile.index], tile.box)
         ids, voxels = fastremap.unique(labels[labels != 0], return_counts=True)
-        tables = []
+        tables, clashes = [], []
         for other in neighbours:
             shared = tile.box & other.box
             theirs = read_labels(other, tiles[other.index], shared)
-            tables.append(overlap_evidence(labels[shared.slices(tile.box.start)], theirs))
+            ours = labels[shared.slices(tile.box.start)]
+            tables.append(overlap_evidence(ours, theirs))
+            clashes.append(_clashes(run, tables[-1], (tile, ours), (other, theirs)))
         neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables])
-        missing = read_missing_voxels(tiles[tile.index])
-        _write(path, TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables), missing))
+        missing, overlaps = read_missing_voxels(tiles[tile.index]), concatenate(tables)
+        found = concatenate_clashes(clashes)
+        _write(path, TileEvidence(tile.index, ids, voxels, neighbour, overlaps, missing, found))
 
     return make(evidence_target(run, tile, tiles), write)
 
@@ -116,11 +93,34 @@ def _later_neighbours(run: Run, tile: Tile) -> list[Tile]:
     return [n for n in run.grid.neighbours(tile) if n.index > tile.index]
 
 
+def _clashes(
+    run: Run, table: OverlapTable, one: tuple[Tile, np.ndarray], other: tuple[Tile, np.ndarray]
+) -> ClashTable:
+    """The clashes of two tiles, with what each has in their overlap: first those that the one keeps apart."""
+    settings, overlap = run.config.reconciliation, one[0].box & other[0].box
+    ours, theirs = Side(one[0].index, one[1]), Side(other[0].index, other[1])
+    return concatenate_clashes(
+        [
+            find_clashes(ours, theirs, table, overlap, seen_by(run, one[0]), settings),
+            find_clashes(theirs, ours, table.swapped, overlap, seen_by(run, other[0]), settings),
+        ]
+    )
+
+
+def seen_by(run: Run, tile: Tile) -> Box:
+    """The part of a tile where FOVs are centred: it ends half a FOV before the faces to other tiles."""
+    outer, margin = run.inference_box, [n // 2 for n in run.config.network.fov]
+    start = [a + m * (a != o) for a, o, m in zip(tile.box.start, outer.start, margin)]
+    stop = [b - m * (b != o) for b, o, m in zip(tile.box.stop, outer.stop, margin)]
+    return Box(triple(start), triple(stop))
+
+
 def read_evidence(artifact: Artifact) -> TileEvidence:
     """Read what `find_evidence` wrote; raises InputError when the file cannot be read."""
     try:
         with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
             overlaps = OverlapTable(**{f.name: file["overlaps"][f.name][:] for f in fields(OverlapTable)})
+            clashes = ClashTable(**{name: file["clashes"][name][:] for name in DTYPES})
             return TileEvidence(
                 int(file.attrs["tile"]),
                 file["ids"][:],
@@ -128,18 +128,12 @@ def read_evidence(artifact: Artifact) -> TileEvidence:
                 file["neighbour"][:],
                 overlaps,
                 int(file.attrs.get("missing_voxels", 0)),
+                clashes,
             )
     except (OSError, KeyError) as error:
         raise InputError(
             f"cannot read evidence {artifact.path}: {error}; remove it, and the run makes it again"
         ) from error
-
-
-def concatenate(tables: Sequence[OverlapTable]) -> OverlapTable:
-    """All rows of all tables, in order."""
-    empty = overlap_evidence(*np.zeros((2, 0, 0, 0), np.uint32))
-    columns = [[getattr(table, f.name) for table in (empty, *tables)] for f in fields(OverlapTable)]
-    return OverlapTable(*(np.concatenate(column) for column in columns))
 
 
 def _write(path: Path, evidence: TileEvidence) -> None:
@@ -150,7 +144,9 @@ def _write(path: Path, evidence: TileEvidence) -> None:
         file["ids"] = evidence.ids.astype(np.uint32)
         file["voxels"] = evidence.voxels.astype(np.int64)
         file["neighbour"] = evidence.neighbour.astype(np.int64)
-        for field in fields(OverlapTable):
-            file[f"overlaps/{field.name}"] = getattr(evidence.overlaps, field.name)
+        for column in fields(OverlapTable):
+            file[f"overlaps/{column.name}"] = getattr(evidence.overlaps, column.name)
+        for name in DTYPES:
+            file[f"clashes/{name}"] = getattr(evidence.clashes, name)
 
     write_hdf5(path, fill)

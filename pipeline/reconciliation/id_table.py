@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,11 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.unreadable import reading
+
+
+def packed(tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
+    """One uint64 for a segment: sorted as (tile, local id) are."""
+    return tile.astype(np.uint64) << np.uint64(32) | local_id.astype(np.uint64)
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,22 @@ class IdTable:
     local_ids: np.ndarray
     global_ids: np.ndarray
 
-    def write(self, path: Path, attributes: Mapping[str, int]) -> None:
-        """Write an HDF5 file of which `read_tile_ids` reads one tile's part."""
+    def global_of(self, tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
+        """Global ids, uint64, of segments that are in the table, named by their tiles and ids there."""
+        tiles = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return self.global_ids[np.searchsorted(packed(tiles, self.local_ids), packed(tile, local_id))]
+
+    def write(
+        self, path: Path, attributes: Mapping[str, int], also: Callable[[h5py.File], None] = lambda file: None
+    ) -> None:
+        """Write an HDF5 file of which `read_tile_ids` reads one tile's part; `also` adds to it."""
 
         def fill(file: h5py.File) -> None:
             file["offsets"] = self.offsets
             file["local_ids"] = self.local_ids
             file["global_ids"] = self.global_ids
             file.attrs.update(attributes)
+            also(file)
 
         write_hdf5(path, fill)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import h5py
 import numpy as np
 
+from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.id_table import IdTable
 from pipeline.results.unreadable import reading
@@ -29,19 +30,37 @@ class Outcome:
     """All that are segmented."""
     largest: int
     """Those of the largest segment."""
+    conflicts: int = 0
+    """Two segments that one tile keeps apart and another has as one, so often."""
+    joined: int = 0
+    """Of these, those that are one in the volume."""
 
     @classmethod
-    def of(cls, evidence: Sequence[TileEvidence], table: IdTable) -> Outcome:
+    def of(cls, evidence: Sequence[TileEvidence], table: IdTable, conflicts: Conflicts) -> Outcome:
         """Add up the segments of all tiles, which stand in `table` in the order of `evidence`."""
         voxels = np.concatenate([np.zeros(0, np.int64), *(e.voxels.astype(np.int64) for e in evidence)])
         sizes = np.zeros(int(table.global_ids.max(initial=0)) + 1, np.int64)
         np.add.at(sizes, table.global_ids.astype(np.int64), voxels)
-        return cls(int(np.count_nonzero(sizes)), int(sizes.sum()), int(sizes.max()))
+        return cls(
+            int(np.count_nonzero(sizes)),
+            int(sizes.sum()),
+            int(sizes.max()),
+            len(conflicts),
+            int(np.count_nonzero(conflicts.is_joined)),
+        )
 
     def describe(self, tiled_voxels: int) -> str:
         """`302 segments over 91% of the tiles' voxels, the largest 12% of that`."""
         found = f"{self.segments:,} segments over {self.voxels / tiled_voxels:.0%} of the tiles' voxels"
         return f"{found}, the largest {self.largest / max(1, self.voxels):.0%} of that"
+
+    def describe_conflicts(self) -> str:
+        """`12 places where tiles contradict each other: 10 kept apart, 2 joined`."""
+        kept = self.conflicts - self.joined
+        return (
+            f"{self.conflicts:,} places where tiles contradict each other: {kept:,} kept apart, "
+            f"{self.joined:,} joined"
+        )
 
     def doubts(self, tiled_voxels: int) -> list[str]:
         """Why the outcome can hardly be right; nothing where it may be."""
@@ -68,6 +87,6 @@ def read_outcome(run: Run) -> Outcome | None:
     """
     try:
         with reading(run.id_table_file), h5py.File(run.id_table_file, "r") as file:
-            return Outcome(*(int(file.attrs[name]) for name in ("segments", "voxels", "largest")))
+            return Outcome(**{f.name: int(file.attrs[f.name]) for f in fields(Outcome)})
     except (OSError, KeyError):
         return None

@@ -24,6 +24,7 @@ STAGES = {
     "infer": "segment",
     "evidence": "compare",
     "merge": "merge",
+    "conflicts": "conflicts",
     "volume": "volume",
     "write": "write",
     "count": "count",
@@ -79,7 +80,8 @@ def expected_tasks(run: Run) -> dict[str, int]:
     """How many tasks each stage of the whole run has, by the name that users know."""
     network = {"sample": 1, "train": 1} if run.config.trains else {"import network": 1}
     tasks = {"phantom": 1} if run.uses_phantom else {}
-    tasks |= network | {"segment": len(run.grid), "compare": len(run.grid), "merge": 1, "volume": 1}
+    tasks |= network | {"segment": len(run.grid), "compare": len(run.grid)}
+    tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.evaluation.box is not None:
         tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}

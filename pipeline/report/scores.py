@@ -34,6 +34,18 @@ def outcome(run: Run, look: Look) -> dict[str, Any] | None:
     }
 
 
+def conflicts(run: Run, look: Look) -> dict[str, Any] | None:
+    """The run's conflicts.json, shortened, each with a link into `ffn view`; None before there is one."""
+    found = _json(run.conflicts_file, {"conflicts", "joined", "worst"}, look)
+    if found is None:
+        return None
+    rows = [
+        {**row, "link": point_link(run, row["point"], segments=row["segments"])}
+        for row in found["worst"][:MOST_WRONG]
+    ]
+    return {**found, "worst": rows}
+
+
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet)."""
     found = _json(run.metrics_file, SCORED, look)

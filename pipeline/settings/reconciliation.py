@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import model_validator
 
 from pipeline.settings.fields import PositiveInt, PositiveTriple, Probability, Section
@@ -16,6 +18,10 @@ class Reconciliation(Section):
     """What part of the smaller segment's voxels in the overlap that must be; blank voxels do not count."""
     min_larger_fraction: Probability = 0.3
     """What part of the larger's; lower values mend more false splits and spread more false mergers."""
+    keep_apart: Literal["never", "seen", "always"] = "seen"
+    """Which segments of one tile are not joined where a neighbour has them as one. seen: those that lie side
+    by side where the tile itself could look; always: also those that come together beyond its sight, be they
+    branches of one object or a merger; never: none. What is found is in conflicts.json in any case."""
     chunk: PositiveTriple = (64, 64, 64)
     """Voxels, z, y, x, of one file of the volume."""
     block: PositiveTriple = (256, 256, 256)

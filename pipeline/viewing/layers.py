@@ -14,7 +14,7 @@ from pipeline.run_folder import Run
 from pipeline.viewing.chunks import Kind
 from pipeline.viewing.links import run_key
 from pipeline.viewing.tiles import TileVolume
-from pipeline.viewing.worst_points import lost_run_points, worst_points
+from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
 from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
@@ -66,6 +66,8 @@ class Shown:
     """As `worst_points` gives them."""
     lost_runs: list[dict[str, Any]] = field(default_factory=list)
     """As `lost_run_points` gives them."""
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+    """As `conflict_points` gives them."""
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
@@ -113,8 +115,8 @@ class Shown:
 
     @property
     def points(self) -> dict[str, list[dict[str, Any]]]:
-        """By the name of their layer, those of the worst errors and lost runs that there are."""
-        found = {"worst": self.worst, "run length": self.lost_runs}
+        """By the name of their layer, those of the worst errors, lost runs and conflicts that there are."""
+        found = {"worst": self.worst, "run length": self.lost_runs, "conflicts": self.conflicts}
         return {name: points for name, points in found.items() if points}
 
 
@@ -139,6 +141,7 @@ def layers_of_run(run: Run) -> Shown:
         shown.lacking.append("no truth: data.labels is not set")
     shown.worst = shown.or_told(worst_points, run.worst_file) or []
     shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
+    shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
     return shown
 
 

@@ -20,7 +20,7 @@ VOXELS_A_PIXEL = (0.2, 4.0)
 AT_A_POINT = 0.5
 IN_3D = 1.5
 """How much more than the longest side the panel in three dimensions has room for."""
-COLOURS = {"worst": "#ffff00", "run length": "#00ffff"}
+COLOURS = {"worst": "#ffff00", "run length": "#00ffff", "conflicts": "#ff00ff"}
 """Of the points in each layer of them; yellow is Neuroglancer's own."""
 BESIDE = 0.15
 """How opaque segments are that are not selected."""

@@ -25,6 +25,11 @@ def lost_run_points(path: Path) -> list[dict[str, Any]]:
     return _points(path, _lost_run)
 
 
+def conflict_points(path: Path) -> list[dict[str, Any]]:
+    """The same of the places where tiles contradict each other; without ids in the truth."""
+    return _points(path, _conflict)
+
+
 def _points(path: Path, shown: Callable[[int, dict[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
     content = read_if_there(path)
     if content is None:
@@ -52,5 +57,14 @@ def _lost_run(rank: int, lost: dict[str, Any]) -> dict[str, Any]:
         "point": triple(lost["point"]),
         "text": f"{rank}. {lost['kind']} along {along} ({float(lost['erl_nm']) / 1e3:.4g} um of ERL)",
         "segmentation": [int(i) for i in lost["segments"]],
+        "truth": [],
+    }
+
+
+def _conflict(rank: int, conflict: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "point": triple(conflict["point"]),
+        "text": f"{rank}. {conflict['what']} ({int(conflict['voxels']):,} voxels)",
+        "segmentation": [int(i) for i in conflict["segments"]],
         "truth": [],
     }

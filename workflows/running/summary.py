@@ -72,7 +72,8 @@ def outcome_lines(run: Run) -> list[str]:
     if outcome is None:
         return []
     doubts = [f"WARNING       {doubt}" for doubt in outcome.doubts(voxels)]
-    return [f"segments      {outcome.describe(voxels)}", *doubts]
+    told = [f"conflicts     {outcome.describe_conflicts()}, listed in {run.conflicts_file.name}"]
+    return [f"segments      {outcome.describe(voxels)}", *(told if outcome.conflicts else []), *doubts]
 
 
 def _print_scores(run: Run, console: Console) -> None:

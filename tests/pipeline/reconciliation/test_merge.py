@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_memory import evidence_of, ids_of, part
 from tiled_volume import cut, relabelled_equally
 
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile, TileGrid, triple
-from pipeline.reconciliation import IdTable, OverlapTable, merge_segments, overlap_evidence
-from pipeline.reconciliation.evidence import TileEvidence, concatenate
-from pipeline.reconciliation.id_table import TileIds
-from pipeline.reconciliation.merge import joins
+from pipeline.geometry import Box, TileGrid, triple
+from pipeline.reconciliation import IdTable, OverlapTable, merge_segments
+from pipeline.reconciliation.joining import joins
 
 ANY_TOUCH = Reconciliation(min_overlap_voxels=1)
 
@@ -33,32 +32,6 @@ def grids(draw: st.DrawFn) -> TileGrid:
     shape = [draw(st.integers(1, t + 3 * (t - o))) for t, o in zip(tile, overlap)]
     start = [draw(st.integers(-9, 9)) for _ in range(3)]
     return TileGrid(Box.of_shape(triple(shape), triple(start)), triple(tile), triple(overlap))
-
-
-def evidence_of(grid: TileGrid, labels: dict[int, np.ndarray]) -> list[TileEvidence]:
-    """What `find_evidence` finds, in memory."""
-    found = []
-    for tile in grid:
-        neighbours = [n for n in grid.neighbours(tile) if n.index > tile.index]
-        tables = [
-            overlap_evidence(part(tile, tile.box & n.box, labels), part(n, tile.box & n.box, labels))
-            for n in neighbours
-        ]
-        ids, voxels = np.unique(labels[tile.index][labels[tile.index] != 0], return_counts=True)
-        neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables])
-        found.append(TileEvidence(tile.index, ids, voxels, neighbour.astype(int), concatenate(tables)))
-    return found
-
-
-def part(tile: Tile, box: Box, labels: dict[int, np.ndarray]) -> np.ndarray:
-    """The labels that a tile has in a part of its box."""
-    return labels[tile.index][box.slices(tile.box.start)]
-
-
-def ids_of(table: IdTable, index: int) -> TileIds:
-    """The rows of one tile."""
-    rows = slice(*table.offsets[index : index + 2])
-    return TileIds(table.local_ids[rows], table.global_ids[rows])
 
 
 def put_together(grid: TileGrid, labels: dict[int, np.ndarray], ids: IdTable) -> np.ndarray:
@@ -84,7 +57,7 @@ def random_labels(shape: tuple[int, ...], seed: int, ids: int) -> np.ndarray:
 def test_segments_of_one_piece_come_back_whatever_the_tiles(grid: TileGrid, seed: int, ids: int) -> None:
     truth = cc3d.connected_components(random_labels(grid.box.shape, seed, ids), connectivity=26)
     labels = {t.index: cut(truth, grid.box, t, seed) for t in grid}
-    merged = merge_segments(evidence_of(grid, labels), ANY_TOUCH)
+    merged = merge_segments(evidence_of(grid, labels, ANY_TOUCH), ANY_TOUCH)
     assert relabelled_equally(put_together(grid, labels, merged), truth)
 
 
@@ -97,7 +70,7 @@ def test_pieces_of_a_segment_are_joined_only_by_a_tile_that_sees_both(
     truth = random_labels(grid.box.shape, seed, ids)
     pieces = cc3d.connected_components(truth, connectivity=26)
     labels = {t.index: cut(truth, grid.box, t, seed) for t in grid}
-    result = put_together(grid, labels, merge_segments(evidence_of(grid, labels), ANY_TOUCH))
+    result = put_together(grid, labels, merge_segments(evidence_of(grid, labels, ANY_TOUCH), ANY_TOUCH))
 
     group = {int(p): {int(p)} for p in np.unique(pieces)}
     for tile in grid:
@@ -113,7 +86,7 @@ def test_pieces_of_a_segment_are_joined_only_by_a_tile_that_sees_both(
 def test_without_overlap_every_tile_keeps_its_segments_apart() -> None:
     grid = TileGrid(Box.of_shape((4, 9, 4)), (2, 3, 4), (0, 0, 0))
     labels = {t.index: np.ones(t.box.shape, np.uint32) for t in grid}
-    ids = merge_segments(evidence_of(grid, labels), ANY_TOUCH)
+    ids = merge_segments(evidence_of(grid, labels, ANY_TOUCH), ANY_TOUCH)
     assert ids.global_ids.tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -122,7 +95,7 @@ def test_without_overlap_every_tile_keeps_its_segments_apart() -> None:
 def test_ids_do_not_depend_on_the_order_of_the_evidence(grid: TileGrid, seed: int, random: Random) -> None:
     truth = random_labels(grid.box.shape, seed, 6)
     labels = {t.index: cut(truth, grid.box, t, seed) for t in grid}
-    evidence = evidence_of(grid, labels)
+    evidence = evidence_of(grid, labels, ANY_TOUCH)
     expected = merge_segments(evidence, ANY_TOUCH)
     random.shuffle(evidence)
     shuffled = merge_segments(evidence, ANY_TOUCH)
@@ -161,7 +134,7 @@ def test_a_false_merger_in_one_tile_does_not_spread_to_the_others() -> None:
     truth[:, 16:] = 2
     labels = {t.index: cut(truth, grid.box, t, seed=3) for t in grid}
     labels[1][:] = 1
-    ids = merge_segments(evidence_of(grid, labels), Reconciliation())
+    ids = merge_segments(evidence_of(grid, labels, Reconciliation()), Reconciliation())
     first, last = (ids_of(ids, i).to_global(labels[i]) for i in (0, 2))
     assert first[0, 0, 0] == last[0, 0, 0]
     assert first[0, 0, 0] not in (first[0, 19, 0], last[0, 19, 0])
@@ -169,6 +142,6 @@ def test_a_false_merger_in_one_tile_does_not_spread_to_the_others() -> None:
 
 def test_evidence_that_is_missing_a_tile_is_refused() -> None:
     grid = TileGrid(Box.of_shape((4, 4, 9)), (4, 4, 4), (0, 0, 1))
-    evidence = evidence_of(grid, {t.index: np.ones(t.box.shape, np.uint32) for t in grid})
+    evidence = evidence_of(grid, {t.index: np.ones(t.box.shape, np.uint32) for t in grid}, ANY_TOUCH)
     with pytest.raises(InputError, match=r"tiles \[0, 2\]; expected each tile once"):
         merge_segments([evidence[2], evidence[0]], ANY_TOUCH)

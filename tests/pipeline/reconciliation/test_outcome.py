@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import RunConfig
-from pipeline.reconciliation.evidence import TileEvidence, concatenate
+from pipeline.reconciliation.clashes import clash_table
+from pipeline.reconciliation.conflicts import Conflicts
+from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.id_table import IdTable
 from pipeline.reconciliation.outcome import Outcome, read_outcome
+from pipeline.reconciliation.overlap import concatenate
 from pipeline.run_folder import Run
 
 sizes = st.lists(st.lists(st.integers(1, 10**12), max_size=4), max_size=5)
@@ -28,9 +31,12 @@ def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.
     ]
     flat = [n for tile in voxels for n in tile]
     ids = data.draw(st.lists(st.integers(1, 3), min_size=len(flat), max_size=len(flat)))
-    table = IdTable(np.zeros(1), np.zeros(0), np.array(ids, np.uint64))
+    table = IdTable(np.zeros(1, np.int64), np.zeros(0), np.array(ids, np.uint64))
     totals = {i: sum(n for n, own in zip(flat, ids) if own == i) for i in set(ids)}
-    assert Outcome.of(evidence, table) == Outcome(len(totals), sum(flat), max(totals.values(), default=0))
+    none = Conflicts.of(clash_table(), table)
+    assert Outcome.of(evidence, table, none) == Outcome(
+        len(totals), sum(flat), max(totals.values(), default=0)
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,13 @@ inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18]}
 reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32]}
 """
 
-EVERYTHING = "phantom sample train segment compare merge volume write count score worst report"
-FROM_TRAINING = "train segment compare merge write count score worst report"
-FROM_TILES = "segment compare merge write count score worst report"
+EVERYTHING = "phantom sample train segment compare merge conflicts volume write count score worst report"
+FROM_TRAINING = "train segment compare merge conflicts write count score worst report"
+FROM_TILES = "segment compare merge conflicts write count score worst report"
 
 RUN_AGAIN = {
-    "seed=2": "sample train segment compare merge write count score worst report",
-    "data.phantom.seed=8": "phantom sample train segment compare merge write count score worst report",
+    "seed=2": f"sample {FROM_TRAINING}",
+    "data.phantom.seed=8": f"phantom sample {FROM_TRAINING}",
     "data.image_stddev=30": FROM_TRAINING,
     "network.depth=3": FROM_TRAINING,
     "network.fov=[19,19,19]": "sample " + FROM_TRAINING,
@@ -76,7 +76,7 @@ RUN_AGAIN = {
     "inference.precision=float32": "",
     "inference.precision=bfloat16": FROM_TILES,
     "inference.checkpoint_every_s=7": "",
-    "reconciliation.min_overlap_fraction=0.7": "merge write count score worst report",
+    "reconciliation.min_overlap_fraction=0.7": "compare merge conflicts write count score worst report",
     "reconciliation.chunk=[8,8,8]": "volume write count score worst report",
     "evaluation.box=0:40,0:48,64:112": "count score worst report",
     "site.workers=7": "",

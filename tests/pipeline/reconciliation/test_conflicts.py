@@ -1,0 +1,64 @@
+"""Contradictions between tiles, through files: counted in the outcome, listed with a place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tiled_volume import cut, make_run, write_tile
+
+from pipeline.geometry import Box, triple
+from pipeline.reconciliation import find_evidence, list_conflicts, merge
+from pipeline.reconciliation.evidence import seen_by
+from pipeline.reconciliation.outcome import Outcome, read_outcome
+from pipeline.viewing.worst_points import conflict_points
+
+BOX = Box((5, 6, 7), (25, 26, 67))
+
+
+def test_a_merger_in_one_tile_is_listed_with_the_ids_that_it_did_not_join(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (20, 20, 30), (0, 0, 15), min_overlap_voxels=50)
+    truth = np.ones(BOX.shape, np.uint32)
+    truth[:, 9:] = 2
+    labels = {t.index: cut(truth, BOX, t, seed=3) for t in run.grid}
+    labels[1][:] = 1
+    tiles = {t.index: write_tile(run, t, labels[t.index]) for t in run.grid}
+    evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
+    listed = list_conflicts(run, merge(run, evidence[::-1]))
+    found = json.loads(Path(listed.path).read_text())
+    assert (found["conflicts"], found["joined"], found["voxel_size_nm"]) == (2, 0, [40, 8, 4])
+    assert [row["kind"] for row in found["worst"]] == ["kept apart"] * 2
+    for row, at_x in zip(found["worst"], (range(22, 37), range(37, 52))):
+        z, y, x = row["point"]
+        assert truth[z - 5, y - 6, x - 7] == 1  # the smaller one, beside the other
+        assert truth[z - 5, y - 5, x - 7] == 2
+        assert x in at_x
+        assert len(set(row["segments"])) == 2
+        assert row["voxels"] == 20 * 9 * 15
+    outcome = read_outcome(run)
+    assert outcome is not None
+    assert (outcome.conflicts, outcome.joined) == (2, 0)
+    assert (
+        outcome.describe_conflicts() == "2 places where tiles contradict each other: 2 kept apart, 0 joined"
+    )
+    shown = conflict_points(run.conflicts_file)
+    assert [point["point"] for point in shown] == [triple(row["point"]) for row in found["worst"]]
+
+
+def test_without_contradictions_there_are_none(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (20, 20, 30), (0, 0, 15))
+    tiles = {t.index: write_tile(run, t, np.ones(t.box.shape, np.uint32)) for t in run.grid}
+    evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
+    found = json.loads(Path(list_conflicts(run, merge(run, evidence)).path).read_text())
+    assert (found["conflicts"], found["worst"]) == (0, [])
+    assert read_outcome(run) == Outcome(1, 3 * 20 * 20 * 30, 3 * 20 * 20 * 30)
+
+
+def test_a_tile_sees_no_closer_to_its_neighbours_than_half_a_fov(tmp_path: Path) -> None:
+    run = make_run(tmp_path, BOX, (20, 20, 30), (0, 0, 15))
+    assert [str(seen_by(run, tile)) for tile in run.grid] == [
+        "5:25,6:26,7:36",
+        "5:25,6:26,23:51",
+        "5:25,6:26,38:67",
+    ]
