@@ -111,7 +111,19 @@ def stays_apart(clashes: ClashTable, settings: Reconciliation) -> np.ndarray:
     """For every clash whether its two segments are never made one, whatever joins there are: a bool array."""
     if settings.keep_apart == "seen":
         return clashes.is_seen
+    if settings.keep_apart == "most":
+        pair, joint = (clashes.keeper, clashes.first, clashes.second), (clashes.joiner, clashes.joint)
+        against_joint = _tiles_against(joint, clashes.keeper, clashes.is_seen)
+        return clashes.is_seen & (against_joint > _tiles_against(pair, clashes.joiner, clashes.is_seen))
     return np.full(len(clashes), settings.keep_apart == "always")
+
+
+def _tiles_against(names: Sequence[np.ndarray], tiles: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """For every row in how many `tiles` there is a row of the same name that `counts`; int64."""
+    _, group = np.unique(np.stack(names, axis=1).astype(np.int64), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    once = np.unique(np.stack([group[counts], tiles[counts]], axis=1), axis=0)
+    return np.bincount(once[:, 0], minlength=len(group))[group]
 
 
 def _pairs_in_one_piece(kept: np.ndarray, joined: np.ndarray, min_voxels: int) -> set[tuple[int, int, int]]:

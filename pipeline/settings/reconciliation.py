@@ -18,10 +18,12 @@ class Reconciliation(Section):
     """What part of the smaller segment's voxels in the overlap that must be; blank voxels do not count."""
     min_larger_fraction: Probability = 0.3
     """What part of the larger's; lower values mend more false splits and spread more false mergers."""
-    keep_apart: Literal["never", "seen", "always"] = "seen"
+    keep_apart: Literal["never", "most", "seen", "always"] = "most"
     """Which segments of one tile are not joined where a neighbour has them as one. seen: those that lie side
-    by side where the tile itself could look; always: also those that come together beyond its sight, be they
-    branches of one object or a merger; never: none. What is found is in conflicts.json in any case."""
+    by side where the tile itself could look. most: of these, where more tiles contradict the neighbour's
+    segment than contradict the two; one tile against one is joined, since false splits are more common than
+    mergers. always: also those that come together beyond the tile's sight, be they branches or a merger.
+    never: none. What is found is in conflicts.json in any case."""
     chunk: PositiveTriple = (64, 64, 64)
     """Voxels, z, y, x, of one file of the volume."""
     block: PositiveTriple = (256, 256, 256)

@@ -70,14 +70,15 @@ def test_a_tile_that_merges_all_it_has_joins_no_two_segments_of_its_neighbours(s
     truth = cells(ROW, seed)
     labels = {tile.index: cut(truth, ROW.box, tile, seed) for tile in ROW}
     labels[1][:] = 1
-    merged = merge_segments(evidence_of(ROW, labels, FEW), FEW)
+    seen = FEW.model_copy(update={"keep_apart": "seen"})
+    merged = merge_segments(evidence_of(ROW, labels, seen), seen)
     for index in (0, 2):
         ids = ids_of(merged, index).global_ids
         assert len(np.unique(ids)) == len(ids)
 
 
 @some_cases
-@given(SEEDS, st.sampled_from(["never", "seen", "always"]), st.randoms(use_true_random=False))
+@given(SEEDS, st.sampled_from(["never", "most", "seen", "always"]), st.randoms(use_true_random=False))
 def test_what_is_to_stay_apart_does_whatever_tiles_have_merged(seed: int, rule: str, order: Random) -> None:
     rules = Reconciliation(min_overlap_voxels=5, min_larger_fraction=0.05).model_copy(
         update={"keep_apart": rule}
@@ -111,7 +112,7 @@ def test_equal_fibres_merged_in_the_middle_tile_stay_apart_in_the_others(fibres:
     assert len(np.unique(truth[around.slices()])) == 2  # one looks at the seam
 
 
-@pytest.mark.parametrize(("rule", "objects_there"), [("never", 1), ("seen", 1), ("always", 2)])
+@pytest.mark.parametrize(("rule", "objects_there"), [("never", 1), ("most", 1), ("seen", 1), ("always", 2)])
 def test_branches_that_meet_out_of_a_tiles_sight_are_joined_and_told(rule: str, objects_there: int) -> None:
     rules = Reconciliation().model_copy(update={"keep_apart": rule})
     truth = np.zeros(ROW.box.shape, np.uint32)
@@ -126,6 +127,16 @@ def test_branches_that_meet_out_of_a_tiles_sight_are_joined_and_told(rule: str, 
     assert len(set(ids_of(ids, left.index).global_ids.tolist())) == objects_there
     assert found.columns["is_seen"].tolist() == [False]
     assert found.is_joined.tolist() == [objects_there == 1]
+
+
+@pytest.mark.parametrize(("rule", "joined"), [("never", True), ("most", True), ("seen", False)])
+def test_one_tile_that_splits_an_object_is_outvoted(rule: str, joined: bool) -> None:
+    """A split in the middle tile is contradicted by both of its neighbours, and they are not."""
+    rules = Reconciliation().model_copy(update={"keep_apart": rule})
+    labels = {t.index: np.ones(t.box.shape, np.uint32) for t in ROW}
+    labels[1][:, 10:] = 2
+    ids = merge_segments(evidence_of(ROW, labels, rules), rules)
+    assert (len(np.unique(ids.global_ids)) == 1) is joined
 
 
 def test_of_a_chain_the_weakest_join_is_left_out() -> None:
