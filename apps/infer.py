@@ -1,4 +1,4 @@
-"""Segment one tile."""
+"""Segment one tile, and take of several segmentations what they agree on."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def segment_tile(run: Run, tile: Tile, model: Artifact, after: list[Artifact]) -
     from pipeline.inference import segmenter
 
     return segmenter.segment_tile(run, tile, model)
+
+
+@python_app(executors=["light"])
+def find_consensus(run: Run, tile: Tile, passes: list[Artifact]) -> Artifact:
+    """Split what not all passes have as one."""
+    from pipeline import consensus
+
+    return consensus.find_consensus(run, tile, passes)

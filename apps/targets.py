@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import evaluation, reconciliation, report, synthetic
+from pipeline import consensus, evaluation, reconciliation, report, synthetic
 from pipeline.ffn import weights
 from pipeline.inference import tile_target
 from pipeline.results.artifacts import Target
@@ -21,6 +21,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "train": launch.model_target,
     "import_checkpoint": weights.import_target,
     "segment_tile": tile_target.tile_target,
+    "find_consensus": consensus.consensus_target,
     "find_evidence": reconciliation.evidence_target,
     "merge": reconciliation.id_table_target,
     "list_conflicts": reconciliation.conflicts_target,

@@ -77,10 +77,9 @@ class RunConfig(Section):
                 raise ValueError(
                     f"inference.overlap is {overlap} along {axis}; it must be less than the tile, {tile}"
                 )
-        for name, steps in (
-            ("deltas", self.inference_deltas),
-            ("min_boundary_dist", inference.min_boundary_dist),
-        ):
+        steps_of = {"deltas": self.inference_deltas, "min_boundary_dist": inference.min_boundary_dist}
+        steps_of |= {f"passes.{i}.deltas": one.deltas for i, one in enumerate(inference.passes) if one.deltas}
+        for name, steps in steps_of.items():
             if any(step > f // 2 for step, f in zip(steps, fov)):
                 raise ValueError(
                     f"inference.{name} {list(steps)} must be at most half the network.fov {list(fov)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
 from pipeline.settings.engine_pin import EnginePin
+from pipeline.settings.inference import Pass
 
 CONFIG_NAME = "config.yaml"
 """Of the file in a run folder that holds the settings of the last start, resolved."""
@@ -31,6 +32,10 @@ class Run:
     """Those of them whose files are not as they were at the last start, though their voxels are."""
     only: frozenset[int] | None = None
     """Indices of the tiles to segment, and nothing after that is done; None: the whole run."""
+    nth_pass: int | None = None
+    """Which of several passes this is, from 1 on; None: the run itself, or a pass that is just as it says."""
+    has_own_network: bool = False
+    """Whether this is a pass with a network that is not that of the run."""
     pin: EnginePin | None = None
     """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 
@@ -55,7 +60,8 @@ class Run:
     @property
     def model_file(self) -> Path:
         """The network that inference uses, trained or imported."""
-        return self.folder / "model" / "ffn.h5"
+        name = f"ffn.pass{self.nth_pass}.h5" if self.has_own_network else "ffn.h5"
+        return self.folder / "model" / name
 
     @property
     def checkpoint_file(self) -> Path:
@@ -160,13 +166,22 @@ class Run:
         """JSON: the blocks of workers that the driver asked for, and what became of them."""
         return self.logs_folder / "jobs.json"
 
+    def stem(self, tile: Tile) -> str:
+        """The name of a tile's files, without their endings."""
+        return tile.name if self.nth_pass is None else f"{tile.name}.pass{self.nth_pass}"
+
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
-        return self.folder / "tiles" / f"{tile.name}.h5"
+        return self.folder / "tiles" / f"{self.stem(tile)}.h5"
+
+    def segmented_file(self, tile: Tile) -> Path:
+        """What the volume is made of: as `tile_file`, but the consensus where there are several passes."""
+        consensus = self.folder / "tiles" / f"{tile.name}.consensus.h5"
+        return consensus if self.config.inference.passes else self.tile_file(tile)
 
     def tile_checkpoint_file(self, tile: Tile) -> Path:
         """State of a tile in progress; gone once the tile is finished."""
-        return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
+        return self.folder / "tiles" / f"{self.stem(tile)}.checkpoint.h5"
 
     @property
     def markers_folder(self) -> Path:
@@ -175,7 +190,7 @@ class Run:
 
     def tile_marker(self, tile: Tile) -> Path:
         """There while the tile is being segmented, and after its worker was killed."""
-        return self.markers_folder / tile.name
+        return self.markers_folder / self.stem(tile)
 
     @property
     def tile_logs_folder(self) -> Path:
@@ -184,7 +199,7 @@ class Run:
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
-        return self.tile_logs_folder / f"{tile.name}.jsonl"
+        return self.tile_logs_folder / f"{self.stem(tile)}.jsonl"
 
     @property
     def inference_box(self) -> Box:
@@ -222,6 +237,28 @@ class Run:
         ending = f" of training.volumes.{index}"
         identities = {k.removesuffix(ending): v for k, v in self.identities.items() if k.endswith(ending)}
         return replace(self, config=config, identities=identities)
+
+    @property
+    def passes(self) -> list[Run]:
+        """The run as it is for each segmentation of its tiles: itself, unless inference.passes says more."""
+        numbers = range(1, len(self.config.inference.passes) + 1)
+        return [self._in_pass(number) for number in numbers] or [self]
+
+    def _in_pass(self, number: int) -> Run:
+        chosen = self.config.inference.passes[number - 1]
+        nth_pass = None if chosen == Pass() else number
+        changes = chosen.model_dump(exclude={"checkpoint"}, exclude_none=True)
+        inference = self.config.inference.model_copy(update={**changes, "passes": ()})
+        network = self.config.network.model_copy(
+            update={"checkpoint": chosen.checkpoint or self.config.network.checkpoint}
+        )
+        config = self.config.model_copy(update={"inference": inference, "network": network})
+        return replace(self, config=config, nth_pass=nth_pass, has_own_network=chosen.checkpoint is not None)
+
+    @property
+    def floods(self) -> list[tuple[Run, Tile]]:
+        """Each tile to segment with each of `passes`, in the order in which they are tasks."""
+        return [(one, tile) for one in self.passes for tile in one.tiles]
 
     @property
     def grid(self) -> TileGrid:

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "site_configs": {"site_configs", "pipeline", "parsl"},
     "workflows": {"workflows", "apps", "site_configs", "pipeline", "parsl"},
 }
-STAGE_PACKAGES = ("training", "inference", "reconciliation", "evaluation", "synthetic")
+STAGE_PACKAGES = ("training", "inference", "consensus", "reconciliation", "evaluation", "synthetic")
 
 
 def modules(package: str) -> list[Path]:

@@ -58,9 +58,19 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         stages += [Stage("sample", [coordinates]), Stage("train", [model], run)]
     else:
         model = submit(train.import_checkpoint, run)
-        stages += [Stage("import network", [model])]
-    tiles = {t.index: submit(infer.segment_tile, run, t, model, after=phantom) for t in run.tiles}
-    stages.append(Stage("segment", list(tiles.values())))
+    models = [submit(train.import_checkpoint, p) if p.has_own_network else model for p in run.passes]
+    imported = [m for p, m in zip(run.passes, models) if p.has_own_network]
+    stages.append(Stage("import network", ([] if run.config.trains else [model]) + imported))
+    segmented = [
+        [submit(infer.segment_tile, one, tile, network, after=phantom) for tile in one.tiles]
+        for one, network in zip(run.passes, models)
+    ]
+    stages.append(Stage("segment", [task for tasks in segmented for task in tasks]))
+    of_tiles = segmented[0]
+    if len(segmented) > 1:
+        of_tiles = [submit(infer.find_consensus, run, t, list(of)) for t, *of in zip(run.tiles, *segmented)]
+        stages.append(Stage("consensus", of_tiles))
+    tiles = {tile.index: task for tile, task in zip(run.tiles, of_tiles)}
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
         results = written = stages[-1].tasks

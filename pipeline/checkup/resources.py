@@ -37,8 +37,10 @@ def disk(run: Run) -> Finding:
 def files_written(run: Run) -> int:
     """About how many files a resolved run has on the disk at its end."""
     stored = run.config.reconciliation
+    passes = len(run.passes)
+    files_of_tiles = 1 if passes == 1 else passes + 1
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
-    return chunks + FILES_PER_BLOCK * blocks + FILES_PER_TILE * len(run.grid)
+    return chunks + FILES_PER_BLOCK * blocks + FILES_PER_TILE * len(run.grid) * files_of_tiles
 
 
 def cores(run: Run) -> Finding:

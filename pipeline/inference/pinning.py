@@ -123,8 +123,8 @@ def _pin_of_finished_tiles(run: Run) -> EnginePin | None:
     Raises Unreadable.
     """
     names = set(names_in(run.engine_file.parent))
-    for tile in run.grid if names else ():
-        path = run.tile_file(tile)
+    files = (one.tile_file(tile) for one in run.passes for tile in one.grid) if names else ()
+    for path in files:
         record = read(path) if record_path(path).name in names else Missing("")
         if not isinstance(record, Missing) and record.get("environment"):
             return _read(run) or _as_recorded(record)

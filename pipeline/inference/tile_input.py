@@ -69,6 +69,8 @@ def read_input(run: Run, tile: Tile) -> TileInput:
     if allowed is not None:
         allowed = mirrored(allowed, inside, block)
         seeds = [seed for seed in seeds if allowed[seed]]
+    if run.config.inference.seed_order == "reverse":
+        seeds.reverse()
     return TileInput(image, seeds, len(missing), missing_voxels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config import Data
+from pipeline.config import Data, Inference
 from pipeline.geometry import Tile
 from pipeline.inference.tile_input import block_with_context
 from pipeline.results.artifacts import Artifact, Recipe, Target
@@ -18,15 +18,19 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
         "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        "inference": run.inference.model_dump(
-            mode="json", exclude={"box", "tile", "overlap", "preset", "checkpoint_every_s"}
-        ),
+        "inference": run.inference.model_dump(mode="json", exclude=_without(run.inference)),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }
     inputs = {"image": run.identities["image"], "model": model.sha256}
     if "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
     return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
+
+
+def _without(inference: Inference) -> set[str]:
+    """What a tile does not depend on, and a setting that is not used, which does not undo finished tiles."""
+    unused = {"seed_order"} if inference.seed_order == "forward" else set()
+    return {"box", "tile", "overlap", "preset", "checkpoint_every_s", "passes"} | unused
 
 
 def _data_settings(data: Data) -> set[str]:

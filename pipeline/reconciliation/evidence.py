@@ -21,10 +21,10 @@ from pipeline.reconciliation.clashes import (
     find_clashes,
 )
 from pipeline.reconciliation.overlap import OverlapTable, concatenate, overlap_evidence
-from pipeline.reconciliation.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
+from pipeline.results.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 

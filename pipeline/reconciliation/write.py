@@ -13,9 +13,9 @@ import numpy as np
 
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
-from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.records import make
+from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm

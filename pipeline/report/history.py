@@ -22,6 +22,7 @@ STAGES = {
     "train": "train",
     "import checkpoint": "import network",
     "infer": "segment",
+    "consensus": "consensus",
     "evidence": "compare",
     "merge": "merge",
     "conflicts": "conflicts",
@@ -78,9 +79,15 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
 
 def expected_tasks(run: Run) -> dict[str, int]:
     """How many tasks each stage of the whole run has, by the name that users know."""
-    network = {"sample": 1, "train": 1} if run.config.trains else {"import network": 1}
+    passes, imported = run.passes, int(not run.config.trains)
+    imported += sum(one.has_own_network for one in passes)
+    network = {"sample": 1, "train": 1} if run.config.trains else {}
+    network |= {"import network": imported} if imported else {}
     tasks = {"phantom": 1} if run.uses_phantom else {}
-    tasks |= network | {"segment": len(run.grid), "compare": len(run.grid)}
+    tasks |= network | {"segment": len(passes) * len(run.grid)}
+    if len(passes) > 1:
+        tasks["consensus"] = len(run.grid)
+    tasks["compare"] = len(run.grid)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.evaluation.box is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,10 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
     `failed` names the tiles that failed for good.
     """
     made = {record["file"].removesuffix(".h5"): record for record in found if record["stage"] == "infer"}
-    rows = [_row(run, tile, made.get(tile.name), failed, look) for tile in run.grid]
+    by_pass = [
+        [_row(one, tile, made.get(one.stem(tile)), failed, look) for tile in one.grid] for one in run.passes
+    ]
+    rows = [_over_passes(rows) for rows in zip(*by_pass)]
     done = [row for row in rows if row["state"] == "finished"]
     calls, seconds = sum(row["calls"] for row in done), sum(row["seconds"] for row in done)
     voxels = sum(tile.box.size for tile, row in zip(run.grid, rows) if row["state"] == "finished")
@@ -98,6 +101,16 @@ def _says(row: Mapping[str, Any]) -> str:
     return f"{row['name']}: finished, {row['seconds']:.0f} s, {found}"
 
 
+def _over_passes(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One row for a tile in all passes: it is as far as the worst of them, and what they took is added up."""
+    first, added = rows[0], ("seconds", "bytes", "calls", "seconds_in_network")
+    return {
+        **first,
+        **{name: sum(row[name] for row in rows) for name in added},
+        "state": max((row["state"] for row in rows), key=STATES.index),
+    }
+
+
 def _row(
     run: Run, tile: Tile, record: Mapping[str, Any] | None, failed: set[str], look: Look
 ) -> dict[str, Any]:
@@ -117,7 +130,7 @@ def _row(
 
 
 def _state(run: Run, tile: Tile, failed: set[str], log: Mapping[str, Any], look: Look) -> str:
-    if tile.name in failed:
+    if run.stem(tile) in failed:
         return "failed"
     if look(is_there, run.tile_marker(tile)):
         return "at work"

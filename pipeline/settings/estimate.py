@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.config import RunConfig
@@ -23,6 +24,8 @@ class Plan:
     """What a run will do, in numbers."""
 
     tiles: int
+    passes: int
+    """Segmentations of each tile."""
     tile_grid: Triple
     overlap_factor: float
     """Voxels segmented, tile by tile, per voxel of the inference box."""
@@ -32,20 +35,29 @@ class Plan:
     bytes_on_disk: int
 
 
-def plan(run: Run, calls_per_step_volume: float = CALLS_PER_STEP_VOLUME) -> Plan:
-    """Estimate the work of a resolved run, given the network calls per prod(deltas) centres of FOVs."""
-    config = run.config
+def plan(run: Run, measured: Mapping[Triple, float] | None = None) -> Plan:
+    """Estimate the work of a resolved run.
+
+    `measured` are network calls per prod(deltas) centres of FOVs, by deltas, where they are known.
+    """
+    config, passes = run.config, run.passes
     tiled = run.grid.tiled_voxels
-    step = math.prod(config.inference_deltas)
     return Plan(
         tiles=len(run.grid),
+        passes=len(passes),
         tile_grid=run.grid.shape,
         overlap_factor=tiled / run.inference_box.size,
-        network_calls=round(calls_per_step_volume * _centres(run) / step),
+        network_calls=sum(_calls(one, measured or {}) for one in passes),
         training_fovs=config.training.fovs if config.trains else 0,
         flops_per_call=_flops_per_call(config),
         bytes_on_disk=bytes_on_disk(run),
     )
+
+
+def _calls(run: Run, measured: Mapping[Triple, float]) -> int:
+    """Network calls of one segmentation of all tiles."""
+    deltas = run.config.inference_deltas
+    return round(measured.get(deltas, CALLS_PER_STEP_VOLUME) * _centres(run) / math.prod(deltas))
 
 
 def centres(run: Run, tile: Tile) -> int:
@@ -69,7 +81,9 @@ def _centres(run: Run) -> int:
 
 
 def bytes_on_disk(run: Run) -> int:
-    tiled = run.grid.tiled_voxels
+    passes = len(run.passes)
+    files = 1 if passes == 1 else passes + 1
+    tiled = files * run.grid.tiled_voxels
     phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
     return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)
 

@@ -17,7 +17,17 @@ from pipeline.settings.fields import (
 )
 
 Preset = Literal["best", "balanced", "fast"]
+SeedOrder = Literal["forward", "reverse"]
 Precision = Literal["auto", "float32", "tensorfloat32", "bfloat16", "float16"]
+
+
+class Pass(Section):
+    """One of several segmentations of every tile; what is left open is as `inference` says."""
+
+    seed_order: SeedOrder | None = None
+    deltas: PositiveTriple | None = None
+    checkpoint: str | None = None
+    """Another trained network of the same sizes, as network.checkpoint names one."""
 
 
 class Inference(Section):
@@ -33,6 +43,13 @@ class Inference(Section):
     """Chooses `deltas` and `precision` where they are left open, as pipeline/settings/presets.py says."""
     deltas: PositiveTriple | None = None
     """Step of the FOV; None: as in training. Larger ones make fewer calls and lose little, up to a point."""
+    seed_order: SeedOrder = "forward"
+    """In which seeds are tried: in ascending z, y, x, or the last first. Where objects leak into each other
+    the first one takes all, so two orders are wrong in different places."""
+    passes: tuple[Pass, ...] = ()
+    """Two or more ways in which every tile is segmented, such as [{}, {seed_order: reverse}]; what they
+    all have as one is one object, and pieces below min_segment_voxels are dropped. Each costs as many network
+    calls as a segmentation alone. None: one segmentation, by the settings here."""
     reflect: bool = True
     """Mirror the image by half a FOV at the outer faces of `box` where the volume ends there."""
     move_threshold: Probability = 0.9
@@ -75,6 +92,17 @@ class Inference(Section):
                 f"seed_probability {self.seed_probability} is below move_threshold {self.move_threshold}: "
                 "no object would be started"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _passes_differ(self) -> Inference:
+        if len(self.passes) == 1:
+            raise ValueError(
+                "passes has one entry, and a consensus is of two or more: leave it out, or add one"
+            )
+        alike = [one.model_dump() for one in self.passes]
+        if any(one in alike[:number] for number, one in enumerate(alike)):
+            raise ValueError("two of the passes are the same: let them differ, e.g. in seed_order")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pipeline.inference.pinning import with_pin
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.fields import Section
+from pipeline.settings.inference import Pass
 from pipeline.settings.input_identities import with_identities
 from pipeline.settings.normalisation import with_normalisation
 from pipeline.settings.other_volume import OtherVolume
@@ -39,7 +40,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     inference = with_preset(config.inference, config.network)
     updates: dict[str, Section] = {
         "data": with_normalisation(run, inference_box),
-        "inference": inference.model_copy(update={"box": inference_box}),
+        "inference": inference.model_copy(update={"box": inference_box, "passes": _located_passes(config)}),
         "evaluation": scored(config, inference_box, labelled).model_copy(
             update={"skeletons": _skeletons(config)}
         ),
@@ -92,6 +93,13 @@ def _located(config: RunConfig, path: str | None) -> str | None:
     folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
     return str((Path(folder or ".") / Path(path).expanduser()).resolve()) if path else None
+
+
+def _located_passes(config: RunConfig) -> tuple[Pass, ...]:
+    return tuple(
+        one.model_copy(update={"checkpoint": _located(config, one.checkpoint)})
+        for one in config.inference.passes
+    )
 
 
 def _skeletons(config: RunConfig) -> str | None:

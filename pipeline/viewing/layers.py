@@ -189,7 +189,7 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
 
 
 def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:
-    finished = sum(is_there(run.tile_file(tile)) for tile in run.grid)
+    finished = sum(is_there(run.segmented_file(tile)) for tile in run.grid)
     told = f"{finished:,} of {len(run.grid):,} tiles are finished"
     if finished:
         shown.add_if_there("tiles", "segmentation", partial(TileVolume, run, size_nm))

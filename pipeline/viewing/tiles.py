@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.geometry import Box
-from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.results.artifacts import Artifact
+from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import Frame, Volume, VoxelSize
@@ -32,7 +32,7 @@ class TileVolume(Volume):
         wanted = box.translate(self.frame.origin)
         labels = np.zeros(wanted.shape, np.uint64)
         for tile in self._run.grid.with_cores_in(wanted):
-            path = self._run.tile_file(tile)
+            path = self._run.segmented_file(tile)
             if is_there(path):
                 part = tile.core & wanted
                 own = read_labels(tile, Artifact(str(path), ""), part).astype(np.uint64)

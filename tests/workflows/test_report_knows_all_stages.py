@@ -11,8 +11,12 @@ from pipeline.report.history import expected_tasks, records, stages
 from pipeline.results.unreadable import Look
 from workflows.planning.explain import explain
 
+PASSES = "inference.passes=[{}, {seed_order: reverse}, {checkpoint: other.h5}]"
 
-@pytest.mark.parametrize("change", ["", "evaluation.box=0:40,0:48,64:112", "inference.overlap=[20,20,20]"])
+
+@pytest.mark.parametrize(
+    "change", ["", "evaluation.box=0:40,0:48,64:112", "inference.overlap=[20,20,20]", PASSES]
+)
 def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: str) -> None:
     run = make_run(tmp_path, *([change] if change else []))
     planned = {status.name: status.tasks for status in explain(run) if status.name != "report"}
@@ -20,8 +24,9 @@ def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: 
     assert list(expected_tasks(run)) == list(planned)
 
 
-def test_of_a_finished_run_every_record_is_found(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
+@pytest.mark.parametrize("changes", [(), (PASSES,)])
+def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
+    run = make_run(tmp_path, *changes)
     finish(run)
     look = Look()
     found = stages(run, records(run, look), [])

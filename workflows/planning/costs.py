@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pipeline.checkup.resources import files_written
 from pipeline.run_folder import Run
-from pipeline.settings.estimate import CALLS_PER_STEP_VOLUME, Plan, plan
+from pipeline.settings.estimate import Plan, plan
 from site_configs import cluster
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s, scaling_lines
@@ -33,14 +33,12 @@ class Cost:
 def expected(run: Run, rates: Rates) -> Plan:
     """The plan of a run, with the calls that tiles were measured to take where they had the same deltas."""
     measured = rates.segment
-    if measured is None or measured.deltas != run.config.inference_deltas:
-        return plan(run, CALLS_PER_STEP_VOLUME)
-    return plan(run, measured.calls_per_step_volume)
+    return plan(run, {measured.deltas: measured.calls_per_step_volume} if measured else {})
 
 
 def seconds_per_tile(estimate: Plan, rate: TileRate) -> float:
-    """What a tile takes one worker, on average."""
-    return estimate.network_calls / estimate.tiles / rate.calls_per_s
+    """What a tile takes one worker, on average, in one pass."""
+    return estimate.network_calls / (estimate.tiles * estimate.passes) / rate.calls_per_s
 
 
 def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
@@ -51,7 +49,7 @@ def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
     site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
     nodes = site.tile_nodes * site.tile_jobs
     workers = site.workers * nodes
-    rounds, rounds_per_job = math.ceil(estimate.tiles / workers), math.inf
+    rounds, rounds_per_job = math.ceil(estimate.tiles * estimate.passes / workers), math.inf
     if site.walltime_s is not None:
         # a job begins no tile in its last tile_time_s
         rounds_per_job = 1 + max(0, site.walltime_s - site.tile_time_s) // max(tile_s, 1e-9)
@@ -115,7 +113,8 @@ def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
     workers = site.workers * site.tile_nodes * site.tile_jobs
     each = duration(seconds_per_tile(estimate, rate))
     cost = cost_of_tiles(run, estimate, rate)
-    return f"{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"
+    passes = f"{estimate.passes} times " if estimate.passes > 1 else ""
+    return f"{passes}{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"
 
 
 def _train(run: Run, rate: TrainingRate | None) -> str:

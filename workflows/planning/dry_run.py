@@ -56,10 +56,14 @@ def print_plan(
     grid = " x ".join(str(n) for n in estimate.tile_grid)
     table.add_row(
         "segment",
-        f"{estimate.tiles} tiles ({grid}) over {run.inference_box}; "
+        f"{estimate.tiles} tiles ({grid}) over {run.inference_box}{_times(estimate.passes)}; "
         f"{estimate.overlap_factor:.2f} times its voxels, about {estimate.network_calls:,} network calls",
         "tiles/",
     )
+    if estimate.passes > 1:
+        table.add_row(
+            "consensus", f"{estimate.tiles} tasks: what {estimate.passes} passes agree on", "tiles/"
+        )
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
     if config.evaluation.box is not None:
@@ -138,6 +142,10 @@ def _engine(run: Run) -> str:
         return f"{run.pin}, as host {run.pin.host} began"
     asked = run.config.inference
     return f"{asked.engine} in precision {asked.precision}; the first worker pins it for all tiles"
+
+
+def _times(passes: int) -> str:
+    return f", each in {passes} passes" if passes > 1 else ""
 
 
 def _relative(run: Run, path: Path) -> str:

@@ -134,7 +134,11 @@ def busy_s(spans: Iterable[tuple[float, float]], workers: int) -> float:
 
 
 def _measure_tiles(run: Run) -> TileRate | None:
-    """Of the finished tiles that were made by the run's very settings; of some, a part from a checkpoint."""
+    """Of the finished tiles that were made by the run's very settings; of some, a part from a checkpoint.
+
+    Where there are several passes, those of the first.
+    """
+    run = run.passes[0]
     spans, voxels, all_centres, all_calls, own_calls, size = [], 0, 0, 0, 0, 0
     processor, computed = "unknown", None
     for tile in run.grid:

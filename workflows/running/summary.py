@@ -45,7 +45,7 @@ def print_summary(run: Run, console: Console) -> None:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
     missing = look(missing_image, run, last_lines(run, look)) or []
-    mixed = mixed_environments(look(environments, run, run.grid) or {})
+    mixed = mixed_environments(look(environments, run.floods) or {})
     kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
     warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
     console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
@@ -125,7 +125,7 @@ def _costliest(run: Run) -> list[str]:
 def _describe_network(run: Run) -> list[str]:
     """How the network ran, for each kind of CPU or GPU that the tiles met; where not as asked, that too."""
     wanted = run.config.inference.precision
-    met = Counter(read_precision(run.tile_log(tile)) for tile in run.grid)
+    met = Counter(read_precision(one.tile_log(tile)) for one, tile in run.floods)
     lines = []
     for how, tiles in met.most_common():
         if how is not None:

@@ -14,15 +14,15 @@ Environment: TypeAlias = Mapping[str, str]
 
 
 def environments(
-    run: Run, finished: Iterable[Tile], known: Mapping[str, Environment] | None = None
+    finished: Iterable[tuple[Run, Tile]], known: Mapping[str, Environment] | None = None
 ) -> dict[str, Environment]:
-    """The environment of each finished tile, by the tile's name; those `known` already are not read again."""
+    """The environment of each finished tile of `floods`, by its name; those `known` are not read again."""
     found = dict(known or {})
-    for tile in finished:
-        if tile.name not in found:
+    for run, tile in finished:
+        if run.stem(tile) not in found:
             record = read(run.tile_file(tile))
             if not isinstance(record, Missing):
-                found[tile.name] = record.get("environment", {})
+                found[run.stem(tile)] = record.get("environment", {})
     return found
 
 

@@ -111,7 +111,8 @@ def _missing_in_training(run: Run) -> list[str]:
 
 def _missing_in_tiles(run: Run, lines: Mapping[str, Line]) -> list[str]:
     """One line where chunks of the image were missing when tiles were segmented; none where none were."""
-    counts = [lines.get(tile.name, {}).get("missing_chunks", 0) for tile in run.grid]
+    one = run.passes[0]
+    counts = [lines.get(one.stem(t), {}).get("missing_chunks", 0) for t in one.grid]
     short = [count for count in counts if count]
     if not short:
         return []

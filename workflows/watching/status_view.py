@@ -73,9 +73,10 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     segmenting = next(stage for stage in stages if stage.name == "segment")
     reports = last_lines(run, look, memory.lines)
     tiles = tile_states(run, segmenting.tasks, reports, given_up, began, alive)
-    finished = [state.tile for state in tiles if state.state is State.FINISHED]
+    finished = [state for state in tiles if state.state is State.FINISHED]
     memory.lines = {tile.name: reports[tile.name] for tile in finished if tile.name in reports}
-    memory.environments = look(environments, run, finished, memory.environments) or memory.environments
+    made = [(tile.run, tile.tile) for tile in finished]
+    memory.environments = look(environments, made, memory.environments) or memory.environments
 
     who = list(_who(run, attempt, look))
     warnings, outcome = look(read_warnings, run) or [], look(outcome_lines, run) or []
@@ -166,7 +167,7 @@ def _tiles_at_work(tiles: list[TileState]) -> Iterator[RenderableType]:
         table.add_column(column, justify="left" if column == "  tile" else "right")
     for tile, report in at_work[:MOST_TILES]:
         table.add_row(
-            f"  {tile.tile.name}",
+            f"  {tile.name}",
             f"{tile.share.done:.0%} of {report.seeds_total:,}",
             f"{report.calls:,}",
             f"{report.calls_per_s:.1f}",

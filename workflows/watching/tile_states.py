@@ -30,11 +30,17 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class TileState:
-    """A tile, and what its log says of the last attempt, if it was worked on."""
+    """A tile in one pass, and what its log says of the last attempt, if it was worked on."""
 
+    run: Run
+    """As it is in that pass."""
     tile: Tile
     state: State
     report: TileReport | None
+
+    @property
+    def name(self) -> str:
+        return self.run.stem(self.tile)
 
     @property
     def share(self) -> Share:
@@ -56,19 +62,19 @@ def tile_states(
     the names of files that could not be made.
     """
     states = []
-    for tile, outcome in zip(run.tiles, outcomes):
-        report = report_in(lines.get(tile.name), since)
+    for (one, tile), outcome in zip(run.floods, outcomes):
+        report = report_in(lines.get(one.stem(tile)), since)
         if isinstance(outcome, Artifact):
             state = State.FINISHED
         elif outcome.refusal:
             state = State.UNREADABLE
-        elif run.tile_file(tile).name in failed:
+        elif one.tile_file(tile).name in failed:
             state = State.FAILED
         elif report:
             state = State.IN_PROGRESS if alive else State.STOPPED
         else:
             state = State.WAITING
-        states.append(TileState(tile, state, report))
+        states.append(TileState(one, tile, state, report))
     return states
 
 

@@ -15,12 +15,12 @@ class TilesAtWork:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._tiles = run.tiles
-        self._left = {tile.name: tile for tile in self._tiles}
+        self._floods = run.floods
+        self._left = {one.stem(tile): (one, tile) for one, tile in self._floods}
         self._begun: dict[str, Work] = {}
         """By name, as last seen: a tile whose file is being published has no marker any more."""
         self._finished = Work()
-        self.count = len(self._tiles)
+        self.count = len(self._floods)
         """How many are segmented in this attempt, as far as is known: reused and failed ones do not count."""
 
     def end(self, index: int, since: float, counts: bool) -> None:
@@ -28,21 +28,23 @@ class TilesAtWork:
 
         Reports from before `since`, seconds since 1970, are of an older one.
         """
-        tile = self._tiles[index]
-        del self._left[tile.name]
-        self._begun.pop(tile.name, None)
+        one, tile = self._floods[index]
+        del self._left[one.stem(tile)]
+        self._begun.pop(one.stem(tile), None)
         if not counts:
             self.count -= 1
             return
-        report = read_tile_log(self._run.tile_log(tile), since)
+        report = read_tile_log(one.tile_log(tile), since)
         share = report.share if report else Share()
         self._finished += Work.of(share._replace(done=1.0), tile.box.size)
 
     def look(self, since: float) -> Work:
         """What is done of all tiles, by the reports after `since`, seconds since 1970. Raises Unreadable."""
         for name in names_in(self._run.markers_folder):
-            tile = self._left.get(name)
-            report = read_tile_log(self._run.tile_log(tile), since) if tile else None
-            if tile and report:
+            if name not in self._left:
+                continue
+            one, tile = self._left[name]
+            report = read_tile_log(one.tile_log(tile), since)
+            if report:
                 self._begun[name] = Work.of(report.share, tile.box.size)
         return sum(self._begun.values(), self._finished)

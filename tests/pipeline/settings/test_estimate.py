@@ -14,8 +14,8 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres, plan
 
 
-def run_over(shape: tuple[int, int, int], tile: int, overlap: int, reflect: bool) -> Run:
-    inference = {"tile": [tile] * 3, "overlap": [overlap] * 3, "reflect": reflect}
+def run_over(shape: tuple[int, int, int], tile: int, overlap: int, reflect: bool, **more: object) -> Run:
+    inference = {"tile": [tile] * 3, "overlap": [overlap] * 3, "reflect": reflect, **more}
     document = {
         "network": {"fov": [9, 9, 9], "deltas": [2, 3, 4]},
         "inference": {"box": str(Box.of_shape(shape)), **inference},
@@ -28,8 +28,18 @@ def test_the_tiles_together_have_room_for_as_many_fovs_as_the_run(
     shape: tuple[int, int, int], tile: int, overlap: int, reflect: bool
 ) -> None:
     run = run_over(shape, tile, overlap, reflect)
-    at_every_centre = plan(run, calls_per_step_volume=math.prod(run.config.inference_deltas))
+    at_every_centre = plan(run, {run.config.inference_deltas: math.prod(run.config.inference_deltas)})
     assert at_every_centre.network_calls == sum(centres(run, tile) for tile in run.grid)
+
+
+def test_passes_add_up_to_all_their_calls() -> None:
+    shape = (40, 50, 60)
+    alone = [
+        plan(run_over(shape, 30, 8, True, deltas=deltas)).network_calls for deltas in ((2, 3, 4), (4, 4, 4))
+    ]
+    both = plan(run_over(shape, 30, 8, True, passes=[{"seed_order": "reverse"}, {"deltas": (4, 4, 4)}]))
+    assert both.network_calls == sum(alone)
+    assert both.passes == 2
 
 
 def test_mirrored_context_lets_a_fov_be_centred_on_every_voxel_of_a_lone_tile() -> None:

@@ -15,7 +15,11 @@ from pipeline.training.progress import Progress, Stretch
 from workflows.planning import discards
 from workflows.planning.discards import discarded, refuse_to_discard
 
-OTHER_NAMES = {"inference.overlap=[20,20,20]": "segment compare", "evaluation.box=0:40,0:48,64:112": ""}
+OTHER_NAMES = {
+    "inference.overlap=[20,20,20]": "segment compare",
+    "inference.passes=[{}, {seed_order: reverse}]": "",
+    "evaluation.box=0:40,0:48,64:112": "",
+}
 """Changes with which some files have other names: what was there stays beside them."""
 
 

@@ -76,6 +76,9 @@ RUN_AGAIN = {
     "inference.precision=float32": "",
     "inference.precision=bfloat16": FROM_TILES,
     "inference.checkpoint_every_s=7": "",
+    "inference.seed_order=forward": "",
+    "inference.seed_order=reverse": FROM_TILES,
+    "inference.passes=[{}, {seed_order: reverse}]": f"segment consensus {FROM_TILES.partition(' ')[2]}",
     "reconciliation.min_overlap_fraction=0.7": "compare merge conflicts write count score worst report",
     "reconciliation.chunk=[8,8,8]": "volume write count score worst report",
     "evaluation.box=0:40,0:48,64:112": "count score worst report",
@@ -95,7 +98,7 @@ def make_run(folder: Path, *changes: str) -> Run:
         *path, last = key.split(".")
         for name in path:
             section = section.setdefault(name, {})
-        section[last] = value if ":" in value else yaml.safe_load(value)
+        section[last] = value if ":" in value and value[0] != "[" else yaml.safe_load(value)
     return resolve(RunConfig.model_validate(document), folder)
 
 

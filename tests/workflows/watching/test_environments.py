@@ -22,9 +22,9 @@ def test_tiles_of_two_environments_are_told_with_their_numbers(tmp_path: Path) -
     for tile, version, expected in zip(run.grid, ("2.1.0", "2.2.0"), (0, 1)):
         target = tile_target(run, tile, Artifact("", ""))
         make(target, fill, {"engine": "openvino", "numpy": version})
-        found = environments(run, [tile], known=found)
+        found = environments([(run, tile)], known=found)
         record_path(target.path).unlink()
         assert len(mixed_environments(found)) == expected
-    assert mixed_environments(environments(run, run.grid, known=found)) == [
+    assert mixed_environments(environments(run.floods, known=found)) == [
         "tiles come from 2 environments and may differ in bits: 1 with numpy 2.1.0; 1 with numpy 2.2.0"
     ]
