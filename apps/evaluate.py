@@ -18,11 +18,11 @@ def count_block(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["head"])
-def score_run(run: Run, counts: list[Artifact]) -> Artifact:
+def score_run(run: Run, counts: list[Artifact], joined: list[Artifact]) -> Artifact:
     """Add the counts up and write metrics.json."""
     from pipeline import evaluation
 
-    return evaluation.score_run(run, counts)
+    return evaluation.score_run(run, counts, joined)
 
 
 @python_app(executors=["light"])

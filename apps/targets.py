@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import consensus, evaluation, reconciliation, report, synthetic
+from pipeline import agglomeration, consensus, evaluation, reconciliation, report, synthetic
 from pipeline.ffn import weights
 from pipeline.inference import tile_target
 from pipeline.results.artifacts import Target
@@ -27,6 +27,10 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "list_conflicts": reconciliation.conflicts_target,
     "create_volume": reconciliation.volume_target,
     "write_block": reconciliation.block_target,
+    "find_points": agglomeration.points_target,
+    "resegment": agglomeration.scores_target,
+    "agglomerate": agglomeration.agglomerated_target,
+    "list_edges": agglomeration.edges_target,
     "count_block": evaluation.counts_target,
     "score_run": evaluation.metrics_target,
     "find_worst": evaluation.worst_target,

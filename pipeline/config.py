@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Triple
+from pipeline.settings.agglomeration import Agglomeration
 from pipeline.settings.augmentation import Augmentation
 from pipeline.settings.data import Data, Phantom
 from pipeline.settings.evaluation import FROM_LABELS, Evaluation
@@ -24,6 +25,7 @@ from pipeline.settings.site import Site
 from pipeline.settings.training import Sampling, Training
 
 __all__ = [
+    "Agglomeration",
     "Augmentation",
     "Data",
     "Evaluation",
@@ -50,6 +52,7 @@ class RunConfig(Section):
     training: Training = Training()
     inference: Inference = Inference()
     reconciliation: Reconciliation = Reconciliation()
+    agglomeration: Agglomeration = Agglomeration()
     evaluation: Evaluation = Evaluation()
     site: Site = Site()
 

@@ -94,6 +94,21 @@ class Run:
         return self.folder / "conflicts.json"
 
     @property
+    def agglomeration_folder(self) -> Path:
+        """Decision points and scores of each block."""
+        return self.folder / "agglomeration"
+
+    @property
+    def agglomeration_file(self) -> Path:
+        """HDF5: the agglomeration graph, and which segments are one by it."""
+        return self.folder / "agglomeration.h5"
+
+    @property
+    def edges_file(self) -> Path:
+        """CSV: the edges of the agglomeration graph, with points and scores."""
+        return self.folder / "edges.csv"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
 

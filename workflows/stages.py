@@ -13,10 +13,11 @@ from typing import Any, Generic, TypeVar
 import parsl
 from parsl.app.python import PythonApp
 
-from apps import evaluate, infer, prepare, reconcile, report, train
+from apps import agglomerate, evaluate, infer, prepare, reconcile, report, train
 from apps.names import named
 from apps.placing import placed
-from pipeline import evaluation, reconciliation
+from pipeline import agglomeration, evaluation, reconciliation
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
 
@@ -74,8 +75,13 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     if run.only is None:
         stages += _reconcile(run, submit, tiles)
         results = written = stages[-1].tasks
+        joined: list[Task] = []
+        if run.config.agglomeration.enabled:
+            stages += _agglomerate(run, submit, models[0], written)
+            joined = stages[-1].tasks[:1]
+            results = [*results, *stages[-1].tasks]
         if run.config.evaluation.box is not None:
-            counted, scored, worst = _evaluate(run, submit, written)
+            counted, scored, worst = _evaluate(run, submit, written, joined)
             stages += [counted, scored, worst]
             results = [*results, *scored.tasks, *worst.tasks]
         if run.config.evaluation.makes_skeletons:
@@ -114,7 +120,26 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
     ]
 
 
-def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage[Task]]:
+def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task]) -> list[Stage[Task]]:
+    """The last stage is the agglomeration, and its edges."""
+    blocks = reconciliation.blocks(run)
+    by_block = dict(zip(blocks, written))
+
+    def parts(reach: Box) -> list[Task]:
+        return [by_block[block] for block in reconciliation.blocks(run, meeting=reach)]
+
+    points, scores = [], []
+    for block in blocks:
+        near, far = agglomeration.points_reach(run, block), agglomeration.resegment_reach(run, block)
+        points.append(submit(agglomerate.find_points, run, block, parts(near)))
+        scores.append(submit(agglomerate.resegment, run, block, points[-1], model, parts(far)))
+    joined = submit(agglomerate.agglomerate, run, scores)
+    edges = submit(agglomerate.list_edges, run, joined)
+    return [Stage("points", points), Stage("resegment", scores), Stage("agglomerate", [joined, edges])]
+
+
+def _evaluate(run: Run, submit: Submit[Task], written: list[Task], joined: list[Task]) -> list[Stage[Task]]:
+    """`joined` holds the agglomeration, if there is one."""
     by_block = dict(zip(reconciliation.blocks(run), written))
     counts = []
     for block in evaluation.blocks(run):
@@ -122,6 +147,6 @@ def _evaluate(run: Run, submit: Submit[Task], written: list[Task]) -> list[Stage
         counts.append(submit(evaluate.count_block, run, block, read))
     return [
         Stage("count", counts),
-        Stage("score", [submit(evaluate.score_run, run, counts)]),
+        Stage("score", [submit(evaluate.score_run, run, counts, joined)]),
         Stage("worst", [submit(evaluate.find_worst, run, counts, written)]),
     ]

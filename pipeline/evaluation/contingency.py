@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,10 @@ class ContingencyTable:
     def where(self, rows: NDArray[np.bool_]) -> ContingencyTable:
         """The part of these rows."""
         return ContingencyTable(self.truth[rows], self.segmentation[rows], self.voxels[rows])
+
+    def with_segments(self, ids: Callable[[Ids], Ids]) -> ContingencyTable:
+        """The table of the same voxels where `ids` gives new segmentation ids for old ones."""
+        return self._add_up(self.truth, ids(self.segmentation), self.voxels)
 
     @property
     def labelled(self) -> ContingencyTable:

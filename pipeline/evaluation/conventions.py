@@ -17,7 +17,7 @@ A voxel whose id says that it is to be ignored is in no score at all: nobody kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,11 @@ class BoxCounts:
         """Leave out the truth ids, as they are stored, that say to be ignored."""
         as_is, filled = (table.where(~truth.is_ignored(table.truth)) for table in (self.as_is, self.filled))
         return BoxCounts(as_is, filled, self.ignored + self.as_is.total_voxels - as_is.total_voxels)
+
+    def with_segments(self, ids: Callable[[np.ndarray], np.ndarray]) -> BoxCounts:
+        """The counts of the same voxels where `ids` gives new ids of segments for old ones; 0 stays 0."""
+        as_is, filled = (table.with_segments(ids) for table in (self.as_is, self.filled))
+        return BoxCounts(as_is, filled, self.ignored)
 
     @classmethod
     def total(cls, counts: Iterable[BoxCounts]) -> BoxCounts:

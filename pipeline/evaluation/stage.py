@@ -17,6 +17,7 @@ from pipeline.evaluation.conventions import BoxCounts, score
 from pipeline.evaluation.counting import count_parts
 from pipeline.evaluation.filling import HALO
 from pipeline.geometry import Box, Triple
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.attempts import fence
 from pipeline.results.records import make, record_path
@@ -85,14 +86,21 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
     return make(counts_target(run, block, segmentation), write)
 
 
-def metrics_target(run: Run, counts: Sequence[Artifact]) -> Target:
-    """The run's metrics.json."""
+def metrics_target(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Artifact] = ()) -> Target:
+    """The run's metrics.json; arguments as for `score_run`."""
     settings = {"evaluation": {"box": str(evaluation_box(run))}, "seen_in_training": share_seen(run)}
-    return Target(run.metrics_file, Recipe("score", SCORE_VERSION, settings, {"counts": combined(counts)}))
+    inputs = {"counts": combined(counts)}
+    if agglomeration:
+        inputs["agglomeration"] = combined(agglomeration)
+    return Target(run.metrics_file, Recipe("score", SCORE_VERSION, settings, inputs))
 
 
-def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
-    """Add up the counts of all blocks and write the run's metrics.json."""
+def score_run(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Artifact] = ()) -> Artifact:
+    """Add up the counts of all blocks and write the run's metrics.json.
+
+    With an agglomeration it holds, as `agglomerated`, the scores of the segments that are one by it, too.
+    Raises InputError when that cannot be read.
+    """
 
     def write(path: Path) -> None:
         box = evaluation_box(run)
@@ -104,9 +112,12 @@ def score_run(run: Run, counts: Sequence[Artifact]) -> Artifact:
             "voxels": box.size,
             **shares(total, box, run.config.evaluation.ignore_border_nm),
         }
+        for made in agglomeration:
+            ids = read_agglomerated_ids(Path(made.path))
+            scores["agglomerated"] = score(total.with_segments(ids.of))
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
-    return make(metrics_target(run, counts), write)
+    return make(metrics_target(run, counts, agglomeration), write)
 
 
 def set_old_scores_aside(run: Run) -> Path | None:

@@ -121,6 +121,13 @@ class Canvas:
 
     def _segment_at(self, seed: Triple, fov: np.ndarray) -> Generator[None, np.ndarray, None]:
         """Flood from `seed` and keep the object if the seed stays in it and it is large enough."""
+        reached, calls = yield from self._flood(seed, fov)
+        self._keep(seed, reached, calls)
+        self.calls += calls
+        self._pom[reached.slices()] = np.nan
+
+    def _flood(self, seed: Triple, fov: np.ndarray) -> Generator[None, np.ndarray, tuple[Box, int]]:
+        """Flood from `seed`; returns the box outside which the POM is as it was, and the calls."""
         self._pom[seed] = logit(self._settings.seed_probability)
         reached = self._fov_box(seed)
         calls = 0
@@ -135,9 +142,7 @@ class Canvas:
             movement.update(position, logits)
             reached = _hull(reached, where)
             calls += 1
-        self._keep(seed, reached, calls)
-        self.calls += calls
-        self._pom[reached.slices()] = np.nan
+        return reached, calls
 
     def _update_at(self, where: Box, fov: np.ndarray) -> Generator[None, np.ndarray, np.ndarray]:
         """Run the network once and write the new POM; returns it, (z, y, x) float32, valid until the next."""

@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
-from pipeline.report.scores import conflicts, outcome, run_length, scores, why_no_scores, worst
+from pipeline.report.scores import agglomeration, conflicts, outcome, run_length, scores, why_no_scores, worst
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import training
@@ -43,6 +43,7 @@ def facts(run: Run) -> dict[str, Any]:
         "training": training(run, look),
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
+        "agglomeration": agglomeration(run, look),
         "conflicts": _or_told(look, conflicts, run, look),
         "scores": scores(run, look),
         "run_length": run_length(run, look),
@@ -87,6 +88,8 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "tiles": run.folder / "tiles",
         "which segment of which tile is which": run.id_table_file,
         "where tiles contradict each other": run.conflicts_file,
+        "agglomeration: graph and table of ids": run.agglomeration_file,
+        "edges of the agglomeration graph": run.edges_file,
         "scores": run.metrics_file,
         "run length along skeletons": run.run_length_file,
         "skeletons made from the labels": run.folder / "evaluation" / "skeletons.npz",

@@ -28,6 +28,10 @@ STAGES = {
     "conflicts": "conflicts",
     "volume": "volume",
     "write": "write",
+    "points": "points",
+    "resegment": "resegment",
+    "agglomerate": "agglomerate",
+    "edges": "agglomerate",
     "count": "count",
     "score": "score",
     "worst": "worst",
@@ -62,6 +66,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
         run.folder / "tiles",
         run.reconciliation_folder,
         run.reconciliation_folder / "blocks",
+        run.agglomeration_folder,
         run.folder / "evaluation",
         run.folder,
     ]
@@ -90,6 +95,8 @@ def expected_tasks(run: Run) -> dict[str, int]:
     tasks["compare"] = len(run.grid)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
+    if run.config.agglomeration.enabled:
+        tasks |= {"points": tasks["write"], "resegment": tasks["write"], "agglomerate": 2}
     if run.config.evaluation.box is not None:
         tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
     if run.config.evaluation.makes_skeletons:

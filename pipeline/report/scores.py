@@ -10,6 +10,7 @@ from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.report.published import published
+from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
@@ -46,10 +47,20 @@ def conflicts(run: Run, look: Look) -> dict[str, Any] | None:
     return {**found, "worst": rows}
 
 
+def agglomeration(run: Run, look: Look) -> dict[str, int] | None:
+    """Decision points, joins, calls and joined segments; None where nothing is agglomerated (yet)."""
+    return look(read_summary, run.agglomeration_file) if run.config.agglomeration.enabled else None
+
+
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
-    """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet)."""
+    """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet).
+
+    `agglomerated` is None where there is no agglomeration.
+    """
     found = _json(run.metrics_file, SCORED, look)
-    return None if found is None else {"box": str(run.config.evaluation.box), **found, **published(run)}
+    if found is None:
+        return None
+    return {"box": str(run.config.evaluation.box), "agglomerated": None, **found, **published(run)}
 
 
 def run_length(run: Run, look: Look) -> dict[str, Any] | None:

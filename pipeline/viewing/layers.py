@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pipeline.errors import InputError
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
+from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.viewing.chunks import Kind
 from pipeline.viewing.links import run_key
 from pipeline.viewing.tiles import TileVolume
@@ -130,6 +132,7 @@ def layers_of_run(run: Run) -> Shown:
             folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}")
         )
         if found is not None and folder == run.segmentation_folder:
+            _add_agglomerated(shown, run, found)
             is_complete = shown.or_told(_is_complete, shown, found) or False
     if not is_there(run.segmentation_folder / "info"):
         shown.lacking.append("no segmentation: the tiles are not yet joined")
@@ -186,6 +189,13 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     if gone.missing:
         shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
     return not gone.missing
+
+
+def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
+    if is_there(run.agglomeration_file):
+        table = shown.or_told(read_agglomerated_ids, run.agglomeration_file)
+        if table is not None:
+            shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
 
 
 def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:

@@ -81,7 +81,12 @@ def _selected(layer: Layer, point: Point | None) -> Sequence[int]:
 
 
 def _hides(layer: Layer, layers: Sequence[Layer], point: Point | None) -> bool:
-    """Truth would lie over a segmentation: it is shown where there is none, or an id of it is selected."""
+    """Truth would lie over a segmentation: it is shown where there is none, or an id of it is selected.
+
+    So would the same segmentation under agglomerated ids, which waits until it is switched on.
+    """
+    if layer.name == "agglomerated":
+        return True
     others = any(other.kind == "segmentation" and other.name != "truth" for other in layers)
     return layer.name == "truth" and others and not _selected(layer, point)
 

@@ -23,6 +23,8 @@ from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
 
+AGGLOMERATION = "two floods or one at each place where segments meet; how many is known once they are there"
+
 
 def print_plan(
     run: Run,
@@ -66,6 +68,9 @@ def print_plan(
         )
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
+    if config.agglomeration.enabled:
+        where = _relative(run, run.agglomeration_file)
+        table.add_row("points, resegment, agglomerate", AGGLOMERATION, where)
     if config.evaluation.box is not None:
         seen = share_seen(run)
         marked = f", {seen:.0%} of it seen in training" if seen else ""

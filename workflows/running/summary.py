@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
+from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
@@ -44,6 +45,9 @@ def print_summary(run: Run, console: Console) -> None:
     for line in look(outcome_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
+    agglomerated = look(agglomeration_line, run) if run.config.agglomeration.enabled else None
+    if agglomerated:
+        console.print(agglomerated, highlight=False, soft_wrap=True, markup=False)
     missing = look(missing_image, run, last_lines(run, look)) or []
     mixed = mixed_environments(look(environments, run.floods) or {})
     kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
@@ -76,15 +80,29 @@ def outcome_lines(run: Run) -> list[str]:
     return [f"segments      {outcome.describe(voxels)}", *(told if outcome.conflicts else []), *doubts]
 
 
+def agglomeration_line(run: Run) -> str | None:
+    """What agglomeration has joined; None before it is done. Raises Unreadable."""
+    found = read_summary(run.agglomeration_file)
+    if found is None:
+        return None
+    return (
+        f"agglomerated  {found['joins']:,} of {found['points']:,} decision points join "
+        f"{found['segments_joined']:,} segments, for {found['calls']:,} network calls; edges with scores: "
+        f"{run.edges_file.name}"
+    )
+
+
 def _print_scores(run: Run, console: Console) -> None:
     metrics = json.loads(run.metrics_file.read_text())
     table = Table(box=None, pad_edge=False)
     table.add_column("scores by convention")
     for name in COLUMNS:
         table.add_column(name, justify="right")
-    for convention in CONVENTIONS:
-        values = [metrics[convention][key] for key in COLUMNS.values()]
-        table.add_row(convention, *("-" if value is None else f"{value:.4f}" for value in values))
+    for of, scored in {"": metrics, ", agglomerated": metrics.get("agglomerated", {})}.items():
+        for convention in CONVENTIONS if scored else ():
+            values = [scored[convention][key] for key in COLUMNS.values()]
+            shown = ("-" if value is None else f"{value:.4f}" for value in values)
+            table.add_row(f"{convention}{of}", *shown)
     console.print()
     console.print(table)
     console.print(

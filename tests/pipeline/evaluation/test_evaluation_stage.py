@@ -26,7 +26,7 @@ from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill
 from pipeline.geometry import Box
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 
@@ -77,6 +77,19 @@ def test_metrics_are_the_scores_of_the_evaluated_box(tmp_path: Path) -> None:
     assert metrics["labelled_share"] == np.mean(truth != 0)
     assert metrics["ignored_share"] == metrics["left_out_share"] == 0
     assert run.metrics_file.exists()
+
+
+def test_of_an_agglomeration_the_scores_are_those_of_the_volume_under_its_ids(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    joined = tmp_path / "agglomeration.h5"
+    with h5py.File(joined, "w") as file:
+        file["base"], file["agglomerated"] = np.array([[2, 5, 7, 8], [2, 2, 7, 7]], np.uint64)
+    counts = [count_block(run, block, PARTS) for block in blocks(run)]
+    made = score_run(run, counts, [Artifact(str(joined), file_sha256(joined))])
+    metrics = json.loads(Path(made.path).read_text())
+    assert metrics.items() >= score(count_box(segmentation, truth)).items()
+    agglomerated = np.where(segmentation == 5, 2, np.where(segmentation == 8, 7, segmentation))
+    assert metrics["agglomerated"] == score(count_box(agglomerated, truth))
 
 
 @pytest.mark.parametrize("shape", [(7, 512, 512), (5, 6, 7)])

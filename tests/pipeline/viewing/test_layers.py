@@ -16,6 +16,7 @@ from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from pipeline.viewing.layers import Layer, Shown, layers_of_run, layers_of_volumes
+from pipeline.viewing.scene import scene
 from pipeline.viewing.tiles import IDS_OF_A_TILE
 from pipeline.volumes import Choice, open_volume
 from tests.pipeline.viewing.placed import (
@@ -199,3 +200,23 @@ def test_greys_are_stretched_where_the_values_are_not_those_of_a_screen(case: Ca
     assert shown.grey is not None
     assert shown.grey == pytest.approx((1700, 2300), abs=20)
     assert layers_of_volumes({"image": (case.image, Choice())}).layers[0].grey is None
+
+
+def test_an_agglomerated_segmentation_is_a_layer_of_its_own_that_waits(case: Case) -> None:
+    run = make_run(case)
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    ids = ids_in(SEGMENTED_BOX)
+    base = np.unique(ids[ids != 0]).astype(np.uint64)
+    with h5py.File(run.agglomeration_file, "w") as file:
+        file["base"], file["agglomerated"] = base, np.full(len(base), base[0])
+    shown = layers_of_run(run)
+    assert names(shown) == ["image", "segmentation", "agglomerated", "truth"]
+    volume = layer(shown, "agglomerated").volume
+    assert volume.box == layer(shown, "segmentation").volume.box
+    np.testing.assert_array_equal(volume.read(volume.box), np.where(ids != 0, base[0], 0))
+    drawn = scene(shown, dict.fromkeys(names(shown), "precomputed://there"))["layers"]
+    assert {one["name"]: one.get("visible", True) for one in drawn}["agglomerated"] is False
+    run.agglomeration_file.write_text("torn")
+    shown = layers_of_run(run)
+    assert "agglomerated" not in names(shown)
+    assert any("agglomeration.h5" in line for line in shown.lacking)

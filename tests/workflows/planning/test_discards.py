@@ -17,6 +17,7 @@ from workflows.planning.discards import discarded, refuse_to_discard
 
 OTHER_NAMES = {
     "inference.overlap=[20,20,20]": "segment compare",
+    "agglomeration.enabled=true": "",
     "inference.passes=[{}, {seed_order: reverse}]": "",
     "evaluation.box=0:40,0:48,64:112": "",
 }

@@ -1,0 +1,43 @@
+"""Join segments that the network floods alike from both sides."""
+
+from __future__ import annotations
+
+from parsl import python_app
+
+from pipeline.geometry import Box
+from pipeline.results.artifacts import Artifact
+from pipeline.run_folder import Run
+
+
+@python_app(executors=["light"])
+def find_points(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
+    """Find where segments come close in one block."""
+    from pipeline import agglomeration
+
+    return agglomeration.find_points(run, block, segmentation)
+
+
+@python_app(executors=["tiles"])
+def resegment(
+    run: Run, block: Box, points: Artifact, model: Artifact, segmentation: list[Artifact]
+) -> Artifact:
+    """Flood around every decision point of one block from both sides."""
+    from pipeline import agglomeration
+
+    return agglomeration.resegment(run, block, points, model, segmentation)
+
+
+@python_app(executors=["head"])
+def agglomerate(run: Run, scores: list[Artifact]) -> Artifact:
+    """Decide which segments are one."""
+    from pipeline import agglomeration
+
+    return agglomeration.agglomerate(run, scores)
+
+
+@python_app(executors=["head"])
+def list_edges(run: Run, agglomerated: Artifact) -> Artifact:
+    """Write the agglomeration graph as CSV."""
+    from pipeline import agglomeration
+
+    return agglomeration.list_edges(run, agglomerated)

@@ -1,0 +1,52 @@
+"""Which segments of a segmentation agglomeration has found to be one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.results.unreadable import reading
+
+
+@dataclass(frozen=True)
+class AgglomeratedIds:
+    """`base`, ids in the segmentation, ascending, and `agglomerated`, what each becomes; both uint64.
+
+    The new id is the smallest of all that are one. Segments that stay as they are need not be in it.
+    """
+
+    base: np.ndarray
+    agglomerated: np.ndarray
+
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        """The agglomerated ids, uint64, of an array of base ids of any shape."""
+        ids = ids.astype(np.uint64)
+        if not len(self.base):
+            return ids
+        at = np.minimum(np.searchsorted(self.base, ids), len(self.base) - 1)
+        return np.where(self.base[at] == ids, self.agglomerated[at], ids)
+
+
+def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
+    """The table in a run's agglomeration. Raises InputError when it cannot be read."""
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            return AgglomeratedIds(file["base"][()], file["agglomerated"][()])
+    except (OSError, KeyError) as error:
+        raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error
+
+
+def read_summary(path: Path) -> dict[str, int] | None:
+    """Of a run's agglomeration its `points`, `joins`, `calls` and `segments_joined`; None if none.
+
+    Raises Unreadable.
+    """
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            return {name: int(file.attrs[name]) for name in ("points", "joins", "calls", "segments_joined")}
+    except (OSError, KeyError):
+        return None

@@ -1,0 +1,84 @@
+"""The agglomeration graph: which edges join, and what is one by them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.agglomeration import agglomerate, list_edges
+from pipeline.agglomeration.graph import Graph
+from pipeline.agglomeration.tables import SCORE, write_table
+from pipeline.config import Agglomeration, RunConfig
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.run_folder import Run
+
+RULES = Agglomeration()
+GOOD = {"iou": 0.9, "a_from_a": 0.7, "b_from_a": 0.7, "a_from_b": 0.7, "b_from_b": 0.7, "deleted": 0.01}
+
+
+def edge(a: int, b: int, z: float = 0, **scores: float) -> np.ndarray:
+    row = np.zeros(1, SCORE)
+    for name, value in {"a": a, "b": b, "z": z, **GOOD, **scores}.items():
+        row[name] = value
+    return row
+
+
+@pytest.mark.parametrize(
+    ("scores", "joins"),
+    [
+        ({}, True),
+        ({"iou": 0.79}, False),
+        ({"deleted": 0.03}, False),
+        *(({name: 0.5}, False) for name in ("a_from_a", "b_from_a", "a_from_b", "b_from_b")),
+    ],
+)
+def test_an_edge_joins_where_every_score_is_good(scores: dict[str, float], joins: bool) -> None:
+    graph = Graph.of(edge(3, 5, **scores), RULES)
+    assert graph.joins.tolist() == [joins]
+    table = graph.equivalences(RULES.min_iou)
+    assert table.of(np.array([[0, 3], [5, 9]])).tolist() == ([[0, 3], [3, 9]] if joins else [[0, 3], [5, 9]])
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.floats(0.1, 1)), max_size=12),
+    st.sampled_from([0.3, 0.5, 0.8]),
+    st.randoms(use_true_random=False),
+)
+def test_equivalences_are_the_components_of_the_strong_edges(
+    edges: list[tuple[int, int, float]], least: float, random: Random
+) -> None:
+    rows = [edge(a, b, number, iou=iou) for number, (a, b, iou) in enumerate(edges)]
+    random.shuffle(rows)
+    graph = Graph.of(np.concatenate([np.zeros(0, SCORE), *rows]), RULES)
+    group = {n: {n} for n in range(10)}
+    for a, b, iou in edges:
+        if np.float32(iou) >= np.float32(least):
+            union = group[a] | group[b]
+            group.update(dict.fromkeys(union, union))
+    assert graph.equivalences(least).of(np.arange(10)).tolist() == [min(group[n]) for n in range(10)]
+
+
+def test_the_graph_and_its_csv_hold_every_edge_whatever_the_order_of_the_blocks(tmp_path: Path) -> None:
+    run = Run(tmp_path, RunConfig())
+    parts = []
+    for number, rows in enumerate((edge(2, 9), edge(4, 2, iou=0.2), np.zeros(0, SCORE))):
+        path = tmp_path / f"{number}.h5"
+        write_table(path, rows)
+        parts.append(Artifact(str(path), file_sha256(path)))
+    made = agglomerate(run, parts)
+    content = Path(made.path).read_bytes()
+    Path(made.path).unlink()
+    assert Path(agglomerate(run, parts[::-1]).path).read_bytes() == content
+    assert read_agglomerated_ids(run.agglomeration_file).of(np.array([2, 4, 9])).tolist() == [2, 4, 2]
+    listed = list(csv.DictReader(Path(list_edges(run, made).path).read_text().splitlines()))
+    assert [(row["a"], row["b"], row["iou"], row["joins"]) for row in listed] == [
+        ("2", "9", "0.9", "1"),
+        ("4", "2", "0.2", "0"),
+    ]
