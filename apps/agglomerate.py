@@ -12,9 +12,9 @@ from pipeline.run_folder import Run
 @python_app(executors=["light"])
 def find_points(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
     """Find where segments come close in one block."""
-    from pipeline import agglomeration
+    from pipeline.agglomeration import points
 
-    return agglomeration.find_points(run, block, segmentation)
+    return points.find_points(run, block, segmentation)
 
 
 @python_app(executors=["tiles"])
@@ -22,22 +22,22 @@ def resegment(
     run: Run, block: Box, points: Artifact, model: Artifact, segmentation: list[Artifact]
 ) -> Artifact:
     """Flood around every decision point of one block from both sides."""
-    from pipeline import agglomeration
+    from pipeline.agglomeration import resegment
 
-    return agglomeration.resegment(run, block, points, model, segmentation)
+    return resegment.resegment(run, block, points, model, segmentation)
 
 
 @python_app(executors=["head"])
 def agglomerate(run: Run, scores: list[Artifact]) -> Artifact:
     """Decide which segments are one."""
-    from pipeline import agglomeration
+    from pipeline.agglomeration import graph
 
-    return agglomeration.agglomerate(run, scores)
+    return graph.agglomerate(run, scores)
 
 
 @python_app(executors=["head"])
 def list_edges(run: Run, agglomerated: Artifact) -> Artifact:
     """Write the agglomeration graph as CSV."""
-    from pipeline import agglomeration
+    from pipeline.agglomeration import edges_file
 
-    return agglomeration.list_edges(run, agglomerated)
+    return edges_file.list_edges(run, agglomerated)

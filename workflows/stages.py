@@ -122,14 +122,13 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
 
 def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task]) -> list[Stage[Task]]:
     """The last stage is the agglomeration, and its edges."""
-    blocks = reconciliation.blocks(run)
-    by_block = dict(zip(blocks, written))
+    by_block = dict(zip(reconciliation.blocks(run), written))
 
     def parts(reach: Box) -> list[Task]:
         return [by_block[block] for block in reconciliation.blocks(run, meeting=reach)]
 
     points, scores = [], []
-    for block in blocks:
+    for block in agglomeration.blocks(run):
         near, far = agglomeration.points_reach(run, block), agglomeration.resegment_reach(run, block)
         points.append(submit(agglomerate.find_points, run, block, parts(near)))
         scores.append(submit(agglomerate.resegment, run, block, points[-1], model, parts(far)))

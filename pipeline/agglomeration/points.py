@@ -10,27 +10,14 @@ import numpy as np
 from skimage.segmentation import expand_labels
 
 from pipeline.agglomeration.tables import POINT, write_table
+from pipeline.agglomeration.targets import points_reach, points_target
 from pipeline.geometry import Box, Triple
-from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.artifacts import Artifact
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
 
-VERSION = 1
 NEXT = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-
-
-def points_reach(run: Run, block: Box) -> Box:
-    """What must be read to find the points of a block."""
-    gap = run.config.agglomeration.max_gap
-    return block.grow((gap, gap, gap)) & run.inference_box
-
-
-def points_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Target:
-    """The file of a block's points; arguments as for `find_points`."""
-    settings = {"block": str(block), "max_gap": run.config.agglomeration.max_gap}
-    recipe = Recipe("points", VERSION, settings, {"segmentation": combined(segmentation)})
-    return Target(run.agglomeration_folder / "points_z{:06d}_y{:06d}_x{:06d}.h5".format(*block.start), recipe)
 
 
 def find_points(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artifact:

@@ -10,57 +10,21 @@ import edt
 import numpy as np
 
 from pipeline.agglomeration.tables import POINT, SCORE, read_table, write_table
+from pipeline.agglomeration.targets import radius_of, scores_target
 from pipeline.config import Agglomeration
-from pipeline.geometry import Box, Triple, triple
+from pipeline.errors import InputError
+from pipeline.geometry import Box, triple
+from pipeline.inference.canvas import NotFinite
 from pipeline.inference.engines import Engine
 from pipeline.inference.environment import environment_of
 from pipeline.inference.pinning import pinned
 from pipeline.inference.probe import Flooded, Probe
 from pipeline.inference.segmenter import engine_for
 from pipeline.inference.tile_input import mirrored
-from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.artifacts import Artifact
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_volume
-
-VERSION = 1
-NOT_FOR_SCORES = {"enabled", "max_gap", "min_iou", "max_deleted"}
-"""Settings of the section on which no score depends."""
-NOT_FOR_FLOODS = {"box", "tile", "overlap", "preset", "checkpoint_every_s", "passes", "seed_order"}
-
-
-def radius_of(run: Run) -> Triple:
-    """Of the block around a point."""
-    network = run.config.network
-    open_radius = triple([f // 2 + 3 * d for f, d in zip(network.fov, network.deltas)])
-    return run.config.agglomeration.radius or open_radius
-
-
-def resegment_reach(run: Run, block: Box) -> Box:
-    """What must be read to look at the points of a block."""
-    return block.grow(radius_of(run)) & run.inference_box
-
-
-def scores_target(
-    run: Run, block: Box, points: Artifact, model: Artifact, segmentation: Sequence[Artifact]
-) -> Target:
-    """The file of the scores of a block's points; arguments as for `resegment`."""
-    config = run.config
-    settings = {
-        "block": str(block),
-        "agglomeration": config.agglomeration.model_dump(mode="json", exclude=NOT_FOR_SCORES),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
-        "inference": run.inference.model_dump(mode="json", exclude=NOT_FOR_FLOODS),
-        "normalisation": run.normalisation,
-    }
-    inputs = {
-        "points": points.sha256,
-        "model": model.sha256,
-        "segmentation": combined(segmentation),
-        "image": run.identities["image"],
-    }
-    path = run.agglomeration_folder / "scores_z{:06d}_y{:06d}_x{:06d}.h5".format(*block.start)
-    return Target(path, Recipe("resegment", VERSION, settings, inputs))
 
 
 def resegment(
@@ -122,7 +86,13 @@ class _Points:
             config.inference_deltas,
             config.inference,
         )
-        found = compare(probe, self._engine, Sides(a, b, middle), config.agglomeration)
+        try:
+            found = compare(probe, self._engine, Sides(a, b, middle), config.agglomeration)
+        except NotFinite as error:
+            raise InputError(
+                f"agglomeration at {block}: {error}, counted from its first voxel; look at the image there, "
+                "after data.image_mean and image_stddev"
+            ) from None
         return (*point.tolist(), *found)
 
     def _labels(self, block: Box) -> np.ndarray:

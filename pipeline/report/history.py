@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import evaluation, reconciliation
+from pipeline import agglomeration, evaluation, reconciliation
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
 from pipeline.results.artifacts import Artifact, Recipe, Target
@@ -96,7 +96,8 @@ def expected_tasks(run: Run) -> dict[str, int]:
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.agglomeration.enabled:
-        tasks |= {"points": tasks["write"], "resegment": tasks["write"], "agglomerate": 2}
+        blocks = len(agglomeration.blocks(run))
+        tasks |= {"points": blocks, "resegment": blocks, "agglomerate": 2}
     if run.config.evaluation.box is not None:
         tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
     if run.config.evaluation.makes_skeletons:

@@ -11,6 +11,8 @@ class Agglomeration(Section):
 
     enabled: bool = False
     """Whether the run does it."""
+    block: PositiveTriple = (128, 128, 128)
+    """Voxels of which one task looks at all places: when it is killed it begins anew."""
     max_gap: PositiveInt = 8
     """Voxels, about, that two segments may be apart to be looked at where they are closest."""
     radius: PositiveTriple | None = None

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.agglomeration import agglomerate, list_edges
-from pipeline.agglomeration.graph import Graph
+from pipeline.agglomeration.edges_file import list_edges
+from pipeline.agglomeration.graph import Graph, agglomerate
 from pipeline.agglomeration.tables import SCORE, write_table
 from pipeline.config import Agglomeration, RunConfig
 from pipeline.results.agglomerated_ids import read_agglomerated_ids

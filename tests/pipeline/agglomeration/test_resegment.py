@@ -8,9 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.agglomeration import agglomerate, find_points, resegment
-from pipeline.agglomeration.graph import Graph
-from pipeline.agglomeration.resegment import resegment_reach
+from pipeline.agglomeration import resegment_reach
+from pipeline.agglomeration.graph import Graph, agglomerate
+from pipeline.agglomeration.points import find_points
+from pipeline.agglomeration.resegment import resegment
 from pipeline.agglomeration.tables import POINT, SCORE, read_table
 from pipeline.config import Network, RunConfig
 from pipeline.ffn.weights import write_weights
