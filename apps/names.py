@@ -25,13 +25,6 @@ def named(app: PythonApp, args: Sequence[Any]) -> PythonApp:
     return alike
 
 
-def placed(app: PythonApp, executor: str) -> PythonApp:
-    """The app as it runs on the executor of this label."""
-    alike = copy(app)
-    alike.executors = [executor]
-    return alike
-
-
 def app_of(task: TaskRecord) -> str:
     """The name of a task's app, be the task named or not."""
     return task["func_name"].partition(" ")[0]

@@ -1,4 +1,4 @@
-"""Where tasks run on sites that have no place of their own for every kind of them."""
+"""Where tasks run: on another executor than their app names, where a site or a study has it so."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from parsl.app.python import PythonApp
 LIGHT, TILES = "light", "tiles"
 
 
-def placed(app: PythonApp, executors: Collection[str]) -> PythonApp:
-    """The app, or one like it that runs with the tiles where `executors` have no place for what is light."""
-    if app.executors != [LIGHT] or LIGHT in executors:
-        return app
+def placed(app: PythonApp, executor: str) -> PythonApp:
+    """The app as it runs on the executor of this label."""
     alike = copy(app)
-    alike.executors = [TILES]
+    alike.executors = [executor]
     return alike
+
+
+def placed_among(app: PythonApp, executors: Collection[str]) -> PythonApp:
+    """The app, or one like it that runs with the tiles where `executors` have no place for what is light."""
+    return placed(app, TILES) if app.executors == [LIGHT] and LIGHT not in executors else app

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
-from site_configs.described import LOCAL, lasting, machine, site_names
+from site_configs import described
+from site_configs.described import LOCAL, lasting, site_names
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
     from parsl.config import Config
@@ -102,7 +103,7 @@ def commands(run: Run) -> Sequence[str]:
 
     if run.config.site.name == LOCAL:
         return ()
-    return submitted.commands(machine(run.config.site.name), _held(run.config))
+    return submitted.commands(described.machine(run.config.site.name), _held(run.config))
 
 
 def gpus_per_node(run: Run) -> int:
@@ -115,7 +116,7 @@ def gpus_per_node(run: Run) -> int:
     if site.name == LOCAL:
         found = gpus.usable()
         return found.number if found else 0
-    return len(machine(site.name).node.gpu_numbers)
+    return len(described.machine(site.name).node.gpu_numbers)
 
 
 def remarks(run: Run) -> list[str]:
@@ -133,7 +134,7 @@ def remarks(run: Run) -> list[str]:
     else:
         from site_configs.stage_jobs import turns
 
-        said += turns(run, machine(site.name))
+        said += turns(run, described.machine(site.name))
     if site.train_on_cpus and gpus_per_node(run) and run.config.trains:
         said.append("ranks train on CPUs though nodes have GPUs: site.train_on_cpus is true")
     return said
@@ -149,12 +150,12 @@ def _site(config: RunConfig) -> ModuleType:
 def _held(config: RunConfig) -> Allocation | None:
     from site_configs.allocation import allocation
 
-    return allocation(config.site, machine(config.site.name).scheduler)
+    return allocation(config.site, described.machine(config.site.name).scheduler)
 
 
 def _defaults(config: RunConfig) -> dict[str, Any]:
     """What the machine's description says, or makes plausible, where the run file is silent."""
-    here, site, held = machine(config.site.name), config.site, _held(config)
+    here, site, held = described.machine(config.site.name), config.site, _held(config)
     gpus = len(here.node.gpu_numbers) if site.gpus_per_node is None else site.gpus_per_node
     groups = gpus or len(here.node.groups)
     found = {
@@ -172,5 +173,5 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
 def _cores_of_a_group(config: RunConfig) -> int:
     from site_configs.machine import cores_in
 
-    sizes = [len(cores_in(group.cores)) for group in machine(config.site.name).node.groups]
+    sizes = [len(cores_in(group.cores)) for group in described.machine(config.site.name).node.groups]
     return min(sizes, default=0)

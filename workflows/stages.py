@@ -15,7 +15,7 @@ from parsl.app.python import PythonApp
 
 from apps import agglomerate, evaluate, infer, prepare, reconcile, report, train
 from apps.names import named
-from apps.placing import placed
+from apps.placing import placed_among
 from pipeline import agglomeration, evaluation, reconciliation
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -38,7 +38,7 @@ class Stage(Generic[Task]):
 
 def call(app: PythonApp, *args: Any, **kwargs: Any) -> Any:
     """Submit to Parsl: the task is the app's future."""
-    return placed(app, parsl.dfk().executors)(*args, **kwargs)
+    return placed_among(app, parsl.dfk().executors)(*args, **kwargs)
 
 
 def call_by_name(app: PythonApp, *args: Any, **kwargs: Any) -> Any:

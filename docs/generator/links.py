@@ -33,7 +33,8 @@ def rewritten(text: str, folder: Path, repository: Path) -> str:
         if not path.is_relative_to(repository):
             return link[0]
         module = module_of(path.relative_to(repository))
-        if module is not None:
+        holds_modules = path.is_file() or any(path.glob("*.py"))
+        if module is not None and holds_modules:
             return f"[{link['text']}](#{module})"
         return link["text"] if path.is_dir() else link[0]
 

@@ -14,6 +14,8 @@ def compiled(run: Run) -> Finding:
     Raises InputError where the run asks for it and cannot have it.
     """
     network, engine = run.config.network, run.config.inference.engine
+    if run.config.trains and run.config.training.engine == "winograd":
+        required(network, "training.engine")
     if engine not in ("auto", "winograd"):
         return skip(f"inference.engine is {engine!r}")
     if engine == "winograd":

@@ -66,7 +66,7 @@ class Site(Section):
     None: as many as the site has; on this machine those that are found, and none are missed."""
     gpu_request: str | None = None
     """How a job asks for them, such as --gres=gpu:a100:{gpus}; None: as the site does, --gpus-per-node={gpus}
-    under Slurm, ngpus={gpus} under PBS. Nothing is asked for where it is empty."""
+    under Slurm, ngpus={gpus} under PBS; '': nothing is asked for."""
     train_on_cpus: bool = False
     """Ranks use CPUs, whatever GPUs there are: for those that TensorFlow has nothing for."""
     worker_init: str = ""

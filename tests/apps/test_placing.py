@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from apps.infer import segment_tile
-from apps.placing import placed
+from apps.placing import placed_among
 from apps.reconcile import find_evidence, merge
 
 WITHOUT, WITH = ("head", "train", "tiles"), ("head", "train", "tiles", "light")
 
 
 def test_light_tasks_go_where_there_is_a_place_for_them() -> None:
-    assert placed(find_evidence, WITH) is find_evidence
-    assert placed(find_evidence, WITHOUT).executors == ["tiles"]
+    assert placed_among(find_evidence, WITH) is find_evidence
+    assert placed_among(find_evidence, WITHOUT).executors == ["tiles"]
     assert find_evidence.executors == ["light"], "the next run may be on another site"
 
 
 def test_other_tasks_stay_where_they_are() -> None:
     for app in (segment_tile, merge):
-        assert placed(app, WITHOUT) is app
+        assert placed_among(app, WITHOUT) is app

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
         ("[rerun](../pipeline/results/README.md)", "[rerun](../pipeline/results/README.md)"),
         ("[Parsl](https://parsl-project.org)", "[Parsl](https://parsl-project.org)"),
         ("![slices](pictures/slices.png)", "![slices](pictures/slices.png)"),
+        ("[machines](../site_configs/machines)", "machines"),
     ],
 )
 def test_links_to_modules_lead_to_the_api_and_those_to_folders_are_text(link: str, expected: str) -> None:

@@ -134,7 +134,7 @@ def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine
 
 @pytest.mark.parametrize("machine", ["slurm"], indirect=True)
 def test_a_rank_that_finds_no_gpu_where_the_site_has_one_ends_the_run_by_name(run: SmallRun) -> None:
-    assert run.finish("--set", "site.gpus_per_node=1", "--set", "site.gpu_request=") == 1
+    assert run.finish("--set", "site.gpus_per_node=1", "--set", "site.gpu_request=''") == 1
     assert "finds no GPU: site slurm has 1 a node (site.gpus_per_node)" in " ".join(run.output().split())
     assert not run.files("tiles/*.h5")
 

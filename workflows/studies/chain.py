@@ -49,7 +49,7 @@ class PointChain:
         """The future of a point's network. All its tasks run where it is trained: on this machine one after
         the other, so that none disturbs a training; in a batch system in one job."""
         from apps import prepare, train
-        from apps.names import placed
+        from apps.placing import placed
 
         run, where = point.run, self._executor(point)
         phantom = [placed(prepare.make_phantom, where)(run)] if run.uses_phantom else []

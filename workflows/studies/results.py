@@ -48,14 +48,10 @@ class Results:
             except InputError as unreadable:
                 unread[point.name] = unreadable
         failed = {**failed, **unread}
-        from workflows.planning.rates import measure as measure_rates  # loads Parsl, which takes a second
-        from workflows.planning.rates import write_rates
-
         if measured:
             rows = self.design.table(measured, self.sizes)
             self._write(measured, rows, list(failed))
-            for each in measured:  # for the plans of others
-                write_rates(each.point.run, measure_rates(each.point.run))
+            _keep_rates(measured)
             console.print()
             console.print(_table(rows))
             for name in ("figure.svg", "table.md", "table.csv", "study.json"):
@@ -133,6 +129,14 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _shown(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+def _keep_rates(measured: Sequence[Measured]) -> None:
+    """For the plans of others."""
+    from workflows.planning import rates  # loads Parsl, which takes a second
+
+    for each in measured:
+        rates.write_rates(each.point.run, rates.measure(each.point.run))
 
 
 def _machine(point: Point) -> str:

@@ -60,7 +60,8 @@ class Space:
     def suggest(self, trial: Trial) -> Value:
         """The value that a trial has, or is given now."""
         if self.choices:
-            chosen: Value = trial.suggest_categorical(self.key, list(self.choices))
+            chosen = trial.suggest_categorical(self.key, list(self.choices))
+            assert chosen is not None, "`parse` takes no choice that is nothing"
             return chosen
         return trial.suggest_float(self.key, self.low, self.high, log=True)
 
@@ -74,12 +75,13 @@ def open_study(journal: Path, seed: int) -> Study:
     """The search whose journal this is, or a new one. Raises InputError where Optuna is not installed."""
     try:
         import optuna
+        from optuna.storages.journal import JournalFileBackend
     except ImportError:
         raise InputError("a search needs Optuna: pip install 'optuna>=4'") from None
     optuna.logging.set_verbosity(logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal))),
+        storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),
         study_name=NAME,
         direction="maximize",
         load_if_exists=True,

@@ -10,12 +10,16 @@ import pytest
 
 from pipeline.checkup import engine
 from pipeline.checkup.finding import OK, SKIP, WARN
-from pipeline.config import Inference, Network
+from pipeline.config import Inference, Network, Training
+from pipeline.errors import InputError
 
 
-def run_of(features: int) -> Any:
+def run_of(features: int, trains: bool = False) -> Any:
     network = Network().model_copy(update={"features": features})
-    return SimpleNamespace(config=SimpleNamespace(network=network, inference=Inference()))
+    config = SimpleNamespace(
+        network=network, inference=Inference(), training=Training(engine="winograd"), trains=trains
+    )
+    return SimpleNamespace(config=config)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +39,10 @@ def test_it_is_good_only_where_compiled_for_the_best_that_the_cpu_has(
     finding = engine.compiled(run_of(features=32))
     assert finding.state == state
     assert re.search(said, finding.text)
+
+
+def test_a_training_that_asks_for_it_on_a_network_that_it_is_not_for_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"training\.engine is 'winograd', which needs .* network of 8 to 64"
+    ):
+        engine.compiled(run_of(features=4, trains=True))

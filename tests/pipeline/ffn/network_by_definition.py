@@ -27,7 +27,7 @@ def decided_weights(network: Network, seed: int = 0) -> dict[str, np.ndarray]:
         if name.endswith("bias"):
             values[:] = rng.choice([-3, 3], values.shape)
         else:
-            values /= 3
+            values /= 6
     return weights
 
 

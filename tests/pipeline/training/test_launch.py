@@ -57,13 +57,14 @@ TRAIN = (
 
 WEIGHTS_OF_EACH_RANK = """
 import sys, pathlib, numpy as np
+from pipeline.ffn.network import network_variables
 from pipeline.training import trainer
 from pipeline.training.ranks.job import TrainingJob
 folder = pathlib.Path(sys.argv[1])
 ranks = trainer.Ranks()
 subject = trainer.Trainer(TrainingJob.load(folder), ranks)
 subject.run()
-np.savez(folder / f"rank_{ranks.rank}.npz", **trainer.network_variables(subject._model))
+np.savez(folder / f"rank_{ranks.rank}.npz", **network_variables(subject._model))
 """
 
 

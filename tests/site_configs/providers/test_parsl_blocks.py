@@ -57,7 +57,8 @@ class Machine:
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     cluster = request.getfixturevalue(request.param)
     cluster.change(minute_s=10.0)
-    path = f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{REPOSITORY}"'
+    # PBS's own folder of temporary files has a path too long for sockets
+    path = f'export TMPDIR=/tmp PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{REPOSITORY}"'
     provider: BatchProvider
     if request.param == "cobalt":
         launcher = WrappedLauncher("aprun -n 2 -N 1")

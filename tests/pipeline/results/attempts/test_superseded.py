@@ -268,6 +268,7 @@ def test_a_rank_leaves_no_status_to_a_newer_attempts_launcher(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["rank", str(newer.folder), "launch.json"])
     monkeypatch.setattr(rank, "join", lambda _: newer.folder / "rank_0.status")
+    monkeypatch.setenv("HOROVOD_LOCAL_RANK", "0")  # as joining does
     monkeypatch.setattr(rank, "_train", lambda _: 1)
     newer.begin_at(rank, "_train", "rank_0.status")
     with pytest.raises(Superseded):
