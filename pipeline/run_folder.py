@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.results.folders import place
 from pipeline.settings.engine_pin import EnginePin
 
 CONFIG_NAME = "config.yaml"
@@ -73,9 +74,14 @@ class Run:
         return self.folder / "segmentation"
 
     @property
+    def tiles_folder(self) -> Path:
+        """All that is made of tiles, in folders by where they start: see `pipeline.results.folders.place`."""
+        return self.folder / "tiles"
+
+    @property
     def reconciliation_folder(self) -> Path:
         """Overlap evidence of each tile, and the global merge."""
-        return self.folder / "tiles" / "reconciliation"
+        return self.tiles_folder / "reconciliation"
 
     @property
     def id_table_file(self) -> Path:
@@ -157,11 +163,11 @@ class Run:
 
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
-        return self.folder / "tiles" / f"{tile.name}.h5"
+        return place(self.tiles_folder, tile.box.start, f"{tile.name}.h5")
 
     def tile_checkpoint_file(self, tile: Tile) -> Path:
         """State of a tile in progress; gone once the tile is finished."""
-        return self.folder / "tiles" / f"{tile.name}.checkpoint.h5"
+        return place(self.tiles_folder, tile.box.start, f"{tile.name}.checkpoint.h5")
 
     @property
     def markers_folder(self) -> Path:
@@ -179,7 +185,7 @@ class Run:
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
-        return self.tile_logs_folder / f"{tile.name}.jsonl"
+        return place(self.tile_logs_folder, tile.box.start, f"{tile.name}.jsonl")
 
     @property
     def inference_box(self) -> Box:
@@ -190,7 +196,7 @@ class Run:
     @property
     def engine_file(self) -> Path:
         """Sealed JSON: what the first worker that segmented a tile pinned as the run's engine."""
-        return self.folder / "tiles" / "engine.json"
+        return self.tiles_folder / "engine.json"
 
     @property
     def inference(self) -> Inference:

@@ -14,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Tile
 from pipeline.reconciliation.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.folders import place
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.results.unreadable import reading
@@ -86,7 +87,7 @@ class TileEvidence:
 def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
     """The file that holds what the merge must know of one tile; arguments as for `find_evidence`."""
     involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *_later_neighbours(run, tile))}
-    path = run.reconciliation_folder / f"{tile.name}.evidence.h5"
+    path = place(run.reconciliation_folder / "evidence", tile.box.start, f"{tile.name}.evidence.h5")
     return Target(path, Recipe("evidence", VERSION, {"tile": tile.index}, involved))
 
 

@@ -15,6 +15,7 @@ from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.tile_labels import read_labels
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
+from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
@@ -91,7 +92,8 @@ def block_target(
     run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Target:
     """The list of the chunks of one block; arguments as for `write_block`."""
-    path = run.reconciliation_folder / "blocks" / "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    path = place(run.reconciliation_folder / "blocks", block.start, name)
     inputs = {"volume": volume.sha256, "id table": id_table.sha256}
     inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
     recipe = Recipe("write", VERSION, {"block": str(block)}, inputs)
