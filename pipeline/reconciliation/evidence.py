@@ -86,7 +86,7 @@ class TileEvidence:
 
 def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
     """The file that holds what the merge must know of one tile; arguments as for `find_evidence`."""
-    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *_later_neighbours(run, tile))}
+    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *run.grid.later_neighbours(tile))}
     path = place(run.reconciliation_folder / "evidence", tile.box.start, f"{tile.name}.evidence.h5")
     return Target(path, Recipe("evidence", VERSION, {"tile": tile.index}, involved))
 
@@ -96,7 +96,7 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
 
     The artifact holds one TileEvidence. Raises InputError when a tile's file cannot be read.
     """
-    neighbours = _later_neighbours(run, tile)
+    neighbours = run.grid.later_neighbours(tile)
 
     def write(path: Path) -> None:
         labels = read_labels(tile, tiles[tile.index], tile.box)
@@ -111,10 +111,6 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
         _write(path, TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables), missing))
 
     return make(evidence_target(run, tile, tiles), write)
-
-
-def _later_neighbours(run: Run, tile: Tile) -> list[Tile]:
-    return [n for n in run.grid.neighbours(tile) if n.index > tile.index]
 
 
 def read_evidence(artifact: Artifact) -> TileEvidence:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +38,10 @@ def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
         for a, b, o, end, s in zip(wanted.start, wanted.stop, box.start, box.stop, shape)
     )
     whole = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
-    z0, y0, x0 = box.start
-    return [block.translate(box.start) for block in whole.translate((-z0, -y0, -x0)).blocks(shape)]
+    return whole.blocks(shape, box.start)
 
 
-def tiles_of_block(run: Run, block: Box) -> list[Tile]:
+def tiles_of_block(run: Run, block: Box) -> tuple[Tile, ...]:
     """The tiles whose cores hold voxels of the block, in order of index."""
     return run.grid.with_cores_in(block)
 
@@ -118,7 +117,7 @@ def write_block(
 
 
 def assemble(
-    block: Box, involved: list[Tile], id_table: Artifact, tiles: Mapping[int, Artifact]
+    block: Box, involved: Sequence[Tile], id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> np.ndarray:
     """Global ids of the block, uint64 (z, y, x): each voxel's from the tile whose core holds it.
 

@@ -16,7 +16,7 @@ def place(folder: Path, start: Triple, name: str) -> Path:
     a few hundred entries in each. It depends on nothing but the place, so it is the same in every attempt.
     """
     z, y, _ = start
-    return folder.joinpath(f"z{z:06d}", f"y{y:06d}", name)
+    return Path(f"{folder}/z{z:06d}/y{y:06d}/{name}")
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -87,7 +87,7 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(Pipeline(run), attempt, kept, verify, quiet)
+        code, why = execute(Pipeline(run, verify), attempt, kept, verify, quiet)
         attempt.end(code, why)
     return code
 
