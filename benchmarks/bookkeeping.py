@@ -1,15 +1,19 @@
-"""What the records cost: seconds a tile to keep them, seconds and memory to check them all.
+"""What the records cost: seconds a tile to keep them, seconds and memory to check them all and to start.
 
     python benchmarks/bookkeeping.py --tiles 10000
 
 Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
-this process; then a fresh process plans the run and checks every record. Nothing is segmented: these are
-the costs beside the science. The last line is JSON.
+this process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
+dry run; `start` does what a start of the finished run does before its work is known to be done; `new` plans
+another run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented:
+these are the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing
+takes. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -17,10 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Annotated, Any
 
+import parsl
 import typer
+from parsl.executors import ThreadPoolExecutor
 
 from apps.targets import target_of
 from pipeline.config import RunConfig
@@ -28,28 +35,44 @@ from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
+from workflows.planning.discards import refuse_to_discard
 from workflows.planning.explain import explain
-from workflows.stages import build
+from workflows.running.submission import Submission
+from workflows.stages import build, call
 
 TILE, OVERLAP = 256, 48
 
 
 def main(
     tiles: Annotated[int, typer.Option(help="About how many tiles the run has.")] = 10_000,
-    check: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    part: Annotated[str, typer.Option(hidden=True)] = "",
+    folder: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure the bookkeeping of a run of about `tiles` tiles."""
-    if check is not None:
-        print(json.dumps(_check(tiles, check)))
-        return
+    if folder is not None:
+        print(json.dumps(_measured(part, make_run(tiles, folder))), flush=True)
+        os._exit(0)  # Parsl would wait for what it was given
     folder = Path(tempfile.mkdtemp(prefix="bookkeeping-"))
     try:
         run = make_run(tiles, folder)
         print(f"{len(run.grid):,} tiles in {folder}")
         seconds, tasks = _publish_all(run)
-        command = [sys.executable, __file__, "--tiles", str(tiles), "--check", str(folder)]
-        checked = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(json.dumps({"tiles": len(run.grid), "tasks": tasks, **seconds, **checked}))
+        figures: dict[str, float] = {}
+        for part in PARTS:
+            where = folder / "new" if part == "new" else folder
+            command = [
+                sys.executable,
+                __file__,
+                "--tiles",
+                str(tiles),
+                "--part",
+                part,
+                "--folder",
+                str(where),
+            ]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            figures |= json.loads(output.splitlines()[-1])
+        print(json.dumps({"tiles": len(run.grid), "tasks": tasks, **seconds, **figures}))
     finally:
         shutil.rmtree(folder)
 
@@ -96,14 +119,43 @@ def _write_parts(folder: Path, stem: str, count: int) -> dict[str, Any]:
     return listed
 
 
-def _check(tiles: int, folder: Path) -> dict[str, float]:
-    """Plan the run and check every record, in this fresh process."""
-    started = time.perf_counter()
-    outlooks = explain(make_run(tiles, folder))
-    seconds = time.perf_counter() - started
-    assert all(outlook.finished == outlook.tasks for outlook in outlooks), outlooks
+def _measured(part: str, run: Run) -> dict[str, float]:
+    """Seconds and memory of a part, in this fresh process: on the clock, and of the processor alone."""
+    started, cpu = time.perf_counter(), time.process_time()
+    PARTS[part](run)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"check_s": round(seconds, 2), "check_peak_mib": round(peak_mib, 1)}
+    figures = {f"{part}_s": seconds, f"{part}_cpu_s": cpu, f"{part}_peak_mib": peak_mib}
+    return {name: round(figure, 2) for name, figure in figures.items()}
+
+
+def _check(run: Run) -> None:
+    outlooks = explain(run)
+    assert all(outlook.finished == outlook.tasks for outlook in outlooks), outlooks
+
+
+def _start(run: Run) -> None:
+    refuse_to_discard(run)
+    stages = build(run, Submission(call, verify=False).submit)
+    assert all(task.done() for stage in stages for task in stage.tasks)
+
+
+def _new(run: Run) -> None:
+    refuse_to_discard(run)
+    executors = [_Idle(label=label) for label in ("head", "train", "tiles", "light")]
+    parsl.load(parsl.Config(executors=executors, run_dir=str(run.folder), initialize_logging=False))
+    stages = build(run, Submission(call, verify=False).submit)
+    assert not any(task.done() for stage in stages for task in stage.tasks)
+
+
+class _Idle(ThreadPoolExecutor):
+    """Takes tasks and ends none."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        return Future()
+
+
+PARTS: dict[str, Callable[[Run], None]] = {"check": _check, "start": _start, "new": _new}
 
 
 if __name__ == "__main__":

@@ -63,13 +63,13 @@ def too_large(home: Path, results: dict[str, str]) -> Outcome:
 
 
 def locked(home: Path, results: dict[str, str]) -> Outcome:
-    """The folder of the tiles, in which some are finished, takes no more files."""
+    """The folders of the tiles, in which some are finished, take no more files."""
     run = SmallRun(home)
     tiles = run.folder / "tiles"
     try:
-        code = _disturb(run, lambda run: len(run.finished("segment")) >= 2, lambda: _lock(tiles))
+        code = _disturb(run, lambda run: len(run.finished("segment")) >= 2, lambda: _lock_all(tiles))
     finally:
-        _unlock(tiles)
+        _unlock_all(tiles)
     return _over(run, code, results)
 
 
@@ -136,6 +136,16 @@ def _fill(filler: Path) -> None:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+
+
+def _lock_all(folder: Path) -> None:
+    for each in (folder, *folder.glob("z*"), *folder.glob("z*/y*")):
+        _lock(each)
+
+
+def _unlock_all(folder: Path) -> None:
+    for each in (folder, *folder.glob("z*"), *folder.glob("z*/y*")):
+        _unlock(each)
 
 
 def _lock(folder: Path) -> None:

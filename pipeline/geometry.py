@@ -9,12 +9,12 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeAlias, TypeVar
 
 Triple: TypeAlias = tuple[int, int, int]
 Slices: TypeAlias = tuple[slice, slice, slice]
-
+Edges: TypeAlias = Sequence[tuple[Sequence[int], Sequence[int]]]
 
 Item = TypeVar("Item")
 
@@ -63,7 +63,8 @@ class Box:
         return box
 
     def __str__(self) -> str:
-        return ",".join(f"{a}:{b}" for a, b in zip(self.start, self.stop))
+        (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
+        return f"{z0}:{z1},{y0}:{y1},{x0}:{x1}"
 
     @property
     def shape(self) -> Triple:
@@ -103,17 +104,21 @@ class Box:
         z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin))
         return z, y, x
 
-    def blocks(self, shape: Triple) -> list[Box]:
+    def blocks(self, shape: Triple, origin: Triple = (0, 0, 0)) -> list[Box]:
         """Disjoint boxes of at most `shape` that together are this box, aligned to multiples of `shape`.
 
-        Alignment is to the origin of the coordinates, not to `start`, so that two boxes
-        cut with one shape never share a chunk of a chunked volume only in part.
+        Alignment is to `origin`, not to `start`, so that two boxes cut with one shape and origin never share
+        a chunk of a chunked volume only in part.
         """
-        return self.spread_blocks(shape, self.count_blocks(shape))
+        z, y, x = (
+            [(max(at, a), min(at + side, b)) for at in starts]
+            for starts, side, a, b in zip(self._block_starts(shape, origin), shape, self.start, self.stop)
+        )
+        return [Box((z0, y0, x0), (z1, y1, x1)) for z0, z1 in z for y0, y1 in y for x0, x1 in x]
 
     def parts(self, shape: Triple) -> list[Box]:
         """As `blocks`, but counted from the box's own start."""
-        return [block.translate(self.start) for block in Box.of_shape(self.shape).blocks(shape)]
+        return self.blocks(shape, self.start)
 
     def count_blocks(self, shape: Triple) -> int:
         """How many `blocks` there are; none is made."""
@@ -130,8 +135,8 @@ class Box:
             chosen.append(Box.of_shape(shape, start) & self)
         return chosen
 
-    def _block_starts(self, shape: Triple) -> list[range]:
-        return [range(a - a % s, b, s) for a, b, s in zip(self.start, self.stop, shape)]
+    def _block_starts(self, shape: Triple, origin: Triple = (0, 0, 0)) -> list[range]:
+        return [range(a - (a - o) % s, b, s) for a, b, s, o in zip(self.start, self.stop, shape, origin)]
 
 
 @dataclass(frozen=True, order=True)
@@ -195,26 +200,39 @@ class TileGrid:
 
     def intersecting(self, box: Box) -> list[Tile]:
         """The tiles that share voxels with `box`, in order of index; no other tile is looked at."""
-        return self._where(box, [(axis.starts, axis.stops) for axis in self._axes])
+        return self._where(box, self._boxes)
 
-    def with_cores_in(self, box: Box) -> list[Tile]:
+    def with_cores_in(self, box: Box) -> tuple[Tile, ...]:
         """The tiles whose cores share voxels with `box`, in order of index; no other tile is looked at."""
-        return self._where(box, [(axis.cuts[:-1], axis.cuts[1:]) for axis in self._axes])
+        return _with_cores_in(self, box)
 
     def neighbours(self, tile: Tile) -> list[Tile]:
         """The other tiles that share voxels with `tile`, in order of index."""
         return [other for other in self.intersecting(tile.box) if other.index != tile.index]
 
+    def later_neighbours(self, tile: Tile) -> tuple[Tile, ...]:
+        """Those of the neighbours whose index is higher."""
+        return _later_neighbours(self, tile)
+
     def pairs(self) -> list[tuple[Tile, Tile]]:
         """Every two tiles that share voxels, the lower index first, in order of index."""
-        return [(a, b) for a in self for b in self.neighbours(a) if a.index < b.index]
+        return [(a, b) for a in self for b in self.later_neighbours(a)]
 
-    @property
+    @cached_property
     def _axes(self) -> list[_Axis]:
         return [_axis(*along) for along in zip(self.box.start, self.box.stop, self.tile_shape, self.overlap)]
 
-    def _where(self, box: Box, edges: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Tile]:
-        """The tiles at whose positions along every axis the interval from `edges` meets `box`.
+    @cached_property
+    def _boxes(self) -> Edges:
+        return [(axis.starts, axis.stops) for axis in self._axes]
+
+    @cached_property
+    def _cores(self) -> Edges:
+        return [(axis.cuts[:-1], axis.cuts[1:]) for axis in self._axes]
+
+    def _where(self, box: Box, edges: Edges, first: int = 0) -> list[Tile]:
+        """The tiles from index `first` at whose positions along every axis the interval from `edges` meets
+        `box`.
 
         `edges` are, for each axis, where the intervals start and where they stop, both ascending.
         """
@@ -224,8 +242,27 @@ class TileGrid:
             range(bisect_right(stops, start), bisect_left(starts, stop))
             for (starts, stops), start, stop in zip(edges, box.start, box.stop)
         )
-        axes, (_, ny, nx) = self._axes, self.shape
-        return [_tile((k * ny + j) * nx + i, axes, (k, j, i)) for k in z for j in y for i in x]
+        axes = self._axes
+        ny, nx = len(axes[1].starts), len(axes[2].starts)
+        return [
+            _tile(index, axes, (k, j, i))
+            for k in z
+            for j in y
+            for i in x
+            if (index := (k * ny + j) * nx + i) >= first
+        ]
+
+
+@lru_cache(maxsize=64)
+def _with_cores_in(grid: TileGrid, box: Box) -> tuple[Tile, ...]:
+    """Kept for a moment: whoever plans the task of a block asks several times."""
+    return tuple(grid._where(box, grid._cores))
+
+
+@lru_cache(maxsize=64)
+def _later_neighbours(grid: TileGrid, tile: Tile) -> tuple[Tile, ...]:
+    """Kept for a moment, as above."""
+    return tuple(grid._where(tile.box, grid._boxes, tile.index + 1))
 
 
 class _Axis(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.results.folders import place
 from pipeline.settings.engine_pin import EnginePin
 from pipeline.settings.inference import Pass
 
@@ -79,9 +80,14 @@ class Run:
         return self.folder / "segmentation"
 
     @property
+    def tiles_folder(self) -> Path:
+        """All that is made of tiles, in folders by where they start: see `pipeline.results.folders.place`."""
+        return self.folder / "tiles"
+
+    @property
     def reconciliation_folder(self) -> Path:
         """Overlap evidence of each tile, and the global merge."""
-        return self.folder / "tiles" / "reconciliation"
+        return self.tiles_folder / "reconciliation"
 
     @property
     def id_table_file(self) -> Path:
@@ -187,16 +193,16 @@ class Run:
 
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
-        return self.folder / "tiles" / f"{self.stem(tile)}.h5"
+        return place(self.tiles_folder, tile.box.start, f"{self.stem(tile)}.h5")
 
     def segmented_file(self, tile: Tile) -> Path:
         """What the volume is made of: as `tile_file`, but the consensus where there are several passes."""
-        consensus = self.folder / "tiles" / f"{tile.name}.consensus.h5"
+        consensus = place(self.tiles_folder, tile.box.start, f"{tile.name}.consensus.h5")
         return consensus if self.config.inference.passes else self.tile_file(tile)
 
     def tile_checkpoint_file(self, tile: Tile) -> Path:
         """State of a tile in progress; gone once the tile is finished."""
-        return self.folder / "tiles" / f"{self.stem(tile)}.checkpoint.h5"
+        return place(self.tiles_folder, tile.box.start, f"{self.stem(tile)}.checkpoint.h5")
 
     @property
     def markers_folder(self) -> Path:
@@ -214,7 +220,7 @@ class Run:
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
-        return self.tile_logs_folder / f"{self.stem(tile)}.jsonl"
+        return place(self.tile_logs_folder, tile.box.start, f"{self.stem(tile)}.jsonl")
 
     @property
     def inference_box(self) -> Box:
@@ -225,7 +231,7 @@ class Run:
     @property
     def engine_file(self) -> Path:
         """Sealed JSON: what the first worker that segmented a tile pinned as the run's engine."""
-        return self.folder / "tiles" / "engine.json"
+        return self.tiles_folder / "engine.json"
 
     @property
     def inference(self) -> Inference:

@@ -94,7 +94,7 @@ def full_pipeline(
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(run)
-    raise typer.Exit(work(run, config, console, warnings_of(found), verify, quiet))
+    raise typer.Exit(work(run, config, console, warnings_of(found), verify, quiet, discard))
 
 
 def _plan(

@@ -68,7 +68,7 @@ def pilot(
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(chosen)
-    raise typer.Exit(_run(run, chosen, config, console, warnings, quiet))
+    raise typer.Exit(_run(run, chosen, config, console, warnings, quiet, discard))
 
 
 def spread(tiles: int, count: int) -> frozenset[int]:
@@ -77,12 +77,20 @@ def spread(tiles: int, count: int) -> frozenset[int]:
     return frozenset((2 * n + 1) * tiles // (2 * count) for n in range(count))
 
 
-def _run(run: Run, chosen: Run, config: Path, console: Console, warnings: list[str], quiet: bool) -> int:
+def _run(
+    run: Run,
+    chosen: Run,
+    config: Path,
+    console: Console,
+    warnings: list[str],
+    quiet: bool,
+    discard: bool,
+) -> int:
     from workflows.planning.costs import print_costs
     from workflows.planning.rates import measure
     from workflows.running.execution import work
 
-    code = work(chosen, config, console, warnings, quiet=quiet)
+    code = work(chosen, config, console, warnings, quiet=quiet, discard=discard)
     if code == 0:
         print_costs(run, measure(run), console)
     return code

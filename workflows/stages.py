@@ -101,7 +101,7 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
 def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[Stage[Task]]:
     evidence = []
     for tile in run.grid:
-        involved = [tile.index, *(n.index for n in run.grid.neighbours(tile) if n.index > tile.index)]
+        involved = [tile.index, *(n.index for n in run.grid.later_neighbours(tile))]
         evidence.append(submit(reconcile.find_evidence, run, tile, {i: tiles[i] for i in involved}))
     id_table = submit(reconcile.merge, run, evidence)
     conflicts = submit(reconcile.list_conflicts, run, id_table)

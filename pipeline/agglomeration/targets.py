@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline.geometry import Box, Triple, triple
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.folders import place
 from pipeline.run_folder import Run
 
 POINTS_VERSION = 1
@@ -42,7 +44,7 @@ def points_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
     """The file of a block's points; arguments as for `find_points`."""
     settings = {"block": str(block), "max_gap": run.config.agglomeration.max_gap}
     recipe = Recipe("points", POINTS_VERSION, settings, {"segmentation": combined(segmentation)})
-    return Target(run.agglomeration_folder / "points_z{:06d}_y{:06d}_x{:06d}.h5".format(*block.start), recipe)
+    return Target(_file(run, block, "points"), recipe)
 
 
 def scores_target(
@@ -63,5 +65,9 @@ def scores_target(
         "segmentation": combined(segmentation),
         "image": run.identities["image"],
     }
-    path = run.agglomeration_folder / "scores_z{:06d}_y{:06d}_x{:06d}.h5".format(*block.start)
-    return Target(path, Recipe("resegment", SCORES_VERSION, settings, inputs))
+    return Target(_file(run, block, "scores"), Recipe("resegment", SCORES_VERSION, settings, inputs))
+
+
+def _file(run: Run, block: Box, what: str) -> Path:
+    name = "{}_z{:06d}_y{:06d}_x{:06d}.h5".format(what, *block.start)
+    return place(run.agglomeration_folder, block.start, name)

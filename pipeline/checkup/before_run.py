@@ -11,6 +11,7 @@ from pipeline.checkup.finding import FAIL, WARN, Finding, examine
 from pipeline.checkup.folder import writing
 from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, mask
+from pipeline.checkup.layout import layout
 from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
 from pipeline.checkup.scores import scores, skeletons
@@ -37,6 +38,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("scores", scores),
     ("skeletons", skeletons),
     ("run folder", lambda run: writing(run.folder)),
+    ("layout", layout),
     ("disk", disk),
 ]
 

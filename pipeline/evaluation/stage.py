@@ -20,6 +20,7 @@ from pipeline.geometry import Box, Triple
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.attempts import fence
+from pipeline.results.folders import place
 from pipeline.results.records import make, record_path
 from pipeline.results.unreadable import is_there, reading
 from pipeline.run_folder import Run
@@ -63,7 +64,8 @@ def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
     inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
     if run.config.evaluation.within_mask and "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
-    return Target(run.folder / "evaluation" / counts_name(block), Recipe("count", VERSION, settings, inputs))
+    path = place(run.folder / "evaluation" / "counts", block.start, counts_name(block))
+    return Target(path, Recipe("count", VERSION, settings, inputs))
 
 
 def counts_name(block: Box) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 from pipeline.errors import InputError
@@ -122,10 +123,10 @@ def _pin_of_finished_tiles(run: Run) -> EnginePin | None:
 
     Raises Unreadable.
     """
-    names = set(names_in(run.engine_file.parent))
-    files = (one.tile_file(tile) for one in run.passes for tile in one.grid) if names else ()
-    for path in files:
-        record = read(path) if record_path(path).name in names else Missing("")
+    names = cache(lambda folder: frozenset(names_in(folder)))
+    files = (one.tile_file(tile) for one in run.passes for tile in one.grid)
+    for path in files if names(run.tiles_folder) else ():
+        record = read(path) if record_path(path).name in names(path.parent) else Missing("")
         if not isinstance(record, Missing) and record.get("environment"):
             return _read(run) or _as_recorded(record)
     return None

@@ -22,6 +22,7 @@ from pipeline.reconciliation.clashes import (
 )
 from pipeline.reconciliation.overlap import OverlapTable, concatenate, overlap_evidence
 from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.folders import place
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels, read_missing_voxels
@@ -54,8 +55,8 @@ class TileEvidence:
 
 def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Target:
     """The file that holds what the merge must know of one tile; arguments as for `find_evidence`."""
-    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *_later_neighbours(run, tile))}
-    path = run.reconciliation_folder / f"{tile.name}.evidence.h5"
+    involved = {str(t.box): tiles[t.index].sha256 for t in (tile, *run.grid.later_neighbours(tile))}
+    path = place(run.reconciliation_folder / "evidence", tile.box.start, f"{tile.name}.evidence.h5")
     settings = {
         "tile": tile.index,
         "reconciliation": run.config.reconciliation.model_dump(mode="json", include=JOINING),
@@ -69,7 +70,7 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
 
     The artifact holds one TileEvidence. Raises InputError when a tile's file cannot be read.
     """
-    neighbours = _later_neighbours(run, tile)
+    neighbours = run.grid.later_neighbours(tile)
 
     def write(path: Path) -> None:
         labels = read_labels(tile, tiles[tile.index], tile.box)
@@ -87,10 +88,6 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
         _write(path, TileEvidence(tile.index, ids, voxels, neighbour, overlaps, missing, found))
 
     return make(evidence_target(run, tile, tiles), write)
-
-
-def _later_neighbours(run: Run, tile: Tile) -> list[Tile]:
-    return [n for n in run.grid.neighbours(tile) if n.index > tile.index]
 
 
 def _clashes(

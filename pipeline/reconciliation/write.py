@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
+from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import read_if_there
@@ -37,11 +38,10 @@ def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
         for a, b, o, end, s in zip(wanted.start, wanted.stop, box.start, box.stop, shape)
     )
     whole = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
-    z0, y0, x0 = box.start
-    return [block.translate(box.start) for block in whole.translate((-z0, -y0, -x0)).blocks(shape)]
+    return whole.blocks(shape, box.start)
 
 
-def tiles_of_block(run: Run, block: Box) -> list[Tile]:
+def tiles_of_block(run: Run, block: Box) -> tuple[Tile, ...]:
     """The tiles whose cores hold voxels of the block, in order of index."""
     return run.grid.with_cores_in(block)
 
@@ -91,7 +91,8 @@ def block_target(
     run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Target:
     """The list of the chunks of one block; arguments as for `write_block`."""
-    path = run.reconciliation_folder / "blocks" / "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    path = place(run.reconciliation_folder / "blocks", block.start, name)
     inputs = {"volume": volume.sha256, "id table": id_table.sha256}
     inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
     recipe = Recipe("write", VERSION, {"block": str(block)}, inputs)
@@ -116,7 +117,7 @@ def write_block(
 
 
 def assemble(
-    block: Box, involved: list[Tile], id_table: Artifact, tiles: Mapping[int, Artifact]
+    block: Box, involved: Sequence[Tile], id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> np.ndarray:
     """Global ids of the block, uint64 (z, y, x): each voxel's from the tile whose core holds it.
 

@@ -12,6 +12,7 @@ from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.attempts import read_attempts
+from pipeline.results.folders import files_below
 from pipeline.results.records import Missing, inspect, read, record_path
 from pipeline.results.unreadable import Look, names_in
 from pipeline.run_folder import Run
@@ -63,22 +64,21 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     folders = [
         run.phantom_file.parent,
         run.model_file.parent,
-        run.folder / "tiles",
+        run.tiles_folder,
         run.reconciliation_folder,
-        run.reconciliation_folder / "blocks",
         run.agglomeration_folder,
         run.folder / "evaluation",
-        run.folder,
     ]
+    files = [file for folder in folders for file in look(files_below, folder) or []]
+    files += [run.folder / name for name in sorted(look(names_in, run.folder) or [])]
     found = []
     suffix = record_path(run.model_file).name.removeprefix(run.model_file.name)
-    for folder in folders:
-        for name in sorted(look(names_in, folder) or []):
-            if not name.endswith(suffix):
-                continue
-            record = look(_record, run, folder / name.removesuffix(suffix))
+    for file in files:
+        if file.name.endswith(suffix):
+            name = file.name.removesuffix(suffix)
+            record = look(_record, run, file.with_name(name))
             if record is not None and record["stage"] in STAGES:
-                found.append({**record, "file": name.removesuffix(suffix)})
+                found.append({**record, "file": name})
     return found
 
 

@@ -23,6 +23,9 @@ from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, in
 from pipeline.results.unreadable import ABSENT, is_there, read_if_there, reading
 
 SEAL = b',\n "seal": "'
+RECORD = ".done.json"
+"""What the name of an artifact's record ends in."""
+
 NEVER_DONE = "never done"
 MOST_CHANGES_NAMED = 3
 
@@ -101,7 +104,7 @@ def discard(target: Target) -> None:
 
 def record_path(path: Path) -> Path:
     """Where the completion record of the artifact at `path` lies."""
-    return path.with_name(path.name + ".done.json")
+    return Path(f"{path}{RECORD}")
 
 
 def read(path: Path) -> dict[str, Any] | Missing:
@@ -141,7 +144,7 @@ def _stamp(path: str) -> dict[str, int]:
 def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
     """How the file differs from what was recorded of it, or None. Raises Unreadable."""
     try:
-        with reading(Path(path)):
+        with reading(path):
             found = _stamp(path)
             if found["size"] != recorded["size"]:
                 return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"

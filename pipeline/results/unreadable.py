@@ -30,7 +30,7 @@ Found = TypeVar("Found")
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path | str) -> Iterator[None]:
     """Read the file or folder at `path` inside this context, by whatever library.
 
     Raises Unreadable, which names it, the reason and whose it is, where the file system refuses. That it is
@@ -42,7 +42,7 @@ def reading(path: Path) -> Iterator[None]:
         number = _errno(error)
         if number in NO_REFUSAL:
             raise
-        raise _refusal(path, number) from error
+        raise _refusal(Path(path), number) from error
 
 
 def came_of_refusal(error: BaseException | None) -> bool:

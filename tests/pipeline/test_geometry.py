@@ -177,7 +177,7 @@ def test_tiles_intersecting_a_box_are_those_that_share_voxels_with_it(grid: Tile
 def test_tiles_with_cores_in_a_box_are_those_whose_cores_share_voxels_with_it(
     grid: TileGrid, box: Box
 ) -> None:
-    assert grid.with_cores_in(box) == [tile for tile in grid if not (tile.core & box).is_empty]
+    assert list(grid.with_cores_in(box)) == [tile for tile in grid if not (tile.core & box).is_empty]
 
 
 @any_case

@@ -188,7 +188,7 @@ def test_the_report_of_a_run_that_is_not_done_says_what_is_missing(folder: Path,
     for name in ("metrics.json", "metrics.json.done.json"):
         (part / name).unlink()
     (part / "worst.json").write_text("{")
-    tile = next((part / "tiles").glob("*.h5.done.json"))
+    tile = next((part / "tiles").glob("z*/y*/*.h5.done.json"))
     tile.unlink()
     with open(part / "logs/failures.jsonl", "a") as log:
         failure = {"time": time.time(), "app": "segment_tile", "target": tile.name.removesuffix(".done.json")}
@@ -227,7 +227,7 @@ def test_the_engine_written_out_as_it_was_pinned_is_no_other_setting(folder: Pat
 
 def test_the_same_command_again_computes_nothing_again(folder: Path, first: str) -> None:
     results = [folder / "first" / part for part in ("model/ffn.h5", "metrics.json")]
-    results += sorted((folder / "first" / "tiles").glob("*.h5"))
+    results += sorted((folder / "first" / "tiles").glob("z*/y*/*.h5"))
     before = {path: path.stat().st_mtime_ns for path in results}
     finish(start(folder, "first"))
     assert {path: path.stat().st_mtime_ns for path in results} == before

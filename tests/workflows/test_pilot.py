@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(folder: Path) -> None:
     code, said = call("pilot.py", folder)
     assert code == 0, said
-    tiles = sorted((folder / "run" / "tiles").glob("*.h5"))
+    tiles = sorted((folder / "run" / "tiles").glob("z*/y*/*.h5"))
     assert [tile.name for tile in tiles] == ["z000000_y000000_x000018.h5"]
     assert not (folder / "run" / "segmentation").exists()
     rates = json.loads((folder / "run" / "rates.json").read_text())

@@ -80,7 +80,7 @@ def pictures(home: Path) -> dict[str, str]:
     shown["dead"] = picture(folder)
     assert snapshot(folder) == before, "status only reads"
 
-    (folder / "tiles" / TILE / "in the way").mkdir(parents=True)
+    (folder / "tiles" / "z000000" / "y000015" / TILE / "in the way").mkdir(parents=True)
     driver = start(home, "run", *OPTIONS)
     shown["end of the driver"], _ = driver.communicate(timeout=400)
     assert driver.returncode == 1

@@ -51,7 +51,7 @@ def test_every_worker_has_the_same_work_and_every_point_is_reported(folder: Path
     assert two["calls"] == 2 * one["calls"] > 0
     assert one["efficiency"] == 1
     assert two["efficiency"] == pytest.approx(one["seconds"] / two["seconds"], abs=1e-4)
-    left, right = sorted((folder / "weak" / "workers_00002" / "run" / "tiles").glob("*.h5"))
+    left, right = sorted((folder / "weak" / "workers_00002" / "run" / "tiles").glob("z*/y*/*.h5"))
     with h5py.File(left) as a, h5py.File(right) as b:
         np.testing.assert_array_equal(a["segmentation"], b["segmentation"])
     ElementTree.parse(folder / "weak" / "weak_scaling.svg")

@@ -6,16 +6,16 @@ The same chain that Parsl is given is walked here with records instead of future
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from apps.targets import target_of
 from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
-from pipeline.results.records import NEVER_DONE, Missing, inspect, record_path
+from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
 from workflows.stages import Stage, build
@@ -57,18 +57,19 @@ def outcomes(
     are not looked at again, and what is found now is added.
     """
     known = {} if known is None else known
-    tasks, names = Counter[str](), cache(lambda folder: set(names_in(folder)))
+    tasks, names = Counter[str](), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
         task = app.__name__, tasks[app.__name__]
         tasks[app.__name__] += 1
         if task in known:
             return known[task]
-        if any(isinstance(arg, Missing) for arg in _flat(args)):
+        if _any_missing(args):
             return UPSTREAM
         try:
             target = target_of(app.__name__, args, kwargs)
-            if names(target.path.parent).isdisjoint((target.path.name, record_path(target.path).name)):
+            folder, _, name = str(target.path).rpartition("/")
+            if names(folder).isdisjoint((name, f"{name}{RECORD}")):
                 return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
             found = inspect(target, verify, compare)
         except Unreadable as refusal:
@@ -102,10 +103,9 @@ def results(run: Run) -> list[Stage[Path]]:
     return [Stage(stage.name, [Path(task.path) for task in stage.tasks]) for stage in build(run, submit)]
 
 
-def _flat(values: Any) -> Iterator[Any]:
-    """The values in tuples, lists and dictionaries, however deep."""
+def _any_missing(values: Any) -> bool:
+    """Whether anything in tuples, lists and dictionaries, however deep, is missing."""
     for value in values.values() if isinstance(values, dict) else values:
-        if isinstance(value, (tuple, list, dict)):
-            yield from _flat(value)
-        else:
-            yield value
+        if isinstance(value, Missing) or (isinstance(value, (tuple, list, dict)) and _any_missing(value)):
+            return True
+    return False

@@ -40,6 +40,8 @@ class Pipeline:
     """The chain of a resolved run, from its input to its report."""
 
     run: Run
+    verify: bool = False
+    """Whether every finished file is read before it counts."""
 
     def parsl_config(self, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
         from site_configs import parsl_config
@@ -47,9 +49,11 @@ class Pipeline:
         return parsl_config(self.run, memoizer, retry_handler)
 
     def build(self) -> list[Stage[Any]]:
+        from workflows.running.submission import Submission
         from workflows.stages import build, call, call_by_name
 
-        return build(self.run, call_by_name if self.run.config.site.monitoring else call)
+        submission = Submission(call_by_name if self.run.config.site.monitoring else call, self.verify)
+        return build(self.run, submission.submit)
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
         from workflows.planning.rates import measure, write_rates

@@ -15,7 +15,8 @@ from rich.console import Console
 from pipeline.checkup.before_run import write_warnings
 from pipeline.errors import InputError, Superseded
 from pipeline.evaluation.stage import set_old_scores_aside
-from pipeline.inference.pinning import keep_pin
+from pipeline.inference.pinning import keep_pin, with_pin
+from pipeline.old_layout import move_misplaced
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.run_folder import Run
@@ -43,14 +44,19 @@ def work(
     warnings: Sequence[str],
     verify: bool = False,
     quiet: bool = False,
+    discard: bool = False,
 ) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
     `config` is the run file that was taken. `warnings` are what the checks found doubtful; they are told now
-    and kept for those who look later. With `quiet` progress goes to the run's log alone.
+    and kept for those who look later. With `quiet` progress goes to the run's log alone. Results
+    of an earlier version's layout are moved to where they are looked for now; unless `discard` says that they
+    may be thrown away, that is refused then.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
+    from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
+
     check_address(run)
     stop_on_signals()
     configuration = dump_config(run.config)
@@ -58,6 +64,12 @@ def work(
         kept = KeepingConsole.at(run.driver_log)
         say = _say(kept)
         remove_temporaries(run.folder)
+        moved = move_misplaced(run)
+        if moved:
+            say(f"moved {moved:,} files of an earlier version to where this one looks for them")
+            run = with_pin(run)
+            if not discard:
+                refuse_to_discard(run)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
         write_warnings(run, warnings)
@@ -75,7 +87,7 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(Pipeline(run), attempt, kept, verify, quiet)
+        code, why = execute(Pipeline(run, verify), attempt, kept, verify, quiet)
         attempt.end(code, why)
     return code
 

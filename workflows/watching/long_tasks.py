@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from pipeline.results.folders import files_below
 from pipeline.results.log_lines import last_line
-from pipeline.results.unreadable import Look, names_in
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
 Line: TypeAlias = Mapping[str, Any]
@@ -88,11 +88,10 @@ def last_lines(run: Run, look: Look, known: Mapping[str, Line] | None = None) ->
     left out, and `look` keeps which.
     """
     lines = dict(known or {})
-    for name in look(names_in, run.tile_logs_folder) or []:
-        stem, suffix = os.path.splitext(name)
-        if stem not in lines and suffix == ".jsonl":
-            line = look(last_line, run.tile_logs_folder / name)
-            lines |= {stem: line} if line is not None else {}
+    for log in look(files_below, run.tile_logs_folder) or []:
+        if log.stem not in lines and log.suffix == ".jsonl":
+            line = look(last_line, log)
+            lines |= {log.stem: line} if line is not None else {}
     return lines
 
 

@@ -78,7 +78,7 @@ def ends_of_logs(run: Run, since: float) -> list[tuple[Path, list[str]]]:
     Raises Unreadable.
     """
     logs = run.logs_folder
-    workers = [*logs.glob("training/rank_*.log"), run.training_log, *logs.glob("tiles/*.jsonl")]
+    workers = [*logs.glob("training/rank_*.log"), run.training_log, *logs.glob("tiles/**/*.jsonl")]
     parsl = _newest(list(logs.glob("parsl/**/parsl.log")), since)
     ends = [(log, tail(log)) for log in (_newest(workers, since),) if log]
     if parsl:

@@ -27,6 +27,7 @@ from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, fill
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.folders import files_below
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 
@@ -149,7 +150,7 @@ def test_a_box_beyond_the_segmentation_is_refused(tmp_path: Path) -> None:
     run, _, _ = make_run(tmp_path, evaluated=Box.parse("0:20,4:22,9:28"))
     with pytest.raises(InputError, match=r"box 0:20,4:22,9:28 is outside .*segmentation"):
         count_block(run, blocks(run)[0], PARTS)
-    assert not list((run.folder / "evaluation").glob("*"))
+    assert files_below(run.folder / "evaluation") == []
 
 
 def test_scores_of_another_start_do_not_lie_beside_a_segmentation_that_is_not_scored(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_blocks_partition_the_box_and_know_their_tiles(tmp_path: Path) -> None:
     for block in blocks(run):
         assert BOX.contains(block)
         assert all((a - o) % 8 == 0 for a, o in zip(block.start, BOX.start))
-        assert tiles_of_block(run, block) == [t for t in run.grid if not (t.core & block).is_empty]
+        assert list(tiles_of_block(run, block)) == [t for t in run.grid if not (t.core & block).is_empty]
 
 
 def test_evidence_that_exists_is_not_looked_for_again(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def layer(shown: Shown, name: str) -> Layer:
 def write_tile(run: Run, index: int) -> None:
     tile = list(run.grid)[index]
     labels = np.where(ids_in(tile.box) != 0, 5, 0).astype(np.uint32)
-    run.tile_file(tile).parent.mkdir(exist_ok=True)
+    run.tile_file(tile).parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(run.tile_file(tile), "w") as file:
         file["segmentation"] = labels
 

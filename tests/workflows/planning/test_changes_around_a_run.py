@@ -94,7 +94,7 @@ def another_dataset(folder: Path) -> list[str]:
 
 
 def torn(folder: Path) -> list[str]:
-    tile = min((folder / "run" / "tiles").glob("z*.h5"))
+    tile = min((folder / "run" / "tiles").glob("z*/y*/*.h5"))
     tile.write_bytes(tile.read_bytes()[:-1])
     return []
 
@@ -131,7 +131,7 @@ def test_what_is_equal_counts_as_equal_and_what_is_not_does_not(place: Path, cha
 
 
 def test_a_result_that_cannot_be_read_is_told_and_not_made_again(place: Path) -> None:
-    tile = min((place / "run" / "tiles").glob("z*.h5"))
+    tile = min((place / "run" / "tiles").glob("z*/y*/*.h5"))
     make_loop(tile)
     [refusal] = refusals(outcomes(start(place)))
     assert isinstance(refusal, Unreadable)

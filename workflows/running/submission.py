@@ -1,0 +1,180 @@
+"""Tasks on their way to Parsl: what is finished is not given to it, and of the rest so many at a time.
+
+A run of 10^5 tiles has 3 x 10^5 tasks. Parsl would keep a record and some futures of each from the beginning
+to the end, and ask of every finished one whether it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from apps.targets import target_of
+from pipeline.errors import Unreadable
+from pipeline.results.artifacts import Artifact
+from pipeline.results.records import inspect
+from pipeline.results.unreadable import names_in
+
+MOST_AT_ONCE = 20_000
+"""Tasks that Parsl has at the same time, those that wait for others among them: about 100 MiB."""
+
+
+class Submitted:
+    """A task of a chain, as those see it who follow it: like Parsl's futures, as far as they need.
+
+    Of a task that has ended well its artifact alone is kept.
+    """
+
+    __slots__ = ("_callbacks", "_future", "_lock", "artifact", "call", "reused")
+
+    def __init__(self, call: tuple[Any, tuple[Any, ...], dict[str, Any]], lock: RLock) -> None:
+        self.call: Any = call
+        """App, arguments and keyword arguments, until Parsl has them."""
+        self.artifact: Artifact | None = None
+        self.reused = False
+        """Whether the artifact was there before."""
+        self._future: Any = None
+        self._callbacks: list[Callable[[Any], object]] = []
+        self._lock = lock
+
+    @property
+    def value(self) -> Any:
+        """What a task that waits for this one is given: its artifact, or Parsl's future of it."""
+        return self.artifact or self._future
+
+    def done(self) -> bool:
+        with self._lock:
+            return self.artifact is not None or (self._future is not None and self._future.done())
+
+    def exception(self) -> BaseException | None:
+        """Why a task that has ended failed."""
+        with self._lock:
+            return None if self.artifact else self._future.exception()
+
+    def task_status(self) -> str:
+        with self._lock:
+            if self.artifact:
+                return "memo_done" if self.reused else "exec_done"
+            return "pending" if self._future is None else str(self._future.task_status())
+
+    @property
+    def task_record(self) -> dict[str, Any]:
+        """Of Parsl's record of a task what is asked for."""
+        with self._lock:
+            return {"from_memo": self.reused} if self.artifact else self._future.task_record
+
+    def add_done_callback(self, tell: Callable[[Any], object]) -> None:
+        """Call `tell` with this task when it has ended, in some thread; at once where it has."""
+        with self._lock:
+            if not self.done():
+                self._callbacks.append(tell)
+                return
+        tell(self)
+
+    def begin(self, future: Any) -> None:
+        """Parsl has it."""
+        self.call, self._future = None, future
+
+    def end(self, artifact: Artifact | None, reused: bool) -> None:
+        """It has ended, with an artifact if it went well."""
+        with self._lock:
+            self.artifact, self.reused, self.call = artifact, reused, None
+            if artifact:
+                self._future = None
+            callbacks, self._callbacks = self._callbacks, []
+        for tell in callbacks:
+            tell(self)
+
+
+class Submission:
+    """Hands tasks to Parsl by `call`, in the order in which they are submitted.
+
+    With `verify` Parsl is given all of them, and its memoizer reads every finished file.
+    """
+
+    def __init__(self, call: Callable[..., Any], verify: bool, most: int = MOST_AT_ONCE) -> None:
+        self._call = call
+        self._verify = verify
+        self._most = most
+        self._waiting: deque[Submitted] = deque()
+        self._at_once = 0
+        self._going_on = False
+        self._lock = RLock()
+        self._names = lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
+
+    def submit(self, app: Callable[..., Any], *args: Any, **kwargs: Any) -> Submitted:
+        """Of a task whose arguments may be tasks that were submitted before."""
+        task = Submitted((app, args, kwargs), self._lock)
+        with self._lock:
+            self._waiting.append(task)
+            self._go_on()
+        return task
+
+    def _go_on(self) -> None:
+        """Begin as many as there is room for; what ends while it is begun finds this at work already."""
+        if self._going_on:
+            return
+        self._going_on = True
+        try:
+            while self._waiting and self._at_once < self._most:
+                self._begin(self._waiting.popleft())
+        finally:
+            self._going_on = False
+
+    def _begin(self, task: Submitted) -> None:
+        app, args, kwargs = task.call
+        args, kwargs = _given(args), _given(kwargs)
+        finished = self._finished(app, args, kwargs)
+        if finished is not None:
+            task.end(finished, reused=True)
+            return
+        self._at_once += 1
+        future = self._call(app, *args, **kwargs)
+        task.begin(future)
+        future.add_done_callback(partial(self._end, task))
+
+    def _end(self, task: Submitted, future: Any) -> None:
+        """Called in some thread of Parsl's."""
+        failed = future.exception() is not None
+        task.end(None if failed else future.result(), bool(future.task_record["from_memo"]))
+        with self._lock:
+            self._at_once -= 1
+            self._go_on()
+
+    def _finished(self, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:
+        """The artifact of a task that need not run; None where it has to, or nobody can tell yet."""
+        if self._verify or _any_future(args) or _any_future(kwargs):
+            return None
+        try:
+            path = str((target := target_of(app.__name__, args, kwargs)).path)
+            folder, _, name = path.rpartition("/")
+            if name not in self._names(folder):
+                return None
+            found = inspect(target)
+        except Unreadable:  # as the memoizer will find too, and fail the task
+            return None
+        return found if isinstance(found, Artifact) else None
+
+
+def _given(values: Any) -> Any:
+    """The arguments as Parsl is given them, tasks in tuples, lists and dictionaries however deep."""
+    if isinstance(values, Submitted):
+        return values.value
+    if isinstance(values, dict):
+        return {key: _given(value) for key, value in values.items()}
+    if type(values) in (tuple, list):
+        return type(values)(map(_given, values))
+    return values
+
+
+def _any_future(values: Any) -> bool:
+    """Whether a task among the arguments is yet to end, or has ended in Parsl."""
+    if isinstance(values, dict):
+        return any(map(_any_future, values.values()))
+    if type(values) in (tuple, list):
+        return any(map(_any_future, values))
+    return hasattr(values, "add_done_callback")
