@@ -27,18 +27,26 @@ STAGES = {
     "phantom": "phantom/phantom.h5",
     "sample": "model/coordinates.npy",
     "train": "model/ffn.h5",
-    "segment": "tiles/z*/y*/*.h5",
+    "segment": "tiles/z*/y*/*[0-9].h5",
+    "consensus": "tiles/z*/y*/*.consensus.h5",
     "compare": "tiles/reconciliation/evidence/z*/y*/*.h5",
     "merge": "tiles/reconciliation/id_table.h5",
     "conflicts": "conflicts.json",
     "volume": "tiles/reconciliation/volume.json",
     "write": "tiles/reconciliation/blocks/z*/y*/*.json",
+    "points": "agglomeration/z*/y*/points_*.h5",
+    "resegment": "agglomeration/z*/y*/scores_*.h5",
+    "agglomerate": "agglomeration.h5",
+    "edges": "edges.csv",
     "count": "evaluation/counts/z*/y*/*.npz",
     "score": "metrics.json",
     "worst": "worst.json",
     "report": "report.*",
 }
 """Each stage's artifacts, as a pattern below the run folder, in the order in which they are made."""
+
+KEPT = ("train", "agglomerate", "edges", "score", "worst")
+"""The stages whose artifacts are results, beside the volume."""
 
 TELLS_TIMES = "report"
 """The stage whose files say when and in which attempt things were made: made anew they are other bytes."""
@@ -137,14 +145,13 @@ class SmallRun:
             return 0
 
     def results(self) -> dict[str, str]:
-        """SHA-256 of what the user keeps, by name: every file of the volume, model, metrics, errors.
+        """SHA-256 of what the user keeps, by name: every file of the volume, model, agglomeration, metrics, errors.
 
         A temporary file that a kill has left in the volume counts: it is a difference.
         """
         volume = [path for path in sorted(self.folder.glob("segmentation/**/*")) if path.is_file()]
-        return self.hashes(
-            [*volume, *self.artifacts("train"), *self.artifacts("score"), *self.artifacts("worst")]
-        )
+        kept = [path for stage in KEPT for path in self.artifacts(stage)]
+        return self.hashes([*volume, *kept])
 
     def hashes(self, files: Sequence[Path]) -> dict[str, str]:
         """SHA-256 of files, by name below the run folder."""
