@@ -145,7 +145,7 @@ class SmallRun:
             return 0
 
     def results(self) -> dict[str, str]:
-        """SHA-256 of what the user keeps, by name: every file of the volume, model, agglomeration, metrics, errors.
+        """SHA-256 of what the user keeps, by name: every file of the volume, and the artifacts of KEPT.
 
         A temporary file that a kill has left in the volume counts: it is a difference.
         """

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.checkup.before_run import Found, check, warnings_of
+from pipeline.checkup.before_run import MENDED_BY_START, Found, check, warnings_of
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -94,7 +94,8 @@ def full_pipeline(
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
         refuse_to_discard(run)
-    raise typer.Exit(work(run, config, console, warnings_of(found), verify, quiet, discard))
+    doubtful = warnings_of([each for each in found if each.what not in MENDED_BY_START])
+    raise typer.Exit(work(run, config, console, doubtful, verify, quiet, discard))
 
 
 def _plan(

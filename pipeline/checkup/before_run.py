@@ -45,6 +45,9 @@ CHECKS: list[tuple[str, RunCheck]] = [
 NEED_NO_INPUT = ("run folder",)
 """Checks that can be made of a run whose input could not be opened."""
 
+MENDED_BY_START = ("layout",)
+"""Checks whose warnings a start makes untrue."""
+
 
 class Found(NamedTuple):
     """What the check of this name has found."""

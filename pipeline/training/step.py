@@ -82,7 +82,7 @@ def weights_update(
         optimizer.apply(parts, variables)
         return all_are_finite
 
-    return update
+    return update.get_concrete_function()
 
 
 def all_finite(values: tf.Tensor) -> tf.Tensor:

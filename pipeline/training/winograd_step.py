@@ -18,9 +18,10 @@ def winograd_step(network: Network, threads: int, model: keras.Model, update: Up
     variables = model.trainable_variables
 
     @tf.function(input_signature=[], autograph=False)
-    def weights() -> tf.Tensor:
+    def all_weights() -> tf.Tensor:
         return tf.concat([tf.reshape(variable.value, [-1]) for variable in variables], axis=0)
 
+    weights = all_weights.get_concrete_function()  # which function it is need not be found out in every step
     differentiable = DifferentiableNetwork(network, threads)
 
     def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
@@ -30,7 +31,7 @@ def winograd_step(network: Network, threads: int, model: keras.Model, update: Up
         own_is_finite = bool(np.isfinite(loss) and np.isfinite(gradient).all())
         if not own_is_finite:
             gradient[:] = np.nan
-        return Stepped(pom, loss, own_is_finite, bool(update(gradient)))
+        return Stepped(pom, loss, own_is_finite, bool(update(tf.constant(gradient))))
 
     return run
 
