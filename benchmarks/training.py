@@ -1,7 +1,7 @@
 """How fast a network is trained, beside the same training by TensorFlow.
 
     python benchmarks/training.py --depth 5
-    python benchmarks/training.py --depth 12 --fov 33 --deltas 8 --features 32 --fovs 24
+    python benchmarks/training.py --depth 12 --fov 33 --deltas 8 --features 32 --fovs 192
 
 The first trains a network as the demo's, the second one as the published.
 
@@ -55,19 +55,20 @@ def ways(fovs: int) -> list[Way]:
     plain = {"engine": "keras", "precision": "float32"}
     return [
         Way("one rank", 1, fovs, {}),
-        Way("plain", 1, max(REPORTS, fovs // PLAIN_SHARE), plain),
+        Way("plain", 1, fovs // PLAIN_SHARE, plain),
         Way("two ranks", 2, 2 * fovs, {}),
     ]
 
 
 def measure(base: Run, coordinates: Artifact, way: Way, turn: int) -> tuple[float, float]:
     """FOVs a second of all ranks, and the share of their time in which they waited for input."""
-    steps = way.fovs // way.ranks
+    fovs_per_step = way.ranks * base.config.training.batch_size
+    steps = way.fovs // fovs_per_step
     changes = {
         "ranks": way.ranks,
         "fovs": way.fovs,
         "report_every_steps": max(1, steps // REPORTS),
-        "checkpoint_every_steps": steps,
+        "checkpoint_every_steps": max(1, steps),
         **way.settings,
     }
     training = base.config.training.model_copy(update=changes)
@@ -77,7 +78,7 @@ def measure(base: Run, coordinates: Artifact, way: Way, turn: int) -> tuple[floa
     lines = lines_of(run.training_log)[1:]
     step_s = statistics.fmean(line["step_s"] for line in lines)
     waited = statistics.fmean(line["input_wait_share"] for line in lines)
-    return way.ranks / step_s, waited
+    return fovs_per_step / step_s, waited
 
 
 def base_run(folder: Path, network: list[str]) -> tuple[Run, Artifact]:
@@ -99,17 +100,19 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--fovs", type=int, default=1200, help="of each rank, in each turn")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=4)
     asked = parser.parse_args()
-    network = [
+    settings = [
         f"network.fov={[asked.fov] * 3}",
         f"network.deltas={[asked.deltas] * 3}",
         f"network.depth={asked.depth}",
         f"network.features={asked.features}",
+        f"training.batch_size={asked.batch_size}",
     ]
     rates: dict[str, list[float]] = {}
     waits = []
     with tempfile.TemporaryDirectory() as folder:
-        run, coordinates = base_run(Path(folder), network)
+        run, coordinates = base_run(Path(folder), settings)
         for turn in range(asked.turns):
             for way in ways(asked.fovs):
                 rate, waited = measure(run, coordinates, way, turn)
@@ -131,6 +134,7 @@ def main() -> None:
                 "depth": asked.depth,
                 "fov": asked.fov,
                 "features": asked.features,
+                "batch_size": run.config.training.batch_size,
                 "processor": processor(),
                 "instructions": next((name for name in INSTRUCTIONS if name in cpu_flags()), "none of these"),
             }

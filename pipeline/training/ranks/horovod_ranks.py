@@ -72,6 +72,8 @@ class Ranks:
 
     def average(self, vector: Any) -> Any:
         """Mean over the ranks of a TensorFlow tensor, for use inside a tf.function."""
+        if self.size == 1:  # Horovod would take a millisecond to find it so
+            return vector
         return self._hvd.allreduce(vector, op=self._hvd.Average, name="gradients")
 
     def total(self, values: np.ndarray) -> np.ndarray:
