@@ -19,6 +19,7 @@ from typing import Any
 import typer
 
 from workflows import config, data
+from workflows.calibrate import calibrate
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "report": report,
     "evaluate": evaluate,
+    "calibrate": calibrate,
     "view": view,
     "weak-scaling": weak_scaling,
     "study": study,

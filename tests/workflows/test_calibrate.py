@@ -1,0 +1,75 @@
+"""`calibrate RUN_DIR`, as a user runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from cloudvolume import CloudVolume
+
+from pipeline.agglomeration.tables import SCORE
+from pipeline.config import RunConfig
+from pipeline.run_folder import Run
+from pipeline.settings.run_file import dump_config
+from tests.commands import said
+from workflows.calibrate import main
+
+SHAPE = (16, 16, 64)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Two fibres along x, each cut in eight; every cut is an edge of IoU 0.75, every touch one of 0.65."""
+    truth = np.ones(SHAPE, np.uint64)
+    truth[:, 8:] = 2
+    segmentation = (truth - 1) * 8 + np.arange(64, dtype=np.uint64) // 8 + 1
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["raw"], file["labels"] = np.zeros(SHAPE, np.uint8), truth
+    config = {
+        "data": {"folder": str(tmp_path), "image": "data.h5:raw", "labels": "data.h5:labels",
+                 "voxel_size_nm": [10, 10, 10], "image_mean": 128, "image_stddev": 33},
+        "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2], "checkpoint": "data.h5"},
+        "inference": {"box": "0:16,0:16,0:64"},
+        "evaluation": {"box": "0:16,0:16,0:64"},
+        "agglomeration": {"enabled": True},
+    }  # fmt: skip
+    run = Run(tmp_path / "run", RunConfig.model_validate(config))
+    run.folder.mkdir()
+    run.config_file.write_text(dump_config(run.config))
+    CloudVolume.from_numpy(
+        segmentation.T[..., np.newaxis], f"file://{run.segmentation_folder}", resolution=(10, 10, 10),
+        chunk_size=(8, 8, 8), layer_type="segmentation", progress=False,
+    )  # fmt: skip
+    edges = [(8 * f + i, 8 * f + i + 1, 8, 4 + 8 * f, 8 * i, 0.75) for f in range(2) for i in range(1, 8)] + [
+        (i, 8 + i, 8, 8, 8 * i - 4, 0.65) for i in range(1, 9)
+    ]
+    rows = np.zeros(len(edges), SCORE)
+    for name, column in zip(("a", "b", "z", "y", "x", "iou"), zip(*edges)):
+        rows[name] = column
+    for name in ("a_from_a", "b_from_a", "a_from_b", "b_from_b"):
+        rows[name] = 1
+    with h5py.File(run.agglomeration_file, "w") as file:
+        file["edges"], file["strength"] = rows, rows["iou"]
+    return run
+
+
+def test_each_box_is_scored_by_the_rule_of_the_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output = said(main, [str(run.folder), "--boxes", "2"], monkeypatch, capsys)
+    assert code == 0
+    assert "0:16,0:16,0:32" in output
+    assert "0:16,0:16,32:64" in output
+    assert output.count("2.000 + 0.000  2.000 + 0.000  0.000 + 0.000") == 2
+    assert "--set agglomeration.min_iou=0.7\n" in output
+
+
+def test_a_run_without_agglomeration_is_told_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.agglomeration_file.unlink()
+    code, output = said(main, [str(run.folder)], monkeypatch, capsys)
+    assert code == 1
+    assert "agglomeration.h5 is missing: give the run's command with agglomeration.enabled set" in output
