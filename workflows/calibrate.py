@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pipeline.calibration import HeldOut
     from pipeline.config import Agglomeration
 
+WIDTH = 110
+"""Columns that the table takes, where a terminal has fewer too: cut figures say nothing."""
+
 
 def calibrate(
     folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")],
@@ -49,7 +52,8 @@ def calibrate(
             f"of {boxes} boxes {len(parts)} have labels and segments; two must: score more of the volume"
         )
     console = Console(markup=False, highlight=False)
-    console.print(_table(cross_validate(parts, rules), run.config.agglomeration))
+    table = _table(cross_validate(parts, rules), run.config.agglomeration)
+    console.print(table, width=max(console.width, WIDTH), crop=False)
     _print_choice(choose(parts, rules), run.config.agglomeration, console)
 
 
@@ -57,8 +61,10 @@ def _table(held: list[HeldOut], used: Agglomeration) -> Table:
     from pipeline.calibration import variation
 
     table = Table(box=None, pad_edge=False)
-    for name in ("box", "points", "base: split + merge", "as run", "held out", "its rule"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("box", "its rule") else "right")
+    for name in ("box", "points", "split + merge", "as run", "held out", "by the others' rule"):
+        table.add_column(
+            name, no_wrap=True, justify="left" if name in ("box", "by the others' rule") else "right"
+        )
     for one in held:
         as_run = variation(one.box, used)
         values = (_bits(one.base), _bits(as_run), _bits(one.joined))
