@@ -52,8 +52,8 @@ def calibrate(
             f"of {boxes} boxes {len(parts)} have labels and segments; two must: score more of the volume"
         )
     console = Console(markup=False, highlight=False)
-    table = _table(cross_validate(parts, rules), run.config.agglomeration)
-    console.print(table, width=max(console.width, WIDTH), crop=False)
+    console.width = max(console.width, WIDTH)
+    console.print(_table(cross_validate(parts, rules), run.config.agglomeration))
     _print_choice(choose(parts, rules), run.config.agglomeration, console)
 
 
@@ -61,10 +61,9 @@ def _table(held: list[HeldOut], used: Agglomeration) -> Table:
     from pipeline.calibration import variation
 
     table = Table(box=None, pad_edge=False)
-    for name in ("box", "points", "split + merge", "as run", "held out", "by the others' rule"):
-        table.add_column(
-            name, no_wrap=True, justify="left" if name in ("box", "by the others' rule") else "right"
-        )
+    for name in ("box", "points", "split + merge", "as run", "held out"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "box" else "right")
+    table.add_column("by the others' rule", no_wrap=True)
     for one in held:
         as_run = variation(one.box, used)
         values = (_bits(one.base), _bits(as_run), _bits(one.joined))
