@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.calibration import HeldOut
     from pipeline.config import Agglomeration
 
-WIDTH = 110
+WIDTH = 120
 """Columns that the table takes, where a terminal has fewer too: cut figures say nothing."""
 
 
