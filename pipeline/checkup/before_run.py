@@ -14,6 +14,7 @@ from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.layout import layout
 from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
+from pipeline.checkup.rounds import rounds
 from pipeline.checkup.scores import scores, skeletons
 from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
@@ -34,6 +35,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("volumes", volumes),
     ("unchanged", touched),
     ("network", network),
+    ("rounds", rounds),
     ("tiles", tiles),
     ("scores", scores),
     ("skeletons", skeletons),
