@@ -10,6 +10,7 @@ import pytest
 from pipeline.checkup.rounds import most_fovs, rounds
 from pipeline.config import Network, RunConfig
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import read_config
 from pipeline.training.example import Example
 from pipeline.training.moves import POLICIES, first_way
 
@@ -65,3 +66,8 @@ def test_an_example_that_floods_everything_has_that_many_fovs(policy: str, reach
     except StopIteration:
         pass
     assert fovs == most_fovs(policy, reach)
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[3] / "configs").glob("*.yaml")))
+def test_the_run_files_here_give_room_to_examples(file: Path) -> None:
+    assert rounds(Run(Path("run"), read_config(file))).state != "warn"
