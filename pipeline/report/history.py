@@ -64,8 +64,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     folders = [
         run.phantom_file.parent,
         run.model_file.parent,
-        run.tiles_folder,
-        run.reconciliation_folder,
+        run.tiles_folder,  # the reconciliation's is in it
         run.agglomeration_folder,
         run.folder / "evaluation",
     ]
