@@ -65,7 +65,6 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
         run.phantom_file.parent,
         run.model_file.parent,
         run.tiles_folder,
-        run.reconciliation_folder,
         run.agglomeration_folder,
         run.folder / "evaluation",
     ]
