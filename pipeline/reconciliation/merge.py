@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.reconciliation.apart import joins_to_keep
 from pipeline.reconciliation.clashes import concatenate_clashes, stays_apart
 from pipeline.reconciliation.conflicts import Conflicts
-from pipeline.reconciliation.evidence import TileEvidence, read_evidence
+from pipeline.reconciliation.evidence import JOINING, TileEvidence, read_evidence
 from pipeline.reconciliation.id_table import IdTable, packed
 from pipeline.reconciliation.joining import joins
 from pipeline.reconciliation.outcome import Outcome
@@ -27,10 +27,13 @@ from pipeline.volumes.absence import refuse_too_much
 
 VERSION = 3
 
+MERGING = JOINING | {"keep_apart"}
+"""Settings by which the tiles' segments become those of the volume."""
+
 
 def id_table_target(run: Run, evidence: Sequence[Artifact]) -> Target:
     """The file of the IdTable of the whole volume."""
-    settings = run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block"})
+    settings = run.config.reconciliation.model_dump(mode="json", include=MERGING)
     recipe = Recipe("merge", VERSION, {"reconciliation": settings}, {"evidence": combined(evidence)})
     return Target(run.id_table_file, recipe)
 

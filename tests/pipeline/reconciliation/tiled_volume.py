@@ -23,6 +23,7 @@ def make_run(
     chunk: Triple = (8, 8, 8),
     block: Triple = (16, 16, 16),
     min_overlap_voxels: int = 1,
+    sharded: bool = False,
 ) -> Run:
     """A resolved run over `box` of a blank image with voxels of 40 x 8 x 4 nm."""
     image = folder / "image.h5"
@@ -34,7 +35,12 @@ def make_run(
             "data": {"image": f"{image}:raw", "voxel_size_nm": (40, 8, 4)},
             "network": {"fov": (3, 3, 3), "deltas": (1, 1, 1)},
             "inference": {"box": str(box), "tile": tile, "overlap": overlap},
-            "reconciliation": {"min_overlap_voxels": min_overlap_voxels, "chunk": chunk, "block": block},
+            "reconciliation": {
+                "min_overlap_voxels": min_overlap_voxels,
+                "chunk": chunk,
+                "block": block,
+                "sharded": sharded,
+            },
         }
     )
     return Run(folder, config)

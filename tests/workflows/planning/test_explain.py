@@ -81,6 +81,7 @@ RUN_AGAIN = {
     "inference.passes=[{}, {seed_order: reverse}]": f"segment consensus {FROM_TILES.partition(' ')[2]}",
     "reconciliation.min_overlap_fraction=0.7": "compare merge conflicts write count score worst report",
     "reconciliation.chunk=[8,8,8]": "volume write count score worst report",
+    "reconciliation.sharded=false": "volume write count score worst report",
     "reconciliation.keep_apart=never": "merge conflicts write count score worst report",
     "agglomeration.enabled=true": "points resegment agglomerate score report",
     "agglomeration.min_iou=0.7": "",
