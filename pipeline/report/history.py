@@ -25,6 +25,7 @@ STAGES = {
     "infer": "segment",
     "consensus": "consensus",
     "evidence": "compare",
+    "join": "join",
     "merge": "merge",
     "conflicts": "conflicts",
     "volume": "volume",
@@ -92,6 +93,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     if len(passes) > 1:
         tasks["consensus"] = len(run.grid)
     tasks["compare"] = len(run.grid)
+    tasks["join"] = reconciliation.count_groups(run)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.agglomeration.enabled:

@@ -14,10 +14,10 @@ import tensorstore
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from test_reconciliation_stage import known_segmentation, read_back, reconcile, segment
-from tiled_volume import make_run, relabelled_equally
+from tiled_volume import make_run, merged, relabelled_equally
 
 from pipeline.geometry import Box, Triple, triple
-from pipeline.reconciliation import block_target, blocks, create_volume, find_evidence, merge, write_block
+from pipeline.reconciliation import block_target, blocks, create_volume, find_evidence, write_block
 from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.records import Missing, inspect
 from pipeline.run_folder import Run
@@ -82,7 +82,7 @@ def test_any_order_and_number_of_workers_give_the_same_bytes(tmp_path: Path) -> 
     first, second = run_of(tmp_path / "a"), run_of(tmp_path / "b")
     reconcile(first, segment(first, truth))
     tiles = segment(second, truth)
-    ids = merge(second, [find_evidence(second, tile, tiles) for tile in second.grid])
+    ids = merged(second, [find_evidence(second, tile, tiles) for tile in second.grid])
     volume = create_volume(second)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         for block in random.Random(1).sample(blocks(second), len(blocks(second))):
@@ -124,7 +124,7 @@ def test_a_shard_that_was_changed_in_place_is_found_when_its_bytes_are_read(tmp_
     run = run_of(tmp_path)
     tiles = segment(run, known_segmentation(BOX.shape))
     reconcile(run, tiles)
-    volume, ids = create_volume(run), merge(run, [find_evidence(run, tile, tiles) for tile in run.grid])
+    volume, ids = create_volume(run), merged(run, [find_evidence(run, tile, tiles) for tile in run.grid])
     targets = [block_target(run, block, volume, ids, tiles) for block in blocks(run)]
     assert all(isinstance(inspect(target, verify=True), Artifact) for target in targets)
     changed = bytearray(shards(run)[0].read_bytes())
