@@ -17,12 +17,20 @@ def find_evidence(run: Run, tile: Tile, tiles: dict[int, Artifact]) -> Artifact:
     return reconciliation.find_evidence(run, tile, tiles)
 
 
+@python_app(executors=["light"])
+def gather(run: Run, group: tuple[int, ...], evidence: list[Artifact]) -> Artifact:
+    """Join what tiles near each other have in common."""
+    from pipeline import reconciliation
+
+    return reconciliation.gather(run, group, evidence)
+
+
 @python_app(executors=["head"])
-def merge(run: Run, evidence: list[Artifact]) -> Artifact:
+def merge(run: Run, groups: list[Artifact]) -> Artifact:
     """Give every segment of every tile its global id."""
     from pipeline import reconciliation
 
-    return reconciliation.merge(run, evidence)
+    return reconciliation.merge(run, groups)
 
 
 @python_app(executors=["head"])

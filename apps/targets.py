@@ -23,6 +23,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "segment_tile": tile_target.tile_target,
     "find_consensus": consensus.consensus_target,
     "find_evidence": reconciliation.evidence_target,
+    "gather": reconciliation.group_target,
     "merge": reconciliation.id_table_target,
     "list_conflicts": reconciliation.conflicts_target,
     "create_volume": reconciliation.volume_target,

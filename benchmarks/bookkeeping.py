@@ -91,9 +91,7 @@ def _publish_all(run: Run) -> tuple[dict[str, float], int]:
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
         target = target_of(app.__name__, args, kwargs)
-        listed = {}
-        if target.parts is not None:
-            listed = _write_parts(target.parts, target.path.stem, 64 if app.__name__ == "write_block" else 1)
+        listed = _write_part(target.parts, target.path.stem) if target.parts is not None else {}
         started = time.perf_counter()
         made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
         spent.setdefault(app.__name__, []).append(time.perf_counter() - started)
@@ -108,15 +106,12 @@ def _write(path: Path, listed: dict[str, Any], text: str) -> None:
     path.write_text(json.dumps(listed) if listed else text)
 
 
-def _write_parts(folder: Path, stem: str, count: int) -> dict[str, Any]:
-    """As many files as a block of 256 voxels has chunks of 64."""
-    (folder / stem).mkdir(parents=True, exist_ok=True)
-    listed = {}
-    for number in range(count):
-        part = folder / stem / str(number)
-        part.write_text("chunk")
-        listed[str(part.relative_to(folder))] = {"size": 5, "sha256": file_sha256(part)}
-    return listed
+def _write_part(folder: Path, stem: str) -> dict[str, Any]:
+    """One file, as a block has one shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / stem
+    part.write_text("shard")
+    return {stem: {"size": 5, "sha256": file_sha256(part)}}
 
 
 def _measured(part: str, run: Run) -> dict[str, float]:

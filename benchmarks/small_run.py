@@ -30,6 +30,7 @@ STAGES = {
     "segment": "tiles/z*/y*/*[0-9].h5",
     "consensus": "tiles/z*/y*/*.consensus.h5",
     "compare": "tiles/reconciliation/evidence/z*/y*/*.h5",
+    "join": "tiles/reconciliation/groups/*.h5",
     "merge": "tiles/reconciliation/id_table.h5",
     "conflicts": "conflicts.json",
     "volume": "tiles/reconciliation/volume.json",

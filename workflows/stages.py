@@ -103,7 +103,11 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
     for tile in run.grid:
         involved = [tile.index, *(n.index for n in run.grid.later_neighbours(tile))]
         evidence.append(submit(reconcile.find_evidence, run, tile, {i: tiles[i] for i in involved}))
-    id_table = submit(reconcile.merge, run, evidence)
+    groups = [
+        submit(reconcile.gather, run, group, [evidence[i] for i in group])
+        for group in reconciliation.groups(run)
+    ]
+    id_table = submit(reconcile.merge, run, groups)
     conflicts = submit(reconcile.list_conflicts, run, id_table)
     volume = submit(reconcile.create_volume, run, after=[id_table])
     blocks = []
@@ -113,6 +117,7 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
         blocks.append(submit(reconcile.write_block, run, block, volume, id_table, parts))
     return [
         Stage("compare", evidence),
+        Stage("join", groups),
         Stage("merge", [id_table]),
         Stage("conflicts", [conflicts]),
         Stage("volume", [volume]),

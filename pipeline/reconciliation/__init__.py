@@ -1,15 +1,16 @@
 """Join independently segmented tiles into one segmentation.
 
-`find_evidence` compares a tile with its neighbours, `merge` decides once for the whole volume which
-segments are one object, `list_conflicts` says where tiles contradict each other, `write_block` writes
-disjoint blocks of the result. Only the first and the last touch voxels, and each touches only the tiles it is
-about.
+`find_evidence` compares a tile with its neighbours, `gather` puts together what it found for tiles near each
+other, `merge` decides once for the whole volume which segments are one object, `list_conflicts` says where
+tiles contradict each other, `write_block` writes disjoint blocks of the result. Only the first and the last
+touch voxels, and each touches only the tiles it is about.
 """
 
 from pipeline.reconciliation.conflicts import conflicts_target, list_conflicts
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
+from pipeline.reconciliation.group import count_groups, gather, group_target, groups
 from pipeline.reconciliation.id_table import IdTable
-from pipeline.reconciliation.merge import id_table_target, merge, merge_segments
+from pipeline.reconciliation.merge import id_table_target, merge, merge_groups
 from pipeline.reconciliation.overlap import OverlapTable, overlap_evidence
 from pipeline.reconciliation.write import (
     block_target,
@@ -26,13 +27,17 @@ __all__ = [
     "block_target",
     "blocks",
     "conflicts_target",
+    "count_groups",
     "create_volume",
     "evidence_target",
     "find_evidence",
+    "gather",
+    "group_target",
+    "groups",
     "id_table_target",
     "list_conflicts",
     "merge",
-    "merge_segments",
+    "merge_groups",
     "overlap_evidence",
     "tiles_of_block",
     "volume_target",

@@ -64,6 +64,12 @@ def concatenate_clashes(tables: Sequence[ClashTable]) -> ClashTable:
     return ClashTable(*(np.concatenate(column) for column in columns))
 
 
+def in_order(clashes: ClashTable) -> ClashTable:
+    """The rows in the order of the tiles in whose evidence they are, whatever groups they came in."""
+    order = np.argsort(np.minimum(clashes.keeper, clashes.joiner), kind="stable")
+    return ClashTable(*(getattr(clashes, name)[order] for name in DTYPES))
+
+
 @dataclass(frozen=True)
 class Side:
     """What one tile has in the overlap of two."""

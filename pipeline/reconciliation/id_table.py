@@ -16,9 +16,20 @@ from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.unreadable import reading
 
 
-def packed(tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
-    """One uint64 for a segment: sorted as (tile, local id) are."""
-    return tile.astype(np.uint64) << np.uint64(32) | local_id.astype(np.uint64)
+def offsets_of(counts: np.ndarray) -> np.ndarray:
+    """Where the rows of each tile begin if it has `counts` of them, and the last ends; int64."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def rows_of(offsets: np.ndarray, local_ids: np.ndarray, tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
+    """Rows, int64, of segments that are in a table with these columns, named by their tiles and ids there."""
+    order = np.argsort(tile, kind="stable")
+    rows = np.empty(len(tile), np.int64)
+    tiles, begin = np.unique(tile[order], return_index=True)
+    for one, of in zip(tiles.tolist(), np.split(order, begin[1:])):
+        start, stop = offsets[one : one + 2]
+        rows[of] = start + np.searchsorted(local_ids[start:stop], local_id[of])
+    return rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,7 @@ class IdTable:
 
     def global_of(self, tile: np.ndarray, local_id: np.ndarray) -> np.ndarray:
         """Global ids, uint64, of segments that are in the table, named by their tiles and ids there."""
-        tiles = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-        return self.global_ids[np.searchsorted(packed(tiles, self.local_ids), packed(tile, local_id))]
+        return self.global_ids[rows_of(self.offsets, self.local_ids, tile, local_id)]
 
     def write(
         self, path: Path, attributes: Mapping[str, int], also: Callable[[h5py.File], None] = lambda file: None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import h5py
 import numpy as np
 
 from pipeline.reconciliation.conflicts import Conflicts
-from pipeline.reconciliation.evidence import TileEvidence
-from pipeline.reconciliation.id_table import IdTable
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
@@ -36,11 +33,8 @@ class Outcome:
     """Of these, those that are one in the volume."""
 
     @classmethod
-    def of(cls, evidence: Sequence[TileEvidence], table: IdTable, conflicts: Conflicts) -> Outcome:
-        """Add up the segments of all tiles, which stand in `table` in the order of `evidence`."""
-        voxels = np.concatenate([np.zeros(0, np.int64), *(e.voxels.astype(np.int64) for e in evidence)])
-        sizes = np.zeros(int(table.global_ids.max(initial=0)) + 1, np.int64)
-        np.add.at(sizes, table.global_ids.astype(np.int64), voxels)
+    def of(cls, sizes: np.ndarray, conflicts: Conflicts) -> Outcome:
+        """Of a volume with so many voxels, int64, of each global id."""
         return cls(
             int(np.count_nonzero(sizes)),
             int(sizes.sum()),

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
+from pipeline.reconciliation.stored import stored_files
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
+from pipeline.settings.sharding import sharding
 from pipeline.volumes import image_voxel_size_nm
 
 VERSION = 3
@@ -56,7 +57,7 @@ def create_volume(run: Run) -> Artifact:
     """Publish the `info` of the volume at `run.segmentation_folder`.
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
-    A volume of another box or other chunks is removed: its chunks would lie among the new ones.
+    A volume of another box, other chunks or shards is removed: its files would lie among the new ones.
     Raises InputError, and Superseded when a newer attempt has begun; then nothing was removed.
     """
 
@@ -90,7 +91,7 @@ def _was_of(listing: Path, info: bytes) -> bool:
 def block_target(
     run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Target:
-    """The list of the chunks of one block; arguments as for `write_block`."""
+    """The list of the files of one block; arguments as for `write_block`."""
     name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
     path = place(run.reconciliation_folder / "blocks", block.start, name)
     inputs = {"volume": volume.sha256, "id table": id_table.sha256}
@@ -104,8 +105,8 @@ def write_block(
 ) -> Artifact:
     """Write the chunks of one of `blocks(run)`; `tiles` holds at least the tiles of `tiles_of_block`.
 
-    Blocks may be written in any order and at the same time; each chunk file appears whole or not at all, and
-    equal input gives equal bytes. The artifact is a JSON object: of every chunk file its size and SHA-256.
+    Blocks may be written in any order and at the same time; each file appears whole or not at all, and equal
+    input gives equal bytes. The artifact is a JSON object: of every file its size and SHA-256.
     Raises InputError when a tile's file cannot be read.
     """
 
@@ -141,7 +142,7 @@ def _info(run: Run) -> dict:
     resolution = (
         [int(n) for n in size_nm] if all(n == int(n) for n in size_nm) else [float(n) for n in size_nm]
     )
-    scale = {
+    scale: dict[str, Any] = {
         "encoding": "compressed_segmentation",
         "compressed_segmentation_block_size": [8, 8, 8],
         "chunk_sizes": [list(run.config.reconciliation.chunk[::-1])],
@@ -150,28 +151,20 @@ def _info(run: Run) -> dict:
         "voxel_offset": list(box.start[::-1]),
         "size": list(box.shape[::-1]),
     }
+    if run.config.reconciliation.sharded:
+        scale["sharding"] = sharding(box.shape, run.config.reconciliation)
     return {"num_channels": 1, "type": "segmentation", "data_type": "uint64", "scales": [scale]}
 
 
 def _write_chunks(run: Run, block: Box, labels: np.ndarray) -> dict[str, dict]:
-    """Let CloudVolume write the chunks aside, and publish each in the volume."""
-    from cloudvolume import CloudVolume  # here, because of the processes that import this few write
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Not gzipped: depending on the library its header holds the time of writing, and a plain
-        # file server cannot tell a browser that a chunk has to be unpacked.
-        aside = CloudVolume(f"file://{folder}", info=_info(run), compress=False, progress=False)
-        z, y, x = block.slices()
-        aside[x, y, z] = labels.T
-        files = [file for file in sorted(Path(folder).rglob("*")) if file.is_file()]
-        return {str(file.relative_to(folder)): _publish_chunk(run, file, Path(folder)) for file in files}
-
-
-def _publish_chunk(run: Run, file: Path, folder: Path) -> dict:
-    path = run.segmentation_folder / file.relative_to(folder)
-    with publishing(path) as temporary:
-        shutil.copyfile(file, temporary)
-    return _listed(path)
+    """Publish the files that hold a block, in the volume: of each its size and SHA-256, by name."""
+    listed = {}
+    for name, content in stored_files(_info(run)["scales"][0], block, labels):
+        path = run.segmentation_folder / name
+        with publishing(path) as temporary:
+            temporary.write_bytes(content)
+        listed[name] = _listed(path)
+    return listed
 
 
 def _listed(path: Path) -> dict:

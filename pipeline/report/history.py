@@ -25,6 +25,7 @@ STAGES = {
     "infer": "segment",
     "consensus": "consensus",
     "evidence": "compare",
+    "join": "join",
     "merge": "merge",
     "conflicts": "conflicts",
     "volume": "volume",
@@ -64,7 +65,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     folders = [
         run.phantom_file.parent,
         run.model_file.parent,
-        run.tiles_folder,  # the reconciliation's is in it
+        run.tiles_folder,
         run.agglomeration_folder,
         run.folder / "evaluation",
     ]
@@ -92,6 +93,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     if len(passes) > 1:
         tasks["consensus"] = len(run.grid)
     tasks["compare"] = len(run.grid)
+    tasks["join"] = reconciliation.count_groups(run)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
     tasks["write"] = len(reconciliation.blocks(run))
     if run.config.agglomeration.enabled:

@@ -25,9 +25,12 @@ class Reconciliation(Section):
     mergers. always: also those that come together beyond the tile's sight, be they branches or a merger.
     never: none. What is found is in conflicts.json in any case."""
     chunk: PositiveTriple = (64, 64, 64)
-    """Voxels, z, y, x, of one file of the volume."""
+    """Voxels, z, y, x, that the volume is stored in: what a reader unpacks at a time."""
     block: PositiveTriple = (256, 256, 256)
     """Voxels that one writing task covers; a multiple of `chunk`."""
+    sharded: bool = True
+    """Whether many chunks share a file (Neuroglancer's shards): all of a block that is a cube of 2, 4, 8 ...
+    chunks. Else each is a file of its own, with the defaults 64 times as many, as old readers want them."""
 
     @model_validator(mode="after")
     def _blocks_hold_whole_chunks(self) -> Reconciliation:

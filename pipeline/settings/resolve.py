@@ -21,6 +21,7 @@ from pipeline.settings.normalisation import with_normalisation
 from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
 from pipeline.settings.scored import scored
+from pipeline.settings.sharding import sharding
 from pipeline.volumes import labelled_box, open_image
 
 
@@ -66,6 +67,8 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
     resolved = Run(run.folder, config.model_copy(update=updates))
     _check_tiles(resolved)
+    if config.reconciliation.sharded:
+        sharding(inference_box.shape, config.reconciliation)
     return with_pin(with_identities(resolved, trust_kept))
 
 

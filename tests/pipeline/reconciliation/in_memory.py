@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.config import Reconciliation
 from pipeline.geometry import Box, Tile, TileGrid
-from pipeline.reconciliation import IdTable, overlap_evidence
+from pipeline.reconciliation import IdTable, merge_groups, overlap_evidence
 from pipeline.reconciliation.clashes import Side, concatenate_clashes, find_clashes
 from pipeline.reconciliation.evidence import TileEvidence
+from pipeline.reconciliation.group import gathered
 from pipeline.reconciliation.id_table import TileIds
 from pipeline.reconciliation.overlap import concatenate
 
@@ -34,6 +37,12 @@ def evidence_of(grid: TileGrid, labels: Labels, settings: Reconciliation) -> lis
         all_clashes = concatenate_clashes(clashes)
         found.append(TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables), 0, all_clashes))
     return found
+
+
+def merge_segments(evidence: Sequence[TileEvidence], settings: Reconciliation) -> IdTable:
+    """The merge of a volume whose tiles are in three groups, those of one never side by side in a row."""
+    of = [[e for e in evidence if e.tile % 3 == group] for group in range(3)]
+    return merge_groups([gathered(tiles, settings) for tiles in of if tiles], settings)[0]
 
 
 def part(tile: Tile, box: Box, labels: Labels) -> np.ndarray:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tiled_volume import cut, make_run, write_tile
+from tiled_volume import cut, make_run, merged, write_tile
 
 from pipeline.geometry import Box, triple
-from pipeline.reconciliation import find_evidence, list_conflicts, merge
+from pipeline.reconciliation import find_evidence, list_conflicts
 from pipeline.reconciliation.evidence import seen_by
 from pipeline.reconciliation.outcome import Outcome, read_outcome
 from pipeline.viewing.worst_points import conflict_points
@@ -25,7 +25,7 @@ def test_a_merger_in_one_tile_is_listed_with_the_ids_that_it_did_not_join(tmp_pa
     labels[1][:] = 1
     tiles = {t.index: write_tile(run, t, labels[t.index]) for t in run.grid}
     evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
-    listed = list_conflicts(run, merge(run, evidence[::-1]))
+    listed = list_conflicts(run, merged(run, evidence[::-1]))
     found = json.loads(Path(listed.path).read_text())
     assert (found["conflicts"], found["joined"], found["voxel_size_nm"]) == (2, 0, [40, 8, 4])
     assert [row["kind"] for row in found["worst"]] == ["kept apart"] * 2
@@ -50,7 +50,7 @@ def test_without_contradictions_there_are_none(tmp_path: Path) -> None:
     run = make_run(tmp_path, BOX, (20, 20, 30), (0, 0, 15))
     tiles = {t.index: write_tile(run, t, np.ones(t.box.shape, np.uint32)) for t in run.grid}
     evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
-    found = json.loads(Path(list_conflicts(run, merge(run, evidence)).path).read_text())
+    found = json.loads(Path(list_conflicts(run, merged(run, evidence)).path).read_text())
     assert (found["conflicts"], found["worst"]) == (0, [])
     assert read_outcome(run) == Outcome(1, 3 * 20 * 20 * 30, 3 * 20 * 20 * 30)
 

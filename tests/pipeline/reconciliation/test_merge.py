@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_memory import evidence_of, ids_of, part
+from in_memory import evidence_of, ids_of, merge_segments, part
 from tiled_volume import cut, relabelled_equally
 
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
 from pipeline.geometry import Box, TileGrid, triple
-from pipeline.reconciliation import IdTable, OverlapTable, merge_segments
+from pipeline.reconciliation import IdTable, OverlapTable
 from pipeline.reconciliation.joining import joins
 
 ANY_TOUCH = Reconciliation(min_overlap_voxels=1)

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import RunConfig
+from pipeline.config import Reconciliation, RunConfig
 from pipeline.reconciliation.clashes import clash_table
 from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.reconciliation.evidence import TileEvidence
+from pipeline.reconciliation.group import Group, gathered
 from pipeline.reconciliation.id_table import IdTable
+from pipeline.reconciliation.merge import sizes_of
 from pipeline.reconciliation.outcome import Outcome, read_outcome
 from pipeline.reconciliation.overlap import concatenate
 from pipeline.run_folder import Run
@@ -21,20 +23,24 @@ from pipeline.run_folder import Run
 sizes = st.lists(st.lists(st.integers(1, 10**12), max_size=4), max_size=5)
 
 
+def group_of(index: int, voxels: list[int]) -> Group:
+    """A tile for itself, with segments of these sizes."""
+    ids, none = np.arange(1, len(voxels) + 1, dtype=np.uint32), np.zeros(0)
+    own = TileEvidence(index, ids, np.array(voxels, np.int64), none, concatenate([]))
+    return gathered([own], Reconciliation())
+
+
 @given(sizes, st.data())
 def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.DataObject) -> None:
-    evidence = [
-        TileEvidence(
-            i, np.arange(1, len(v) + 1, dtype=np.uint32), np.array(v, np.int64), np.zeros(0), concatenate([])
-        )
-        for i, v in enumerate(voxels)
-    ]
+    counts = np.array([len(v) for v in voxels], np.int64)
     flat = [n for tile in voxels for n in tile]
     ids = data.draw(st.lists(st.integers(1, 3), min_size=len(flat), max_size=len(flat)))
-    table = IdTable(np.zeros(1, np.int64), np.zeros(0), np.array(ids, np.uint64))
+    offsets = np.cumsum([0, *counts])
+    table = IdTable(offsets, np.zeros(len(flat), np.uint32), np.array(ids, np.uint64))
     totals = {i: sum(n for n, own in zip(flat, ids) if own == i) for i in set(ids)}
     none = Conflicts.of(clash_table(), table)
-    assert Outcome.of(evidence, table, none) == Outcome(
+    groups = [group_of(index, tile) for index, tile in enumerate(voxels)]
+    assert Outcome.of(sizes_of(groups[::-1], table), none) == Outcome(
         len(totals), sum(flat), max(totals.values(), default=0)
     )
 

@@ -14,7 +14,7 @@ import pytest
 from cloudvolume import CloudVolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiled_volume import cut, make_run, relabelled_equally, write_tile
+from tiled_volume import cut, make_run, merged, relabelled_equally, write_tile
 
 from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box, Triple, triple
@@ -22,6 +22,8 @@ from pipeline.reconciliation import (
     blocks,
     create_volume,
     find_evidence,
+    gather,
+    groups,
     merge,
     tiles_of_block,
     volume_target,
@@ -51,11 +53,12 @@ def reconcile(run: Run, tiles: dict[int, Artifact], order: random.Random | None 
     def shuffled(things: list) -> list:
         return order.sample(things, len(things)) if order else things
 
-    evidence = [find_evidence(run, tile, tiles) for tile in shuffled(list(run.grid))]
-    ids = merge(run, shuffled(evidence))
+    evidence = {tile.index: find_evidence(run, tile, tiles) for tile in shuffled(list(run.grid))}
+    made = [gather(run, group, shuffled([evidence[i] for i in group])) for group in shuffled(groups(run))]
+    ids = merge(run, shuffled(made))
     volume = create_volume(run)
     written = [write_block(run, block, volume, ids, tiles) for block in shuffled(blocks(run))]
-    return sorted([*evidence, ids, *written], key=lambda a: a.path)
+    return sorted([*evidence.values(), *made, ids, *written], key=lambda a: a.path)
 
 
 def segment(run: Run, truth: np.ndarray, seed: int = 0) -> dict[int, Artifact]:
@@ -274,19 +277,19 @@ def test_what_all_tiles_lack_of_the_image_is_added_up_before_anything_is_merged(
     tiles = {t.index: write_tile(run, t, cut(truth, BOX, t, 0), lacking.get(t.index, 0)) for t in run.grid}
     assert BOX.size == 48_000  # of which 480 are 1%, what is allowed unless a run says otherwise
     evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
-    merge(run, evidence)
+    merged(run, evidence)
     run.id_table_file.unlink()
     last = list(run.grid)[-1]
     tiles[last.index] = write_tile(run, last, cut(truth, BOX, last, 0), 1)
     evidence = [find_evidence(run, tile, tiles) for tile in run.grid]
     for order in (evidence, evidence[::-1]):
         with pytest.raises(InputError, match=r"tiles found 481 voxels of the image missing .* allows, 1%"):
-            merge(run, order)
+            merged(run, order)
     assert not run.id_table_file.exists()
     data = run.config.data.model_copy(update={"max_missing": 0.02})
     more = replace(run, config=run.config.model_copy(update={"data": data}))
     assert [find_evidence(more, tile, tiles) for tile in run.grid] == evidence
-    assert Path(merge(more, evidence).path) == run.id_table_file
+    assert Path(merged(more, evidence).path) == run.id_table_file
 
 
 def test_a_volume_whose_list_cannot_be_read_is_not_removed(public_folder: Path) -> None:

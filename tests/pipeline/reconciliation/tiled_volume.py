@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,8 @@ import numpy as np
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, Tile, Triple
+from pipeline.reconciliation import gather, groups, merge
+from pipeline.reconciliation.evidence import read_evidence
 from pipeline.results import artifacts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
@@ -23,6 +26,7 @@ def make_run(
     chunk: Triple = (8, 8, 8),
     block: Triple = (16, 16, 16),
     min_overlap_voxels: int = 1,
+    sharded: bool = False,
 ) -> Run:
     """A resolved run over `box` of a blank image with voxels of 40 x 8 x 4 nm."""
     image = folder / "image.h5"
@@ -34,7 +38,12 @@ def make_run(
             "data": {"image": f"{image}:raw", "voxel_size_nm": (40, 8, 4)},
             "network": {"fov": (3, 3, 3), "deltas": (1, 1, 1)},
             "inference": {"box": str(box), "tile": tile, "overlap": overlap},
-            "reconciliation": {"min_overlap_voxels": min_overlap_voxels, "chunk": chunk, "block": block},
+            "reconciliation": {
+                "min_overlap_voxels": min_overlap_voxels,
+                "chunk": chunk,
+                "block": block,
+                "sharded": sharded,
+            },
         }
     )
     return Run(folder, config)
@@ -59,6 +68,13 @@ def write_tile(run: Run, tile: Tile, labels: np.ndarray, missing_voxels: int = 0
         if missing_voxels:
             file.attrs["missing_voxels"] = missing_voxels
     return Artifact(str(path), artifacts.file_sha256(path))
+
+
+def merged(run: Run, evidence: Sequence[Artifact]) -> Artifact:
+    """The id table, from the evidence of the tiles in any order, by way of their groups."""
+    found = {read_evidence(e).tile: e for e in evidence}
+    made = [gather(run, group, [found[index] for index in group]) for group in groups(run)]
+    return merge(run, made[::-1])
 
 
 def relabelled_equally(a: np.ndarray, b: np.ndarray) -> bool:
