@@ -22,6 +22,7 @@ from workflows import config, data
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
+from workflows.export import export
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "evaluate": evaluate,
     "view": view,
+    "export": export,
     "weak-scaling": weak_scaling,
     "study": study,
 }
