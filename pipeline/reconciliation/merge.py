@@ -30,7 +30,7 @@ VERSION = 3
 
 def id_table_target(run: Run, evidence: Sequence[Artifact]) -> Target:
     """The file of the IdTable of the whole volume."""
-    settings = run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block"})
+    settings = run.config.reconciliation.model_dump(mode="json", exclude={"chunk", "block", "mips"})
     recipe = Recipe("merge", VERSION, {"reconciliation": settings}, {"evidence": combined(evidence)})
     return Target(run.id_table_file, recipe)
 

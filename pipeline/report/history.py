@@ -29,6 +29,9 @@ STAGES = {
     "conflicts": "conflicts",
     "volume": "volume",
     "write": "write",
+    "measure": "measure",
+    "properties": "properties",
+    "downsample": "downsample",
     "points": "points",
     "resegment": "resegment",
     "agglomerate": "agglomerate",
@@ -65,7 +68,6 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
         run.phantom_file.parent,
         run.model_file.parent,
         run.tiles_folder,
-        run.reconciliation_folder,
         run.agglomeration_folder,
         run.folder / "evaluation",
     ]
@@ -94,7 +96,11 @@ def expected_tasks(run: Run) -> dict[str, int]:
         tasks["consensus"] = len(run.grid)
     tasks["compare"] = len(run.grid)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
-    tasks["write"] = len(reconciliation.blocks(run))
+    tasks["write"] = tasks["measure"] = len(reconciliation.blocks(run))
+    tasks["properties"] = 1
+    levels = reconciliation.levels(run)[1:]
+    if levels:
+        tasks["downsample"] = sum(len(reconciliation.level_blocks(run, level)) for level in levels)
     if run.config.agglomeration.enabled:
         blocks = len(agglomeration.blocks(run))
         tasks |= {"points": blocks, "resegment": blocks, "agglomerate": 2}

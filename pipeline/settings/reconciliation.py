@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from pipeline.settings.fields import PositiveInt, PositiveTriple, Probability, Section
+from pipeline.settings.fields import NaturalInt, PositiveInt, PositiveTriple, Probability, Section
 
 
 class Reconciliation(Section):
@@ -28,6 +28,10 @@ class Reconciliation(Section):
     """Voxels, z, y, x, of one file of the volume."""
     block: PositiveTriple = (256, 256, 256)
     """Voxels that one writing task covers; a multiple of `chunk`."""
+
+    mips: NaturalInt = 3
+    """How many coarser levels the volume gets at most, for looking at it from afar: none of what is one chunk
+    already. All together have a seventh of its voxels, as a rule."""
 
     @model_validator(mode="after")
     def _blocks_hold_whole_chunks(self) -> Reconciliation:
