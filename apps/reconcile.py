@@ -5,6 +5,7 @@ from __future__ import annotations
 from parsl import python_app
 
 from pipeline.geometry import Box, Tile
+from pipeline.reconciliation.levels import Level
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
@@ -51,9 +52,33 @@ def create_volume(run: Run, after: list[Artifact]) -> Artifact:
 
 @python_app(executors=["light"])
 def write_block(
-    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: dict[int, Artifact]
+    run: Run, level: Level, block: Box, id_table: Artifact, tiles: dict[int, Artifact], after: list[Artifact]
 ) -> Artifact:
     """Write one block of the precomputed volume."""
     from pipeline import reconciliation
 
-    return reconciliation.write_block(run, block, volume, id_table, tiles)
+    return reconciliation.write_block(run, level, block, id_table, tiles)
+
+
+@python_app(executors=["light"])
+def measure_block(run: Run, block: Box, written: Artifact) -> Artifact:
+    """Measure the segments of one block."""
+    from pipeline import reconciliation
+
+    return reconciliation.measure_block(run, block, written)
+
+
+@python_app(executors=["head"])
+def list_properties(run: Run, measured: list[Artifact]) -> Artifact:
+    """List how large each segment is and where it lies."""
+    from pipeline import reconciliation
+
+    return reconciliation.list_properties(run, measured)
+
+
+@python_app(executors=["light"])
+def downsample_block(run: Run, before: Level, level: Level, block: Box, finer: list[Artifact]) -> Artifact:
+    """Write one block of a coarser level of the volume."""
+    from pipeline import reconciliation
+
+    return reconciliation.downsample_block(run, before, level, block, finer)

@@ -86,7 +86,8 @@ class WholeRun:
     def voucher_of(self, file: str) -> str | None:
         """The artifact that vouches for a file of the volume, a chunk or its info; both by name."""
         below = file.removeprefix("segmentation/")
-        lists = [*self.run.artifacts("write"), *self.run.artifacts("volume")]
+        stages = ("write", "volume", "properties", "downsample")
+        lists = [path for stage in stages for path in self.run.artifacts(stage)]
         return next((self.run.name(b) for b in lists if f'"{below}"' in b.read_text()), None)
 
     def _artifacts(self) -> list[Path]:

@@ -23,6 +23,7 @@ from workflows.calibrate import calibrate
 from workflows.command_line import ending_plainly, prepare
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
+from workflows.export import export
 from workflows.full_pipeline import full_pipeline
 from workflows.pilot import pilot
 from workflows.report import report
@@ -59,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "calibrate": calibrate,
     "view": view,
+    "export": export,
     "weak-scaling": weak_scaling,
     "study": study,
 }

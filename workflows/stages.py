@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import parsl
@@ -18,6 +19,7 @@ from apps.names import named
 from apps.placing import placed_among
 from pipeline import agglomeration, evaluation, reconciliation
 from pipeline.geometry import Box
+from pipeline.reconciliation import Level
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
 
@@ -73,8 +75,12 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         stages.append(Stage("consensus", of_tiles))
     tiles = {tile.index: task for tile, task in zip(run.tiles, of_tiles)}
     if run.only is None:
-        stages += _reconcile(run, submit, tiles)
-        results = written = stages[-1].tasks
+        levels = reconciliation.levels(run)
+        stages += _reconcile(run, submit, levels[0], tiles)
+        written = stages[-1].tasks
+        described = _describe(run, submit, levels, written)
+        stages += described
+        results = [*written, *(task for stage in described[1:] for task in stage.tasks)]
         joined: list[Task] = []
         if run.config.agglomeration.enabled:
             stages += _agglomerate(run, submit, models[0], written)
@@ -98,7 +104,7 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     return [stage for stage in stages if stage.tasks]
 
 
-def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[Stage[Task]]:
+def _reconcile(run: Run, submit: Submit[Task], level: Level, tiles: dict[int, Task]) -> list[Stage[Task]]:
     evidence = []
     for tile in run.grid:
         involved = [tile.index, *(n.index for n in run.grid.later_neighbours(tile))]
@@ -114,7 +120,7 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
     for block in reconciliation.blocks(run):
         involved = [tile.index for tile in reconciliation.tiles_of_block(run, block)]
         parts = {i: tiles[i] for i in involved}
-        blocks.append(submit(reconcile.write_block, run, block, volume, id_table, parts))
+        blocks.append(submit(reconcile.write_block, run, level, block, id_table, parts, after=[volume]))
     return [
         Stage("compare", evidence),
         Stage("join", groups),
@@ -123,6 +129,21 @@ def _reconcile(run: Run, submit: Submit[Task], tiles: dict[int, Task]) -> list[S
         Stage("volume", [volume]),
         Stage("write", blocks),
     ]
+
+
+def _describe(run: Run, submit: Submit[Task], levels: list[Level], written: list[Task]) -> list[Stage[Task]]:
+    """What is made of the blocks for whoever looks at the volume; the first stage serves the second."""
+    measured = [submit(reconcile.measure_block, run, *of) for of in zip(reconciliation.blocks(run), written)]
+    properties = submit(reconcile.list_properties, run, measured)
+    by_block = dict(zip(reconciliation.blocks(run), written))
+    coarse: list[Task] = []
+    for before, level in pairwise(levels):
+        finer, by_block = by_block, {}
+        for block in reconciliation.level_blocks(run, level):
+            parts = [finer[b] for b in reconciliation.level_blocks(run, before, level.source(block))]
+            by_block[block] = submit(reconcile.downsample_block, run, before, level, block, parts)
+        coarse += by_block.values()
+    return [Stage("measure", measured), Stage("properties", [properties]), Stage("downsample", coarse)]
 
 
 def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task]) -> list[Stage[Task]]:

@@ -13,8 +13,11 @@ from pipeline.settings.estimate import plan
 FILES_PER_TILE = 8
 """Results of segmenting and comparing with their records, the log, and temporary ones of either."""
 
-FILES_PER_BLOCK = 3
-"""The list of a block's chunks, its record, and a temporary one."""
+FILES_PER_BLOCK = 5
+"""The list of a block's chunks, the table of its segments, their records, and a temporary one."""
+
+COARSER = 8 / 7
+"""As much as all levels of a volume have, by what the finest has."""
 
 
 def disk(run: Run) -> Finding:
@@ -40,7 +43,8 @@ def files_written(run: Run) -> int:
     passes = len(run.passes)
     files_of_tiles = 1 if passes == 1 else passes + 1
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
-    return chunks + FILES_PER_BLOCK * blocks + FILES_PER_TILE * len(run.grid) * files_of_tiles
+    in_volume = (COARSER if stored.mips else 1) * (chunks + FILES_PER_BLOCK * blocks)
+    return round(in_volume) + FILES_PER_TILE * len(run.grid) * files_of_tiles
 
 
 def cores(run: Run) -> Finding:

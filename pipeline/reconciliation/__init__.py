@@ -3,15 +3,24 @@
 `find_evidence` compares a tile with its neighbours, `gather` puts together what it found for tiles near each
 other, `merge` decides once for the whole volume which segments are one object, `list_conflicts` says where
 tiles contradict each other, `write_block` writes disjoint blocks of the result. Only the first and the last
-touch voxels, and each touches only the tiles it is about.
+touch voxels, and each touches only the tiles it is about. Of the blocks are made coarser ones, by
+`downsample_block`, and a list of segments, by `measure_block` and `list_properties`.
 """
 
 from pipeline.reconciliation.conflicts import conflicts_target, list_conflicts
+from pipeline.reconciliation.downsample import coarse_block_target, downsample_block
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
 from pipeline.reconciliation.group import count_groups, gather, group_target, groups
 from pipeline.reconciliation.id_table import IdTable
+from pipeline.reconciliation.levels import Level, level_blocks, levels
 from pipeline.reconciliation.merge import id_table_target, merge, merge_groups
 from pipeline.reconciliation.overlap import OverlapTable, overlap_evidence
+from pipeline.reconciliation.segments import (
+    list_properties,
+    measure_block,
+    properties_target,
+    segments_target,
+)
 from pipeline.reconciliation.write import (
     block_target,
     blocks,
@@ -23,22 +32,31 @@ from pipeline.reconciliation.write import (
 
 __all__ = [
     "IdTable",
+    "Level",
     "OverlapTable",
     "block_target",
     "blocks",
+    "coarse_block_target",
     "conflicts_target",
     "count_groups",
     "create_volume",
+    "downsample_block",
     "evidence_target",
     "find_evidence",
     "gather",
     "group_target",
     "groups",
     "id_table_target",
+    "level_blocks",
+    "levels",
     "list_conflicts",
+    "list_properties",
+    "measure_block",
     "merge",
     "merge_groups",
     "overlap_evidence",
+    "properties_target",
+    "segments_target",
     "tiles_of_block",
     "volume_target",
     "write_block",

@@ -12,18 +12,21 @@ import numpy as np
 
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
+from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.stored import stored_files
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
-from pipeline.results.unreadable import read_if_there
+from pipeline.results.unreadable import is_there, read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.sharding import sharding
-from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 3
-UNKNOWN_VOXEL_SIZE_NM = (1.0, 1.0, 1.0)
+VERSION = 4
+
+PROPERTIES = "segment_properties"
+"""The folder below the volume that says of segments how large they are."""
+NO_PROPERTIES = {"@type": "neuroglancer_segment_properties", "inline": {"ids": [], "properties": []}}
 
 
 def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
@@ -32,14 +35,7 @@ def blocks(run: Run, meeting: Box | None = None) -> list[Box]:
     Each is of whole chunks of the volume. Chunks are counted from the volume's first voxel, so only blocks
     at its end hold cut ones.
     """
-    box, shape = run.inference_box, run.config.reconciliation.block
-    wanted = box if meeting is None else meeting & box
-    z, y, x = (
-        slice((a - o) // s * s + o, min(-(-(b - o) // s) * s + o, end))
-        for a, b, o, end, s in zip(wanted.start, wanted.stop, box.start, box.stop, shape)
-    )
-    whole = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
-    return whole.blocks(shape, box.start)
+    return whole_blocks(run.inference_box, run.config.reconciliation.block, meeting)
 
 
 def tiles_of_block(run: Run, block: Box) -> tuple[Tile, ...]:
@@ -54,10 +50,12 @@ def volume_target(run: Run) -> Target:
 
 
 def create_volume(run: Run) -> Artifact:
-    """Publish the `info` of the volume at `run.segmentation_folder`.
+    """Publish the `info` of the volume at `run.segmentation_folder`, with all levels that it will have.
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
     A volume of another box, other chunks or shards is removed: its files would lie among the new ones.
+    Properties of segments, which `info` names, are empty until they are known: without the file nothing would
+    be shown.
     Raises InputError, and Superseded when a newer attempt has begun; then nothing was removed.
     """
 
@@ -65,13 +63,17 @@ def create_volume(run: Run) -> Artifact:
 
     def write(path: Path) -> None:
         text = json.dumps(_info(run), indent=1, sort_keys=True).encode()
-        info = run.segmentation_folder / "info"
-        if read_if_there(info) != text:
-            if not _was_of(target.path, text):
+        info, properties = run.segmentation_folder / "info", run.segmentation_folder / PROPERTIES / "info"
+        there = read_if_there(info)
+        if there != text:
+            if not (_was_of(target.path, text) or _has_chunks_of(there, run)):
                 remove(run.segmentation_folder)
             with publishing(info) as temporary:
                 temporary.write_bytes(text)
-        path.write_text(json.dumps({"info": _listed(info)}, indent=1))
+        if not is_there(properties):
+            with publishing(properties) as temporary:
+                temporary.write_text(json.dumps(NO_PROPERTIES))
+        path.write_text(json.dumps({"info": listed(info)}, indent=1))
 
     return make(target, write)
 
@@ -81,29 +83,39 @@ def _was_of(listing: Path, info: bytes) -> bool:
 
     Raises Unreadable.
     """
-    listed = read_if_there(listing) or b""
+    text = read_if_there(listing) or b""
     try:
-        return bool(json.loads(listed)["info"]["sha256"] == hashlib.sha256(info).hexdigest())
+        return bool(json.loads(text)["info"]["sha256"] == hashlib.sha256(info).hexdigest())
     except (ValueError, KeyError, TypeError):
         return False
 
 
+def _has_chunks_of(info: bytes | None, run: Run) -> bool:
+    """Whether a volume of this `info` has the same chunks at its finest level, whatever else is of it."""
+    try:
+        return bool(json.loads(info or b"")["scales"][0] == scale_of(run, levels(run)[0]))
+    except (ValueError, KeyError, TypeError, IndexError):
+        return False
+
+
 def block_target(
-    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
+    run: Run, level: Level, block: Box, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Target:
     """The list of the files of one block; arguments as for `write_block`."""
     name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
     path = place(run.reconciliation_folder / "blocks", block.start, name)
-    inputs = {"volume": volume.sha256, "id table": id_table.sha256}
+    inputs = {"id table": id_table.sha256}
     inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
-    recipe = Recipe("write", VERSION, {"block": str(block)}, inputs)
+    settings = {"block": str(block), "scale": scale_of(run, level)}
+    recipe = Recipe("write", VERSION, settings, inputs)
     return Target(path, recipe, parts=run.segmentation_folder)
 
 
 def write_block(
-    run: Run, block: Box, volume: Artifact, id_table: Artifact, tiles: Mapping[int, Artifact]
+    run: Run, level: Level, block: Box, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Artifact:
     """Write the chunks of one of `blocks(run)`; `tiles` holds at least the tiles of `tiles_of_block`.
+    `level` is the finest of `levels(run)`; `create_volume` was called before.
 
     Blocks may be written in any order and at the same time; each file appears whole or not at all, and equal
     input gives equal bytes. The artifact is a JSON object: of every file its size and SHA-256.
@@ -112,9 +124,9 @@ def write_block(
 
     def write(path: Path) -> None:
         labels = assemble(block, tiles_of_block(run, block), id_table, tiles)
-        path.write_text(json.dumps(_write_chunks(run, block, labels), indent=1))
+        path.write_text(json.dumps(write_chunks(run, level, block, labels), indent=1))
 
-    return make(block_target(run, block, volume, id_table, tiles), write)
+    return make(block_target(run, level, block, id_table, tiles), write)
 
 
 def assemble(
@@ -134,11 +146,21 @@ def assemble(
     return labels
 
 
-def _info(run: Run) -> dict:
+def _info(run: Run) -> dict[str, Any]:
     """As CloudVolume describes such a volume. It is asked for by whoever looks at a run, to whom loading the
     library is too dear."""
-    box = run.inference_box
-    size_nm = (image_voxel_size_nm(run) or UNKNOWN_VOXEL_SIZE_NM)[::-1]
+    return {
+        "num_channels": 1,
+        "type": "segmentation",
+        "data_type": "uint64",
+        "scales": [scale_of(run, level) for level in levels(run)],
+        "segment_properties": PROPERTIES,
+    }
+
+
+def scale_of(run: Run, level: Level) -> dict[str, Any]:
+    """What `info` says of a level."""
+    size_nm = level.voxel_size_nm[::-1]
     resolution = (
         [int(n) for n in size_nm] if all(n == int(n) for n in size_nm) else [float(n) for n in size_nm]
     )
@@ -148,24 +170,25 @@ def _info(run: Run) -> dict:
         "chunk_sizes": [list(run.config.reconciliation.chunk[::-1])],
         "key": "_".join(map(str, resolution)),
         "resolution": resolution,
-        "voxel_offset": list(box.start[::-1]),
-        "size": list(box.shape[::-1]),
+        "voxel_offset": list(level.box.start[::-1]),
+        "size": list(level.box.shape[::-1]),
     }
     if run.config.reconciliation.sharded:
-        scale["sharding"] = sharding(box.shape, run.config.reconciliation)
-    return {"num_channels": 1, "type": "segmentation", "data_type": "uint64", "scales": [scale]}
+        scale["sharding"] = sharding(level.box.shape, run.config.reconciliation)
+    return scale
 
 
-def _write_chunks(run: Run, block: Box, labels: np.ndarray) -> dict[str, dict]:
-    """Publish the files that hold a block, in the volume: of each its size and SHA-256, by name."""
-    listed = {}
-    for name, content in stored_files(_info(run)["scales"][0], block, labels):
+def write_chunks(run: Run, level: Level, block: Box, labels: np.ndarray) -> dict[str, dict]:
+    """Publish the files that hold a block of a level, in the volume; what is listed of each, by its name."""
+    found = {}
+    for name, content in stored_files(scale_of(run, level), block, labels):
         path = run.segmentation_folder / name
         with publishing(path) as temporary:
             temporary.write_bytes(content)
-        listed[name] = _listed(path)
-    return listed
+        found[name] = listed(path)
+    return found
 
 
-def _listed(path: Path) -> dict:
+def listed(path: Path) -> dict:
+    """What a list of parts says of a file."""
     return {"size": path.stat().st_size, "sha256": file_sha256(path)}

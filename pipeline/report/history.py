@@ -30,6 +30,9 @@ STAGES = {
     "conflicts": "conflicts",
     "volume": "volume",
     "write": "write",
+    "measure": "measure",
+    "properties": "properties",
+    "downsample": "downsample",
     "points": "points",
     "resegment": "resegment",
     "agglomerate": "agglomerate",
@@ -95,7 +98,11 @@ def expected_tasks(run: Run) -> dict[str, int]:
     tasks["compare"] = len(run.grid)
     tasks["join"] = reconciliation.count_groups(run)
     tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
-    tasks["write"] = len(reconciliation.blocks(run))
+    tasks["write"] = tasks["measure"] = len(reconciliation.blocks(run))
+    tasks["properties"] = 1
+    levels = reconciliation.levels(run)[1:]
+    if levels:
+        tasks["downsample"] = sum(len(reconciliation.level_blocks(run, level)) for level in levels)
     if run.config.agglomeration.enabled:
         blocks = len(agglomeration.blocks(run))
         tasks |= {"points": blocks, "resegment": blocks, "agglomerate": 2}

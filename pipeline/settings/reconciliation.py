@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from pipeline.settings.fields import PositiveInt, PositiveTriple, Probability, Section
+from pipeline.settings.fields import NaturalInt, PositiveInt, PositiveTriple, Probability, Section
 
 
 class Reconciliation(Section):
@@ -31,6 +31,10 @@ class Reconciliation(Section):
     sharded: bool = True
     """Whether many chunks share a file (Neuroglancer's shards): all of a block that is a cube of 2, 4, 8 ...
     chunks. Else each is a file of its own, with the defaults 64 times as many, as old readers want them."""
+
+    mips: NaturalInt = 3
+    """How many coarser levels the volume gets at most, for looking at it from afar: none of what is one chunk
+    already. All together have a seventh of its voxels, as a rule."""
 
     @model_validator(mode="after")
     def _blocks_hold_whole_chunks(self) -> Reconciliation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,11 +26,16 @@ from pipeline.volumes.volume import Volume
 AXIS_NAMES = {"Q": "z", "I": "z", "S": "c"}
 """tifffile's letters for an axis without a meaning, for a sequence of images, and for samples of a pixel."""
 
+CREATOR = "ffn-pipeline"
+"""What an OME-TIFF that this program wrote says of who made it."""
+
 
 class TiffVolume(Volume):
     """The first series of pages in the file at `path`; boxes are read page by page, or tile by tile.
 
-    The voxel size is OME's or ImageJ's. Raises InputError when the file cannot be read, or holds colours.
+    The voxel size is OME's or ImageJ's. Where the first voxel lies is known of files that this program wrote
+    alone: the position of a plane is that of a microscope's stage elsewhere. Raises InputError when the file
+    cannot be read, or holds colours.
     """
 
     def __init__(self, path: Path, choice: Choice) -> None:
@@ -42,7 +48,7 @@ class TiffVolume(Volume):
             self._files = files_of(series)
             self._layout = Layout.of(series.shape, axes, choice, str(path))
             size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
-            frame = choice.frame(Stated(voxel_size_nm=size_nm), str(path))
+            frame = choice.frame(replace(_own_place(file), voxel_size_nm=size_nm), str(path))
             is_palette = series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
             dtype = np.dtype(np.uint8) if is_palette else series.dtype
             super().__init__(str(path), "TIFF", self._layout.volume_shape(series.shape), dtype, frame)
@@ -73,12 +79,27 @@ def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
     return tuple(axes) if len(set(axes)) == len(axes) else None
 
 
-def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
-    if not file.ome_metadata:
-        return None
+def _own_place(file: tifffile.TiffFile) -> Stated:
+    """Where the first voxel lies, by a file that this program wrote."""
+    ome, plane = _ome_element(file, "OME"), _ome_element(file, "Plane")
+    if ome is None or plane is None or ome.get("Creator") != CREATOR:
+        return Stated()
+    at = {axis.lower(): float(plane.get(f"Position{axis}", 0)) for axis in "XYZ"}
+    return Stated(offset_nm=at) if plane.get("PositionXUnit") == "nm" else Stated(origin=at)
+
+
+def _ome_element(file: tifffile.TiffFile, name: str) -> ElementTree.Element | None:
+    """The first element of that name in the file's OME-XML, if it has one."""
     try:
-        pixels = next(e for e in ElementTree.fromstring(file.ome_metadata).iter() if e.tag.endswith("Pixels"))
-    except (ElementTree.ParseError, StopIteration):
+        root = ElementTree.fromstring(file.ome_metadata or "")
+    except ElementTree.ParseError:
+        return None
+    return next((e for e in root.iter() if e.tag.rpartition("}")[2] == name), None)
+
+
+def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
+    pixels = _ome_element(file, "Pixels")
+    if pixels is None:
         return None
     sizes = {}
     for axis in "XYZ":

@@ -68,6 +68,11 @@ def print_plan(
         )
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
+    table.add_row(
+        "measure, properties, downsample",
+        "what is known of its segments, and coarser levels",
+        _relative(run, run.segmentation_folder),
+    )
     if config.agglomeration.enabled:
         where = _relative(run, run.agglomeration_file)
         table.add_row("points, resegment, agglomerate", AGGLOMERATION, where)

@@ -16,8 +16,8 @@ from pipeline.agglomeration.tables import POINT, SCORE, read_table
 from pipeline.config import Network, RunConfig
 from pipeline.ffn.weights import write_weights
 from pipeline.geometry import Box
-from pipeline.reconciliation import create_volume
-from pipeline.reconciliation.write import _write_chunks
+from pipeline.reconciliation import create_volume, levels
+from pipeline.reconciliation.write import write_chunks
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
@@ -64,7 +64,7 @@ def case(folder: Path) -> tuple[Run, Artifact, list[Artifact]]:
     run = with_identities(Run(folder / "run", RunConfig.model_validate(document)))
     volume = create_volume(run)
     for block in BOX.blocks((32, 32, 32)):
-        _write_chunks(run, block, labels[block.slices()])
+        write_chunks(run, levels(run)[0], block, labels[block.slices()])
     return run, write_network(folder), [volume]
 
 

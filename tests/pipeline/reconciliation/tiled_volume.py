@@ -27,6 +27,7 @@ def make_run(
     block: Triple = (16, 16, 16),
     min_overlap_voxels: int = 1,
     sharded: bool = False,
+    mips: int = 3,
 ) -> Run:
     """A resolved run over `box` of a blank image with voxels of 40 x 8 x 4 nm."""
     image = folder / "image.h5"
@@ -43,6 +44,7 @@ def make_run(
                 "chunk": chunk,
                 "block": block,
                 "sharded": sharded,
+                "mips": mips,
             },
         }
     )

@@ -30,9 +30,10 @@ inference: {box: "0:48,0:48,64:112", tile: [33, 33, 33], overlap: [18, 18, 18]}
 reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32]}
 """
 
-EVERYTHING = "phantom sample train segment compare join merge conflicts volume write count score worst report"
-FROM_TRAINING = "train segment compare join merge conflicts write count score worst report"
-FROM_TILES = "segment compare join merge conflicts write count score worst report"
+WRITTEN = "write measure properties downsample count score worst report"
+EVERYTHING = f"phantom sample train segment compare join merge conflicts volume {WRITTEN}"
+FROM_TRAINING = f"train segment compare join merge conflicts {WRITTEN}"
+FROM_TILES = f"segment compare join merge conflicts {WRITTEN}"
 
 RUN_AGAIN = {
     "seed=2": f"sample {FROM_TRAINING}",
@@ -79,10 +80,12 @@ RUN_AGAIN = {
     "inference.seed_order=forward": "",
     "inference.seed_order=reverse": FROM_TILES,
     "inference.passes=[{}, {seed_order: reverse}]": f"segment consensus {FROM_TILES.partition(' ')[2]}",
-    "reconciliation.min_overlap_fraction=0.7": "compare join merge conflicts write count score worst report",
-    "reconciliation.chunk=[8,8,8]": "volume write count score worst report",
-    "reconciliation.sharded=false": "volume write count score worst report",
-    "reconciliation.keep_apart=never": "merge conflicts write count score worst report",
+    "reconciliation.min_overlap_fraction=0.7": f"compare join merge conflicts {WRITTEN}",
+    "reconciliation.chunk=[8,8,8]": f"volume {WRITTEN}",
+    "reconciliation.sharded=false": f"volume {WRITTEN}",
+    "reconciliation.keep_apart=never": f"merge conflicts {WRITTEN}",
+    "reconciliation.mips=0": "volume report",
+    "reconciliation.mips=1": "volume report",
     "agglomeration.enabled=true": "points resegment agglomerate score report",
     "agglomeration.min_iou=0.7": "",
     "evaluation.box=0:40,0:48,64:112": "count score worst report",

@@ -1,0 +1,10 @@
+"""Write a box of any volume as a file that other programs open: HDF5, OME-Zarr or TIFF.
+
+`Part` is what is written, `written_by` finds the format by the ending of a name. A file appears whole or not
+at all, and takes the place of none.
+"""
+
+from pipeline.export.files import written_by
+from pipeline.export.part import Part, part_of
+
+__all__ = ["Part", "part_of", "written_by"]

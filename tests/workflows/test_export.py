@@ -1,0 +1,147 @@
+"""`export RUN_OR_VOLUME BOX OUT`, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from pipeline.config import RunConfig
+from pipeline.geometry import Box
+from pipeline.settings.run_file import dump_config
+from pipeline.volumes import open_volume
+from tests.commands import said
+from tests.denied import denied
+from tests.pipeline.viewing.placed import SEGMENTED_BOX, SIZE_NM, Case, ids_in, write_case
+from workflows.export import main
+
+PART = Box((28, 114, 322), (40, 160, 430))
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return write_case(tmp_path)
+
+
+@pytest.fixture
+def run(case: Case) -> Path:
+    """A finished run over SEGMENTED_BOX, that has agglomerated 2^40 + 1 to 7."""
+    folder = case.folder / "run"
+    folder.mkdir()
+    config = RunConfig.model_validate(
+        {"data": {"image": case.image}, "inference": {"box": str(SEGMENTED_BOX)}}
+    )
+    (folder / "config.yaml").write_text(dump_config(config))
+    shutil.copytree(case.folder / "precomputed", folder / "segmentation")
+    with h5py.File(folder / "agglomeration.h5", "w") as file:
+        file["base"] = np.array([2**40 + 1], np.uint64)
+        file["agglomerated"] = np.array([7], np.uint64)
+    return folder
+
+
+def test_a_box_of_a_run_is_written_with_base_or_agglomerated_ids(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, ids = run.parent / "out", ids_in(PART)
+    code, shown = said(main, [str(run), str(PART), f"{out}.h5:seg"], monkeypatch, capsys)
+    assert (code, shown) == (0, f"{out}.h5:seg: HDF5, {PART} (z, y, x), 40 x 8 x 4 nm, uint64\n")
+    with h5py.File(f"{out}.h5") as file:
+        np.testing.assert_array_equal(file["seg"][()], ids)
+    code, shown = said(main, [str(run), str(PART), f"{out}.tif", "--agglomerated"], monkeypatch, capsys)
+    assert code == 0
+    assert shown.endswith("40 x 8 x 4 nm, uint32 (stored as uint64; all values fit)\n")
+    np.testing.assert_array_equal(tifffile.imread(f"{out}.tif"), np.where(ids != 0, 7, 0))
+    again = open_volume(f"{out}.tif")
+    assert (again.box, again.voxel_size_nm) == (PART, SIZE_NM)
+    code, shown = said(main, [str(run), "all", f"{out}.zarr"], monkeypatch, capsys)
+    assert code == 0
+    stored: Any = zarr.open_group(f"{out}.zarr", mode="r")["0"]
+    np.testing.assert_array_equal(stored[:], ids_in(SEGMENTED_BOX))
+
+
+def test_any_volume_is_written_where_options_say_that_it_lies(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    array = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    np.save(case.folder / "xyz.npy", array.T)
+    source, out = str(case.folder / "xyz.npy"), str(case.folder / "out.zarr")
+    options = ["--volume-axes", "xyz", "--volume-origin=-1,2,3", "--voxel-size", "30,6,6"]
+    code, shown = said(main, [*options, "--", source, "-1:1,2:6,3:8", out], monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (0, 1)
+    volume = open_volume(out)
+    assert (str(volume.box), volume.voxel_size_nm) == ("-1:1,2:6,3:8", (30, 6, 6))
+    np.testing.assert_array_equal(volume.read(volume.box), array[:2])
+
+
+def test_what_is_missing_or_not_known_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chunks = sorted((run / "segmentation").glob("*/*_*"))
+    chunks[0].unlink()
+    code, shown = said(main, [str(run), "all", str(run.parent / "a.h5")], monkeypatch, capsys)
+    assert code == 0
+    assert f"1 of {len(chunks)} chunks are missing, the first at " in shown
+    assert "\nWARNING: file://" in shown
+    np.save(run.parent / "v.npy", np.ones((2, 3, 4), np.int8))
+    code, shown = said(
+        main, [str(run.parent / "v.npy"), "all", str(run.parent / "b.h5")], monkeypatch, capsys
+    )
+    assert code == 0
+    assert "does not say how large its voxels are" in shown
+    assert "does not say where it lies: its first voxel is taken for (0, 0, 0)" in shown
+    assert "unknown voxel size, int8" in shown
+
+
+def test_what_cannot_be_written_ends_in_one_line(
+    run: Path, case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(case.folder / "out.h5")
+    Path(case.folder / "there.zarr").mkdir()
+    for arguments, expected in (
+        ([case.truth, "0:4,0:4", out], "BOX: box '0:4,0:4' is not of the form z0:z1,y0:y1,x0:x1, or `all`"),
+        ([case.truth, "4:4,0:4,0:4", out], "BOX: box '4:4,0:4,0:4' is empty"),
+        ([case.truth, "0:9,100:140,300:400", out], "reaches outside"),
+        ([case.truth, "all", str(case.folder / "a.nrrd")], "a.nrrd: a file of this ending is not written"),
+        ([case.truth, "all", str(case.folder / "there.zarr")], "there.zarr is there already"),
+        ([case.truth, "all", str(case.folder / "em.h5")], "em.h5 is there already"),
+        ([case.truth, "all", out, "--agglomerated"], "--agglomerated is for runs"),
+        ([case.truth, "all", out, "--volume-mip", "1"], "--volume-mip must be 0"),
+        ([case.truth, "all", out, "--dtype", "uint8"], "holds 1099511627777 in box"),
+        (["absent.h5:raw", "all", out], "absent.h5: no such file"),
+    ):
+        code, shown = said(main, arguments, monkeypatch, capsys)
+        assert (code, shown.count("\n")) == (1, 1), shown
+        assert shown.startswith("error: ")
+        assert expected in shown
+    (run / "agglomeration.h5").unlink()
+    code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "has no agglomerated ids: set agglomeration.enabled" in shown
+    shutil.rmtree(run / "segmentation")
+    code, shown = said(main, [str(run), "all", out], monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "has no segmentation yet" in shown
+    assert not os.path.exists(out)
+
+
+def test_a_folder_that_may_not_be_written_is_named(
+    public_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(public_folder / "v.npy", np.ones((2, 3, 4), np.uint8))
+    closed = public_folder / "closed"
+    closed.mkdir()
+    for name in ("a.h5", "a.zarr", "a.tif"):
+        with denied(closed):
+            arguments = [str(public_folder / "v.npy"), "all", str(closed / name)]
+            code, shown = said(main, arguments, monkeypatch, capsys)
+        assert code == 1
+        assert shown.splitlines()[-1].startswith("error: cannot ")
+        assert str(closed) in shown
+        assert "Permission denied" in shown

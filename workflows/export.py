@@ -1,0 +1,162 @@
+"""Write a box of a run's segmentation, or of any volume, as HDF5, OME-Zarr or TIFF.
+
+python workflows/export.py runs/demo all demo.zarr
+python workflows/export.py runs/demo 0:64,0:250,0:250 part.h5:seg --agglomerated
+python workflows/export.py precomputed://gs://bucket/em 0:100,0:512,0:512 em.tif --volume-mip 1
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from collections.abc import Iterator
+from dataclasses import replace
+from enum import Enum
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from pipeline.errors import InputError
+from pipeline.export import Part, part_of, written_by
+from pipeline.geometry import Box
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.unreadable import is_there
+from pipeline.run_folder import CONFIG_NAME, Run
+from pipeline.settings.run_file import read_config
+from pipeline.viewing.agglomerated import AgglomeratedVolume
+from pipeline.volumes import Choice, Volume, open_volume
+from pipeline.volumes.absence import absence
+from pipeline.volumes.frame import size_text
+from workflows.command_line import QuietOption, kept_run_file, start
+from workflows.volume_options import choice_of, numbers
+
+WHOLE = "all"
+
+
+class IdType(str, Enum):
+    """The integers that ids may be written as."""
+
+    UINT8 = "uint8"
+    UINT16 = "uint16"
+    UINT32 = "uint32"
+    UINT64 = "uint64"
+
+
+def export(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="RUN_OR_VOLUME", help="A run's folder, or a volume, named as in a run file."),
+    ],
+    box: Annotated[
+        str,
+        typer.Argument(metavar="BOX", help=f"Z0:Z1,Y0:Y1,X0:X1, or `{WHOLE}`; after `--` if it is -1:..."),
+    ],
+    out: Annotated[
+        str,
+        typer.Argument(metavar="OUT", help="A new file: FILE.h5 or FILE.h5:DATASET, FOLDER.zarr, FILE.tif."),
+    ],
+    agglomerated: Annotated[
+        bool, typer.Option("--agglomerated", help="Of a run, the ids that agglomeration gives.")
+    ] = False,
+    dtype: Annotated[
+        IdType | None,
+        typer.Option(
+            help="Write ids as these integers; one that does not fit is an error, and nothing written."
+        ),
+    ] = None,
+    voxel_size: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="In nm; goes before what the volume's file says.")
+    ] = None,
+    volume_origin: Annotated[
+        str | None, typer.Option(metavar="Z,Y,X", help="Where the volume's first voxel lies, in voxels.")
+    ] = None,
+    volume_axes: Annotated[
+        str | None, typer.Option(metavar="AXES", help="Names of its stored axes in their order, such as xyz.")
+    ] = None,
+    volume_mip: Annotated[int | None, typer.Option(min=0, help="Its level; the finest is 0.")] = None,
+    volume_channel: Annotated[int | None, typer.Option(min=0, help="Its channel; the first is 0.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a box of a run's segmentation, or of any volume, as HDF5, OME-Zarr or TIFF, by OUT's ending.
+
+    Voxel size and place go along. It reads block by block, so any size will do; OUT appears when it is whole,
+    and no file is overwritten.
+    """
+    output = written_by(out)
+    output.refuse_present()
+    choice = replace(
+        choice_of(
+            "volume", volume_origin, volume_axes, volume_mip, numbers(voxel_size, float, "--voxel-size")
+        ),
+        channel=volume_channel,
+    )
+    volume = _opened(source, choice, agglomerated)
+    part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
+    screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    for line in _doubts(part):
+        screen.print(f"WARNING: {line}")
+    with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
+        task = progress.add_task("writing", total=part.box.size)
+        for voxels in output.written(part):
+            progress.advance(task, voxels)
+    was = "" if part.dtype == volume.dtype else f" (stored as {volume.dtype}; all values fit)"
+    told = f"{part.box} (z, y, x), {size_text(part.voxel_size_nm)}, {part.dtype}{was}"
+    Console(markup=False, highlight=False, soft_wrap=True).print(f"{output.uri}: {output.format}, {told}")
+
+
+def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
+    """The volume, or the segmentation of the run in this folder. Raises InputError."""
+    folder = Path(source)
+    if not is_there(folder / CONFIG_NAME):
+        if agglomerated:
+            raise InputError(f"--agglomerated is for runs, but {source} is no run's folder: leave it out")
+        return open_volume(source, choice)
+    run = Run(folder.resolve(), read_config(kept_run_file(folder)))
+    if not is_there(run.segmentation_folder / "info"):
+        raise InputError(
+            f"run {source} has no segmentation yet: its tiles are not joined; `ffn status` tells more"
+        )
+    segmentation = open_volume(f"precomputed://{run.segmentation_folder}", choice)
+    if not agglomerated:
+        return segmentation
+    if not is_there(run.agglomeration_file):
+        raise InputError(
+            f"run {source} has no agglomerated ids: set agglomeration.enabled and go on with it, or leave "
+            "--agglomerated out"
+        )
+    return AgglomeratedVolume(segmentation, read_agglomerated_ids(run.agglomeration_file))
+
+
+def _box(text: str) -> Box | None:
+    """None for the whole volume. Raises InputError."""
+    try:
+        return None if text == WHOLE else Box.parse(text)
+    except ValueError as error:
+        raise InputError(f"BOX: {error}, or `{WHOLE}`") from None
+
+
+def _doubts(part: Part) -> Iterator[str]:
+    volume = part.volume
+    gone = absence(volume, part.box)
+    if gone.missing:
+        yield f"{volume.uri}: {gone.text('chunks')}; they are 0"
+    if volume.voxel_size_nm is None:
+        yield f"{volume.uri} does not say how large its voxels are, and --voxel-size is not set"
+    if not volume.frame.is_placed:
+        yield f"{volume.uri} does not say where it lies: its first voxel is taken for {volume.box.start}"
+
+
+def main() -> None:
+    """Entry point of the script."""
+    start(export)
+
+
+if __name__ == "__main__":
+    main()
