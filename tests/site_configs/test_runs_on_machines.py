@@ -29,6 +29,8 @@ SMALL = {
     "training.checkpoint_every_steps": 10,
     "inference.box": "0:48,0:48,64:112",
     "inference.checkpoint_every_s": 1,
+    "inference.passes": [],
+    "agglomeration.enabled": False,
 }
 PLACES = {
     "site.workers": 1,
@@ -99,7 +101,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
         (training,) = machine.running("train")
         machine.expire(training)
         wait_until(lambda: set(machine.running("train")) - {training}, run)
-        wait_until(lambda: run.files("tiles/*.checkpoint.h5"), run)
+        wait_until(lambda: run.files("tiles/z*/y*/*.checkpoint.h5"), run)
         (tiles,) = machine.running("tiles")
         machine.cancel(tiles)
         machine.silence(SILENCE_S)
@@ -136,7 +138,7 @@ def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine
 def test_a_rank_that_finds_no_gpu_where_the_site_has_one_ends_the_run_by_name(run: SmallRun) -> None:
     assert run.finish("--set", "site.gpus_per_node=1", "--set", "site.gpu_request=''") == 1
     assert "finds no GPU: site slurm has 1 a node (site.gpus_per_node)" in " ".join(run.output().split())
-    assert not run.files("tiles/*.h5")
+    assert not run.files("tiles/z*/y*/*.h5")
 
 
 @pytest.mark.parametrize("machine", [*thorough("theta"), "polaris", "slurm"], indirect=True)
