@@ -11,6 +11,12 @@ from pathlib import Path
 LIBRARY_FOLDER = "CLOUD_VOLUME_DIR"
 """CloudVolume makes this folder when it is imported, ~/.cloudvolume unless the environment says otherwise."""
 
+FILES_FOLDER = "CLOUD_FILES_DIR"
+"""The same of the library by which it reads files, ~/.cloudfiles."""
+
+LOCKS = "CLOUD_FILES_LOCK_DIR"
+"""Where it keeps a file for each shard that it reads, ~/.cloudfiles/locks unless the environment knows."""
+
 
 def user_name() -> str:
     """The name of the user, or the number of one who has none."""
@@ -29,9 +35,18 @@ def has_home() -> bool:
 
 
 def do_without_home() -> None:
-    """Before CloudVolume is imported: where there is no home, give it a folder of temporary files."""
-    if LIBRARY_FOLDER not in os.environ and not has_home():
-        os.environ[LIBRARY_FOLDER] = str(Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-cloudvolume")
+    """Before CloudVolume is imported: where there is no home, give it folders of temporary files.
+
+    Its locks are there in any case: a home may be slow, and is no place for a file a shard.
+    """
+    if not has_home():
+        os.environ.setdefault(LIBRARY_FOLDER, _temporary("cloudvolume"))
+        os.environ.setdefault(FILES_FOLDER, _temporary("cloudfiles"))
+    os.environ.setdefault(LOCKS, _temporary("locks"))
+
+
+def _temporary(name: str) -> str:
+    return str(Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-{name}")
 
 
 def name_of(uid: int) -> str:

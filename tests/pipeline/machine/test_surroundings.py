@@ -65,6 +65,19 @@ def test_multiprocessing_has_room_for_its_sockets(deep: Path, keep: str, works: 
     assert "AF_UNIX path too long" in done.stderr or done.stdout == "[1, 2]\n"
 
 
+READ_SHARDS = """
+import sys
+sys.path[:0] = [{repository!r}, {repository!r} + "/tests/pipeline/reconciliation"]
+from pathlib import Path
+import pipeline  # as in every process of a run: before CloudVolume
+import numpy as np
+from test_shards import read_back, reconcile, run_of, segment, BOX
+run = run_of(Path({folder!r}))
+reconcile(run, segment(run, np.ones(BOX.shape, np.uint32)))
+assert read_back(run).all()
+"""
+
+
 def test_who_has_no_name_goes_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -108,3 +121,18 @@ def test_a_module_of_this_program_is_run_whatever_lies_around(
         script = [sys.executable, str(REPOSITORY / "workflows" / f"{program}.py"), "--help"]
         done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_reading_shards_leaves_nothing_in_the_home(tmp_path: Path) -> None:
+    """CloudVolume would keep a lock file there for each."""
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(temporary)}
+    for variable in ("CLOUD_VOLUME_DIR", "CLOUD_FILES_DIR", "CLOUD_FILES_LOCK_DIR"):
+        environment.pop(variable, None)
+    program = tmp_path / "read.py"
+    program.write_text(READ_SHARDS.format(repository=str(REPOSITORY), folder=str(tmp_path / "volume")))
+    done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in home.iterdir()} <= {".cloudvolume"}
