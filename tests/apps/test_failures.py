@@ -74,7 +74,7 @@ def test_losses_of_a_tile_are_counted_from_where_its_checkpoint_went_on(tmp_path
     run = Run(tmp_path, RunConfig())
     tile = Tile(0, Box.parse("0:64,0:64,0:64"), Box.parse("0:64,0:64,0:64"))
     checkpoint = run.tile_checkpoint_file(tile)
-    checkpoint.parent.mkdir()
+    checkpoint.parent.mkdir(parents=True)
     policy, lost = FailurePolicy(tmp_path / "failures.jsonl"), ManagerLost(b"m", "host")
     task: TaskRecord = {**record(1), "func_name": "segment_tile", "args": (run, tile)}
     for block in range(30):
