@@ -43,7 +43,8 @@ def files_written(run: Run) -> int:
     passes = len(run.passes)
     files_of_tiles = 1 if passes == 1 else passes + 1
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
-    in_volume = (COARSER if stored.mips else 1) * (chunks + FILES_PER_BLOCK * blocks)
+    of_volume = blocks if stored.sharded else chunks
+    in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
     return round(in_volume) + FILES_PER_TILE * len(run.grid) * files_of_tiles
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from pipeline.checkup.resources import cores, disk, files_written
 from pipeline.config import RunConfig
@@ -33,8 +36,12 @@ def test_a_run_that_does_not_fit_fails_with_both_numbers(tmp_path: Path) -> None
     assert "make room" in finding.text
 
 
-def test_every_chunk_block_and_tile_has_its_files(tmp_path: Path) -> None:
-    assert files_written(phantom_run(tmp_path)) == 8 + 3 * 1 + 8 * 8
+@pytest.mark.parametrize(("sharded", "of_volume"), [(True, 1), (False, 8)])
+def test_every_block_or_chunk_and_tile_has_its_files(tmp_path: Path, sharded: bool, of_volume: int) -> None:
+    run = phantom_run(tmp_path)
+    stored = run.config.reconciliation.model_copy(update={"sharded": sharded, "mips": 0})
+    run = replace(run, config=run.config.model_copy(update={"reconciliation": stored}))
+    assert files_written(run) == of_volume + 5 * 1 + 8 * 8
 
 
 def test_more_threads_than_cores_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
