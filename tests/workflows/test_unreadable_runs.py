@@ -121,7 +121,7 @@ def test_a_look_shows_what_can_be_read_and_names_the_rest(run: Run) -> None:
     folder = run.folder
     logs = [run.tile_log(tile) for tile in run.tiles[:2]]
     for log in logs:
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text('{"missing_chunks": 3}\n')
     hidden = [
         logs[0],

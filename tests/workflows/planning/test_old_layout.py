@@ -15,8 +15,9 @@ from workflows.planning.explain import explain
 
 
 def flatten(run: Run) -> int:
-    """Put every file where earlier versions had it; returns how many are at another place now."""
-    files = [path for path in run.folder.rglob("z*/y*/*") if path.is_file()]
+    """Put every file that earlier versions had where they had it; returns how many are elsewhere now."""
+    homes = ("tiles", "evidence", "blocks", "counts")
+    files = [path for path in run.folder.rglob("z*/y*/*") if path.is_file() and path.parents[2].name in homes]
     for file in files:
         home = file.parents[2]
         flat = home.parent if home.name in ("evidence", "counts") else home
