@@ -137,11 +137,13 @@ def as_properties(found: Segments, most: int = MOST_LISTED) -> dict[str, Any]:
 
 
 def _numbers(name: str, description: str, values: np.ndarray) -> dict[str, Any]:
-    """Of 32 bits, as Neuroglancer has it; what is larger is rounded."""
+    """Of 32 bits, as Neuroglancer has it; where one is larger all are rounded, which is told."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     fitting = (t for t in (np.uint32, np.int32) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
     dtype = np.dtype(next(fitting, np.float32))
     values = values.astype(dtype)
+    if dtype.kind == "f":
+        description += ", rounded to 7 digits"
     told = {"id": name, "type": "number", "data_type": dtype.name, "description": description}
     return {**told, "values": values.tolist()}
 

@@ -185,7 +185,9 @@ def test_segments_that_are_left_out_and_large_numbers_are_told() -> None:
     label, voxels, z_start, *_, x_stop = as_properties(found, most=2)["inline"]["properties"]
     assert label["values"] == ["segment 5", "segment 4"]
     assert (voxels["data_type"], voxels["values"]) == ("float32", [2.0**33, 10.0])
-    assert voxels["description"] == "how many voxels it has (the 2 largest of 3 segments are listed)"
+    told = "how many voxels it has (the 2 largest of 3 segments are listed), rounded to 7 digits"
+    assert voxels["description"] == told
+    assert "rounded" not in z_start["description"]
     assert (z_start["data_type"], z_start["values"]) == ("int32", [0, -1])
     assert (x_stop["data_type"], x_stop["values"]) == ("uint32", [1, 4])
     assert "largest" not in json.dumps(as_properties(found))

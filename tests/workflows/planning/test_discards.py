@@ -16,12 +16,11 @@ from workflows.planning import discards
 from workflows.planning.discards import discarded, refuse_to_discard
 
 OTHER_NAMES = {
-    "inference.overlap=[20,20,20]": "segment compare",
-    "agglomeration.enabled=true": "",
-    "inference.passes=[{}, {seed_order: reverse}]": "",
-    "evaluation.box=0:40,0:48,64:112": "",
-    # smaller chunks have more coarser levels, on which the report waits
-    "reconciliation.chunk=[8,8,8]": "volume write measure properties downsample count score worst",
+    "inference.overlap=[20,20,20]",
+    "agglomeration.enabled=true",
+    "inference.passes=[{}, {seed_order: reverse}]",
+    "evaluation.box=0:40,0:48,64:112",
+    "reconciliation.chunk=[8,8,8]",  # more coarser levels, for which the report waits
 }
 """Changes with which some files have other names: what was there stays beside them."""
 
