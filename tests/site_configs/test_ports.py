@@ -26,6 +26,8 @@ SMALL = {
     "inference.box": "0:48,0:48,64:112",
     "inference.deltas": "[4, 4, 4]",
     "inference.batch": 2,  # so that workers share a process that runs the network
+    "inference.passes": [],
+    "agglomeration.enabled": False,
 }
 
 

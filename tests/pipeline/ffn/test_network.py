@@ -94,11 +94,11 @@ def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib2
     """The training metric after the FOV moves, on patches drawn as training draws them.
 
     Their centres keep off the membranes, which this ground truth fills. When last measured:
-    accuracy 0.959, precision 0.991, recall 0.919, F1 0.954.
+    accuracy 0.961, precision 0.998, recall 0.917, F1 0.956.
     """
     network = Network()
     volume = fib25_volume(fib25)
-    sampling = Sampling(coordinates=24, boundary_distance=3)
+    sampling = Sampling(coordinates=12, boundary_distance=3)
     coordinates = draw_coordinates(
         lambda part: volume.labels[part.slices()], volume.box, patch_radius(network), sampling, seed=1
     )
