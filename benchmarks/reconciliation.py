@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec
 
 import cc3d
 import fastremap
@@ -44,6 +44,7 @@ SIDE = 160
 SPACING = 22.0
 TILE, OVERLAP = (128, 128, 128), (32, 32, 32)
 BLOCK: Triple = (256, 256, 256)
+P = ParamSpec("P")
 BLANK = 20
 """One object of so many is blank."""
 
@@ -130,8 +131,8 @@ def reconcile(run: Run, tiles: dict[int, Artifact], workers: int) -> dict[str, A
         merging = time.perf_counter()
         id_table, merge_peak = head.submit(_measured, reconciliation.merge, run, groups).result()
         merged = time.perf_counter()
-        volume = reconciliation.create_volume(run)
-        _, most = _all(pool, partial(_block, run, volume, id_table, tiles), reconciliation.blocks(run))
+        reconciliation.create_volume(run)
+        _, most = _all(pool, partial(_block, run, id_table, tiles), reconciliation.blocks(run))
         seconds = time.perf_counter() - began
     with h5py.File(id_table.path, "r") as file:
         segments, objects = len(file["local_ids"]), int(file["global_ids"][:].max(initial=0))
@@ -180,14 +181,12 @@ def _group(run: Run, evidence: list[Artifact], group: tuple[int, ...]) -> tuple[
     return _measured(reconciliation.gather, run, group, [evidence[index] for index in group])
 
 
-def _block(
-    run: Run, volume: Artifact, id_table: Artifact, tiles: dict[int, Artifact], block: Box
-) -> tuple[Artifact, int]:
-    return _measured(reconciliation.write_block, run, block, volume, id_table, tiles)
+def _block(run: Run, id_table: Artifact, tiles: dict[int, Artifact], block: Box) -> tuple[Artifact, int]:
+    return _measured(reconciliation.write_block, run, reconciliation.levels(run)[0], block, id_table, tiles)
 
 
-def _measured(task: Callable[..., Artifact], *args: Any) -> tuple[Artifact, int]:
-    return task(*args), _peak_mib()
+def _measured(task: Callable[P, Artifact], *args: P.args, **kwargs: P.kwargs) -> tuple[Artifact, int]:
+    return task(*args, **kwargs), _peak_mib()
 
 
 def _peak_mib(_: int = 0) -> int:
