@@ -63,6 +63,8 @@ ffn study throughput --threads 1 STUDY
 python workflows/study.py throughput --threads 1 STUDY
 python workflows/study.py search --trials 2 \
 --space training.learning_rate=1e-4..1e-2 --space training.batch_size=1,2 STUDY
+python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
+--set network.checkpoint=runs/demo/model/ffn.h5
 python benchmarks/training.py --depth 2 --fovs 60 --turns 1
 python benchmarks/stragglers.py --fovs 40 --local-steps 1,4
 python benchmarks/kill_test.py --kills 1 --seed 1
