@@ -47,6 +47,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
 CHECKPOINTS: dict[str, Callable[..., Path]] = {
     "train": lambda run, *others: run.checkpoint_file,
     "segment_tile": lambda run, tile, *others: run.tile_checkpoint_file(tile),
+    "resegment": lambda run, block, *others: agglomeration.checkpoint_file(run, block),
 }
 """From which file an app's task goes on after an interruption."""
 

@@ -9,6 +9,7 @@ from pipeline.agglomeration.edges_file import edges_target
 from pipeline.agglomeration.graph import agglomerated_target
 from pipeline.agglomeration.targets import (
     blocks,
+    checkpoint_file,
     points_reach,
     points_target,
     resegment_reach,
@@ -18,6 +19,7 @@ from pipeline.agglomeration.targets import (
 __all__ = [
     "agglomerated_target",
     "blocks",
+    "checkpoint_file",
     "edges_target",
     "points_reach",
     "points_target",

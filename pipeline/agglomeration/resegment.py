@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import edt
 import numpy as np
 
+from pipeline.agglomeration.so_far import SoFar
 from pipeline.agglomeration.tables import POINT, SCORE, read_table, write_table
-from pipeline.agglomeration.targets import radius_of, scores_target
+from pipeline.agglomeration.targets import checkpoint_file, radius_of, scores_target
 from pipeline.config import Agglomeration
 from pipeline.errors import InputError
 from pipeline.geometry import Box, triple
@@ -21,7 +24,7 @@ from pipeline.inference.pinning import pinned
 from pipeline.inference.probe import Flooded, Probe
 from pipeline.inference.segmenter import engine_for
 from pipeline.inference.tile_input import mirrored
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, remove
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_volume
@@ -32,22 +35,35 @@ def resegment(
 ) -> Artifact:
     """Look at every decision point of a block with the run's engine; a table of SCORE, in their order.
 
-    `segmentation` are the parts of the volume that meet `resegment_reach(run, block)`. Raises InputError when
+    `segmentation` are the parts of the volume that meet `resegment_reach(run, block)`. A block that was
+    stopped goes on after the last point that its checkpoint has, to the same bytes. Raises InputError when
     volumes cannot be read, and where this machine does not have the engine of the run.
     """
     run = pinned(run)
+    target = scores_target(run, block, points, model, segmentation)
     environment = environment_of(run.inference.engine, run.inference.precision)
+    made_by = {"fingerprint": target.recipe.fingerprint, "environment": json.dumps(environment)}
 
     def write(path: Path) -> None:
-        rows = read_table(points, POINT)
-        scored = np.zeros(len(rows), SCORE)
-        if len(rows):
-            at = _Points(run, engine_for(run, model))
-            for number, row in enumerate(rows):
-                scored[number] = at.score(row)
-        write_table(path, scored)
+        so_far = SoFar(checkpoint_file(run, block), made_by, run.inference.checkpoint_every_s)
+        write_table(path, _scores(run, model, read_table(points, POINT), so_far))
 
-    return make(scores_target(run, block, points, model, segmentation), write, environment)
+    artifact = make(target, write, environment)
+    with suppress(InputError):  # one that stays does no harm
+        remove(checkpoint_file(run, block))
+    return artifact
+
+
+def _scores(run: Run, model: Artifact, points: np.ndarray, so_far: SoFar) -> np.ndarray:
+    """The rows of SCORE for all rows of POINT."""
+    scored, done = np.zeros(len(points), SCORE), so_far.load()
+    scored[: len(done)] = done
+    if len(done) < len(points):
+        at = _Points(run, engine_for(run, model))
+        for number in range(len(done), len(points)):
+            scored[number] = at.score(points[number])
+            so_far.scored(scored[: number + 1], len(points))
+    return scored
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ def scores_target(
     return Target(_file(run, block, "scores"), Recipe("resegment", SCORES_VERSION, settings, inputs))
 
 
+def checkpoint_file(run: Run, block: Box) -> Path:
+    """What is scored of a block that is at work or was stopped."""
+    return _file(run, block, "checkpoint")
+
+
 def _file(run: Run, block: Box, what: str) -> Path:
     name = "{}_z{:06d}_y{:06d}_x{:06d}.h5".format(what, *block.start)
     return place(run.agglomeration_folder, block.start, name)

@@ -82,8 +82,8 @@ class Inference(Section):
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare
     FOVs while it computes those of the others. Whose FOVs meet makes no difference to what comes out."""
     checkpoint_every_s: PositiveFinite = 60.0
-    """How often a tile's state is saved: about what is lost when its process is killed. The result is the
-    same whatever it is. The object in hand is flooded anew, however long it takes."""
+    """How often the state of a tile, or of a block of decision points, is saved: about what is lost when its
+    process is killed. The result is the same whatever it is. The object or point in hand is flooded anew."""
 
     @model_validator(mode="after")
     def _seeds_may_start(self) -> Inference:

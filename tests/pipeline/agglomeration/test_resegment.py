@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from pipeline.agglomeration import resegment_reach
+from pipeline.agglomeration import checkpoint_file, resegment_reach
 from pipeline.agglomeration.graph import Graph, agglomerate
 from pipeline.agglomeration.points import find_points
-from pipeline.agglomeration.resegment import resegment
+from pipeline.agglomeration.resegment import _Points, resegment
+from pipeline.agglomeration.so_far import SoFar
 from pipeline.agglomeration.tables import POINT, SCORE, read_table
 from pipeline.config import Network, RunConfig
 from pipeline.ffn.weights import write_weights
@@ -111,3 +114,50 @@ def test_a_block_is_read_as_far_as_its_points_reach(made: tuple[Run, np.ndarray,
     run, _, _ = made
     assert str(resegment_reach(run, Box((0, 0, 0), (10, 10, 32)))) == "0:19,0:19,0:40"
     assert SCORE.descr[: len(POINT.descr)] == POINT.descr
+
+
+def test_a_block_that_was_stopped_goes_on_after_its_last_point_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, model, parts = case(tmp_path)
+    inference = run.config.inference.model_copy(update={"checkpoint_every_s": 1e-9})
+    run = replace(run, config=run.config.model_copy(update={"inference": inference}))
+    points = find_points(run, BOX, parts)
+    count = len(read_table(points, POINT))
+    assert count > 2
+    score = _Points.score
+    looked_at: list[object] = []
+
+    def stopped_after(most: int) -> Callable[[_Points, np.void], tuple]:
+        def scored(self: _Points, point: np.void) -> tuple:
+            if len(looked_at) == most:
+                raise KeyboardInterrupt
+            looked_at.append(point.tolist())
+            return score(self, point)
+
+        return scored
+
+    monkeypatch.setattr(_Points, "score", stopped_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        resegment(run, BOX, points, model, parts)
+    monkeypatch.setattr(_Points, "score", stopped_after(count))
+    content = Path(resegment(run, BOX, points, model, parts).path).read_bytes()
+    assert len(looked_at) == len(set(looked_at)) == count, "no point is looked at twice"
+    assert not checkpoint_file(run, BOX).exists()
+
+    Path(resegment(run, BOX, points, model, parts).path).unlink()
+    monkeypatch.setattr(_Points, "score", score)
+    assert Path(resegment(run, BOX, points, model, parts).path).read_bytes() == content
+
+
+def test_what_another_network_has_scored_is_not_gone_on_with(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = np.ones(3, SCORE)
+    path = tmp_path / "checkpoint.h5"
+    SoFar(path, {"fingerprint": "a"}, every_s=0).scored(rows, of=5)
+    assert SoFar(path, {"fingerprint": "a"}, every_s=0).load().tolist() == rows.tolist()
+    assert not len(SoFar(path, {"fingerprint": "b"}, every_s=0).load())
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not len(SoFar(path, {"fingerprint": "a"}, every_s=0).load())
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
