@@ -55,6 +55,7 @@ python benchmarks/watching.py --tiles 30
 python benchmarks/evaluation.py --voxels 1000000
 python benchmarks/reconciliation.py --voxels 1000000
 python benchmarks/phantom_baseline.py --config my.yaml
+python benchmarks/averaging.py --times 5
 """
 """One after the other in one folder, each by a shell; the later ones use what the earlier ones made."""
 
