@@ -24,7 +24,8 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
     inputs = {"image": run.identities["image"], "model": model.sha256}
     if "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
-    return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
+    stage = "infer" if run.tries is None else "infer to try"
+    return Target(run.tile_file(tile), Recipe(stage, VERSION, settings, inputs))
 
 
 def _without(inference: Inference) -> set[str]:
