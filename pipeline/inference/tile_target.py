@@ -17,7 +17,7 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
     settings = {
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "network": config.network.sizes,
         "inference": run.inference.model_dump(mode="json", exclude=_without(run.inference)),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }

@@ -98,7 +98,7 @@ def model_target(
     settings: dict[str, Any] = {
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "network": config.network.sizes,
         "training": _deciding(config.training),
     }
     settings["training"]["precision"] = precision or _precision(run, path)

@@ -101,7 +101,8 @@ def print_plan(
         f"\nsite        {config.site.name}: {config.site.workers} worker(s) of "
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
-        f"{network.depth}, {network.features} features: {estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
+        f"{network.depth}, {network.features} features{_normalised(run)}: "
+        f"{estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
         f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all"
         f"\nengine      {_engine(run)}",
         highlight=False,
@@ -161,6 +162,11 @@ def _engine(run: Run) -> str:
         return f"{run.pin}, as host {run.pin.host} began"
     asked = run.config.inference
     return f"{asked.engine} in precision {asked.precision}; the first worker pins it for all tiles"
+
+
+def _normalised(run: Run) -> str:
+    none = run.config.network.normalisation == "none"
+    return "" if none else ", layers normalised, which the winograd engine does not compute"
 
 
 def _times(passes: int) -> str:
