@@ -1,4 +1,4 @@
-"""Score the segmentation against the labels."""
+"""Score the segmentation against the labels, and choose a network by what it segments."""
 
 from __future__ import annotations
 
@@ -47,3 +47,27 @@ def measure_run_length(run: Run, segmentation: list[Artifact], made: Artifact | 
     from pipeline import evaluation
 
     return evaluation.measure_run_length(run, segmentation, made)
+
+
+@python_app(executors=["light"])
+def score_try(trial: Run, segmented: Artifact) -> Artifact:
+    """Score what a network that is tried has segmented of the validation box."""
+    from pipeline import evaluation
+
+    return evaluation.score_try(trial, segmented)
+
+
+@python_app(executors=["head"])
+def choose(run: Run, scores: list[Artifact]) -> Artifact:
+    """Put the scores of all networks together in validation.json, which says which is the best."""
+    from pipeline import evaluation
+
+    return evaluation.choose(run, scores)
+
+
+@python_app(executors=["light"])
+def take_chosen(run: Run, choice: Artifact, networks: list[Artifact]) -> Artifact:
+    """Make the best of the networks the model of the run."""
+    from pipeline import evaluation
+
+    return evaluation.take_chosen(run, choice, networks)

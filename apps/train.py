@@ -18,11 +18,18 @@ def sample_coordinates(run: Run, after: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["train"])
-def train(run: Run, coordinates: Artifact, launcher: Launcher) -> Artifact:
-    """Train with all ranks, which `launcher` starts from where the task runs."""
+def train(
+    run: Run,
+    coordinates: Artifact,
+    until: int | None = None,
+    *,
+    launcher: Launcher,
+    after: list[Artifact] | None = None,
+) -> Artifact:
+    """Train with all ranks, which `launcher` starts from where the task runs; to so many FOVs, or to all."""
     from pipeline.training import launch
 
-    return launch.train(run, coordinates, launcher)
+    return launch.train(run, coordinates, until, launcher)
 
 
 @python_app(executors=["light"])

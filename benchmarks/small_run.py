@@ -27,6 +27,8 @@ STAGES = {
     "phantom": "phantom/phantom.h5",
     "sample": "model/coordinates.npy",
     "train": "model/ffn.h5",
+    "try": "validation/**/*fovs*[0-9].[hj]*",
+    "choose": "validation.json",
     "segment": "tiles/z*/y*/*[0-9].h5",
     "consensus": "tiles/z*/y*/*.consensus.h5",
     "compare": "tiles/reconciliation/evidence/z*/y*/*.h5",

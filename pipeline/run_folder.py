@@ -10,6 +10,7 @@ from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
 from pipeline.results.folders import place
 from pipeline.settings.engine_pin import EnginePin
+from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
 
 CONFIG_NAME = "config.yaml"
@@ -37,6 +38,9 @@ class Run:
     """Which of several passes this is, from 1 on; None: the run itself, or a pass that is just as it says."""
     has_own_network: bool = False
     """Whether this is a pass with a network that is not that of the run."""
+    tries: int | None = None
+    """The FOVs after which the training's network is tried on the validation box, by what is then a run over
+    that box alone; None: the run itself."""
     pin: EnginePin | None = None
     """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 
@@ -63,6 +67,26 @@ class Run:
         """The network that inference uses, trained or imported."""
         name = f"ffn.pass{self.nth_pass}.h5" if self.has_own_network else "ffn.h5"
         return self.folder / "model" / name
+
+    def candidate_file(self, fovs: int) -> Path:
+        """The network that the training came to after so many FOVs, where some are tried."""
+        return self.folder / "model" / f"ffn.{_after(fovs)}.h5"
+
+    @property
+    def validation_folder(self) -> Path:
+        """All that is made in trying networks."""
+        return self.folder / "validation"
+
+    @property
+    def validation_file(self) -> Path:
+        """JSON: the scores of all networks that were tried, and which one was chosen."""
+        return self.folder / "validation.json"
+
+    @property
+    def try_file(self) -> Path:
+        """JSON: the scores of the network that this run tries."""
+        assert self.tries is not None, "only a run that tries a network has scores of it"
+        return self.validation_folder / f"{_after(self.tries)}.json"
 
     @property
     def checkpoint_file(self) -> Path:
@@ -189,11 +213,18 @@ class Run:
 
     def stem(self, tile: Tile) -> str:
         """The name of a tile's files, without their endings."""
+        if self.tries is not None:
+            return f"{tile.name}.{_after(self.tries)}"
         return tile.name if self.nth_pass is None else f"{tile.name}.pass{self.nth_pass}"
+
+    def _in_place(self, tile: Tile, name: str) -> Path:
+        """Where the file of this name lies that is made of a tile."""
+        folder = self.tiles_folder if self.tries is None else self.validation_folder
+        return place(folder, tile.box.start, name)
 
     def tile_file(self, tile: Tile) -> Path:
         """HDF5 with dataset `segmentation`, uint32 over the tile's box."""
-        return place(self.tiles_folder, tile.box.start, f"{self.stem(tile)}.h5")
+        return self._in_place(tile, f"{self.stem(tile)}.h5")
 
     def segmented_file(self, tile: Tile) -> Path:
         """What the volume is made of: as `tile_file`, but the consensus where there are several passes."""
@@ -202,7 +233,7 @@ class Run:
 
     def tile_checkpoint_file(self, tile: Tile) -> Path:
         """State of a tile in progress; gone once the tile is finished."""
-        return place(self.tiles_folder, tile.box.start, f"{self.stem(tile)}.checkpoint.h5")
+        return self._in_place(tile, f"{self.stem(tile)}.checkpoint.h5")
 
     @property
     def markers_folder(self) -> Path:
@@ -277,6 +308,22 @@ class Run:
         return replace(self, config=config, nth_pass=nth_pass, has_own_network=chosen.checkpoint is not None)
 
     @property
+    def trials(self) -> list[Run]:
+        """A run over the validation box for each network that is tried, with the run's settings: it has one
+        tile and one pass."""
+        return [self._trying(fovs) for fovs in self.config.training.tried_after if self.config.trains]
+
+    def _trying(self, fovs: int) -> Run:
+        box = self.config.training.validation_box
+        assert box is not None, "networks are tried on a box"
+        inference = {"box": box, "tile": box.shape, "overlap": (0, 0, 0), "passes": ()}
+        updates: dict[str, Section] = {
+            "inference": self.config.inference.model_copy(update=inference),
+            "evaluation": self.config.evaluation.model_copy(update={"box": box, "exclude": None}),
+        }
+        return replace(self, config=self.config.model_copy(update=updates), tries=fovs, only=None)
+
+    @property
     def floods(self) -> list[tuple[Run, Tile]]:
         """Each tile to segment with each of `passes`, in the order in which they are tasks."""
         return [(one, tile) for one in self.passes for tile in one.tiles]
@@ -290,3 +337,8 @@ class Run:
     def tiles(self) -> list[Tile]:
         """The tiles to segment, in order of index."""
         return [tile for tile in self.grid if self.only is None or tile.index in self.only]
+
+
+def _after(fovs: int) -> str:
+    """What the names of files have of a network that was tried."""
+    return f"fovs{fovs:012d}"

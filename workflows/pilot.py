@@ -103,7 +103,8 @@ def _check_network(run: Run) -> None:
     stages = outcomes(run)
     for refusal in refusals(stages):
         raise refusal
-    training = [task for stage in stages if stage.name == "train" for task in stage.tasks]
+    until_there = [stage for stage in stages if stage.name in ("train", "try", "choose")]
+    training = [task for stage in until_there for task in stage.tasks]
     if not all(isinstance(task, Artifact) for task in training):
         raise InputError(
             f"there is no network yet: {run.model_file} is made by the training of this run; start the run, "

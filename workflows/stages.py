@@ -54,11 +54,19 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     Where only some tiles are asked for, these are the last stage.
     """
     phantom = [submit(prepare.make_phantom, run)] if run.uses_phantom else []
-    stages = [Stage("phantom", phantom)]
+    stages, choice = [Stage("phantom", phantom)], list[Task]()
     if run.config.trains:
         coordinates = submit(train.sample_coordinates, run, after=phantom)
-        model = submit(train.train, run, coordinates, launcher=rank_launcher(run))
-        stages += [Stage("sample", [coordinates]), Stage("train", [model], run)]
+        networks: list[Task] = []
+        for until in run.config.training.parts:
+            launcher = rank_launcher(run)
+            part = submit(train.train, run, coordinates, until, launcher=launcher, after=networks[-1:])
+            networks.append(part)
+        stages += [Stage("sample", [coordinates]), Stage("train", networks, run)]
+        model = networks[-1]
+        if run.trials:
+            stages += _try_networks(run, submit, networks, phantom)
+            choice, model = stages[-1].tasks[:1], stages[-1].tasks[-1]
     else:
         model = submit(train.import_checkpoint, run)
     models = [submit(train.import_checkpoint, p) if p.has_own_network else model for p in run.passes]
@@ -80,7 +88,7 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         written = stages[-1].tasks
         described = _describe(run, submit, levels, written)
         stages += described
-        results = [*written, *(task for stage in described[1:] for task in stage.tasks)]
+        results = [*choice, *written, *(task for stage in described[1:] for task in stage.tasks)]
         joined: list[Task] = []
         if run.config.agglomeration.enabled:
             stages += _agglomerate(run, submit, models[0], written)
@@ -102,6 +110,21 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         facts = submit(report.write_facts, run, model, results)
         stages.append(Stage("report", [facts, submit(report.write_page, run, facts)]))
     return [stage for stage in stages if stage.tasks]
+
+
+def _try_networks(
+    run: Run, submit: Submit[Task], networks: list[Task], phantom: list[Task]
+) -> list[Stage[Task]]:
+    """Each network segments the validation box, beside the training of the next; the last stage is the
+    choice, and the network that is chosen."""
+    tried, scores = [], []
+    for trial, network in zip(run.trials, networks):
+        [tile] = trial.tiles
+        tried.append(submit(infer.segment_tile, trial, tile, network, after=phantom))
+        scores.append(submit(evaluate.score_try, trial, tried[-1]))
+    choice = submit(evaluate.choose, run, scores)
+    chosen = submit(evaluate.take_chosen, run, choice, networks)
+    return [Stage("try", [*tried, *scores]), Stage("choose", [choice, chosen])]
 
 
 def _reconcile(run: Run, submit: Submit[Task], level: Level, tiles: dict[int, Task]) -> list[Stage[Task]]:

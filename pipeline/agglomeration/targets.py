@@ -55,7 +55,7 @@ def scores_target(
     settings = {
         "block": str(block),
         "agglomeration": config.agglomeration.model_dump(mode="json", exclude=NOT_FOR_SCORES),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "network": config.network.sizes,
         "inference": run.inference.model_dump(mode="json", exclude=NOT_FOR_FLOODS),
         "normalisation": run.normalisation,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
 from pipeline.evaluation.compiled import library
-from pipeline.ffn.winograd.compiled import FEATURES, cpu_instructions, instructions, required
+from pipeline.ffn.winograd.compiled import cpu_instructions, instructions, is_for, required
 from pipeline.run_folder import Run
 
 
@@ -20,7 +20,7 @@ def compiled(run: Run) -> Finding:
         return skip(f"inference.engine is {engine!r}")
     if engine == "winograd":
         required(network, "inference.engine")
-    if network.features not in FEATURES or not cpu_instructions():
+    if not is_for(network) or not cpu_instructions():
         return skip("the C code is not for this network or CPU")
     best, found = cpu_instructions()[0], instructions()
     if found == best:

@@ -9,7 +9,7 @@ from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.traced import check_size, kimimaro_or_mend
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
-from pipeline.settings.scored import share_seen, why_not_scored
+from pipeline.settings.scored import share_chosen_by, share_seen, why_not_scored
 from pipeline.volumes import image_voxel_size_nm
 
 
@@ -32,6 +32,12 @@ def scores(run: Run) -> Finding:
         return warn(
             f"{found}: {seen:.0%} of it was seen in training, which makes scores too good",
             "give training.box alone, or an evaluation.box that does not meet it",
+        )
+    chosen_by = share_chosen_by(run)
+    if chosen_by:
+        return warn(
+            f"{found}: {chosen_by:.0%} of it chooses the network, which makes scores a little too good",
+            "give an evaluation.box that does not meet training.validation_box",
         )
     return ok(found)
 

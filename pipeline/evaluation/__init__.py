@@ -4,6 +4,14 @@ Blocks are counted on their own, in any order; their tables add up to the table 
 and every score is a function of that. `conventions` says exactly which voxels each score counts.
 """
 
+from pipeline.evaluation.choice import (
+    choice_target,
+    choose,
+    chosen_target,
+    score_try,
+    take_chosen,
+    try_target,
+)
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
 from pipeline.evaluation.find_worst import find_worst, worst_target
@@ -32,6 +40,9 @@ __all__ = [
     "VariationOfInformation",
     "adapted_rand",
     "blocks",
+    "choice_target",
+    "choose",
+    "chosen_target",
     "count_block",
     "count_box",
     "counts_target",
@@ -43,8 +54,11 @@ __all__ = [
     "run_length_target",
     "score",
     "score_run",
+    "score_try",
     "set_old_scores_aside",
     "skeletons_target",
+    "take_chosen",
+    "try_target",
     "variation_of_information",
     "worst_target",
 ]

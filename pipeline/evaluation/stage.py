@@ -24,7 +24,7 @@ from pipeline.results.folders import place
 from pipeline.results.records import make, record_path
 from pipeline.results.unreadable import is_there, reading
 from pipeline.run_folder import Run
-from pipeline.settings.scored import share_seen
+from pipeline.settings.scored import share_chosen_by, share_seen
 from pipeline.volumes import Volume, image_voxel_size_nm, open_labels, open_mask, open_volume
 
 BLOCK: Triple = (256, 256, 256)
@@ -90,7 +90,7 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
 
 def metrics_target(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Artifact] = ()) -> Target:
     """The run's metrics.json; arguments as for `score_run`."""
-    settings = {"evaluation": {"box": str(evaluation_box(run))}, "seen_in_training": share_seen(run)}
+    settings = {"evaluation": {"box": str(evaluation_box(run))}, **_known_before(run)}
     inputs = {"counts": combined(counts)}
     if agglomeration:
         inputs["agglomeration"] = combined(agglomeration)
@@ -109,7 +109,7 @@ def score_run(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Arti
         total = BoxCounts.total(load_counts(Path(artifact.path)) for artifact in counts)
         scores = {
             **score(total),
-            "seen_in_training": share_seen(run),
+            **_known_before(run),
             "box": str(box),
             "voxels": box.size,
             **shares(total, box, run.config.evaluation.ignore_border_nm),
@@ -120,6 +120,12 @@ def score_run(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Arti
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
     return make(metrics_target(run, counts, agglomeration), write)
+
+
+def _known_before(run: Run) -> dict[str, float]:
+    """Which parts of the scored voxels training saw, and by which its network was chosen, if by any."""
+    chosen_by = share_chosen_by(run)
+    return {"seen_in_training": share_seen(run), **({"chosen_by": chosen_by} if chosen_by else {})}
 
 
 def set_old_scores_aside(run: Run) -> Path | None:

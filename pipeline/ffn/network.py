@@ -21,7 +21,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.config import Network
-from pipeline.ffn.weights import read_weights
+from pipeline.ffn.weights import EPSILON, read_weights
 
 
 def build_network(network: Network, batch_size: int | None = None, seed: int = 0) -> keras.Model:
@@ -40,13 +40,18 @@ def build_network(network: Network, batch_size: int | None = None, seed: int = 0
             kernel_initializer="zeros" if zero else init(seed=next(seeds)), name=name,
         )  # fmt: skip
 
+    def norm(name: str, net: keras.KerasTensor) -> keras.KerasTensor:
+        if network.normalisation == "none":
+            return net
+        return layers.LayerNormalization(epsilon=EPSILON, name=name)(net)
+
     fov = keras.Input((*network.fov, 2), batch_size=batch_size, dtype="float32", name="fov")
     net = conv("conv0_b")(conv("conv0_a", activation="relu")(fov))
     for i in range(1, network.depth):
-        residual = layers.Activation("relu", name=f"relu{i}")(net)
+        residual = layers.Activation("relu", name=f"relu{i}")(norm(f"norm{i}", net))
         residual = conv(f"conv{i}_b", zero=True)(conv(f"conv{i}_a", activation="relu")(residual))
         net = layers.Add(name=f"add{i}")([net, residual])
-    net = layers.Activation("relu", name="relu_lom")(net)
+    net = layers.Activation("relu", name="relu_lom")(norm("norm_lom", net))
     update = layers.Conv3D(1, 1, dtype="float32", kernel_initializer="zeros", name="conv_lom")(net)
     return keras.Model(fov, update, name="ffn")
 

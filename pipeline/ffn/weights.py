@@ -20,6 +20,9 @@ from pipeline.results.records import make
 from pipeline.results.unreadable import ABSENT, is_there, reading
 from pipeline.run_folder import Run
 
+EPSILON = 1e-5
+"""Added to the variance of a voxel's features where they are normalised."""
+
 
 def write_weights(
     weights: dict[str, np.ndarray], network: Network, path: Path, trained: TrainedWith | None = None
@@ -29,6 +32,8 @@ def write_weights(
     Equal weights and training give equal bytes.
     """
     attributes = (trained or TrainedWith.of_sizes(network)).attributes()
+    if network.normalisation != "none":
+        attributes["normalisation"] = network.normalisation
 
     def fill(file: h5py.File) -> None:
         for name, value in sorted(weights.items()):
@@ -52,7 +57,7 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     if found != expected:
         raise InputError(
             f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}: "
-            "set network.depth and network.features to those of the checkpoint"
+            "set network.depth, features and normalisation to those of the checkpoint"
         )
     trained = read_trained_with(path)
     if trained is not None:
@@ -66,7 +71,7 @@ def import_target(run: Run) -> Target:
     recipe = Recipe(
         stage="import checkpoint",
         version=3,
-        settings={"network": network.model_dump(mode="json", exclude={"checkpoint"})},
+        settings={"network": network.sizes},
         inputs={"checkpoint": weights_sha256(str(network.checkpoint))},
     )
     return Target(run.model_file, recipe)
@@ -123,14 +128,23 @@ def weight_shapes(network: Network) -> dict[str, tuple[int, ...]]:
             inputs = 2 if (i, part) == (0, "a") else n
             shapes[f"conv{i}_{part}/kernel"] = (3, 3, 3, inputs, n)
             shapes[f"conv{i}_{part}/bias"] = (n,)
+    if network.normalisation == "layer":
+        for name in norms(network):
+            shapes[f"{name}/gamma"] = shapes[f"{name}/beta"] = (n,)
     return shapes
+
+
+def norms(network: Network) -> list[str]:
+    """The names of the normalisations that a network may have: before each residual module, and the last."""
+    return [*(f"norm{i}" for i in range(1, network.depth)), "norm_lom"]
 
 
 def _sizes(shapes: dict[str, tuple[int, ...]]) -> str:
     depth = sum(name.endswith("_a/kernel") for name in shapes)
     features = shapes.get("conv0_a/kernel", (0,))[-1]
     count = sum(int(np.prod(shape)) for shape in shapes.values())
-    return f"depth {depth}, {features} features, {count:,} weights"
+    normalised = ", layers normalised" if "norm_lom/gamma" in shapes else ""
+    return f"depth {depth}, {features} features{normalised}, {count:,} weights"
 
 
 def _read_own(path: Path) -> dict[str, np.ndarray]:

@@ -124,8 +124,9 @@ def _pin_of_finished_tiles(run: Run) -> EnginePin | None:
     Raises Unreadable.
     """
     names = cache(lambda folder: frozenset(names_in(folder)))
-    files = (one.tile_file(tile) for one in run.passes for tile in one.grid)
-    for path in files if names(run.tiles_folder) else ():
+    begun = names(run.tiles_folder) | names(run.validation_folder)
+    files = (one.tile_file(tile) for one in [*run.trials, *run.passes] for tile in one.grid)
+    for path in files if begun else ():
         record = read(path) if record_path(path).name in names(path.parent) else Missing("")
         if not isinstance(record, Missing) and record.get("environment"):
             return _read(run) or _as_recorded(record)

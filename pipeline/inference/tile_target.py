@@ -17,14 +17,15 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
     settings = {
         "tile": str(tile.box),
         "block": str(block_with_context(run, tile)),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "network": config.network.sizes,
         "inference": run.inference.model_dump(mode="json", exclude=_without(run.inference)),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }
     inputs = {"image": run.identities["image"], "model": model.sha256}
     if "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
-    return Target(run.tile_file(tile), Recipe("infer", VERSION, settings, inputs))
+    stage = "infer" if run.tries is None else "infer to try"
+    return Target(run.tile_file(tile), Recipe(stage, VERSION, settings, inputs))
 
 
 def _without(inference: Inference) -> set[str]:

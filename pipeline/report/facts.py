@@ -15,7 +15,7 @@ from pipeline.report.objects import largest_objects
 from pipeline.report.scores import agglomeration, conflicts, outcome, run_length, scores, why_no_scores, worst
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
-from pipeline.report.training import training
+from pipeline.report.training import choice, training
 from pipeline.results.log_lines import newest_lines
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
@@ -41,6 +41,7 @@ def facts(run: Run) -> dict[str, Any]:
         "stages": history.stages(run, found, tried),
         "timeline": history.timeline(found, tried),
         "training": training(run, look),
+        "choice": choice(run, look),
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
         "agglomeration": agglomeration(run, look),
@@ -84,6 +85,7 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
     wanted = {
         "settings, resolved": run.config_file,
         "network": run.model_file,
+        "scores of the networks that were tried": run.validation_file,
         "segmentation (Neuroglancer precomputed)": run.segmentation_folder,
         "tiles": run.folder / "tiles",
         "which segment of which tile is which": run.id_table_file,

@@ -21,6 +21,10 @@ STAGES = {
     "phantom": "phantom",
     "sample": "sample",
     "train": "train",
+    "infer to try": "try",
+    "score try": "try",
+    "choose": "choose",
+    "take chosen": "choose",
     "import checkpoint": "import network",
     "infer": "segment",
     "consensus": "consensus",
@@ -68,6 +72,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     folders = [
         run.phantom_file.parent,
         run.model_file.parent,
+        run.validation_folder,
         run.tiles_folder,
         run.agglomeration_folder,
         run.folder / "evaluation",
@@ -89,7 +94,8 @@ def expected_tasks(run: Run) -> dict[str, int]:
     """How many tasks each stage of the whole run has, by the name that users know."""
     passes, imported = run.passes, int(not run.config.trains)
     imported += sum(one.has_own_network for one in passes)
-    network = {"sample": 1, "train": 1} if run.config.trains else {}
+    network = {"sample": 1, "train": len(run.config.training.parts)} if run.config.trains else {}
+    network |= {"try": 2 * len(run.trials), "choose": 2} if run.trials else {}
     network |= {"import network": imported} if imported else {}
     tasks = {"phantom": 1} if run.uses_phantom else {}
     tasks |= network | {"segment": len(passes) * len(run.grid)}

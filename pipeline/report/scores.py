@@ -55,12 +55,18 @@ def agglomeration(run: Run, look: Look) -> dict[str, int] | None:
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet).
 
-    `agglomerated` is None where there is no agglomeration.
+    `agglomerated` is None where there is no agglomeration, and `chosen_by` 0 where no network was chosen.
     """
     found = _json(run.metrics_file, SCORED, look)
     if found is None:
         return None
-    return {"box": str(run.config.evaluation.box), "agglomerated": None, **found, **published(run)}
+    return {
+        "box": str(run.config.evaluation.box),
+        "agglomerated": None,
+        "chosen_by": 0.0,
+        **found,
+        **published(run),
+    }
 
 
 def run_length(run: Run, look: Look) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from pipeline.results.artifacts import Artifact, Recipe, Target, combined, file_
 from pipeline.results.records import Missing, discard, make, read
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:

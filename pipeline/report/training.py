@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
-from pipeline.results.unreadable import Look
+from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
 from pipeline.training.pace import fovs_and_seconds
 
@@ -39,6 +40,25 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
             at_most=1.0,
         ),
         "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
+    }
+
+
+def choice(run: Run, look: Look) -> dict[str, Any] | None:
+    """The run's validation.json, with a chart of its scores over FOVs; None where none was tried (yet)."""
+    text = look(read_if_there, run.validation_file) if run.trials else None
+    if text is None:
+        return None
+    found = json.loads(text)
+    networks = found["networks"]
+    series = {
+        "filled ARE": [one["filled"]["are"] for one in networks],
+        "filled VOI split": [one["filled"]["voi_split"] for one in networks],
+        "filled VOI merge": [one["filled"]["voi_merge"] for one in networks],
+    }
+    return {
+        **found,
+        "box": str(run.config.training.validation_box),
+        "chart": line_chart([one["fovs"] for one in networks], series),
     }
 
 

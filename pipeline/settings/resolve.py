@@ -22,6 +22,7 @@ from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
 from pipeline.settings.scored import scored
 from pipeline.settings.sharding import sharding
+from pipeline.settings.validation import check_validation
 from pipeline.volumes import labelled_box, open_image
 
 
@@ -52,6 +53,10 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         training_box = config.training.box or labelled
         _inside("training.box", training_box, "the labelled box", labelled)
         _check_patches(config, training_box)
+        if config.training.validation_box is not None:
+            _inside("training.validation_box", config.training.validation_box, "the labelled box", labelled)
+            _inside("training.validation_box", config.training.validation_box, "the image", image_box)
+            check_validation(config, training_box)
         start_from = _located(config, config.training.start_from)
         updates["training"] = config.training.model_copy(
             update={

@@ -1,4 +1,4 @@
-"""Which voxels a run scores, which of these its training saw, and why there may be none."""
+"""Which voxels a run scores, which of these its training saw or was judged by, and why there may be none."""
 
 from __future__ import annotations
 
@@ -45,13 +45,23 @@ def seen_in_training(run: Run) -> Box | None:
 
 def share_seen(run: Run) -> float:
     """The share of the scored voxels that training saw."""
-    box, seen, exclude = run.config.evaluation.box, seen_in_training(run), run.config.evaluation.exclude
-    if box is None or seen is None:
+    return _share_in(run, seen_in_training(run))
+
+
+def share_chosen_by(run: Run) -> float:
+    """The share of the scored voxels by which the run chooses among the networks of its training."""
+    return _share_in(run, run.config.training.validation_box if run.config.trains else None)
+
+
+def _share_in(run: Run, known: Box | None) -> float:
+    """The share of the scored voxels that lie in a box."""
+    box, exclude = run.config.evaluation.box, run.config.evaluation.exclude
+    if box is None or known is None:
         return 0.0
     left_out = exclude or Box(box.start, box.start)
     counted = box.size - (box & left_out).size
-    counted_and_seen = (box & seen).size - (box & seen & left_out).size
-    return counted_and_seen / counted if counted else 0.0
+    counted_and_known = (box & known).size - (box & known & left_out).size
+    return counted_and_known / counted if counted else 0.0
 
 
 def why_not_scored(run: Run) -> str | None:

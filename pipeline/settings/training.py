@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -151,6 +152,15 @@ class Training(Section):
     """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
     examples in hand are kept beside it, and the weights are the same whatever it is. Not where local_steps
     is more than 1: then every rank has weights of its own meanwhile."""
+    choose_by: Literal["last", "segmentation"] = "last"
+    """Which of the networks that a training comes past is the model: the last; or the one that segments
+    `validation_box` best: filled ARE of those that find at least half of what any finds."""
+    validation_box: BoxField | None = None
+    """Labelled voxels of the run's own volume by which choose_by segmentation chooses, which training may not
+    see. They are segmented as one tile, with the run's settings of inference but in one pass."""
+    validate_every_fovs: PositiveInt = 20_000
+    """Fields of view between two networks that choose_by segmentation tries, beside the last. The ranks start
+    anew after each, which takes some ten seconds, and go on while it is tried."""
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
 
@@ -198,6 +208,42 @@ class Training(Section):
         if self.engine == "winograd" and self.precision == "mixed_bfloat16":
             raise ValueError("engine is winograd, which computes in float32, and precision is mixed_bfloat16")
         return self
+
+    @model_validator(mode="after")
+    def _can_choose(self) -> Training:
+        if self.choose_by == "last":
+            if self.validation_box is not None:
+                raise ValueError(
+                    f"validation_box is {self.validation_box} and choose_by last: set choose_by: "
+                    "segmentation, or leave validation_box out"
+                )
+            return self
+        if self.validation_box is None:
+            raise ValueError("choose_by is segmentation, which needs a validation_box, of labelled voxels")
+        if self.validate_every_fovs >= self.fovs:
+            raise ValueError(
+                f"validate_every_fovs is {self.validate_every_fovs}, not less than fovs, {self.fovs}: there "
+                "is one network and no choice; lower it, or set choose_by: last"
+            )
+        if self.local_steps > 1:
+            raise ValueError(
+                f"local_steps is {self.local_steps}, and choose_by segmentation tries networks in the midst "
+                "of a round, where each rank then has weights of its own: set local_steps: 1, or choose_by: "
+                "last"
+            )
+        return self
+
+    @property
+    def tried_after(self) -> list[int]:
+        """The fields of view after which networks are tried, ascending; none where the last one is taken."""
+        if self.choose_by == "last":
+            return []
+        return [*range(self.validate_every_fovs, self.fovs, self.validate_every_fovs), self.fovs]
+
+    @property
+    def parts(self) -> Sequence[int | None]:
+        """The tasks of a training, each by the FOVs to which it goes; None: to the last one."""
+        return self.tried_after or [None]
 
     @model_validator(mode="after")
     def _every_rank_has_work(self) -> Training:

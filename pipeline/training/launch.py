@@ -31,6 +31,9 @@ FREE_TO_CHANGE = {
     "checkpoint_every_s",
     "report_every_steps",
     "pictures",
+    "choose_by",
+    "validation_box",
+    "validate_every_fovs",
 }
 """Settings of `training` that may differ between two attempts at one training. They decide the bits of the
 weights, or not even these, but a network that is trained is not trained again for them."""
@@ -52,22 +55,27 @@ ADDED = {
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 
 
-def train(run: Run, coordinates: Artifact, launcher: Launcher | None = None) -> Artifact:
+def train(
+    run: Run, coordinates: Artifact, until: int | None = None, launcher: Launcher | None = None
+) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
     none is given.
+
+    With `until`, only to so many of all FOVs: the network is one to be tried, `run.candidate_file(until)`,
+    and the training goes on from there as if it had not been stopped.
 
     Goes on from the run's checkpoint if it is of this training's lineage, also where that had reached
     its end and `training.fovs` is larger now. With unchanged settings it then ends with the same bytes as a
     training that was never interrupted; with other ranks the FOVs seen go on counting. Raises InputError
     on input that cannot be used, and RankError, quoting the rank's log, when a rank dies.
     """
-    target = model_target(run, coordinates)
+    target = model_target(run, coordinates, until)
 
     def write(path: Path) -> Recipe:
-        job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe))
+        job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until)
         final = _final_checkpoint(job, launcher or local_launcher(run))
         write_weights(final.network, run.config.network, path, TrainedWith.of(run))
-        return model_target(run, coordinates, final.precision).recipe
+        return model_target(run, coordinates, until, final.precision).recipe
 
     return make(target, write)
 
@@ -77,20 +85,25 @@ def local_launcher(run: Run) -> LocalLauncher:
     return LocalLauncher(run.config.training.ranks, run.config.training.threads_per_rank)
 
 
-def model_target(run: Run, coordinates: Artifact, precision: str | None = None) -> Target:
-    """The run's model file; its recipe is everything that decides the trained weights.
+def model_target(
+    run: Run, coordinates: Artifact, until: int | None = None, precision: str | None = None
+) -> Target:
+    """The run's model file, or with `until` that of a network to be tried; its recipe is everything that
+    decides the trained weights.
 
     `precision` is what the training came to, where it is known; else that of the settings or, where they
     leave it open, of the model that is there.
     """
-    config = run.config
+    config, path = run.config, run.candidate_file(until) if until else run.model_file
     settings: dict[str, Any] = {
         "seed": config.seed,
         "data": config.data.model_dump(mode="json", include={"image_mean", "image_stddev"}),
-        "network": config.network.model_dump(mode="json", exclude={"checkpoint"}),
+        "network": config.network.sizes,
         "training": _deciding(config.training),
     }
-    settings["training"]["precision"] = precision or _precision(run)
+    settings["training"]["precision"] = precision or _precision(run, path)
+    if until:
+        settings["training"]["fovs"] = until
     inputs = {
         "coordinates": coordinates.sha256,
         **_read_in(run),
@@ -100,7 +113,7 @@ def model_target(run: Run, coordinates: Artifact, precision: str | None = None) 
         inputs |= {f"{name} of training.volumes.{index}": known for name, known in _read_in(other).items()}
     if config.training.start_from is not None:
         inputs["start_from"] = weights_sha256(config.training.start_from)
-    return Target(run.model_file, Recipe("train", VERSION, settings, inputs))
+    return Target(path, Recipe("train", VERSION, settings, inputs))
 
 
 def _read_in(run: Run) -> dict[str, str]:
@@ -118,9 +131,9 @@ def _deciding(training: Training) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 
 
-def _precision(run: Run) -> str:
-    """What the settings ask for; where they leave it open, what the model that is there was trained in."""
-    asked, record = run.config.training.precision, read(run.model_file)
+def _precision(run: Run, path: Path) -> str:
+    """What the settings ask for; where they leave it open, what the model at `path` was trained in."""
+    asked, record = run.config.training.precision, read(path)
     if asked != "auto" or isinstance(record, Missing):
         return asked
     return str(record["settings"].get("training", {}).get("precision", asked))
@@ -159,10 +172,12 @@ def where_training_starts(run: Run) -> TrainingStart | None:
     coordinates = inspect(coordinates_target(run))
     found = None
     if isinstance(coordinates, Artifact):
-        target = model_target(run, coordinates)
-        if isinstance(inspect(target), Artifact):
+        parts = [(until, model_target(run, coordinates, until)) for until in run.config.training.parts]
+        missing = [part for part in parts if not isinstance(inspect(part[1]), Artifact)]
+        if not missing:
             return None
-        found = TrainingJob(run, Path(coordinates.path), lineage(target.recipe)).checkpoint()
+        until, target = missing[0]
+        found = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until).checkpoint()
     other = None if found else Checkpoint.read(run.checkpoint_file)
     return TrainingStart(
         goes_on_at=found.progress.fovs_seen if found else 0,

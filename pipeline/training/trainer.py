@@ -91,7 +91,7 @@ class Trainer:
         self._keeper = Keeper(job, ranks, self._model, self._optimizer)
 
     def run(self) -> None:
-        """Go on from the checkpoint, or from random weights, to the last step.
+        """Go on from the checkpoint, or from random weights, to the job's last step.
 
         Raises InputError, the same on all ranks, when loss, gradient or weights are not finite any more.
         """
@@ -100,6 +100,8 @@ class Trainer:
         log = self._open_log(found)
         while not self._job.is_complete(progress):
             taken = self._round(progress, log, in_hand)
+            if self._job.stops_within_round(progress):
+                break
             progress, in_hand = self._job.after_round(replace(progress, taken=taken)), None
             self._keeper.keep(progress, log)
         if self._pictures is not None:
@@ -108,8 +110,9 @@ class Trainer:
     def _round(self, progress: Progress, log: TrainingLog | None, in_hand: InHand | None) -> tuple[int, ...]:
         """The round that follows on `progress`, on examples that no other round has seen any of.
 
-        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`. Returns
-        how many coordinates each rank has taken of the round's deal, if they are dealt.
+        Or, of a round that is under way, what is left of it, with the examples that it has `in_hand`; where
+        the job stops within it, what comes before, and a checkpoint. Returns how many coordinates each rank
+        has taken of the round's deal, if they are dealt.
         """
         config = self._job.run.config
         examples = replace(self._examples, dealer=self._dealer(progress))
@@ -123,7 +126,7 @@ class Trainer:
             fovs = [stream.fovs() for stream in streams.values()]
             batch = Batch(fovs, self._training.batch_size, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
-        stop = step + self._job.steps_of_round(progress)
+        stop, end = step + self._job.steps_to_stop(progress), step + self._job.steps_of_round(progress)
         times, fault = StepTimes(), ""
         while step < stop:
             times.begin()
@@ -148,7 +151,7 @@ class Trainer:
             if is_last_of_interval:
                 speed = times.take(self._job.fovs_per_step)
                 all_ranks = self._report(step, fovs_seen, speed, log, examples.dealer)
-                if all_ranks.is_due and step < stop and self._training.local_steps == 1:
+                if (all_ranks.is_due or step == stop) and step < end and self._training.local_steps == 1:
                     so_far = self._job.after_steps(progress, step - progress.steps)
                     slots = list(streams)
                     held = {slots[index]: streams[slots[index]].whereabouts for index in batch.order}

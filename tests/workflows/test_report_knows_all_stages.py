@@ -9,10 +9,15 @@ from test_explain import finish, make_run
 
 from pipeline.report.history import expected_tasks, records, stages
 from pipeline.results.unreadable import Look
+from pipeline.run_folder import Run
 from workflows.planning.explain import explain
 
 AGGLOMERATION = "agglomeration.enabled=true"
 PASSES = "inference.passes=[{}, {seed_order: reverse}, {checkpoint: other.h5}]"
+
+
+CHOICE = "training.choose_by=segmentation"
+BY = "training.validation_box=0:48,0:48,56:90"
 
 
 @pytest.mark.parametrize(
@@ -20,12 +25,22 @@ PASSES = "inference.passes=[{}, {seed_order: reverse}, {checkpoint: other.h5}]"
 )
 def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: str) -> None:
     run = make_run(tmp_path, *([change] if change else []))
+    compare(run)
+
+
+def test_so_are_the_networks_that_are_tried(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CHOICE, BY)
+    compare(run)
+    assert expected_tasks(run).items() >= {"train": 5, "try": 10, "choose": 2}.items()
+
+
+def compare(run: Run) -> None:
     planned = {status.name: status.tasks for status in explain(run) if status.name != "report"}
     assert expected_tasks(run) == planned
     assert list(expected_tasks(run)) == list(planned)
 
 
-@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,)])
+@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY)])
 def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
     run = make_run(tmp_path, *changes)
     finish(run)

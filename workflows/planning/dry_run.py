@@ -14,7 +14,8 @@ import site_configs
 from pipeline.checkup.before_run import Found
 from pipeline.checkup.finding import SKIP
 from pipeline.run_folder import Run
-from pipeline.settings.scored import share_seen
+from pipeline.settings.estimate import plan
+from pipeline.settings.scored import share_chosen_by, share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
@@ -53,6 +54,12 @@ def print_plan(
         table.add_row("sample", f"coordinates in {t.box}", _relative(run, run.coordinates_file))
         ranks = f"{t.ranks} ranks of {t.threads_per_rank} thread(s), {t.fovs:,} FOVs"
         table.add_row("train", ranks, _relative(run, run.model_file))
+        if run.trials:
+            calls = plan(run.trials[0]).network_calls
+            tried = f"{len(run.trials)} networks in {t.validation_box}, each about {calls:,} network calls"
+            table.add_row(
+                "try, choose", f"{tried}, not in the costs below", _relative(run, run.validation_file)
+            )
     else:
         table.add_row("import network", str(config.network.checkpoint), _relative(run, run.model_file))
     grid = " x ".join(str(n) for n in estimate.tile_grid)
@@ -79,6 +86,8 @@ def print_plan(
     if config.evaluation.box is not None:
         seen = share_seen(run)
         marked = f", {seen:.0%} of it seen in training" if seen else ""
+        chosen_by = share_chosen_by(run)
+        marked += f", {chosen_by:.0%} of it chooses the network" if chosen_by else ""
         table.add_row("count, score", f"in {config.evaluation.box}{marked}", _relative(run, run.metrics_file))
         table.add_row("worst", "the costliest errors", _relative(run, run.worst_file))
     if config.evaluation.measures_run_length:
@@ -92,7 +101,8 @@ def print_plan(
         f"\nsite        {config.site.name}: {config.site.workers} worker(s) of "
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
-        f"{network.depth}, {network.features} features: {estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
+        f"{network.depth}, {network.features} features{_normalised(run)}: "
+        f"{estimate.flops_per_call / 1e9:.1f} GFLOP a call, "
         f"{estimate.flops_per_call * estimate.network_calls / 1e12:.1f} TFLOP in all"
         f"\nengine      {_engine(run)}",
         highlight=False,
@@ -152,6 +162,11 @@ def _engine(run: Run) -> str:
         return f"{run.pin}, as host {run.pin.host} began"
     asked = run.config.inference
     return f"{asked.engine} in precision {asked.precision}; the first worker pins it for all tiles"
+
+
+def _normalised(run: Run) -> str:
+    none = run.config.network.normalisation == "none"
+    return "" if none else ", layers normalised, which the winograd engine does not compute"
 
 
 def _times(passes: int) -> str:

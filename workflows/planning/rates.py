@@ -70,6 +70,7 @@ class Rates(Section):
     fov: PositiveTriple
     depth: PositiveInt
     features: PositiveInt
+    normalisation: str = "none"
     segment: TileRate | None = None
     train: TrainingRate | None = None
 
@@ -84,6 +85,7 @@ def measure(run: Run) -> Rates:
         fov=network.fov,
         depth=network.depth,
         features=network.features,
+        normalisation=network.normalisation,
         segment=_measure_tiles(run),
         train=measure_training(run),
     )
@@ -206,6 +208,7 @@ def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
         ("network.fov", rates.fov, config.network.fov),
         ("network.depth", rates.depth, config.network.depth),
         ("network.features", rates.features, config.network.features),
+        ("network.normalisation", rates.normalisation, config.network.normalisation),
     ]
     if rates.segment:
         measured = rates.segment

@@ -122,6 +122,8 @@ def _put_network(
     proposal.put("network.deltas", list(network.deltas))
     proposal.put("network.depth", network.depth)
     proposal.put("network.features", network.features)
+    if network.normalisation != "none":
+        proposal.put("network.normalisation", network.normalisation)
     if labels is None:
         proposal.put("network.checkpoint", None, f"TO DO: {NO_NETWORK}, or data.labels.")
     return network
@@ -134,7 +136,11 @@ def _trained(given: Network) -> Network:
     if trained is None:
         return given
     with reading(path), h5py.File(path, "r") as file:
-        sizes = {name: int(file.attrs[name]) for name in ("depth", "features") if name in file.attrs}
+        sizes: dict[str, Any] = {
+            name: int(file.attrs[name]) for name in ("depth", "features") if name in file.attrs
+        }
+        if "normalisation" in file.attrs:
+            sizes["normalisation"] = str(file.attrs["normalisation"])
     return given.model_copy(update={"fov": trained.fov, "deltas": trained.deltas, **sizes})
 
 

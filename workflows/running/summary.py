@@ -17,7 +17,7 @@ from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.results.agglomerated_ids import read_summary
-from pipeline.results.unreadable import Look
+from pipeline.results.unreadable import Look, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
@@ -50,9 +50,10 @@ def print_summary(run: Run, console: Console) -> None:
         console.print(agglomerated, highlight=False, soft_wrap=True, markup=False)
     missing = look(missing_image, run, last_lines(run, look)) or []
     mixed = mixed_environments(look(environments, run.floods) or {})
+    tried = look(describe_choice, run) or []
     kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
     warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
-    console.print(*warnings, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    console.print(*warnings, *tried, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  precomputed://file://{folder}",
         f"look at it    {viewing(run)}",
@@ -78,6 +79,25 @@ def outcome_lines(run: Run) -> list[str]:
     doubts = [f"WARNING       {doubt}" for doubt in outcome.doubts(voxels)]
     told = [f"conflicts     {outcome.describe_conflicts()}, listed in {run.conflicts_file.name}"]
     return [f"segments      {outcome.describe(voxels)}", *(told if outcome.conflicts else []), *doubts]
+
+
+def describe_choice(run: Run) -> list[str]:
+    """How each network that was tried scored, and which one was chosen; nothing where none were. Raises
+    Unreadable."""
+    if not run.trials:
+        return []
+    with reading(run.validation_file):
+        found = json.loads(run.validation_file.read_bytes())
+    box, chosen = run.config.training.validation_box, found["chosen_fovs"]
+    lines = [f"chosen        the network after {chosen:,} FOVs, in {box}: {found['rule']}"]
+    for one in found["networks"]:
+        filled, mark = one["filled"], ", chosen" if one["fovs"] == chosen else ""
+        lines.append(
+            f"              {one['fovs']:>11,} FOVs: filled ARE {filled['are']:.4f}, VOI split "
+            f"{filled['voi_split']:.4f}, merge {filled['voi_merge']:.4f}, "
+            f"coverage {one['coverage']:.1%}{mark}"
+        )
+    return lines
 
 
 def agglomeration_line(run: Run) -> str | None:
@@ -119,6 +139,13 @@ def _print_scores(run: Run, console: Console) -> None:
         console.print(
             f"WARNING: {metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these "
             "scores say little of tissue that the network has not seen",
+            style="bold red",
+            soft_wrap=True,
+        )
+    if metrics.get("chosen_by"):
+        console.print(
+            f"WARNING: {metrics['chosen_by']:.0%} of the scored voxels chose the network: these scores are a "
+            "little too good",
             style="bold red",
             soft_wrap=True,
         )

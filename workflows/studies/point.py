@@ -77,7 +77,7 @@ def make_point(base: Run, folder: Path, fovs: int, varied: Mapping[str, Value]) 
     training = document["training"]
     for name in ("warmup_fovs", "decay_fovs"):
         training[name] = training[name] * fovs // training["fovs"]
-    training["fovs"] = fovs
+    training |= {"fovs": fovs, "choose_by": "last", "validation_box": None}
     steps = -(-fovs // (training["ranks"] * training["batch_size"]))
     training["report_every_steps"] = max(1, steps // LOG_LINES)
     point = Point(replace(base, config=parse_config(document, source="a point of the study")), varied)

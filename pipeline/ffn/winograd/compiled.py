@@ -59,7 +59,12 @@ class NetworkStruct(ctypes.Structure):
 def library(network: Network) -> ctypes.CDLL | None:
     """The compiled code; None where it is missing, or not for this CPU or for `network`."""
     name = instructions()
-    return _load(name) if name and network.features in FEATURES else None
+    return _load(name) if name and is_for(network) else None
+
+
+def is_for(network: Network) -> bool:
+    """Whether the compiled code computes networks like this one."""
+    return network.features in FEATURES and network.normalisation == "none"
 
 
 def cpu_instructions() -> list[str]:
@@ -87,7 +92,8 @@ def required(network: Network, setting: str) -> ctypes.CDLL:
         raise InputError(
             f"{setting} is 'winograd', which needs a CPU with AVX-512, AVX2 and FMA, or NEON, "
             f"a C compiler when it is set up and a network of {FEATURES[0]} to {FEATURES[-1]} features "
-            f"(network.features is {network.features}); auto takes one that works here"
+            f"(network.features is {network.features}) without network.normalisation (it is "
+            f"{network.normalisation}); auto takes one that works here"
         )
     return found
 

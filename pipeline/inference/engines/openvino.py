@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.ffn.weights import read_weights
+from pipeline.ffn.weights import EPSILON, read_weights
 from pipeline.results.artifacts import Artifact
 
 try:
@@ -76,12 +76,24 @@ def build_graph(weights: dict[str, np.ndarray], network: Network, batch_size: in
         convolved = ops.convolution(x, ops.constant(kernel), step, pad, pad, step)
         return ops.add(convolved, ops.constant(bias))
 
+    def norm(x: openvino.Node, name: str) -> openvino.Node:
+        if network.normalisation == "none":
+            return x
+        along = ops.constant(np.array([1]))
+        normalised = ops.mvn(x, along, normalize_variance=True, eps=EPSILON, eps_mode="inside_sqrt")
+        gamma, beta = (weights[f"{name}/{part}"].reshape(1, -1, 1, 1, 1) for part in ("gamma", "beta"))
+        return ops.add(ops.multiply(normalised, ops.constant(gamma)), ops.constant(beta))
+
+    def residual(x: openvino.Node, i: int) -> openvino.Node:
+        before = ops.relu(norm(x, f"norm{i}"))
+        return conv(ops.relu(conv(before, f"conv{i}_a")), f"conv{i}_b")
+
     fov = ops.parameter((batch_size, *network.fov, 2), np.float32, name="fov")
     net = ops.transpose(fov, ops.constant(np.array([0, 4, 1, 2, 3])))
     net = conv(ops.relu(conv(net, "conv0_a")), "conv0_b")
     for i in range(1, network.depth):
-        net = ops.add(net, conv(ops.relu(conv(ops.relu(net), f"conv{i}_a")), f"conv{i}_b"))
-    update = conv(ops.relu(net), "conv_lom")
+        net = ops.add(net, residual(net, i))
+    update = conv(ops.relu(norm(net, "norm_lom")), "conv_lom")
     update = ops.transpose(update, ops.constant(np.array([0, 2, 3, 4, 1])))
     return openvino.Model([update], [fov], "ffn")
 

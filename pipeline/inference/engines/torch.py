@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
-from pipeline.ffn.weights import read_weights
+from pipeline.ffn.weights import EPSILON, norms, read_weights
 from pipeline.inference.engines import CPU_PRECISIONS, fitting
 from pipeline.results.artifacts import Artifact
 
@@ -96,12 +96,28 @@ def build_network(
         kernel, bias = layers[name]
         return functional.conv3d(x, kernel, bias, padding=1)
 
+    normalised = norms(network) if network.normalisation == "layer" else []
+    learned = {
+        f"{name}/{part}": torch.from_numpy(weights[f"{name}/{part}"]).to(device, dtype)
+        for name in normalised
+        for part in ("gamma", "beta")
+    }
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        if name not in normalised:
+            return x
+        gamma, beta = learned[f"{name}/gamma"], learned[f"{name}/beta"]
+        features_last = x.permute(0, 2, 3, 4, 1)
+        found = functional.layer_norm(features_last, gamma.shape, gamma, beta, EPSILON)
+        return found.permute(0, 4, 1, 2, 3)
+
     def forward(fovs: torch.Tensor) -> torch.Tensor:
         net = fovs.to(dtype).permute(0, 4, 1, 2, 3)
         net = conv(torch.relu(conv(net, "conv0_a")), "conv0_b")
         for i in range(1, network.depth):
-            net = net + conv(torch.relu(conv(torch.relu(net), f"conv{i}_a")), f"conv{i}_b")
-        return torch.relu(net).permute(0, 2, 3, 4, 1).float() @ last + last_bias
+            before = torch.relu(norm(net, f"norm{i}"))
+            net = net + conv(torch.relu(conv(before, f"conv{i}_a")), f"conv{i}_b")
+        return torch.relu(norm(net, "norm_lom")).permute(0, 2, 3, 4, 1).float() @ last + last_bias
 
     return forward
 

@@ -22,6 +22,13 @@ class TrainingJob:
     run: Run
     coordinates: Path
     lineage: str
+    until: int | None = None
+    """FOVs after which it stops to have its network tried, be it in the midst of a round; None: all."""
+
+    @property
+    def fovs(self) -> int:
+        """FOVs after which it is complete."""
+        return self.until or self.run.config.training.fovs
 
     @property
     def fovs_per_step(self) -> int:
@@ -30,14 +37,23 @@ class TrainingJob:
         return training.batch_size * training.ranks
 
     def is_complete(self, progress: Progress) -> bool:
-        """Whether all of `training.fovs` were seen."""
-        return progress.fovs_seen >= self.run.config.training.fovs
+        """Whether all that this job is to see were seen."""
+        return progress.fovs_seen >= self.fovs
 
     def steps_of_round(self, progress: Progress) -> int:
         """Steps that the round has after `progress`: of `checkpoint_every_steps`, or fewer in the last."""
         training = self.run.config.training
         left = -(-(training.fovs - progress.fovs_seen) // self.fovs_per_step)
         return min(training.checkpoint_every_steps - progress.into_round, left)
+
+    def steps_to_stop(self, progress: Progress) -> int:
+        """Steps until the job is complete, or the round is."""
+        left = -(-(self.fovs - progress.fovs_seen) // self.fovs_per_step)
+        return min(self.steps_of_round(progress), left)
+
+    def stops_within_round(self, progress: Progress) -> bool:
+        """Whether the job is complete before the round is."""
+        return self.steps_to_stop(progress) < self.steps_of_round(progress)
 
     def after_round(self, progress: Progress) -> Progress:
         """The progress when the round that follows, or is under way, is done."""
@@ -65,7 +81,7 @@ class TrainingJob:
 
     def remove_in_hand(self, but: Collection[int], at: Progress) -> None:
         """Remove what ranks had in hand after other steps; at the end of the training after any."""
-        if self.is_complete(at):
+        if at.fovs_seen >= self.run.config.training.fovs:
             remove(self.run.in_hand_folder)
         for name in set(names_in(self.run.in_hand_folder)) - {f"step_{steps}" for steps in but}:
             remove(self.run.in_hand_folder / name)
@@ -73,7 +89,7 @@ class TrainingJob:
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint that this training goes on from, or ends with; None if it starts anew.
 
-        It goes on with whatever ranks it has now, but not from one that has seen more than `training.fovs`,
+        It goes on with whatever ranks it has now, but not from one that has seen more than it is to see,
         and not in another precision: where that is left open it stays as it was.
         """
         training = self.run.config.training
@@ -84,7 +100,7 @@ class TrainingJob:
             return found
         ended = found.progress
         last_step = training.batch_size * ended.history[-1].ranks
-        return found if ended.fovs_seen - training.fovs < last_step else None
+        return found if ended.fovs_seen - self.fovs < last_step else None
 
     def _stretch(self, fovs: int) -> Stretch:
         training = self.run.config.training
@@ -96,6 +112,7 @@ class TrainingJob:
             "config": self.run.config.model_dump(mode="json"),
             "coordinates": str(self.coordinates),
             "lineage": self.lineage,
+            "until": self.until,
         }
         with publishing(_job_file(self.run.folder)) as path:
             path.write_text(json.dumps(document, indent=1))
@@ -106,7 +123,7 @@ class TrainingJob:
         path = _job_file(folder)
         document = json.loads(path.read_text())
         run = Run(folder, parse_config(document["config"], source=str(path)))
-        return cls(run, Path(document["coordinates"]), document["lineage"])
+        return cls(run, Path(document["coordinates"]), document["lineage"], document["until"])
 
 
 def _job_file(folder: Path) -> Path:

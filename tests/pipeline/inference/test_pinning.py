@@ -17,6 +17,7 @@ import pytest
 from bright_blocks import NETWORK, make_run
 
 from pipeline.errors import InputError
+from pipeline.geometry import Box
 from pipeline.inference import engines
 from pipeline.inference.engines import choose, precisions_on_gpu
 from pipeline.inference.engines import openvino as openvino_module
@@ -304,3 +305,19 @@ def on_site_with_gpus(run: Run, engine: str) -> Run:
     inference = run.config.inference.model_copy(update={"engine": engine, "precision": "float32"})
     run.engine_file.parent.mkdir(exist_ok=True)
     return replace(run, config=run.config.model_copy(update={"site": site, "inference": inference}))
+
+
+def test_what_a_network_was_tried_by_is_kept_by_the_next_start(
+    tmp_path: Path, image_file: Path, model: Artifact
+) -> None:
+    whole = make_run(tmp_path, image_file)
+    choice = {"choose_by": "segmentation", "validation_box": Box.parse("0:20,0:44,0:24")}
+    training = whole.config.training.model_copy(update=choice)
+    run = replace(whole, config=whole.config.model_copy(update={"training": training}))
+    trial = run.trials[0]
+    segment_tile(trial, trial.tiles[0], model)
+    assert trial.engine_file == run.engine_file
+    again = with_pin(run)
+    keep_pin(again)
+    assert again.pin == pinned_in(run)
+    assert run.engine_file.exists()

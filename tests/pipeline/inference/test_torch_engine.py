@@ -26,12 +26,16 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch fin
 
 @pytest.fixture
 def small_model(tmp_path: Path) -> Artifact:
-    rng, path = np.random.default_rng(4), tmp_path / "ffn.h5"
+    return model_of(SMALL, tmp_path / "ffn.h5")
+
+
+def model_of(network: Network, path: Path) -> Artifact:
+    rng = np.random.default_rng(4)
     weights = {
         name: rng.normal(0, (1 / np.prod(shape[:-1])) ** 0.5, shape).astype(np.float32)
-        for name, shape in weight_shapes(SMALL).items()
+        for name, shape in weight_shapes(network).items()
     }
-    write_weights(weights, SMALL, path)
+    write_weights(weights, network, path)
     return Artifact(str(path), file_sha256(path))
 
 
@@ -39,8 +43,8 @@ def fovs_of(count: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((count, *SMALL.fov, 2)).astype(np.float32)
 
 
-def update_of(model: Artifact, precision: str, fovs: np.ndarray) -> np.ndarray:
-    engine = engine_module.TorchEngine(model, SMALL, precision, threads=1, batch_size=len(fovs))
+def update_of(model: Artifact, precision: str, fovs: np.ndarray, network: Network = SMALL) -> np.ndarray:
+    engine = engine_module.TorchEngine(model, network, precision, threads=1, batch_size=len(fovs))
     assert engine.precision == precision
     return engine.predict(fovs).copy()
 
@@ -53,6 +57,14 @@ def test_float32_is_what_another_engine_computes(small_model: Artifact, batch_si
     found = update_of(small_model, "float32", fovs)
     assert found.shape == (batch_size, 9, 11, 13, 1)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_so_is_a_network_whose_layers_are_normalised(tmp_path: Path) -> None:
+    network = SMALL.model_copy(update={"normalisation": "layer"})
+    model, fovs = model_of(network, tmp_path / "normalised.h5"), fovs_of(1)
+    expected = OpenVinoEngine(model, network, "float32", threads=1).predict(fovs)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(update_of(model, "float32", fovs, network), expected, atol=1e-4)
 
 
 def test_bfloat16_stays_close_to_float32(small_model: Artifact) -> None:

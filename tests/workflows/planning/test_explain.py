@@ -40,6 +40,8 @@ RUN_AGAIN = {
     "data.phantom.seed=8": f"phantom sample {FROM_TRAINING}",
     "data.image_stddev=30": FROM_TRAINING,
     "network.depth=3": FROM_TRAINING,
+    "network.normalisation=layer": FROM_TRAINING,
+    "network.normalisation=none": "",
     "network.fov=[19,19,19]": "sample " + FROM_TRAINING,
     "training.ranks=4": "",
     "training.threads_per_rank=2": "",
@@ -56,6 +58,7 @@ RUN_AGAIN = {
     "training.augmentation.missing=0": "",
     "training.epochs=true": FROM_TRAINING,
     "training.pictures=true": "",
+    "training.validate_every_fovs=7": "",
     "training.clip_value=null": FROM_TRAINING,
     "training.clip_value=0.7": "",
     "training.ema=0.999": FROM_TRAINING,
@@ -172,6 +175,38 @@ def test_of_a_finished_run_nothing_would_run(folder: Path) -> None:
 def test_a_changed_setting_runs_exactly_the_stages_that_depend_on_it(folder: Path, change: str) -> None:
     again = unfinished(explain(make_run(folder, change)))
     assert " ".join(again) == RUN_AGAIN[change]
+
+
+CHOICE = ("training.choose_by=segmentation", "training.validation_box=0:48,0:48,56:90")
+
+
+@pytest.fixture(scope="module")
+def choosing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that has chosen among five networks."""
+    folder = tmp_path_factory.mktemp("choosing")
+    finish(make_run(folder, *CHOICE))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ("", {}),
+        ("training.validation_box=0:48,0:48,56:80", {"try": 10, "choose": 2}),
+        ("training.fovs=120000", {"train": 1, "try": 2, "choose": 2}),
+        ("training.validate_every_fovs=40000", {"choose": 2}),
+        ("training.learning_rate=0.1", {"train": 5, "try": 10, "choose": 2}),
+        ("inference.move_threshold=0.8", {"try": 10, "choose": 2}),
+        ("inference.tile=[40,40,40]", {}),
+        ("evaluation.box=0:40,0:48,64:112", {}),
+    ],
+)
+def test_of_networks_that_were_tried_those_are_tried_again_that_have_to_be(
+    choosing: Path, change: str, again: dict[str, int]
+) -> None:
+    run = make_run(choosing, *CHOICE, *([change] if change else []))
+    found = {o.name: o.tasks - o.finished for o in explain(run) if o.finished < o.tasks}
+    assert {name: found[name] for name in ("train", "try", "choose") if name in found} == again
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""A training that stops to have its networks tried ends as one that never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("horovod", reason="Horovod is not installed")
+
+from test_launch import log_of, make_run, volume
+
+from pipeline.results.artifacts import Artifact
+from pipeline.run_folder import Run
+from pipeline.training.launch import train, where_training_starts
+
+__all__ = ["volume"]
+
+pytestmark = pytest.mark.slow
+
+CHOICE: dict[str, Any] = {
+    "box": "0:40,0:40,0:30",
+    "choose_by": "segmentation",
+    "validation_box": "0:40,0:40,30:40",
+    "validate_every_fovs": 700,
+}
+"""Of 1,600 FOVs in rounds of 400: in the midst of the second round and of the fourth."""
+
+
+@pytest.fixture(scope="module")
+def stopped(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact, list[Artifact]]:
+    run, coordinates = make_run(tmp_path_factory.mktemp("stopped"), volume, **CHOICE)
+    return run, coordinates, [train(run, coordinates, until) for until in run.config.training.parts]
+
+
+def test_the_last_network_is_that_of_a_training_that_never_stopped(
+    stopped: tuple[Run, Artifact, list[Artifact]], volume: Path, tmp_path: Path
+) -> None:
+    run, _, networks = stopped
+    assert [Path(network.path) for network in networks] == [run.candidate_file(n) for n in (700, 1400, 1600)]
+    assert len({network.sha256 for network in networks}) == 3
+    plain, coordinates = make_run(tmp_path, volume, box=CHOICE["box"])
+    assert train(plain, coordinates).sha256 == networks[-1].sha256
+    assert {700, 1400, 1600} <= {entry["fovs_seen"] for entry in log_of(run)}
+    assert not run.in_hand_folder.exists()
+
+
+def test_a_lost_network_is_made_again_to_the_same_bytes_and_the_others_stay(
+    stopped: tuple[Run, Artifact, list[Artifact]],
+) -> None:
+    run, coordinates, networks = stopped
+    assert where_training_starts(run) is None
+    Path(networks[1].path).unlink()
+    start = where_training_starts(run)
+    assert start is not None
+    assert start == (0, 1600, "random weights")  # its checkpoint is past it
+    assert train(run, coordinates, 1400) == networks[1]
+    assert [train(run, coordinates, until) for until in (700, 1600)] == [networks[0], networks[2]]
