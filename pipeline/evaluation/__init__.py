@@ -24,6 +24,7 @@ from pipeline.evaluation.stage import (
     score_run,
     set_old_scores_aside,
 )
+from pipeline.evaluation.uncorrected import count_uncorrected, uncorrected_target
 
 __all__ = [
     "BoxCounts",
@@ -34,6 +35,7 @@ __all__ = [
     "blocks",
     "count_block",
     "count_box",
+    "count_uncorrected",
     "counts_target",
     "find_worst",
     "make_skeletons",
@@ -45,6 +47,7 @@ __all__ = [
     "score_run",
     "set_old_scores_aside",
     "skeletons_target",
+    "uncorrected_target",
     "variation_of_information",
     "worst_target",
 ]
