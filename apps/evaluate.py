@@ -17,12 +17,24 @@ def count_block(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
     return evaluation.count_block(run, block, segmentation)
 
 
+@python_app(executors=["light"])
+def count_uncorrected(run: Run, block: Box, id_table: Artifact, tiles: dict[int, Artifact]) -> Artifact:
+    """Count one block as it was before a person's corrections."""
+    from pipeline import evaluation, reconciliation
+
+    return evaluation.count_uncorrected(
+        run, block, id_table, tiles, reconciliation.AssembledVolume(run, id_table, tiles)
+    )
+
+
 @python_app(executors=["head"])
-def score_run(run: Run, counts: list[Artifact], joined: list[Artifact]) -> Artifact:
+def score_run(
+    run: Run, counts: list[Artifact], joined: list[Artifact], uncorrected: list[Artifact]
+) -> Artifact:
     """Add the counts up and write metrics.json."""
     from pipeline import evaluation
 
-    return evaluation.score_run(run, counts, joined)
+    return evaluation.score_run(run, counts, joined, uncorrected)
 
 
 @python_app(executors=["light"])

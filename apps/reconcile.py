@@ -35,6 +35,22 @@ def merge(run: Run, groups: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["head"])
+def correct(run: Run, id_table: Artifact, groups: list[Artifact], tiles: dict[int, Artifact]) -> Artifact:
+    """Join and cut segments as a person says."""
+    from pipeline import reconciliation
+
+    return reconciliation.correct(run, id_table, groups, tiles)
+
+
+@python_app(executors=["head"])
+def list_corrections(run: Run, corrected: Artifact) -> Artifact:
+    """Say what became of each correction."""
+    from pipeline import reconciliation
+
+    return reconciliation.list_corrections(run, corrected)
+
+
+@python_app(executors=["head"])
 def list_conflicts(run: Run, id_table: Artifact) -> Artifact:
     """Say where tiles contradict each other."""
     from pipeline import reconciliation

@@ -119,6 +119,22 @@ class Run:
         return self.reconciliation_folder / "id_table.h5"
 
     @property
+    def corrected_table_file(self) -> Path:
+        """HDF5: the same after the corrections of reconciliation.corrections, and what became of each."""
+        return self.reconciliation_folder / "corrected.h5"
+
+    @property
+    def final_table_file(self) -> Path:
+        """That by which the volume is written."""
+        corrects = self.config.reconciliation.corrections is not None
+        return self.corrected_table_file if corrects else self.id_table_file
+
+    @property
+    def corrections_file(self) -> Path:
+        """JSON: what became of each correction, where there are some."""
+        return self.folder / "corrections.json"
+
+    @property
     def conflicts_file(self) -> Path:
         """JSON: where tiles contradict each other about what is one object."""
         return self.folder / "conflicts.json"

@@ -84,18 +84,22 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     tiles = {tile.index: task for tile, task in zip(run.tiles, of_tiles)}
     if run.only is None:
         levels = reconciliation.levels(run)
-        stages += _reconcile(run, submit, levels[0], tiles)
-        written = stages[-1].tasks
+        reconciled = _reconcile(run, submit, levels[0], tiles)
+        stages += reconciled
+        by_name = {stage.name: stage.tasks for stage in reconciled}
+        [merged], corrections, written = by_name["merge"], by_name["correct"], by_name["write"]
         described = _describe(run, submit, levels, written)
         stages += described
-        results = [*choice, *written, *(task for stage in described[1:] for task in stage.tasks)]
+        results = [*choice, *written, *corrections]
+        results += [task for stage in described[1:] for task in stage.tasks]
         joined: list[Task] = []
         if run.config.agglomeration.enabled:
             stages += _agglomerate(run, submit, models[0], written)
             joined = stages[-1].tasks[:1]
             results = [*results, *stages[-1].tasks]
         if run.config.evaluation.box is not None:
-            counted, scored, worst = _evaluate(run, submit, written, joined)
+            before = _count_uncorrected(run, submit, merged, tiles)
+            counted, scored, worst = _evaluate(run, submit, written, joined, before)
             stages += [counted, scored, worst]
             results = [*results, *scored.tasks, *worst.tasks]
         if run.config.evaluation.makes_skeletons:
@@ -136,7 +140,12 @@ def _reconcile(run: Run, submit: Submit[Task], level: Level, tiles: dict[int, Ta
         submit(reconcile.gather, run, group, [evidence[i] for i in group])
         for group in reconciliation.groups(run)
     ]
-    id_table = submit(reconcile.merge, run, groups)
+    merged = id_table = submit(reconcile.merge, run, groups)
+    corrections: list[Task] = []
+    if run.config.reconciliation.corrections is not None:
+        seen = {tile.index: tiles[tile.index] for tile in reconciliation.tiles_corrected(run)}
+        id_table = submit(reconcile.correct, run, merged, groups, seen)
+        corrections = [id_table, submit(reconcile.list_corrections, run, id_table)]
     conflicts = submit(reconcile.list_conflicts, run, id_table)
     volume = submit(reconcile.create_volume, run, after=[id_table])
     blocks = []
@@ -147,7 +156,8 @@ def _reconcile(run: Run, submit: Submit[Task], level: Level, tiles: dict[int, Ta
     return [
         Stage("compare", evidence),
         Stage("join", groups),
-        Stage("merge", [id_table]),
+        Stage("merge", [merged]),
+        Stage("correct", corrections),
         Stage("conflicts", [conflicts]),
         Stage("volume", [volume]),
         Stage("write", blocks),
@@ -186,15 +196,29 @@ def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task
     return [Stage("points", points), Stage("resegment", scores), Stage("agglomerate", [joined, edges])]
 
 
-def _evaluate(run: Run, submit: Submit[Task], written: list[Task], joined: list[Task]) -> list[Stage[Task]]:
-    """`joined` holds the agglomeration, if there is one."""
+def _count_uncorrected(run: Run, submit: Submit[Task], merged: Task, tiles: dict[int, Task]) -> list[Task]:
+    """Counts of what the merge made, where it is corrected."""
+    if run.config.reconciliation.corrections is None:
+        return []
+    counts = []
+    for block in evaluation.blocks(run):
+        read = run.grid.with_cores_in(evaluation.reach(run, block))
+        parts = {tile.index: tiles[tile.index] for tile in read}
+        counts.append(submit(evaluate.count_uncorrected, run, block, merged, parts))
+    return counts
+
+
+def _evaluate(
+    run: Run, submit: Submit[Task], written: list[Task], joined: list[Task], before: list[Task]
+) -> list[Stage[Task]]:
+    """`joined` holds the agglomeration, if there is one; `before` counts of what was not yet corrected."""
     by_block = dict(zip(reconciliation.blocks(run), written))
     counts = []
     for block in evaluation.blocks(run):
         read = [by_block[b] for b in reconciliation.blocks(run, meeting=evaluation.reach(run, block))]
         counts.append(submit(evaluate.count_block, run, block, read))
     return [
-        Stage("count", counts),
-        Stage("score", [submit(evaluate.score_run, run, counts, joined)]),
+        Stage("count", [*counts, *before]),
+        Stage("score", [submit(evaluate.score_run, run, counts, joined, before)]),
         Stage("worst", [submit(evaluate.find_worst, run, counts, written)]),
     ]

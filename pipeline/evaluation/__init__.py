@@ -32,6 +32,7 @@ from pipeline.evaluation.stage import (
     score_run,
     set_old_scores_aside,
 )
+from pipeline.evaluation.uncorrected import count_uncorrected, uncorrected_target
 
 __all__ = [
     "BoxCounts",
@@ -45,6 +46,7 @@ __all__ = [
     "chosen_target",
     "count_block",
     "count_box",
+    "count_uncorrected",
     "counts_target",
     "find_worst",
     "make_skeletons",
@@ -59,6 +61,7 @@ __all__ = [
     "skeletons_target",
     "take_chosen",
     "try_target",
+    "uncorrected_target",
     "variation_of_information",
     "worst_target",
 ]

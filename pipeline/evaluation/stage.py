@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ def reach(run: Run, block: Box) -> Box:
 
 def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Target:
     """The file of one block's counts; arguments as for `count_block`."""
+    path = place(run.folder / "evaluation" / "counts", block.start, counts_name(block))
+    return Target(path, counting(run, block, "count", {"segmentation": combined(segmentation)}))
+
+
+def counting(run: Run, block: Box, stage: str, of: Mapping[str, str]) -> Recipe:
+    """How a block is counted; `of` is the identity of what is counted against the labels."""
     settings: dict[str, Any] = {
         "block": str(block),
         "read": str(reach(run, block)),
@@ -61,11 +67,10 @@ def counts_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
         settings["exclude"] = str(run.config.evaluation.exclude)
     if run.config.evaluation.ignore_border_nm:
         settings["ignore border"] = [run.config.evaluation.ignore_border_nm, image_voxel_size_nm(run)]
-    inputs = {"labels": run.identities["labels"], "segmentation": combined(segmentation)}
+    inputs = {"labels": run.identities["labels"], **of}
     if run.config.evaluation.within_mask and "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
-    path = place(run.folder / "evaluation" / "counts", block.start, counts_name(block))
-    return Target(path, Recipe("count", VERSION, settings, inputs))
+    return Recipe(stage, VERSION, settings, inputs)
 
 
 def counts_name(block: Box) -> str:
@@ -81,26 +86,44 @@ def count_block(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
     """
 
     def write(path: Path) -> None:
-        segments, labels = open_segmentation(run), open_labels(run)
-        [counts] = count_parts(segments, labels, block, evaluation_box(run), [block], counted_in(run, block))
-        save_counts(counts, path)
+        write_counts(run, block, open_segmentation(run), path)
 
     return make(counts_target(run, block, segmentation), write)
 
 
-def metrics_target(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Artifact] = ()) -> Target:
+def write_counts(run: Run, block: Box, segments: Volume, path: Path) -> None:
+    """Count `block` of any segmentation of the run's box. Raises InputError as `count_block` does."""
+    labels = open_labels(run)
+    [counts] = count_parts(segments, labels, block, evaluation_box(run), [block], counted_in(run, block))
+    save_counts(counts, path)
+
+
+def metrics_target(
+    run: Run,
+    counts: Sequence[Artifact],
+    agglomeration: Sequence[Artifact] = (),
+    uncorrected: Sequence[Artifact] = (),
+) -> Target:
     """The run's metrics.json; arguments as for `score_run`."""
     settings = {"evaluation": {"box": str(evaluation_box(run))}, **_known_before(run)}
     inputs = {"counts": combined(counts)}
     if agglomeration:
         inputs["agglomeration"] = combined(agglomeration)
+    if uncorrected:
+        inputs["uncorrected"] = combined(uncorrected)
     return Target(run.metrics_file, Recipe("score", SCORE_VERSION, settings, inputs))
 
 
-def score_run(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Artifact] = ()) -> Artifact:
+def score_run(
+    run: Run,
+    counts: Sequence[Artifact],
+    agglomeration: Sequence[Artifact] = (),
+    uncorrected: Sequence[Artifact] = (),
+) -> Artifact:
     """Add up the counts of all blocks and write the run's metrics.json.
 
-    With an agglomeration it holds, as `agglomerated`, the scores of the segments that are one by it, too.
+    With an agglomeration it holds, as `agglomerated`, the scores of the segments that are one by it, too; as
+    `uncorrected` those before a person's corrections, where there are such counts.
     Raises InputError when that cannot be read.
     """
 
@@ -117,9 +140,12 @@ def score_run(run: Run, counts: Sequence[Artifact], agglomeration: Sequence[Arti
         for made in agglomeration:
             ids = read_agglomerated_ids(Path(made.path))
             scores["agglomerated"] = score(total.with_segments(ids.of))
+        if uncorrected:
+            before = BoxCounts.total(load_counts(Path(artifact.path)) for artifact in uncorrected)
+            scores["uncorrected"] = score(before)
         path.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n")
 
-    return make(metrics_target(run, counts, agglomeration), write)
+    return make(metrics_target(run, counts, agglomeration, uncorrected), write)
 
 
 def _known_before(run: Run) -> dict[str, float]:

@@ -1,13 +1,22 @@
 """Join independently segmented tiles into one segmentation.
 
 `find_evidence` compares a tile with its neighbours, `gather` puts together what it found for tiles near each
-other, `merge` decides once for the whole volume which segments are one object, `list_conflicts` says where
-tiles contradict each other, `write_block` writes disjoint blocks of the result. Only the first and the last
-touch voxels, and each touches only the tiles it is about. Of the blocks are made coarser ones, by
-`downsample_block`, and a list of segments, by `measure_block` and `list_properties`.
+other, `merge` decides once for the whole volume which segments are one object, `correct` applies what people
+joined and cut, `list_conflicts` says where tiles contradict each other, `write_block` writes disjoint blocks
+of the result. Only `find_evidence` and `write_block` touch voxels, and each touches only the tiles it is
+about. Of the blocks are made coarser ones, by `downsample_block`, and a list of segments, by `measure_block`
+and `list_properties`.
 """
 
+from pipeline.reconciliation.assembled import AssembledVolume
 from pipeline.reconciliation.conflicts import conflicts_target, list_conflicts
+from pipeline.reconciliation.correct import (
+    correct,
+    corrected_table_target,
+    list_corrections,
+    list_target,
+    tiles_corrected,
+)
 from pipeline.reconciliation.downsample import coarse_block_target, downsample_block
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
 from pipeline.reconciliation.group import count_groups, gather, group_target, groups
@@ -31,6 +40,7 @@ from pipeline.reconciliation.write import (
 )
 
 __all__ = [
+    "AssembledVolume",
     "IdTable",
     "Level",
     "OverlapTable",
@@ -38,6 +48,8 @@ __all__ = [
     "blocks",
     "coarse_block_target",
     "conflicts_target",
+    "correct",
+    "corrected_table_target",
     "count_groups",
     "create_volume",
     "downsample_block",
@@ -50,13 +62,16 @@ __all__ = [
     "level_blocks",
     "levels",
     "list_conflicts",
+    "list_corrections",
     "list_properties",
+    "list_target",
     "measure_block",
     "merge",
     "merge_groups",
     "overlap_evidence",
     "properties_target",
     "segments_target",
+    "tiles_corrected",
     "tiles_of_block",
     "volume_target",
     "write_block",

@@ -37,7 +37,7 @@ class IdTable:
     """Global ids of the segments of all tiles; those of tile t stand in rows offsets[t] to offsets[t + 1].
 
     `offsets` is int64, one longer than there are tiles; `local_ids` uint32, ascending within a tile;
-    `global_ids` uint64, 1 to the number of segments in the volume.
+    `global_ids` uint64, 1 to the number of segments in the volume, as long as nobody has corrected them.
     """
 
     offsets: np.ndarray
@@ -74,6 +74,17 @@ class TileIds:
         """Global ids, uint64, of an array of the tile's ids; 0 stays 0. Raises KeyError for an unknown id."""
         mapping = dict(zip(self.local_ids.tolist(), self.global_ids.tolist()))
         return fastremap.remap(labels.astype(np.uint64), {0: 0, **mapping}, in_place=True)
+
+
+def read_id_table(artifact: Artifact) -> IdTable:
+    """A written IdTable; raises InputError when the file cannot be read."""
+    try:
+        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+            return IdTable(*(file[name][:] for name in ("offsets", "local_ids", "global_ids")))
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"cannot read id table {artifact.path}: {error}; remove it, and the run makes it again"
+        ) from error
 
 
 def read_tile_ids(artifact: Artifact, index: int) -> TileIds:

@@ -75,12 +75,12 @@ class Outcome:
 
 
 def read_outcome(run: Run) -> Outcome | None:
-    """The outcome that the run's merge found; None where there is none, or an older version's.
+    """The outcome of the run's merge, corrected if it is; None where there is none, or an older version's.
 
     Raises Unreadable.
     """
     try:
-        with reading(run.id_table_file), h5py.File(run.id_table_file, "r") as file:
+        with reading(run.final_table_file), h5py.File(run.final_table_file, "r") as file:
             return Outcome(**{f.name: int(file.attrs[f.name]) for f in fields(Outcome)})
     except (OSError, KeyError):
         return None

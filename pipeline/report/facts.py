@@ -12,7 +12,16 @@ from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
-from pipeline.report.scores import agglomeration, conflicts, outcome, run_length, scores, why_no_scores, worst
+from pipeline.report.scores import (
+    agglomeration,
+    conflicts,
+    corrections,
+    outcome,
+    run_length,
+    scores,
+    why_no_scores,
+    worst,
+)
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import choice, training
@@ -45,6 +54,7 @@ def facts(run: Run) -> dict[str, Any]:
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
         "agglomeration": agglomeration(run, look),
+        "corrections": _or_told(look, corrections, run, look),
         "conflicts": _or_told(look, conflicts, run, look),
         "scores": scores(run, look),
         "run_length": run_length(run, look),
@@ -89,6 +99,7 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "segmentation (Neuroglancer precomputed)": run.segmentation_folder,
         "tiles": run.folder / "tiles",
         "which segment of which tile is which": run.id_table_file,
+        "what became of corrections": run.corrections_file,
         "where tiles contradict each other": run.conflicts_file,
         "agglomeration: graph and table of ids": run.agglomeration_file,
         "edges of the agglomeration graph": run.edges_file,

@@ -31,6 +31,8 @@ STAGES = {
     "evidence": "compare",
     "join": "join",
     "merge": "merge",
+    "correct": "correct",
+    "list corrections": "correct",
     "conflicts": "conflicts",
     "volume": "volume",
     "write": "write",
@@ -42,6 +44,7 @@ STAGES = {
     "agglomerate": "agglomerate",
     "edges": "agglomerate",
     "count": "count",
+    "count uncorrected": "count",
     "score": "score",
     "worst": "worst",
     "skeletons": "skeletons",
@@ -103,7 +106,8 @@ def expected_tasks(run: Run) -> dict[str, int]:
         tasks["consensus"] = len(run.grid)
     tasks["compare"] = len(run.grid)
     tasks["join"] = reconciliation.count_groups(run)
-    tasks |= {"merge": 1, "conflicts": 1, "volume": 1}
+    corrects = run.config.reconciliation.corrections is not None
+    tasks |= {"merge": 1, **({"correct": 2} if corrects else {}), "conflicts": 1, "volume": 1}
     tasks["write"] = tasks["measure"] = len(reconciliation.blocks(run))
     tasks["properties"] = 1
     levels = reconciliation.levels(run)[1:]
@@ -113,7 +117,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
         blocks = len(agglomeration.blocks(run))
         tasks |= {"points": blocks, "resegment": blocks, "agglomerate": 2}
     if run.config.evaluation.box is not None:
-        tasks |= {"count": len(evaluation.blocks(run)), "score": 1, "worst": 1}
+        tasks |= {"count": len(evaluation.blocks(run)) * (1 + corrects), "score": 1, "worst": 1}
     if run.config.evaluation.makes_skeletons:
         tasks["skeletons"] = 1
     if run.config.evaluation.measures_run_length:

@@ -47,6 +47,18 @@ def conflicts(run: Run, look: Look) -> dict[str, Any] | None:
     return {**found, "worst": rows}
 
 
+def corrections(run: Run, look: Look) -> dict[str, Any] | None:
+    """The run's corrections.json, those first that were not made; None where there is none (yet)."""
+    if run.config.reconciliation.corrections is None:
+        return None
+    found = _json(run.corrections_file, {"file", "counts", "corrections"}, look)
+    if found is None:
+        return None
+    rows = sorted(found["corrections"], key=lambda row: row["why_not"] is None)[:MOST_WRONG]
+    linked = [{**row, "link": point_link(run, row["points"][0], segments=row["segments"])} for row in rows]
+    return {**found, "corrections": linked, "in_all": len(found["corrections"])}
+
+
 def agglomeration(run: Run, look: Look) -> dict[str, int] | None:
     """Decision points, joins, calls and joined segments; None where nothing is agglomerated (yet)."""
     return look(read_summary, run.agglomeration_file) if run.config.agglomeration.enabled else None
@@ -55,7 +67,8 @@ def agglomeration(run: Run, look: Look) -> dict[str, int] | None:
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet).
 
-    `agglomerated` is None where there is no agglomeration, and `chosen_by` 0 where no network was chosen.
+    `agglomerated` is None where there is no agglomeration, `uncorrected` where nobody corrected, and
+    `chosen_by` 0 where no network was chosen.
     """
     found = _json(run.metrics_file, SCORED, look)
     if found is None:
@@ -64,6 +77,7 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
         "box": str(run.config.evaluation.box),
         "agglomerated": None,
         "chosen_by": 0.0,
+        "uncorrected": None,
         **found,
         **published(run),
     }

@@ -18,9 +18,10 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import file_sha256, publishing
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
+from pipeline.settings.corrections import identity_of, read_corrections
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
-from pipeline.volumes import Volume, open_image, open_labels, open_mask
+from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
 from pipeline.volumes.content import content
 
 
@@ -58,6 +59,9 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
     skeletons = run.config.evaluation.skeletons
     if skeletons not in (None, FROM_LABELS):
         identities["skeletons"] = _files_identity(Path(skeletons))
+    corrections = run.config.reconciliation.corrections
+    if corrections is not None:
+        identities["corrections"] = identity_of(read_corrections(Path(corrections), image_voxel_size_nm(run)))
     return replace(run, identities=identities, inputs=found, touched=tuple(touched))
 
 

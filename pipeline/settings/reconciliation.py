@@ -24,6 +24,10 @@ class Reconciliation(Section):
     segment than contradict the two; one tile against one is joined, since false splits are more common than
     mergers. always: also those that come together beyond the tile's sight, be they branches or a merger.
     never: none. What is found is in conflicts.json in any case."""
+    corrections: str | None = None
+    """A file of joins and cuts, pairs of points that people made: .csv, or a .json state of Neuroglancer with
+    lines in the layers joins and cuts. A relative path is looked up in data.folder. Nothing is segmented
+    again."""
     chunk: PositiveTriple = (64, 64, 64)
     """Voxels, z, y, x, that the volume is stored in: what a reader unpacks at a time."""
     block: PositiveTriple = (256, 256, 256)

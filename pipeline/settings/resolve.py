@@ -43,6 +43,9 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     updates: dict[str, Section] = {
         "data": with_normalisation(run, inference_box),
         "inference": inference.model_copy(update={"box": inference_box, "passes": _located_passes(config)}),
+        "reconciliation": config.reconciliation.model_copy(
+            update={"corrections": _located(config, config.reconciliation.corrections)}
+        ),
         "evaluation": scored(config, inference_box, labelled).model_copy(
             update={"skeletons": _skeletons(config)}
         ),
@@ -97,7 +100,7 @@ def _image_box(run: Run) -> Box:
 
 
 def _located(config: RunConfig, path: str | None) -> str | None:
-    """The absolute path of a trained network or of skeletons, whose own is relative to data.folder."""
+    """The absolute path of a file that the run reads, whose own is relative to data.folder."""
     folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
     return str((Path(folder or ".") / Path(path).expanduser()).resolve()) if path else None

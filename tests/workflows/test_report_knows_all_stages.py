@@ -40,6 +40,21 @@ def compare(run: Run) -> None:
     assert list(expected_tasks(run)) == list(planned)
 
 
+def corrected(folder: Path) -> str:
+    """The setting that has two points corrected."""
+    (folder / "corrections.csv").write_text("kind,z1,y1,x1,z2,y2,x2\njoin,0,0,64,40,40,100\n")
+    return f"reconciliation.corrections={folder / 'corrections.csv'}"
+
+
+def test_the_stages_of_corrections_are_counted_and_found_too(tmp_path: Path) -> None:
+    run = make_run(tmp_path, corrected(tmp_path))
+    planned = {status.name: status.tasks for status in explain(run) if status.name != "report"}
+    assert list(expected_tasks(run).items()) == list(planned.items())
+    finish(run)
+    found = stages(run, records(run, Look()), [])
+    assert {row["name"]: row["finished"] for row in found} == planned
+
+
 @pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY)])
 def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
     run = make_run(tmp_path, *changes)

@@ -74,6 +74,9 @@ def print_plan(
             "consensus", f"{estimate.tiles} tasks: what {estimate.passes} passes agree on", "tiles/"
         )
     table.add_row("compare, merge", f"{estimate.tiles} tasks, then one", "tiles/reconciliation/")
+    if config.reconciliation.corrections is not None:
+        work = f"joins and cuts of {config.reconciliation.corrections}"
+        table.add_row("correct", work, _relative(run, run.corrections_file))
     table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
     table.add_row(
         "measure, properties, downsample",

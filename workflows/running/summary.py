@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections import Counter
+from typing import Any
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
@@ -17,7 +18,7 @@ from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.results.agglomerated_ids import read_summary
-from pipeline.results.unreadable import Look, reading
+from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
@@ -27,7 +28,7 @@ from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
 
 MOST_NAMED = 10
-"""Of a stage's missing files."""
+"""Of a stage's missing files, and of corrections that were not made."""
 
 
 def print_summary(run: Run, console: Console) -> None:
@@ -43,6 +44,9 @@ def print_summary(run: Run, console: Console) -> None:
     folder = run.segmentation_folder
     look = Look()
     for line in look(outcome_lines, run) or []:
+        loud = "bold red" if line.startswith("WARNING") else None
+        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
+    for line in look(correction_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
     agglomerated = look(agglomeration_line, run) if run.config.agglomeration.enabled else None
@@ -100,6 +104,35 @@ def describe_choice(run: Run) -> list[str]:
     return lines
 
 
+def correction_lines(run: Run) -> list[str]:
+    """What became of a person's corrections, and of each that was not made why; none before it is known.
+
+    Raises Unreadable.
+    """
+    text = read_if_there(run.corrections_file) if run.config.reconciliation.corrections else None
+    if text is None:
+        return []
+    found = json.loads(text)
+    counts, rows = found["counts"], found["corrections"]
+    already = counts["one_already"] + counts["apart_already"]
+    lost = [row for row in rows if row["why_not"]]
+    said = (
+        f"corrections   {counts['joined']:,} joins and {counts['cut']:,} cuts made, {already:,} were so "
+        f"already, {len(lost):,} could not be made; each is in {run.corrections_file.name}"
+    )
+    return [said, *map(_not_made, lost[:MOST_NAMED]), *_more(lost)]
+
+
+def _not_made(row: dict[str, Any]) -> str:
+    points = " and ".join(", ".join(map(str, point)) for point in row["points"])
+    return f"WARNING       {row['where']}: {row['kind']} {points} (z, y, x) was not made: {row['why_not']}"
+
+
+def _more(lost: list[dict[str, Any]]) -> list[str]:
+    more = len(lost) - MOST_NAMED
+    return [f"WARNING       {more:,} more corrections were not made"] if more > 0 else []
+
+
 def agglomeration_line(run: Run) -> str | None:
     """What agglomeration has joined; None before it is done. Raises Unreadable."""
     found = read_summary(run.agglomeration_file)
@@ -118,7 +151,10 @@ def _print_scores(run: Run, console: Console) -> None:
     table.add_column("scores by convention")
     for name in COLUMNS:
         table.add_column(name, justify="right")
-    for of, scored in {"": metrics, ", agglomerated": metrics.get("agglomerated", {})}.items():
+    scored_too = {"": metrics}
+    for name, of in (("uncorrected", ", before corrections"), ("agglomerated", ", agglomerated")):
+        scored_too[of] = metrics.get(name, {})
+    for of, scored in scored_too.items():
         for convention in CONVENTIONS if scored else ():
             values = [scored[convention][key] for key in COLUMNS.values()]
             shown = ("-" if value is None else f"{value:.4f}" for value in values)

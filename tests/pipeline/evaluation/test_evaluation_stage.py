@@ -17,6 +17,7 @@ from pipeline.evaluation import (
     blocks,
     count_block,
     count_box,
+    count_uncorrected,
     score,
     score_run,
     set_old_scores_aside,
@@ -30,6 +31,7 @@ from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.folders import files_below
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
+from pipeline.volumes import open_volume
 
 SHAPE = (20, 24, 28)
 INFERENCE = Box.parse("2:20,4:24,6:28")
@@ -91,6 +93,24 @@ def test_of_an_agglomeration_the_scores_are_those_of_the_volume_under_its_ids(tm
     assert metrics.items() >= score(count_box(segmentation, truth)).items()
     agglomerated = np.where(segmentation == 5, 2, np.where(segmentation == 8, 7, segmentation))
     assert metrics["agglomerated"] == score(count_box(agglomerated, truth))
+
+
+def test_before_corrections_the_scores_are_those_of_the_volume_as_the_merge_made_it(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    merged = np.pad(np.where(segmentation == 5, 2, segmentation).astype(np.uint64), 8)
+    with h5py.File(tmp_path / "data.h5", "r+") as file:
+        file["merged"] = merged
+        file["merged"].attrs["resolution"] = (1, 1, 1)
+        file["merged"].attrs["offset"] = [start - 8 for start in EVALUATED.start]
+    before = open_volume(f"{tmp_path / 'data.h5'}:merged")
+    tiles = {tile.index: Artifact("tile", "as it is") for tile in run.grid}
+    counts = [count_block(run, block, PARTS) for block in blocks(run)]
+    id_table = Artifact("id table", "of the merge")
+    uncorrected = [count_uncorrected(run, block, id_table, tiles, before) for block in blocks(run)]
+    metrics = json.loads(Path(score_run(run, counts, [], uncorrected).path).read_text())
+    assert metrics.items() >= score(count_box(segmentation, truth)).items()
+    expected = count_box(merged[8:-8, 8:-8, 8:-8], truth)
+    assert metrics["uncorrected"] == score(expected)
 
 
 @pytest.mark.parametrize("shape", [(7, 512, 512), (5, 6, 7)])

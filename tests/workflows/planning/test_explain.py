@@ -228,6 +228,21 @@ def test_the_reason_names_the_key_and_both_values(folder: Path, change: str, sta
     assert unfinished(explain(make_run(folder, change)))[stage] == reason
 
 
+def test_corrections_run_only_what_is_made_of_the_id_table_and_so_does_an_edited_file(tmp_path: Path) -> None:
+    file = tmp_path / "corrections.csv"
+    file.write_text("kind,z1,y1,x1,z2,y2,x2\njoin,0,0,64,40,40,100\n")
+    finish(make_run(tmp_path))
+    change = f"reconciliation.corrections={file}"
+    again = unfinished(explain(make_run(tmp_path, change)))
+    assert " ".join(again) == f"correct conflicts {WRITTEN}"
+    finish(make_run(tmp_path, change))
+    assert unfinished(explain(make_run(tmp_path, change))) == {}
+    file.write_text("kind,z1,y1,x1,z2,y2,x2\ncut,0,0,64,40,40,100\n")
+    edited = unfinished(explain(make_run(tmp_path, change)))
+    assert edited["correct"] == "input changed: corrections; an earlier stage has to run first"
+    assert " ".join(edited) == f"correct conflicts {WRITTEN}"
+
+
 def test_every_damaged_artifact_or_record_is_named_in_its_stage_and_nothing_else_is(tmp_path: Path) -> None:
     paths, run = finish(make_run(tmp_path)), make_run(tmp_path)
     for path in paths:
