@@ -55,6 +55,9 @@ class RunConfig(Section):
     agglomeration: Agglomeration = Agglomeration()
     evaluation: Evaluation = Evaluation()
     site: Site = Site()
+    gates: tuple[str, ...] = ()
+    """Stages, by the names that status has, whose results a person is to judge before anything that depends
+    on them is begun: docs/gates.md."""
 
     @model_validator(mode="before")
     @classmethod

@@ -21,6 +21,7 @@ import typer
 from workflows import config, data
 from workflows.calibrate import calibrate
 from workflows.command_line import ending_plainly, prepare
+from workflows.decide import approve, reject
 from workflows.doctor import doctor
 from workflows.evaluate import evaluate
 from workflows.export import export
@@ -35,8 +36,9 @@ from workflows.weak_scaling import weak_scaling
 
 HELP = """Train flood-filling networks, segment volumes of electron microscopy, and score the result.
 
-Exit codes: 0 done, 1 an error, told in a line, 2 an option that is none, 130 stopped by Ctrl-C or a
-signal; what is finished is kept, and the same command goes on from there. docs/commands.md has more."""
+Exit codes: 0 done, 1 an error, told in a line, 2 an option that is none, 3 a run that waits at a gate, 130
+stopped by Ctrl-C or a signal; what is finished is kept, and the same command goes on from there.
+docs/commands.md has more."""
 
 
 def plan(*arguments: Any, **options: Any) -> None:
@@ -46,7 +48,9 @@ def plan(*arguments: Any, **options: Any) -> None:
 
 _signature = inspect.signature(full_pipeline, eval_str=True)
 plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
-    parameters=[p for p in _signature.parameters.values() if p.name not in ("dry_run", "discard", "quiet")]
+    parameters=[
+        p for p in _signature.parameters.values() if p.name not in ("dry_run", "discard", "yes", "quiet")
+    ]
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -57,6 +61,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pilot": pilot,
     "status": status,
     "report": report,
+    "approve": approve,
+    "reject": reject,
     "evaluate": evaluate,
     "calibrate": calibrate,
     "view": view,

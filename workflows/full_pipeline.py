@@ -67,6 +67,9 @@ def full_pipeline(
         bool, typer.Option("--verify", help="Read every finished file again and compare its SHA-256.")
     ] = False,
     discard: DiscardOption = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Open every gate of the run file's `gates`; that is kept too.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a flood-filling network, segment a volume tile by tile, reconcile and score it.
@@ -86,6 +89,10 @@ def full_pipeline(
     run = resolve(settings, folder)
     found = check(run)
     check_machine(run)
+    if run.config.gates:
+        from workflows.running.gates import check_gates  # Parsl takes a second to import
+
+        check_gates(run)
     if dry_run:
         print_run_file(config, console)
         _plan(run, console, found, rates, budget, verify)
@@ -95,7 +102,7 @@ def full_pipeline(
 
         refuse_to_discard(run)
     doubtful = warnings_of([each for each in found if each.what not in MENDED_BY_START])
-    raise typer.Exit(work(run, config, console, doubtful, verify, quiet, discard))
+    raise typer.Exit(work(run, config, console, doubtful, verify, quiet, discard, yes))
 
 
 def _plan(

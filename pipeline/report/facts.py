@@ -25,6 +25,7 @@ from pipeline.report.scores import (
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import choice, training
+from pipeline.results.gates import words
 from pipeline.results.log_lines import newest_lines
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
@@ -59,6 +60,7 @@ def facts(run: Run) -> dict[str, Any]:
         "scores": scores(run, look),
         "run_length": run_length(run, look),
         "why_no_scores": _or_told(look, why_no_scores, run),
+        "gates": _or_told(look, words, run.folder) or [],
         "worst": _or_told(look, worst, run, look),
         "slices": look(sections, run) or [],
         "objects": _or_told(look, largest_objects, run),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.results.attempts import is_alive, read_owner
+from pipeline.results.gates import AT_A_GATE
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
@@ -19,6 +20,8 @@ def state(run: Run, said: Mapping[str, Any], look: Look) -> dict[str, str]:
     if owner is not None and look(is_alive, run.folder, owner):
         return {"kind": "wait", "says": f"At work: {', '.join(missing)} to go."}
     last = said["attempts"][-1] if said["attempts"] else None
+    if last and last["exit"] == AT_A_GATE:
+        return {"kind": "wait", "says": f"Waits for a person: {last['why']}; to go: {', '.join(missing)}."}
     how = f"the last attempt {ending(last)}" if last else "nobody has begun it"
     return {"kind": "bad", "says": f"Not finished: {how}; missing: {', '.join(missing)}."}
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from tests.commands import as_from_a_terminal
 from tests.publishing import command, published, small_sample
+from tests.tiny_run import RUN_FILE
 from workflows.ffn import COMMANDS
 from workflows.output import KeepingConsole
 
@@ -58,10 +59,16 @@ def stopped_by(signum: int) -> Callable[[Path], int]:
     return run
 
 
+def stopped_at_a_gate(folder: Path) -> int:
+    (folder / "small.yaml").write_text(RUN_FILE + "gates: [phantom]\n")
+    return ends("run", "--config", "small.yaml")(folder)
+
+
 MADE_BY: dict[int, list[Callable[[Path], int]]] = {
     0: [ends("config", "explain", "seed")],
     1: [ends("status", "nowhere"), ends("doctor", "--set", "training.box=9:1,0:1,0:1")],
     2: [ends("run", "--nonsense"), ends("evalute"), ends("pilot", "--tiles", "many")],
+    3: [stopped_at_a_gate],
     130: [stopped_by(signal.SIGINT)],
     143: [stopped_by(signal.SIGTERM)],
 }

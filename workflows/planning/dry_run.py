@@ -19,10 +19,11 @@ from pipeline.settings.scored import share_chosen_by, share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
-from workflows.planning.explain import explain
+from workflows.planning.explain import outcomes, status_of
 from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
+from workflows.running.gates import gate_lines
 
 AGGLOMERATION = "two floods or one at each place where segments meet; how many is known once they are there"
 
@@ -148,7 +149,10 @@ def print_jobs(run: Run, console: Console) -> None:
 
 def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None:
     """Per stage: how many tasks are finished, how many would run, and why."""
-    statuses = explain(run, verify)
+    stages = outcomes(run, verify)
+    statuses = [status_of(stage) for stage in stages]
+    for line in gate_lines(run, stages):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     if not any(status.finished for status in statuses):
         console.print("\nNothing of it is done yet.", highlight=False)
         return

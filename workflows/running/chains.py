@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # Parsl takes a second to import
     from parsl.dataflow.memoization import Memoizer
 
     from site_configs.executors import RetryHandler
+    from workflows.running.gates import Gates
     from workflows.stages import Stage
 
 
@@ -35,13 +36,17 @@ class Chain(Protocol):
         """Say what came of the tasks, all of which have ended, well or not."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pipeline:
     """The chain of a resolved run, from its input to its report."""
 
     run: Run
     verify: bool = False
     """Whether every finished file is read before it counts."""
+    passes_gates: bool = False
+    """Whether every gate is open, whatever people have said."""
+    gates: Gates | None = None
+    """Those of this attempt, once it is under way."""
 
     def parsl_config(self, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
         from site_configs import parsl_config
@@ -49,18 +54,26 @@ class Pipeline:
         return parsl_config(self.run, memoizer, retry_handler)
 
     def build(self) -> list[Stage[Any]]:
+        from workflows.running.gates import Gates
         from workflows.running.submission import Submission
         from workflows.stages import build, call, call_by_name
 
-        submission = Submission(call_by_name if self.run.config.site.monitoring else call, self.verify)
+        if self.run.config.gates and self.run.only is None:
+            self.gates = Gates(self.run, self.passes_gates)
+        how = call_by_name if self.run.config.site.monitoring else call
+        submission = Submission(how, self.verify, gates=self.gates)
         return build(self.run, submission.submit)
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
         from workflows.planning.rates import measure, write_rates
+        from workflows.running.gates import failed_stages, print_gates
         from workflows.running.summary import print_failures, print_summary
 
-        if any(future.exception() for stage in stages for future in stage.tasks):
+        if failed_stages(stages):
             print_failures(self.run, stages, console.on_stderr())
+            return
+        if self.gates is not None and self.gates.closed:
+            print_gates(self.run, self.gates.closed, console)
             return
         with suppress(InputError):  # a full disk: what was computed is whole all the same
             write_rates(self.run, measure(self.run))

@@ -19,6 +19,7 @@ from pipeline.inference.pinning import keep_pin, with_pin
 from pipeline.old_layout import move_misplaced
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
+from pipeline.results.gates import AT_A_GATE
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
@@ -45,13 +46,14 @@ def work(
     verify: bool = False,
     quiet: bool = False,
     discard: bool = False,
+    passes_gates: bool = False,
 ) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
     `config` is the run file that was taken. `warnings` are what the checks found doubtful; they are told now
     and kept for those who look later. With `quiet` progress goes to the run's log alone. Results
     of an earlier version's layout are moved to where they are looked for now; unless `discard` says that they
-    may be thrown away, that is refused then.
+    may be thrown away, that is refused then. With `passes_gates` no gate stops the run.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
@@ -87,9 +89,21 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(Pipeline(run, verify), attempt, kept, verify, quiet)
+        code, why = execute(Pipeline(run, verify, passes_gates), attempt, kept, verify, quiet)
         attempt.end(code, why)
+        if code == AT_A_GATE:
+            _report(run, say)
     return code
+
+
+def _report(run: Run, say: Callable[[str], object]) -> None:
+    """Write the report of a run that has stopped, for whoever is to judge it."""
+    from pipeline.report import write_report_now  # CloudVolume takes seconds to import
+
+    try:
+        write_report_now(run)
+    except (InputError, Superseded) as error:
+        say(f"warning: there is no new report: {error}")
 
 
 def work_on(chain: Chain, warnings: Sequence[str], quiet: bool = False) -> int:
@@ -121,6 +135,7 @@ def execute(
     from apps.failures import FailurePolicy
     from apps.memoizer import RecordMemoizer
     from workflows.running import health, jobs
+    from workflows.running.gates import failed_stages, held_by
     from workflows.watching.progress import watch
 
     def check() -> None:
@@ -135,12 +150,14 @@ def execute(
     try:
         stages = chain.build()
         watch(run, stages, console.kept if quiet else console, check, lambda: jobs.in_queue(kernel))
-        failed = [stage.name for stage in stages if any(future.exception() for future in stage.tasks)]
+        failed, closed = failed_stages(stages), held_by(stages)
         if not failed:
             with suppress(InputError):  # a full disk: what was computed is whole all the same
                 remove_temporaries(run.folder)  # of workers that died in this attempt
         chain.end(stages, console)
-        code, why = (1, f"tasks failed: {', '.join(failed)}") if failed else (0, "")
+        code, why = (AT_A_GATE, closed) if closed else (0, "")
+        if failed:
+            code, why = 1, f"tasks failed: {', '.join(failed)}"
     except KeyboardInterrupt as interruption:
         console.print("stopping; what is finished is kept", highlight=False)
         code, why = INTERRUPTED, str(interruption)

@@ -18,6 +18,7 @@ from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import inspect
 from pipeline.results.unreadable import names_in
+from workflows.running.gates import Gates, HeldBackError, Place
 
 MOST_AT_ONCE = 20_000
 """Tasks that Parsl has at the same time, those that wait for others among them: about 100 MiB."""
@@ -29,7 +30,7 @@ class Submitted:
     Of a task that has ended well its artifact alone is kept.
     """
 
-    __slots__ = ("_callbacks", "_future", "_lock", "artifact", "call", "reused")
+    __slots__ = ("_callbacks", "_future", "_held", "_lock", "artifact", "call", "place", "reused")
 
     def __init__(self, call: tuple[Any, tuple[Any, ...], dict[str, Any]], lock: RLock) -> None:
         self.call: Any = call
@@ -37,6 +38,9 @@ class Submitted:
         self.artifact: Artifact | None = None
         self.reused = False
         """Whether the artifact was there before."""
+        self.place: Place | None = None
+        """Its stage and the gates before it, where there are gates."""
+        self._held: HeldBackError | None = None
         self._future: Any = None
         self._callbacks: list[Callable[[Any], object]] = []
         self._lock = lock
@@ -48,12 +52,12 @@ class Submitted:
 
     def done(self) -> bool:
         with self._lock:
-            return self.artifact is not None or (self._future is not None and self._future.done())
+            return bool(self.artifact or self._held) or (self._future is not None and self._future.done())
 
     def exception(self) -> BaseException | None:
         """Why a task that has ended failed."""
         with self._lock:
-            return None if self.artifact else self._future.exception()
+            return None if self.artifact else (self._held or self._future.exception())
 
     def task_status(self) -> str:
         with self._lock:
@@ -65,7 +69,7 @@ class Submitted:
     def task_record(self) -> dict[str, Any]:
         """Of Parsl's record of a task what is asked for."""
         with self._lock:
-            return {"from_memo": self.reused} if self.artifact else self._future.task_record
+            return {"from_memo": self.reused} if self.artifact or self._held else self._future.task_record
 
     def add_done_callback(self, tell: Callable[[Any], object]) -> None:
         """Call `tell` with this task when it has ended, in some thread; at once where it has."""
@@ -78,6 +82,11 @@ class Submitted:
     def begin(self, future: Any) -> None:
         """Parsl has it."""
         self.call, self._future = None, future
+
+    def hold(self, why: str) -> None:
+        """It is not begun."""
+        self._held = HeldBackError(why)
+        self.end(None, reused=False)
 
     def end(self, artifact: Artifact | None, reused: bool) -> None:
         """It has ended, with an artifact if it went well."""
@@ -93,14 +102,20 @@ class Submitted:
 class Submission:
     """Hands tasks to Parsl by `call`, in the order in which they are submitted.
 
-    With `verify` Parsl is given all of them, and its memoizer reads every finished file.
+    With `verify` Parsl is given all of them, and its memoizer reads every finished file. What is behind
+    `gates` is parked until these are settled, and then begun or held back.
     """
 
-    def __init__(self, call: Callable[..., Any], verify: bool, most: int = MOST_AT_ONCE) -> None:
+    def __init__(
+        self, call: Callable[..., Any], verify: bool, most: int = MOST_AT_ONCE, gates: Gates | None = None
+    ) -> None:
         self._call = call
         self._verify = verify
         self._most = most
         self._waiting: deque[Submitted] = deque()
+        self._gates = gates
+        self._parked: list[Submitted] = []
+        self._submitted = 0
         self._at_once = 0
         self._going_on = False
         self._lock = RLock()
@@ -110,9 +125,35 @@ class Submission:
         """Of a task whose arguments may be tasks that were submitted before."""
         task = Submitted((app, args, kwargs), self._lock)
         with self._lock:
-            self._waiting.append(task)
+            if self._gates is not None:
+                task.place = self._gates.place(self._submitted)
+            self._submitted += 1
+            self._admit(task)
             self._go_on()
         return task
+
+    def _admit(self, task: Submitted) -> None:
+        """Let a task pass, park it, or hold it back where a gate before it is closed.
+
+        What is held back may itself settle a gate further on.
+        """
+        gates = [] if self._gates is None or task.place is None else self._gates.before(task.place)
+        closed = [gate for gate in gates if gate is not None and not gate.is_open]
+        if closed:
+            task.hold(f"gate {closed[0].stage} is closed: {closed[0].says}")
+            self._note_end(task)
+        elif None in gates:
+            self._parked.append(task)
+        else:
+            self._waiting.append(task)
+
+    def _note_end(self, task: Submitted) -> None:
+        if self._gates is None or task.place is None:
+            return
+        if self._gates.end(task.place.stage, task.artifact):
+            parked, self._parked = self._parked, []
+            for each in parked:
+                self._admit(each)
 
     def _go_on(self) -> None:
         """Begin as many as there is room for; what ends while it is begun finds this at work already."""
@@ -131,6 +172,7 @@ class Submission:
         finished = self._finished(app, args, kwargs)
         if finished is not None:
             task.end(finished, reused=True)
+            self._note_end(task)
             return
         self._at_once += 1
         future = self._call(app, *args, **kwargs)
@@ -143,6 +185,7 @@ class Submission:
         task.end(None if failed else future.result(), bool(future.task_record["from_memo"]))
         with self._lock:
             self._at_once -= 1
+            self._note_end(task)
             self._go_on()
 
     def _finished(self, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:

@@ -22,10 +22,14 @@ from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
+from workflows.running.gates import HeldBackError
 from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
 from workflows.stages import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
+
+NOT_BEGUN = (PropagatedException, HeldBackError)
+"""Why a task has not run that others, or a person, kept from running."""
 
 MOST_NAMED = 10
 """Of a stage's missing files, and of corrections that were not made."""
@@ -152,7 +156,7 @@ def _print_scores(run: Run, console: Console) -> None:
     for name in COLUMNS:
         table.add_column(name, justify="right")
     scored_too = {"": metrics}
-    for name, of in (("uncorrected", ", before corrections"), ("agglomerated", ", agglomerated")):
+    for name, of in (("uncorrected", ", uncorrected"), ("agglomerated", ", agglomerated")):
         scored_too[of] = metrics.get(name, {})
     for of, scored in scored_too.items():
         for convention in CONVENTIONS if scored else ():
@@ -222,7 +226,7 @@ def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     missing = []
     for stage, files in zip(stages, results(run)):
         errors = [future.exception() for future in stage.tasks]
-        causes.update(one_line(e) for e in errors if e is not None and not isinstance(e, PropagatedException))
+        causes.update(one_line(e) for e in errors if e is not None and not isinstance(e, NOT_BEGUN))
         names = [file.name for file, error in zip(files.tasks, errors) if error is not None]
         if names:
             missing.append(f"  {stage.name}, {len(names):,} of {len(errors):,}: {_first(names)}")

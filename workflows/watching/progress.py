@@ -20,6 +20,7 @@ from rich.table import Table
 
 from pipeline.errors import Unreadable
 from pipeline.run_folder import Run
+from workflows.running.gates import HeldBackError
 from workflows.stages import Stage
 from workflows.watching.long_tasks import describe_tiles, describe_training, duration
 from workflows.watching.tiles_at_work import TilesAtWork
@@ -62,7 +63,7 @@ class _State:
 
     def __init__(self, run: Run, stage: Stage) -> None:
         self.stage = stage
-        self.done = self.failed = self.reused = 0
+        self.done = self.failed = self.held = self.reused = 0
         self.started: float | None = None
         self.finished: float | None = None
         self.queued = ""
@@ -80,12 +81,14 @@ class _State:
 
     @property
     def ended(self) -> bool:
-        return self.done + self.failed == len(self.stage.tasks)
+        return self.done + self.failed + self.held == len(self.stage.tasks)
 
     @property
     def status(self) -> str:
         if self.failed:
             return "failed"
+        if self.held:
+            return "held"
         if self.finished:
             return "done"
         if self.queued:
@@ -121,8 +124,10 @@ class _State:
                 self.detail = str(error)
 
     def _note_end(self, index: int, future: Any) -> None:
-        failed, reused = future.exception() is not None, _is_reused(future)
-        self.failed += failed
+        error, reused = future.exception(), _is_reused(future)
+        held, failed = isinstance(error, HeldBackError), error is not None
+        self.held += held
+        self.failed += failed and not held
         self.done += not failed
         self.reused += reused
         if self._tiles:
@@ -173,7 +178,14 @@ def _table(states: list[_State]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "", "tasks", "time", ""):
         table.add_column(column, justify="right" if column in ("tasks", "time") else "left")
-    colours = {"done": "green", "failed": "red", "running": "bold", "queued": "yellow", "waiting": "dim"}
+    colours = {
+        "done": "green",
+        "failed": "red",
+        "running": "bold",
+        "queued": "yellow",
+        "held": "yellow",
+        "waiting": "dim",
+    }
     for s in states:
         table.add_row(s.stage.name, s.status, s.count, s.elapsed, s.detail, style=colours[s.status])
     return table

@@ -22,6 +22,7 @@ from pipeline.settings.run_file import read_config
 from workflows.command_line import kept_run_file
 from workflows.planning.explain import StageStatus, outcomes, refusals, status_of
 from workflows.planning.stage_table import stage_table
+from workflows.running.gates import gate_lines
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
 from workflows.watching.environments import Environment, environments, mixed_environments
@@ -81,6 +82,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     who = list(_who(run, attempt, look))
     warnings, outcome = look(read_warnings, run) or [], look(outcome_lines, run) or []
     missing = look(missing_image, run, reports) or []
+    gates = look(gate_lines, run, stages) or []
     statuses = [status_of(stage) for stage in stages]
     under_way = look(_under_way, run, statuses, tiles, attempt) or {}
     ends = None if attempt and attempt.exit == 0 else look(ends_of_logs, run, began)
@@ -99,6 +101,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     yield from outcome
     yield ""
     yield stage_table(statuses, "to do", under_way)
+    yield from gates
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
     yield from _failures(failures)
@@ -118,7 +121,8 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
     except InputError as error:
         # its place is all that is asked of a result now; what the input would decide of it may be anything
         data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})
-        config = run.config.model_copy(update={"data": data})
+        reconciliation = run.config.reconciliation.model_copy(update={"corrections": None})
+        config = run.config.model_copy(update={"data": data, "reconciliation": reconciliation})
         return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
 
 
