@@ -4,7 +4,8 @@
 other, `merge` decides once for the whole volume which segments are one object, `list_conflicts` says where
 tiles contradict each other, `write_block` writes disjoint blocks of the result. Only the first and the last
 touch voxels, and each touches only the tiles it is about. Of the blocks are made coarser ones, by
-`downsample_block`, and a list of segments, by `measure_block` and `list_properties`.
+`downsample_block`, and a list of segments, by `measure_block` and `list_properties`; and shapes, where they
+are asked for: see `pipeline.reconciliation.shapes`.
 """
 
 from pipeline.reconciliation.conflicts import conflicts_target, list_conflicts
@@ -21,6 +22,18 @@ from pipeline.reconciliation.segments import (
     properties_target,
     segments_target,
 )
+from pipeline.reconciliation.shapes.cells import Cell
+from pipeline.reconciliation.shapes.listing import list_pieces, listing_target
+from pipeline.reconciliation.shapes.meshes import (
+    blocks_of_cell,
+    mesh_cell,
+    mesh_cells,
+    mesh_target,
+    parts_of_cell,
+)
+from pipeline.reconciliation.shapes.shards import shard_target, write_shard
+from pipeline.reconciliation.shapes.skeletons import trace_cell, trace_cells, trace_target
+from pipeline.reconciliation.shapes.stored import MESHES, SKELETONS, Kind, count_shards
 from pipeline.reconciliation.write import (
     block_target,
     blocks,
@@ -31,14 +44,20 @@ from pipeline.reconciliation.write import (
 )
 
 __all__ = [
+    "MESHES",
+    "SKELETONS",
+    "Cell",
     "IdTable",
+    "Kind",
     "Level",
     "OverlapTable",
     "block_target",
     "blocks",
+    "blocks_of_cell",
     "coarse_block_target",
     "conflicts_target",
     "count_groups",
+    "count_shards",
     "create_volume",
     "downsample_block",
     "evidence_target",
@@ -50,14 +69,25 @@ __all__ = [
     "level_blocks",
     "levels",
     "list_conflicts",
+    "list_pieces",
     "list_properties",
+    "listing_target",
     "measure_block",
     "merge",
     "merge_groups",
+    "mesh_cell",
+    "mesh_cells",
+    "mesh_target",
     "overlap_evidence",
+    "parts_of_cell",
     "properties_target",
     "segments_target",
+    "shard_target",
     "tiles_of_block",
+    "trace_cell",
+    "trace_cells",
+    "trace_target",
     "volume_target",
     "write_block",
+    "write_shard",
 ]

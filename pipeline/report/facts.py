@@ -12,7 +12,16 @@ from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
-from pipeline.report.scores import agglomeration, conflicts, outcome, run_length, scores, why_no_scores, worst
+from pipeline.report.scores import (
+    agglomeration,
+    conflicts,
+    outcome,
+    run_length,
+    scores,
+    shapes,
+    why_no_scores,
+    worst,
+)
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import training
@@ -43,6 +52,7 @@ def facts(run: Run) -> dict[str, Any]:
         "training": training(run, look),
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
+        "shapes": look(shapes, run) or [],
         "agglomeration": agglomeration(run, look),
         "conflicts": _or_told(look, conflicts, run, look),
         "scores": scores(run, look),

@@ -12,11 +12,21 @@ from pipeline.results.unreadable import Look
 from workflows.planning.explain import explain
 
 AGGLOMERATION = "agglomeration.enabled=true"
+MESHES, SKELETONS = "reconciliation.meshes=true", "reconciliation.skeletons=true"
 PASSES = "inference.passes=[{}, {seed_order: reverse}, {checkpoint: other.h5}]"
 
 
 @pytest.mark.parametrize(
-    "change", ["", "evaluation.box=0:40,0:48,64:112", "inference.overlap=[20,20,20]", PASSES, AGGLOMERATION]
+    "change",
+    [
+        "",
+        "evaluation.box=0:40,0:48,64:112",
+        "inference.overlap=[20,20,20]",
+        PASSES,
+        MESHES,
+        SKELETONS,
+        AGGLOMERATION,
+    ],
 )
 def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: str) -> None:
     run = make_run(tmp_path, *([change] if change else []))
@@ -25,7 +35,7 @@ def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: 
     assert list(expected_tasks(run)) == list(planned)
 
 
-@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,)])
+@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,), (MESHES, SKELETONS)])
 def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
     run = make_run(tmp_path, *changes)
     finish(run)
