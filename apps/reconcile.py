@@ -6,6 +6,8 @@ from parsl import python_app
 
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.levels import Level
+from pipeline.reconciliation.shapes.cells import Cell
+from pipeline.reconciliation.shapes.stored import Kind
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 
@@ -98,3 +100,35 @@ def downsample_block(run: Run, before: Level, level: Level, block: Box, finer: l
     from pipeline import reconciliation
 
     return reconciliation.downsample_block(run, before, level, block, finer)
+
+
+@python_app(executors=["light"])
+def mesh_cell(run: Run, cell: Cell, before: list[Artifact]) -> Artifact:
+    """Make the surfaces of the segments of one cell."""
+    from pipeline import reconciliation
+
+    return reconciliation.mesh_cell(run, cell, before)
+
+
+@python_app(executors=["light"])
+def trace_cell(run: Run, cell: Cell, blocks: list[Artifact]) -> Artifact:
+    """Trace the segments of one cell."""
+    from pipeline import reconciliation
+
+    return reconciliation.trace_cell(run, cell, blocks)
+
+
+@python_app(executors=["head"])
+def list_pieces(run: Run, kind: Kind, pieces: list[Artifact], measured: list[Artifact]) -> Artifact:
+    """List where the pieces of every segment are."""
+    from pipeline import reconciliation
+
+    return reconciliation.list_pieces(run, kind, pieces, measured)
+
+
+@python_app(executors=["light"])
+def write_shard(run: Run, kind: Kind, number: int, listing: Artifact) -> Artifact:
+    """Write the file of the volume that holds the shapes of some of its segments."""
+    from pipeline import reconciliation
+
+    return reconciliation.write_shard(run, kind, number, listing)

@@ -19,7 +19,7 @@ from apps.names import named
 from apps.placing import placed_among
 from pipeline import agglomeration, evaluation, reconciliation
 from pipeline.geometry import Box
-from pipeline.reconciliation import Level
+from pipeline.reconciliation import Cell, Kind, Level
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
 
@@ -92,6 +92,10 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
         stages += described
         results = [*choice, *written, *corrections]
         results += [task for stage in described[1:] for task in stage.tasks]
+        for shape in (_mesh, _trace):
+            shaped = shape(run, submit, written, described[0].tasks)
+            stages += shaped
+            results += [task for stage in shaped[1:] for task in stage.tasks]
         joined: list[Task] = []
         if run.config.agglomeration.enabled:
             stages += _agglomerate(run, submit, models[0], written)
@@ -177,6 +181,45 @@ def _describe(run: Run, submit: Submit[Task], levels: list[Level], written: list
             by_block[block] = submit(reconcile.downsample_block, run, before, level, block, parts)
         coarse += by_block.values()
     return [Stage("measure", measured), Stage("properties", [properties]), Stage("downsample", coarse)]
+
+
+def _mesh(run: Run, submit: Submit[Task], written: list[Task], measured: list[Task]) -> list[Stage[Task]]:
+    """The surfaces of segments, where they are asked for: of each cell, and put together."""
+    if not run.config.reconciliation.meshes:
+        return []
+    by_block = dict(zip(reconciliation.blocks(run), written))
+    pieces: dict[Cell, Task] = {}
+    for cell in reconciliation.mesh_cells(run):
+        if cell.level:
+            before = [pieces[part] for part in reconciliation.parts_of_cell(run, cell)]
+        else:
+            before = [by_block[block] for block in reconciliation.blocks_of_cell(run, cell)]
+        pieces[cell] = submit(reconcile.mesh_cell, run, cell, before)
+    stored = _store(run, submit, reconciliation.MESHES, list(pieces.values()), measured)
+    return [Stage("mesh", list(pieces.values())), Stage("store meshes", stored)]
+
+
+def _trace(run: Run, submit: Submit[Task], written: list[Task], measured: list[Task]) -> list[Stage[Task]]:
+    """As `_mesh`, of skeletons."""
+    if not run.config.reconciliation.skeletons:
+        return []
+    by_block = dict(zip(reconciliation.blocks(run), written))
+    pieces = [
+        submit(
+            reconcile.trace_cell, run, cell, [by_block[b] for b in reconciliation.blocks_of_cell(run, cell)]
+        )
+        for cell in reconciliation.trace_cells(run)
+    ]
+    stored = _store(run, submit, reconciliation.SKELETONS, pieces, measured)
+    return [Stage("trace", pieces), Stage("store skeletons", stored)]
+
+
+def _store(
+    run: Run, submit: Submit[Task], kind: Kind, pieces: list[Task], measured: list[Task]
+) -> list[Task]:
+    listing = submit(reconcile.list_pieces, run, kind, pieces, measured)
+    shards = range(reconciliation.count_shards(run))
+    return [listing, *(submit(reconcile.write_shard, run, kind, n, listing) for n in shards)]
 
 
 def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task]) -> list[Stage[Task]]:

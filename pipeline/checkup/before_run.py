@@ -16,6 +16,7 @@ from pipeline.checkup.network import network
 from pipeline.checkup.resources import disk
 from pipeline.checkup.rounds import rounds
 from pipeline.checkup.scores import scores, skeletons
+from pipeline.checkup.shapes import shapes
 from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
 from pipeline.checkup.volumes import volumes
@@ -39,6 +40,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("tiles", tiles),
     ("scores", scores),
     ("skeletons", skeletons),
+    ("shapes", shapes),
     ("run folder", lambda run: writing(run.folder)),
     ("layout", layout),
     ("disk", disk),

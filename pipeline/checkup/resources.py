@@ -16,6 +16,9 @@ FILES_PER_TILE = 8
 FILES_PER_BLOCK = 5
 """The list of a block's chunks, the table of its segments, their records, and a temporary one."""
 
+FILES_PER_CELL = 3
+"""Of one kind of shapes: pieces and their record; and of some cells together a shard, its list and record."""
+
 COARSER = 8 / 7
 """As much as all levels of a volume have, by what the finest has."""
 
@@ -45,6 +48,7 @@ def files_written(run: Run) -> int:
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
     of_volume = blocks if stored.sharded else chunks
     in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
+    in_volume += FILES_PER_CELL * blocks * (COARSER * stored.meshes + stored.skeletons)
     return round(in_volume) + FILES_PER_TILE * len(run.grid) * files_of_tiles
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.evaluation.skeleton_files import read_skeletons
-from pipeline.evaluation.traced import check_size, kimimaro_or_mend
+from pipeline.evaluation.traced import check_size
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.scored import share_chosen_by, share_seen, why_not_scored
+from pipeline.tracing import kimimaro_or_mend
 from pipeline.volumes import image_voxel_size_nm
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.evaluation.skeleton_files import write_skeletons
 from pipeline.evaluation.stage import evaluation_box, within
-from pipeline.evaluation.traced import LEAST_VOXELS, TEASAR, trace
+from pipeline.evaluation.traced import trace
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.run_folder import Run
+from pipeline.tracing import LEAST_VOXELS, TEASAR
 from pipeline.volumes import image_voxel_size_nm, open_labels
 
 VERSION = 1

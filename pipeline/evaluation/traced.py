@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,24 +11,11 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.geometry import Box
+from pipeline.tracing import LEAST_VOXELS, TEASAR, kimimaro_or_mend
 from pipeline.volumes import VoxelSize
 
-LEAST_VOXELS = 1000
-"""Smaller objects have no skeleton."""
 MOST_VOXELS = 1 << 29
 """Of a box that is traced: kimimaro holds it whole, with more than 20 bytes a voxel."""
-
-TEASAR = {
-    "scale": 1.5,
-    "const": 300,
-    "pdrf_scale": 100_000,
-    "pdrf_exponent": 4,
-    "soma_detection_threshold": 750,
-    "soma_acceptance_threshold": 3500,
-    "soma_invalidation_scale": 2,
-    "soma_invalidation_const": 300,
-}
-"""kimimaro's own; lengths are in nm."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +45,6 @@ class Traced:
             f"made from the labels in {self.box} by {self.by} ({chosen}; {self.least_voxels:,} voxels at "
             f"least): {self.skeletons:,} of {self.objects:,} objects"
         )
-
-
-def kimimaro_or_mend() -> ModuleType:
-    """The package. Raises InputError where it is not installed."""
-    try:
-        import kimimaro
-    except ImportError as error:
-        raise InputError(
-            f"skeletons are made from labels by kimimaro, which cannot be imported ({error}): "
-            "pip install 'kimimaro>=5.8', or name a file of skeletons"
-        ) from None
-    return kimimaro
 
 
 def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skeletons, Traced]:

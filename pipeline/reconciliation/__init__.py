@@ -5,7 +5,7 @@ other, `merge` decides once for the whole volume which segments are one object, 
 joined and cut, `list_conflicts` says where tiles contradict each other, `write_block` writes disjoint blocks
 of the result. Only `find_evidence` and `write_block` touch voxels, and each touches only the tiles it is
 about. Of the blocks are made coarser ones, by `downsample_block`, and a list of segments, by `measure_block`
-and `list_properties`.
+and `list_properties`; and shapes, where they are asked for: see `pipeline.reconciliation.shapes`.
 """
 
 from pipeline.reconciliation.assembled import AssembledVolume
@@ -30,6 +30,18 @@ from pipeline.reconciliation.segments import (
     properties_target,
     segments_target,
 )
+from pipeline.reconciliation.shapes.cells import Cell
+from pipeline.reconciliation.shapes.listing import list_pieces, listing_target
+from pipeline.reconciliation.shapes.meshes import (
+    blocks_of_cell,
+    mesh_cell,
+    mesh_cells,
+    mesh_target,
+    parts_of_cell,
+)
+from pipeline.reconciliation.shapes.shards import shard_target, write_shard
+from pipeline.reconciliation.shapes.skeletons import trace_cell, trace_cells, trace_target
+from pipeline.reconciliation.shapes.stored import MESHES, SKELETONS, Kind, count_shards
 from pipeline.reconciliation.write import (
     block_target,
     blocks,
@@ -40,17 +52,23 @@ from pipeline.reconciliation.write import (
 )
 
 __all__ = [
+    "MESHES",
+    "SKELETONS",
     "AssembledVolume",
+    "Cell",
     "IdTable",
+    "Kind",
     "Level",
     "OverlapTable",
     "block_target",
     "blocks",
+    "blocks_of_cell",
     "coarse_block_target",
     "conflicts_target",
     "correct",
     "corrected_table_target",
     "count_groups",
+    "count_shards",
     "create_volume",
     "downsample_block",
     "evidence_target",
@@ -63,16 +81,27 @@ __all__ = [
     "levels",
     "list_conflicts",
     "list_corrections",
+    "list_pieces",
     "list_properties",
     "list_target",
+    "listing_target",
     "measure_block",
     "merge",
     "merge_groups",
+    "mesh_cell",
+    "mesh_cells",
+    "mesh_target",
     "overlap_evidence",
+    "parts_of_cell",
     "properties_target",
     "segments_target",
+    "shard_target",
     "tiles_corrected",
     "tiles_of_block",
+    "trace_cell",
+    "trace_cells",
+    "trace_target",
     "volume_target",
     "write_block",
+    "write_shard",
 ]

@@ -109,7 +109,7 @@ def list_properties(run: Run, measured: Sequence[Artifact]) -> Artifact:
 
     def write(path: Path) -> None:
         file = run.segmentation_folder / PROPERTIES / "info"
-        found = together([_read(part) for part in measured])
+        found = together([read_segments(part) for part in measured])
         with publishing(file) as temporary:
             temporary.write_text(json.dumps(as_properties(found)))
         path.write_text(json.dumps({f"{PROPERTIES}/info": listed(file)}, indent=1))
@@ -148,7 +148,8 @@ def _numbers(name: str, description: str, values: np.ndarray) -> dict[str, Any]:
     return {**told, "values": values.tolist()}
 
 
-def _read(artifact: Artifact) -> Segments:
+def read_segments(artifact: Artifact) -> Segments:
+    """What `measure_block` has measured. Raises InputError."""
     try:
         with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
             return Segments(*(file[column.name][()] for column in fields(Segments)))

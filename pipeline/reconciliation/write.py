@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.geometry import Box, Tile
 from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
+from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
 from pipeline.results.folders import place
@@ -45,7 +46,8 @@ def tiles_of_block(run: Run, block: Box) -> tuple[Tile, ...]:
 
 def volume_target(run: Run) -> Target:
     """The list of what describes the volume: its `info`."""
-    recipe = Recipe("volume", VERSION, {"info": _info(run)}, {})
+    settings = {"info": _info(run)} | {kind.folder: shape_info(run, kind) for kind in kinds(run)}
+    recipe = Recipe("volume", VERSION, settings, {})
     return Target(run.reconciliation_folder / "volume.json", recipe, parts=run.segmentation_folder)
 
 
@@ -55,7 +57,7 @@ def create_volume(run: Run) -> Artifact:
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
     A volume of another box, other chunks or shards is removed: its files would lie among the new ones.
     Properties of segments, which `info` names, are empty until they are known: without the file nothing would
-    be shown.
+    be shown. What describes surfaces and skeletons is there before these are.
     Raises InputError, and Superseded when a newer attempt has begun; then nothing was removed.
     """
 
@@ -73,7 +75,13 @@ def create_volume(run: Run) -> Artifact:
         if not is_there(properties):
             with publishing(properties) as temporary:
                 temporary.write_text(json.dumps(NO_PROPERTIES))
-        path.write_text(json.dumps({"info": listed(info)}, indent=1))
+        files = {"info": info}
+        for kind in kinds(run):
+            name = f"{kind.folder}/info"
+            files[name] = run.segmentation_folder / name
+            with publishing(files[name]) as temporary:
+                temporary.write_text(json.dumps(shape_info(run, kind), indent=1))
+        path.write_text(json.dumps({name: listed(file) for name, file in files.items()}, indent=1))
 
     return make(target, write)
 
@@ -155,6 +163,7 @@ def _info(run: Run) -> dict[str, Any]:
         "data_type": "uint64",
         "scales": [scale_of(run, level) for level in levels(run)],
         "segment_properties": PROPERTIES,
+        **{kind.folder: kind.folder for kind in kinds(run)},
     }
 
 

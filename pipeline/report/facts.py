@@ -19,6 +19,7 @@ from pipeline.report.scores import (
     outcome,
     run_length,
     scores,
+    shapes,
     why_no_scores,
     worst,
 )
@@ -54,6 +55,7 @@ def facts(run: Run) -> dict[str, Any]:
         "choice": choice(run, look),
         "tiles": tiles(run, found, gone, look),
         "outcome": outcome(run, look),
+        "shapes": look(shapes, run) or [],
         "agglomeration": agglomeration(run, look),
         "corrections": _or_told(look, corrections, run, look),
         "conflicts": _or_told(look, conflicts, run, look),

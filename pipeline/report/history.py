@@ -39,6 +39,12 @@ STAGES = {
     "measure": "measure",
     "properties": "properties",
     "downsample": "downsample",
+    "mesh": "mesh",
+    "list mesh": "store meshes",
+    "mesh shard": "store meshes",
+    "trace": "trace",
+    "list skeletons": "store skeletons",
+    "skeletons shard": "store skeletons",
     "points": "points",
     "resegment": "resegment",
     "agglomerate": "agglomerate",
@@ -113,6 +119,16 @@ def expected_tasks(run: Run) -> dict[str, int]:
     levels = reconciliation.levels(run)[1:]
     if levels:
         tasks["downsample"] = sum(len(reconciliation.level_blocks(run, level)) for level in levels)
+    if run.config.reconciliation.meshes:
+        tasks |= {
+            "mesh": len(reconciliation.mesh_cells(run)),
+            "store meshes": 1 + reconciliation.count_shards(run),
+        }
+    if run.config.reconciliation.skeletons:
+        tasks |= {
+            "trace": len(reconciliation.trace_cells(run)),
+            "store skeletons": 1 + reconciliation.count_shards(run),
+        }
     if run.config.agglomeration.enabled:
         blocks = len(agglomeration.blocks(run))
         tasks |= {"points": blocks, "resegment": blocks, "agglomerate": 2}

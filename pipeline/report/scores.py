@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
+from pipeline.reconciliation.shapes.listing import read_told
+from pipeline.reconciliation.shapes.stored import kinds
 from pipeline.report.published import published
 from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look, read_if_there
@@ -33,6 +35,12 @@ def outcome(run: Run, look: Look) -> dict[str, Any] | None:
         "largest_share": found.largest / max(1, found.voxels),
         "doubts": found.doubts(voxels),
     }
+
+
+def shapes(run: Run) -> list[str]:
+    """Of each kind of shapes that there are, how many, and what has none. Raises Unreadable."""
+    told = {kind: read_told(run, kind) for kind in kinds(run)}
+    return [found.text(kind) for kind, found in told.items() if found is not None]
 
 
 def conflicts(run: Run, look: Look) -> dict[str, Any] | None:

@@ -40,6 +40,13 @@ class Reconciliation(Section):
     """How many coarser levels the volume gets at most, for looking at it from afar: none of what is one chunk
     already. All together have a seventh of its voxels, as a rule."""
 
+    meshes: bool = False
+    """Whether the volume also gets the surfaces of its segments, for looking at them in three dimensions, at
+    several levels of detail. Needs the extra `meshes`."""
+
+    skeletons: bool = False
+    """Whether it also gets lines along their middle (TEASAR, by kimimaro). Needs the extra `skeletons`."""
+
     @model_validator(mode="after")
     def _blocks_hold_whole_chunks(self) -> Reconciliation:
         if any(b % c for b, c in zip(self.block, self.chunk)):

@@ -13,6 +13,7 @@ from pipeline.run_folder import Run
 from workflows.planning.explain import explain
 
 AGGLOMERATION = "agglomeration.enabled=true"
+MESHES, SKELETONS = "reconciliation.meshes=true", "reconciliation.skeletons=true"
 PASSES = "inference.passes=[{}, {seed_order: reverse}, {checkpoint: other.h5}]"
 
 
@@ -21,7 +22,16 @@ BY = "training.validation_box=0:48,0:48,56:90"
 
 
 @pytest.mark.parametrize(
-    "change", ["", "evaluation.box=0:40,0:48,64:112", "inference.overlap=[20,20,20]", PASSES, AGGLOMERATION]
+    "change",
+    [
+        "",
+        "evaluation.box=0:40,0:48,64:112",
+        "inference.overlap=[20,20,20]",
+        PASSES,
+        MESHES,
+        SKELETONS,
+        AGGLOMERATION,
+    ],
 )
 def test_every_stage_before_the_report_is_counted_in_it(tmp_path: Path, change: str) -> None:
     run = make_run(tmp_path, *([change] if change else []))
@@ -55,7 +65,9 @@ def test_the_stages_of_corrections_are_counted_and_found_too(tmp_path: Path) -> 
     assert {row["name"]: row["finished"] for row in found} == planned
 
 
-@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY)])
+@pytest.mark.parametrize(
+    "changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY), (MESHES, SKELETONS)]
+)
 def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
     run = make_run(tmp_path, *changes)
     finish(run)

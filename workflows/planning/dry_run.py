@@ -84,6 +84,12 @@ def print_plan(
         "what is known of its segments, and coarser levels",
         _relative(run, run.segmentation_folder),
     )
+    if config.reconciliation.meshes:
+        told = "surfaces of its segments, at several levels of detail"
+        table.add_row("mesh, store meshes", told, _relative(run, run.segmentation_folder / "mesh"))
+    if config.reconciliation.skeletons:
+        told = "lines along the middle of its segments"
+        table.add_row("trace, store skeletons", told, _relative(run, run.segmentation_folder / "skeletons"))
     if config.agglomeration.enabled:
         where = _relative(run, run.agglomeration_file)
         table.add_row("points, resegment, agglomerate", AGGLOMERATION, where)

@@ -17,10 +17,11 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.evaluation import make_skeletons, measure_run_length, traced
 from pipeline.evaluation.skeleton_files import read_skeletons, read_traced, write_skeletons
-from pipeline.evaluation.traced import LEAST_VOXELS, TEASAR, check_size, trace
+from pipeline.evaluation.traced import check_size, trace
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
+from pipeline.tracing import LEAST_VOXELS, TEASAR
 
 SIZE_NM = (40.0, 10.0, 10.0)
 BOX = Box((5, 100, 1000), (17, 148, 1150))

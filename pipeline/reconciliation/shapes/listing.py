@@ -1,0 +1,118 @@
+"""Where the pieces of every segment are, for the tasks that put them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.reconciliation.segments import read_segments, together
+from pipeline.reconciliation.shapes.pieces import read_ids
+from pipeline.reconciliation.shapes.stored import Kind, count_shards, shard_of
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make
+from pipeline.results.unreadable import reading
+from pipeline.run_folder import Run
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of how many segments there is a shape, and of which there is none."""
+
+    segments: int
+    """That have one."""
+    small: int
+    """Too small to have one."""
+    small_voxels: int
+    least_voxels: int
+    empty: int
+    """Large enough, and nothing is left of them."""
+
+    def text(self, kind: Kind) -> str:
+        """In words."""
+        return (
+            f"{kind.folder}: of {self.segments:,} segments; {self.small:,} of fewer than "
+            f"{self.least_voxels:,} voxels, {self.small_voxels:,} voxels together, have none"
+            + (f", nor have {self.empty:,} larger ones of which nothing is left" if self.empty else "")
+        )
+
+
+def listing_file(run: Run, kind: Kind) -> Path:
+    """HDF5: the rows of each shard, ids and files; the files' names below the run folder and their sums."""
+    return run.reconciliation_folder / f"{kind.folder}.h5"
+
+
+def listing_target(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequence[Artifact]) -> Target:
+    """The list of the pieces; arguments as for `list_pieces`."""
+    settings = {"shards": count_shards(run), "least_voxels": kind.least_voxels}
+    inputs = {"pieces": combined(pieces), "segments": combined(measured)}
+    return Target(listing_file(run, kind), Recipe(f"list {kind.folder}", VERSION, settings, inputs))
+
+
+def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequence[Artifact]) -> Artifact:
+    """List for each shard its segments, and in which of `pieces` each is: those of all cells, in their order.
+
+    `measured` are the segments of all blocks; what is too small is left out, and counted. Raises InputError.
+    """
+
+    def write(path: Path) -> None:
+        found = together([read_segments(part) for part in measured])
+        large = found.ids[found.voxels >= kind.least_voxels]
+        ids = [read_ids(piece.path) for piece in pieces]
+        ids = [of[np.isin(of, large)] for of in ids]
+        number = np.repeat(np.arange(len(pieces)), [len(of) for of in ids])
+        segment = np.concatenate(ids)
+        shard = shard_of(run, segment)
+        order = np.lexsort((number, segment, shard))
+        there = np.unique(segment)
+        told = Told(
+            segments=len(there),
+            small=len(found.ids) - len(large),
+            small_voxels=int(found.voxels[found.voxels < kind.least_voxels].sum()),
+            least_voxels=kind.least_voxels,
+            empty=len(large) - len(there),
+        )
+
+        def fill(file: h5py.File) -> None:
+            file["ids"], file["numbers"] = segment[order], number[order]
+            file["first"] = np.searchsorted(shard[order], np.arange(count_shards(run) + 1))
+            file["files"] = [str(Path(piece.path).relative_to(run.folder)) for piece in pieces]
+            file["sums"] = [piece.sha256 for piece in pieces]
+            file.attrs.update(asdict(told))
+
+        write_hdf5(path, fill)
+
+    return make(listing_target(run, kind, pieces, measured), write)
+
+
+def read_rows(run: Run, listing: Artifact, shard: int) -> dict[int, tuple[Path, list[int]]]:
+    """Each file that has pieces of a shard's segments, by its number, and of which. Raises InputError."""
+    try:
+        with reading(Path(listing.path)), h5py.File(listing.path, "r") as file:
+            rows = slice(*file["first"][shard : shard + 2])
+            ids, numbers = file["ids"][rows], file["numbers"][rows]
+            return {
+                int(n): (run.folder / file["files"][n].decode(), ids[numbers == n].tolist())
+                for n in np.unique(numbers)
+            }
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"cannot read {listing.path}: {error}; remove it, and the run makes it again"
+        ) from error
+
+
+def read_told(run: Run, kind: Kind) -> Told | None:
+    """What is known of the run's shapes of a kind; None before it is. Raises Unreadable."""
+    path = listing_file(run, kind)
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            return Told(**{name: int(file.attrs[name]) for name in Told.__annotations__})
+    except (OSError, KeyError):
+        return None
