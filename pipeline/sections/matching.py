@@ -29,7 +29,8 @@ def match(template: np.ndarray, search: np.ndarray) -> Match:
 
     if template.std() == 0 or search.std() == 0:
         return NOWHERE
-    response = match_template(search.astype(np.float64), template.astype(np.float64))
+    # around 0, because sums over many float32 are exact enough only where they stay small
+    response = match_template(*((one - one.mean()).astype(np.float32) for one in (search, template)))
     y, x = np.unravel_index(int(np.argmax(response)), response.shape)
     if not (0 < y < response.shape[0] - 1 and 0 < x < response.shape[1] - 1):
         return NOWHERE

@@ -27,7 +27,7 @@ class Stack:
     folder: Path
     config: AlignConfig
     box: Box
-    """Of the volume: all that the table places, whether its images are there or not."""
+    """Of the volume: all that the table places, whether its images are there or not, and a margin."""
     sections: tuple[int, ...]
     """Those of which there are images, ascending."""
     lost: tuple[int, ...]
@@ -81,11 +81,12 @@ def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, Tile
         z: TileSection(z, tuple(_tile(one, base, shape, stamps[one]) for one in group))
         for z, group in groupby(stamps, key=lambda one: one.section)
     }
+    margin = config.volume.margin
     first_z, last_z = listed[0].section, listed[-1].section
     stack = Stack(
         folder,
         config,
-        Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))),
+        Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))).grow((0, margin, margin)),
         tuple(sections),
         tuple(z for z in range(first_z, last_z + 1) if z not in sections),
         tuple(one.file for one in listed if one not in stamps),

@@ -50,7 +50,7 @@ class TileSection:
         return f"z{self.z:06d}"
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=8)
 def _read(path: str, stamp: str) -> np.ndarray:
     """Kept for a moment: neighbours are looked at one after the other."""
     return read_slice(Path(path))

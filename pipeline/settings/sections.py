@@ -54,15 +54,15 @@ class Alignment(Section):
     """Features that must agree on how two sections lie."""
     grid: PositiveInt = 32
     """Pixels between the points at which sections are compared; the spacing of the mesh too."""
-    patch: PositiveInt = 64
+    patch: PositiveInt = 48
     """Side, in pixels, of what is compared there."""
-    search: PositiveInt = 14
+    search: PositiveInt = 20
     """How far, in pixels, a point may lie from where the features put it."""
     min_quality: Share = 0.3
     """Least correlation at which a point counts."""
     max_deviation: PositiveFinite = 4.0
     """A point that moves otherwise than those around it, by more pixels than this, is refused."""
-    stiffness: PositiveFinite = 0.3
+    stiffness: PositiveFinite = 0.1
     """Against bending of a section, next to the pull of its points."""
     hold: PositiveFinite = 0.003
     """Of the places that the features give, next to the pull of the points. More drifts less, and leaves
@@ -84,6 +84,9 @@ class Alignment(Section):
 
 class AlignedVolume(Section):
     """The volume that is made, Neuroglancer precomputed, uint8; 0 is where nothing was imaged."""
+
+    margin: NaturalInt = 16
+    """Pixels by which it is larger, on all sides, than what the table places: sections are turned."""
 
     chunk: PositiveTriple = (16, 128, 128)
     """Voxels of one of its files, z, y, x."""

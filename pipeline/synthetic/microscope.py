@@ -124,7 +124,7 @@ class Microscope:
                     Image.fromarray(picture).save(folder / name)
         with open(folder / "tiles.csv", "w", newline="") as file:
             csv.writer(file).writerows([("file", "section", "row", "column", "x", "y"), *rows])
-        return Truth(distortions, places)
+        return Truth(distortions, places, self.margin)
 
     def _distortion(self, rng: np.random.Generator, z: int) -> Distortion:
         turned = np.deg2rad(rng.normal(0, self.turned))
@@ -163,3 +163,5 @@ class Truth:
     distortions: dict[int, Distortion]
     places: dict[str, np.ndarray]
     """Of the first pixel of each tile that was taken, in its section."""
+    margin: int
+    """Pixels of tissue before the first of the nominal section, along y and x."""
