@@ -61,7 +61,7 @@ def align(
     check_machine(run)
     stack, sections = read_stack(settings, run.folder)
     chain = Aligning(run, stack, sections)
-    raise typer.Exit(work_on(chain, doubts(stack), quiet, dump_align_config(settings)))
+    raise typer.Exit(work_on(chain, doubts(stack, sections), quiet, dump_align_config(settings)))
 
 
 def _at(site: str | None, afresh: bool) -> list[str]:

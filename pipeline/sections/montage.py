@@ -31,6 +31,7 @@ def montage_target(stack: Stack, section: TileSection, shifts: Sequence[Artifact
     settings = {"montage": stack.config.montage.model_dump(include={"min_quality", "max_residual"})}
     places = {f"place of {t.name}": f"{t.y} {t.x}" for t in section.tiles}
     inputs = {f"shifts {i}": one.sha256 for i, one in enumerate(shifts)}
+    inputs |= {tile.name: tile.stamp for tile in section.tiles}
     recipe = Recipe("montage", VERSION, {**settings, **places}, inputs)
     return Target(stack.file("montage", f"{section.name}.json"), recipe)
 

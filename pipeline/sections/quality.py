@@ -33,7 +33,7 @@ def quality_target(
     inputs |= {f"group {number}": one.sha256 for number, one in groups.items()}
     settings = {
         "box": str(stack.box),
-        "missing": list(stack.missing),
+        "missing": [name for section, _ in montages.values() for name in section.missing],
         "lost": list(stack.lost),
         "overlap": stack.config.alignment.group_overlap,
     }
@@ -57,7 +57,7 @@ def judge(
         found = {
             "sections": len(stack.sections),
             "lost": list(stack.lost),
-            "missing": list(stack.missing),
+            "missing": [name for section, _ in montages.values() for name in section.missing],
             "montage": _montage(made),
             "alignment": _alignment(pairs, groups, load(placed)["parts"]),
             "cut": _cut(stack, montages, made, placed, groups),

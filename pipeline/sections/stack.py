@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -32,8 +32,6 @@ class Stack:
     """Those of which there are images, ascending."""
     lost: tuple[int, ...]
     """Those between them, or in the table, of which there are none."""
-    missing: tuple[str, ...]
-    """Images of the table that are not there."""
 
     def file(self, kind: str, name: str) -> Path:
         """Where the artifact of this kind is that is about what `name` says."""
@@ -77,10 +75,12 @@ def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, Tile
         first = base / listed[0].file
         raise InputError(f"tiles.table {config.tiles.table}: none of its images is there, such as {first}")
     shape = slice_header(base / next(iter(stamps)).file)[0]
-    sections = {
-        z: TileSection(z, tuple(_tile(one, base, shape, stamps[one]) for one in group))
-        for z, group in groupby(stamps, key=lambda one: one.section)
-    }
+    sections = {}
+    for z, group in groupby(listed, key=lambda one: one.section):
+        there, missing = _sorted_out(group, stamps)
+        if there:
+            tiles = tuple(_tile(one, base, shape, stamps[one]) for one in there)
+            sections[z] = TileSection(z, tiles, tuple(one.file for one in missing))
     margin = config.volume.margin
     first_z, last_z = listed[0].section, listed[-1].section
     stack = Stack(
@@ -89,7 +89,6 @@ def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, Tile
         Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))).grow((0, margin, margin)),
         tuple(sections),
         tuple(z for z in range(first_z, last_z + 1) if z not in sections),
-        tuple(one.file for one in listed if one not in stamps),
     )
     return stack, sections
 
@@ -113,6 +112,12 @@ def _stamp(path: Path) -> str | None:
     except ABSENT:
         return None
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _sorted_out(listed: Iterable[Listed], stamps: Mapping[Listed, str]) -> tuple[list[Listed], list[Listed]]:
+    """Those that are there, and those that are not."""
+    listed = list(listed)
+    return [one for one in listed if one in stamps], [one for one in listed if one not in stamps]
 
 
 def _tile(one: Listed, base: Path, shape: tuple[int, int], stamp: str) -> ImageTile:

@@ -43,6 +43,8 @@ class TileSection:
 
     z: int
     tiles: tuple[ImageTile, ...]
+    missing: tuple[str, ...] = ()
+    """Names of those that the table has besides."""
 
     @property
     def name(self) -> str:

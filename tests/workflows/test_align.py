@@ -33,9 +33,9 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     (tmp_path / "align.yaml").write_text(SETTINGS)
     code, shown = align(tmp_path, "--config", "align.yaml")
     assert code == 0, shown
-    assert "warning: 10 images are in the table and not there: z0001/r0_c1.png" in shown
+    assert "warning: 1 image is missing in sections that have others: z0001/r0_c1.png" in shown
     assert "warning: 1 section is lost and will be 0: 3" in shown
-    assert "sections      5, 1 lost, 10 images missing" in shown
+    assert "sections      5; images missing in them 1, lost sections 1" in shown
     assert "residuals 0." in shown
     info = json.loads((tmp_path / "run" / "aligned" / "info").read_text())
     assert info["scales"][0]["resolution"] == [10, 10, 40]

@@ -120,12 +120,15 @@ def build(stack: Stack, sections: Mapping[int, TileSection], submit: Submit[Task
     ]
 
 
-def doubts(stack: Stack) -> list[str]:
+def doubts(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
     """What is not there of what the table lists."""
     told = []
-    if stack.missing:
-        count = len(stack.missing)
-        told.append(f"{count:,} {_are('image', count)} in the table and not there: {_first(stack.missing)}")
+    missing = [name for section in sections.values() for name in section.missing]
+    if missing:
+        count = len(missing)
+        told.append(
+            f"{count:,} {_are('image', count)} missing in sections that have others: {_first(missing)}"
+        )
     if stack.lost:
         count = len(stack.lost)
         told.append(f"{count:,} {_are('section', count)} lost and will be 0: {_first(stack.lost)}")
@@ -137,8 +140,8 @@ def summary(found: Mapping[str, Any], stack: Stack) -> list[str]:
     montage, alignment = found["montage"], found["alignment"]
     lines = [
         "",
-        f"sections      {found['sections']:,}, {len(found['lost']):,} lost, {len(found['missing']):,} images "
-        "missing",
+        f"sections      {found['sections']:,}; images missing in them {len(found['missing']):,}, lost "
+        f"sections {len(found['lost']):,}",
         f"montage       {montage['pairs']:,} pairs, {len(montage['refused']):,} refused, "
         f"{len(montage['guessed']):,} tiles placed by the table alone; residuals "
         f"{_px(montage['residual_px'])}",
@@ -162,6 +165,11 @@ def summary(found: Mapping[str, Any], stack: Stack) -> list[str]:
         lines.append(
             f"cut           {len(found['cut']):,} sections stick out of the volume, by up to "
             f"{max(found['cut'].values()):.0f} pixels: volume.margin makes it larger"
+        )
+    if found["lost"]:
+        lines.append(
+            f"lost          {_first(found['lost'])}: blank in the volume; a run's data.replace_sections "
+            "shows a neighbour in the place of one"
         )
     lines += [
         f"volume        {stack.volume_folder}",

@@ -12,12 +12,15 @@ from cloudvolume import CloudVolume
 from sections import alignment_errors, montage_errors
 from taken import SMALL, Taken, run_now, settings
 
+from pipeline.config import RunConfig
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
+from pipeline.run_folder import Run
 from pipeline.sections import blocks
 from pipeline.sections.pair import read_pair
 from pipeline.sections.stack import read_stack
 from pipeline.settings.sections import Alignment
+from pipeline.volumes import open_image
 from workflows.running.aligning import build
 
 
@@ -78,10 +81,26 @@ def test_nothing_is_made_twice_and_another_order_gives_the_same_bytes(aligned: T
     }
 
 
+def test_a_damaged_part_of_the_volume_is_made_again(aligned: Taken) -> None:
+    chunk = min((aligned.stack.volume_folder / "10_10_40").iterdir())
+    whole = chunk.read_bytes()
+    chunk.write_bytes(b"?" + whole[1:])
+    build(aligned.stack, aligned.sections, run_now)
+    assert chunk.read_bytes() == whole
+
+
+def test_a_run_reads_the_volume(aligned: Taken) -> None:
+    data = {"image": f"precomputed://file://{aligned.stack.volume_folder}"}
+    image = open_image(Run(aligned.folder, RunConfig.model_validate({"data": data})))
+    assert image.box == aligned.stack.box
+    assert image.frame.voxel_size_nm == (40, 10, 10)
+    assert (image.read(image.box) == volume(aligned)).all()
+
+
 def test_what_is_doubtful_is_written_down(aligned: Taken) -> None:
     found = json.loads(aligned.stack.quality_file.read_text())
     assert found["lost"] == [3]
-    assert len(found["missing"]) == 10
+    assert found["missing"] == ["z0001/r0_c1.png"]
     assert found["montage"]["refused"] == found["montage"]["guessed"] == []
     assert found["alignment"]["parts"] == [[0, 1, 2, 4, 5]]
     assert found["alignment"]["refused"] == []
