@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import agglomeration, consensus, evaluation, reconciliation, report, synthetic
+from pipeline import agglomeration, consensus, evaluation, reconciliation, report, sections, synthetic
 from pipeline.ffn import weights
 from pipeline.inference import tile_target
 from pipeline.results.artifacts import Target
@@ -52,6 +52,17 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "measure_run_length": evaluation.run_length_target,
     "write_facts": report.facts_target,
     "write_page": report.page_target,
+    "find_shifts": sections.shifts_target,
+    "make_montage": sections.montage_target,
+    "make_overview": sections.overview_target,
+    "match_sections": lambda stack, a, b: sections.pair_target(
+        stack, sections.Montaged(*a), sections.Montaged(*b)
+    ),
+    "place_sections": sections.places_target,
+    "relax_group": sections.group_target,
+    "create_aligned": sections.info_target,
+    "render_block": sections.aligned_target,
+    "judge": sections.quality_target,
 }
 
 CHECKPOINTS: dict[str, Callable[..., Path]] = {

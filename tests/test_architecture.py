@@ -25,6 +25,7 @@ STAGE_PACKAGES = (
     "reconciliation",
     "agglomeration",
     "evaluation",
+    "sections",
     "synthetic",
 )
 

@@ -19,6 +19,7 @@ from typing import Any
 import typer
 
 from workflows import config, data
+from workflows.align import align
 from workflows.calibrate import calibrate
 from workflows.command_line import ending_plainly, prepare
 from workflows.decide import approve, reject
@@ -54,6 +55,7 @@ plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "align": align,
     "run": full_pipeline,
     "plan": plan,
     "sites": sites,

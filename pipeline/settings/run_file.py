@@ -39,6 +39,11 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
 
 def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
     """As `load_config`, but `data.folder` stays as it is written, be it there or not."""
+    return parse_config(read_document(path, overrides), source=str(path))
+
+
+def read_document(path: Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """The sections of the YAML file at `path` with `overrides` on top, not validated. Raises InputError."""
     try:
         with reading(path):
             document = read_yaml(path.read_bytes())
@@ -55,7 +60,7 @@ def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         raise InputError(f"config file {path} holds {kind}, not sections such as 'data:' or 'training:'")
     for override in overrides or []:
         apply_override(document, override)
-    return parse_config(document, source=str(path))
+    return document
 
 
 def parse_config(document: dict[str, Any], source: str) -> RunConfig:

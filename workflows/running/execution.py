@@ -106,16 +106,18 @@ def _report(run: Run, say: Callable[[str], object]) -> None:
         say(f"warning: there is no new report: {error}")
 
 
-def work_on(chain: Chain, warnings: Sequence[str], quiet: bool = False) -> int:
+def work_on(
+    chain: Chain, warnings: Sequence[str], quiet: bool = False, configuration: str | None = None
+) -> int:
     """Make an attempt on a chain that is no whole run, in the folder of its run; returns the exit code.
 
-    Raises as `work` does.
+    `configuration` is kept with the record of the attempt; None: that of the run. Raises as `work` does.
     """
     run = chain.run
     check_address(run)
     stop_on_signals()
     console = Console(markup=False)
-    with begin(run.folder, dump_config(run.config), _say(console)) as attempt:
+    with begin(run.folder, configuration or dump_config(run.config), _say(console)) as attempt:
         kept = KeepingConsole.at(run.driver_log)
         remove_temporaries(run.folder)
         write_kept(run)

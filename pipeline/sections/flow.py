@@ -1,0 +1,156 @@
+"""Where the points of one section are in another: patches found around where the affine map puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from pipeline.geometry import Box
+from pipeline.sections.coarse import Affine
+from pipeline.sections.matching import match
+from pipeline.sections.montage import MEAN
+from pipeline.sections.picture import SectionPicture
+from pipeline.settings.sections import Alignment
+
+PORTION = 768
+"""Pixels along a side of what is compared at a time, and around it what is searched."""
+
+AROUND = 2
+"""Points on each side that one is compared with."""
+
+FEWEST = 3
+"""Points around one that can contradict it."""
+
+SMOOTH = 0.7
+"""Of the Gaussian, in points, that makes a map of moves that were found: single ones are noisy."""
+
+LATER_SEARCH = 5
+"""Pixels searched once the first moves are taken off."""
+
+Guess = Callable[[np.ndarray], np.ndarray]
+"""Takes points (n, 2) of one section to where they should be in another."""
+
+
+class Flow(NamedTuple):
+    """Points of a section, (n, 2) in pixels of its montage, and where they are in that of another."""
+
+    points: np.ndarray
+    to: np.ndarray
+    asked: int
+    """Of how many points with tissue in both sections it was looked for."""
+
+
+def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, settings: Alignment) -> Flow:
+    """Look for the points of a grid over `box` of section `a` in section `b`.
+
+    Sections are bent, so patches of the two are not alike: what is found first bends `b` for a second look,
+    which is the one that counts. Points of low quality are left out, and those that move otherwise than those
+    around them.
+    """
+    ys, xs = grid(box, settings.grid)
+    first, _ = _moves(a, b, affine.__call__, (ys, xs), settings, settings.search)
+    bent = _bent(affine, first, np.array([ys[0], xs[0]]), settings.grid)
+    moves, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
+    good = np.isfinite(moves[..., 0])
+    points = np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1)[good].astype(float)
+    return Flow(points, bent(points + moves[good]), asked)
+
+
+def grid(box: Box, spacing: int) -> tuple[np.ndarray, np.ndarray]:
+    """The y and the x of the points in `box`: every `spacing` pixels, half of that from its edge."""
+    _, *starts = box.start
+    _, *stops = box.stop
+    y, x = (np.arange(start + spacing // 2, stop, spacing) for start, stop in zip(starts, stops))
+    return y, x
+
+
+def _bent(affine: Affine, moves: np.ndarray, first: np.ndarray, spacing: int) -> Guess:
+    """The affine map of points that are moved before, as those that were found near them are.
+
+    `moves` are those of a grid, (rows, columns, 2), whose first point is `first`.
+    """
+    known = np.isfinite(moves[..., 0]).astype(float)
+    weight = gaussian_filter(known, SMOOTH, mode="constant")
+    field = [gaussian_filter(np.nan_to_num(moves[..., k]), SMOOTH, mode="constant") for k in (0, 1)]
+    # far from all that were found it fades to no move
+    smooth = [values / np.maximum(weight, 0.05) for values in field]
+
+    def guess(points: np.ndarray) -> np.ndarray:
+        at = ((points - first) / spacing).T
+        moved = [map_coordinates(values, at, order=1, mode="nearest") for values in smooth]
+        return affine(points + np.stack(moved, axis=1))
+
+    return guess
+
+
+def _moves(
+    a: SectionPicture,
+    b: SectionPicture,
+    guess: Guess,
+    axes: tuple[np.ndarray, np.ndarray],
+    settings: Alignment,
+    search: int,
+) -> tuple[np.ndarray, int]:
+    """How each point is moved before it is where the guess puts it, (rows, columns, 2), NaN where it is not
+    found; and of how many points it was looked for."""
+    ys, xs = axes
+    moves = np.full((len(ys), len(xs), 2), np.nan)
+    asked, at_once = 0, max(1, PORTION // settings.grid)
+    for row in range(0, len(ys), at_once):
+        for column in range(0, len(xs), at_once):
+            part = slice(row, row + at_once), slice(column, column + at_once)
+            moves[part], tried = _portion(a, b, guess, (ys[part[0]], xs[part[1]]), settings, search)
+            asked += tried
+    moves[_contradicted(moves, settings.max_deviation)] = np.nan
+    return moves, asked
+
+
+def _portion(
+    a: SectionPicture,
+    b: SectionPicture,
+    guess: Guess,
+    axes: tuple[np.ndarray, np.ndarray],
+    settings: Alignment,
+    search: int,
+) -> tuple[np.ndarray, int]:
+    (ys, xs), half = axes, settings.patch // 2
+    moves, asked = np.full((len(ys), len(xs), 2), np.nan), 0
+    around = half + search
+    start = np.array([ys[0] - around, xs[0] - around])
+    shape = ys[-1] - ys[0] + 2 * around, xs[-1] - xs[0] + 2 * around
+    places = np.indices(shape).reshape(2, -1).T + start
+    here, is_here = a.sample(_image(places, shape), order=1)
+    if not is_here.any():
+        return moves, 0
+    there, is_there = b.sample(_image(guess(places), shape), order=1)
+    there[~is_there] = MEAN
+    for i, y in enumerate(ys - start[0]):
+        for j, x in enumerate(xs - start[1]):
+            template = slice(y - half, y + half), slice(x - half, x + half)
+            if not (is_here[template].all() and is_there[template].all()):
+                continue
+            asked += 1
+            searched = slice(y - around, y + around), slice(x - around, x + around)
+            found = match(here[template], there[searched])
+            if found.quality >= settings.min_quality:
+                moves[i, j] = found.dy, found.dx
+    return moves, asked
+
+
+def _image(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return points.T.reshape(2, *shape)
+
+
+def _contradicted(moves: np.ndarray, most: float) -> np.ndarray:
+    """Which moves differ by more than `most` pixels from the median of those around, and lone ones."""
+    rows, columns = moves.shape[:2]
+    wrong = np.zeros((rows, columns), bool)
+    for i, j in np.argwhere(np.isfinite(moves[..., 0])):
+        near = moves[max(0, i - AROUND) : i + AROUND + 1, max(0, j - AROUND) : j + AROUND + 1].reshape(-1, 2)
+        near = near[np.isfinite(near[:, 0])]
+        away = np.linalg.norm(np.median(near, axis=0) - moves[i, j])
+        wrong[i, j] = len(near) <= FEWEST or away > most
+    return wrong

@@ -1,0 +1,141 @@
+"""Sections relaxed in groups that overlap, and the one map of each section that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
+from pipeline.sections.coarse import Affine
+from pipeline.sections.mesh import Lattice, Matches, Mesh, relax
+from pipeline.sections.pair import read_pair
+from pipeline.sections.places import parts, places
+from pipeline.sections.stack import Stack, dump, load
+
+VERSION = 1
+
+SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
+
+
+def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
+    """JSON: of each section matrix and translation, and the parts between which nothing matches."""
+    settings = {"box": str(stack.box), "sections": list(stack.sections)}
+    recipe = Recipe("place sections", VERSION, settings, _inputs(stack.section_pairs, pairs))
+    return Target(stack.file("groups", "places.json"), recipe)
+
+
+def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
+    """Place all sections as wholes, by all of `stack.section_pairs`."""
+
+    def write(path: Path) -> None:
+        laid = [one for one in map(read_pair, pairs) if not one.is_refused]
+        maps = {(one.a, one.b): one.affine for one in laid}
+        found = places(stack.sections, maps, stack.box)
+        placed = [{"z": z, "matrix": a.matrix.tolist(), "moved": a.moved.tolist()} for z, a in found.items()]
+        dump(path, {"parts": parts(stack.sections, list(maps)), "sections": placed})
+
+    return make(places_target(stack, pairs), write)
+
+
+def pairs_of_group(stack: Stack, group: Sequence[int]) -> list[tuple[int, int]]:
+    """The pairs whose sections are both in the group."""
+    within = set(group)
+    return [(a, b) for a, b in stack.section_pairs if a in within and b in within]
+
+
+def group_target(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Sequence[Artifact]) -> Target:
+    """An npz file: the moves of each section's nodes, and what was left between points that match."""
+    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "box": str(stack.box)}
+    inputs = {"places": placed.sha256, **_inputs(pairs_of_group(stack, group), pairs)}
+    recipe = Recipe("relax", VERSION, {**settings, "group": list(group)}, inputs)
+    return Target(stack.file("groups", f"z{group[0]:06d}_z{group[-1]:06d}.npz"), recipe)
+
+
+def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Sequence[Artifact]) -> Artifact:
+    """Relax the sections of one of `stack.groups`; `pairs` are those of `pairs_of_group`.
+
+    Points that are more than `max_deviation` pixels apart after it are left out, and it is done once more.
+    """
+    settings = stack.config.alignment
+
+    def write(path: Path) -> None:
+        laid = [one for one in map(read_pair, pairs) if not one.is_refused]
+        affines, lattice = read_places(placed), Lattice.over(stack.box, settings.grid)
+        matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
+        meshes = relax(group, affines, matches, lattice, settings)
+        kept = {}
+        for pair, apart in _apart(meshes, matches).items():
+            points, to = matches[pair]
+            good = apart <= settings.max_deviation
+            kept[pair] = points[good], to[good]
+        meshes = relax(group, affines, kept, lattice, settings)
+        left = _apart(meshes, matches)
+        with open(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                moves=np.stack([meshes[z].moves for z in group]).astype(np.float32),
+                pairs=np.array(list(left), int).reshape(-1, 2),
+                left=np.array([_figures(one, len(kept[pair][0])) for pair, one in left.items()]).reshape(
+                    -1, 4
+                ),
+            )
+
+    return make(group_target(stack, group, placed, pairs), write)
+
+
+def read_places(artifact: Artifact) -> dict[int, Affine]:
+    """By section, the map of it as a whole into the volume."""
+    placed = load(artifact)["sections"]
+    return {one["z"]: Affine(np.array(one["matrix"]), np.array(one["moved"])) for one in placed}
+
+
+def read_left(artifact: Artifact) -> list[dict[str, Any]]:
+    """Of each pair of a group that was not refused, what is left between points that match, in pixels."""
+    with np.load(artifact.path) as file:
+        return [
+            {"a": int(a), "b": int(b), "median": median, "95%": most, "points": int(n), "left out": int(out)}
+            for (a, b), (median, most, n, out) in zip(file["pairs"], file["left"].tolist())
+        ]
+
+
+def groups_of(stack: Stack, z: int) -> list[int]:
+    """Which of `stack.groups` hold a section."""
+    return [number for number, group in enumerate(stack.groups) if z in group]
+
+
+def read_mesh(stack: Stack, z: int, placed: Artifact, groups: Mapping[int, Artifact]) -> Mesh:
+    """The map of a section into the volume; `groups` holds at least those of `groups_of`, by number.
+
+    Where groups overlap, one goes over into the next from section to section.
+    """
+    lattice = Lattice.over(stack.box, stack.config.alignment.grid)
+    total, weights = np.zeros((2, *lattice.shape)), 0.0
+    for number in groups_of(stack, z):
+        group = stack.groups[number]
+        at, ramp = group.index(z), stack.config.alignment.group_overlap + 1
+        before = 1.0 if number == 0 else min(1.0, (at + 1) / ramp)
+        after = 1.0 if number == len(stack.groups) - 1 else min(1.0, (len(group) - at) / ramp)
+        with np.load(groups[number].path) as file:
+            total += before * after * file["moves"][at].astype(np.float64)
+        weights += before * after
+    return Mesh(read_places(placed)[z], lattice, total / weights)
+
+
+def _apart(meshes: Mapping[int, Mesh], matches: Matches) -> dict[tuple[int, int], np.ndarray]:
+    """How far from each other, in pixels, points that match come to lie."""
+    return {
+        (a, b): np.linalg.norm(meshes[a](points) - meshes[b](to), axis=1)
+        for (a, b), (points, to) in matches.items()
+    }
+
+
+def _figures(apart: np.ndarray, kept: int) -> list[float]:
+    return [float(np.median(apart)), float(np.percentile(apart, 95)), len(apart), len(apart) - kept]
+
+
+def _inputs(names: Sequence[tuple[int, int]], pairs: Sequence[Artifact]) -> dict[str, str]:
+    return {f"pair {a} {b}": artifact.sha256 for (a, b), artifact in zip(names, pairs)}

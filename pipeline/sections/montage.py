@@ -1,0 +1,128 @@
+"""Put the tiles of a section together: one place and one contrast for each, by what neighbours share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import spsolve
+
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
+from pipeline.sections.stack import Stack, dump, load
+from pipeline.sections.tiles import TileSection
+from pipeline.settings.sections import Montage
+
+VERSION = 1
+
+NOMINAL = 0.01
+"""How much a nominal place counts next to a shift that was found: it decides where nothing else does."""
+
+MEAN, STDDEV = 128.0, 40.0
+"""Of the grey values of a section, as the volume shows it."""
+
+
+def montage_target(stack: Stack, section: TileSection, shifts: Sequence[Artifact]) -> Target:
+    """JSON: places and contrast of the tiles, every pair with its residual or why it was refused."""
+    settings = {"montage": stack.config.montage.model_dump(include={"min_quality", "max_residual"})}
+    places = {f"place of {t.name}": f"{t.y} {t.x}" for t in section.tiles}
+    inputs = {f"shifts {i}": one.sha256 for i, one in enumerate(shifts)}
+    inputs |= {tile.name: tile.stamp for tile in section.tiles}
+    recipe = Recipe("montage", VERSION, {**settings, **places}, inputs)
+    return Target(stack.file("montage", f"{section.name}.json"), recipe)
+
+
+def make_montage(stack: Stack, section: TileSection, shifts: Sequence[Artifact]) -> Artifact:
+    """Place the tiles of a section by the shifts of all its pairs."""
+
+    def write(path: Path) -> None:
+        pairs = [pair for one in shifts for pair in load(one)]
+        dump(path, solve(section, pairs, stack.config.montage))
+
+    return make(montage_target(stack, section, shifts), write)
+
+
+def solve(section: TileSection, pairs: list[dict[str, Any]], settings: Montage) -> dict[str, Any]:
+    """Places by least squares; of the shifts that the others contradict the worst is refused, and so on."""
+    index = {tile.name: i for i, tile in enumerate(section.tiles)}
+    ends = np.array([(index[p["a"]], index[p["b"]]) for p in pairs], int).reshape(-1, 2)
+    shifts = np.array([p["shift"] for p in pairs], float).reshape(-1, 2)
+    used = np.array([p["quality"] >= settings.min_quality for p in pairs], bool)
+    nominal = np.array([(tile.y, tile.x) for tile in section.tiles])
+    while True:
+        places = _differences(ends[used], shifts[used], nominal)
+        residuals = np.linalg.norm(places[ends[:, 1]] - places[ends[:, 0]] - shifts, axis=1)
+        worst = np.where(used, residuals, 0).argmax() if used.any() else 0
+        if not used.any() or residuals[worst] <= settings.max_residual:
+            break
+        used[worst] = False
+    return {
+        "z": section.z,
+        "places": {tile.name: places[i].tolist() for tile, i in zip(section.tiles, index.values())},
+        "contrast": _contrast(section, ends[used], [p["grey"] for p, u in zip(pairs, used) if u]),
+        "guessed": [section.tiles[i].name for i in _apart(len(index), ends[used])],
+        "pairs": [
+            {**_plain(pair), "residual": float(residual), "refused": _why(pair, u, settings)}
+            for pair, residual, u in zip(pairs, residuals, used)
+        ],
+    }
+
+
+def _plain(pair: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pair.items() if name != "grey"}
+
+
+def _why(pair: dict[str, Any], used: bool, settings: Montage) -> str | None:
+    if used:
+        return None
+    return "quality" if pair["quality"] < settings.min_quality else "contradicted"
+
+
+def _differences(ends: np.ndarray, wanted: np.ndarray, nominal: np.ndarray) -> np.ndarray:
+    """Values, (tiles, k), whose differences along `ends` (pairs, 2) are those `wanted` (pairs, k), as near
+    as they can be, and that are as `nominal` where nothing is wanted."""
+    n, m = len(nominal), len(ends)
+    rows = np.arange(m)
+    ones = np.ones(m)
+    matrix = coo_array(
+        (np.concatenate([-ones, ones]), (np.concatenate([rows, rows]), ends.T.ravel())), shape=(m, n)
+    ).tocsc()
+    held = coo_array((np.full(n, NOMINAL**2), (np.arange(n), np.arange(n))), shape=(n, n)).tocsc()
+    # what differs from the nominal values is solved for: small numbers, and 0 where nothing is known
+    beyond = wanted - (nominal[ends[:, 1]] - nominal[ends[:, 0]])
+    found = spsolve((matrix.T @ matrix + held).tocsc(), matrix.T @ beyond)
+    return nominal + np.asarray(found).reshape(nominal.shape)
+
+
+def _apart(count: int, ends: np.ndarray) -> list[int]:
+    """The tiles that no shift connects to most others: their places are the table's word."""
+    graph = coo_array((np.ones(len(ends)), ends.T), shape=(count, count))
+    _, part = connected_components(graph, directed=False)
+    return np.flatnonzero(part != np.bincount(part).argmax()).tolist()
+
+
+def _contrast(section: TileSection, ends: np.ndarray, grey: list[Any]) -> dict[str, list[float]]:
+    """Of each tile the factor and the summand that make neighbours equally grey where they overlap.
+
+    Alone, each tile would get mean MEAN and standard deviation STDDEV.
+    """
+    own = np.array([_mean_and_stddev(tile.read()) for tile in section.tiles])
+    means, spreads = own[:, 0], np.maximum(own[:, 1], 1e-3)
+    a, b = ends.T
+    both = np.array(grey, float).reshape(-1, 2, 2)
+    spread = np.log(np.maximum(both[:, :, 1], 1e-3))
+    factors = np.exp(
+        _differences(ends, (spread[:, 0] - spread[:, 1])[:, None], np.log(STDDEV / spreads)[:, None])
+    )[:, 0]
+    at = both[:, :, 0]
+    wanted = factors[a] * at[:, 0] - factors[b] * at[:, 1]
+    summands = _differences(ends, wanted[:, None], (MEAN - factors * means)[:, None])[:, 0]
+    return {t.name: [float(f), float(s)] for t, f, s in zip(section.tiles, factors, summands)}
+
+
+def _mean_and_stddev(values: np.ndarray) -> tuple[float, float]:
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))

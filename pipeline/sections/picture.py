@@ -1,0 +1,67 @@
+"""SectionPicture: a section as one image, looked up in its tiles where it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from pipeline.sections.tiles import ImageTile, TileSection
+
+MARGIN = 12
+"""Pixels around what is asked for that a cubic spline is fitted to: beyond, nothing of it is felt."""
+
+
+class SectionPicture:
+    """The tiles of a section by their montage, blended where they overlap; a few are in memory at a time.
+
+    `montage` is what `make_montage` wrote. Coordinates are those of the montage, in pixels.
+    """
+
+    def __init__(self, section: TileSection, montage: dict[str, Any]) -> None:
+        self._tiles = [
+            (tile, np.array(montage["places"][tile.name]), *montage["contrast"][tile.name])
+            for tile in section.tiles
+        ]
+
+    def sample(self, coordinates: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values at coordinates (2, h, w), float32 (h, w), by splines of `order`; and where there is a tile.
+
+        Without a tile the value is 0. A tile counts the more the further from its edge it is looked at.
+        """
+        shape = coordinates.shape[1:]
+        low, high = coordinates.min(axis=(1, 2)), coordinates.max(axis=(1, 2))
+        total, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        for tile, place, factor, summand in self._tiles:
+            if (low > place + tile.shape).any() or (high < place).any():
+                continue
+            local = coordinates - place[:, None, None]
+            weight = _distance_to_edge(local, tile.shape)
+            inside = weight > 0
+            if inside.any():
+                values = factor * _looked_up(tile, local[:, inside], order) + summand
+                total[inside] += weight[inside] * values
+                weights[inside] += weight[inside]
+        there = weights > 0
+        return np.divide(total, weights, out=total, where=there), there
+
+    def window(self, start: tuple[int, int], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """The same for every pixel of a window of the montage."""
+        grid = np.indices(shape, dtype=np.float64) + np.array(start, float)[:, None, None]
+        return self.sample(grid, order=1)
+
+
+def _distance_to_edge(local: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """From a pixel beyond the nearer edge; not above 0 outside the tile."""
+    (y, x), (height, width) = local, shape
+    nearest = np.minimum(np.minimum(y, height - 1 - y), np.minimum(x, width - 1 - x))
+    return np.where(nearest >= 0, nearest + 1, 0).astype(np.float32)
+
+
+def _looked_up(tile: ImageTile, points: np.ndarray, order: int) -> np.ndarray:
+    """Values of a tile at points (2, n) inside it, with no more of it converted than they need."""
+    starts = np.maximum(0, np.floor(points.min(axis=1)).astype(int) - MARGIN)
+    stops = np.ceil(points.max(axis=1)).astype(int) + MARGIN + 1
+    part = tile.read()[starts[0] : stops[0], starts[1] : stops[1]].astype(np.float32)
+    return map_coordinates(part, points - starts[:, None], order=order, mode="nearest")

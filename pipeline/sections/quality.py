@@ -1,0 +1,146 @@
+"""How well everything fits, what was refused, guessed or lost, and where to look first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.records import make
+from pipeline.sections.group import read_left, read_mesh
+from pipeline.sections.pair import Laid, read_pair
+from pipeline.sections.stack import Stack, dump, load
+from pipeline.sections.volume import Montages
+
+VERSION = 1
+
+WORST = 10
+
+
+def quality_target(
+    stack: Stack,
+    montages: Montages,
+    pairs: Sequence[Artifact],
+    placed: Artifact,
+    groups: Mapping[int, Artifact],
+) -> Target:
+    """JSON; see `judge`."""
+    inputs = {"places": placed.sha256, **{f"montage {z}": one.sha256 for z, (_, one) in montages.items()}}
+    inputs |= {f"pair {i}": one.sha256 for i, one in enumerate(pairs)}
+    inputs |= {f"group {number}": one.sha256 for number, one in groups.items()}
+    settings = {
+        "box": str(stack.box),
+        "missing": [name for section, _ in montages.values() for name in section.missing],
+        "lost": list(stack.lost),
+        "overlap": stack.config.alignment.group_overlap,
+    }
+    return Target(stack.quality_file, Recipe("quality", VERSION, settings, inputs))
+
+
+def judge(
+    stack: Stack,
+    montages: Montages,
+    pairs: Sequence[Artifact],
+    placed: Artifact,
+    groups: Mapping[int, Artifact],
+) -> Artifact:
+    """Write down the residuals of montage and alignment, in pixels, and all that is doubtful.
+
+    Residuals say how far what was measured agrees with itself, not how far it is from the truth.
+    """
+
+    def write(path: Path) -> None:
+        made = {z: load(montage) for z, (_, montage) in montages.items()}
+        found = {
+            "sections": len(stack.sections),
+            "lost": list(stack.lost),
+            "missing": [name for section, _ in montages.values() for name in section.missing],
+            "montage": _montage(made),
+            "alignment": _alignment(pairs, groups, load(placed)["parts"]),
+            "cut": _cut(stack, montages, made, placed, groups),
+        }
+        dump(path, found)
+
+    return make(quality_target(stack, montages, pairs, placed, groups), write)
+
+
+def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    compared = [{"z": z, **pair} for z, one in made.items() for pair in one["pairs"]]
+    used = [pair for pair in compared if pair["refused"] is None]
+    return {
+        "pairs": len(compared),
+        "refused": [pair for pair in compared if pair["refused"] is not None],
+        "guessed": [name for one in made.values() for name in one["guessed"]],
+        "residual_px": _figures([pair["residual"] for pair in used]),
+        "worst": sorted(used, key=lambda pair: -pair["residual"])[:WORST],
+        "of_sections": {
+            z: _figures([p["residual"] for p in one["pairs"] if p["refused"] is None])
+            for z, one in made.items()
+        },
+    }
+
+
+def _alignment(
+    pairs: Sequence[Artifact], groups: Mapping[int, Artifact], parts: list[list[int]]
+) -> dict[str, Any]:
+    laid = [read_pair(one) for one in pairs]
+    # a pair that two groups share is told as the later one has it
+    left = {(one["a"], one["b"]): one for group in groups.values() for one in read_left(group)}
+    return {
+        "pairs": len(laid),
+        "refused": [_told(one) for one in laid if one.is_refused],
+        "parts": parts,
+        "points": {
+            "asked": sum(one.flow.asked for one in laid),
+            "found": sum(len(one.flow.points) for one in laid),
+        },
+        "left_out": sum(one["left out"] for one in left.values()),
+        "residual_px": _figures([one["median"] for one in left.values()]),
+        "worst": sorted(left.values(), key=lambda one: -one["95%"])[:WORST],
+        "of_pairs": list(left.values()),
+    }
+
+
+def _told(one: Laid) -> dict[str, int]:
+    return {"a": one.a, "b": one.b, "features": one.inliers, "asked": one.flow.asked}
+
+
+def _cut(
+    stack: Stack,
+    montages: Montages,
+    made: Mapping[int, dict[str, Any]],
+    placed: Artifact,
+    groups: Mapping[int, Artifact],
+) -> dict[int, float]:
+    """By section, how many pixels of it stick out of the volume, where any do: they are not in it."""
+    low, high = np.array(stack.box.start[1:]), np.array(stack.box.stop[1:])
+    found = {}
+    for z, (section, _) in montages.items():
+        starts = np.array([made[z]["places"][tile.name] for tile in section.tiles])
+        ends = starts + [tile.shape for tile in section.tiles]
+        corners = np.concatenate(
+            [
+                starts,
+                ends,
+                np.column_stack([starts[:, 0], ends[:, 1]]),
+                np.column_stack([ends[:, 0], starts[:, 1]]),
+            ]
+        )
+        there = read_mesh(stack, z, placed, groups)(corners)
+        out = float(max((low - there).max(), (there - high).max()))
+        if out > 1:
+            found[z] = round(out, 1)
+    return found
+
+
+def _figures(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"median": None, "99%": None, "largest": None}
+    return {
+        "median": float(np.median(values)),
+        "99%": float(np.percentile(values, 99)),
+        "largest": float(max(values)),
+    }

@@ -1,0 +1,58 @@
+"""ImageTile and TileSection: what a microscope made of a section, and where it says that each part lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.volumes.slice_image import read_slice
+
+
+@dataclass(frozen=True)
+class ImageTile:
+    """One image of a section, of `shape` pixels y, x."""
+
+    name: str
+    """As the table calls its file."""
+    path: str
+    y: float
+    """The nominal place of its first pixel, in pixels."""
+    x: float
+    shape: tuple[int, int]
+    stamp: str
+    """Size and time of change of its file: what it is known by."""
+
+    def read(self) -> np.ndarray:
+        """Its grey values, (y, x). Raises InputError when it cannot be read or has another shape."""
+        values = _read(self.path, self.stamp)
+        if values.shape != self.shape:
+            raise InputError(
+                f"tile {self.path} has {values.shape} pixels (y, x), others have {self.shape}: leave it out "
+                "of the table, or crop all alike"
+            )
+        return values
+
+
+@dataclass(frozen=True)
+class TileSection:
+    """The tiles of one section that are there, by name; at least one."""
+
+    z: int
+    tiles: tuple[ImageTile, ...]
+    missing: tuple[str, ...] = ()
+    """Names of those that the table has besides."""
+
+    @property
+    def name(self) -> str:
+        """Stable file-name stem."""
+        return f"z{self.z:06d}"
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, stamp: str) -> np.ndarray:
+    """Kept for a moment: neighbours are looked at one after the other."""
+    return read_slice(Path(path))

@@ -1,0 +1,110 @@
+"""AlignConfig: the one validated document that describes how sections become a volume."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from pipeline.settings.fields import (
+    NaturalInt,
+    PositiveFinite,
+    PositiveInt,
+    PositiveTriple,
+    Section,
+    Share,
+)
+from pipeline.settings.site import Site
+
+
+class Tiles(Section):
+    """The images of the sections, and where the microscope says that they lie."""
+
+    table: str
+    """CSV with columns file, section, row, column, x, y; a TrakEM2 project (.xml); or tile specifications as
+    render and ASAP have them (.json). Relative paths in it are looked up from its folder."""
+    units: Literal["pixel", "nm"] = "pixel"
+    """Of x and y in a CSV."""
+    voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite]
+    """Thickness of a section, then the height and the width of a pixel."""
+
+
+class Montage(Section):
+    """How the tiles of a section are put together."""
+
+    max_shift: PositiveInt = 10
+    """How far, in pixels, two neighbours may lie from where the table says, against each other."""
+    min_overlap: PositiveInt = 12
+    """Pixels that must be left of an overlap once `max_shift` is taken off; neighbours with less are not
+    compared."""
+    min_quality: Share = 0.3
+    """Least correlation at which a shift between neighbours counts."""
+    max_residual: PositiveFinite = 2.0
+    """A shift that the others contradict by more pixels than this is refused."""
+
+
+class Alignment(Section):
+    """How sections are laid on each other."""
+
+    reach: PositiveInt = 2
+    """To how many following sections each is compared: with 2, one that is lost is bridged."""
+    overview: PositiveInt = 1024
+    """Longest side, in pixels, of the reduced pictures in which features are looked for."""
+    min_inliers: PositiveInt = 12
+    """Features that must agree on how two sections lie."""
+    grid: PositiveInt = 32
+    """Pixels between the points at which sections are compared; the spacing of the mesh too."""
+    patch: PositiveInt = 48
+    """Side, in pixels, of what is compared there."""
+    search: PositiveInt = 20
+    """How far, in pixels, a point may lie from where the features put it."""
+    min_quality: Share = 0.3
+    """Least correlation at which a point counts."""
+    max_deviation: PositiveFinite = 4.0
+    """A point that moves otherwise than those around it, by more pixels than this, is refused."""
+    stiffness: PositiveFinite = 0.1
+    """Against bending of a section, next to the pull of its points."""
+    hold: PositiveFinite = 0.003
+    """Of the places that the features give, next to the pull of the points. More drifts less, and leaves
+    more of each section's own distortion."""
+    group: PositiveInt = 32
+    """Sections that are relaxed together."""
+    group_overlap: NaturalInt = 12
+    """Sections that two groups share; between them one goes over into the other."""
+
+    @model_validator(mode="after")
+    def _groups_go_on(self) -> Alignment:
+        if not self.reach <= self.group_overlap < self.group:
+            raise ValueError(
+                f"group_overlap is {self.group_overlap}; it must be at least reach, {self.reach}, and less "
+                f"than group, {self.group}"
+            )
+        return self
+
+
+class AlignedVolume(Section):
+    """The volume that is made, Neuroglancer precomputed, uint8; 0 is where nothing was imaged."""
+
+    margin: NaturalInt = 16
+    """Pixels by which it is larger, on all sides, than what the table places: sections are turned."""
+
+    chunk: PositiveTriple = (16, 128, 128)
+    """Voxels of one of its files, z, y, x."""
+    block: PositiveTriple = (16, 512, 512)
+    """Voxels that one task makes: whole chunks."""
+
+    @model_validator(mode="after")
+    def _whole_chunks(self) -> AlignedVolume:
+        if any(b % c for b, c in zip(self.block, self.chunk)):
+            raise ValueError(f"block {list(self.block)} must be multiples of chunk {list(self.chunk)}")
+        return self
+
+
+class AlignConfig(Section):
+    """Everything that decides how the volume of `ffn align` is made, and where."""
+
+    tiles: Tiles
+    montage: Montage = Montage()
+    alignment: Alignment = Alignment()
+    volume: AlignedVolume = AlignedVolume()
+    site: Site = Site()

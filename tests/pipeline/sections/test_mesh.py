@@ -1,0 +1,80 @@
+"""Affine maps and meshes: what is put in comes out, and nothing shrinks."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.geometry import Box
+from pipeline.sections.coarse import Affine
+from pipeline.sections.mesh import Lattice, Mesh, relax
+from pipeline.sections.places import parts, places
+from pipeline.settings.sections import Alignment
+
+BOX = Box((0, 0, 0), (4, 200, 300))
+LATTICE = Lattice.over(BOX, 32)
+RNG = np.random.default_rng(3)
+POINTS = RNG.uniform((0, 0), (200, 300), (150, 2))
+
+
+def some_affine(rng: np.random.Generator) -> Affine:
+    return Affine(np.eye(2) + rng.normal(0, 0.03, (2, 2)), rng.normal(0, 5, 2))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_places_are_those_that_the_pairs_say_up_to_what_all_have_in_common(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    true = {z: some_affine(rng) for z in range(5)}  # from the section into the tissue
+
+    def between(a: int, b: int) -> Affine:
+        return Affine.fitted(POINTS, (true[a](POINTS) - true[b].moved) @ np.linalg.inv(true[b].matrix).T)
+
+    pairs = {(a, b): between(a, b) for a in range(5) for b in (a + 1, a + 2) if b < 5}
+    found = places(range(5), pairs, BOX)
+    common = Affine.fitted(true[0](POINTS), found[0](POINTS))
+    for z in range(1, 5):
+        np.testing.assert_allclose(found[z](POINTS), common(true[z](POINTS)), atol=1e-6)
+    np.testing.assert_allclose(sum(one.matrix for one in found.values()) / 5, np.eye(2), atol=1e-9)
+
+
+def test_pairs_that_contradict_each_other_do_not_shrink_the_sections() -> None:
+    rng = np.random.default_rng(1)
+    pairs = {(a, b): some_affine(rng) for a in range(8) for b in (a + 1, a + 2) if b < 8}
+    found = places(range(8), pairs, BOX)
+    np.testing.assert_allclose(np.mean([one.matrix for one in found.values()], axis=0), np.eye(2), atol=1e-9)
+
+
+def test_parts_are_what_no_pair_connects() -> None:
+    assert parts([1, 2, 5, 7], [(1, 5), (5, 7)]) == [[1, 5, 7], [2]]
+
+
+def test_a_mesh_undone_is_where_one_began() -> None:
+    rows, columns = LATTICE.shape
+    wave = np.sin(np.arange(rows)[:, None] / 2) + np.cos(np.arange(columns) / 3)
+    mesh = Mesh(some_affine(RNG), LATTICE, 3 * np.stack([wave, -wave]))
+    np.testing.assert_allclose(mesh.undone(mesh(POINTS)), POINTS, atol=1e-3)
+
+
+def test_weights_of_a_lattice_are_what_a_mesh_interpolates_with() -> None:
+    moves = RNG.normal(size=(2, *LATTICE.shape))
+    nodes, weights = LATTICE.weights(POINTS)
+    expected = (moves.reshape(2, -1)[:, nodes] * weights).sum(axis=-1).T
+    mesh = Mesh(Affine(np.eye(2), np.zeros(2)), LATTICE, moves)
+    np.testing.assert_allclose(mesh(POINTS) - POINTS, expected, atol=1e-9)
+
+
+def test_bends_of_an_affine_map_are_none() -> None:
+    y, x = np.indices(LATTICE.shape)
+    assert np.abs(LATTICE.bends() @ (2 * y - 3 * x + 1).ravel()).max() < 1e-9
+    assert np.abs(LATTICE.bends() @ (y * y).ravel()).max() > 1
+
+
+def test_two_sections_meet_half_way() -> None:
+    same = Affine(np.eye(2), np.zeros(2))
+    bent = POINTS + np.stack([2 * np.sin(POINTS[:, 1] / 60), np.zeros(len(POINTS))], axis=1)
+    meshes = relax([0, 1], {0: same, 1: same}, {(0, 1): (POINTS, bent)}, LATTICE, Alignment())
+    np.testing.assert_allclose(meshes[0](POINTS), meshes[1](bent), atol=0.3)
+    np.testing.assert_allclose(meshes[0].moves, -meshes[1].moves, atol=2e-3)
+    assert np.abs(meshes[0](POINTS) - (POINTS + bent) / 2).max() < 0.5

@@ -1,0 +1,83 @@
+"""`ffn align`, as a user runs it: from tiles to a volume, again, and with what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from taken import SMALL
+
+from tests.commands import said
+from workflows.align import main
+
+PROGRAM = Path(__file__).parents[2] / "workflows" / "align.py"
+
+SETTINGS = """
+tiles: {table: tiles.csv, voxel_size_nm: [40, 10, 10]}
+volume: {chunk: [2, 64, 64], block: [4, 192, 192]}
+"""
+
+
+def align(folder: Path, *options: str) -> tuple[int, str]:
+    command = [sys.executable, str(PROGRAM), "--run-dir", "run", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Path) -> None:
+    SMALL.take(tmp_path, seed=2)
+    (tmp_path / "align.yaml").write_text(SETTINGS)
+    code, shown = align(tmp_path, "--config", "align.yaml")
+    assert code == 0, shown
+    assert "warning: 1 image is missing in sections that have others: z0001/r0_c1.png" in shown
+    assert "warning: 1 section is lost and will be 0: 3" in shown
+    assert "sections      5; images missing in them 1, lost sections 1" in shown
+    assert "residuals 0." in shown
+    info = json.loads((tmp_path / "run" / "aligned" / "info").read_text())
+    assert info["scales"][0]["resolution"] == [10, 10, 40]
+
+    code, shown = align(tmp_path)
+    assert code == 0, shown
+    assert all("reused" in line for line in shown.splitlines() if " done " in line)
+
+    code, shown = align(tmp_path, "--set", "alignment.stiffness=0.2")
+    assert code == 0, shown
+    reused = {line.split()[0]: "reused" in line for line in shown.splitlines() if " done " in line}
+    assert {stage for stage, is_reused in reused.items() if not is_reused} == {"relax", "render", "quality"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (SETTINGS + "alignmnet: {}", "unknown key 'alignmnet'; did you mean 'alignment'?"),
+        (SETTINGS + "montage: {max_shfit: 3}", "unknown key 'montage.max_shfit'; did you mean 'max_shift'?"),
+        (SETTINGS.replace("[4,", "[3,"), "block [3, 192, 192] must be multiples of chunk [2, 64, 64]"),
+        (SETTINGS.replace("tiles.csv", "absent.csv"), "absent.csv: No such file or directory"),
+        ("volume: {}", "tiles: Field required"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_nothing_is_written(
+    settings: str,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "align.yaml").write_text(settings)
+    arguments = ["--config", str(tmp_path / "align.yaml"), "--run-dir", str(tmp_path / "run")]
+    code, shown = said(main, arguments, monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert expected in shown
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_settings_those_of_the_folder_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = said(main, ["--run-dir", str(tmp_path)], monkeypatch, capsys)
+    assert code == 1
+    assert "holds no align.yaml of an earlier start: name the settings by --config" in shown
