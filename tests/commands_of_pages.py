@@ -66,6 +66,7 @@ python workflows/study.py search --trials 2 \
 --space training.learning_rate=1e-4..1e-2 --space training.batch_size=1,2 STUDY
 python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
 --set network.checkpoint=runs/demo/model/ffn.h5
+python benchmarks/sections.py --seed 1
 python benchmarks/training.py --depth 2 --fovs 60 --turns 1
 python benchmarks/stragglers.py --fovs 40 --local-steps 1,4
 python benchmarks/kill_test.py --kills 1 --seed 1
@@ -77,7 +78,17 @@ make -C clone demo
 """
 """After those, by `pytest -m thorough`: what takes minutes each."""
 
+WITH_A_WORD = "tests/workflows/test_gates.py::test_with_a_persons_word_it_goes_on_and_without_one_it_does_not"
+ALIGNED = "tests/workflows/test_align.py::test_tiles_become_a_volume_and_only_what_changed_is_made_again"
+
 ELSEWHERE = {
+    "ffn approve RUN_DIR STAGE --by NAME --why TEXT": WITH_A_WORD,
+    "ffn reject RUN_DIR STAGE --by NAME --why TEXT": WITH_A_WORD,
+    "workflows/ffn.py approve": WITH_A_WORD,
+    "workflows/ffn.py reject": WITH_A_WORD,
+    "ffn run --yes": "tests/workflows/test_gates.py::test_yes_opens_all_gates_and_that_is_kept",
+    "ffn align": ALIGNED,
+    "workflows/align.py --config FILE --run-dir DIR": ALIGNED,
     "ffn run --config my.yaml --run-dir run --set site.monitoring=true": (
         "tests/workflows/running/test_monitoring.py"
         "::test_the_database_has_every_task_and_where_it_ran_and_quiet_is_quiet"

@@ -53,7 +53,9 @@ def commands(page: str) -> Iterator[Shown]:
     for line in [*blocks.splitlines(), *inline]:
         found = PROGRAM.match(line)
         if found:
-            program = found["program"].rpartition("/")[2] if "ffn" in found["program"] else found["program"]
+            program = found["program"]
+            if not program.endswith(".py"):
+                program = program.rpartition("/")[2]
             arguments = shlex.split(re.sub(r"[\[\]]", " ", found["arguments"]), comments=True)
             yield Shown(program, arguments)
 

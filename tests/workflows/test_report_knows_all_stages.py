@@ -65,9 +65,7 @@ def test_the_stages_of_corrections_are_counted_and_found_too(tmp_path: Path) -> 
     assert {row["name"]: row["finished"] for row in found} == planned
 
 
-@pytest.mark.parametrize(
-    "changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY), (MESHES, SKELETONS)]
-)
+@pytest.mark.parametrize("changes", [(), (PASSES,), (AGGLOMERATION,), (CHOICE, BY), (MESHES, SKELETONS)])
 def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[str, ...]) -> None:
     run = make_run(tmp_path, *changes)
     finish(run)
