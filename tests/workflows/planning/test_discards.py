@@ -18,6 +18,8 @@ from workflows.planning.discards import discarded, refuse_to_discard
 OTHER_NAMES = {
     "inference.overlap=[20,20,20]",
     "agglomeration.enabled=true",
+    "reconciliation.meshes=true",
+    "reconciliation.skeletons=true",
     "inference.passes=[{}, {seed_order: reverse}]",
     "evaluation.box=0:40,0:48,64:112",
     "reconciliation.chunk=[8,8,8]",  # more coarser levels, for which the report waits

@@ -19,6 +19,12 @@ from workflows.stages import Stage, build
 AFTER_MERGE = "conflicts volume write measure properties downsample count score worst report"
 
 
+def finished_run(folder: Path, change: str) -> Run:
+    """A run of which every file is there, as it is read after that: its engine is pinned."""
+    finish(make_run(folder, change))
+    return make_run(folder, change)
+
+
 def refuse(*args: Any, **kwargs: Any) -> Any:
     raise AssertionError("everything is finished, and nothing is for Parsl")
 
@@ -54,8 +60,7 @@ def held(stages: list[Stage[Any]]) -> str:
 def test_behind_a_gate_is_what_depends_on_its_stage_and_nothing_else(
     tmp_path: Path, gates: str, behind: str
 ) -> None:
-    run = make_run(tmp_path, f"gates=[{gates}]")
-    finish(run)
+    run = finished_run(tmp_path, f"gates=[{gates}]")
     opened, stages = attempt(run)
     assert held(stages) == behind
     assert [gate.is_open for gate in opened.closed] == [False] * len(gates.split(", "))
@@ -69,8 +74,7 @@ def test_a_stage_that_waits_is_behind_all_gates_on_its_way(tmp_path: Path) -> No
 
 
 def test_gates_open_one_by_one_and_a_rejection_keeps_one_closed(tmp_path: Path) -> None:
-    run = make_run(tmp_path, "gates=[merge, score]")
-    finish(run)
+    run = finished_run(tmp_path, "gates=[merge, score]")
     first, stages = attempt(run)
     assert held(stages) == AFTER_MERGE
     assert [gate.stage for gate in first.closed] == ["merge"], "score was not reached"
@@ -91,8 +95,7 @@ def test_gates_open_one_by_one_and_a_rejection_keeps_one_closed(tmp_path: Path) 
 
 
 def test_yes_opens_all_and_is_a_word_itself(tmp_path: Path) -> None:
-    run = make_run(tmp_path, "gates=[merge, score]")
-    finish(run)
+    run = finished_run(tmp_path, "gates=[merge, score]")
     gates, stages = attempt(run, passes=True)
     assert held(stages) == ""
     assert [gate.says for gate in gates.settled.values()] == [PASSED, PASSED]
@@ -101,8 +104,7 @@ def test_yes_opens_all_and_is_a_word_itself(tmp_path: Path) -> None:
 
 
 def test_a_gate_that_is_not_reached_says_how_far_it_is(tmp_path: Path) -> None:
-    run = make_run(tmp_path, "gates=[segment]")
-    finish(run)
+    run = finished_run(tmp_path, "gates=[segment]")
     run.tile_file(run.tiles[3]).unlink()
     assert gate_lines(run, outcomes(run)) == ["gate        segment: not reached, 7 of 8 tasks are done"]
 
