@@ -1,4 +1,4 @@
-"""Run: a resolved configuration and the folder in which its results have fixed names."""
+"""Run: a resolved configuration and the folder of its results, as a whole and in its passes and trials."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from pathlib import Path
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
 from pipeline.results.folders import place
+from pipeline.run_files import RunFiles, after
 from pipeline.settings.engine_pin import EnginePin
 from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
 
-CONFIG_NAME = "config.yaml"
-"""Of the file in a run folder that holds the settings of the last start, resolved."""
-
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunFiles):
     """What every task is given: small, picklable, and enough to find everything else.
 
     The configuration is resolved: its boxes are set and its paths are absolute.
     """
 
-    folder: Path
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
     """What `image` and `labels` are, as `pipeline.settings.input_identities` found when the run began."""
@@ -45,22 +42,9 @@ class Run:
     """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 
     @property
-    def config_file(self) -> Path:
-        return self.folder / CONFIG_NAME
-
-    @property
     def uses_phantom(self) -> bool:
         """Whether the run makes its own input."""
         return "phantom" in (self.config.data.image, self.config.data.labels)
-
-    @property
-    def phantom_file(self) -> Path:
-        """HDF5 with datasets `image` (uint8) and `labels` (uint32)."""
-        return self.folder / "phantom" / "phantom.h5"
-
-    @property
-    def coordinates_file(self) -> Path:
-        return self.folder / "model" / "coordinates.npy"
 
     @property
     def model_file(self) -> Path:
@@ -68,60 +52,11 @@ class Run:
         name = f"ffn.pass{self.nth_pass}.h5" if self.has_own_network else "ffn.h5"
         return self.folder / "model" / name
 
-    def candidate_file(self, fovs: int) -> Path:
-        """The network that the training came to after so many FOVs, where some are tried."""
-        return self.folder / "model" / f"ffn.{_after(fovs)}.h5"
-
-    @property
-    def validation_folder(self) -> Path:
-        """All that is made in trying networks."""
-        return self.folder / "validation"
-
-    @property
-    def validation_file(self) -> Path:
-        """JSON: the scores of all networks that were tried, and which one was chosen."""
-        return self.folder / "validation.json"
-
     @property
     def try_file(self) -> Path:
         """JSON: the scores of the network that this run tries."""
         assert self.tries is not None, "only a run that tries a network has scores of it"
-        return self.validation_folder / f"{_after(self.tries)}.json"
-
-    @property
-    def checkpoint_file(self) -> Path:
-        """State of a training in progress."""
-        return self.folder / "model" / "checkpoint.h5"
-
-    @property
-    def in_hand_folder(self) -> Path:
-        """What each rank of a training was at when the checkpoint was saved, where that was in a round."""
-        return self.folder / "model" / "in_hand"
-
-    @property
-    def segmentation_folder(self) -> Path:
-        """Neuroglancer precomputed volume."""
-        return self.folder / "segmentation"
-
-    @property
-    def tiles_folder(self) -> Path:
-        """All that is made of tiles, in folders by where they start: see `pipeline.results.folders.place`."""
-        return self.folder / "tiles"
-
-    @property
-    def reconciliation_folder(self) -> Path:
-        """Overlap evidence of each tile, and the global merge."""
-        return self.tiles_folder / "reconciliation"
-
-    @property
-    def id_table_file(self) -> Path:
-        """HDF5: which segment of which tile is which of the volume, and how many and how large they are."""
-        return self.reconciliation_folder / "id_table.h5"
-
-    @property
-    def corrected_table_file(self) -> Path:
-        """HDF5: the same after the corrections of reconciliation.corrections, and what became of each."""
-        return self.reconciliation_folder / "corrected.h5"
+        return self.validation_folder / f"{after(self.tries)}.json"
 
     @property
     def final_table_file(self) -> Path:
@@ -129,108 +64,10 @@ class Run:
         corrects = self.config.reconciliation.corrections is not None
         return self.corrected_table_file if corrects else self.id_table_file
 
-    @property
-    def corrections_file(self) -> Path:
-        """JSON: what became of each correction, where there are some."""
-        return self.folder / "corrections.json"
-
-    @property
-    def conflicts_file(self) -> Path:
-        """JSON: where tiles contradict each other about what is one object."""
-        return self.folder / "conflicts.json"
-
-    @property
-    def agglomeration_folder(self) -> Path:
-        """Decision points and scores of each block."""
-        return self.folder / "agglomeration"
-
-    @property
-    def agglomeration_file(self) -> Path:
-        """HDF5: the agglomeration graph, and which segments are one by it."""
-        return self.folder / "agglomeration.h5"
-
-    @property
-    def edges_file(self) -> Path:
-        """CSV: the edges of the agglomeration graph, with points and scores."""
-        return self.folder / "edges.csv"
-
-    @property
-    def metrics_file(self) -> Path:
-        return self.folder / "metrics.json"
-
-    @property
-    def worst_file(self) -> Path:
-        """JSON: the costliest errors, where they are scored."""
-        return self.folder / "worst.json"
-
-    @property
-    def verdicts_file(self) -> Path:
-        """CSV: what a person found of each of them; the only file here that is for others to write."""
-        return self.folder / "verdicts.csv"
-
-    @property
-    def run_length_file(self) -> Path:
-        """JSON: run length along skeletons, where there are some."""
-        return self.folder / "run_length.json"
-
-    @property
-    def report_file(self) -> Path:
-        """JSON: all that the report says."""
-        return self.folder / "report.json"
-
-    @property
-    def report_page(self) -> Path:
-        """The report, for people: HTML that needs nothing else."""
-        return self.folder / "report.html"
-
-    @property
-    def rates_file(self) -> Path:
-        """JSON: how fast the run was, for the plans of others."""
-        return self.folder / "rates.json"
-
-    @property
-    def logs_folder(self) -> Path:
-        return self.folder / "logs"
-
-    @property
-    def warnings_file(self) -> Path:
-        """JSON: what was doubtful of the input when the run was started last, a line each."""
-        return self.logs_folder / "warnings.json"
-
-    @property
-    def inputs_file(self) -> Path:
-        """JSON: each volume that was read, as the last start found it."""
-        return self.logs_folder / "inputs.json"
-
-    @property
-    def training_log(self) -> Path:
-        """One JSON object a line: metrics of training per interval."""
-        return self.logs_folder / "training.jsonl"
-
-    @property
-    def driver_log(self) -> Path:
-        """What all starts printed on the run, whether anybody listened or not."""
-        return self.logs_folder / "driver.log"
-
-    @property
-    def monitoring_file(self) -> Path:
-        """SQLite: what became of every task of all starts that were monitored."""
-        return self.logs_folder / "monitoring.db"
-
-    @property
-    def failures_log(self) -> Path:
-        """One JSON object a line: every failure of a task, tried again or not."""
-        return self.logs_folder / "failures.jsonl"
-
-    @property
-    def jobs_log(self) -> Path:
-        """JSON: the blocks of workers that the driver asked for, and what became of them."""
-        return self.logs_folder / "jobs.json"
-
     def stem(self, tile: Tile) -> str:
         """The name of a tile's files, without their endings."""
         if self.tries is not None:
-            return f"{tile.name}.{_after(self.tries)}"
+            return f"{tile.name}.{after(self.tries)}"
         return tile.name if self.nth_pass is None else f"{tile.name}.pass{self.nth_pass}"
 
     def _in_place(self, tile: Tile, name: str) -> Path:
@@ -251,19 +88,9 @@ class Run:
         """State of a tile in progress; gone once the tile is finished."""
         return self._in_place(tile, f"{self.stem(tile)}.checkpoint.h5")
 
-    @property
-    def markers_folder(self) -> Path:
-        """A file of its name for each tile at work, and for nothing else: few, however large the run is."""
-        return self.logs_folder / "at_work"
-
     def tile_marker(self, tile: Tile) -> Path:
         """There while the tile is being segmented, and after its worker was killed."""
         return self.markers_folder / self.stem(tile)
-
-    @property
-    def tile_logs_folder(self) -> Path:
-        """The logs of all tiles that were ever begun."""
-        return self.logs_folder / "tiles"
 
     def tile_log(self, tile: Tile) -> Path:
         """One JSON object a line: progress of one tile."""
@@ -274,11 +101,6 @@ class Run:
         box = self.config.inference.box
         assert box is not None, "a resolved configuration has an inference box"
         return box
-
-    @property
-    def engine_file(self) -> Path:
-        """Sealed JSON: what the first worker that segmented a tile pinned as the run's engine."""
-        return self.tiles_folder / "engine.json"
 
     @property
     def inference(self) -> Inference:
@@ -353,8 +175,3 @@ class Run:
     def tiles(self) -> list[Tile]:
         """The tiles to segment, in order of index."""
         return [tile for tile in self.grid if self.only is None or tile.index in self.only]
-
-
-def _after(fovs: int) -> str:
-    """What the names of files have of a network that was tried."""
-    return f"fovs{fovs:012d}"

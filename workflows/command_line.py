@@ -17,7 +17,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.machine.own import REPOSITORY
 from pipeline.results.attempts import INTERRUPTED, read_owner
 from pipeline.results.unreadable import is_there
-from pipeline.run_folder import CONFIG_NAME
+from pipeline.run_files import CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting

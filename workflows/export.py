@@ -28,7 +28,8 @@ from pipeline.export import Part, part_of, written_by
 from pipeline.geometry import Box
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.unreadable import is_there
-from pipeline.run_folder import CONFIG_NAME, Run
+from pipeline.run_files import CONFIG_NAME
+from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.volumes import Choice, Volume, open_volume
