@@ -38,7 +38,8 @@ from pipeline.settings.resolve import resolve
 from workflows.planning.discards import refuse_to_discard
 from workflows.planning.explain import explain
 from workflows.running.submission import Submission
-from workflows.stages import build, call
+from workflows.stage import call
+from workflows.stages import build
 
 TILE, OVERLAP = 256, 48
 

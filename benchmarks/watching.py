@@ -33,7 +33,8 @@ from pipeline.results.attempts import begin
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
-from workflows.stages import Stage, build
+from workflows.stage import Stage
+from workflows.stages import build
 from workflows.watching import progress
 
 AT_WORK = 4

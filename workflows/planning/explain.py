@@ -18,7 +18,8 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
-from workflows.stages import Stage, build
+from workflows.stage import Stage
+from workflows.stages import build
 
 UPSTREAM = Missing("an earlier stage has to run first")
 UNREADABLE = "cannot be read"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.sections.stack import Stack
     from pipeline.sections.tiles import TileSection
     from site_configs.executors import RetryHandler
-    from workflows.stages import Stage, Submit, Task
+    from workflows.stage import Stage, Submit, Task
 
 CONFIG_NAME = "align.yaml"
 """Of the file in the folder of an alignment that holds the settings of its last start."""
@@ -44,7 +44,7 @@ class Aligning:
 
     def build(self) -> list[Stage[Any]]:
         from workflows.running.submission import Submission
-        from workflows.stages import call
+        from workflows.stage import call
 
         with publishing(self.run.folder / CONFIG_NAME) as temporary:
             temporary.write_text(dump_align_config(self.stack.config))
@@ -78,7 +78,7 @@ def build(stack: Stack, sections: Mapping[int, TileSection], submit: Submit[Task
     """Hand every task of an alignment to `submit`; returns the stages in order."""
     from apps import sections as apps
     from pipeline import sections as science
-    from workflows.stages import Stage
+    from workflows.stage import Stage
 
     shifts: list[Task] = []
     montages: dict[int, Task] = {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Parsl takes a second to import
 
     from site_configs.executors import RetryHandler
     from workflows.running.gates import Gates
-    from workflows.stages import Stage
+    from workflows.stage import Stage
 
 
 class Chain(Protocol):
@@ -56,7 +56,8 @@ class Pipeline:
     def build(self) -> list[Stage[Any]]:
         from workflows.running.gates import Gates
         from workflows.running.submission import Submission
-        from workflows.stages import build, call, call_by_name
+        from workflows.stage import call, call_by_name
+        from workflows.stages import build
 
         if self.run.config.gates and self.run.only is None:
             self.gates = Gates(self.run, self.passes_gates)

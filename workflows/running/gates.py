@@ -14,7 +14,8 @@ from pipeline.report.history import expected_tasks
 from pipeline.results.artifacts import Artifact
 from pipeline.results.gates import PASSED, Gate, Judged, decide, gate_of, write_judged
 from pipeline.run_folder import Run
-from workflows.stages import Stage, build
+from workflows.stage import Stage
+from workflows.stages import build
 
 
 class HeldBackError(Exception):

@@ -24,7 +24,7 @@ from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
 from workflows.running.gates import HeldBackError
 from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
-from workflows.stages import Stage
+from workflows.stage import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
 

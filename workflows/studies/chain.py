@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # Parsl takes a second to import
     from parsl.executors import HighThroughputExecutor
 
     from site_configs.executors import RetryHandler
-    from workflows.stages import Stage
+    from workflows.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class StudyChain(PointChain):
 
     def build(self) -> list[Stage[Any]]:
         """A stage for each point, which ends with its training."""
-        from workflows.stages import Stage
+        from workflows.stage import Stage
 
         for point in self.points:
             point.write_settings()

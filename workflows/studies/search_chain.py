@@ -22,7 +22,7 @@ from workflows.studies.search import Space, open_study, pursue, rungs_of, still_
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from workflows.stages import Stage
+    from workflows.stage import Stage
 
 POLL_S = 0.2
 
@@ -46,7 +46,7 @@ class SearchChain(PointChain):
         """A stage for each trial that is still to be done."""
         from parsl import dfk, python_app
 
-        from workflows.stages import Stage
+        from workflows.stage import Stage
 
         kernel, study = dfk(), self.study
 

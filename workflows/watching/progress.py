@@ -21,7 +21,7 @@ from rich.table import Table
 from pipeline.errors import Unreadable
 from pipeline.run_folder import Run
 from workflows.running.gates import HeldBackError
-from workflows.stages import Stage
+from workflows.stage import Stage
 from workflows.watching.long_tasks import describe_tiles, describe_training, duration
 from workflows.watching.tiles_at_work import TilesAtWork
 

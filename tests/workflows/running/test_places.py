@@ -14,7 +14,8 @@ from tests.workflows.planning.test_explain import finish, make_run
 from workflows.planning.explain import outcomes
 from workflows.running.gates import Gates, check_gates, failed_stages, gate_lines, held_by, places
 from workflows.running.submission import Submission
-from workflows.stages import Stage, build
+from workflows.stage import Stage
+from workflows.stages import build
 
 AFTER_MERGE = "conflicts volume write measure properties downsample count score worst report"
 

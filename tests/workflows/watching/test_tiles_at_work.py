@@ -22,7 +22,7 @@ from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
-from workflows.stages import Stage
+from workflows.stage import Stage
 from workflows.watching import progress
 from workflows.watching.long_tasks import Share, Work, last_lines
 from workflows.watching.tiles_at_work import TilesAtWork
