@@ -91,6 +91,7 @@ def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path
     assert [word["by"] for word in report["gates"]] == ["ann", "bo"]
 
 
+@pytest.mark.thorough  # test_places has it, without processes
 def test_another_result_of_the_stage_is_another_to_judge(folder: Path) -> None:
     gated = ("--set", "gates=[sample]")
     run(folder, *gated, code=3)
@@ -100,6 +101,7 @@ def test_another_result_of_the_stage_is_another_to_judge(folder: Path) -> None:
     assert "since then 1 of its files are others (model/coordinates.npy)" in said
 
 
+@pytest.mark.thorough  # test_places has it, without processes
 def test_the_word_holds_while_the_result_is_the_same_though_it_is_made_again(folder: Path) -> None:
     ffn(folder, "approve", "run", "merge")
     (folder / "run/tiles/reconciliation/id_table.h5").unlink()

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.results.gates import APPROVED, PASSED, REJECTED, decide, describe, read_judged
+from pipeline.results.gates import (
+    APPROVED,
+    PASSED,
+    REJECTED,
+    Judged,
+    decide,
+    describe,
+    gate_of,
+    read_judged,
+)
 from pipeline.run_folder import Run
 from tests.workflows.planning.test_explain import finish, make_run
 from workflows.planning.explain import outcomes
@@ -93,6 +102,16 @@ def test_gates_open_one_by_one_and_a_rejection_keeps_one_closed(tmp_path: Path) 
     assert score.endswith(": too many splits")
     decide(run.folder, read_judged(run.folder, "score"), APPROVED)
     assert held(attempt(run)[1]) == ""
+
+
+def test_another_result_closes_the_gate_again_and_the_same_one_does_not(tmp_path: Path) -> None:
+    judged = Judged("merge", "first", {"a.h5": "1", "b.h5": "1"})
+    decide(tmp_path, judged, APPROVED, "ann")
+    assert gate_of(tmp_path, Judged("merge", "first", dict(judged.files))).is_open
+    again = gate_of(tmp_path, Judged("merge", "second", {"a.h5": "1", "b.h5": "2"}))
+    assert not again.is_open
+    assert again.says.startswith("closed again, approved by ann at ")
+    assert again.says.endswith("since then 1 of its files are others (b.h5)")
 
 
 def test_yes_opens_all_and_is_a_word_itself(tmp_path: Path) -> None:
