@@ -70,7 +70,7 @@ def shifts_target(stack: Stack, section: TileSection, number: int, pairs: Sequen
 
 
 def find_shifts(stack: Stack, section: TileSection, number: int, pairs: Sequence[Pair]) -> Artifact:
-    """Compare the pairs of one of `batches`, the `number`th; only two tiles at a time are looked at.
+    """Compare the pairs of one of `batches`, that of this `number`; only two tiles at a time are looked at.
 
     Raises InputError when a tile cannot be read.
     """
