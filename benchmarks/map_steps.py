@@ -106,11 +106,13 @@ def _figures(scores: dict[str, Any]) -> dict[str, Any]:
     return {name: scores[name] for name in (*CONVENTIONS, "coverage")}
 
 
-def _cell(found: dict[str, float] | None) -> str:
-    if found is None:
+def _cell(found: dict[str, float | None] | None) -> str:
+    """Empty where nothing counts: a network that segments nothing has no scores in some conventions."""
+    figures = [] if found is None else [found.get(name) for name in ("are", "voi_split", "voi_merge")]
+    are, split, merge = figures or [None] * 3
+    if split is None or merge is None:
         return ""
-    are = f"{found['are']:.4f}, " if "are" in found else ""
-    return f"{are}{found['voi_split']:.3f} + {found['voi_merge']:.3f}"
+    return ("" if are is None else f"{are:.4f}, ") + f"{split:.3f} + {merge:.3f}"
 
 
 def main() -> None:
