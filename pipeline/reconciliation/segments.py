@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
-from pipeline.reconciliation.write import PROPERTIES, listed
-from pipeline.results.artifacts import Artifact, Recipe, Target, combined, publishing
+from pipeline.reconciliation.write import PROPERTIES
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined, listed, publishing
 from pipeline.results.folders import place
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.records import make

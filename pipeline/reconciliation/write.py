@@ -15,7 +15,7 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing, remove
+from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing, remove
 from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
@@ -196,8 +196,3 @@ def write_chunks(run: Run, level: Level, block: Box, labels: np.ndarray) -> dict
             temporary.write_bytes(content)
         found[name] = listed(path)
     return found
-
-
-def listed(path: Path) -> dict:
-    """What a list of parts says of a file."""
-    return {"size": path.stat().st_size, "sha256": file_sha256(path)}

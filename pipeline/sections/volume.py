@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from pipeline.geometry import Box
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing
 from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.sections.group import groups_of, read_mesh
@@ -56,7 +56,7 @@ def create_aligned(stack: Stack) -> Artifact:
         info = stack.volume_folder / "info"
         with publishing(info) as temporary:
             dump(temporary, _info(stack))
-        dump(path, {"info": _listed(info)})
+        dump(path, {"info": listed(info)})
 
     return make(info_target(stack), write)
 
@@ -134,9 +134,5 @@ def _write_chunks(stack: Stack, block: Box, voxels: np.ndarray) -> dict[str, dic
         with publishing(stack.volume_folder / name) as temporary:
             # x, y, z in Fortran's order is z, y, x in C's
             temporary.write_bytes(np.ascontiguousarray(voxels[chunk.slices(block.start)]).tobytes())
-        found[name] = _listed(stack.volume_folder / name)
+        found[name] = listed(stack.volume_folder / name)
     return found
-
-
-def _listed(path: Path) -> dict[str, Any]:
-    return {"size": path.stat().st_size, "sha256": file_sha256(path)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,22 +50,14 @@ class Aligning:
         return build(self.stack, self.sections, Submission(call, verify=False).submit)
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
-        from parsl.dataflow.errors import PropagatedException
+        from workflows.running.summary import cause_lines
 
-        from workflows.running.summary import one_line
-
-        errors = [future.exception() for stage in stages for future in stage.tasks]
-        causes = Counter(
-            one_line(e) for e in errors if e is not None and not isinstance(e, PropagatedException)
-        )
-        if not any(errors):
+        if not any(future.exception() for stage in stages for future in stage.tasks):
             found = json.loads(self.stack.quality_file.read_text())
             lines = summary(found, self.stack)
         else:
             console = console.on_stderr()
-            lines = [
-                f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()
-            ]
+            lines = cause_lines(stages)
             lines += [
                 f"Everything else is finished and kept in {self.run.folder}; logs: {self.run.logs_folder}."
             ]

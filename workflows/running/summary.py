@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from parsl.dataflow.errors import PropagatedException
@@ -220,18 +221,22 @@ def _describe_network(run: Run) -> list[str]:
     return lines
 
 
+def cause_lines(stages: Sequence[Stage]) -> list[str]:
+    """Each cause of failures once, with the number of its tasks."""
+    errors = (future.exception() for stage in stages for future in stage.tasks)
+    causes = Counter(one_line(e) for e in errors if e is not None and not isinstance(e, NOT_BEGUN))
+    return [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
+
+
 def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     """Each cause once with the number of its tasks, what is missing by name, and how to go on."""
-    causes = Counter[str]()
     missing = []
     for stage, files in zip(stages, results(run)):
         errors = [future.exception() for future in stage.tasks]
-        causes.update(one_line(e) for e in errors if e is not None and not isinstance(e, NOT_BEGUN))
         names = [file.name for file, error in zip(files.tasks, errors) if error is not None]
         if names:
             missing.append(f"  {stage.name}, {len(names):,} of {len(errors):,}: {_first(names)}")
-    lines = [f"error: {cause}" + (f" ({n:,} tasks)" if n > 1 else "") for cause, n in causes.most_common()]
-    lines += ["missing:", *missing]
+    lines = [*cause_lines(stages), "missing:", *missing]
     lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
     lines += [f"A page with all of it: ffn report {shlex.quote(str(run.folder))}"]
     lines += ["Run the same command again to try just what is missing."]

@@ -23,8 +23,7 @@ from pipeline.reconciliation.shapes.stored import (
     sharding,
     voxel_size_nm,
 )
-from pipeline.reconciliation.write import listed
-from pipeline.results.artifacts import Artifact, Recipe, Target, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
