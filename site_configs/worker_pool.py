@@ -16,9 +16,13 @@ import sys
 import uuid
 from pathlib import Path
 
+from parsl.multiprocessing import SpawnContext
+
 from pipeline.machine.processes import die_with_parent
 from pipeline.machine.sockets import keep_sockets_short
+from site_configs.worker_queues import Locks
 
+DEATH = "has died"
 IDLE_DEATH = "was not busy when it died"
 
 
@@ -35,7 +39,7 @@ def main() -> None:
     keep_sockets_short()
     _tie_shared_state_to_this_process()
     logging.getLogger("parsl.executors.high_throughput.process_worker_pool").addFilter(
-        _leave_after_idle_death
+        functools.partial(_leave_where_others_would_wait, Locks(SpawnContext))
     )
     runpy.run_path(script, run_name="__main__")
 
@@ -47,13 +51,14 @@ def _tie_shared_state_to_this_process() -> None:
     )
 
 
-def _leave_after_idle_death(record: logging.LogRecord) -> bool:
-    """End the pool, to be replaced by Parsl, when a worker was killed while it waited for a task.
+def _leave_where_others_would_wait(locks: Locks, record: logging.LogRecord) -> bool:
+    """End the pool, to be replaced by Parsl, when the other workers would wait for one that was killed.
 
-    It may have held the lock of the queue that all workers of the pool read: none would get a task again.
-    Or it had just taken one, which Parsl then counts as waiting and never gives to another.
+    If it was waiting for a task, it may have held the lock of the queue that all workers of the pool read:
+    none would get a task again. Or it had just taken one, which Parsl then counts as waiting and never gives
+    to another. If it was writing a result, it held the lock that all write with.
     """
-    if IDLE_DEATH in record.msg:
+    if IDLE_DEATH in record.msg or (DEATH in record.msg and locks.lost()):
         os._exit(1)
     return True
 

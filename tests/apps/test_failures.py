@@ -123,9 +123,9 @@ def test_a_task_survives_the_death_of_its_workers_and_wrong_input_is_tried_once(
     try:
         deaths = PythonApp(die_until, data_flow_kernel=kernel, executors=["tiles"])(tmp_path / "deaths", 3)
         wrong = PythonApp(refuse, data_flow_kernel=kernel, executors=["tiles"])(tmp_path / "refusals")
-        assert deaths.result(timeout=300) == "done"
+        assert deaths.result(timeout=1200) == "done"
         with pytest.raises(InputError, match="stays wrong"):
-            wrong.result(timeout=300)
+            wrong.result(timeout=1200)
     finally:
         kernel.cleanup()
         parsl.clear()
