@@ -85,7 +85,7 @@ def study(
     ] = None,
     precisions: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="float32, mixed_bfloat16 or both: throughput (both)."),
+        typer.Option(metavar="A,B", help="float32, mixed_bfloat16 or both: throughput (float32)."),
     ] = None,
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Seeds, from that of the run file on: curves (3).")

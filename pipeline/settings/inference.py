@@ -69,14 +69,14 @@ class Inference(Section):
     """What runs the network. torch is for GPUs, and is installed beside this program; keras uses the backend
     that the environment variable KERAS_BACKEND names, TensorFlow by default; winograd is for CPUs with
     AVX-512, AVX2 or NEON and networks of 8 to 64 features. auto is torch where that finds a GPU, else keras
-    where that does, openvino where the CPU has AMX, else winograd, else openvino. The first worker that
-    segments pins it and the precision for the whole run; written out, they are the same settings."""
+    where that does, else winograd, else openvino, which is also taken where the CPU has AMX and precision is
+    bfloat16. The first worker that segments pins it and the precision for the whole run; written out, they
+    are the same settings."""
     precision: Precision = "auto"
-    """winograd is always in float32. With torch and keras auto is tensorfloat32 on GPUs that have it, else
-    float32; float16 rounds as finely as tensorfloat32 and is faster, but holds no number above 65504: a tile
-    in which one arises ends with an error. With openvino auto is bfloat16 where the CPU computes in it, which
-    is faster, but now and then merges neurons. Where the first worker does not have the precision that is
-    asked for it takes auto, and a run's summary says so."""
+    """auto is tensorfloat32 on GPUs that have it, else float32; winograd is always in float32. bfloat16 is
+    faster, but now and then merges neurons. float16 rounds as finely as tensorfloat32 and is faster, but
+    holds no number above 65504: a tile in which one arises ends with an error. Where the first worker does
+    not have the precision that is asked for it takes auto, and a run's summary says so."""
     batch: PositiveInt = 1
     """FOVs in one network call. More than 1 is for GPUs: the workers on one then share its network, and each
     batch has FOVs of several tiles. Best is to have twice as many workers on a GPU: half of them prepare

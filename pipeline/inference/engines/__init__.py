@@ -107,8 +107,8 @@ def choose(network: Network, engine: str, precision: str) -> Choice:
     """What this machine has for an engine and a precision asked for; loads no network.
 
     `auto` is PyTorch where it finds a GPU, else Keras where its backend finds one, else Winograd where the
-    CPU is for it and has no AMX, else OpenVINO where it is installed, else Keras. Raises InputError when the
-    engine asked for is not to be had.
+    CPU is for it, else OpenVINO where it is installed, else Keras. A CPU with AMX that is asked for bfloat16
+    has OpenVINO instead of Winograd. Raises InputError when the engine asked for is not to be had.
     """
     if engine == "auto":
         engine = _best_engine(network, precision)
@@ -156,8 +156,9 @@ def _best_engine(network: Network, precision: str) -> str:
         if precisions_on_gpu(engine):
             return engine
     has_openvino = importlib.util.find_spec("openvino") is not None
-    # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for.
-    amx_does_it = "amx_bf16" in processor.cpu_flags() and precision != "float32" and has_openvino
+    # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for. It has to be asked for:
+    # rounded so, objects leak into their neighbours where membranes are weak.
+    amx_does_it = "amx_bf16" in processor.cpu_flags() and precision == "bfloat16" and has_openvino
     if library(network) and not amx_does_it:
         return "winograd"
     return "openvino" if has_openvino else "keras"

@@ -1,4 +1,4 @@
-"""The network on OpenVINO: the fastest way found to run it on CPUs with AMX, and where Winograd cannot."""
+"""The network on OpenVINO: where Winograd cannot, and the fastest way on CPUs with AMX if bfloat16 will do."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
-    """Runs on `threads` threads of the CPU, in bfloat16 where the CPU computes in it; `precision` is what it
-    came to."""
+    """Runs on `threads` threads of the CPU; `precision` is what it came to."""
 
     name = "openvino"
 
@@ -52,14 +51,12 @@ def capabilities() -> set[str]:
 
 
 def available_precision(wanted: str) -> str:
-    """`wanted` where this CPU computes in it, else what `auto` means; the log tells where that is less."""
-    available = capabilities()
-    if wanted in available:
+    """`wanted` where this CPU computes in it, else float32; the log tells where that is another."""
+    if wanted in capabilities():
         return wanted
-    instead = "bfloat16" if "bfloat16" in available else "float32"
     if wanted != "auto":
-        log.warning("this CPU does not compute in %s; the network runs in %s", wanted, instead)
-    return instead
+        log.warning("this CPU does not compute in %s; the network runs in float32", wanted)
+    return "float32"
 
 
 def build_graph(weights: dict[str, np.ndarray], network: Network, batch_size: int) -> openvino.Model:

@@ -120,13 +120,14 @@ def test_it_is_chosen_where_it_can_be_and_says_how_it_computes(compiled_for: str
 
 
 @needs_compiled
-def test_where_there_is_amx_openvino_is_chosen_unless_float32_is_asked_for(
+def test_where_there_is_amx_openvino_is_chosen_if_bfloat16_is_asked_for(
     model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has = processor.cpu_flags()
     monkeypatch.setattr(processor, "cpu_flags", lambda: has | {"amx_bf16"})
-    assert open_engine(model, NARROW, Inference(), threads=1).name == "openvino"
+    assert open_engine(model, NARROW, Inference(), threads=1).name == "winograd"
     assert open_engine(model, NARROW, Inference(precision="float32"), threads=1).name == "winograd"
+    assert open_engine(model, NARROW, Inference(precision="bfloat16"), threads=1).name == "openvino"
 
 
 @needs_compiled
