@@ -26,7 +26,7 @@ def side_of(
     capacity.sum_duplicates()
     most = min(int(capacity[[node]].sum()) for node in (source, sink))
     step = most // MOST_FLOW + 1
-    capacity.data = -(-np.minimum(capacity.data, most + 1) // step)  # no cheapest cut has a heavier edge
+    capacity.data = -(-np.minimum(capacity.data, most + step) // step)  # no cheapest cut has a heavier edge
     capacity = capacity.astype(np.int32)
     left = capacity - maximum_flow(capacity, source, sink).flow
     left.eliminate_zeros()
