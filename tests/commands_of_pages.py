@@ -46,17 +46,17 @@ python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0
 ffn weak-scaling --workers 1 --share 1 --side 48 \
 --config my.yaml --run-dir runs/weak --set network.checkpoint=runs/demo/model/ffn.h5
-python workflows/study.py strong-scaling --ranks 1 STUDY
 python benchmarks/bookkeeping.py --tiles 30
 python benchmarks/watching.py --tiles 30
-python benchmarks/evaluation.py --voxels 1000000
-python benchmarks/reconciliation.py --voxels 1000000
 python benchmarks/phantom_baseline.py --config my.yaml
-python benchmarks/averaging.py --times 5
 """
 """One after the other in one folder, each by a shell; the later ones use what the earlier ones made."""
 
 THOROUGH = """
+python workflows/study.py strong-scaling --ranks 1 STUDY
+python benchmarks/evaluation.py --voxels 1000000
+python benchmarks/reconciliation.py --voxels 1000000
+python benchmarks/averaging.py --times 5
 python workflows/study.py learning-rate --ranks 1 STUDY
 python workflows/study.py batch-size --batches 1 STUDY
 python workflows/study.py curves --repeats 1 STUDY

@@ -103,6 +103,7 @@ def test_the_demo_is_planned_and_found_good_in_an_empty_folder(packages: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough  # a plan takes its code from there too, above
 def test_a_run_takes_all_its_code_from_the_installed_package(packages: Path, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(RUN_FILE)
     options = ("--config", "small.yaml", "--run-dir", "run", "--set", "training.ranks=1")

@@ -99,6 +99,7 @@ def test_the_last_line_holds_rates_calls_memory_and_scores(run_file: Path) -> No
     assert found["scores"]["coverage"] > 0.4
 
 
+@pytest.mark.thorough  # engines are compared by test_engines
 def test_the_plain_path_on_the_whole_box_segments_it_alike(run_file: Path) -> None:
     found = last_line(benchmark(run_file, "--box", "0:24,0:28,0:28", "--preset", "fast", "--plain", "whole"))
     assert found["box"] == "0:24,0:28,0:28"

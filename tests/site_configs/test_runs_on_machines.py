@@ -117,7 +117,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     assert_nobody_else_can_reach(ours, ["full_pipeline.py", "HTEX interchange"])
 
 
-@pytest.mark.parametrize("machine", [*thorough("theta", "slurm"), "polaris"], indirect=True)
+@pytest.mark.parametrize("machine", [*thorough("theta", "slurm", "polaris")], indirect=True)
 def test_a_killed_drivers_jobs_leave_the_queue(machine: Machine, run: SmallRun) -> None:
     driver = run.start()
     wait_until(lambda: run.finished("phantom"), run)  # its job is at work
@@ -134,14 +134,14 @@ def test_a_broken_worker_init_is_given_up_in_the_jobs_own_words(machine: Machine
     assert machine.queue() == []
 
 
-@pytest.mark.parametrize("machine", ["slurm"], indirect=True)
+@pytest.mark.parametrize("machine", [*thorough("slurm")], indirect=True)
 def test_a_rank_that_finds_no_gpu_where_the_site_has_one_ends_the_run_by_name(run: SmallRun) -> None:
     assert run.finish("--set", "site.gpus_per_node=1", "--set", "site.gpu_request=''") == 1
     assert "finds no GPU: site slurm has 1 a node (site.gpus_per_node)" in " ".join(run.output().split())
     assert not run.files("tiles/z*/y*/*.h5")
 
 
-@pytest.mark.parametrize("machine", [*thorough("theta"), "polaris", "slurm"], indirect=True)
+@pytest.mark.parametrize("machine", [*thorough("theta", "polaris"), "slurm"], indirect=True)
 def test_what_a_driver_killed_with_jobs_in_the_queue_left_is_cancelled_by_the_next(
     machine: Machine, run: SmallRun, request: pytest.FixtureRequest
 ) -> None:

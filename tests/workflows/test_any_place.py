@@ -55,6 +55,7 @@ def environment(place: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(place), "HOME": "/proc/nowhere", "TMPDIR": str(temporary)}
 
 
+@pytest.mark.thorough  # test_quoting has the commands of such folders
 def test_a_run_in_folders_of_any_name_ends_well_and_writes_nothing_beside_its_own(
     checkout: Path, python: Path, place: Path
 ) -> None:

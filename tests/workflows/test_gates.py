@@ -75,7 +75,6 @@ def test_the_run_stops_before_what_depends_on_the_stage_and_says_how_to_go_on(
 
 
 def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path) -> None:
-    run(folder, code=3)
     ffn(folder, "reject", "run", "merge", "--by", "ann", "--why", "a merger")
     assert "gate          merge: rejected by ann at " in run(folder, code=3)
     assert "approved: merge, 1 files" in ffn(folder, "approve", "run", "merge", "--by", "bo", "--why", "fine")
@@ -109,6 +108,7 @@ def test_the_word_holds_while_the_result_is_the_same_though_it_is_made_again(fol
     assert (folder / "run/metrics.json").exists()
 
 
+@pytest.mark.thorough  # two runs; test_places has it, without processes
 def test_yes_opens_all_gates_and_that_is_kept(folder: Path) -> None:
     run(folder, "--yes")
     [word] = (json.loads(line) for line in (folder / "run/gates/decisions.jsonl").read_text().splitlines())

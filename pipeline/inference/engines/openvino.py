@@ -1,4 +1,4 @@
-"""The network on OpenVINO: where Winograd cannot, and the fastest way on CPUs with AMX if bfloat16 will do."""
+"""The network on OpenVINO: where Winograd cannot, and fastest on CPUs with AMX if bfloat16 will do."""
 
 from __future__ import annotations
 

@@ -117,6 +117,7 @@ def test_grey_values_are_those_that_phantoms_are_normalised_by(image: np.ndarray
     assert image.std() == pytest.approx(stddev, abs=12)
 
 
+@pytest.mark.thorough  # the whole default phantom
 def test_thresholding_and_connected_components_do_not_solve_the_default_phantom() -> None:
     described, scored = PhantomSettings(), Box.parse("0:128,0:128,160:288")
     phantom = Phantom(described.shape, described.seed, described.spacing)

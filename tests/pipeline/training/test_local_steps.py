@@ -82,6 +82,7 @@ class TestRealRanks:
         first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
 
+    @pytest.mark.thorough  # test_resume_within_round stops it at harder places
     def test_a_training_that_was_stopped_ends_in_the_same_bytes(
         self,
         volume: Path,  # noqa: F811

@@ -96,6 +96,7 @@ def tied_to(folder: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.thorough  # a run for an extra that few ask for
 @pytest.mark.slow
 @needs_the_extra
 def test_the_database_has_every_task_and_where_it_ran_and_quiet_is_quiet(tmp_path: Path) -> None:
