@@ -28,11 +28,11 @@ def resegment(
 
 
 @python_app(executors=["head"])
-def agglomerate(run: Run, scores: list[Artifact]) -> Artifact:
-    """Decide which segments are one."""
+def agglomerate(run: Run, scores: list[Artifact], corrected: list[Artifact]) -> Artifact:
+    """Decide which segments are one, and keep apart what a person has cut."""
     from pipeline.agglomeration import graph
 
-    return graph.agglomerate(run, scores)
+    return graph.agglomerate(run, scores, corrected)
 
 
 @python_app(executors=["head"])

@@ -31,7 +31,7 @@ def make_volume(
     shown += [stage for shape in shapes for stage in shape[1:]]
     joined: list[Task] = []
     if run.config.agglomeration.enabled:
-        agglomerated = _agglomerate(run, submit, model, written)
+        agglomerated = _agglomerate(run, submit, model, written, corrections[:1])
         stages += agglomerated
         shown.append(agglomerated[-1])
         joined = agglomerated[-1].tasks[:1]
@@ -133,8 +133,10 @@ def _store(
     return [listing, *(submit(reconcile.write_shard, run, kind, n, listing) for n in shards)]
 
 
-def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task]) -> list[Stage[Task]]:
-    """The last stage is the agglomeration, and its edges."""
+def _agglomerate(
+    run: Run, submit: Submit[Task], model: Task, written: list[Task], corrected: list[Task]
+) -> list[Stage[Task]]:
+    """The last stage is the agglomeration, and its edges; `corrected` holds the corrected table, if any."""
     by_block = dict(zip(reconciliation.blocks(run), written))
 
     def parts(reach: Box) -> list[Task]:
@@ -145,7 +147,7 @@ def _agglomerate(run: Run, submit: Submit[Task], model: Task, written: list[Task
         near, far = agglomeration.points_reach(run, block), agglomeration.resegment_reach(run, block)
         points.append(submit(agglomerate.find_points, run, block, parts(near)))
         scores.append(submit(agglomerate.resegment, run, block, points[-1], model, parts(far)))
-    joined = submit(agglomerate.agglomerate, run, scores)
+    joined = submit(agglomerate.agglomerate, run, scores, corrected)
     edges = submit(agglomerate.list_edges, run, joined)
     return [Stage("points", points), Stage("resegment", scores), Stage("agglomerate", [joined, edges])]
 

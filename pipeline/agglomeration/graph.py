@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -12,16 +12,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.agglomeration.tables import SCORE, read_table
+from pipeline.apart import joins_to_keep
 from pipeline.config import Agglomeration
 from pipeline.errors import InputError
 from pipeline.results.agglomerated_ids import AgglomeratedIds
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.kept_apart import read_kept_apart
 from pipeline.results.records import make
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 RULE = {"min_iou", "min_recovered", "max_deleted"}
 RECOVERED = ("a_from_a", "b_from_a", "a_from_b", "b_from_b")
 
@@ -33,7 +35,8 @@ class Graph:
     edges: np.ndarray
     """Rows of SCORE."""
     strength: np.ndarray
-    """float32: the IoU of an edge that fulfils all else that the rule asks for, else 0."""
+    """float32: the IoU of an edge that fulfils all else that the rule asks for, else 0, as where a person has
+    cut what it would join."""
     min_iou: float
 
     @classmethod
@@ -43,6 +46,18 @@ class Graph:
         recovered = np.min([edges[name] for name in RECOVERED], axis=0, initial=1.0)
         fulfilled = (recovered >= rules.min_recovered) & (edges["deleted"] <= rules.max_deleted)
         return cls(edges, np.where(fulfilled, edges["iou"], 0).astype(np.float32), rules.min_iou)
+
+    def keeping(self, apart: np.ndarray) -> Graph:
+        """The graph that joins no two segments of a pair, (n, 2) uint64, whatever the least strength is.
+
+        The strongest edges come first; one by which two of a pair would be one has the strength 0.
+        """
+        strong = np.flatnonzero(self.strength)
+        ends = self.edges["a"][strong], self.edges["b"][strong]
+        known = np.isin(apart, np.concatenate(ends)).all(axis=1)
+        strength = self.strength.copy()
+        strength[strong[~joins_to_keep(*ends, strength[strong], apart[known])]] = 0
+        return replace(self, strength=strength)
 
     @property
     def joins(self) -> np.ndarray:
@@ -61,24 +76,28 @@ class Graph:
         return AgglomeratedIds(base, base[first[component]] if len(base) else base)
 
 
-def agglomerated_target(run: Run, scores: Sequence[Artifact]) -> Target:
+def agglomerated_target(run: Run, scores: Sequence[Artifact], corrected: Sequence[Artifact]) -> Target:
     """The run's agglomeration; arguments as for `agglomerate`."""
     rule = run.config.agglomeration.model_dump(mode="json", include=RULE)
-    recipe = Recipe("agglomerate", VERSION, {"agglomeration": rule}, {"scores": combined(scores)})
-    return Target(run.agglomeration_file, recipe)
+    inputs = {"scores": combined(scores)} | ({"corrected": combined(corrected)} if corrected else {})
+    return Target(run.agglomeration_file, Recipe("agglomerate", VERSION, {"agglomeration": rule}, inputs))
 
 
-def agglomerate(run: Run, scores: Sequence[Artifact]) -> Artifact:
+def agglomerate(run: Run, scores: Sequence[Artifact], corrected: Sequence[Artifact]) -> Artifact:
     """Publish the graph of the whole volume and which of its segments are one, from all blocks in any order.
 
-    The HDF5 file holds `edges`, rows of SCORE, `strength` for each, and the table `base` and `agglomerated`
-    of AgglomeratedIds; its attributes are `points`, `joins`, `calls` and `segments_joined`. Equal scores give
-    equal bytes. Raises InputError when a file cannot be read.
+    `corrected` holds the corrected id table, where there is one: what a person has cut stays apart. The HDF5
+    file holds `edges`, rows of SCORE, `strength` for each, and the table `base` and `agglomerated` of
+    AgglomeratedIds; its attributes are `points`, `joins`, `calls`, `segments_joined`, and `kept_apart`: the
+    edges that would join by the rule, were it not for a cut. Equal inputs give equal bytes. Raises
+    InputError when a file cannot be read.
     """
 
     def write(path: Path) -> None:
         edges = np.concatenate([np.zeros(0, SCORE), *(read_table(each, SCORE) for each in scores)])
-        graph = Graph.of(edges, run.config.agglomeration)
+        by_rule = graph = Graph.of(edges, run.config.agglomeration)
+        for each in corrected:
+            graph = graph.keeping(read_kept_apart(each))
         table = graph.equivalences(graph.min_iou)
 
         def fill(file: h5py.File) -> None:
@@ -89,10 +108,11 @@ def agglomerate(run: Run, scores: Sequence[Artifact]) -> Artifact:
             file.attrs["joins"] = int(np.count_nonzero(graph.joins))
             file.attrs["calls"] = int(graph.edges["calls"].sum())
             file.attrs["segments_joined"] = len(table.base)
+            file.attrs["kept_apart"] = int(np.count_nonzero(by_rule.joins & ~graph.joins))
 
         write_hdf5(path, fill)
 
-    return make(agglomerated_target(run, scores), write)
+    return make(agglomerated_target(run, scores, corrected), write)
 
 
 def read_graph(agglomeration: Artifact, rules: Agglomeration) -> Graph:

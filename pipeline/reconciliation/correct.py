@@ -20,6 +20,7 @@ from pipeline.reconciliation.id_table import IdTable, read_id_table, rows_of
 from pipeline.reconciliation.merge import sizes_of
 from pipeline.reconciliation.outcome import Outcome
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.kept_apart import write_kept_apart
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import reading
@@ -27,7 +28,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.corrections import Correction, identity_of, read_corrections
 from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 1
+VERSION = 2
 LIST_VERSION = 1
 GROUP = "corrections"
 WHY_NOT = {
@@ -95,6 +96,7 @@ def correct(
             file[f"{GROUP}/became"] = became
             for name, of in (("before", table.global_ids), ("after", ids)):
                 file[f"{GROUP}/{name}"] = np.where(rows >= 0, of[rows], 0).astype(np.uint64)
+            write_kept_apart(file, ids[rows[np.isin(became, (Became.CUT, Became.APART_ALREADY))]])
 
         corrected.write(path, vars(outcome), also)
 

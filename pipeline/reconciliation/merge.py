@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.apart import joins_to_keep
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
-from pipeline.reconciliation.apart import joins_to_keep
 from pipeline.reconciliation.clashes import ClashTable, concatenate_clashes, in_order, stays_apart
 from pipeline.reconciliation.components import joined_too, numbered
 from pipeline.reconciliation.conflicts import Conflicts

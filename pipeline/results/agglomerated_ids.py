@@ -11,6 +11,8 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.results.unreadable import reading
 
+COUNTS = ("points", "joins", "calls", "segments_joined", "kept_apart")
+
 
 @dataclass(frozen=True)
 class AgglomeratedIds:
@@ -41,12 +43,12 @@ def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
 
 
 def read_summary(path: Path) -> dict[str, int] | None:
-    """Of a run's agglomeration its `points`, `joins`, `calls` and `segments_joined`; None if none.
+    """COUNTS of a run's agglomeration, None if there is none: those that agglomerate.agglomerate names.
 
     Raises Unreadable.
     """
     try:
         with reading(path), h5py.File(path, "r") as file:
-            return {name: int(file.attrs[name]) for name in ("points", "joins", "calls", "segments_joined")}
+            return {name: int(file.attrs[name]) for name in COUNTS}
     except (OSError, KeyError):
         return None

@@ -145,8 +145,9 @@ def agglomeration_line(run: Run) -> str | None:
         return None
     return (
         f"agglomerated  {found['joins']:,} of {found['points']:,} decision points join "
-        f"{found['segments_joined']:,} segments, for {found['calls']:,} network calls; edges with scores: "
-        f"{run.edges_file.name}"
+        f"{found['segments_joined']:,} segments, for {found['calls']:,} network calls; "
+        + (f"{found['kept_apart']:,} more would, but for a person's cuts; " if found["kept_apart"] else "")
+        + f"edges with scores: {run.edges_file.name}"
     )
 
 

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from random import Random
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,9 +16,11 @@ from pipeline.agglomeration.edges_file import list_edges
 from pipeline.agglomeration.graph import Graph, agglomerate
 from pipeline.agglomeration.tables import SCORE, write_table
 from pipeline.config import Agglomeration, RunConfig
-from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.agglomerated_ids import read_agglomerated_ids, read_summary
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.kept_apart import write_kept_apart
 from pipeline.run_folder import Run
+from workflows.running.summary import agglomeration_line
 
 RULES = Agglomeration()
 GOOD = {"iou": 0.9, "a_from_a": 0.7, "b_from_a": 0.7, "a_from_b": 0.7, "b_from_b": 0.7, "deleted": 0.01}
@@ -72,13 +75,52 @@ def test_the_graph_and_its_csv_hold_every_edge_whatever_the_order_of_the_blocks(
         path = tmp_path / f"{number}.h5"
         write_table(path, rows)
         parts.append(Artifact(str(path), file_sha256(path)))
-    made = agglomerate(run, parts)
+    made = agglomerate(run, parts, [])
     content = Path(made.path).read_bytes()
     Path(made.path).unlink()
-    assert Path(agglomerate(run, parts[::-1]).path).read_bytes() == content
+    assert Path(agglomerate(run, parts[::-1], []).path).read_bytes() == content
     assert read_agglomerated_ids(run.agglomeration_file).of(np.array([2, 4, 9])).tolist() == [2, 4, 2]
     listed = list(csv.DictReader(Path(list_edges(run, made).path).read_text().splitlines()))
     assert [(row["a"], row["b"], row["iou"], row["joins"]) for row in listed] == [
         ("2", "9", "0.9", "1"),
         ("4", "2", "0.2", "0"),
     ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9), st.floats(0.1, 1)), max_size=14),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)).filter(lambda p: p[0] != p[1]), max_size=4),
+    st.sampled_from([0.3, 0.5, 0.8]),
+)
+def test_what_a_person_has_cut_is_joined_at_no_strength_and_nothing_else_is_lost(
+    edges: list[tuple[int, int, float]], cuts: list[tuple[int, int]], least: float
+) -> None:
+    rows = [edge(a, b, number, iou=iou) for number, (a, b, iou) in enumerate(edges)]
+    apart = np.array(cuts, np.uint64).reshape(-1, 2)
+    by_rule = Graph.of(np.concatenate([np.zeros(0, SCORE), *rows]), RULES)
+    graph = by_rule.keeping(apart)
+    after = graph.equivalences(least).of(np.arange(10))
+    assert all(after[a] != after[b] for a, b in cuts)
+    for left_out in np.flatnonzero(by_rule.strength != graph.strength):
+        together = graph.strength >= by_rule.strength[left_out]
+        together[left_out] = True
+        joined = Graph(graph.edges, np.where(together, 1, 0).astype(np.float32), 1.0)
+        ids = joined.equivalences(1.0).of(np.arange(10))
+        assert any(ids[a] == ids[b] for a, b in cuts)  # there was a reason
+
+
+def test_cuts_are_read_from_the_corrected_table_and_what_gave_way_is_counted(tmp_path: Path) -> None:
+    run = Run(tmp_path, RunConfig())
+    path, table = tmp_path / "scores.h5", tmp_path / "corrected.h5"
+    write_table(path, np.concatenate([edge(2, 9, iou=0.95), edge(4, 9, iou=0.9), edge(5, 4)]))
+    with h5py.File(table, "w") as file:
+        write_kept_apart(file, np.array([[4, 2]]))
+    scores, corrected = (Artifact(str(each), file_sha256(each)) for each in (path, table))
+    agglomerate(run, [scores], [corrected])
+    assert read_agglomerated_ids(run.agglomeration_file).of(np.array([2, 4, 5, 9])).tolist() == [2, 4, 4, 2]
+    counts = read_summary(run.agglomeration_file)
+    assert counts is not None
+    assert (counts["joins"], counts["kept_apart"]) == (2, 1)
+    line = agglomeration_line(run)
+    assert line is not None
+    assert "1 more would, but for a person's cuts" in line

@@ -81,7 +81,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, np.ndarray, Art
         content = Path(scores[-1].path).read_bytes()
         Path(scores[-1].path).unlink()
         assert Path(resegment(run, block, points, model, parts).path).read_bytes() == content
-    agglomerated = agglomerate(run, scores)
+    agglomerated = agglomerate(run, scores, [])
     return run, np.concatenate([read_table(each, SCORE) for each in scores]), agglomerated
 
 

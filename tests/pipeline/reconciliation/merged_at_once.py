@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.apart import joins_to_keep
 from pipeline.config import Reconciliation
 from pipeline.reconciliation import IdTable
-from pipeline.reconciliation.apart import joins_to_keep
 from pipeline.reconciliation.clashes import concatenate_clashes, stays_apart
 from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.joining import joins

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from in_memory import Labels, evidence_of, ids_of, merge_segments
 from tiled_volume import cut
 
+from pipeline.apart import joins_to_keep
 from pipeline.config import Reconciliation
 from pipeline.geometry import Box, TileGrid, triple
 from pipeline.reconciliation import IdTable
-from pipeline.reconciliation.apart import joins_to_keep
 from pipeline.reconciliation.clashes import concatenate_clashes, stays_apart
 from pipeline.reconciliation.conflicts import Conflicts
 

@@ -10,7 +10,7 @@ def joins_to_keep(a: np.ndarray, b: np.ndarray, strength: np.ndarray, apart: np.
 
     The strongest is made first, equal ones in the order of their nodes, and one by which two nodes of a row
     of `apart`, (n, 2), would be of one object is not made at all. Whatever the order of the joins, the same
-    are made. All arrays are of integers; only nodes of joins may be in `apart`.
+    are made. Nodes are integers; only nodes of joins may be in `apart`.
     """
     objects = _Objects()
     for one, other in apart.tolist():
