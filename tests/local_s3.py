@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 from moto.server import ThreadedMotoServer
 
-KEYS = {
-    "AWS_ACCESS_KEY_ID": "tests",
-    "AWS_SECRET_ACCESS_KEY": "tests",
-    "AWS_SESSION_TOKEN": "",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-"""What the environment needs; the server takes any keys."""
-
 
 class LocalS3:
     """The server at `address`. No name of a bucket is given twice: CloudFiles keeps connections by it."""
+
+    keys: ClassVar = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_SESSION_TOKEN": ""}
+    """For the environment; the server takes any."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -38,6 +34,7 @@ class LocalS3:
         """A new, empty bucket's name."""
         name = f"bucket-{next(self._numbers)}"
         self.client.create_bucket(Bucket=name)
+        self.client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
     def uri(self, bucket: str, folder: str = "segmentation") -> str:
@@ -50,10 +47,10 @@ class LocalS3:
         keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
         return {key: self.client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
-    def times(self, bucket: str) -> dict[str, Any]:
-        """When each object was put."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        return {found["Key"]: found["LastModified"] for page in pages for found in page.get("Contents", ())}
+    def puts(self, bucket: str) -> Counter[str]:
+        """How often each object was put."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        return Counter(found["Key"] for page in pages for found in page.get("Versions", ()))
 
     def deny(self, bucket: str, action: str) -> None:
         """Refuse all that is asked of a bucket's objects in this way, such as s3:PutObject."""
