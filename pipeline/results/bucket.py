@@ -91,14 +91,16 @@ class Bucket:
             files.delete(list(files.list()))
 
     def try_out(self) -> None:
-        """Write an object of a random name, look at it and delete it. Raises InputError at once."""
+        """Write an object of a random name, read it and delete it. Raises InputError at once."""
         name = f".probe-{token_hex(8)}"
         try:
             # not tried again and again, as CloudFiles does: what is wrong with a name stays wrong
             store = _files(self.url)._get_connection()
             unwrap(type(store).put_file)(store, name, b"probe", "text/plain", None)
-            unwrap(type(store).head)(store, name)
-            unwrap(type(store).delete_file)(store, name)
+            try:
+                unwrap(type(store).get_file)(store, name)
+            finally:
+                unwrap(type(store).delete_file)(store, name)
         except Exception as error:  # of as many kinds as there are stores
             _refuse(f"data.output {self.url} cannot be written", error)
 
