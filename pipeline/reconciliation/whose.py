@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 from pipeline.errors import InputError
 from pipeline.results.bucket import Bucket
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
+
+REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
+"""Addresses of images that others can know; a path is this machine's alone."""
 
 PROVENANCE = "provenance"
 """The object beside `info` in which CloudVolume and others say what a volume is made of."""
@@ -16,12 +20,13 @@ PROVENANCE = "provenance"
 
 def provenance(run: Run) -> bytes:
     """What the object says: by which run the volume is written, and of which image."""
+    image = run.config.data.image
     return json.dumps(
         {
             "description": "segmentation by flood-filling networks",
             "owners": [],
             "processing": [{"method": {"task": "ffn-pipeline", "run": _name(run)}, "by": ""}],
-            "sources": [run.config.data.image] if "://" in run.config.data.image else [],
+            "sources": [image] if REMOTE.match(image) else [],
         },
         indent=1,
     ).encode()

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cloudvolume import CloudVolume
 from shaped_volume import shape, shaped_run, written
 from test_reconciliation_stage import known_segmentation, reconcile, segment
 from tiled_volume import make_run, relabelled_equally
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.machine.s3_host import by_alias
 from pipeline.reconciliation import create_volume
 from pipeline.results import bucket as buckets
 from pipeline.run_folder import Run
@@ -66,6 +68,8 @@ def test_the_bucket_gets_the_bytes_of_the_folder_and_nothing_lies_there(
     assert b"ffn-pipeline" in found.pop("provenance")
     assert found == files_of(local)
     assert not run.segmentation_folder.exists()
+    cloud = CloudVolume(f"precomputed://{by_alias(str(run.volume))}", progress=False)
+    assert cloud.provenance.processing[0]["method"]["task"] == "ffn-pipeline"
     volume = open_volume(run.volume_uri)
     assert volume.missing(volume.box) == []
     assert relabelled_equally(volume.read(BOX), TRUTH)
