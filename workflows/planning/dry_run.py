@@ -108,6 +108,7 @@ def print_plan(
     network = config.network
     console.print(
         f"\nrun folder  {run.folder}"
+        f"{_bucket(run)}"
         f"\nsite        {config.site.name}: {config.site.workers} worker(s) of "
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
@@ -186,10 +187,15 @@ def _times(passes: int) -> str:
     return f", each in {passes} passes" if passes > 1 else ""
 
 
+def _bucket(run: Run) -> str:
+    """A line for the bucket, where the segmentation is written to one."""
+    return "" if isinstance(run.volume, Path) else f"\nbucket      {run.volume}"
+
+
 def _in_volume(run: Run, folder: str = "") -> str:
-    """The segmentation, or a folder in it: in the run folder, or in a bucket."""
+    """The segmentation, or a folder in it: in the run folder, or in the bucket that is named below."""
     volume = run.volume
-    return (_relative(run, volume) if isinstance(volume, Path) else str(volume)) + folder
+    return (_relative(run, volume) if isinstance(volume, Path) else "the bucket") + folder
 
 
 def _relative(run: Run, path: Path) -> str:

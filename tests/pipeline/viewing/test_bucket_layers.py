@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
 from pipeline.viewing.layers import layers_of_run
+from pipeline.volumes import open_volume
 from tests.local_s3 import LocalS3
-from tests.pipeline.viewing.placed import Case
+from tests.pipeline.viewing.placed import SEGMENTED_BOX, Case, ids_in
 from tests.pipeline.viewing.served import Served
 
 CHUNK = "4_8_40/320-352_110-142_26-34"
@@ -86,3 +88,9 @@ def test_a_bucket_without_a_volume_is_a_run_whose_tiles_are_not_joined(s3: Local
     shown = layers_of_run(Run(case.folder / "run", config))
     assert [layer.name for layer in shown.layers] == ["image"]
     assert "no segmentation: the tiles are not yet joined" in shown.lacking
+
+
+def test_the_volume_can_be_read_through_this_server(served: Served) -> None:
+    address = f"precomputed://http://127.0.0.1:{served.view.port}{served.data('segmentation')}"
+    volume = open_volume(address)
+    np.testing.assert_array_equal(volume.read(volume.box), ids_in(SEGMENTED_BOX))
