@@ -92,7 +92,7 @@ def _publish_all(run: Run) -> tuple[dict[str, float], int]:
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
         target = target_of(app.__name__, args, kwargs)
-        listed = _write_part(target.parts, target.path.stem) if target.parts is not None else {}
+        listed = _write_part(target.parts, target.path.stem) if isinstance(target.parts, Path) else {}
         started = time.perf_counter()
         made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
         spent.setdefault(app.__name__, []).append(time.perf_counter() - started)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.results.artifacts import Parts
+from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
 from pipeline.run_files import RunFiles, after
 from pipeline.settings.engine_pin import EnginePin
@@ -63,6 +65,17 @@ class Run(RunFiles):
         """That by which the volume is written."""
         corrects = self.config.reconciliation.corrections is not None
         return self.corrected_table_file if corrects else self.id_table_file
+
+    @property
+    def volume(self) -> Parts:
+        """Where the segmentation lies: in the run folder, or in the bucket that data.output names."""
+        output = self.config.data.output
+        return self.segmentation_folder.absolute() if output is None else Bucket(output)
+
+    @property
+    def volume_uri(self) -> str:
+        """What opens it."""
+        return f"precomputed://{self.volume}"
 
     def stem(self, tile: Tile) -> str:
         """The name of a tile's files, without their endings."""

@@ -7,12 +7,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.emulators.cluster import Cluster
 from tests.real_slurm import running_slurm
+
+if TYPE_CHECKING:
+    from tests.local_s3 import LocalS3
 
 settings.register_profile("untimed", deadline=None)  # no test is about time, least of all on a busy machine
 settings.load_profile("untimed")
@@ -44,6 +48,23 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A real Slurm for the whole session; the test is skipped where it cannot run."""
     with running_slurm(tmp_path_factory.mktemp("slurm")):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[LocalS3]:
+    """A real S3 server, for the whole session."""
+    from tests.local_s3 import local_s3  # starting it takes a second
+
+    with local_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> LocalS3:
+    """The server, and keys for it in the environment."""
+    for name, value in s3_server.keys.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from pipeline.errors import InputError
 from pipeline.export import Part, part_of, written_by
 from pipeline.geometry import Box
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
@@ -120,11 +121,11 @@ def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
             raise InputError(f"--agglomerated is for runs, but {source} is no run's folder: leave it out")
         return open_volume(source, choice)
     run = Run(folder.resolve(), read_config(kept_run_file(folder)))
-    if not is_there(run.segmentation_folder / "info"):
+    if not has_part(run.volume, "info"):
         raise InputError(
             f"run {source} has no segmentation yet: its tiles are not joined; `ffn status` tells more"
         )
-    segmentation = open_volume(f"precomputed://{run.segmentation_folder}", choice)
+    segmentation = open_volume(run.volume_uri, choice)
     if not agglomerated:
         return segmentation
     if not is_there(run.agglomeration_file):

@@ -29,7 +29,7 @@ def find_points(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Artif
 
     def write(path: Path) -> None:
         around = points_reach(run, block)
-        labels = open_volume(f"precomputed://{run.segmentation_folder}").read(around)
+        labels = open_volume(run.volume_uri).read(around)
         write_table(path, closest_points(labels, around.start, block, run.config.agglomeration.max_gap))
 
     return make(points_target(run, block, segmentation), write)

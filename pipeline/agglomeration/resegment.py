@@ -83,7 +83,7 @@ class _Points:
         self._run = run
         self._engine = engine
         self._image = open_image(run)
-        self._segmentation: Volume = open_volume(f"precomputed://{run.segmentation_folder}")
+        self._segmentation: Volume = open_volume(run.volume_uri)
 
     def score(self, point: np.void) -> tuple:
         """The row of SCORE for a row of POINT."""

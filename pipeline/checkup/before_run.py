@@ -13,6 +13,7 @@ from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.layout import layout
 from pipeline.checkup.network import network
+from pipeline.checkup.output import output
 from pipeline.checkup.resources import disk
 from pipeline.checkup.rounds import rounds
 from pipeline.checkup.scores import scores, skeletons
@@ -42,11 +43,12 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("skeletons", skeletons),
     ("shapes", shapes),
     ("run folder", lambda run: writing(run.folder)),
+    ("output", output),
     ("layout", layout),
     ("disk", disk),
 ]
 
-NEED_NO_INPUT = ("run folder",)
+NEED_NO_INPUT = ("run folder", "output")
 """Checks that can be made of a run whose input could not be opened."""
 
 MENDED_BY_START = ("layout",)

@@ -198,7 +198,7 @@ def shares(counts: BoxCounts, box: Box, ignore_border_nm: float) -> dict[str, fl
 
 def open_segmentation(run: Run) -> Volume:
     """The run's segmentation. Raises InputError."""
-    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
+    return open_volume(run.volume_uri)
 
 
 def counted_in(run: Run, box: Box) -> np.ndarray | None:

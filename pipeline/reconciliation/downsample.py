@@ -28,7 +28,7 @@ def coarse_block_target(
     path = place(run.reconciliation_folder / "mips" / str(level.number), block.start, name)
     settings = {"block": str(block), "scale": scale_of(run, level), "finer": scale_of(run, before)}
     recipe = Recipe("downsample", VERSION, settings, {"finer": combined(finer)})
-    return Target(path, recipe, parts=run.segmentation_folder)
+    return Target(path, recipe, parts=run.volume)
 
 
 def downsample_block(
@@ -48,7 +48,7 @@ def downsample_block(
 
 def _coarse(run: Run, before: Level, level: Level, block: Box) -> np.ndarray:
     """The ids of a block, uint64; of the finer level no more is in memory than makes one chunk."""
-    volume = open_volume(f"precomputed://{run.segmentation_folder}", Choice(level=before.number))
+    volume = open_volume(run.volume_uri, Choice(level=before.number))
     labels = np.zeros(block.shape, np.uint64)
     for part in block.blocks(run.config.reconciliation.chunk, level.box.start):
         wanted = level.source(part)

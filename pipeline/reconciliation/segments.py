@@ -16,9 +16,10 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.reconciliation.write import PROPERTIES
-from pipeline.results.artifacts import Artifact, Recipe, Target, combined, listed, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.folders import place
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
@@ -54,7 +55,7 @@ def measure_block(run: Run, block: Box, written: Artifact) -> Artifact:
     """Measure the segments of one of `blocks(run)`, which is `written`. Raises InputError."""
 
     def write(path: Path) -> None:
-        labels = open_volume(f"precomputed://{run.segmentation_folder}").read(block)
+        labels = open_volume(run.volume_uri).read(block)
         found = measure(labels, block.start)
 
         def fill(file: h5py.File) -> None:
@@ -98,7 +99,7 @@ def together(parts: Sequence[Segments]) -> Segments:
 def properties_target(run: Run, measured: Sequence[Artifact]) -> Target:
     """The list of the file of properties; arguments as for `list_properties`."""
     recipe = Recipe("properties", LIST_VERSION, {"most": MOST_LISTED}, {"segments": combined(measured)})
-    return Target(run.reconciliation_folder / "properties.json", recipe, parts=run.segmentation_folder)
+    return Target(run.reconciliation_folder / "properties.json", recipe, parts=run.volume)
 
 
 def list_properties(run: Run, measured: Sequence[Artifact]) -> Artifact:
@@ -108,11 +109,9 @@ def list_properties(run: Run, measured: Sequence[Artifact]) -> Artifact:
     """
 
     def write(path: Path) -> None:
-        file = run.segmentation_folder / PROPERTIES / "info"
         found = together([read_segments(part) for part in measured])
-        with publishing(file) as temporary:
-            temporary.write_text(json.dumps(as_properties(found)))
-        path.write_text(json.dumps({f"{PROPERTIES}/info": listed(file)}, indent=1))
+        name, content = f"{PROPERTIES}/info", json.dumps(as_properties(found)).encode()
+        path.write_text(json.dumps({name: put(run.volume, name, content)}, indent=1))
 
     return make(properties_target(run, measured), write)
 

@@ -15,11 +15,14 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
-from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing, remove
+from pipeline.reconciliation.whose import PROVENANCE, provenance, refuse_foreign
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
+from pipeline.results.parts import clear, has_part, listed_as, put, read_part
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
-from pipeline.results.unreadable import is_there, read_if_there
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.sharding import sharding
 
@@ -46,42 +49,47 @@ def tiles_of_block(run: Run, block: Box) -> tuple[Tile, ...]:
 
 def volume_target(run: Run) -> Target:
     """The list of what describes the volume: its `info`."""
-    settings = {"info": _info(run)} | {kind.folder: shape_info(run, kind) for kind in kinds(run)}
+    settings: dict[str, Any] = {"info": _info(run)} | {
+        kind.folder: shape_info(run, kind) for kind in kinds(run)
+    }
+    if isinstance(run.volume, Bucket):
+        settings["output"] = str(run.volume)
     recipe = Recipe("volume", VERSION, settings, {})
-    return Target(run.reconciliation_folder / "volume.json", recipe, parts=run.segmentation_folder)
+    return Target(run.reconciliation_folder / "volume.json", recipe, parts=run.volume)
 
 
 def create_volume(run: Run) -> Artifact:
-    """Publish the `info` of the volume at `run.segmentation_folder`, with all levels that it will have.
+    """Publish the `info` of the volume at `run.volume`, with all levels that it will have.
 
     The volume is uint64 over the inference box, its voxel size that of the image (1 nm where unknown).
     A volume of another box, other chunks or shards is removed: its files would lie among the new ones.
     Properties of segments, which `info` names, are empty until they are known: without the file nothing would
-    be shown. What describes surfaces and skeletons is there before these are.
+    be shown. What describes surfaces and skeletons is there before these are. Of a bucket nothing is removed
+    or written over that the run has not put there: its `provenance` says whose it is.
     Raises InputError, and Superseded when a newer attempt has begun; then nothing was removed.
     """
 
-    target = volume_target(run)
+    target, volume = volume_target(run), run.volume
 
     def write(path: Path) -> None:
         text = json.dumps(_info(run), indent=1, sort_keys=True).encode()
-        info, properties = run.segmentation_folder / "info", run.segmentation_folder / PROPERTIES / "info"
-        there = read_if_there(info)
+        files = {}
+        if isinstance(volume, Bucket):
+            refuse_foreign(run, volume)
+        there = read_part(volume, "info")
+        if there != text and not (_was_of(target.path, text) or _has_chunks_of(there, run)):
+            clear(volume)
+        if isinstance(volume, Bucket):  # before all else: it says whose the rest is
+            files[PROVENANCE] = put(volume, PROVENANCE, provenance(run))
         if there != text:
-            if not (_was_of(target.path, text) or _has_chunks_of(there, run)):
-                remove(run.segmentation_folder)
-            with publishing(info) as temporary:
-                temporary.write_bytes(text)
-        if not is_there(properties):
-            with publishing(properties) as temporary:
-                temporary.write_text(json.dumps(NO_PROPERTIES))
-        files = {"info": info}
+            put(volume, "info", text)
+        files["info"] = listed_as(text)
+        if not has_part(volume, f"{PROPERTIES}/info"):
+            put(volume, f"{PROPERTIES}/info", json.dumps(NO_PROPERTIES).encode())
         for kind in kinds(run):
-            name = f"{kind.folder}/info"
-            files[name] = run.segmentation_folder / name
-            with publishing(files[name]) as temporary:
-                temporary.write_text(json.dumps(shape_info(run, kind), indent=1))
-        path.write_text(json.dumps({name: listed(file) for name, file in files.items()}, indent=1))
+            content = json.dumps(shape_info(run, kind), indent=1).encode()
+            files[f"{kind.folder}/info"] = put(volume, f"{kind.folder}/info", content)
+        path.write_text(json.dumps(files, indent=1))
 
     return make(target, write)
 
@@ -116,7 +124,7 @@ def block_target(
     inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
     settings = {"block": str(block), "scale": scale_of(run, level)}
     recipe = Recipe("write", VERSION, settings, inputs)
-    return Target(path, recipe, parts=run.segmentation_folder)
+    return Target(path, recipe, parts=run.volume)
 
 
 def write_block(
@@ -189,10 +197,5 @@ def scale_of(run: Run, level: Level) -> dict[str, Any]:
 
 def write_chunks(run: Run, level: Level, block: Box, labels: np.ndarray) -> dict[str, dict]:
     """Publish the files that hold a block of a level, in the volume; what is listed of each, by its name."""
-    found = {}
-    for name, content in stored_files(scale_of(run, level), block, labels):
-        path = run.segmentation_folder / name
-        with publishing(path) as temporary:
-            temporary.write_bytes(content)
-        found[name] = listed(path)
-    return found
+    files = stored_files(scale_of(run, level), block, labels)
+    return {name: put(run.volume, name, content) for name, content in files}

@@ -26,8 +26,10 @@ from pipeline.report.scores import (
 from pipeline.report.slices import sections
 from pipeline.report.tiles import tiles
 from pipeline.report.training import choice, training
+from pipeline.results.bucket import Bucket
 from pipeline.results.gates import words
 from pipeline.results.log_lines import newest_lines
+from pipeline.results.parts import has_part
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
 
@@ -35,6 +37,7 @@ P = ParamSpec("P")
 Found = TypeVar("Found")
 
 MOST_FAILURES = 20
+SEGMENTATION = "segmentation (Neuroglancer precomputed)"
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "settings, resolved": run.config_file,
         "network": run.model_file,
         "scores of the networks that were tried": run.validation_file,
-        "segmentation (Neuroglancer precomputed)": run.segmentation_folder,
+        SEGMENTATION: run.segmentation_folder,
         "tiles": run.folder / "tiles",
         "which segment of which tile is which": run.id_table_file,
         "what became of corrections": run.corrections_file,
@@ -117,7 +120,10 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
         "failures of tasks": run.failures_log,
         "logs": run.logs_folder,
     }
-    return [
+    in_bucket = []
+    if isinstance(run.volume, Bucket) and look(has_part, run.volume, "info"):
+        in_bucket = [{"what": SEGMENTATION, "path": run.volume_uri, "bytes": 0}]
+    return in_bucket + [
         {"what": what, "path": os.path.relpath(path, run.folder), "bytes": size}
         for what, path in wanted.items()
         if (size := look(_size, path)) is not None

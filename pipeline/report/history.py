@@ -204,7 +204,7 @@ def _record(run: Run, path: Path) -> dict[str, Any] | None:
     if isinstance(record, Missing):
         return None
     recipe = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
-    parts = run.segmentation_folder if record["parts"] else None
+    parts = run.volume if record["parts"] else None
     return record if isinstance(inspect(Target(path, recipe, parts)), Artifact) else None
 
 

@@ -17,7 +17,7 @@ from scipy import ndimage
 from pipeline.geometry import Box
 from pipeline.report.colours import colours_of
 from pipeline.report.slices import Picture, middle_of
-from pipeline.results.unreadable import is_there
+from pipeline.results.parts import has_part
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, image_voxel_size_nm, open_volume
 
@@ -44,7 +44,7 @@ def largest_objects(run: Run) -> dict[str, Any] | None:
 
     None where there is no segmentation, or it is empty. Raises InputError where it cannot be read.
     """
-    if not is_there(run.segmentation_folder / "info"):
+    if not has_part(run.volume, "info"):
         return None
     box = middle_of(run.inference_box, MOST_READ)
     found = _largest(_open(run).read(box))
@@ -65,7 +65,7 @@ def draw_objects(run: Run, facts: dict[str, Any]) -> Picture:
 
 
 def _open(run: Run) -> Volume:
-    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
+    return open_volume(run.volume_uri)
 
 
 def draw(ids: np.ndarray, objects: list[int], voxel_size: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.geometry import Box, triple
 from pipeline.report.colours import colours_of, matched
-from pipeline.results.unreadable import is_there
+from pipeline.results.parts import has_part
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_volume
 
@@ -51,7 +51,7 @@ def sections(run: Run) -> list[dict[str, Any]]:
     shown = ["image"]
     if run.config.data.labels is not None:
         shown.append("truth")
-    if is_there(run.segmentation_folder / "info"):
+    if has_part(run.volume, "info"):
         shown.append("segmentation")
     found = []
     for plane, axis in PLANES.items():
@@ -88,7 +88,7 @@ def _open(run: Run, shows: str) -> Volume:
         return open_image(run)
     if shows == "truth":
         return open_labels(run)
-    return open_volume(f"precomputed://{run.segmentation_folder.absolute()}")
+    return open_volume(run.volume_uri)
 
 
 def _middle(box: Box, axis: int) -> Box:

@@ -19,10 +19,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
+from pipeline.results.bucket import Bucket
 from pipeline.results.flush import flush
 from pipeline.results.unreadable import mend_write
 
@@ -30,6 +31,10 @@ TEMPORARY = ".tmp"
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """How a file system says that a file has one name there and no other."""
+
+
+Parts: TypeAlias = Path | Bucket
+"""Where the files are that an artifact lists."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Target:
 
     path: Path
     recipe: Recipe
-    parts: Path | None = None
+    parts: Parts | None = None
 
 
 @contextmanager

@@ -19,7 +19,17 @@ from typing import Any
 
 from pipeline.errors import Unreadable
 from pipeline.machine.processor import processor
-from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256, install, remove, temporary_for
+from pipeline.results.artifacts import (
+    Artifact,
+    Parts,
+    Recipe,
+    Target,
+    file_sha256,
+    install,
+    remove,
+    temporary_for,
+)
+from pipeline.results.bucket import Bucket
 from pipeline.results.unreadable import ABSENT, is_there, read_if_there, reading
 
 SEAL = b',\n "seal": "'
@@ -148,7 +158,7 @@ def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
             found = _stamp(path)
             if found["size"] != recorded["size"]:
                 return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"
-            suspect = verify or found["mtime_ns"] != recorded["mtime_ns"]
+            suspect = verify or found["mtime_ns"] != recorded.get("mtime_ns")
             if suspect and file_sha256(Path(path)) != recorded["sha256"]:
                 return "file damaged: its SHA-256 is not the recorded one"
     except ABSENT:
@@ -159,17 +169,36 @@ def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
 def _damaged_part(target: Target, record: Mapping[str, Any], verify: bool) -> str | None:
     """What is wrong with the first of the artifact's parts that is not as recorded, or None."""
     for name, recorded in record["parts"].items():
-        damage = _damage(f"{target.parts}/{name}", recorded, verify)
+        if isinstance(target.parts, Bucket):
+            damage = _damaged_object(target.parts, name, recorded, verify)
+        else:
+            damage = _damage(f"{target.parts}/{name}", recorded, verify)
         if damage is not None:
             return damage
     return None
 
 
-def _parts(listing: Path, folder: Path | None) -> dict[str, dict[str, Any]]:
+def _damaged_object(bucket: Bucket, name: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
+    """As `_damage`, of an object: what a file's time of change is, is its ETag here. Raises Unreadable."""
+    found = bucket.look(name, recorded)
+    if found is None:
+        return f"object missing in {bucket}"
+    if found["size"] != recorded["size"]:
+        return f"object torn in {bucket}: {found['size']:,} bytes instead of {recorded['size']:,}"
+    if verify or found["etag"] != recorded.get("etag"):
+        content = bucket.get(name)
+        if content is None or hashlib.sha256(content).hexdigest() != recorded["sha256"]:
+            return f"object damaged in {bucket}: its SHA-256 is not the recorded one"
+    return None
+
+
+def _parts(listing: Path, folder: Parts | None) -> dict[str, dict[str, Any]]:
     """What is recorded of the files in `folder` that an artifact lists, by their names there."""
     if folder is None:
         return {}
     listed = json.loads(listing.read_bytes())
+    if isinstance(folder, Bucket):
+        return {name: {**of, **(folder.look(name) or {})} for name, of in listed.items()}
     return {name: {**of, **_stamp(f"{folder}/{name}")} for name, of in listed.items()}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.settings.fields import (
     NUMBER,
@@ -18,6 +19,15 @@ from pipeline.settings.fields import (
     Share,
     Whole,
 )
+
+
+def _as_bucket(value: str) -> str:
+    if not re.match(r"(gs://|s3://(https?://[^/]+/)?)[\w.-]+(/|$)", value):
+        raise ValueError(
+            "expected the address of a bucket: s3://BUCKET/FOLDER, s3://https://HOST/BUCKET/FOLDER or "
+            "gs://BUCKET/FOLDER"
+        )
+    return value.rstrip("/")
 
 
 class Phantom(Section):
@@ -82,6 +92,10 @@ class Data(Section):
     """Lowest and highest value of image voxels on which objects may be seeded."""
     replace_sections: dict[Whole, Whole] = Field(default_factory=dict)
     """Lost sections, each with the one that is shown in its place; both are z coordinates."""
+    output: Annotated[str, AfterValidator(_as_bucket)] | None = None
+    """Where the segmentation is written, with its levels, meshes, skeletons and properties: s3://BUCKET/FOLDER,
+    s3://https://HOST/BUCKET/FOLDER or gs://BUCKET/FOLDER, which must be empty. None: the run folder, where
+    all else is in any case. docs/buckets.md says whose credentials are used."""
     phantom: Phantom = Phantom()
 
     @model_validator(mode="after")

@@ -25,4 +25,6 @@ class OtherVolume(Section):
                 f"data.image is {self.data.image} and data.labels {self.data.labels}: name a volume for "
                 "each; phantoms are for the run's own"
             )
+        if self.data.output is not None:
+            raise ValueError(f"data.output is {self.data.output}: it is for the run's own volume")
         return self

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import html
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from pipeline.errors import InputError
 from pipeline.geometry import Triple, triple
+from pipeline.results.bucket import Bucket
 from pipeline.viewing.chunks import VolumeChunks
 from pipeline.viewing.scene import Point
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 ENCODINGS = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd"}
 """What CloudVolume adds to the names of files that it compresses, and what a browser is told."""
+
+RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>(?(first)\d*|\d+))")
+"""One range of bytes; whoever asks for several gets all."""
 
 UNPACKED = (".xz", ".bz2")
 """The same, where no browser can unpack it."""
@@ -82,6 +87,50 @@ class FileHandler(DataHandler, StaticFileHandler):
 
     def get_content_type(self) -> str:
         return "application/octet-stream"
+
+
+class ObjectHandler(DataHandler):
+    """Objects of a bucket's folder, whole or in ranges, read as whoever runs the server may read them."""
+
+    def initialize(self, bucket: Bucket, tell: Callable[[str], None]) -> None:
+        self._bucket = bucket
+        self._tell = tell
+
+    async def get(self, name: str) -> None:
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise HTTPError(404)
+        try:
+            content = await asyncio.get_running_loop().run_in_executor(None, self._read, name)
+        except InputError as error:
+            self._tell(f"{name} cannot be shown: {error}")
+            raise HTTPError(500, reason="cannot be read") from None
+        if content is None:
+            raise HTTPError(404)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Accept-Ranges", "bytes")
+        self.finish(content)
+
+    async def head(self, name: str) -> None:
+        """As `get`; tornado leaves out what is written."""
+        await self.get(name)
+
+    def _read(self, name: str) -> bytes | None:
+        """What is asked for of an object; None where there is none. Raises Unreadable."""
+        asked = RANGE.fullmatch(self.request.headers.get("Range", ""))
+        found = self._bucket.look(name) if asked else None
+        if asked is None or found is None:
+            return self._bucket.get(name)
+        size = found["size"]
+        first, last = asked["first"], asked["last"]
+        start = int(first) if first else max(0, size - int(last))
+        stop = min(size, int(last) + 1) if first and last else size
+        if start >= stop:
+            self.set_status(416)
+            self.set_header("Content-Range", f"bytes */{size}")
+            return b""
+        self.set_status(206)
+        self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
+        return self._bucket.get(name, start, stop)
 
 
 class ChunkHandler(DataHandler):

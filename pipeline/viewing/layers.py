@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pipeline.errors import InputError
+from pipeline.machine.s3_host import is_of_host
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.bucket import Bucket
+from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.viewing.agglomerated import AgglomeratedVolume
@@ -44,6 +47,8 @@ class Layer:
     kind: Kind
     volume: Volume
     grey: tuple[float, float] | None = None
+    bucket: Bucket | None = None
+    """Where the run has put the volume's files, which a browser may have no credentials for."""
 
     @property
     def stored(self) -> str | None:
@@ -54,7 +59,8 @@ class Layer:
         if not isinstance(volume, PrecomputedVolume) or not volume.is_as_stated:
             return None
         dtypes = SHOWN_DTYPES if self.kind == "image" else ID_DTYPES
-        return volume.uri if volume.encoding in ENCODINGS and volume.dtype.name in dtypes else None
+        is_shown = volume.encoding in ENCODINGS and volume.dtype.name in dtypes
+        return volume.uri if is_shown and not is_of_host(volume.uri) else None
 
 
 @dataclass
@@ -73,19 +79,21 @@ class Shown:
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
-    def add(self, name: str, kind: Kind, volume: Volume) -> None:
+    def add(self, name: str, kind: Kind, volume: Volume, bucket: Bucket | None = None) -> None:
         """One more layer."""
         grey = self.or_told(_grey, volume) if kind == "image" else None
-        self.layers.append(Layer(name, kind, volume, grey))
+        self.layers.append(Layer(name, kind, volume, grey, bucket))
 
-    def add_if_there(self, name: str, kind: Kind, opened: Callable[[], Volume]) -> Volume | None:
+    def add_if_there(
+        self, name: str, kind: Kind, opened: Callable[[], Volume], bucket: Bucket | None = None
+    ) -> Volume | None:
         """One more layer; what cannot be opened is told instead, and is None."""
         try:
             volume = opened()
         except InputError as error:
             self.lacking.append(f"no {name}: {error}")
             return None
-        self.add(name, kind, volume)
+        self.add(name, kind, volume, bucket)
         return volume
 
     @property
@@ -127,15 +135,18 @@ def layers_of_run(run: Run) -> Shown:
     shown = Shown(run.folder.name, run_key(run))
     image = shown.add_if_there("image", "image", partial(open_image, run))
     is_complete = False
-    for folder in _segmentations(run):
+    if shown.or_told(has_part, run.volume, "info"):
+        bucket = run.volume if isinstance(run.volume, Bucket) else None
         found = shown.add_if_there(
-            folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}")
+            "segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket
         )
-        if found is not None and folder == run.segmentation_folder:
+        if found is not None:
             _add_agglomerated(shown, run, found)
             is_complete = shown.or_told(_is_complete, shown, found) or False
-    if not is_there(run.segmentation_folder / "info"):
+    else:
         shown.lacking.append("no segmentation: the tiles are not yet joined")
+    for folder in _other_segmentations(run):
+        shown.add_if_there(folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}"))
     if not is_complete and run.config.inference.box is not None:
         _add_tiles(shown, run, image.voxel_size_nm if image else None)
     if run.config.data.labels is not None:
@@ -177,10 +188,10 @@ def _ids(volume: Volume) -> Volume:
     return LabelVolume(volume, all_are_ids=True)
 
 
-def _segmentations(run: Run) -> list[Path]:
-    """The folders of precomputed volumes that the run has made, the plain segmentation first."""
-    found = [info.parent for info in run.folder.glob("segmentation*/info")]
-    return sorted(found, key=lambda folder: (folder != run.segmentation_folder, folder.name))
+def _other_segmentations(run: Run) -> list[Path]:
+    """The folders of precomputed volumes in the run folder whose name begins so, beside the run's own."""
+    found = {info.parent for info in run.folder.glob("segmentation*/info")}
+    return sorted(found - {run.segmentation_folder}, key=lambda folder: folder.name)
 
 
 def _is_complete(shown: Shown, segmentation: Volume) -> bool:

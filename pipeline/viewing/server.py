@@ -25,7 +25,7 @@ from neuroglancer import server as neuroglancer_server
 
 from pipeline.errors import InputError
 from pipeline.viewing.chunks import VolumeChunks
-from pipeline.viewing.handlers import ChunkHandler, FileHandler, NothingHandler, SceneHandler
+from pipeline.viewing.handlers import ChunkHandler, FileHandler, NothingHandler, ObjectHandler, SceneHandler
 from pipeline.viewing.layers import Layer, Shown
 from pipeline.viewing.links import ADDRESS, POINT_PATH
 from pipeline.viewing.scene import Point, fragment, scene
@@ -80,7 +80,7 @@ class ViewServer:
 
     def _source(self, layer: Layer, host: str) -> str:
         stored = layer.stored
-        if stored is None or stored.startswith("file://"):
+        if stored is None or layer.bucket is not None or stored.startswith("file://"):
             return f"precomputed://http://{host}{self._path(layer)}"
         return f"precomputed://{stored}"
 
@@ -90,7 +90,9 @@ class ViewServer:
         ]
         for layer in self._shown.layers:
             at, stored = f"{re.escape(self._path(layer))}/(.*)", layer.stored
-            if stored is None:
+            if layer.bucket is not None:
+                found.append((at, ObjectHandler, {"bucket": layer.bucket, "tell": self._tell}))
+            elif stored is None:
                 chunks = VolumeChunks(layer.volume, layer.kind, self._shown.voxel_size_nm)
                 found.append((at, ChunkHandler, {"chunks": chunks, "tell": self._tell}))
             elif stored.startswith("file://"):

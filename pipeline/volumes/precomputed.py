@@ -16,6 +16,7 @@ from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.machine.s3_host import by_alias
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, positive_sizes, size_text
 from pipeline.volumes.layout import Layout
@@ -133,7 +134,8 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
         raise InputError(f"{cloudpath} is not Neuroglancer precomputed but {OTHER_FORMATS[scheme]}")
     try:
         # with the format in its name CloudVolume does not go on to try Zarr
-        return CloudVolume(f"precomputed://{cloudpath}", bounded=True, fill_missing=True, progress=False)
+        known = f"precomputed://{by_alias(cloudpath)}"
+        return CloudVolume(known, bounded=True, fill_missing=True, progress=False)
     except InfoUnavailableError:
         raise InputError(f"{cloudpath}: no precomputed volume there (no info file)") from None
     except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file
@@ -144,7 +146,7 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
 def _other_content(cloudpath: str) -> str:
     """What the folder holds instead of a volume, in words; nothing where that is unknown."""
     try:
-        kind = CloudFiles(cloudpath).get_json("info")["@type"]
+        kind = CloudFiles(by_alias(cloudpath)).get_json("info")["@type"]
     except Exception:  # it could not be read as a volume either: the first error says why
         return ""
     if kind not in OTHER_CONTENT:

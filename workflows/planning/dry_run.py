@@ -78,18 +78,18 @@ def print_plan(
     if config.reconciliation.corrections is not None:
         work = f"joins and cuts of {config.reconciliation.corrections}"
         table.add_row("correct", work, _relative(run, run.corrections_file))
-    table.add_row("write", "Neuroglancer precomputed uint64", _relative(run, run.segmentation_folder))
+    table.add_row("write", "Neuroglancer precomputed uint64", _in_volume(run))
     table.add_row(
         "measure, properties, downsample",
         "what is known of its segments, and coarser levels",
-        _relative(run, run.segmentation_folder),
+        _in_volume(run),
     )
     if config.reconciliation.meshes:
         told = "surfaces of its segments, at several levels of detail"
-        table.add_row("mesh, store meshes", told, _relative(run, run.segmentation_folder / "mesh"))
+        table.add_row("mesh, store meshes", told, _in_volume(run, "/mesh"))
     if config.reconciliation.skeletons:
         told = "lines along the middle of its segments"
-        table.add_row("trace, store skeletons", told, _relative(run, run.segmentation_folder / "skeletons"))
+        table.add_row("trace, store skeletons", told, _in_volume(run, "/skeletons"))
     if config.agglomeration.enabled:
         where = _relative(run, run.agglomeration_file)
         table.add_row("points, resegment, agglomerate", AGGLOMERATION, where)
@@ -108,6 +108,7 @@ def print_plan(
     network = config.network
     console.print(
         f"\nrun folder  {run.folder}"
+        f"{_bucket(run)}"
         f"\nsite        {config.site.name}: {config.site.workers} worker(s) of "
         f"{config.site.threads_per_worker} thread(s)"
         f"\nnetwork     FOV {list(network.fov)}, deltas {list(config.inference_deltas)}, depth "
@@ -184,6 +185,17 @@ def _normalised(run: Run) -> str:
 
 def _times(passes: int) -> str:
     return f", each in {passes} passes" if passes > 1 else ""
+
+
+def _bucket(run: Run) -> str:
+    """A line for the bucket, where the segmentation is written to one."""
+    return "" if isinstance(run.volume, Path) else f"\nbucket      {run.volume}"
+
+
+def _in_volume(run: Run, folder: str = "") -> str:
+    """The segmentation, or a folder in it: in the run folder, or in the bucket that is named below."""
+    volume = run.volume
+    return (_relative(run, volume) if isinstance(volume, Path) else "the bucket") + folder
 
 
 def _relative(run: Run, path: Path) -> str:

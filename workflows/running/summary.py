@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from parsl.dataflow.errors import PropagatedException
@@ -46,7 +47,6 @@ def print_summary(run: Run, console: Console) -> None:
     nothing = why_not_scored(run)
     if nothing is not None:
         console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)
-    folder = run.segmentation_folder
     look = Look()
     for line in look(outcome_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
@@ -64,7 +64,7 @@ def print_summary(run: Run, console: Console) -> None:
     warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
     console.print(*warnings, *tried, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
     console.print(
-        f"segmentation  precomputed://file://{folder}",
+        f"segmentation  {_place(run)}",
         f"look at it    {viewing(run)}",
         f"report        {run.report_page}",
         f"everything    {run.folder}",
@@ -73,6 +73,12 @@ def print_summary(run: Run, console: Console) -> None:
         soft_wrap=True,
         markup=False,
     )
+
+
+def _place(run: Run) -> str:
+    """Where the segmentation lies, as Neuroglancer and CloudVolume read it."""
+    volume = run.volume
+    return f"precomputed://file://{volume}" if isinstance(volume, Path) else run.volume_uri
 
 
 def viewing(run: Run) -> str:

@@ -13,6 +13,6 @@ def labels_of(run: Run, reach: Box) -> np.ndarray:
     """The volume's ids in a box, uint64 (z, y, x), 0 where it is outside."""
     labels = np.zeros(reach.shape, np.uint64)
     inside = reach & run.inference_box
-    volume = open_volume(f"precomputed://{run.segmentation_folder}")
+    volume = open_volume(run.volume_uri)
     labels[inside.slices(reach.start)] = volume.read(inside)
     return labels

@@ -23,7 +23,8 @@ from pipeline.reconciliation.shapes.stored import (
     sharding,
     voxel_size_nm,
 )
-from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
@@ -41,7 +42,7 @@ def shard_target(run: Run, kind: Kind, number: int, listing: Artifact) -> Target
     recipe = Recipe(f"{kind.folder} shard", VERSION, settings, {"pieces": listing.sha256})
     name = f"{kind.folder}_{number // SHARDS_PER_FOLDER}/{kind.folder}_{number}.json"
     path = run.reconciliation_folder / "shards" / name
-    return Target(path, recipe, parts=run.segmentation_folder)
+    return Target(path, recipe, parts=run.volume)
 
 
 def write_shard(run: Run, kind: Kind, number: int, listing: Artifact) -> Artifact:
@@ -52,9 +53,8 @@ def write_shard(run: Run, kind: Kind, number: int, listing: Artifact) -> Artifac
 
     def write(path: Path) -> None:
         name = shard_name(run, kind, number)
-        with publishing(run.segmentation_folder / name) as temporary:
-            temporary.write_bytes((_lines if kind == SKELETONS else _surfaces)(run, listing, number))
-        path.write_text(json.dumps({name: listed(run.segmentation_folder / name)}, indent=1))
+        content = (_lines if kind == SKELETONS else _surfaces)(run, listing, number)
+        path.write_text(json.dumps({name: put(run.volume, name, content)}, indent=1))
 
     return make(shard_target(run, kind, number, listing), write)
 

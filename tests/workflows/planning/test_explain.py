@@ -119,7 +119,7 @@ def publish(target: Target, environment: Mapping[str, str] | None = None) -> Art
 
     def write(path: Path) -> None:
         listed = {}
-        if target.parts is not None:
+        if isinstance(target.parts, Path):
             part = target.parts / target.path.stem
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(str(target.path))
