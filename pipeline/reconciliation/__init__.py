@@ -31,7 +31,7 @@ from pipeline.reconciliation.segments import (
     segments_target,
 )
 from pipeline.reconciliation.shapes.cells import Cell
-from pipeline.reconciliation.shapes.listing import list_pieces, listing_target
+from pipeline.reconciliation.shapes.listing import list_pieces, listing_target, read_shaped
 from pipeline.reconciliation.shapes.meshes import (
     blocks_of_cell,
     mesh_cell,
@@ -94,6 +94,7 @@ __all__ = [
     "overlap_evidence",
     "parts_of_cell",
     "properties_target",
+    "read_shaped",
     "segments_target",
     "shard_target",
     "tiles_corrected",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
+from pipeline.reconciliation import MESHES, SKELETONS, read_shaped
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.bucket import Bucket
-from pipeline.results.parts import has_part
+from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.viewing.agglomerated import AgglomeratedVolume
@@ -34,6 +37,9 @@ ID_DTYPES = ("uint8", "uint16", "uint32", "uint64")
 SHOWN_DTYPES = (*ID_DTYPES, "int8", "int16", "int32", "float32")
 ENCODINGS = ("raw", "jpeg", "png", "jxl", "compressed_segmentation", "compresso")
 """What Neuroglancer itself can unpack; CloudVolume has more."""
+
+MOST_IN_3D = 30
+"""Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
 
 STDDEVS = 3.0
 """Black and white are so far from an image's mean, where it does not have all of 8 bits."""
@@ -76,6 +82,8 @@ class Shown:
     """As `lost_run_points` gives them."""
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     """As `conflict_points` gives them."""
+    in_3d: list[int] = field(default_factory=list)
+    """The largest segments, where meshes or skeletons of them can be drawn."""
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
@@ -142,6 +150,7 @@ def layers_of_run(run: Run) -> Shown:
         )
         if found is not None:
             _add_agglomerated(shown, run, found)
+            shown.in_3d = shown.or_told(_in_3d, run) or []
             is_complete = shown.or_told(_is_complete, shown, found) or False
     else:
         shown.lacking.append("no segmentation: the tiles are not yet joined")
@@ -200,6 +209,23 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     if gone.missing:
         shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
     return not gone.missing
+
+
+def _in_3d(run: Run) -> list[int]:
+    """The largest segments, the largest first, of which the volume has all the kinds of shapes that it has.
+
+    A browser waits without end for the mesh of a segment that has none.
+    """
+    kinds = [kind for kind in (MESHES, SKELETONS) if has_part(run.volume, f"{kind.folder}/info")]
+    if not kinds:
+        return []
+    shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in kinds))
+    listed = read_part(run.volume, "segment_properties/info")
+    try:
+        ids = map(int, json.loads(listed)["inline"]["ids"] if listed else [])  # as `as_properties` lists them
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{run.volume}: segment_properties/info is no list of segments") from None
+    return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
 
 
 def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:

@@ -38,12 +38,14 @@ class Point:
 def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) -> dict[str, Any]:
     """The state that shows what is `shown`, the layers by their names from `sources`.
 
-    It looks at `point`, or else at the middle of the last layer that is no truth. Coordinates are voxels of
-    `shown.voxel_size_nm`, which in the state are in the order x, y, z.
+    It looks at `point`, or else at the middle of the last layer that is no truth, and selects `shown.in_3d`:
+    Neuroglancer draws in three dimensions what is selected. Coordinates are voxels of `shown.voxel_size_nm`,
+    which in the state are in the order x, y, z.
     """
     layers, size_nm = shown.layers, shown.voxel_size_nm
     voxel = _middle(layers, size_nm) if point is None else point.voxel
-    drawn = [_layer(layer, sources[layer.name], point, _hides(layer, layers, point)) for layer in layers]
+    selected = {"segmentation": shown.in_3d} if point is None else _of(point)
+    drawn = [_layer(each, sources[each.name], layers, selected.get(each.name, ())) for each in layers]
     names = [layer.name for layer in layers]
     drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
     return {
@@ -62,33 +64,28 @@ def fragment(state: dict[str, Any]) -> str:
     return "#!" + quote(json.dumps(state, separators=(",", ":")), safe="~@$&()*!+=:;,.?/'")
 
 
-def _layer(layer: Layer, source: str, point: Point | None, is_hidden: bool) -> dict[str, Any]:
+def _of(point: Point) -> dict[str, Sequence[int]]:
+    return {"truth": point.truth, "segmentation": point.segments}
+
+
+def _layer(layer: Layer, source: str, layers: Sequence[Layer], selected: Sequence[int]) -> dict[str, Any]:
     drawn: dict[str, Any] = {"type": layer.kind, "name": layer.name, "source": source, "tab": "source"}
-    if is_hidden:
+    if _hides(layer, layers) and not selected:
         drawn["visible"] = False
     if layer.grey is not None:
         drawn["shaderControls"] = {"normalized": {"range": list(layer.grey)}}
-    ids = _selected(layer, point)
-    if ids:
-        drawn |= {"segments": [str(i) for i in ids], "notSelectedAlpha": BESIDE}
+    if selected:
+        drawn |= {"segments": [str(i) for i in selected], "notSelectedAlpha": BESIDE}
     return drawn
 
 
-def _selected(layer: Layer, point: Point | None) -> Sequence[int]:
-    if point is None:
-        return ()
-    return {"truth": point.truth, "segmentation": point.segments}.get(layer.name, ())
-
-
-def _hides(layer: Layer, layers: Sequence[Layer], point: Point | None) -> bool:
+def _hides(layer: Layer, layers: Sequence[Layer]) -> bool:
     """Truth would lie over a segmentation: it is shown where there is none, or an id of it is selected.
 
     So would the same segmentation under agglomerated ids, which waits until it is switched on.
     """
-    if layer.name == "agglomerated":
-        return True
     others = any(other.kind == "segmentation" and other.name != "truth" for other in layers)
-    return layer.name == "truth" and others and not _selected(layer, point)
+    return layer.name == "agglomerated" or (layer.name == "truth" and others)
 
 
 def _annotations(

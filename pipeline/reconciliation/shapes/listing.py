@@ -108,6 +108,16 @@ def read_rows(run: Run, listing: Artifact, shard: int) -> dict[int, tuple[Path, 
         ) from error
 
 
+def read_shaped(run: Run, kind: Kind) -> np.ndarray:
+    """The segments that have a shape of a kind, uint64, ascending. Raises InputError."""
+    path = listing_file(run, kind)
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            return np.unique(file["ids"][()])
+    except (OSError, KeyError) as error:
+        raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error
+
+
 def read_told(run: Run, kind: Kind) -> Told | None:
     """What is known of the run's shapes of a kind; None before it is. Raises Unreadable."""
     path = listing_file(run, kind)
