@@ -131,16 +131,16 @@ def _check(run: Run) -> None:
 
 
 def _start(run: Run) -> None:
-    refuse_to_discard(run)
-    stages = build(run, Submission(call, verify=False).submit)
+    finished = refuse_to_discard(run)
+    stages = build(run, Submission(call, verify=False, known=finished).submit)
     assert all(task.done() for stage in stages for task in stage.tasks)
 
 
 def _new(run: Run) -> None:
-    refuse_to_discard(run)
+    finished = refuse_to_discard(run)
     executors = [_Idle(label=label) for label in ("head", "train", "tiles", "light")]
     parsl.load(parsl.Config(executors=executors, run_dir=str(run.folder), initialize_logging=False))
-    stages = build(run, Submission(call, verify=False).submit)
+    stages = build(run, Submission(call, verify=False, known=finished).submit)
     assert not any(task.done() for stage in stages for task in stage.tasks)
 
 

@@ -242,7 +242,10 @@ class TileGrid:
             row, x = divmod(index, len(ax.starts))
             z, y = divmod(row, len(ay.starts))
             box = Box((az.starts[z], ay.starts[y], ax.starts[x]), (az.stops[z], ay.stops[y], ax.stops[x]))
-            start, stop = (az.cuts[z], ay.cuts[y], ax.cuts[x]), (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1])
+            start, stop = (
+                (az.cuts[z], ay.cuts[y], ax.cuts[x]),
+                (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1]),
+            )
             made = self._made[index] = Tile(index, box, Box(start, stop))
         return made
 
@@ -260,11 +263,7 @@ class TileGrid:
         )
         ny, nx = len(edges[1][0]), len(edges[2][0])
         return [
-            self._tile(index)
-            for k in z
-            for j in y
-            for i in x
-            if (index := (k * ny + j) * nx + i) >= first
+            self._tile(index) for k in z for j in y for i in x if (index := (k * ny + j) * nx + i) >= first
         ]
 
 

@@ -54,11 +54,11 @@ def came_of_refusal(error: BaseException | None) -> bool:
     return False
 
 
-def read_if_there(path: Path) -> bytes | None:
+def read_if_there(path: Path | str) -> bytes | None:
     """The bytes of a file; None where there is no such file. Raises Unreadable."""
     try:
-        with reading(path):
-            return path.read_bytes()
+        with reading(path), open(path, "rb", buffering=0) as file:
+            return file.readall()
     except ABSENT:
         return None
 
