@@ -1,7 +1,8 @@
 """What of a run was found finished: looked at once, however many ask.
 
-To look at a result is to work out its recipe and to read its record, which is what most of the start of a large
-run goes into. Between that and the run somebody may have changed something, which shows in the record's file.
+To look at a result is to work out its recipe and to read its record: most of what the start of a large run
+takes. Until its tasks are submitted an older attempt may have made something anew; then the record is another
+file.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ class Finished:
         self._results: dict[int, tuple[Artifact, int]] = {}
 
     def note(self, number: int, result: Artifact, stamp: int) -> None:
-        """A result that was found whole and of its recipe; `stamp` is of its record, from before that was read."""
+        """A result that was found; `stamp` is the `record_stamp` from before its record was read."""
         self._results[number] = result, stamp
+
+    def copy(self) -> Finished:
+        """The same results; what is noted there is not noted here."""
+        other = Finished()
+        other._results = self._results.copy()
+        return other
 
     def found(self, number: int) -> Artifact | None:
         """The result of the task of this number as it was found."""

@@ -50,7 +50,7 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     now = outcomes(run, known=known)
     if all(isinstance(task, Artifact) for stage in now for task in stage.tasks):
         return []
-    before_now = outcomes(run, compare=False, known=known)  # what is known is not looked at again
+    before_now = outcomes(run, compare=False, known=known.copy())  # what is known is not looked at again
     for refusal in refusals([*now, *before_now]):
         raise refusal
     start, changed = where_training_starts(run), False

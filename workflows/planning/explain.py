@@ -54,7 +54,7 @@ def outcomes(
     """As `explain`, task by task; without `compare` a finished file counts whatever it was made of.
 
     `known` are results of this very run that were found before: they are not looked at again, and what is
-    found now of its recipe is added.
+    found now is added.
     """
     known = Finished() if known is None else known
     numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
@@ -74,7 +74,7 @@ def outcomes(
             found = inspect(target, verify, compare)
         except Unreadable as refusal:
             return Missing(UNREADABLE, refusal=refusal)
-        if compare and isinstance(found, Artifact):
+        if isinstance(found, Artifact):
             known.note(number, found, stamp)
         return found
 
@@ -92,6 +92,15 @@ def status_of(stage: Stage[Outcome]) -> StageStatus:
     reasons = Counter(task.why for task in stage.tasks if isinstance(task, Missing))
     finished = len(stage.tasks) - sum(reasons.values())
     return StageStatus(stage.name, len(stage.tasks), finished, reasons.most_common())
+
+
+def results(run: Run) -> list[Stage[Path]]:
+    """The file that each task of a resolved run makes, in the order of the tasks."""
+
+    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+        return Artifact(str(target_of(app.__name__, args, kwargs).path), sha256="")
+
+    return [Stage(stage.name, [Path(task.path) for task in stage.tasks]) for stage in build(run, submit)]
 
 
 def _any_missing(values: Any) -> bool:

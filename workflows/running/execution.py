@@ -19,8 +19,8 @@ from pipeline.inference.pinning import keep_pin, with_pin
 from pipeline.old_layout import move_misplaced
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
-from pipeline.results.gates import AT_A_GATE
 from pipeline.results.finished import Finished
+from pipeline.results.gates import AT_A_GATE
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config

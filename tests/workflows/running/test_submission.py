@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.results.artifacts import Artifact
-from tests.workflows.planning.test_explain import finish, make_run
+from pipeline.results.records import record_path
+from pipeline.training.sampling import coordinates_target
+from tests.workflows.planning.test_explain import finish, make_run, publish
+from workflows.planning.discards import refuse_to_discard
 from workflows.running.submission import Submission, Submitted
 from workflows.stages import build
 
@@ -88,6 +91,25 @@ def test_a_finished_run_gives_parsl_nothing_and_an_unfinished_one_what_is_left(t
     assert begun.count("segment_tile") == 1
     assert begun.count("find_evidence") == 1, "of the others none compares with the first tile"
     assert {"merge", "write_block", "score_run", "write_page"} <= set(begun)
+
+
+def test_what_was_found_finished_is_not_looked_at_again_unless_it_was_made_anew(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    run, kernel = make_run(tmp_path), Kernel()
+    found = refuse_to_discard(run)
+    for tile in run.tiles:
+        run.tile_file(tile).write_text("nobody looks")
+    build(run, Submission(kernel.call, verify=False, known=found).submit)
+    assert kernel.names == []
+    target = coordinates_target(run)
+    text = record_path(target.path).read_bytes()
+    target.path.unlink()
+    record_path(target.path).unlink()
+    publish(target)
+    assert record_path(target.path).read_bytes() != text
+    build(run, Submission(kernel.call, verify=False, known=found).submit)
+    begun = [app.__name__ for app in kernel.names]  # type: ignore[attr-defined]
+    assert begun[0] == "train", "what was made of the other coordinates does not count"
 
 
 def test_with_verify_parsl_is_given_every_task(tmp_path: Path) -> None:
