@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.results.artifacts import Artifact
-from pipeline.results.records import record_path
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make, record_path
 from pipeline.training.sampling import coordinates_target
-from tests.workflows.planning.test_explain import finish, make_run, publish
+from tests.workflows.planning.test_explain import finish, make_run
 from workflows.planning.discards import refuse_to_discard
 from workflows.running.submission import Submission, Submitted
 from workflows.stages import build
@@ -102,11 +104,8 @@ def test_what_was_found_finished_is_not_looked_at_again_unless_it_was_made_anew(
     build(run, Submission(kernel.call, verify=False, known=found).submit)
     assert kernel.names == []
     target = coordinates_target(run)
-    text = record_path(target.path).read_bytes()
-    target.path.unlink()
     record_path(target.path).unlink()
-    publish(target)
-    assert record_path(target.path).read_bytes() != text
+    make(target, partial(write_hdf5, fill=lambda file: None))
     build(run, Submission(kernel.call, verify=False, known=found).submit)
     begun = [app.__name__ for app in kernel.names]  # type: ignore[attr-defined]
     assert begun[0] == "train", "what was made of the other coordinates does not count"
