@@ -7,7 +7,8 @@ this process. Then fresh processes do what a driver does: `check` plans the run 
 dry run; `start` does what a start of the finished run does before its work is known to be done; `new` plans
 another run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented:
 these are the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing
-takes. The last line is JSON.
+takes. With --run-dir the run is kept, and the same command again publishes only what is not there. The last
+line is JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import parsl
@@ -32,7 +34,7 @@ from parsl.executors import ThreadPoolExecutor
 from apps.targets import target_of
 from pipeline.config import RunConfig
 from pipeline.results.artifacts import Artifact, file_sha256
-from pipeline.results.records import make
+from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from workflows.planning.discards import refuse_to_discard
@@ -46,14 +48,14 @@ TILE, OVERLAP = 256, 48
 
 def main(
     tiles: Annotated[int, typer.Option(help="About how many tiles the run has.")] = 10_000,
+    run_dir: Annotated[Path | None, typer.Option(help="Make and keep the run here.")] = None,
     part: Annotated[str, typer.Option(hidden=True)] = "",
-    folder: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure the bookkeeping of a run of about `tiles` tiles."""
-    if folder is not None:
-        print(json.dumps(_measured(part, make_run(tiles, folder))), flush=True)
+    if part and run_dir:
+        print(json.dumps(_measured(part, make_run(tiles, run_dir))), flush=True)
         os._exit(0)  # Parsl would wait for what it was given
-    folder = Path(tempfile.mkdtemp(prefix="bookkeeping-"))
+    folder = run_dir or Path(tempfile.mkdtemp(prefix="bookkeeping-"))
     try:
         run = make_run(tiles, folder)
         print(f"{len(run.grid):,} tiles in {folder}")
@@ -68,14 +70,15 @@ def main(
                 str(tiles),
                 "--part",
                 part,
-                "--folder",
+                "--run-dir",
                 str(where),
             ]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             figures |= json.loads(output.splitlines()[-1])
         print(json.dumps({"tiles": len(run.grid), "tasks": tasks, **seconds, **figures}))
     finally:
-        shutil.rmtree(folder)
+        if run_dir is None:
+            shutil.rmtree(folder)
 
 
 def make_run(tiles: int, folder: Path) -> Run:
@@ -87,20 +90,24 @@ def make_run(tiles: int, folder: Path) -> Run:
 
 
 def _publish_all(run: Run) -> tuple[dict[str, float], int]:
-    """Publish a small file for every task; returns milliseconds a tile, and how many there are."""
-    spent: dict[str, list[float]] = {}
+    """Publish a small file for every task; returns milliseconds a tile that was not there, and how many tasks
+    there are."""
+    spent, tasks = list[float](), 0
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+        nonlocal tasks
+        tasks += 1
         target = target_of(app.__name__, args, kwargs)
+        is_new_tile = app.__name__ == "segment_tile" and not record_path(target.path).exists()
         listed = _write_part(target.parts, target.path.stem) if target.parts is not None else {}
         started = time.perf_counter()
         made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
-        spent.setdefault(app.__name__, []).append(time.perf_counter() - started)
+        if is_new_tile:
+            spent.append(time.perf_counter() - started)
         return made
 
     build(run, submit)
-    times = sorted(spent["segment_tile"])
-    return {"publish_ms_a_tile": round(1000 * times[len(times) // 2], 3)}, sum(map(len, spent.values()))
+    return {"publish_ms_a_tile": round(1000 * median(spent), 3)} if spent else {}, tasks
 
 
 def _write(path: Path, listed: dict[str, Any], text: str) -> None:
