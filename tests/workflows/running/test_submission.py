@@ -111,6 +111,25 @@ def test_what_was_found_finished_is_not_looked_at_again_unless_it_was_made_anew(
     assert begun[0] == "train", "what was made of the other coordinates does not count"
 
 
+def test_damage_is_found_alike_by_a_start_that_has_looked_at_the_results_before(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    run = make_run(tmp_path)
+    first, second, third, *_ = run.tiles
+    run.tile_file(first).write_text("torn")
+    record_path(run.tile_file(second)).write_text("torn")
+    swapped = [run.tile_file(third), run.id_table_file]
+    one, other = [path.read_bytes() for path in map(record_path, swapped)]
+    record_path(swapped[0]).write_bytes(other)
+    record_path(swapped[1]).write_bytes(one)
+    begun = []
+    for known in (None, refuse_to_discard(run)):
+        kernel = Kernel()
+        build(run, Submission(kernel.call, verify=False, known=known).submit)
+        begun.append([app.__name__ for app in kernel.names])  # type: ignore[attr-defined]
+    assert begun[0] == begun[1]
+    assert begun[0].count("segment_tile") == 3
+
+
 def test_with_verify_parsl_is_given_every_task(tmp_path: Path) -> None:
     finish(make_run(tmp_path))
     run, kernel = make_run(tmp_path), Kernel()
