@@ -3,7 +3,7 @@
     python benchmarks/bookkeeping.py --tiles 10000
 
 Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
-this process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
+one process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
 dry run; `start` does what a start of the finished run does before its work is known to be done; `new` plans
 another run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented:
 these are the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing
@@ -53,15 +53,15 @@ def main(
 ) -> None:
     """Measure the bookkeeping of a run of about `tiles` tiles."""
     if part and run_dir:
-        print(json.dumps(_measured(part, make_run(tiles, run_dir))), flush=True)
+        run = make_run(tiles, run_dir)
+        print(json.dumps(_publish_all(run) if part == PUBLISH else _measured(part, run)), flush=True)
         os._exit(0)  # Parsl would wait for what it was given
     folder = run_dir or Path(tempfile.mkdtemp(prefix="bookkeeping-"))
     try:
         run = make_run(tiles, folder)
         print(f"{len(run.grid):,} tiles in {folder}")
-        seconds, tasks = _publish_all(run)
         figures: dict[str, float] = {}
-        for part in PARTS:
+        for part in (PUBLISH, *PARTS):
             where = folder / "new" if part == "new" else folder
             command = [
                 sys.executable,
@@ -75,7 +75,7 @@ def main(
             ]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             figures |= json.loads(output.splitlines()[-1])
-        print(json.dumps({"tiles": len(run.grid), "tasks": tasks, **seconds, **figures}))
+        print(json.dumps({"tiles": len(run.grid), **figures}))
     finally:
         if run_dir is None:
             shutil.rmtree(folder)
@@ -89,9 +89,9 @@ def make_run(tiles: int, folder: Path) -> Run:
     return resolve(RunConfig.model_validate(document), folder)
 
 
-def _publish_all(run: Run) -> tuple[dict[str, float], int]:
-    """Publish a small file for every task; returns milliseconds a tile that was not there, and how many tasks
-    there are."""
+def _publish_all(run: Run) -> dict[str, float]:
+    """Publish a small file for every task; returns how many tasks there are, and milliseconds a tile that was
+    not there."""
     spent, tasks = list[float](), 0
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
@@ -107,7 +107,7 @@ def _publish_all(run: Run) -> tuple[dict[str, float], int]:
         return made
 
     build(run, submit)
-    return {"publish_ms_a_tile": round(1000 * median(spent), 3)} if spent else {}, tasks
+    return {"tasks": tasks} | ({"publish_ms_a_tile": round(1000 * median(spent), 3)} if spent else {})
 
 
 def _write(path: Path, listed: dict[str, Any], text: str) -> None:
@@ -158,6 +158,7 @@ class _Idle(ThreadPoolExecutor):
         return Future()
 
 
+PUBLISH = "publish"
 PARTS: dict[str, Callable[[Run], None]] = {"check": _check, "start": _start, "new": _new}
 
 
