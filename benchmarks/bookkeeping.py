@@ -3,11 +3,12 @@
     python benchmarks/bookkeeping.py --tiles 10000
 
 Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
-this process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
+one process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
 dry run; `start` does what a start of the finished run does before its work is known to be done; `new` plans
 another run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented:
 these are the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing
-takes. The last line is JSON.
+takes. With --run-dir the run is kept, and the same command again publishes only what is not there. The last
+line is JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import parsl
@@ -32,7 +34,7 @@ from parsl.executors import ThreadPoolExecutor
 from apps.targets import target_of
 from pipeline.config import RunConfig
 from pipeline.results.artifacts import Artifact, file_sha256
-from pipeline.results.records import make
+from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from workflows.planning.discards import refuse_to_discard
@@ -46,20 +48,20 @@ TILE, OVERLAP = 256, 48
 
 def main(
     tiles: Annotated[int, typer.Option(help="About how many tiles the run has.")] = 10_000,
+    run_dir: Annotated[Path | None, typer.Option(help="Make and keep the run here.")] = None,
     part: Annotated[str, typer.Option(hidden=True)] = "",
-    folder: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure the bookkeeping of a run of about `tiles` tiles."""
-    if folder is not None:
-        print(json.dumps(_measured(part, make_run(tiles, folder))), flush=True)
+    if part and run_dir:
+        run = make_run(tiles, run_dir)
+        print(json.dumps(_publish_all(run) if part == PUBLISH else _measured(part, run)), flush=True)
         os._exit(0)  # Parsl would wait for what it was given
-    folder = Path(tempfile.mkdtemp(prefix="bookkeeping-"))
+    folder = run_dir or Path(tempfile.mkdtemp(prefix="bookkeeping-"))
     try:
         run = make_run(tiles, folder)
         print(f"{len(run.grid):,} tiles in {folder}")
-        seconds, tasks = _publish_all(run)
         figures: dict[str, float] = {}
-        for part in PARTS:
+        for part in (PUBLISH, *PARTS):
             where = folder / "new" if part == "new" else folder
             command = [
                 sys.executable,
@@ -68,14 +70,15 @@ def main(
                 str(tiles),
                 "--part",
                 part,
-                "--folder",
+                "--run-dir",
                 str(where),
             ]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             figures |= json.loads(output.splitlines()[-1])
-        print(json.dumps({"tiles": len(run.grid), "tasks": tasks, **seconds, **figures}))
+        print(json.dumps({"tiles": len(run.grid), **figures}))
     finally:
-        shutil.rmtree(folder)
+        if run_dir is None:
+            shutil.rmtree(folder)
 
 
 def make_run(tiles: int, folder: Path) -> Run:
@@ -86,21 +89,25 @@ def make_run(tiles: int, folder: Path) -> Run:
     return resolve(RunConfig.model_validate(document), folder)
 
 
-def _publish_all(run: Run) -> tuple[dict[str, float], int]:
-    """Publish a small file for every task; returns milliseconds a tile, and how many there are."""
-    spent: dict[str, list[float]] = {}
+def _publish_all(run: Run) -> dict[str, float]:
+    """Publish a small file for every task; returns how many tasks there are, and milliseconds a tile that was
+    not there."""
+    spent, tasks = list[float](), 0
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+        nonlocal tasks
+        tasks += 1
         target = target_of(app.__name__, args, kwargs)
+        is_new_tile = app.__name__ == "segment_tile" and not record_path(target.path).exists()
         listed = _write_part(target.parts, target.path.stem) if isinstance(target.parts, Path) else {}
         started = time.perf_counter()
         made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
-        spent.setdefault(app.__name__, []).append(time.perf_counter() - started)
+        if is_new_tile:
+            spent.append(time.perf_counter() - started)
         return made
 
     build(run, submit)
-    times = sorted(spent["segment_tile"])
-    return {"publish_ms_a_tile": round(1000 * times[len(times) // 2], 3)}, sum(map(len, spent.values()))
+    return {"tasks": tasks} | ({"publish_ms_a_tile": round(1000 * median(spent), 3)} if spent else {})
 
 
 def _write(path: Path, listed: dict[str, Any], text: str) -> None:
@@ -131,16 +138,16 @@ def _check(run: Run) -> None:
 
 
 def _start(run: Run) -> None:
-    refuse_to_discard(run)
-    stages = build(run, Submission(call, verify=False).submit)
+    finished = refuse_to_discard(run)
+    stages = build(run, Submission(call, verify=False, known=finished).submit)
     assert all(task.done() for stage in stages for task in stage.tasks)
 
 
 def _new(run: Run) -> None:
-    refuse_to_discard(run)
+    finished = refuse_to_discard(run)
     executors = [_Idle(label=label) for label in ("head", "train", "tiles", "light")]
     parsl.load(parsl.Config(executors=executors, run_dir=str(run.folder), initialize_logging=False))
-    stages = build(run, Submission(call, verify=False).submit)
+    stages = build(run, Submission(call, verify=False, known=finished).submit)
     assert not any(task.done() for stage in stages for task in stage.tasks)
 
 
@@ -151,6 +158,7 @@ class _Idle(ThreadPoolExecutor):
         return Future()
 
 
+PUBLISH = "publish"
 PARTS: dict[str, Callable[[Run], None]] = {"check": _check, "start": _start, "new": _new}
 
 

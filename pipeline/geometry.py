@@ -230,6 +230,25 @@ class TileGrid:
     def _cores(self) -> Edges:
         return [(axis.cuts[:-1], axis.cuts[1:]) for axis in self._axes]
 
+    @cached_property
+    def _made(self) -> dict[int, Tile]:
+        """Tiles by index, each made once: in a large grid a tile is asked for some twenty times."""
+        return {}
+
+    def _tile(self, index: int) -> Tile:
+        made = self._made.get(index)
+        if made is None:
+            az, ay, ax = self._axes
+            row, x = divmod(index, len(ax.starts))
+            z, y = divmod(row, len(ay.starts))
+            box = Box((az.starts[z], ay.starts[y], ax.starts[x]), (az.stops[z], ay.stops[y], ax.stops[x]))
+            start, stop = (
+                (az.cuts[z], ay.cuts[y], ax.cuts[x]),
+                (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1]),
+            )
+            made = self._made[index] = Tile(index, box, Box(start, stop))
+        return made
+
     def _where(self, box: Box, edges: Edges, first: int = 0) -> list[Tile]:
         """The tiles from index `first` at whose positions along every axis the interval from `edges` meets
         `box`.
@@ -242,14 +261,9 @@ class TileGrid:
             range(bisect_right(stops, start), bisect_left(starts, stop))
             for (starts, stops), start, stop in zip(edges, box.start, box.stop)
         )
-        axes = self._axes
-        ny, nx = len(axes[1].starts), len(axes[2].starts)
+        ny, nx = len(edges[1][0]), len(edges[2][0])
         return [
-            _tile(index, axes, (k, j, i))
-            for k in z
-            for j in y
-            for i in x
-            if (index := (k * ny + j) * nx + i) >= first
+            self._tile(index) for k in z for j in y for i in x if (index := (k * ny + j) * nx + i) >= first
         ]
 
 
@@ -281,13 +295,6 @@ def _axis(first: int, end: int, tile: int, overlap: int) -> _Axis:
     stops = [min(start + tile, end) for start in starts]
     middles = [(stop + start) // 2 for stop, start in zip(stops, starts[1:])]
     return _Axis(starts, stops, [first, *middles, end])
-
-
-def _tile(index: int, axes: Sequence[_Axis], position: Triple) -> Tile:
-    (az, ay, ax), (z, y, x) = axes, position
-    box = Box((az.starts[z], ay.starts[y], ax.starts[x]), (az.stops[z], ay.stops[y], ax.stops[x]))
-    core = Box((az.cuts[z], ay.cuts[y], ax.cuts[x]), (az.cuts[z + 1], ay.cuts[y + 1], ax.cuts[x + 1]))
-    return Tile(index, box, core)
 
 
 def _add(a: Triple, b: Triple) -> Triple:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 CONFIG_NAME = "config.yaml"
@@ -57,12 +58,12 @@ class RunFiles:
         """Neuroglancer precomputed volume."""
         return self.folder / "segmentation"
 
-    @property
+    @cached_property
     def tiles_folder(self) -> Path:
         """All that is made of tiles, in folders by where they start: see `pipeline.results.folders.place`."""
         return self.folder / "tiles"
 
-    @property
+    @cached_property
     def reconciliation_folder(self) -> Path:
         """Overlap evidence of each tile, and the global merge."""
         return self.tiles_folder / "reconciliation"

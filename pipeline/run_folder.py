@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
-from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.geometry import Box, Tile, TileGrid, Triple
 from pipeline.results.artifacts import Parts
 from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
@@ -182,9 +183,15 @@ class Run(RunFiles):
     @property
     def grid(self) -> TileGrid:
         inference = self.config.inference
-        return TileGrid(self.inference_box, inference.tile, inference.overlap)
+        return _grid(self.inference_box, inference.tile, inference.overlap)
 
     @property
     def tiles(self) -> list[Tile]:
         """The tiles to segment, in order of index."""
         return [tile for tile in self.grid if self.only is None or tile.index in self.only]
+
+
+@lru_cache(maxsize=8)
+def _grid(box: Box, tile: Triple, overlap: Triple) -> TileGrid:
+    """Kept, and with it its tiles: every task of a large run asks for it."""
+    return TileGrid(box, tile, overlap)

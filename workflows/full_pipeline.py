@@ -97,12 +97,13 @@ def full_pipeline(
         print_run_file(config, console)
         _plan(run, console, found, rates, budget, verify)
         raise typer.Exit(0)
+    finished = None
     if not discard:
         from workflows.planning.discards import refuse_to_discard  # Parsl takes a second to import
 
-        refuse_to_discard(run)
+        finished = refuse_to_discard(run)
     doubtful = warnings_of([each for each in found if each.what not in MENDED_BY_START])
-    raise typer.Exit(work(run, config, console, doubtful, verify, quiet, discard, yes))
+    raise typer.Exit(work(run, config, console, doubtful, verify, quiet, discard, yes, finished))
 
 
 def _plan(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from apps import evaluate, infer, prepare, report, train
 from pipeline.run_folder import Run
 from site_configs import rank_launcher
-from workflows.stage import Stage, Submit, Task
+from workflows.stage import Stage, Submit, Task, uncollected
 from workflows.volume_stages import make_volume
 
 
@@ -18,6 +18,11 @@ def build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
 
     Where only some tiles are asked for, these are the last stage.
     """
+    with uncollected():
+        return _build(run, submit)
+
+
+def _build(run: Run, submit: Submit[Task]) -> list[Stage[Task]]:
     phantom = [submit(prepare.make_phantom, run)] if run.uses_phantom else []
     networks, model, choice = _get_network(run, submit, phantom)
     segmented, tiles, flooder = _segment(run, submit, model, phantom)

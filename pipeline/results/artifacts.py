@@ -29,6 +29,8 @@ from pipeline.results.unreadable import mend_write
 
 TEMPORARY = ".tmp"
 
+_canonical = json.JSONEncoder(sort_keys=True).encode
+
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """How a file system says that a file has one name there and no other."""
 
@@ -61,7 +63,7 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the canonical JSON of the recipe."""
-        return hashlib.sha256(json.dumps(vars(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(_canonical(vars(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

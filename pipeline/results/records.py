@@ -122,7 +122,7 @@ def read(path: Path) -> dict[str, Any] | Missing:
 
     Raises Unreadable.
     """
-    text = read_if_there(record_path(path))
+    text = read_if_there(f"{path}{RECORD}")
     if text is None:
         return Missing("record missing", is_damage=True) if is_there(path) else Missing(NEVER_DONE)
     record = unsealed(text)
@@ -138,7 +138,7 @@ def sealed(record: Mapping[str, Any]) -> bytes:
 def unsealed(text: bytes) -> dict[str, Any] | None:
     """What `sealed` was given, with its seal; None where it is damaged."""
     body, _, seal = text.rpartition(SEAL)
-    return json.loads(text) if seal == _seal(body) else None
+    return json.loads(text.decode()) if seal == _seal(body) else None
 
 
 def _seal(body: bytes) -> bytes:

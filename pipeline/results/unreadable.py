@@ -9,8 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -29,20 +28,24 @@ P = ParamSpec("P")
 Found = TypeVar("Found")
 
 
-@contextmanager
-def reading(path: Path | str) -> Iterator[None]:
+class reading:  # noqa: N801, it reads as a function does
     """Read the file or folder at `path` inside this context, by whatever library.
 
     Raises Unreadable, which names it, the reason and whose it is, where the file system refuses. That it is
     absent (ABSENT), and what a library says of its content, comes as it is.
     """
-    try:
-        yield
-    except (OSError, KeyError, RuntimeError) as error:  # h5py has all three for a read that fails
-        number = _errno(error)
-        if number in NO_REFUSAL:
-            raise
-        raise _refusal(Path(path), number) from error
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if isinstance(error, (OSError, KeyError, RuntimeError)):  # h5py has all three for a read that fails
+            number = _errno(error)
+            if number not in NO_REFUSAL:
+                raise _refusal(Path(self._path), number) from error
 
 
 def came_of_refusal(error: BaseException | None) -> bool:
@@ -54,11 +57,11 @@ def came_of_refusal(error: BaseException | None) -> bool:
     return False
 
 
-def read_if_there(path: Path) -> bytes | None:
+def read_if_there(path: Path | str) -> bytes | None:
     """The bytes of a file; None where there is no such file. Raises Unreadable."""
     try:
-        with reading(path):
-            return path.read_bytes()
+        with reading(path), open(path, "rb", buffering=0) as file:
+            return file.readall()
     except ABSENT:
         return None
 

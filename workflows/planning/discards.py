@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
+from pipeline.results.finished import Finished
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
 from pipeline.training.launch import where_training_starts
-from workflows.planning.explain import UPSTREAM, Outcome, outcomes, refusals, results
+from workflows.planning.explain import UPSTREAM, Outcome, outcomes, refusals
 from workflows.planning.rates import measure_training
 
 FREE_NODE_HOURS = 5 / 60
@@ -34,26 +36,28 @@ class Discarded:
         return f"{self.stage}: {tasks}, {self.node_hours:.2f} node-hours: {self.why}"
 
 
-def discarded(run: Run) -> list[Discarded]:
+def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     """What a start of a resolved run would make again although it is finished, stage by stage.
+
+    What is found finished and stays is added to `known`.
 
     Damaged results do not count: they are lost already. Nor does a training that goes on further, but what
     was made by its network does. Prices are what the records say that the tasks took. Reads records only.
     Raises Unreadable: what cannot be read may be finished.
     """
     found: list[Discarded] = []
-    known: dict[tuple[str, int], Artifact] = {}
+    known = Finished() if known is None else known
     now = outcomes(run, known=known)
     if all(isinstance(task, Artifact) for stage in now for task in stage.tasks):
         return []
-    before_now = outcomes(run, compare=False, known=known)  # what is known is not looked at again
+    before_now = outcomes(run, compare=False, known=known.copy())  # what is known is not looked at again
     for refusal in refusals([*now, *before_now]):
         raise refusal
     start, changed = where_training_starts(run), False
-    for wanted, there, files in zip(now, before_now, results(run)):
+    for wanted, there in zip(now, before_now):
         lost = [
-            (after.why, _node_hours(run, read(file)))
-            for after, before, file in zip(wanted.tasks, there.tasks, files.tasks)
+            (after.why, _node_hours(run, read(Path(before.path))))
+            for after, before in zip(wanted.tasks, there.tasks)
             if isinstance(before, Artifact) and _is_lost(after, changed)
         ]
         changed |= bool(lost)
@@ -70,15 +74,17 @@ def _is_lost(after: Outcome, changed: bool) -> TypeGuard[Missing]:
     return isinstance(after, Missing) and not after.is_damage and (changed or after is not UPSTREAM)
 
 
-def refuse_to_discard(run: Run) -> None:
+def refuse_to_discard(run: Run) -> Finished:
     """Raise InputError where a start would throw away more than a few minutes of a node's work, unasked.
 
-    Raises Unreadable.
+    Returns what of the run is finished. Raises Unreadable.
     """
-    lost = discarded(run)
+    finished = Finished()
+    lost = discarded(run, finished)
     if sum(each.node_hours for each in lost) > FREE_NODE_HOURS:
         way_out = "set back what changed, name another --run-dir, or go on with --discard"
         raise InputError("\n".join([*describe(run, lost), way_out]))
+    return finished
 
 
 def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:

@@ -6,15 +6,17 @@ The same chain that Parsl is given is walked here with records instead of future
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from apps.targets import target_of
 from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
+from pipeline.results.finished import Finished, record_stamp
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
@@ -47,24 +49,20 @@ def explain(run: Run, verify: bool = False) -> list[StageStatus]:
 
 
 def outcomes(
-    run: Run,
-    verify: bool = False,
-    compare: bool = True,
-    known: MutableMapping[tuple[str, int], Artifact] | None = None,
+    run: Run, verify: bool = False, compare: bool = True, known: Finished | None = None
 ) -> list[Stage[Outcome]]:
     """As `explain`, task by task; without `compare` a finished file counts whatever it was made of.
 
-    `known` are results of this very run that were found before, by app and which of its tasks it is: they
-    are not looked at again, and what is found now is added.
+    `known` are results of this very run that were found before: they are not looked at again, and what is
+    found now is added.
     """
-    known = {} if known is None else known
-    tasks, names = Counter[str](), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
+    known = Finished() if known is None else known
+    numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
-        task = app.__name__, tasks[app.__name__]
-        tasks[app.__name__] += 1
-        if task in known:
-            return known[task]
+        number = next(numbers)
+        if (before := known.found(number)) is not None:
+            return before
         if _any_missing(args):
             return UPSTREAM
         try:
@@ -72,11 +70,12 @@ def outcomes(
             folder, _, name = str(target.path).rpartition("/")
             if names(folder).isdisjoint((name, f"{name}{RECORD}")):
                 return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
+            stamp = record_stamp(target.path)  # before the record is read: one that comes after it is another
             found = inspect(target, verify, compare)
         except Unreadable as refusal:
             return Missing(UNREADABLE, refusal=refusal)
         if isinstance(found, Artifact):
-            known[task] = found
+            known.note(number, found, stamp)
         return found
 
     return build(run, submit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.errors import InputError
+from pipeline.results.finished import Finished
 from pipeline.run_folder import Run
 from workflows.output import KeepingConsole
 
@@ -45,6 +46,8 @@ class Pipeline:
     """Whether every finished file is read before it counts."""
     passes_gates: bool = False
     """Whether every gate is open, whatever people have said."""
+    finished: Finished | None = None
+    """What was found of it before this attempt."""
     gates: Gates | None = None
     """Those of this attempt, once it is under way."""
 
@@ -62,7 +65,7 @@ class Pipeline:
         if self.run.config.gates and self.run.only is None:
             self.gates = Gates(self.run, self.passes_gates)
         how = call_by_name if self.run.config.site.monitoring else call
-        submission = Submission(how, self.verify, gates=self.gates)
+        submission = Submission(how, self.verify, gates=self.gates, known=self.finished)
         return build(self.run, submission.submit)
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:

@@ -19,6 +19,7 @@ from pipeline.inference.pinning import keep_pin, with_pin
 from pipeline.old_layout import move_misplaced
 from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
+from pipeline.results.finished import Finished
 from pipeline.results.gates import AT_A_GATE
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
@@ -47,13 +48,15 @@ def work(
     quiet: bool = False,
     discard: bool = False,
     passes_gates: bool = False,
+    finished: Finished | None = None,
 ) -> int:
     """Make an attempt on a resolved and checked run; returns the exit code.
 
     `config` is the run file that was taken. `warnings` are what the checks found doubtful; they are told now
     and kept for those who look later. With `quiet` progress goes to the run's log alone. Results
     of an earlier version's layout are moved to where they are looked for now; unless `discard` says that they
-    may be thrown away, that is refused then. With `passes_gates` no gate stops the run.
+    may be thrown away, that is refused then. With `passes_gates` no gate stops the run. `finished` is what
+    was found of the run, and is not looked for again.
     Raises InputError when another driver owns the run folder, or nodes could not reach this one, and
     KeyboardInterrupt on SIGTERM and SIGHUP too.
     """
@@ -69,9 +72,9 @@ def work(
         moved = move_misplaced(run)
         if moved:
             say(f"moved {moved:,} files of an earlier version to where this one looks for them")
-            run = with_pin(run)
+            run, finished = with_pin(run), None
             if not discard:
-                refuse_to_discard(run)
+                finished = refuse_to_discard(run)
         with publishing(run.config_file) as temporary:
             temporary.write_text(configuration)
         write_warnings(run, warnings)
@@ -89,7 +92,7 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(Pipeline(run, verify, passes_gates), attempt, kept, verify, quiet)
+        code, why = execute(Pipeline(run, verify, passes_gates, finished), attempt, kept, verify, quiet)
         attempt.end(code, why)
         if code == AT_A_GATE:
             _report(run, say)

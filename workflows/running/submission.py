@@ -16,6 +16,7 @@ from typing import Any
 from apps.targets import target_of
 from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
+from pipeline.results.finished import Finished
 from pipeline.results.records import inspect
 from pipeline.results.unreadable import names_in
 from workflows.running.gates import Gates, HeldBackError, Place
@@ -30,9 +31,11 @@ class Submitted:
     Of a task that has ended well its artifact alone is kept.
     """
 
-    __slots__ = ("_callbacks", "_future", "_held", "_lock", "artifact", "call", "place", "reused")
+    __slots__ = ("_callbacks", "_future", "_held", "_lock", "artifact", "call", "number", "place", "reused")
 
-    def __init__(self, call: tuple[Any, tuple[Any, ...], dict[str, Any]], lock: RLock) -> None:
+    def __init__(self, number: int, call: tuple[Any, tuple[Any, ...], dict[str, Any]], lock: RLock) -> None:
+        self.number = number
+        """As which it was submitted, from 0 on."""
         self.call: Any = call
         """App, arguments and keyword arguments, until Parsl has them."""
         self.artifact: Artifact | None = None
@@ -103,17 +106,24 @@ class Submission:
     """Hands tasks to Parsl by `call`, in the order in which they are submitted.
 
     With `verify` Parsl is given all of them, and its memoizer reads every finished file. What is behind
-    `gates` is parked until these are settled, and then begun or held back.
+    `gates` is parked until these are settled, and then begun or held back. Results that are `known`, by the
+    number of their task, are not worked out and read again.
     """
 
     def __init__(
-        self, call: Callable[..., Any], verify: bool, most: int = MOST_AT_ONCE, gates: Gates | None = None
+        self,
+        call: Callable[..., Any],
+        verify: bool,
+        most: int = MOST_AT_ONCE,
+        gates: Gates | None = None,
+        known: Finished | None = None,
     ) -> None:
         self._call = call
         self._verify = verify
         self._most = most
         self._waiting: deque[Submitted] = deque()
         self._gates = gates
+        self._known = known or Finished()
         self._parked: list[Submitted] = []
         self._submitted = 0
         self._at_once = 0
@@ -123,10 +133,10 @@ class Submission:
 
     def submit(self, app: Callable[..., Any], *args: Any, **kwargs: Any) -> Submitted:
         """Of a task whose arguments may be tasks that were submitted before."""
-        task = Submitted((app, args, kwargs), self._lock)
         with self._lock:
+            task = Submitted(self._submitted, (app, args, kwargs), self._lock)
             if self._gates is not None:
-                task.place = self._gates.place(self._submitted)
+                task.place = self._gates.place(task.number)
             self._submitted += 1
             self._admit(task)
             self._go_on()
@@ -169,7 +179,7 @@ class Submission:
     def _begin(self, task: Submitted) -> None:
         app, args, kwargs = task.call
         args, kwargs = _given(args), _given(kwargs)
-        finished = self._finished(app, args, kwargs)
+        finished = self._finished(task.number, app, args, kwargs)
         if finished is not None:
             task.end(finished, reused=True)
             self._note_end(task)
@@ -188,11 +198,15 @@ class Submission:
             self._note_end(task)
             self._go_on()
 
-    def _finished(self, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:
+    def _finished(self, number: int, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:
         """The artifact of a task that need not run; None where it has to, or nobody can tell yet."""
         if self._verify or _any_future(args) or _any_future(kwargs):
             return None
         try:
+            if self._known.found(number) is not None:
+                if (known := self._known.still(number)) is not None:
+                    return known
+                self._known = Finished()  # what was made of it may be of another recipe now
             path = str((target := target_of(app.__name__, args, kwargs)).path)
             folder, _, name = path.rpartition("/")
             if name not in self._names(folder):

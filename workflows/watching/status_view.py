@@ -13,8 +13,8 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
-from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
+from pipeline.results.finished import Finished
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -42,7 +42,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._of: object = None
-        self.results: dict[tuple[str, int], Artifact] = {}
+        self.results = Finished()
         """As `outcomes` knows them."""
         self.lines: dict[str, Line] = {}
         """The last lines of the logs of finished tiles, by the tile's name."""
@@ -52,7 +52,7 @@ class Memory:
     def keep_to(self, of: object) -> None:
         """Forget all that was found of anything else than `of`."""
         if of != self._of:
-            self._of, self.results, self.lines, self.environments = of, {}, {}, {}
+            self._of, self.results, self.lines, self.environments = of, Finished(), {}, {}
 
 
 def status_view(folder: Path, memory: Memory | None = None) -> Iterator[RenderableType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.results.artifacts import Artifact
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.records import make, record_path
+from pipeline.training.sampling import coordinates_target
 from tests.workflows.planning.test_explain import finish, make_run
+from workflows.planning.discards import refuse_to_discard
 from workflows.running.submission import Submission, Submitted
 from workflows.stages import build
 
@@ -88,6 +93,41 @@ def test_a_finished_run_gives_parsl_nothing_and_an_unfinished_one_what_is_left(t
     assert begun.count("segment_tile") == 1
     assert begun.count("find_evidence") == 1, "of the others none compares with the first tile"
     assert {"merge", "write_block", "score_run", "write_page"} <= set(begun)
+
+
+def test_what_was_found_finished_is_not_looked_at_again_unless_it_was_made_anew(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    run, kernel = make_run(tmp_path), Kernel()
+    found = refuse_to_discard(run)
+    for tile in run.tiles:
+        run.tile_file(tile).write_text("nobody looks")
+    build(run, Submission(kernel.call, verify=False, known=found).submit)
+    assert kernel.names == []
+    target = coordinates_target(run)
+    record_path(target.path).unlink()
+    make(target, partial(write_hdf5, fill=lambda file: None))
+    build(run, Submission(kernel.call, verify=False, known=found).submit)
+    begun = [app.__name__ for app in kernel.names]  # type: ignore[attr-defined]
+    assert begun[0] == "train", "what was made of the other coordinates does not count"
+
+
+def test_damage_is_found_alike_by_a_start_that_has_looked_at_the_results_before(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    run = make_run(tmp_path)
+    first, second, third, *_ = run.tiles
+    run.tile_file(first).write_text("torn")
+    record_path(run.tile_file(second)).write_text("torn")
+    swapped = [run.tile_file(third), run.id_table_file]
+    one, other = [path.read_bytes() for path in map(record_path, swapped)]
+    record_path(swapped[0]).write_bytes(other)
+    record_path(swapped[1]).write_bytes(one)
+    begun = []
+    for known in (None, refuse_to_discard(run)):
+        kernel = Kernel()
+        build(run, Submission(kernel.call, verify=False, known=known).submit)
+        begun.append([app.__name__ for app in kernel.names])  # type: ignore[attr-defined]
+    assert begun[0] == begun[1]
+    assert begun[0].count("segment_tile") == 3
 
 
 def test_with_verify_parsl_is_given_every_task(tmp_path: Path) -> None:
