@@ -23,13 +23,14 @@ def train(
     coordinates: Artifact,
     until: int | None = None,
     *,
+    image: list[Artifact],
     launcher: Launcher,
     after: list[Artifact] | None = None,
 ) -> Artifact:
     """Train with all ranks, which `launcher` starts from where the task runs; to so many FOVs, or to all."""
     from pipeline.training import launch
 
-    return launch.train(run, coordinates, until, launcher)
+    return launch.train(run, coordinates, until, launcher, image)
 
 
 @python_app(executors=["light"])

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import agglomeration, evaluation, reconciliation
+from pipeline import agglomeration, evaluation, reconciliation, sections
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
 from pipeline.results.artifacts import Artifact, Recipe, Target
@@ -19,6 +19,15 @@ from pipeline.run_folder import Run
 
 STAGES = {
     "phantom": "phantom",
+    "shifts": "shifts",
+    "montage": "montage",
+    "overview": "overview",
+    "match sections": "match",
+    "place sections": "place",
+    "relax": "relax",
+    "aligned volume": "render",
+    "render": "render",
+    "quality": "quality",
     "sample": "sample",
     "train": "train",
     "infer to try": "try",
@@ -80,6 +89,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     """The completion records of everything in the run folder that is as they say."""
     folders = [
         run.phantom_file.parent,
+        run.alignment_folder,
         run.model_file.parent,
         run.validation_folder,
         run.tiles_folder,
@@ -106,7 +116,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     network = {"sample": 1, "train": len(run.config.training.parts)} if run.config.trains else {}
     network |= {"try": 2 * len(run.trials), "choose": 2} if run.trials else {}
     network |= {"import network": imported} if imported else {}
-    tasks = {"phantom": 1} if run.uses_phantom else {}
+    tasks = {"phantom": 1} if run.uses_phantom else _tasks_of_sections(run)
     tasks |= network | {"segment": len(passes) * len(run.grid)}
     if len(passes) > 1:
         tasks["consensus"] = len(run.grid)
@@ -139,6 +149,24 @@ def expected_tasks(run: Run) -> dict[str, int]:
     if run.config.evaluation.measures_run_length:
         tasks["run length"] = 1
     return tasks
+
+
+def _tasks_of_sections(run: Run) -> dict[str, int]:
+    if run.config.sections is None:
+        return {}
+    stack, there = sections.read_stack(run.config.sections, run.folder)
+    montage = stack.config.montage
+    tasks = {
+        "shifts": sum(len(sections.batches(section, montage)) for section in there.values()),
+        "montage": len(there),
+        "overview": len(there),
+        "match": len(stack.section_pairs),
+        "place": 1,
+        "relax": len(stack.groups),
+        "render": 1 + len(sections.blocks(stack)),
+        "quality": 1,
+    }
+    return {name: number for name, number in tasks.items() if number}
 
 
 def stages(run: Run, found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -204,7 +232,10 @@ def _record(run: Run, path: Path) -> dict[str, Any] | None:
     if isinstance(record, Missing):
         return None
     recipe = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
-    parts = run.segmentation_folder if record["parts"] else None
+    parts = None
+    if record["parts"]:
+        made_of_sections = path.is_relative_to(run.alignment_folder)
+        parts = run.aligned_folder if made_of_sections else run.segmentation_folder
     return record if isinstance(inspect(Target(path, recipe, parts)), Artifact) else None
 
 

@@ -15,15 +15,12 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
-from pipeline.settings.sections import Montage
+from pipeline.settings.sections import GREY, Montage
 
 VERSION = 1
 
 NOMINAL = 0.01
 """How much a nominal place counts next to a shift that was found: it decides where nothing else does."""
-
-MEAN, STDDEV = 128.0, 40.0
-"""Of the grey values of a section, as the volume shows it."""
 
 
 def montage_target(stack: Stack, section: TileSection, shifts: Sequence[Artifact]) -> Target:
@@ -108,19 +105,20 @@ def _apart(count: int, ends: np.ndarray) -> list[int]:
 def _contrast(section: TileSection, ends: np.ndarray, grey: list[Any]) -> dict[str, list[float]]:
     """Of each tile the factor and the summand that make neighbours equally grey where they overlap.
 
-    Alone, each tile would get mean MEAN and standard deviation STDDEV.
+    Alone, each tile would get the mean and the standard deviation of GREY.
     """
+    mean, stddev = GREY
     own = np.array([_mean_and_stddev(tile.read()) for tile in section.tiles])
     means, spreads = own[:, 0], np.maximum(own[:, 1], 1e-3)
     a, b = ends.T
     both = np.array(grey, float).reshape(-1, 2, 2)
     spread = np.log(np.maximum(both[:, :, 1], 1e-3))
     factors = np.exp(
-        _differences(ends, (spread[:, 0] - spread[:, 1])[:, None], np.log(STDDEV / spreads)[:, None])
+        _differences(ends, (spread[:, 0] - spread[:, 1])[:, None], np.log(stddev / spreads)[:, None])
     )[:, 0]
     at = both[:, :, 0]
     wanted = factors[a] * at[:, 0] - factors[b] * at[:, 1]
-    summands = _differences(ends, wanted[:, None], (MEAN - factors * means)[:, None])[:, 0]
+    summands = _differences(ends, wanted[:, None], (mean - factors * means)[:, None])[:, 0]
     return {t.name: [float(f), float(s)] for t, f, s in zip(section.tiles, factors, summands)}
 
 

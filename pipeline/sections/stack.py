@@ -14,9 +14,10 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import ABSENT, reading
+from pipeline.run_files import RunFiles
 from pipeline.sections.table import Listed, read_table
 from pipeline.sections.tiles import ImageTile, TileSection
-from pipeline.settings.sections import AlignConfig
+from pipeline.settings.sections import FromSections
 from pipeline.volumes.slice_image import slice_header
 
 
@@ -25,7 +26,7 @@ class Stack:
     """What every task is given: small, whatever the number of tiles."""
 
     folder: Path
-    config: AlignConfig
+    config: FromSections
     box: Box
     """Of the volume: all that the table places, whether its images are there or not, and a margin."""
     sections: tuple[int, ...]
@@ -35,17 +36,17 @@ class Stack:
 
     def file(self, kind: str, name: str) -> Path:
         """Where the artifact of this kind is that is about what `name` says."""
-        return self.folder / "alignment" / kind / name
+        return RunFiles(self.folder).alignment_folder / kind / name
 
     @property
     def volume_folder(self) -> Path:
         """Neuroglancer precomputed volume."""
-        return self.folder / "aligned"
+        return RunFiles(self.folder).aligned_folder
 
     @property
     def quality_file(self) -> Path:
         """JSON: how well everything fits, the worst first."""
-        return self.folder / "quality.json"
+        return RunFiles(self.folder).quality_file
 
     @property
     def section_pairs(self) -> list[tuple[int, int]]:
@@ -62,7 +63,7 @@ class Stack:
         return [self.sections[start : start + size] for start in starts]
 
 
-def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, TileSection]]:
+def read_stack(config: FromSections, folder: Path) -> tuple[Stack, dict[int, TileSection]]:
     """The stack of a configuration, and its sections by their z.
 
     Every image of the table is looked for, and the first is looked into: all must be as large. Raises

@@ -19,6 +19,9 @@ from pipeline.settings.fields import (
     Whole,
 )
 
+SECTIONS = "sections"
+"""In place of an image: the volume that the run makes of what its section `sections` names."""
+
 
 class Phantom(Section):
     """A synthetic EM volume with exact ground truth, made by the run itself."""
@@ -34,7 +37,8 @@ class Phantom(Section):
 
 
 class Data(Section):
-    """The volumes. `phantom` as a path stands for the volume that the phantom section describes.
+    """The volumes. `phantom` as a path stands for the volume that the phantom section describes, `sections` as
+    the image for the one that the run makes of the tiles in its section `sections`.
 
     Paths are `file.h5:dataset`, `precomputed://...`, a Zarr or N5 folder, `stack.tif`, or a folder of slices;
     docs/your-data.md has all. Relative ones are looked up in `folder`, which may list candidates,

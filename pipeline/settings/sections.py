@@ -1,8 +1,9 @@
-"""AlignConfig: the one validated document that describes how sections become a volume."""
+"""How sections become a volume: a section of a run file, and the document that `ffn align` reads."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from pydantic import model_validator
 
@@ -15,6 +16,11 @@ from pipeline.settings.fields import (
     Share,
 )
 from pipeline.settings.site import Site
+
+Config = TypeVar("Config", bound="FromSections")
+
+GREY = (128.0, 40.0)
+"""Mean and standard deviation of the grey values of a section, as the volume shows it."""
 
 
 class Tiles(Section):
@@ -100,11 +106,21 @@ class AlignedVolume(Section):
         return self
 
 
-class AlignConfig(Section):
-    """Everything that decides how the volume of `ffn align` is made, and where."""
+class FromSections(Section):
+    """The images of sections, and how they become a volume: all that decides it."""
 
     tiles: Tiles
     montage: Montage = Montage()
     alignment: Alignment = Alignment()
     volume: AlignedVolume = AlignedVolume()
+
+    def looked_up_in(self: Config, folder: Path) -> Config:
+        """With the table's path absolute, a relative one from `folder`."""
+        table = (folder / Path(self.tiles.table).expanduser()).resolve()
+        return self.model_copy(update={"tiles": self.tiles.model_copy(update={"table": str(table)})})
+
+
+class AlignConfig(FromSections):
+    """Everything that decides how the volume of `ffn align` is made, and where."""
+
     site: Site = Site()
