@@ -12,10 +12,11 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.group import read_left, read_mesh
 from pipeline.sections.pair import Laid, read_pair
+from pipeline.sections.residual_map import ResidualMap, residual_map
 from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.volume import Montages
 
-VERSION = 1
+VERSION = 2
 
 WORST = 10
 
@@ -54,12 +55,14 @@ def judge(
 
     def write(path: Path) -> None:
         made = {z: load(montage) for z, (_, montage) in montages.items()}
+        where = residual_map(stack, pairs, placed, groups)
         found = {
             "sections": len(stack.sections),
             "lost": list(stack.lost),
             "missing": [name for section, _ in montages.values() for name in section.missing],
             "montage": _montage(made),
-            "alignment": _alignment(pairs, groups, load(placed)["parts"]),
+            "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
+            "map": where.told(),
             "cut": _cut(stack, montages, made, placed, groups),
         }
         dump(path, found)
@@ -84,11 +87,16 @@ def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _alignment(
-    pairs: Sequence[Artifact], groups: Mapping[int, Artifact], parts: list[list[int]]
+    pairs: Sequence[Artifact],
+    groups: Mapping[int, Artifact],
+    parts: list[list[int]],
+    where: ResidualMap,
 ) -> dict[str, Any]:
     laid = [read_pair(one) for one in pairs]
     # a pair that two groups share is told as the later one has it
     left = {(one["a"], one["b"]): one for group in groups.values() for one in read_left(group)}
+    for pair, one in left.items():
+        one["at"] = where.worst_at[pair]
     return {
         "pairs": len(laid),
         "refused": [_told(one) for one in laid if one.is_refused],

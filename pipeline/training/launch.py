@@ -204,7 +204,7 @@ def where_training_starts(run: Run) -> TrainingStart | None:
 
 
 def _image_as_it_is(run: Run) -> list[Artifact] | None:
-    """The blocks of the image that hold the training box, where the run makes it; None until they are there."""
+    """Where the run makes its image, the blocks that hold the training box; None until all are there."""
     box = run.config.training.box
     assert box is not None, "a resolved configuration has a training box"
     files = [run.aligned_block_file(block) for block in aligned_blocks(run, box)]

@@ -37,6 +37,7 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert "warning: 1 section is lost and will be 0: 3" in shown
     assert "sections      5; images missing in them 1, lost sections 1" in shown
     assert "residuals 0." in shown
+    assert f"look at it    ffn report {tmp_path / 'run'}" in shown
     info = json.loads((tmp_path / "run" / "aligned" / "info").read_text())
     assert info["scales"][0]["resolution"] == [10, 10, 40]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +28,11 @@ from pipeline.settings.run_file import load_config
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
 from pipeline.volumes.aligned import aligned_blocks
+from tests.pages import Page, loose_numbers
 from workflows.planning.explain import explain
 from workflows.stages import build
 
+PROGRAM = Path(__file__).parents[2] / "workflows" / "full_pipeline.py"
 IMPORTED = "network.checkpoint=network.h5"
 
 
@@ -94,9 +100,9 @@ def test_a_tile_waits_for_the_blocks_that_it_reads_and_for_no_others(tissue: Pat
     build(run, submit)
     tile = run.tiles[0].box
     assert waits[tile] == [f"render_block {block}" for block in aligned_blocks(run, tile)]
-    blocks = [block for block in run.aligned.parts((6, 64, 64)) if not (block & tile).is_empty]
+    blocks = [block for block in open_image(run).box.parts((6, 64, 64)) if not (block & tile).is_empty]
     assert aligned_blocks(run, tile) == blocks
-    assert len(blocks) < len(run.aligned.parts((6, 64, 64)))
+    assert len(blocks) < len(open_image(run).box.parts((6, 64, 64)))
 
 
 def test_a_section_that_is_shown_in_place_of_another_is_waited_for_too(tissue: Path) -> None:
@@ -120,6 +126,15 @@ def test_every_stage_of_it_is_known_to_plan_and_report(finished: Run) -> None:
     found = stages(finished, records(finished, look), [])
     assert {row["name"]: row["finished"] for row in found} == planned
     assert look.untold == []
+
+
+def test_the_report_shows_how_well_the_sections_fit(finished: Run) -> None:
+    said = json.loads(finished.report_file.read_text())
+    page = Page(finished.report_page.read_text())
+    assert loose_numbers(page, said) == []
+    assert "Pairs of sections that fit worst" in page.said
+    assert said["alignment"]["alignment"]["pairs"] == 11
+    assert "quality.json" in {file["path"] for file in said["files"]}
 
 
 def test_nothing_is_made_twice_and_an_image_that_is_touched_changes_no_tile(
@@ -159,7 +174,7 @@ def test_a_folder_without_its_tiles_still_tells_what_is_done(
     try:
         run, unreadable = read_run(finished.folder)
         assert "tiles.csv: No such file or directory" in str(unreadable)
-        assert np.array_equal(open_image(run).box.start, finished.aligned.start)
+        assert open_image(run).box == open_image(finished).box
     finally:
         (tmp_path / "away.csv").rename(table)
 
@@ -167,7 +182,10 @@ def test_a_folder_without_its_tiles_still_tells_what_is_done(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (["sections=null"], "data.image is sections, and of sections there are none: `data.image: sections` and"),
+        (
+            ["sections=null"],
+            "data.image is sections, and of sections there are none: `data",
+        ),
         (["data.image=other.h5:raw"], "data.image is other.h5:raw, and of sections there are some"),
         (["data.labels=phantom"], "data.labels is phantom, which is no truth of sections"),
         (["data.mip=1"], "data.mip is 1; leave it out, the run makes its image itself"),
@@ -183,3 +201,35 @@ def test_what_cannot_be_is_refused_in_one_line(
         resolved(tissue, tmp_path, *changes)
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def start(folder: Path, run_dir: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(PROGRAM), "--config", "tissue.yaml", "--run-dir", run_dir]
+    return subprocess.Popen(
+        [*command, "--set", IMPORTED], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a run came to, but for what says when and where."""
+    kinds = ("aligned", "segmentation", "metrics.json", "quality.json")
+    files = [file for kind in kinds for file in [folder / kind, *folder.glob(f"{kind}/**/*")]]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
+
+
+@pytest.mark.thorough
+def test_a_chain_whose_driver_is_killed_goes_on_to_the_same_bytes(tissue: Path) -> None:
+    folder = tissue.parent
+    killed = start(folder, "killed")
+    while killed.poll() is None and not list((folder / "killed" / "aligned").rglob("*-*_*-*_*-*")):
+        time.sleep(0.2)
+    assert killed.poll() is None
+    killed.kill()
+    killed.wait()
+    for run_dir in ("killed", "whole"):
+        process = start(folder, run_dir)
+        shown, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, shown
+    assert results(folder / "killed") == results(folder / "whole")
+    shown, _ = start(folder, "killed").communicate(timeout=200)
+    assert all("reused" in line for line in shown.splitlines() if " done " in line)

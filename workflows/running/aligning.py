@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ class Aligning:
             found = json.loads(self.stack.quality_file.read_text())
             lines = alignment_lines(found, self.run)
             volume = self.run.aligned_folder
+            lines += [f"look at it    ffn report {shlex.quote(str(self.run.folder))}"]
             lines += [f"segment it    --set data.image=precomputed://file://{volume}"]
         else:
             console = console.on_stderr()
