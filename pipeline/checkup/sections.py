@@ -39,10 +39,13 @@ def doubts(
         told.append(
             f"{count:,} {_are('image', count)} missing in sections that have others: {first(missing)}"
         )
-    lost = [z for z in stack.lost if z not in (replaced or {})]
-    if lost:
-        count = len(lost)
-        told.append(f"{count:,} {_are('section', count)} lost and will be 0: {first(lost)}")
+    excluded = [one.section for one in stack.excluded]
+    lost = [z for z in stack.lost if z not in excluded]
+    for which, why in ((lost, "lost"), (excluded, "left out by corrections")):
+        blank = [z for z in which if z not in (replaced or {})]
+        if blank:
+            count = len(blank)
+            told.append(f"{count:,} {_are('section', count)} {why} and will be 0: {first(blank)}")
     return told
 
 

@@ -14,6 +14,7 @@ from pipeline.results.unreadable import read_if_there
 from pipeline.run_files import RunFiles
 
 WORST = 10
+MOST_CORRECTIONS = 50
 MOST_MAPS = 24
 """Sections of which a map is shown: those with the largest cells."""
 
@@ -28,6 +29,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
         return None
     found = json.loads(text)
     montage, aligned = found["montage"], found["alignment"]
+    measured = [pair for pair in montage["worst"] if not pair.get("corrected")]
     cut = {int(z): pixels for z, pixels in found["cut"].items()}
     return {
         "sections": found["sections"],
@@ -52,13 +54,22 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
             "residual_px": aligned["residual_px"],
             "worst": [_of_sections(pair) for pair in aligned["worst"][:WORST]],
         },
+        "corrections": [_of_correction(one) for one in found["corrections"][:MOST_CORRECTIONS]],
+        "corrections_in_all": len(found["corrections"]),
         "chart": _chart(montage["of_sections"], aligned["of_pairs"]),
         "map": _map(found["map"]),
         "pictures": [
-            *({"of": "tiles", **_of_tiles(pair)} for pair in montage["worst"][:PICTURES]),
+            *({"of": "tiles", **_of_tiles(pair)} for pair in measured[:PICTURES]),
             *({"of": "sections", **_of_sections(pair)} for pair in aligned["worst"][:PICTURES]),
         ],
     }
+
+
+def _of_correction(one: Mapping[str, Any]) -> dict[str, Any]:
+    pair = f"{one['b']} from {one['a']}" if one["kind"] == "shift" else ""
+    shift = [one["y"], one["x"]] if one["kind"] == "shift" else None
+    told = {name: one[name] for name in ("kind", "section", "where", "note")}
+    return {**told, "pair": pair, "shift": shift}
 
 
 def _of_tiles(pair: Mapping[str, Any]) -> dict[str, Any]:

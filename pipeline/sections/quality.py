@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.sections.group import read_left, read_mesh
 from pipeline.sections.pair import Laid, read_pair
 from pipeline.sections.residual_map import ResidualMap, residual_map
 from pipeline.sections.stack import Stack, dump, load
+from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
 VERSION = 2
@@ -32,12 +34,15 @@ def quality_target(
     inputs = {"places": placed.sha256, **{f"montage {z}": one.sha256 for z, (_, one) in montages.items()}}
     inputs |= {f"pair {i}": one.sha256 for i, one in enumerate(pairs)}
     inputs |= {f"group {number}": one.sha256 for number, one in groups.items()}
-    settings = {
+    settings: dict[str, Any] = {
         "box": str(stack.box),
         "missing": [name for section, _ in montages.values() for name in section.missing],
         "lost": list(stack.lost),
         "overlap": stack.config.alignment.group_overlap,
     }
+    corrections = _corrections(stack, {z: section for z, (section, _) in montages.items()})
+    if corrections:
+        settings["corrections"] = corrections
     return Target(stack.quality_file, Recipe("quality", VERSION, settings, inputs))
 
 
@@ -64,10 +69,17 @@ def judge(
             "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
             "map": where.told(),
             "cut": _cut(stack, montages, made, placed, groups),
+            "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),
         }
         dump(path, found)
 
     return make(quality_target(stack, montages, pairs, placed, groups), write)
+
+
+def _corrections(stack: Stack, sections: Mapping[int, TileSection]) -> list[dict[str, Any]]:
+    """What a person said, in the order of sections, with where it stands and why."""
+    shifts = [{"kind": "shift", **asdict(one)} for section in sections.values() for one in section.corrected]
+    return [*shifts, *({"kind": "exclude", **asdict(one)} for one in stack.excluded)]
 
 
 def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:

@@ -110,14 +110,22 @@ class FromSections(Section):
     """The images of sections, and how they become a volume: all that decides it."""
 
     tiles: Tiles
+    corrections: str | None = None
+    """CSV of shifts of pairs of tiles, and of sections to leave out, as a person found them:
+    docs/sections.md. It is looked up as tiles.table is."""
     montage: Montage = Montage()
     alignment: Alignment = Alignment()
     volume: AlignedVolume = AlignedVolume()
 
     def looked_up_in(self: Config, folder: Path) -> Config:
-        """With the table's path absolute, a relative one from `folder`."""
-        table = (folder / Path(self.tiles.table).expanduser()).resolve()
-        return self.model_copy(update={"tiles": self.tiles.model_copy(update={"table": str(table)})})
+        """With the paths in it absolute, relative ones from `folder`."""
+
+        def located(path: str) -> str:
+            return str((folder / Path(path).expanduser()).resolve())
+
+        tiles = self.tiles.model_copy(update={"table": located(self.tiles.table)})
+        corrections = self.corrections and located(self.corrections)
+        return self.model_copy(update={"tiles": tiles, "corrections": corrections})
 
 
 class AlignConfig(FromSections):

@@ -35,6 +35,12 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
             f"WARNING: {len(parts)} parts between which nothing matches; how they lie on each other is a "
             f"guess. They begin with sections {first([part[0] for part in parts])}"
         )
+    if found["corrections"]:
+        kinds = [one["kind"] for one in found["corrections"]]
+        lines.append(
+            f"corrections   {kinds.count('shift'):,} shifts of tiles, {kinds.count('exclude'):,} sections "
+            f"left out; each is in {files.quality_file.name}"
+        )
     if found["cut"]:
         lines.append(
             f"cut           {len(found['cut']):,} sections stick out of the volume, by up to "
