@@ -140,7 +140,7 @@ class Run(RunFiles):
         config = self.config.model_copy(update={"data": volume.data, "training": training})
         ending = f" of training.volumes.{index}"
         identities = {k.removesuffix(ending): v for k, v in self.identities.items() if k.endswith(ending)}
-        return replace(self, config=config, identities=identities)
+        return replace(self, config=config, identities=identities, aligned=None)
 
     @property
     def passes(self) -> list[Run]:

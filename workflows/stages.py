@@ -46,9 +46,7 @@ def _get_network(
     networks: list[Task] = []
     for until in run.config.training.parts:
         launcher = rank_launcher(run)
-        part = submit(
-            train.train, run, coordinates, until, image=image, launcher=launcher, after=networks[-1:]
-        )
+        part = submit(train.train, run, coordinates, until, image, launcher=launcher, after=networks[-1:])
         networks.append(part)
     stages = [Stage("sample", [coordinates]), Stage("train", networks, run)]
     if not run.trials:

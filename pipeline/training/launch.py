@@ -61,8 +61,8 @@ def train(
     run: Run,
     coordinates: Artifact,
     until: int | None = None,
-    launcher: Launcher | None = None,
     image: Sequence[Artifact] = (),
+    launcher: Launcher | None = None,
 ) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
     none is given.
@@ -76,13 +76,13 @@ def train(
     training that was never interrupted; with other ranks the FOVs seen go on counting. Raises InputError
     on input that cannot be used, and RankError, quoting the rank's log, when a rank dies.
     """
-    target = model_target(run, coordinates, until, image=image)
+    target = model_target(run, coordinates, until, image)
 
     def write(path: Path) -> Recipe:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until)
         final = _final_checkpoint(job, launcher or local_launcher(run))
         write_weights(final.network, run.config.network, path, TrainedWith.of(run))
-        return model_target(run, coordinates, until, final.precision, image).recipe
+        return model_target(run, coordinates, until, image, final.precision).recipe
 
     return make(target, write)
 
@@ -96,8 +96,8 @@ def model_target(
     run: Run,
     coordinates: Artifact,
     until: int | None = None,
-    precision: str | None = None,
     image: Sequence[Artifact] = (),
+    precision: str | None = None,
 ) -> Target:
     """The run's model file, or with `until` that of a network to be tried; its recipe is everything that
     decides the trained weights.
@@ -187,9 +187,7 @@ def where_training_starts(run: Run) -> TrainingStart | None:
     coordinates = inspect(coordinates_target(run))
     found = None
     if isinstance(coordinates, Artifact):
-        parts = [
-            (until, model_target(run, coordinates, until, image=image)) for until in run.config.training.parts
-        ]
+        parts = [(until, model_target(run, coordinates, until, image)) for until in run.config.training.parts]
         missing = [part for part in parts if not isinstance(inspect(part[1]), Artifact)]
         if not missing:
             return None

@@ -26,10 +26,14 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.sections import GREY
+from pipeline.training.launch import where_training_starts
+from pipeline.training.sampling import sample_coordinates
+from pipeline.viewing.layers import layers_of_run
 from pipeline.volumes import open_image
 from pipeline.volumes.aligned import aligned_blocks
 from tests.pages import Page, loose_numbers
 from workflows.planning.explain import explain
+from workflows.running.gates import check_gates, places
 from workflows.stages import build
 
 PROGRAM = Path(__file__).parents[2] / "workflows" / "full_pipeline.py"
@@ -109,6 +113,28 @@ def test_a_section_that_is_shown_in_place_of_another_is_waited_for_too(tissue: P
     run = resolved(tissue, tissue.parent / "nowhere", "data.replace_sections={1: 7}")
     box = Box((0, 0, 0), (3, 40, 40))
     assert [block.start[0] for block in aligned_blocks(run, box)] == [0, 6]
+
+
+def test_a_training_waits_for_the_blocks_of_its_box(tissue: Path, tmp_path: Path) -> None:
+    run = resolve(load_config(tissue), tmp_path)
+    sample_coordinates(run)
+    reasons = {status.name: status.reasons for status in explain(run)}
+    assert reasons["sample"] == []
+    assert reasons["train"] == [("an earlier stage has to run first", 1)]
+    assert where_training_starts(run) is None
+
+
+def test_a_gate_at_a_stage_of_the_alignment_holds_back_what_is_made_of_it(tissue: Path) -> None:
+    run = resolved(tissue, tissue.parent / "nowhere", "gates=[relax]")
+    check_gates(run)
+    behind = {place.stage for place in places(run) if "relax" in place.behind}
+    assert {"render", "segment", "score"} <= behind
+    assert not {"shifts", "montage", "match", "place", "import network"} & behind
+
+
+def test_the_volume_is_shown_beside_what_is_made_of_it(finished: Run) -> None:
+    shown = layers_of_run(Run(finished.folder, finished.config))
+    assert [layer.name for layer in shown.layers] == ["image", "segmentation", "truth"]
 
 
 def test_the_image_is_what_was_rendered_and_is_segmented_and_scored(finished: Run) -> None:
