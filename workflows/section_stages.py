@@ -25,8 +25,11 @@ class Aligned(Generic[Task]):
     """How well everything fits."""
 
 
-def align(stack: Stack, sections: Mapping[int, TileSection], submit: Submit[Task]) -> Aligned[Task]:
-    """Hand every task of an alignment to `submit`."""
+def align(
+    stack: Stack, sections: Mapping[int, TileSection], submit: Submit[Task], judge_first: bool = False
+) -> Aligned[Task]:
+    """Hand every task of an alignment to `submit`. With `judge_first` nothing of the volume is written before
+    it is known how well everything fits."""
     shifts: list[Task] = []
     montages: dict[int, Task] = {}
     for z, section in sections.items():
@@ -47,13 +50,14 @@ def align(stack: Stack, sections: Mapping[int, TileSection], submit: Submit[Task
         for number, group in enumerate(stack.groups)
     }
     volume = submit(apps.create_aligned, stack)
+    all_parts = {z: one[:2] for z, one in montaged.items()}
+    judged = submit(apps.judge, stack, all_parts, list(pairs.values()), placed, groups)
+    before = [volume, judged] if judge_first else [volume]
     written: dict[Box, Task] = {}
     for block in science.blocks(stack):
         parts = {z: montaged[z][:2] for z in science.sections_of(stack, block)}
         relaxed = {number: groups[number] for number in science.groups_of_block(stack, block)}
-        written[block] = submit(apps.render_block, stack, block, parts, placed, relaxed, after=[volume])
-    all_parts = {z: one[:2] for z, one in montaged.items()}
-    judged = submit(apps.judge, stack, all_parts, list(pairs.values()), placed, groups)
+        written[block] = submit(apps.render_block, stack, block, parts, placed, relaxed, after=before)
     stages = [
         Stage("shifts", shifts),
         Stage("montage", list(montages.values())),

@@ -35,7 +35,8 @@ class Source(Generic[Task]):
 def make_source(run: Run, submit: Submit[Task]) -> Source[Task]:
     """Submit what makes the image of a resolved run. Raises InputError where its sections cannot be read."""
     if run.config.sections is not None:
-        aligned = align(*read_stack(run.config.sections, run.folder), submit)
+        stack, sections = read_stack(run.config.sections, run.folder)
+        aligned = align(stack, sections, submit, judge_first="quality" in run.config.gates)
         return Source(aligned.stages, [], aligned.blocks, [aligned.quality])
     phantom = [submit(prepare.make_phantom, run)] if run.uses_phantom else []
     return Source([Stage("phantom", phantom)], phantom)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import sections
 from pipeline.report.charts import line_chart
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_files import RunFiles
+from pipeline.run_folder import Run
 
 WORST = 10
 MOST_CORRECTIONS = 50
@@ -63,6 +65,25 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
             *({"of": "sections", **_of_sections(pair)} for pair in aligned["worst"][:PICTURES]),
         ],
     }
+
+
+def tasks_of_sections(run: Run) -> dict[str, int]:
+    """How many tasks each stage has that makes a run's image of sections. Raises InputError."""
+    if run.config.sections is None:
+        return {}
+    stack, there = sections.read_stack(run.config.sections, run.folder)
+    montage = stack.config.montage
+    tasks = {
+        "shifts": sum(len(sections.batches(section, montage)) for section in there.values()),
+        "montage": len(there),
+        "overview": len(there),
+        "match": len(stack.section_pairs),
+        "place": 1,
+        "relax": len(stack.groups),
+        "render": 1 + len(sections.blocks(stack)),
+        "quality": 1,
+    }
+    return {name: number for name, number in tasks.items() if number}
 
 
 def _of_correction(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,16 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.report.slices import MOST_PIXELS, Picture
-from pipeline.results.unreadable import reading
-from pipeline.sections import Stack, read_stack
+from pipeline.results.artifacts import Artifact
+from pipeline.results.unreadable import is_there
+from pipeline.sections import Stack, groups_of, read_stack
+from pipeline.sections.group import group_file, places_file, read_mesh
+from pipeline.sections.mesh import Mesh
 from pipeline.sections.picture import SectionPicture
+from pipeline.sections.stack import load
 from pipeline.sections.tiles import TileSection
+from pipeline.sections.volume import rendered
 from pipeline.settings.sections import FromSections
-from pipeline.volumes import open_volume
 
 SIDE = 192
 """Pixels along an edge of what is shown of a pair of sections."""
@@ -34,7 +37,7 @@ def draw_fits(settings: FromSections, folder: Path, wanted: Sequence[Mapping[str
     """The pictures that `alignment` names, of the alignment in a folder: what is first of a pair in red, what
     is second in green and blue, so that it is grey where both are alike.
 
-    Raises InputError where tiles, montage or volume cannot be read.
+    Raises InputError where tiles cannot be read, or the alignment has not come so far.
     """
     stack, sections = read_stack(settings, folder)
     return [
@@ -64,7 +67,7 @@ def _of_tiles(stack: Stack, section: TileSection, facts: Mapping[str, Any]) -> P
 
 
 def _of_sections(stack: Stack, sections: Mapping[int, TileSection], facts: Mapping[str, Any]) -> Picture:
-    """A piece of two sections, as they were taken, and beside it as the volume has them."""
+    """A piece of two sections, as they were taken, and beside it as they are in the volume."""
     a, b = facts["a"], facts["b"]
     (_, low_y, low_x), (_, high_y, high_x) = stack.box.start, stack.box.stop
     y, x = (
@@ -73,12 +76,9 @@ def _of_sections(stack: Stack, sections: Mapping[int, TileSection], facts: Mappi
     )
     window = Box((a, y, x), (a + 1, y + SIDE, x + SIDE)) & stack.box
     (_, y, x), (_, height, width) = window.start, window.shape
-    before = [
-        SectionPicture(sections[z], _montage(stack, sections[z])).window((y, x), (height, width))[0]
-        for z in (a, b)
-    ]
-    volume = open_volume(f"precomputed://file://{stack.volume_folder}")
-    after = [volume.read(window.translate((z - a, 0, 0)))[0] for z in (a, b)]
+    pictures = {z: SectionPicture(sections[z], _montage(stack, sections[z])) for z in (a, b)}
+    before = [picture.window((y, x), (height, width))[0] for picture in pictures.values()]
+    after = [rendered(picture, _map(stack, z), window) for z, picture in pictures.items()]
     gap = np.full((height, GAP, 3), 255, np.uint8)
     strip = np.concatenate([_laid(*before), gap, _laid(*after)], axis=1)
     what = f"sections {a} and {b} at {window}, the first in red, the second in cyan: before and after"
@@ -87,13 +87,20 @@ def _of_sections(stack: Stack, sections: Mapping[int, TileSection], facts: Mappi
 
 def _montage(stack: Stack, section: TileSection) -> dict[str, Any]:
     """What is kept of the montage of a section. Raises InputError where it is not there."""
-    path = stack.file("montage", f"{section.name}.json")
-    try:
-        with reading(path):
-            found: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there: the sections are not put together yet") from None
+    found: dict[str, Any] = load(_there(stack.file("montage", f"{section.name}.json")))
     return found
+
+
+def _map(stack: Stack, z: int) -> Mesh:
+    """The map of a section into the volume, be that written or not. Raises InputError where there is none."""
+    groups = {number: _there(group_file(stack, stack.groups[number])) for number in groups_of(stack, z)}
+    return read_mesh(stack, z, _there(places_file(stack)), groups)
+
+
+def _there(path: Path) -> Artifact:
+    if not is_there(path):
+        raise InputError(f"{path} is not there: the alignment has not come so far")
+    return Artifact(str(path), "")
 
 
 def _laid(first: np.ndarray, second: np.ndarray) -> np.ndarray:

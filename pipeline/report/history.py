@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import agglomeration, evaluation, reconciliation, sections
+from pipeline import agglomeration, evaluation, reconciliation
+from pipeline.report.alignment import tasks_of_sections
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
 from pipeline.results.artifacts import Artifact, Recipe, Target
@@ -116,7 +117,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     network = {"sample": 1, "train": len(run.config.training.parts)} if run.config.trains else {}
     network |= {"try": 2 * len(run.trials), "choose": 2} if run.trials else {}
     network |= {"import network": imported} if imported else {}
-    tasks = {"phantom": 1} if run.uses_phantom else _tasks_of_sections(run)
+    tasks = {"phantom": 1} if run.uses_phantom else tasks_of_sections(run)
     tasks |= network | {"segment": len(passes) * len(run.grid)}
     if len(passes) > 1:
         tasks["consensus"] = len(run.grid)
@@ -149,24 +150,6 @@ def expected_tasks(run: Run) -> dict[str, int]:
     if run.config.evaluation.measures_run_length:
         tasks["run length"] = 1
     return tasks
-
-
-def _tasks_of_sections(run: Run) -> dict[str, int]:
-    if run.config.sections is None:
-        return {}
-    stack, there = sections.read_stack(run.config.sections, run.folder)
-    montage = stack.config.montage
-    tasks = {
-        "shifts": sum(len(sections.batches(section, montage)) for section in there.values()),
-        "montage": len(there),
-        "overview": len(there),
-        "match": len(stack.section_pairs),
-        "place": 1,
-        "relax": len(stack.groups),
-        "render": 1 + len(sections.blocks(stack)),
-        "quality": 1,
-    }
-    return {name: number for name, number in tasks.items() if number}
 
 
 def stages(run: Run, found: Iterable[Mapping[str, Any]], tried: list[dict[str, Any]]) -> list[dict[str, Any]]:

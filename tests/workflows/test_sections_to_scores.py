@@ -124,12 +124,15 @@ def test_a_training_waits_for_the_blocks_of_its_box(tissue: Path, tmp_path: Path
     assert where_training_starts(run) is None
 
 
-def test_a_gate_at_a_stage_of_the_alignment_holds_back_what_is_made_of_it(tissue: Path) -> None:
-    run = resolved(tissue, tissue.parent / "nowhere", "gates=[relax]")
+@pytest.mark.parametrize(("gate", "first"), [("quality", "render"), ("render", "segment")])
+def test_a_gate_at_a_stage_of_the_alignment_holds_back_what_is_made_of_it(
+    tissue: Path, gate: str, first: str
+) -> None:
+    run = resolved(tissue, tissue.parent / "nowhere", f"gates=[{gate}]")
     check_gates(run)
-    behind = {place.stage for place in places(run) if "relax" in place.behind}
-    assert {"render", "segment", "score"} <= behind
-    assert not {"shifts", "montage", "match", "place", "import network"} & behind
+    behind = {place.stage for place in places(run) if gate in place.behind}
+    assert {first, "segment", "score"} <= behind
+    assert not {"shifts", "montage", "match", "place", "relax", "quality", "import network"} & behind
 
 
 def test_the_volume_is_shown_beside_what_is_made_of_it(finished: Run) -> None:
