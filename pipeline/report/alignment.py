@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import sections
+from pipeline.errors import InputError
 from pipeline.report.charts import line_chart
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_files import RunFiles
@@ -25,11 +26,16 @@ PICTURES = 3
 
 
 def alignment(files: RunFiles) -> dict[str, Any] | None:
-    """What the quality file says, as the page shows it; None where there is none. Raises Unreadable."""
+    """What the quality file says, as the page shows it; None where there is none.
+
+    Raises InputError where it is of an earlier version, and Unreadable.
+    """
     text = read_if_there(files.quality_file)
     if text is None:
         return None
     found = json.loads(text)
+    if not {"map", "corrections"} <= found.keys():
+        raise InputError(f"{files.quality_file} is of an earlier version: align once more")
     montage, aligned = found["montage"], found["alignment"]
     measured = [pair for pair in montage["worst"] if not pair.get("corrected")]
     cut = {int(z): pixels for z, pixels in found["cut"].items()}

@@ -65,7 +65,7 @@ def facts(run: Run) -> dict[str, Any]:
         "why_no_scores": _or_told(look, why_no_scores, run),
         "gates": _or_told(look, words, run.folder) or [],
         "worst": _or_told(look, worst, run, look),
-        "alignment": look(alignment, run) if run.config.sections else None,
+        "alignment": _or_told(look, alignment, run) if run.config.sections else None,
         "slices": look(sections, run) or [],
         "objects": _or_told(look, largest_objects, run),
         "failures": failed[:MOST_FAILURES],

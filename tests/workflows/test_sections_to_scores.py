@@ -16,6 +16,7 @@ from tissue import TISSUE, take
 
 from apps.targets import target_of
 from pipeline.checkup.before_run import check
+from pipeline.checkup.resources import files_written
 from pipeline.errors import InputError
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
@@ -89,6 +90,7 @@ def test_where_the_image_lies_and_how_grey_it_is_are_known_before_it_is_there(ti
     found = {one.what: one.finding.text for one in check(run)}
     assert found["sections"] == f"12 sections of 48 images, a volume at {image.box}"
     assert found["image"] == found["intensity"] == "the run makes its own"
+    assert files_written(run) > image.box.size // 64**3 + 12 * 8
     assert not run.folder.exists()
 
 

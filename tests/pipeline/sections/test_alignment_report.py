@@ -13,7 +13,7 @@ from taken import Taken
 
 from pipeline.errors import InputError
 from pipeline.report import write_alignment_report
-from pipeline.report.alignment import PICTURES
+from pipeline.report.alignment import PICTURES, alignment
 from pipeline.report.fit_pictures import draw_fits
 from pipeline.run_files import RunFiles
 from tests.pages import Page, loose_numbers
@@ -62,6 +62,12 @@ def test_without_tiles_the_page_says_why_it_has_no_pictures(aligned: Taken, tmp_
     files = RunFiles(aligned.stack.folder)
     write_alignment_report(files, aligned.stack.config.model_copy(update={"tiles": tiles}))
     assert "There are no pictures: tiles.table" in files.report_page.read_text()
+
+
+def test_the_quality_of_an_earlier_version_is_asked_for_anew(tmp_path: Path) -> None:
+    RunFiles(tmp_path).quality_file.write_text("{}")
+    with pytest.raises(InputError, match=r"quality\.json is of an earlier version: align once more"):
+        alignment(RunFiles(tmp_path))
 
 
 def test_an_alignment_that_has_not_come_so_far_has_none(aligned: Taken, tmp_path: Path) -> None:
