@@ -57,7 +57,7 @@ def files_written(run: Run) -> int:
 
 
 def _files_of_sections(run: Run) -> int:
-    """Of the image that is made of them: its chunks and, with their records, what each section and pair has."""
+    """Of the image that is made of them: its chunks and, with records, what each section and pair has."""
     sections, box = run.config.sections, run.aligned
     if sections is None or box is None:
         return 0
