@@ -40,8 +40,7 @@ def _get_network(
         model = submit(train.import_checkpoint, run)
         return [], model, []
     box = run.config.training.box
-    assert box is not None, "a resolved configuration has a training box"
-    image = source.image(run, box)
+    image = source.image(run, box) if box else []
     coordinates = submit(train.sample_coordinates, run, after=source.phantom)
     networks: list[Task] = []
     for until in run.config.training.parts:
