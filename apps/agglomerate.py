@@ -19,12 +19,17 @@ def find_points(run: Run, block: Box, segmentation: list[Artifact]) -> Artifact:
 
 @python_app(executors=["tiles"])
 def resegment(
-    run: Run, block: Box, points: Artifact, model: Artifact, segmentation: list[Artifact]
+    run: Run,
+    block: Box,
+    points: Artifact,
+    model: Artifact,
+    segmentation: list[Artifact],
+    image: list[Artifact],
 ) -> Artifact:
     """Flood around every decision point of one block from both sides."""
     from pipeline.agglomeration import resegment
 
-    return resegment.resegment(run, block, points, model, segmentation)
+    return resegment.resegment(run, block, points, model, segmentation, image)
 
 
 @python_app(executors=["head"])

@@ -10,11 +10,13 @@ from pipeline.run_folder import Run
 
 
 @python_app(executors=["tiles"])
-def segment_tile(run: Run, tile: Tile, model: Artifact, after: list[Artifact]) -> Artifact:
+def segment_tile(
+    run: Run, tile: Tile, model: Artifact, image: list[Artifact], after: list[Artifact]
+) -> Artifact:
     """Flood-fill one tile; the network is loaded once per worker process."""
     from pipeline.inference import segmenter
 
-    return segmenter.segment_tile(run, tile, model)
+    return segmenter.segment_tile(run, tile, model, image)
 
 
 @python_app(executors=["light"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from parsl import python_app
 
 from pipeline.results.artifacts import Artifact
@@ -22,6 +24,7 @@ def train(
     run: Run,
     coordinates: Artifact,
     until: int | None = None,
+    image: Sequence[Artifact] = (),
     *,
     launcher: Launcher,
     after: list[Artifact] | None = None,
@@ -29,7 +32,7 @@ def train(
     """Train with all ranks, which `launcher` starts from where the task runs; to so many FOVs, or to all."""
     from pipeline.training import launch
 
-    return launch.train(run, coordinates, until, launcher)
+    return launch.train(run, coordinates, until, image, launcher)
 
 
 @python_app(executors=["light"])

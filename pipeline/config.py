@@ -15,12 +15,13 @@ from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Triple
 from pipeline.settings.agglomeration import Agglomeration
 from pipeline.settings.augmentation import Augmentation
-from pipeline.settings.data import Data, Phantom
+from pipeline.settings.data import SECTIONS, Data, Phantom
 from pipeline.settings.evaluation import FROM_LABELS, Evaluation
 from pipeline.settings.fields import Section, Seed
 from pipeline.settings.inference import Inference, Precision, Preset
 from pipeline.settings.network import Network
 from pipeline.settings.reconciliation import Reconciliation
+from pipeline.settings.sections import FromSections
 from pipeline.settings.site import Site
 from pipeline.settings.training import Sampling, Training
 
@@ -48,6 +49,10 @@ class RunConfig(Section):
     seed: Seed = 1
     """Decides the first weights of the network, and which examples it is shown."""
     data: Data = Data()
+    sections: FromSections | None = None
+    """Images of sections, of which the run makes its image where data.image is `sections`: tiles, montage,
+    alignment and volume as `ffn align` has them, docs/sections.md. tiles.table is looked up in data.folder,
+    without one in the run file's folder."""
     network: Network = Network()
     training: Training = Training()
     inference: Inference = Inference()
@@ -89,6 +94,26 @@ class RunConfig(Section):
             if any(step > f // 2 for step, f in zip(steps, fov)):
                 raise ValueError(
                     f"inference.{name} {list(steps)} must be at most half the network.fov {list(fov)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_sections(self) -> RunConfig:
+        data = self.data
+        if (data.image == SECTIONS) != (self.sections is not None):
+            given = "none" if self.sections is None else "some"
+            raise ValueError(
+                f"data.image is {data.image}, and of sections there are {given}: `data.image: {SECTIONS}` "
+                "and `sections:` with the tiles go together"
+            )
+        if self.sections is None:
+            return self
+        if data.labels == "phantom":
+            raise ValueError("data.labels is phantom, which is no truth of sections; name labels, or none")
+        for name in ("mip", "channel", "axes", "origin"):
+            if getattr(data, name) != Data.model_fields[name].default:
+                raise ValueError(
+                    f"data.{name} is {getattr(data, name)}; leave it out, the run makes its image itself"
                 )
         return self
 

@@ -120,6 +120,15 @@ class Box:
         """As `blocks`, but counted from the box's own start."""
         return self.blocks(shape, self.start)
 
+    def whole_parts(self, shape: Triple, meeting: Box) -> list[Box]:
+        """Those of `parts` that share voxels with `meeting`; no others are made."""
+        wanted = meeting & self
+        z, y, x = (
+            slice((a - o) // s * s + o, min(-(-(b - o) // s) * s + o, end))
+            for a, b, o, end, s in zip(wanted.start, wanted.stop, self.start, self.stop, shape)
+        )
+        return Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop)).blocks(shape, self.start)
+
     def count_blocks(self, shape: Triple) -> int:
         """How many `blocks` there are; none is made."""
         return math.prod(len(starts) for starts in self._block_starts(shape))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.geometry import Box
+from pipeline.results.folders import place
+
 CONFIG_NAME = "config.yaml"
 """Of the file in a run folder that holds the settings of the last start, resolved."""
 
@@ -102,6 +105,26 @@ class RunFiles:
     def edges_file(self) -> Path:
         """CSV: the edges of the agglomeration graph, with points and scores."""
         return self.folder / "edges.csv"
+
+    @property
+    def alignment_folder(self) -> Path:
+        """All that is made of sections on the way to a volume, where a run makes its image of them."""
+        return self.folder / "alignment"
+
+    @property
+    def aligned_folder(self) -> Path:
+        """Neuroglancer precomputed volume: that image."""
+        return self.folder / "aligned"
+
+    def aligned_block_file(self, block: Box) -> Path:
+        """JSON: the files of it that one block is."""
+        name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+        return place(self.alignment_folder / "volume" / "blocks", block.start, name)
+
+    @property
+    def quality_file(self) -> Path:
+        """JSON: how well the sections fit each other."""
+        return self.folder / "quality.json"
 
     @property
     def metrics_file(self) -> Path:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
 from pipeline.geometry import Box, Tile, TileGrid, Triple
-from pipeline.results.artifacts import Parts
+from pipeline.results.artifacts import Artifact, Parts, combined
 from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
 from pipeline.run_files import RunFiles, after
+from pipeline.settings.data import SECTIONS
 from pipeline.settings.engine_pin import EnginePin
 from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
@@ -41,6 +42,8 @@ class Run(RunFiles):
     tries: int | None = None
     """The FOVs after which the training's network is tried on the validation box, by what is then a run over
     that box alone; None: the run itself."""
+    aligned: Box | None = None
+    """Where the image lies that the run makes of sections; None: it makes none of them."""
     pin: EnginePin | None = None
     """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 
@@ -48,6 +51,16 @@ class Run(RunFiles):
     def uses_phantom(self) -> bool:
         """Whether the run makes its own input."""
         return "phantom" in (self.config.data.image, self.config.data.labels)
+
+    @property
+    def makes_image(self) -> bool:
+        """Whether the image is not there before the run."""
+        return self.config.data.image in ("phantom", SECTIONS)
+
+    def image_identity(self, blocks: Sequence[Artifact] = ()) -> str:
+        """What the image is: what it was when the run began or, where the run makes it of sections, what
+        the `blocks` of it hold that are read."""
+        return f"blocks {combined(blocks)}" if blocks else self.identities["image"]
 
     @property
     def model_file(self) -> Path:
@@ -140,7 +153,7 @@ class Run(RunFiles):
         config = self.config.model_copy(update={"data": volume.data, "training": training})
         ending = f" of training.volumes.{index}"
         identities = {k.removesuffix(ending): v for k, v in self.identities.items() if k.endswith(ending)}
-        return replace(self, config=config, identities=identities)
+        return replace(self, config=config, identities=identities, aligned=None)
 
     @property
     def passes(self) -> list[Run]:

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.checkup.sections import doubts
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
@@ -25,7 +26,7 @@ from site_configs import check as check_machine
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows.command_line import QuietOption, SiteOption, start
-from workflows.running.aligning import CONFIG_NAME, Aligning, doubts
+from workflows.running.aligning import CONFIG_NAME, Aligning
 from workflows.running.execution import work_on
 
 

@@ -16,6 +16,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.results.unreadable import is_there
+from pipeline.run_files import RunFiles
+from pipeline.settings.align_file import load_align_config
 from workflows.command_line import start
 
 
@@ -24,15 +27,22 @@ def report(
 ) -> None:
     """Write report.html, for people, and report.json, its twin for programs, of a run as it stands.
 
-    A run that is done has one already. This is for those that failed or are at work, and for verdicts
-    filled in since. Nothing is computed but the pictures.
+    A run that is done has one already. This is for those that failed or are at work, for verdicts filled in
+    since, and for the folder of `ffn align`. Nothing is computed but the pictures.
     """
-    from pipeline.report import write_report_now  # CloudVolume and Parsl take seconds to import
+    # CloudVolume and Parsl take seconds to import
+    from pipeline.report import write_alignment_report, write_report_now
+    from workflows.running.aligning import CONFIG_NAME as OF_AN_ALIGNMENT
     from workflows.watching.status_view import read_run
 
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    if is_there(folder / OF_AN_ALIGNMENT):
+        files = RunFiles(folder.resolve())
+        write_alignment_report(files, load_align_config(folder / OF_AN_ALIGNMENT))
+        console.print(files.report_page)
+        return
     run, unreadable = read_run(folder)
     write_report_now(run)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
     if unreadable is not None:
         console.print(f"an input cannot be read from here: {unreadable}")
     console.print(run.report_page)

@@ -143,6 +143,8 @@ def study(
     base = resolve(settings, run_dir or Path("runs") / "studies")
     if not base.config.trains:
         raise InputError("network.checkpoint is set: a study trains its networks; leave it out")
+    if base.config.sections is not None:
+        raise InputError("data.image is sections: a study trains on an image that is there; align them first")
     chain = _chain(kind.value, base, fovs, chosen)
     warnings = warnings_of(check(base))
     for point in chain.points:

@@ -9,11 +9,12 @@ from pipeline import agglomeration, evaluation, reconciliation
 from pipeline.geometry import Box
 from pipeline.reconciliation import Cell, Kind, Level
 from pipeline.run_folder import Run
+from workflows.source import Source
 from workflows.stage import Stage, Submit, Task
 
 
 def make_volume(
-    run: Run, submit: Submit[Task], tiles: dict[int, Task], model: Task, phantom: list[Task]
+    run: Run, submit: Submit[Task], tiles: dict[int, Task], model: Task, source: Source[Task]
 ) -> tuple[list[Stage[Task]], list[Task]]:
     """Submit all that follows on `tiles`, by index; the stages, and the tasks that make a run's results.
 
@@ -31,7 +32,7 @@ def make_volume(
     shown += [stage for shape in shapes for stage in shape[1:]]
     joined: list[Task] = []
     if run.config.agglomeration.enabled:
-        agglomerated = _agglomerate(run, submit, model, written, corrections[:1])
+        agglomerated = _agglomerate(run, submit, model, written, source, corrections[:1])
         stages += agglomerated
         shown.append(agglomerated[-1])
         joined = agglomerated[-1].tasks[:1]
@@ -40,7 +41,7 @@ def make_volume(
         counted, scored, worst = _evaluate(run, submit, written, joined, before)
         stages += [counted, scored, worst]
         shown += [scored, worst]
-    along = _run_length(run, submit, written, phantom)
+    along = _run_length(run, submit, written, source.phantom)
     stages += along
     shown += along[-1:]
     return stages, [*results, *(task for stage in shown for task in stage.tasks)]
@@ -134,7 +135,12 @@ def _store(
 
 
 def _agglomerate(
-    run: Run, submit: Submit[Task], model: Task, written: list[Task], corrected: list[Task]
+    run: Run,
+    submit: Submit[Task],
+    model: Task,
+    written: list[Task],
+    source: Source[Task],
+    corrected: list[Task],
 ) -> list[Stage[Task]]:
     """The last stage is the agglomeration, and its edges; `corrected` holds the corrected table, if any."""
     by_block = dict(zip(reconciliation.blocks(run), written))
@@ -146,7 +152,8 @@ def _agglomerate(
     for block in agglomeration.blocks(run):
         near, far = agglomeration.points_reach(run, block), agglomeration.resegment_reach(run, block)
         points.append(submit(agglomerate.find_points, run, block, parts(near)))
-        scores.append(submit(agglomerate.resegment, run, block, points[-1], model, parts(far)))
+        image = source.image(run, block.grow(agglomeration.radius_of(run)))
+        scores.append(submit(agglomerate.resegment, run, block, points[-1], model, parts(far), image))
     joined = submit(agglomerate.agglomerate, run, scores, corrected)
     edges = submit(agglomerate.list_edges, run, joined)
     return [Stage("points", points), Stage("resegment", scores), Stage("agglomerate", [joined, edges])]

@@ -12,6 +12,7 @@ from pipeline.agglomeration.targets import (
     checkpoint_file,
     points_reach,
     points_target,
+    radius_of,
     resegment_reach,
     scores_target,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "edges_target",
     "points_reach",
     "points_target",
+    "radius_of",
     "resegment_reach",
     "scores_target",
 ]

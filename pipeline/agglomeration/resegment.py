@@ -31,16 +31,22 @@ from pipeline.volumes import Volume, open_image, open_volume
 
 
 def resegment(
-    run: Run, block: Box, points: Artifact, model: Artifact, segmentation: Sequence[Artifact]
+    run: Run,
+    block: Box,
+    points: Artifact,
+    model: Artifact,
+    segmentation: Sequence[Artifact],
+    image: Sequence[Artifact] = (),
 ) -> Artifact:
     """Look at every decision point of a block with the run's engine; a table of SCORE, in their order.
 
-    `segmentation` are the parts of the volume that meet `resegment_reach(run, block)`. A block that was
+    `segmentation` are the parts of the volume that meet `resegment_reach(run, block)`, `image` blocks
+    of the image around the block, where the run makes it of sections. A block that was
     stopped goes on after the last point that its checkpoint has, to the same bytes. Raises InputError when
     volumes cannot be read, and where this machine does not have the engine of the run.
     """
     run = pinned(run)
-    target = scores_target(run, block, points, model, segmentation)
+    target = scores_target(run, block, points, model, segmentation, image)
     environment = environment_of(run.inference.engine, run.inference.precision)
     made_by = {"fingerprint": target.recipe.fingerprint, "environment": json.dumps(environment)}
 

@@ -48,7 +48,12 @@ def points_target(run: Run, block: Box, segmentation: Sequence[Artifact]) -> Tar
 
 
 def scores_target(
-    run: Run, block: Box, points: Artifact, model: Artifact, segmentation: Sequence[Artifact]
+    run: Run,
+    block: Box,
+    points: Artifact,
+    model: Artifact,
+    segmentation: Sequence[Artifact],
+    image: Sequence[Artifact] = (),
 ) -> Target:
     """The file of the scores of a block's points; arguments as for `resegment`."""
     config = run.config
@@ -63,7 +68,7 @@ def scores_target(
         "points": points.sha256,
         "model": model.sha256,
         "segmentation": combined(segmentation),
-        "image": run.identities["image"],
+        "image": run.image_identity(image),
     }
     return Target(_file(run, block, "scores"), Recipe("resegment", SCORES_VERSION, settings, inputs))
 

@@ -17,6 +17,7 @@ from pipeline.checkup.output import output
 from pipeline.checkup.resources import disk
 from pipeline.checkup.rounds import rounds
 from pipeline.checkup.scores import scores, skeletons
+from pipeline.checkup.sections import sections
 from pipeline.checkup.shapes import shapes
 from pipeline.checkup.tiles import tiles
 from pipeline.checkup.touched import touched
@@ -29,6 +30,7 @@ from pipeline.run_folder import Run
 RunCheck: TypeAlias = Callable[[Run], Finding]
 
 CHECKS: list[tuple[str, RunCheck]] = [
+    ("sections", sections),
     ("image", image),
     ("complete", completeness),
     ("intensity", intensity),

@@ -25,7 +25,7 @@ SATURATED = 0.2
 
 def image(run: Run) -> Finding:
     """What the image is and where it lies, some of it read. Raises InputError."""
-    if run.config.data.image == "phantom":
+    if run.makes_image:
         return skip("the run makes its own")
     volume = open_image(run)
     most = MOST_FLOAT_BLOCKS if volume.dtype.kind == "f" else 2
@@ -50,7 +50,7 @@ def describe(volume: Volume, stored_dtype: np.dtype | None = None) -> str:
 
 def completeness(run: Run) -> Finding:
     """Whether all of the image is stored that is segmented or trained on. Raises InputError."""
-    if run.config.data.image == "phantom":
+    if run.makes_image:
         return skip("the run makes its own")
     volume, data = open_image(run), run.config.data
     if volume.chunk is None:
@@ -75,7 +75,7 @@ def read_boxes(run: Run) -> dict[str, Box]:
 
 def intensity(run: Run) -> Finding:
     """Whether the image has contrast, and whether it is normalised as it is."""
-    if run.config.data.image == "phantom":
+    if run.makes_image:
         return skip("the run makes its own")
     found = sample(open_image(run), run.inference_box)
     if found is None:

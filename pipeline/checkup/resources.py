@@ -19,6 +19,9 @@ FILES_PER_BLOCK = 5
 FILES_PER_CELL = 3
 """Of one kind of shapes: pieces and their record; and of some cells together a shard, its list and record."""
 
+FILES_PER_SECTION = 6
+"""Shifts, montage and overview, with their records; tasks for more tiles than one looks at add to it."""
+
 COARSER = 8 / 7
 """As much as all levels of a volume have, by what the finest has."""
 
@@ -49,7 +52,19 @@ def files_written(run: Run) -> int:
     of_volume = blocks if stored.sharded else chunks
     in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
     in_volume += FILES_PER_CELL * blocks * (COARSER * stored.meshes + stored.skeletons)
-    return round(in_volume) + FILES_PER_TILE * len(run.grid) * files_of_tiles
+    of_tiles = FILES_PER_TILE * len(run.grid) * files_of_tiles
+    return round(in_volume) + of_tiles + _files_of_sections(run)
+
+
+def _files_of_sections(run: Run) -> int:
+    """Of the image that is made of them: its chunks and, with records, what each section and pair has."""
+    sections, box = run.config.sections, run.aligned
+    if sections is None or box is None:
+        return 0
+    of_sections = FILES_PER_SECTION + 2 * sections.alignment.reach
+    volume = sections.volume
+    of_volume = box.count_blocks(volume.chunk) + 2 * box.count_blocks(volume.block)
+    return of_volume + of_sections * box.shape[0]
 
 
 def cores(run: Run) -> Finding:

@@ -168,10 +168,16 @@ def trained_on(run: Run) -> Box | None:
             image = open_image(run)
         except InputError:  # status is asked where the image may not be
             return None
-        read, covered = image.read, image.box
+        # of one that the run makes, no more is sure to be there when the run is scored
+        read, covered = image.read, run.inference_box if run.makes_image else image.box
     if not covered.contains(trained.box):
         return None
-    return trained.box if _tissue(read, trained.box) == trained.tissue else None
+    try:
+        return trained.box if _tissue(read, trained.box) == trained.tissue else None
+    except InputError:
+        if run.makes_image:  # it is not there yet
+            return None
+        raise
 
 
 def _tissue(read: Callable[[Box], np.ndarray], box: Box) -> str:

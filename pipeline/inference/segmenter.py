@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ MOST_LOSSES = 2
 """After so many workers were killed over a tile it is segmented alone: memory may have run out."""
 
 
-def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
+def segment_tile(run: Run, tile: Tile, model: Artifact, image: Sequence[Artifact] = ()) -> Artifact:
     """Flood the tile's image with `model` and publish `run.tile_file(tile)`, unless it is there already.
 
     The HDF5 file holds `segmentation`, uint32 over the tile's box, 0 where nothing was found, and
@@ -40,11 +40,12 @@ def segment_tile(run: Run, tile: Tile, model: Artifact) -> Artifact:
     its network calls; its attribute `missing_voxels`, if there are any, counts those of the tile's core that
     the image lacks. Equal settings and inputs give equal bytes on one kind of CPU. `run.tile_log(tile)`
     is rewritten with one JSON object every few seconds. A tile that was stopped goes on from its
-    checkpoint to the same bytes. The engine is the one that the run's first worker pinned, which may be this
+    checkpoint to the same bytes. `image` are the blocks of it that the tile reads, where the run makes it of
+    sections. The engine is the one that the run's first worker pinned, which may be this
     one. Raises InputError, also where this machine does not have that engine.
     """
     run = pinned(run)
-    target = tile_target(run, tile, model)
+    target = tile_target(run, tile, model, image)
     environment = environment_of(run.inference.engine, run.inference.precision)
 
     def write(path: Path) -> None:

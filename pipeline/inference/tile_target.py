@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.config import Data, Inference
 from pipeline.geometry import Tile
 from pipeline.inference.tile_input import block_with_context
@@ -11,8 +13,8 @@ from pipeline.run_folder import Run
 VERSION = 2
 
 
-def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
-    """The file of one segmented tile."""
+def tile_target(run: Run, tile: Tile, model: Artifact, image: Sequence[Artifact] = ()) -> Target:
+    """The file of one segmented tile; arguments as for `segment_tile`."""
     config = run.config
     settings = {
         "tile": str(tile.box),
@@ -21,7 +23,7 @@ def tile_target(run: Run, tile: Tile, model: Artifact) -> Target:
         "inference": run.inference.model_dump(mode="json", exclude=_without(run.inference)),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }
-    inputs = {"image": run.identities["image"], "model": model.sha256}
+    inputs = {"image": run.image_identity(image), "model": model.sha256}
     if "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
     stage = "infer" if run.tries is None else "infer to try"

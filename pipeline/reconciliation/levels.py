@@ -57,12 +57,7 @@ def level_blocks(run: Run, level: Level, meeting: Box | None = None) -> list[Box
 
 def whole_blocks(box: Box, shape: Triple, meeting: Box | None = None) -> list[Box]:
     """As `level_blocks`, of a level whose voxels are `box`."""
-    wanted = box if meeting is None else meeting & box
-    z, y, x = (
-        slice((a - o) // s * s + o, min(-(-(b - o) // s) * s + o, end))
-        for a, b, o, end, s in zip(wanted.start, wanted.stop, box.start, box.stop, shape)
-    )
-    return Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop)).blocks(shape, box.start)
+    return box.whole_parts(shape, box if meeting is None else meeting)
 
 
 def _coarser(level: Level) -> Level:

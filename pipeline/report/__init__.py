@@ -4,6 +4,20 @@
 into one file. The page shows no number that is not in the JSON.
 """
 
-from pipeline.report.stage import facts_target, page_target, write_facts, write_page, write_report_now
+from pipeline.report.stage import (
+    facts_target,
+    page_target,
+    write_alignment_report,
+    write_facts,
+    write_page,
+    write_report_now,
+)
 
-__all__ = ["facts_target", "page_target", "write_facts", "write_page", "write_report_now"]
+__all__ = [
+    "facts_target",
+    "page_target",
+    "write_alignment_report",
+    "write_facts",
+    "write_page",
+    "write_report_now",
+]

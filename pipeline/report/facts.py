@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.report import history
+from pipeline.report.alignment import alignment
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
 from pipeline.report.scores import (
@@ -67,6 +68,7 @@ def facts(run: Run) -> dict[str, Any]:
         "why_no_scores": _or_told(look, why_no_scores, run),
         "gates": _or_told(look, words, run.folder) or [],
         "worst": _or_told(look, worst, run, look),
+        "alignment": _or_told(look, alignment, run) if run.config.sections else None,
         "slices": look(sections, run) or [],
         "objects": _or_told(look, largest_objects, run),
         "failures": failed[:MOST_FAILURES],
@@ -101,6 +103,8 @@ def _files(run: Run, look: Look) -> list[dict[str, Any]]:
     """Where everything lies that somebody may look for, with its size; a folder's is not added up."""
     wanted = {
         "settings, resolved": run.config_file,
+        "volume made of sections (Neuroglancer precomputed)": run.aligned_folder,
+        "how well sections fit each other": run.quality_file,
         "network": run.model_file,
         "scores of the networks that were tried": run.validation_file,
         SEGMENTATION: run.segmentation_folder,

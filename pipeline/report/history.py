@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import agglomeration, evaluation, reconciliation
+from pipeline.report.alignment import tasks_of_sections
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
-from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.artifacts import Artifact, Parts, Recipe, Target
 from pipeline.results.attempts import read_attempts
 from pipeline.results.folders import files_below
 from pipeline.results.records import Missing, inspect, read, record_path
@@ -19,6 +20,15 @@ from pipeline.run_folder import Run
 
 STAGES = {
     "phantom": "phantom",
+    "shifts": "shifts",
+    "montage": "montage",
+    "overview": "overview",
+    "match sections": "match",
+    "place sections": "place",
+    "relax": "relax",
+    "aligned volume": "render",
+    "render": "render",
+    "quality": "quality",
     "sample": "sample",
     "train": "train",
     "infer to try": "try",
@@ -80,6 +90,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     """The completion records of everything in the run folder that is as they say."""
     folders = [
         run.phantom_file.parent,
+        run.alignment_folder,
         run.model_file.parent,
         run.validation_folder,
         run.tiles_folder,
@@ -106,7 +117,7 @@ def expected_tasks(run: Run) -> dict[str, int]:
     network = {"sample": 1, "train": len(run.config.training.parts)} if run.config.trains else {}
     network |= {"try": 2 * len(run.trials), "choose": 2} if run.trials else {}
     network |= {"import network": imported} if imported else {}
-    tasks = {"phantom": 1} if run.uses_phantom else {}
+    tasks = {"phantom": 1} if run.uses_phantom else tasks_of_sections(run)
     tasks |= network | {"segment": len(passes) * len(run.grid)}
     if len(passes) > 1:
         tasks["consensus"] = len(run.grid)
@@ -204,7 +215,9 @@ def _record(run: Run, path: Path) -> dict[str, Any] | None:
     if isinstance(record, Missing):
         return None
     recipe = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
-    parts = run.volume if record["parts"] else None
+    parts: Parts | None = None
+    if record["parts"]:
+        parts = run.aligned_folder if path.is_relative_to(run.alignment_folder) else run.volume
     return record if isinstance(inspect(Target(path, recipe, parts)), Artifact) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +15,7 @@ from pipeline.report.slices import Picture
 
 SECTIONS = {
     "pictures": "Pictures",
+    "alignment": "Sections",
     "scores": "Scores",
     "worst": "Where it is wrong",
     "stages": "Stages",
@@ -29,13 +30,40 @@ LINES = ("var(--a)", "var(--b)", "var(--c)", "var(--d)")
 """Of a chart, one for each series."""
 
 
+class Fits(NamedTuple):
+    """How the worst tiles and sections of an alignment lie on each other."""
+
+    pictures: Sequence[Picture] = ()
+    why_none: str = ""
+
+
+NO_FITS = Fits()
+
+
 def page(
-    said: Mapping[str, Any], slices: Sequence[Picture], objects: Picture | None, no_pictures: str = ""
+    said: Mapping[str, Any],
+    slices: Sequence[Picture],
+    objects: Picture | None,
+    no_pictures: str = "",
+    fits: Fits = NO_FITS,
 ) -> str:
     """The HTML of a report; every number on it is one of `said`, marked with its whole value.
 
     `no_pictures` is why there are none.
     """
+    shown = {id: title for id, title in SECTIONS.items() if said["alignment"] or id != "alignment"}
+    template = _environment(sections=shown, conventions=CONVENTIONS).get_template("report.html.jinja")
+    return template.render(
+        {**said, "slices": slices, "objects": objects, "no_pictures": no_pictures, "fits": fits}
+    )
+
+
+def alignment_page(said: Mapping[str, Any], fits: Fits) -> str:
+    """The HTML of the report of an alignment that is no run's."""
+    return _environment().get_template("alignment.html.jinja").render({**said, "fits": fits})
+
+
+def _environment(**known: Any) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report"),
         autoescape=True,
@@ -46,10 +74,8 @@ def page(
     environment.filters.update(
         n=number, share=share, duration=duration, size=size, bare=bare, source=source, yaml=_yaml
     )
-    environment.globals.update(lines=LINES, sections=SECTIONS, conventions=CONVENTIONS)
-    return environment.get_template("report.html.jinja").render(
-        {**said, "slices": slices, "objects": objects, "no_pictures": no_pictures}
-    )
+    environment.globals.update(lines=LINES, **known)
+    return environment
 
 
 def number(value: float | None, digits: int | None = None) -> Markup:

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.report.alignment import alignment
 from pipeline.report.facts import facts
+from pipeline.report.fit_pictures import draw_fits
 from pipeline.report.objects import draw_objects
-from pipeline.report.page import page
+from pipeline.report.page import NO_FITS, Fits, alignment_page, page
 from pipeline.report.slices import draw_slices
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined, file_sha256, publishing
 from pipeline.results.records import Missing, discard, make, read
+from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
+from pipeline.settings.sections import FromSections
 
-VERSION = 2
+VERSION = 3
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:
@@ -81,12 +85,32 @@ def _write(file: Path, text: str, inputs: dict[str, str]) -> Artifact:
 
 def _drawn(run: Run, said: dict[str, Any]) -> str:
     """The page, with its pictures or with why there are none: the rest of it is as true without them."""
+    fits = NO_FITS
+    if said["alignment"] and run.config.sections:
+        fits = _fits(run.config.sections, run, said["alignment"])
     try:
         slices = draw_slices(run, said["slices"])
         objects = draw_objects(run, said["objects"]) if said["objects"] else None
-        return page(said, slices, objects)
+        return page(said, slices, objects, fits=fits)
     except InputError as error:
-        return page(said, [], None, str(error))
+        return page(said, [], None, str(error), fits)
+
+
+def write_alignment_report(files: RunFiles, settings: FromSections) -> None:
+    """Write report.html and report.json of an alignment that is no run's, as it stands. Raises InputError."""
+    found = alignment(files)
+    if found is None:
+        raise InputError(f"{files.quality_file} is not there: the alignment has not come so far")
+    said = {"run": {"folder": str(files.folder), "name": files.folder.name}, "alignment": found}
+    _write(files.report_file, _as_json(said), {})
+    _write(files.report_page, alignment_page(said, _fits(settings, files, found)), {})
+
+
+def _fits(settings: FromSections, files: RunFiles, found: dict[str, Any]) -> Fits:
+    try:
+        return Fits(draw_fits(settings, files.folder, found["pictures"]))
+    except InputError as error:
+        return Fits(why_none=str(error))
 
 
 def _as_json(said: dict[str, Any]) -> str:

@@ -11,9 +11,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
 from pipeline.sections.matching import match
-from pipeline.sections.montage import MEAN
 from pipeline.sections.picture import SectionPicture
-from pipeline.settings.sections import Alignment
+from pipeline.settings.sections import GREY, Alignment
 
 PORTION = 768
 """Pixels along a side of what is compared at a time, and around it what is searched."""
@@ -126,7 +125,7 @@ def _portion(
     if not is_here.any():
         return moves, 0
     there, is_there = b.sample(_image(guess(places), shape), order=1)
-    there[~is_there] = MEAN
+    there[~is_there] = GREY[0]
     for i, y in enumerate(ys - start[0]):
         for j, x in enumerate(xs - start[1]):
             template = slice(y - half, y + half), slice(x - half, x + half)

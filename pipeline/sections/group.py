@@ -25,7 +25,17 @@ def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
     """JSON: of each section matrix and translation, and the parts between which nothing matches."""
     settings = {"box": str(stack.box), "sections": list(stack.sections)}
     recipe = Recipe("place sections", VERSION, settings, _inputs(stack.section_pairs, pairs))
-    return Target(stack.file("groups", "places.json"), recipe)
+    return Target(places_file(stack), recipe)
+
+
+def places_file(stack: Stack) -> Path:
+    """Where all sections lie as wholes."""
+    return stack.file("groups", "places.json")
+
+
+def group_file(stack: Stack, group: Sequence[int]) -> Path:
+    """How the sections of a group are bent."""
+    return stack.file("groups", f"z{group[0]:06d}_z{group[-1]:06d}.npz")
 
 
 def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
@@ -52,7 +62,7 @@ def group_target(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Se
     settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "box": str(stack.box)}
     inputs = {"places": placed.sha256, **_inputs(pairs_of_group(stack, group), pairs)}
     recipe = Recipe("relax", VERSION, {**settings, "group": list(group)}, inputs)
-    return Target(stack.file("groups", f"z{group[0]:06d}_z{group[-1]:06d}.npz"), recipe)
+    return Target(group_file(stack, group), recipe)
 
 
 def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Sequence[Artifact]) -> Artifact:

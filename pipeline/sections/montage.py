@@ -15,23 +15,25 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
-from pipeline.settings.sections import Montage
+from pipeline.settings.sections import GREY, Montage
 
 VERSION = 1
 
 NOMINAL = 0.01
 """How much a nominal place counts next to a shift that was found: it decides where nothing else does."""
 
-MEAN, STDDEV = 128.0, 40.0
-"""Of the grey values of a section, as the volume shows it."""
-
 
 def montage_target(stack: Stack, section: TileSection, shifts: Sequence[Artifact]) -> Target:
     """JSON: places and contrast of the tiles, every pair with its residual or why it was refused."""
-    settings = {"montage": stack.config.montage.model_dump(include={"min_quality", "max_residual"})}
+    settings: dict[str, Any] = {
+        "montage": stack.config.montage.model_dump(include={"min_quality", "max_residual"})
+    }
     places = {f"place of {t.name}": f"{t.y} {t.x}" for t in section.tiles}
     inputs = {f"shifts {i}": one.sha256 for i, one in enumerate(shifts)}
     inputs |= {tile.name: tile.stamp for tile in section.tiles}
+    corrected = {f"{one.a} to {one.b}": f"{one.y} {one.x}" for one in section.corrected}
+    if corrected:
+        settings["corrections"] = corrected
     recipe = Recipe("montage", VERSION, {**settings, **places}, inputs)
     return Target(stack.file("montage", f"{section.name}.json"), recipe)
 
@@ -47,29 +49,55 @@ def make_montage(stack: Stack, section: TileSection, shifts: Sequence[Artifact])
 
 
 def solve(section: TileSection, pairs: list[dict[str, Any]], settings: Montage) -> dict[str, Any]:
-    """Places by least squares; of the shifts that the others contradict the worst is refused, and so on."""
+    """Places by least squares; of the shifts that the others contradict the worst is refused, and so on.
+
+    What a person says of a pair goes before what was found, and is not refused.
+    """
+    pairs = _corrected(section, pairs)
     index = {tile.name: i for i, tile in enumerate(section.tiles)}
     ends = np.array([(index[p["a"]], index[p["b"]]) for p in pairs], int).reshape(-1, 2)
     shifts = np.array([p["shift"] for p in pairs], float).reshape(-1, 2)
     used = np.array([p["quality"] >= settings.min_quality for p in pairs], bool)
+    doubtful = np.array([not p.get("corrected", False) for p in pairs], bool)
+    seen = np.array(["grey" in p for p in pairs], bool)
     nominal = np.array([(tile.y, tile.x) for tile in section.tiles])
     while True:
         places = _differences(ends[used], shifts[used], nominal)
         residuals = np.linalg.norm(places[ends[:, 1]] - places[ends[:, 0]] - shifts, axis=1)
-        worst = np.where(used, residuals, 0).argmax() if used.any() else 0
-        if not used.any() or residuals[worst] <= settings.max_residual:
+        refusable = np.where(used & doubtful, residuals, 0)
+        worst = refusable.argmax() if len(pairs) else 0
+        if not len(pairs) or refusable[worst] <= settings.max_residual:
             break
         used[worst] = False
     return {
         "z": section.z,
         "places": {tile.name: places[i].tolist() for tile, i in zip(section.tiles, index.values())},
-        "contrast": _contrast(section, ends[used], [p["grey"] for p, u in zip(pairs, used) if u]),
+        "contrast": _contrast(
+            section, ends[used & seen], [p["grey"] for p, u in zip(pairs, used & seen) if u]
+        ),
         "guessed": [section.tiles[i].name for i in _apart(len(index), ends[used])],
         "pairs": [
             {**_plain(pair), "residual": float(residual), "refused": _why(pair, u, settings)}
             for pair, residual, u in zip(pairs, residuals, used)
         ],
     }
+
+
+def _corrected(section: TileSection, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs with a person's shifts in place of those that were `found`, and those not compared."""
+    corrected, compared = [], set[str]()
+    for pair in pairs:
+        for one in section.corrected:
+            shift = one.of(pair["a"], pair["b"])
+            if shift is not None:
+                compared.add(one.where)
+                pair = {**pair, "shift": shift, "quality": 1.0, "corrected": True, "found": pair["shift"]}
+        corrected.append(pair)
+    for one in section.corrected:
+        if one.where not in compared:
+            shift = [one.y, one.x]
+            corrected.append({"a": one.a, "b": one.b, "shift": shift, "quality": 1.0, "corrected": True})
+    return corrected
 
 
 def _plain(pair: dict[str, Any]) -> dict[str, Any]:
@@ -108,19 +136,20 @@ def _apart(count: int, ends: np.ndarray) -> list[int]:
 def _contrast(section: TileSection, ends: np.ndarray, grey: list[Any]) -> dict[str, list[float]]:
     """Of each tile the factor and the summand that make neighbours equally grey where they overlap.
 
-    Alone, each tile would get mean MEAN and standard deviation STDDEV.
+    Alone, each tile would get the mean and the standard deviation of GREY.
     """
+    mean, stddev = GREY
     own = np.array([_mean_and_stddev(tile.read()) for tile in section.tiles])
     means, spreads = own[:, 0], np.maximum(own[:, 1], 1e-3)
     a, b = ends.T
     both = np.array(grey, float).reshape(-1, 2, 2)
     spread = np.log(np.maximum(both[:, :, 1], 1e-3))
     factors = np.exp(
-        _differences(ends, (spread[:, 0] - spread[:, 1])[:, None], np.log(STDDEV / spreads)[:, None])
+        _differences(ends, (spread[:, 0] - spread[:, 1])[:, None], np.log(stddev / spreads)[:, None])
     )[:, 0]
     at = both[:, :, 0]
     wanted = factors[a] * at[:, 0] - factors[b] * at[:, 1]
-    summands = _differences(ends, wanted[:, None], (MEAN - factors * means)[:, None])[:, 0]
+    summands = _differences(ends, wanted[:, None], (mean - factors * means)[:, None])[:, 0]
     return {t.name: [float(f), float(s)] for t, f, s in zip(section.tiles, factors, summands)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.group import read_left, read_mesh
 from pipeline.sections.pair import Laid, read_pair
+from pipeline.sections.residual_map import ResidualMap, residual_map
 from pipeline.sections.stack import Stack, dump, load
+from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
-VERSION = 1
+VERSION = 2
 
 WORST = 10
 
@@ -31,12 +34,15 @@ def quality_target(
     inputs = {"places": placed.sha256, **{f"montage {z}": one.sha256 for z, (_, one) in montages.items()}}
     inputs |= {f"pair {i}": one.sha256 for i, one in enumerate(pairs)}
     inputs |= {f"group {number}": one.sha256 for number, one in groups.items()}
-    settings = {
+    settings: dict[str, Any] = {
         "box": str(stack.box),
         "missing": [name for section, _ in montages.values() for name in section.missing],
         "lost": list(stack.lost),
         "overlap": stack.config.alignment.group_overlap,
     }
+    corrections = _corrections(stack, {z: section for z, (section, _) in montages.items()})
+    if corrections:
+        settings["corrections"] = corrections
     return Target(stack.quality_file, Recipe("quality", VERSION, settings, inputs))
 
 
@@ -54,17 +60,26 @@ def judge(
 
     def write(path: Path) -> None:
         made = {z: load(montage) for z, (_, montage) in montages.items()}
+        where = residual_map(stack, pairs, placed, groups)
         found = {
             "sections": len(stack.sections),
             "lost": list(stack.lost),
             "missing": [name for section, _ in montages.values() for name in section.missing],
             "montage": _montage(made),
-            "alignment": _alignment(pairs, groups, load(placed)["parts"]),
+            "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
+            "map": where.told(),
             "cut": _cut(stack, montages, made, placed, groups),
+            "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),
         }
         dump(path, found)
 
     return make(quality_target(stack, montages, pairs, placed, groups), write)
+
+
+def _corrections(stack: Stack, sections: Mapping[int, TileSection]) -> list[dict[str, Any]]:
+    """What a person said, in the order of sections, with where it stands and why."""
+    shifts = [{"kind": "shift", **asdict(one)} for section in sections.values() for one in section.corrected]
+    return [*shifts, *({"kind": "exclude", **asdict(one)} for one in stack.excluded)]
 
 
 def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
@@ -84,11 +99,16 @@ def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _alignment(
-    pairs: Sequence[Artifact], groups: Mapping[int, Artifact], parts: list[list[int]]
+    pairs: Sequence[Artifact],
+    groups: Mapping[int, Artifact],
+    parts: list[list[int]],
+    where: ResidualMap,
 ) -> dict[str, Any]:
     laid = [read_pair(one) for one in pairs]
     # a pair that two groups share is told as the later one has it
     left = {(one["a"], one["b"]): one for group in groups.values() for one in read_left(group)}
+    for pair, one in left.items():
+        one["at"] = where.worst_at[pair]
     return {
         "pairs": len(laid),
         "refused": [_told(one) for one in laid if one.is_refused],

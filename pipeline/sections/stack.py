@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,9 +14,11 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import ABSENT, reading
+from pipeline.run_files import RunFiles
+from pipeline.sections.corrections import CorrectedShift, Excluded, read_corrections
 from pipeline.sections.table import Listed, read_table
 from pipeline.sections.tiles import ImageTile, TileSection
-from pipeline.settings.sections import AlignConfig
+from pipeline.settings.sections import FromSections
 from pipeline.volumes.slice_image import slice_header
 
 
@@ -25,27 +27,29 @@ class Stack:
     """What every task is given: small, whatever the number of tiles."""
 
     folder: Path
-    config: AlignConfig
+    config: FromSections
     box: Box
     """Of the volume: all that the table places, whether its images are there or not, and a margin."""
     sections: tuple[int, ...]
     """Those of which there are images, ascending."""
     lost: tuple[int, ...]
-    """Those between them, or in the table, of which there are none."""
+    """Those between them, or in the table, of which there are none, or that are left out."""
+    excluded: tuple[Excluded, ...] = ()
+    """Those that a person leaves out."""
 
     def file(self, kind: str, name: str) -> Path:
         """Where the artifact of this kind is that is about what `name` says."""
-        return self.folder / "alignment" / kind / name
+        return RunFiles(self.folder).alignment_folder / kind / name
 
     @property
     def volume_folder(self) -> Path:
         """Neuroglancer precomputed volume."""
-        return self.folder / "aligned"
+        return RunFiles(self.folder).aligned_folder
 
     @property
     def quality_file(self) -> Path:
         """JSON: how well everything fits, the worst first."""
-        return self.folder / "quality.json"
+        return RunFiles(self.folder).quality_file
 
     @property
     def section_pairs(self) -> list[tuple[int, int]]:
@@ -62,11 +66,11 @@ class Stack:
         return [self.sections[start : start + size] for start in starts]
 
 
-def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, TileSection]]:
+def read_stack(config: FromSections, folder: Path) -> tuple[Stack, dict[int, TileSection]]:
     """The stack of a configuration, and its sections by their z.
 
     Every image of the table is looked for, and the first is looked into: all must be as large. Raises
-    InputError where the table is not understood or none of its images is there.
+    InputError where the table, or the file of corrections, is not understood, or none of the images is there.
     """
     listed = read_table(config.tiles)
     base = Path(config.tiles.table).parent
@@ -76,11 +80,15 @@ def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, Tile
         raise InputError(f"tiles.table {config.tiles.table}: none of its images is there, such as {first}")
     shape = slice_header(base / next(iter(stamps)).file)[0]
     sections = {}
+    corrections = read_corrections(Path(config.corrections)) if config.corrections else []
+    excluded = {one.section: one for one in corrections if isinstance(one, Excluded)}
     for z, group in groupby(listed, key=lambda one: one.section):
         there, missing = _sorted_out(group, stamps)
-        if there:
+        if there and z not in excluded:
             tiles = tuple(_tile(one, base, shape, stamps[one]) for one in there)
-            sections[z] = TileSection(z, tiles, tuple(one.file for one in missing))
+            corrected = [one for one in corrections if isinstance(one, CorrectedShift) and one.section == z]
+            sections[z] = TileSection(z, tiles, tuple(one.file for one in missing), tuple(corrected))
+    _check_corrections(config, corrections, sections, {one.section for one in listed})
     margin = config.volume.margin
     first_z, last_z = listed[0].section, listed[-1].section
     stack = Stack(
@@ -89,8 +97,32 @@ def read_stack(config: AlignConfig, folder: Path) -> tuple[Stack, dict[int, Tile
         Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))).grow((0, margin, margin)),
         tuple(sections),
         tuple(z for z in range(first_z, last_z + 1) if z not in sections),
+        tuple(excluded.values()),
     )
     return stack, sections
+
+
+def _check_corrections(
+    config: FromSections,
+    corrections: Sequence[CorrectedShift | Excluded],
+    sections: Mapping[int, TileSection],
+    listed: Set[int],
+) -> None:
+    """Raise InputError where one is about what is not there, or nothing is left."""
+    for one in corrections:
+        said = f"{config.corrections}, {one.where}"
+        if one.section not in listed:
+            raise InputError(f"{said}: there is no section {one.section} in {config.tiles.table}")
+        if isinstance(one, CorrectedShift):
+            section = sections.get(one.section)
+            names = {tile.name for tile in section.tiles} if section else set()
+            for name in (one.a, one.b):
+                if name not in names:
+                    raise InputError(
+                        f"{said}: section {one.section} has no image {name!r} that is there and not left out"
+                    )
+    if not sections:
+        raise InputError(f"{config.corrections} leaves out every section of which there are images")
 
 
 def load(artifact: Artifact) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.sections.corrections import CorrectedShift
 from pipeline.volumes.slice_image import read_slice
 
 
@@ -45,6 +46,8 @@ class TileSection:
     tiles: tuple[ImageTile, ...]
     missing: tuple[str, ...] = ()
     """Names of those that the table has besides."""
+    corrected: tuple[CorrectedShift, ...] = ()
+    """What a person says of its pairs."""
 
     @property
     def name(self) -> str:

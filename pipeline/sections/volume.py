@@ -11,8 +11,8 @@ from scipy.ndimage import map_coordinates
 
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing
-from pipeline.results.folders import place
 from pipeline.results.records import make
+from pipeline.run_files import RunFiles
 from pipeline.sections.group import groups_of, read_mesh
 from pipeline.sections.mesh import Mesh
 from pipeline.sections.picture import SectionPicture
@@ -75,8 +75,7 @@ def aligned_target(
         "groups": [list(stack.groups[number]) for number in groups],
         "overlap": stack.config.alignment.group_overlap,
     }
-    name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
-    path = place(stack.file("volume", "blocks"), block.start, name)
+    path = RunFiles(stack.folder).aligned_block_file(block)
     return Target(path, Recipe("render", VERSION, settings, inputs), parts=stack.volume_folder)
 
 

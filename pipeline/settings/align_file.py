@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.settings.run_file import explain, read_document
-from pipeline.settings.sections import AlignConfig
+from pipeline.settings.sections import AlignConfig, FromSections
 
 
 def load_align_config(path: Path, overrides: list[str] | None = None) -> AlignConfig:
@@ -21,11 +21,9 @@ def load_align_config(path: Path, overrides: list[str] | None = None) -> AlignCo
         config = AlignConfig.model_validate(read_document(path, overrides))
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, AlignConfig)}") from None
-    table = (path.parent / Path(config.tiles.table).expanduser()).resolve()
-    tiles = config.tiles.model_copy(update={"table": str(table)})
-    return config.model_copy(update={"tiles": tiles})
+    return config.looked_up_in(path.parent)
 
 
-def dump_align_config(config: AlignConfig) -> str:
+def dump_align_config(config: FromSections) -> str:
     """The YAML text that `load_align_config` reads back to an equal configuration."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

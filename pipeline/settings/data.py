@@ -20,6 +20,9 @@ from pipeline.settings.fields import (
     Whole,
 )
 
+SECTIONS = "sections"
+"""In place of an image: the volume that the run makes of what its section `sections` names."""
+
 
 def _as_bucket(value: str) -> str:
     if not re.match(r"(gs://|s3://(https?://[^/]+/)?)[\w.-]+(/|$)", value):
@@ -44,7 +47,8 @@ class Phantom(Section):
 
 
 class Data(Section):
-    """The volumes. `phantom` as a path stands for the volume that the phantom section describes.
+    """The volumes. `phantom` as a path stands for the volume that the phantom section describes; `sections`
+    as the image, for the one that the run makes of what the section `sections` names.
 
     Paths are `file.h5:dataset`, `precomputed://...`, a Zarr or N5 folder, `stack.tif`, or a folder of slices;
     docs/your-data.md has all. Relative ones are looked up in `folder`, which may list candidates,

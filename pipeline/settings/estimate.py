@@ -14,6 +14,9 @@ BYTES_PER_SEGMENTED_VOXEL = 2.0
 """Room asked for on disk: compressed tiles and the volume took 0.4 on FIB-25; this leaves a margin."""
 
 BYTES_PER_PHANTOM_VOXEL = 2.0
+BYTES_PER_ALIGNED_VOXEL = 1.5
+"""One each, and what is kept of how sections lie on each other."""
+
 CALLS_PER_STEP_VOLUME = 1.3
 """Network calls per prod(deltas) voxels that can be a FOV's centre: measured 1.27 on FIB-25 at deltas of 8
 and 1.2 on the phantom; 1.9 at deltas of 12, where FOVs overlap less and more of them are tried."""
@@ -85,7 +88,8 @@ def bytes_on_disk(run: Run) -> int:
     files = 1 if passes == 1 else passes + 1
     tiled = files * run.grid.tiled_voxels
     phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
-    return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom)
+    aligned = BYTES_PER_ALIGNED_VOXEL * (run.aligned.size if run.aligned else 0)
+    return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom + aligned)
 
 
 def _flops_per_call(config: RunConfig) -> int:

@@ -19,6 +19,7 @@ from pipeline.results.artifacts import file_sha256, publishing
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.corrections import identity_of, read_corrections
+from pipeline.settings.data import SECTIONS
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
@@ -53,6 +54,8 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
             now = before
         found[name] = now
         identities[name] = f"{now.content} at {volume.frame.origin}{_ignoring(kind, data)}"
+    if run.config.data.image == SECTIONS:
+        identities["image"] = SECTIONS  # each task knows the blocks of it that it reads
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
             identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
@@ -101,7 +104,7 @@ def write_kept(run: Run) -> None:
 def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
     """What is read of files, by its name, with the section that says how."""
     data = run.config.data
-    if data.image != "phantom":
+    if not run.makes_image:
         yield "image", data, open_image(run)
     if data.labels not in (None, "phantom"):
         yield "labels", data, open_labels(run).source  # as stored: 0 and an id to ignore are not the same

@@ -9,6 +9,7 @@ from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
+from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
 from pipeline.volumes.intensity import sample
 
@@ -19,14 +20,16 @@ PHANTOM = (128.0, 33.0)
 def with_normalisation(run: Run, box: Box) -> Data:
     """The run's data section with image_mean and image_stddev set.
 
-    They are what the run file says, else what an earlier start of the same run measured, else measured now on
-    blocks spread over `box`. Raises InputError where the image has one value there, or too large ones.
+    They are what the run file says, else those of the image that the run makes itself, else what an earlier
+    start of the same run measured, else measured now on blocks spread over `box`. Raises InputError where the
+    image has one value there, or too large ones.
     """
     data = run.config.data
     if data.image_mean is not None and data.image_stddev is not None:
         return data
-    if data.image == "phantom":
-        return data.model_copy(update=dict(zip(("image_mean", "image_stddev"), PHANTOM)))
+    if run.makes_image:
+        known = PHANTOM if data.image == "phantom" else GREY
+        return data.model_copy(update=dict(zip(("image_mean", "image_stddev"), known)))
     recorded = _recorded(run, box)
     if recorded is not None:
         return recorded

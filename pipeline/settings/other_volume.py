@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from pipeline.settings.data import Data
+from pipeline.settings.data import SECTIONS, Data
 from pipeline.settings.fields import BoxField, PositiveFinite, Section
 
 
@@ -20,10 +20,11 @@ class OtherVolume(Section):
 
     @model_validator(mode="after")
     def _is_labelled(self) -> OtherVolume:
-        if "phantom" in (self.data.image, self.data.labels) or self.data.labels is None:
+        made = "phantom" in (self.data.image, self.data.labels) or self.data.image == SECTIONS
+        if made or self.data.labels is None:
             raise ValueError(
                 f"data.image is {self.data.image} and data.labels {self.data.labels}: name a volume for "
-                "each; phantoms are for the run's own"
+                "each; phantoms and sections are for the run's own"
             )
         if self.data.output is not None:
             raise ValueError(f"data.output is {self.data.output}: it is for the run's own volume")

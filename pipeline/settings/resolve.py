@@ -5,6 +5,7 @@ Nothing here writes to disk, so a dry run and a refused run leave no trace.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config import RunConfig
@@ -34,7 +35,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     the image are measured. The engine is that of the finished tiles, if there are any. With `trust_kept`,
     inputs are taken for what the last start found them to be.
     """
-    run = Run(folder.resolve(), config)
+    run = _with_sections(Run(folder.resolve(), config))
     image_box = _image_box(run)
     labelled = labelled_box(run) if config.data.labels else None
     inference_box = config.inference.box or image_box
@@ -73,7 +74,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     else:
         checkpoint = _located(config, config.network.checkpoint)
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
-    resolved = Run(run.folder, config.model_copy(update=updates))
+    resolved = replace(run, config=config.model_copy(update=updates))
     _check_tiles(resolved)
     if config.reconciliation.sharded:
         sharding(inference_box.shape, config.reconciliation)
@@ -91,6 +92,16 @@ def _resolved_volume(run: Run, index: int) -> OtherVolume:
         return volume.model_copy(update={"box": box, "data": with_normalisation(own, box)})
     except InputError as error:
         raise InputError(f"training.volumes.{index}: {error}") from None
+
+
+def _with_sections(run: Run) -> Run:
+    """The run with the place of the image that it makes of sections, if it does."""
+    if run.config.sections is None:
+        return run
+    from pipeline.sections import read_stack  # which loads SciPy
+
+    stack, _ = read_stack(run.config.sections, run.folder)
+    return replace(run, aligned=stack.box)
 
 
 def _image_box(run: Run) -> Box:

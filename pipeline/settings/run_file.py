@@ -33,8 +33,11 @@ def load_config(path: Path, overrides: list[str] | None = None) -> RunConfig:
         _in_folder(volume, _first_folder(volume.data.folder, relative_to=path.parent) or folder)
         for volume in config.training.volumes
     ]
-    training = config.training.model_copy(update={"volumes": tuple(others)})
-    return _in_folder(config, folder).model_copy(update={"training": training})
+    updates: dict[str, Section | None] = {
+        "training": config.training.model_copy(update={"volumes": tuple(others)}),
+        "sections": config.sections and config.sections.looked_up_in(Path(folder or path.parent)),
+    }
+    return _in_folder(config, folder).model_copy(update=updates)
 
 
 def read_config(path: Path, overrides: list[str] | None = None) -> RunConfig:

@@ -1,8 +1,9 @@
-"""AlignConfig: the one validated document that describes how sections become a volume."""
+"""How sections become a volume: a section of a run file, and the document that `ffn align` reads."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from pydantic import model_validator
 
@@ -15,6 +16,11 @@ from pipeline.settings.fields import (
     Share,
 )
 from pipeline.settings.site import Site
+
+Config = TypeVar("Config", bound="FromSections")
+
+GREY = (128.0, 40.0)
+"""Mean and standard deviation of the grey values of a section, as the volume shows it."""
 
 
 class Tiles(Section):
@@ -100,11 +106,29 @@ class AlignedVolume(Section):
         return self
 
 
-class AlignConfig(Section):
-    """Everything that decides how the volume of `ffn align` is made, and where."""
+class FromSections(Section):
+    """The images of sections, and how they become a volume: all that decides it."""
 
     tiles: Tiles
+    corrections: str | None = None
+    """CSV of shifts of pairs of tiles, and of sections to leave out, as a person found them:
+    docs/sections.md. It is looked up as tiles.table is."""
     montage: Montage = Montage()
     alignment: Alignment = Alignment()
     volume: AlignedVolume = AlignedVolume()
+
+    def looked_up_in(self: Config, folder: Path) -> Config:
+        """With the paths in it absolute, relative ones from `folder`."""
+
+        def located(path: str) -> str:
+            return str((folder / Path(path).expanduser()).resolve())
+
+        tiles = self.tiles.model_copy(update={"table": located(self.tiles.table)})
+        corrections = self.corrections and located(self.corrections)
+        return self.model_copy(update={"tiles": tiles, "corrections": corrections})
+
+
+class AlignConfig(FromSections):
+    """Everything that decides how the volume of `ffn align` is made, and where."""
+
     site: Site = Site()

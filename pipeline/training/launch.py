@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.launchers import Launcher, LocalLauncher
 from pipeline.training.ranks.rank_processes import RankError
 from pipeline.training.sampling import coordinates_target
+from pipeline.volumes.aligned import aligned_blocks
 
 VERSION = 4
 LINEAGE_VERSION = 3
@@ -56,26 +58,31 @@ ADDED = {
 
 
 def train(
-    run: Run, coordinates: Artifact, until: int | None = None, launcher: Launcher | None = None
+    run: Run,
+    coordinates: Artifact,
+    until: int | None = None,
+    image: Sequence[Artifact] = (),
+    launcher: Launcher | None = None,
 ) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
     none is given.
 
     With `until`, only to so many of all FOVs: the network is one to be tried, `run.candidate_file(until)`,
-    and the training goes on from there as if it had not been stopped.
+    and the training goes on from there as if it had not been stopped. `image` are the blocks of it that hold
+    the training box, where the run makes it of sections.
 
     Goes on from the run's checkpoint if it is of this training's lineage, also where that had reached
     its end and `training.fovs` is larger now. With unchanged settings it then ends with the same bytes as a
     training that was never interrupted; with other ranks the FOVs seen go on counting. Raises InputError
     on input that cannot be used, and RankError, quoting the rank's log, when a rank dies.
     """
-    target = model_target(run, coordinates, until)
+    target = model_target(run, coordinates, until, image)
 
     def write(path: Path) -> Recipe:
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until)
         final = _final_checkpoint(job, launcher or local_launcher(run))
         write_weights(final.network, run.config.network, path, TrainedWith.of(run))
-        return model_target(run, coordinates, until, final.precision).recipe
+        return model_target(run, coordinates, until, image, final.precision).recipe
 
     return make(target, write)
 
@@ -86,7 +93,11 @@ def local_launcher(run: Run) -> LocalLauncher:
 
 
 def model_target(
-    run: Run, coordinates: Artifact, until: int | None = None, precision: str | None = None
+    run: Run,
+    coordinates: Artifact,
+    until: int | None = None,
+    image: Sequence[Artifact] = (),
+    precision: str | None = None,
 ) -> Target:
     """The run's model file, or with `until` that of a network to be tried; its recipe is everything that
     decides the trained weights.
@@ -106,7 +117,7 @@ def model_target(
         settings["training"]["fovs"] = until
     inputs = {
         "coordinates": coordinates.sha256,
-        **_read_in(run),
+        **_read_in(run, image),
     }
     for index, other in enumerate(run.trained_on[1:]):
         settings.setdefault("volumes", []).append(list(other.normalisation))
@@ -116,10 +127,10 @@ def model_target(
     return Target(path, Recipe("train", VERSION, settings, inputs))
 
 
-def _read_in(run: Run) -> dict[str, str]:
+def _read_in(run: Run, image: Sequence[Artifact] = ()) -> dict[str, str]:
     """The identities of what a training reads in a run's own volume."""
-    names = ["image", "labels", *({"loss_mask"} & run.identities.keys())]
-    return {name: run.identities[name] for name in names}
+    names = ["labels", *({"loss_mask"} & run.identities.keys())]
+    return {"image": run.image_identity(image), **{name: run.identities[name] for name in names}}
 
 
 def _deciding(training: Training) -> dict[str, Any]:
@@ -166,13 +177,17 @@ class TrainingStart(NamedTuple):
 
 
 def where_training_starts(run: Run) -> TrainingStart | None:
-    """From where this start of the run trains its network; None where there is nothing to train."""
+    """From where this start of the run trains its network; None where there is nothing to train, or where
+    the image, which decides it, is yet to be made of sections."""
     if not run.config.trains:
+        return None
+    image = _image_as_it_is(run)
+    if image is None:
         return None
     coordinates = inspect(coordinates_target(run))
     found = None
     if isinstance(coordinates, Artifact):
-        parts = [(until, model_target(run, coordinates, until)) for until in run.config.training.parts]
+        parts = [(until, model_target(run, coordinates, until, image)) for until in run.config.training.parts]
         missing = [part for part in parts if not isinstance(inspect(part[1]), Artifact)]
         if not missing:
             return None
@@ -184,6 +199,16 @@ def where_training_starts(run: Run) -> TrainingStart | None:
         lost=other.progress.fovs_seen if other else 0,
         first_weights=run.config.training.start_from or "random weights",
     )
+
+
+def _image_as_it_is(run: Run) -> list[Artifact] | None:
+    """Where the run makes its image, the blocks that hold the training box; None until all are there."""
+    box = run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    files = [run.aligned_block_file(block) for block in aligned_blocks(run, box)]
+    records = [read(file) for file in files]
+    found = [Artifact(str(f), r["sha256"]) for f, r in zip(files, records) if not isinstance(r, Missing)]
+    return found if len(found) == len(files) else None
 
 
 def _final_checkpoint(job: TrainingJob, launcher: Launcher) -> Checkpoint:

@@ -10,6 +10,8 @@ from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.data import SECTIONS
+from pipeline.volumes.aligned import AlignedVolume
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import VoxelSize, same_size, size_text
 from pipeline.volumes.labels import LabelVolume
@@ -24,7 +26,10 @@ WIDEST_INTEGER = 4
 def open_image(run: Run) -> Volume:
     """The run's image. Raises InputError when it cannot be opened or is not of an image's dtype."""
     data = run.config.data
-    image = _open(run, data.image, "image", _image_choice(data))
+    if run.aligned is not None:
+        image: Volume = AlignedVolume(run)
+    else:
+        image = _open(run, data.image, "image", _image_choice(data))
     is_image = image.dtype.kind == "f" or (
         image.dtype.kind in "iu" and image.dtype.itemsize <= WIDEST_INTEGER
     )
@@ -157,6 +162,8 @@ def _of_one_size(volume: Volume, image: Volume, what: str, other_level: str) -> 
 
 def _open(run: Run, uri: str, phantom_dataset: str, choice: Choice) -> Volume:
     data = run.config.data
+    if uri == SECTIONS:
+        return open_volume(f"precomputed://file://{run.aligned_folder}", choice)
     if uri == "phantom":
         voxel_size_nm = data.voxel_size_nm or data.phantom.voxel_size_nm
         return open_volume(

@@ -27,6 +27,10 @@ def align(folder: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def _reused(words: list[str]) -> int:
+    return int(words[words.index("reused") - 1].replace(",", "")) if "reused" in words else 0
+
+
 @pytest.mark.slow
 def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Path) -> None:
     SMALL.take(tmp_path, seed=2)
@@ -37,6 +41,7 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert "warning: 1 section is lost and will be 0: 3" in shown
     assert "sections      5; images missing in them 1, lost sections 1" in shown
     assert "residuals 0." in shown
+    assert f"look at it    ffn report {tmp_path / 'run'}" in shown
     info = json.loads((tmp_path / "run" / "aligned" / "info").read_text())
     assert info["scales"][0]["resolution"] == [10, 10, 40]
 
@@ -46,8 +51,9 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
 
     code, shown = align(tmp_path, "--set", "alignment.stiffness=0.2")
     assert code == 0, shown
-    reused = {line.split()[0]: "reused" in line for line in shown.splitlines() if " done " in line}
-    assert {stage for stage, is_reused in reused.items() if not is_reused} == {"relax", "render", "quality"}
+    lines = [line.split() for line in shown.splitlines() if " done " in line]
+    made = {words[0]: int(words[2].split("/")[0]) - _reused(words) for words in lines}
+    assert {stage for stage, count in made.items() if count} == {"relax", "render", "quality"}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from rich.table import Table
 import site_configs
 from pipeline.checkup.before_run import Found
 from pipeline.checkup.finding import SKIP
+from pipeline.report.history import expected_tasks
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.scored import share_chosen_by, share_seen
@@ -50,6 +51,8 @@ def print_plan(
     if run.uses_phantom:
         z, y, x = config.data.phantom.shape
         table.add_row("phantom", f"{z} x {y} x {x} voxels", _relative(run, run.phantom_file))
+    for row in _rows_of_sections(run):
+        table.add_row(*row)
     if config.trains:
         t = config.training
         table.add_row("sample", f"coordinates in {t.box}", _relative(run, run.coordinates_file))
@@ -124,6 +127,21 @@ def print_plan(
     if budget_node_hours is not None and rates.segment is not None:
         print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
+
+
+def _rows_of_sections(run: Run) -> list[tuple[str, str, str]]:
+    """What is made of sections, where the run makes its image of them."""
+    tasks = expected_tasks(run)
+    if run.config.sections is None or run.aligned is None:
+        return []
+    z, y, x = run.aligned.shape
+    montage = f"{tasks['montage']:,} sections of {run.config.sections.tiles.table}"
+    match = f"{tasks.get('match', 0):,} pairs of sections, {tasks['relax']:,} groups; not in the costs below"
+    return [
+        ("shifts, montage", montage, _relative(run, run.alignment_folder)),
+        ("match, place, relax", match, _relative(run, run.quality_file)),
+        ("render", f"{z} x {y} x {x} voxels at {run.aligned}", _relative(run, run.aligned_folder)),
+    ]
 
 
 def print_findings(found: Sequence[Found], console: Console) -> None:

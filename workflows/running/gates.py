@@ -125,6 +125,8 @@ class Gates:
 def _look_at(run: Run) -> list[str]:
     """What a person may look at: the report is written when the run stops; other files as far as they are."""
     files = (
+        run.quality_file,
+        run.aligned_folder,
         run.conflicts_file,
         run.corrections_file,
         run.metrics_file,

@@ -24,6 +24,7 @@ from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
+from workflows.running.alignment_lines import alignment_lines
 from workflows.running.gates import HeldBackError
 from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
 from workflows.stage import Stage
@@ -48,6 +49,9 @@ def print_summary(run: Run, console: Console) -> None:
     if nothing is not None:
         console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)
     look = Look()
+    if run.config.sections is not None:
+        found = json.loads(run.quality_file.read_text())
+        console.print(*alignment_lines(found, run), sep="\n", highlight=False, soft_wrap=True, markup=False)
     for line in look(outcome_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)

@@ -120,9 +120,11 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
         return resolve(run.config, run.folder, trust_kept=True), None
     except InputError as error:
         # its place is all that is asked of a result now; what the input would decide of it may be anything
-        data = run.config.data.model_copy(update={"voxel_size_nm": (1.0, 1.0, 1.0)})
+        image = run.config.data.image if run.config.sections is None else f"{run.aligned_folder}"
+        data = run.config.data.model_copy(update={"image": image, "voxel_size_nm": (1.0, 1.0, 1.0)})
         reconciliation = run.config.reconciliation.model_copy(update={"corrections": None})
-        config = run.config.model_copy(update={"data": data, "reconciliation": reconciliation})
+        updates = {"data": data, "sections": None, "reconciliation": reconciliation}
+        config = run.config.model_copy(update=updates)
         return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
 
 

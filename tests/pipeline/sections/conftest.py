@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from taken import Taken, run_now, take
 
-from workflows.running.aligning import build
+from workflows.section_stages import align
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +15,5 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
 
 @pytest.fixture(scope="session")
 def aligned(taken: Taken) -> Taken:
-    build(taken.stack, taken.sections, run_now)
+    align(taken.stack, taken.sections, run_now)
     return taken

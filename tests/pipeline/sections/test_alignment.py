@@ -21,7 +21,7 @@ from pipeline.sections.pair import read_pair
 from pipeline.sections.stack import read_stack
 from pipeline.settings.sections import Alignment
 from pipeline.volumes import open_image
-from workflows.running.aligning import build
+from workflows.section_stages import align
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -69,11 +69,11 @@ def test_neighbouring_sections_look_alike_as_they_do_in_the_tissue(aligned: Take
 
 def test_nothing_is_made_twice_and_another_order_gives_the_same_bytes(aligned: Taken, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in aligned.stack.folder.rglob("*") if path.is_file()}
-    build(aligned.stack, aligned.sections, run_now)
+    align(aligned.stack, aligned.sections, run_now)
     assert before == {p: p.stat().st_mtime_ns for p in aligned.stack.folder.rglob("*") if p.is_file()}
     elsewhere = dataclasses.replace(aligned.stack, folder=tmp_path)
     backwards = dict(reversed(aligned.sections.items()))
-    build(elsewhere, backwards, run_now)
+    align(elsewhere, backwards, run_now)
     there, here = files(tmp_path), files(aligned.stack.folder)
     judged = "quality.json"  # its list of sections is in their order
     assert {name: of for name, of in there.items() if name != judged} == {
@@ -85,7 +85,7 @@ def test_a_damaged_part_of_the_volume_is_made_again(aligned: Taken) -> None:
     chunk = min((aligned.stack.volume_folder / "10_10_40").iterdir())
     whole = chunk.read_bytes()
     chunk.write_bytes(b"?" + whole[1:])
-    build(aligned.stack, aligned.sections, run_now)
+    align(aligned.stack, aligned.sections, run_now)
     assert chunk.read_bytes() == whole
 
 
@@ -112,7 +112,7 @@ def test_what_is_doubtful_is_written_down(aligned: Taken) -> None:
 def test_sections_that_cannot_be_laid_on_each_other_are_parts(taken: Taken, tmp_path: Path) -> None:
     config = settings(taken.folder, alignment={"min_inliers": 100_000})
     stack, sections = read_stack(config, tmp_path)
-    build(stack, sections, run_now)
+    align(stack, sections, run_now)
     found = json.loads(stack.quality_file.read_text())["alignment"]
     assert len(found["refused"]) == len(stack.section_pairs)
     assert found["parts"] == [[z] for z in stack.sections]
@@ -122,7 +122,7 @@ def test_groups_that_overlap_give_one_volume_without_a_seam(taken: Taken, tmp_pa
     config = settings(taken.folder, alignment={"group": 3, "group_overlap": 2})
     stack, sections = read_stack(config, tmp_path)
     assert stack.groups == [(0, 1, 2), (1, 2, 4), (2, 4, 5)]
-    build(stack, sections, run_now)
+    align(stack, sections, run_now)
     errors = alignment_errors(stack, sections, taken.truth, SMALL.side)
     assert np.median(errors["neighbours"]) < 0.7
 

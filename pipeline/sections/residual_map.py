@@ -1,0 +1,81 @@
+"""Where in the volume sections do not fit each other, in cells large enough to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.geometry import Box
+from pipeline.results.artifacts import Artifact
+from pipeline.sections.group import read_mesh
+from pipeline.sections.mesh import Mesh
+from pipeline.sections.pair import Laid, read_pair
+from pipeline.sections.stack import Stack
+
+CELLS = 6
+"""Along the longer side of the volume."""
+
+DIGITS = 3
+"""Of a residual, in pixels."""
+
+
+class ResidualMap(NamedTuple):
+    """Residuals of the alignment by place."""
+
+    side: int
+    """Of a cell, in pixels."""
+    of_sections: dict[int, np.ndarray]
+    """(rows, columns) float64: the median, in pixels, of the points of a cell, of the pair of sections where
+    it is largest; NaN where there are no points."""
+    worst_at: dict[tuple[int, int], tuple[int, int]]
+    """Of each pair the middle, y, x in the volume, of the cell whose median is largest."""
+
+    def told(self) -> dict[str, Any]:
+        """As it is written down; without points None."""
+        cells = {
+            z: [[None if np.isnan(cell) else round(cell, DIGITS) for cell in row] for row in found.tolist()]
+            for z, found in self.of_sections.items()
+        }
+        return {"side_px": self.side, "of_sections": cells}
+
+
+def residual_map(
+    stack: Stack, pairs: Sequence[Artifact], placed: Artifact, groups: Mapping[int, Artifact]
+) -> ResidualMap:
+    """By cells, how far from each other points that match come to lie; arguments as for `judge`."""
+    side = -(-max(stack.box.shape[1:]) // CELLS)
+    shape = (-(-stack.box.shape[1] // side), -(-stack.box.shape[2] // side))
+    of_sections = {z: np.full(shape, np.nan) for z in stack.sections}
+    worst_at, meshes = {}, dict[int, Mesh]()
+    for artifact in pairs:
+        laid = read_pair(artifact)
+        if laid.is_refused:
+            continue
+        meshes = {z: mesh for z, mesh in meshes.items() if z >= laid.a}  # pairs come in this order
+        for z in (laid.a, laid.b):
+            if z not in meshes:
+                meshes[z] = read_mesh(stack, z, placed, groups)
+        cells = _of_pair(laid, meshes, stack.box, side, shape)
+        for z in (laid.a, laid.b):
+            of_sections[z] = np.fmax(of_sections[z], cells)
+        row, column = np.unravel_index(int(np.nan_to_num(cells, nan=-1).argmax()), shape)
+        worst_at[laid.a, laid.b] = (
+            stack.box.start[1] + int(row) * side + side // 2,
+            stack.box.start[2] + int(column) * side + side // 2,
+        )
+    return ResidualMap(side, of_sections, worst_at)
+
+
+def _of_pair(
+    laid: Laid, meshes: Mapping[int, Mesh], box: Box, side: int, shape: tuple[int, int]
+) -> np.ndarray:
+    here = meshes[laid.a](laid.flow.points)
+    apart = np.linalg.norm(here - meshes[laid.b](laid.flow.to), axis=1)
+    at = np.floor((here - box.start[1:]) / side).astype(int).clip(0, np.array(shape) - 1)
+    numbers = at[:, 0] * shape[1] + at[:, 1]
+    cells = np.full(shape, np.nan)
+    for number in np.unique(numbers):
+        cells.flat[number] = np.median(apart[numbers == number])
+    return cells

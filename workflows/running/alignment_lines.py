@@ -1,0 +1,64 @@
+"""What is said of an alignment at its end, or at the end of the run that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.checkup.sections import first
+from pipeline.run_files import RunFiles
+
+
+def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
+    """A few lines of the contents of the quality file."""
+    montage, alignment = found["montage"], found["alignment"]
+    lines = [
+        "",
+        f"sections      {found['sections']:,}; images missing in them {len(found['missing']):,}, lost "
+        f"sections {len(found['lost']):,}",
+        f"montage       {montage['pairs']:,} pairs, {len(montage['refused']):,} refused, "
+        f"{len(montage['guessed']):,} tiles placed by the table alone; residuals "
+        f"{_px(montage['residual_px'])}",
+        f"alignment     {alignment['pairs']:,} pairs of sections, {len(alignment['refused']):,} refused; of "
+        f"{alignment['points']['asked']:,} points {alignment['points']['found']:,} found, "
+        f"{alignment['left_out']:,} left out; residuals {_px(alignment['residual_px'])}",
+    ]
+    if alignment["worst"]:
+        worst = alignment["worst"][0]
+        lines.append(
+            f"the worst     sections {worst['a']} and {worst['b']}, where 5% of the points are "
+            f"{worst['95%']:.1f} pixels and more apart"
+        )
+    parts = alignment["parts"]
+    if len(parts) > 1:
+        lines.append(
+            f"WARNING: {len(parts)} parts between which nothing matches; how they lie on each other is a "
+            f"guess. They begin with sections {first([part[0] for part in parts])}"
+        )
+    if found["corrections"]:
+        kinds = [one["kind"] for one in found["corrections"]]
+        lines.append(
+            f"corrections   {kinds.count('shift'):,} shifts of tiles, {kinds.count('exclude'):,} sections "
+            f"left out; each is in {files.quality_file.name}"
+        )
+    if found["cut"]:
+        lines.append(
+            f"cut           {len(found['cut']):,} sections stick out of the volume, by up to "
+            f"{max(found['cut'].values()):.0f} pixels: volume.margin makes it larger"
+        )
+    if found["lost"]:
+        lines.append(
+            f"lost          {first(found['lost'])}: blank in the volume; a run's data.replace_sections "
+            "shows a neighbour in the place of one"
+        )
+    lines += [
+        f"volume        {files.aligned_folder}",
+        f"quality       {files.quality_file}",
+    ]
+    return lines
+
+
+def _px(figures: Mapping[str, float | None]) -> str:
+    if figures["median"] is None:
+        return "none"
+    return f"{figures['median']:.2f} pixels on the median, at most {figures['largest']:.2f}"
