@@ -34,6 +34,8 @@ STAGES = {
     "compare": "tiles/reconciliation/evidence/z*/y*/*.h5",
     "join": "tiles/reconciliation/groups/*.h5",
     "merge": "tiles/reconciliation/id_table.h5",
+    "correct": "tiles/reconciliation/corrected*.h5",
+    "list corrections": "corrections.json",
     "conflicts": "conflicts.json",
     "volume": "tiles/reconciliation/volume.json",
     "write": "tiles/reconciliation/blocks/z*/y*/*.json",
