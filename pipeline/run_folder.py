@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipeline.config import Inference, RunConfig
-from pipeline.geometry import Box, Tile, TileGrid, Triple
+from pipeline.geometry import Box, Tile, Triple
 from pipeline.results.artifacts import Artifact, Parts, combined
 from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
@@ -17,6 +17,7 @@ from pipeline.settings.data import SECTIONS
 from pipeline.settings.engine_pin import EnginePin
 from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
+from pipeline.tile_grid import TileGrid
 
 
 @dataclass(frozen=True)

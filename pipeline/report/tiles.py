@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.geometry import Tile, TileGrid
+from pipeline.geometry import Tile
 from pipeline.results.log_lines import last_line
 from pipeline.results.unreadable import Look, is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
+from pipeline.tile_grid import TileGrid
 
 MOST_CELLS = 2000
 """On a map. Where there are more tiles, one square stands for a cube of them."""

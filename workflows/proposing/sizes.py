@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.geometry import Box, TileGrid, Triple, triple
+from pipeline.geometry import Box, Triple, triple
+from pipeline.tile_grid import TileGrid
 from pipeline.volumes import VoxelSize
 from workflows.planning.tile_choices import (
     BYTES_OF_A_WORKER,

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.config import Reconciliation
-from pipeline.geometry import Box, Tile, TileGrid
+from pipeline.geometry import Box, Tile
 from pipeline.reconciliation import IdTable, merge_groups, overlap_evidence
 from pipeline.reconciliation.clashes import Side, concatenate_clashes, find_clashes
 from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.group import gathered
 from pipeline.reconciliation.id_table import TileIds
 from pipeline.reconciliation.overlap import concatenate
+from pipeline.tile_grid import TileGrid
 
 Labels = dict[int, np.ndarray]
 

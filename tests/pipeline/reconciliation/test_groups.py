@@ -18,12 +18,13 @@ from tiled_volume import cut, make_run, merged, write_tile
 
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
-from pipeline.geometry import Box, TileGrid
+from pipeline.geometry import Box
 from pipeline.reconciliation import find_evidence, gather, groups, merge, merge_groups
 from pipeline.reconciliation import group as grouping
 from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.reconciliation.evidence import read_evidence
 from pipeline.reconciliation.group import gathered, read_group
+from pipeline.tile_grid import TileGrid
 
 RULES = st.sampled_from(["never", "most", "seen", "always"])
 BOX = Box((3, 5, 7), (43, 45, 37))

@@ -14,9 +14,10 @@ from tiled_volume import cut, relabelled_equally
 
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
-from pipeline.geometry import Box, TileGrid, triple
+from pipeline.geometry import Box, triple
 from pipeline.reconciliation import IdTable, OverlapTable
 from pipeline.reconciliation.joining import joins
+from pipeline.tile_grid import TileGrid
 
 ANY_TOUCH = Reconciliation(min_overlap_voxels=1)
 

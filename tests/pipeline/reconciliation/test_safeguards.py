@@ -14,10 +14,11 @@ from tiled_volume import cut
 
 from pipeline.apart import joins_to_keep
 from pipeline.config import Reconciliation
-from pipeline.geometry import Box, TileGrid, triple
+from pipeline.geometry import Box, triple
 from pipeline.reconciliation import IdTable
 from pipeline.reconciliation.clashes import concatenate_clashes, stays_apart
 from pipeline.reconciliation.conflicts import Conflicts
+from pipeline.tile_grid import TileGrid
 
 GRID = TileGrid(Box.of_shape((20, 34, 60)), (20, 20, 28), (0, 6, 12))
 ROW = TileGrid(Box.of_shape((20, 20, 60)), (20, 20, 30), (0, 0, 15))

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geometry import Box, TileGrid
+from pipeline.geometry import Box
 from pipeline.report.tiles import MOST_CELLS, STATES, tile_map
+from pipeline.tile_grid import TileGrid
 
 
 def row(name: str, state: str, seconds: float) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.geometry import Box, TileGrid
+from pipeline.geometry import Box
 from pipeline.results.folders import files_below, place
+from pipeline.tile_grid import TileGrid
 
 
 def test_no_folder_of_a_hundred_thousand_tiles_has_more_than_some_hundred_entries(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipeline.config import RunConfig
-from pipeline.geometry import Box, TileGrid
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.tile_grid import TileGrid
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s

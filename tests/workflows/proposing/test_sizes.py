@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.geometry import Box, TileGrid, Triple
+from pipeline.geometry import Box, Triple
+from pipeline.tile_grid import TileGrid
 from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, tile_for
 
 shapes = st.tuples(*[st.integers(7, 900)] * 3)
