@@ -150,7 +150,7 @@ def layers_of_run(run: Run) -> Shown:
         )
         if found is not None:
             _add_agglomerated(shown, run, found)
-            shown.in_3d = shown.or_told(_in_3d, run) or []
+            shown.in_3d = shown.or_told(largest_shaped, run) or []
             is_complete = shown.or_told(_is_complete, shown, found) or False
     else:
         shown.lacking.append("no segmentation: the tiles are not yet joined")
@@ -211,7 +211,7 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     return not gone.missing
 
 
-def _in_3d(run: Run) -> list[int]:
+def largest_shaped(run: Run) -> list[int]:
     """The largest segments, the largest first, of which the volume has all the kinds of shapes that it has.
 
     A browser waits without end for the mesh of a segment that has none.

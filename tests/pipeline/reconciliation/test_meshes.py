@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cloudvolume import CloudVolume
+from PIL import Image
 from scipy.spatial import cKDTree
 from shaped_volume import SIZE_NM, files_of, shape, shape_tasks, shaped_run, written
 from skimage.measure import marching_cubes, mesh_surface_area
@@ -29,7 +30,8 @@ from pipeline.reconciliation.shapes.surface import decoded
 from pipeline.results import artifacts
 from pipeline.results.artifacts import remove_temporaries
 from pipeline.run_folder import Run
-from pipeline.viewing.layers import layers_of_volumes
+from pipeline.viewing import browser
+from pipeline.viewing.layers import largest_shaped, layers_of_volumes
 from pipeline.volumes import Choice
 
 pytest.importorskip("zmesh", reason="zmesh, of the extra `meshes`, is not installed")
@@ -173,6 +175,32 @@ def test_what_is_too_small_is_counted_and_has_no_mesh(tmp_path: Path) -> None:
     assert (told.segments, told.small, told.small_voxels, told.empty) == (1, 1, 99, 0)
     found = opened(run).mesh.get([1, 2], allow_missing=True)
     assert list(found) == [1]
+    assert largest_shaped(run) == [1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.browser() is None, reason=f"none of {', '.join(browser.BROWSERS)} is on PATH")
+def test_a_browser_draws_a_scene_of_the_largest_that_have_meshes_and_skeletons(tmp_path: Path) -> None:
+    """It would wait without end for those of a segment that has none."""
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    from pipeline.viewing.server import ViewServer
+
+    run = shaped_run(tmp_path, BOX, BLOCK, meshes=True, skeletons=True)
+    labels = np.zeros(BOX.shape, np.uint32)
+    labels[2:22, 20:70, 40:140] = 1
+    labels[0, 0:9, 0:9] = 2
+    written(run, labels)
+    shape(run)
+    shown = layers_of_volumes({"segmentation": (f"precomputed://{run.segmentation_folder}", Choice())})
+    shown.in_3d = largest_shaped(run)
+    assert shown.in_3d == [1]
+    with ViewServer(shown, 0, lambda line: None) as view:
+        browser.draw(view, tmp_path / "drawn.png")
+    pixels = np.asarray(Image.open(tmp_path / "drawn.png").convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    panel = pixels[height // 2 :, : width // 2]
+    coloured = panel.max(axis=-1) - panel.min(axis=-1) > 60
+    assert coloured.mean() > 0.02
 
 
 SMALL = Box((3, 5, 7), (19, 45, 87))

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.viewing.layers import Shown, layers_of_volumes
 from pipeline.viewing.links import PORT, point_link
-from pipeline.viewing.scene import Point, fragment, scene
+from pipeline.viewing.scene import BESIDE, Point, fragment, scene
 from pipeline.volumes import Choice
 from tests.pipeline.viewing.placed import Case
 from tests.pipeline.viewing.test_layers import make_run
@@ -40,6 +40,15 @@ def test_a_scene_is_in_voxels_of_x_y_z_and_looks_at_the_middle(shown: Shown) -> 
 def test_truth_alone_is_seen(shown: Shown) -> None:
     del shown.layers[1]
     assert "visible" not in scene(shown, SOURCES)["layers"][1]
+
+
+def test_a_scene_opens_with_what_can_be_drawn_in_three_dimensions_and_a_point_with_its_own(
+    shown: Shown,
+) -> None:
+    shown.in_3d = [9, 2]
+    segmentation = scene(shown, SOURCES)["layers"][1]
+    assert (segmentation["segments"], segmentation["notSelectedAlpha"]) == (["9", "2"], BESIDE)
+    assert scene(shown, SOURCES, Point((30, 120, 340), (3,)))["layers"][1]["segments"] == ["3"]
 
 
 def test_a_point_has_its_ids_selected_in_both(shown: Shown) -> None:
