@@ -23,6 +23,8 @@ SMALL = {
     "network.depth": 2,
     "network.features": 4,
     "training.fovs": 80,
+    "training.choose_by": "last",
+    "training.validation_box": "",
     "inference.box": "0:48,0:48,64:112",
     "inference.deltas": "[4, 4, 4]",
     "inference.batch": 2,  # so that workers share a process that runs the network
