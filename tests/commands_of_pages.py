@@ -53,6 +53,7 @@ python benchmarks/phantom_baseline.py --config my.yaml
 """One after the other in one folder, each by a shell; the later ones use what the earlier ones made."""
 
 THOROUGH = """
+python benchmarks/second_look.py runs/demo
 python workflows/study.py strong-scaling --ranks 1 STUDY
 python benchmarks/evaluation.py --voxels 1000000
 python benchmarks/reconciliation.py --voxels 1000000
@@ -67,7 +68,7 @@ python workflows/study.py search --trials 2 \
 python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
 --set network.checkpoint=runs/demo/model/ffn.h5
 python benchmarks/sections.py --seed 1
-python benchmarks/training.py --depth 2 --fovs 60 --turns 1
+python benchmarks/training.py --depth 2 --fov 13 --deltas 4 --features 16 --fovs 60 --turns 1
 python benchmarks/stragglers.py --fovs 40 --local-steps 1,4
 python benchmarks/kill_test.py --kills 1 --seed 1
 python benchmarks/damage_test.py --seed 1 --only metrics
