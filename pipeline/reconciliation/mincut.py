@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-MOST_FLOW = 2**30 - 1
-"""SciPy's flows have 32 bits, and what is left of an edge can be twice its weight."""
+MOST_FLOW = 2**30 - 2
+"""SciPy's flows have 32 bits, what is left of an edge can be twice its weight, and an edge that no cut takes
+weighs one more than the flow."""
 
 
 def side_of(
@@ -24,12 +25,18 @@ def side_of(
     )
     capacity = csr_array(both, dtype=np.int64)
     capacity.sum_duplicates()
-    most = min(int(capacity[[node]].sum()) for node in (source, sink))
-    step = most // MOST_FLOW + 1
-    capacity.data = -(-np.minimum(capacity.data, most + step) // step)  # no cheapest cut has a heavier edge
+    # rounded up, the edges of an end weigh together at most one step more for each
+    step = _at_an_end(capacity, source, sink) // (MOST_FLOW - capacity.nnz) + 1
+    capacity.data = -(-capacity.data // step)
+    capacity.data = np.minimum(capacity.data, _at_an_end(capacity, source, sink) + 1)  # no cut takes heavier
     capacity = capacity.astype(np.int32)
     left = capacity - maximum_flow(capacity, source, sink).flow
     left.eliminate_zeros()
     side = np.zeros(nodes, bool)
     side[breadth_first_order(left, source, return_predecessors=False)] = True
     return side
+
+
+def _at_an_end(capacity: csr_array, source: int, sink: int) -> int:
+    """What all edges of the lighter end weigh together: no cheapest cut weighs more."""
+    return min(int(capacity[[node]].sum()) for node in (source, sink))

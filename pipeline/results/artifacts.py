@@ -193,11 +193,6 @@ def remove_temporaries(folder: Path) -> None:
         folders[:] = [name for name in folders if not _is_temporary(name)]
 
 
-def listed(path: Path) -> dict[str, Any]:
-    """What the list of an artifact's parts says of one of these files."""
-    return {"size": path.stat().st_size, "sha256": file_sha256(path)}
-
-
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex."""
     digest = hashlib.sha256()

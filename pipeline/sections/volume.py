@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from pipeline.geometry import Box
-from pipeline.results.artifacts import Artifact, Recipe, Target, listed, publishing
+from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_files import RunFiles
 from pipeline.sections.group import groups_of, read_mesh
@@ -53,10 +55,8 @@ def create_aligned(stack: Stack) -> Artifact:
     """Publish the `info` of the volume: uint8, one level, coordinates those of the table's pixels."""
 
     def write(path: Path) -> None:
-        info = stack.volume_folder / "info"
-        with publishing(info) as temporary:
-            dump(temporary, _info(stack))
-        dump(path, {"info": listed(info)})
+        info = json.dumps(_info(stack), indent=1) + "\n"
+        dump(path, {"info": put(stack.volume_folder, "info", info.encode())})
 
     return make(info_target(stack), write)
 
@@ -130,8 +130,7 @@ def _write_chunks(stack: Stack, block: Box, voxels: np.ndarray) -> dict[str, dic
     for chunk in block.parts(stack.config.volume.chunk):
         z, y, x = (f"{a}-{b}" for a, b in zip(chunk.start, chunk.stop))
         name = f"{_info(stack)['scales'][0]['key']}/{x}_{y}_{z}"
-        with publishing(stack.volume_folder / name) as temporary:
-            # x, y, z in Fortran's order is z, y, x in C's
-            temporary.write_bytes(np.ascontiguousarray(voxels[chunk.slices(block.start)]).tobytes())
-        found[name] = listed(stack.volume_folder / name)
+        # x, y, z in Fortran's order is z, y, x in C's
+        content = np.ascontiguousarray(voxels[chunk.slices(block.start)]).tobytes()
+        found[name] = put(stack.volume_folder, name, content)
     return found

@@ -89,7 +89,33 @@ class FileHandler(DataHandler, StaticFileHandler):
         return "application/octet-stream"
 
 
-class ObjectHandler(DataHandler):
+class BytesHandler(DataHandler):
+    """Bytes that a function reads, in a thread of its own."""
+
+    _tell: Callable[[str], None]
+
+    async def get(self, name: str) -> None:
+        """Answer with what is asked for."""
+        raise NotImplementedError
+
+    async def head(self, name: str) -> None:
+        """As `get`; tornado leaves out what is written."""
+        await self.get(name)
+
+    async def _read_by(self, read: Callable[[str], bytes | None], name: str) -> bytes:
+        """What is read, its header set; or else an error for the browser, and a line for whoever serves."""
+        try:
+            content = await asyncio.get_running_loop().run_in_executor(None, read, name)
+        except InputError as error:
+            self._tell(f"{name} cannot be shown: {error}")
+            raise HTTPError(500, reason="cannot be read") from None
+        if content is None:
+            raise HTTPError(404)
+        self.set_header("Content-Type", "application/octet-stream")
+        return content
+
+
+class ObjectHandler(BytesHandler):
     """Objects of a bucket's folder, whole or in ranges, read as whoever runs the server may read them."""
 
     def initialize(self, bucket: Bucket, tell: Callable[[str], None]) -> None:
@@ -99,20 +125,9 @@ class ObjectHandler(DataHandler):
     async def get(self, name: str) -> None:
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise HTTPError(404)
-        try:
-            content = await asyncio.get_running_loop().run_in_executor(None, self._read, name)
-        except InputError as error:
-            self._tell(f"{name} cannot be shown: {error}")
-            raise HTTPError(500, reason="cannot be read") from None
-        if content is None:
-            raise HTTPError(404)
-        self.set_header("Content-Type", "application/octet-stream")
+        content = await self._read_by(self._read, name)
         self.set_header("Accept-Ranges", "bytes")
         self.finish(content)
-
-    async def head(self, name: str) -> None:
-        """As `get`; tornado leaves out what is written."""
-        await self.get(name)
 
     def _read(self, name: str) -> bytes | None:
         """What is asked for of an object; None where there is none. Raises Unreadable."""
@@ -133,7 +148,7 @@ class ObjectHandler(DataHandler):
         return self._bucket.get(name, start, stop)
 
 
-class ChunkHandler(DataHandler):
+class ChunkHandler(BytesHandler):
     """The info file and the chunks of a volume that has no such files; always whole."""
 
     def initialize(self, chunks: VolumeChunks, tell: Callable[[str], None]) -> None:
@@ -144,22 +159,11 @@ class ChunkHandler(DataHandler):
         if name == "info":
             self.finish(self._chunks.info)
             return
-        try:
-            content = await asyncio.get_running_loop().run_in_executor(None, self._chunks.chunk, name)
-        except InputError as error:
-            self._tell(f"{name} cannot be shown: {error}")
-            raise HTTPError(500, reason="cannot be read") from None
-        if content is None:
-            raise HTTPError(404)
-        self.set_header("Content-Type", "application/octet-stream")
+        content = await self._read_by(self._chunks.chunk, name)
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
             content = gzip.compress(content, compresslevel=1, mtime=0)
         self.finish(content)
-
-    async def head(self, name: str) -> None:
-        """As `get`; tornado leaves out what is written."""
-        await self.get(name)
 
 
 class SceneHandler(RequestHandler):

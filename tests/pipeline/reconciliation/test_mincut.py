@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.reconciliation.mincut import side_of
+from pipeline.reconciliation.mincut import MOST_FLOW, side_of
 
 NODES = 6
 EDGE = st.tuples(st.integers(0, NODES - 1), st.integers(0, NODES - 1), st.integers(1, 9)).filter(
@@ -39,3 +40,11 @@ def test_no_cut_is_cheaper_and_none_as_cheap_leaves_the_source_less(
         assert not side[1]
         cost = sum(w for x, y, w in edges if side[x] != side[y])
         assert cost == sum(w for x, y, w in edges if (x in expected) != (y in expected))
+
+
+@pytest.mark.parametrize("over", range(-3, 4))
+def test_weights_at_the_most_that_a_flow_may_be_do_not_overflow(over: int) -> None:
+    """One edge that no cut takes, and a sink whose own are each rounded up."""
+    a, b = np.array([0, 2, 2, 3]), np.array([2, 1, 3, 1])
+    weight = np.array([2**40, MOST_FLOW + over, 2**40, MOST_FLOW])
+    assert np.flatnonzero(side_of(4, a, b, weight, 0, 1)).tolist() == [0, 2, 3]
