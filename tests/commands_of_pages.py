@@ -49,6 +49,7 @@ ffn weak-scaling --workers 1 --share 1 --side 48 \
 python benchmarks/bookkeeping.py --tiles 30
 python benchmarks/watching.py --tiles 30
 python benchmarks/phantom_baseline.py --config my.yaml
+python benchmarks/held_out.py runs/demo --box 0:48,0:48,0:64 --examples 2
 """
 """One after the other in one folder, each by a shell; the later ones use what the earlier ones made."""
 

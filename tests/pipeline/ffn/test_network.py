@@ -1,4 +1,4 @@
-"""The network has the published sizes and weights, and behaves like a converged FFN on FIB-25."""
+"""The network has the published sizes and weights."""
 
 from __future__ import annotations
 
@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import Network, RunConfig, Sampling
+from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables
-from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.weights import read_weights, write_weights
-from pipeline.geometry import Box, Triple, triple
-from pipeline.run_folder import Run
-from pipeline.training.example import Example
-from pipeline.training.metrics import Tally
-from pipeline.training.moves import first_way, fixed_moves
-from pipeline.training.sampling import draw_coordinates
-from pipeline.training.training_volume import TrainingVolume
-from pipeline.volumes import open_image, open_labels
 
 CHECKPOINT = "checkpoint/model.ckpt-27465036"
 SMALL = Network(fov=(5, 7, 9), deltas=(1, 2, 3), depth=3, features=4)
@@ -87,62 +78,6 @@ def test_the_published_checkpoint_is_imported_exactly(fib25: Path) -> None:
 def test_the_published_checkpoint_of_depth_12_is_no_network_of_depth_9(fib25: Path) -> None:
     with pytest.raises(InputError, match=r"has depth 12.*configured network has depth 9"):
         load_network(fib25 / CHECKPOINT, Network(depth=9))
-
-
-@pytest.mark.slow
-def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib25: Path) -> None:
-    """The training metric after the FOV moves, on patches drawn as training draws them.
-
-    Their centres keep off the membranes, which this ground truth fills. When last measured:
-    accuracy 0.961, precision 0.998, recall 0.917, F1 0.956.
-    """
-    network = Network()
-    volume = fib25_volume(fib25)
-    sampling = Sampling(coordinates=12, boundary_distance=3)
-    coordinates = draw_coordinates(
-        lambda part: volume.labels[part.slices()], volume.box, patch_radius(network), sampling, seed=1
-    )
-    model = load_network(fib25 / CHECKPOINT, network)
-    update = tf.function(lambda fov: fov[..., 1:] + model(fov))
-    tally = Tally()
-    for number, centre in enumerate(coordinates.tolist()):
-        tally.add_example(flooded(volume, triple(centre), network, update, seed=number))
-    scores = tally.scores()
-    assert scores["accuracy"] >= 0.95
-    assert scores["f1"] >= 0.93
-
-
-def fib25_volume(folder: Path) -> TrainingVolume:
-    """A part of the labelled half, its supervoxels mapped to bodies."""
-    document = {
-        "data": {
-            "folder": str(folder),
-            "image": "grayscale_maps.h5:raw",
-            "labels": "groundtruth_z000_125.h5:stack",
-            "labels_box": "0:125,0:250,0:250",
-        }
-    }
-    run = Run(folder, RunConfig.model_validate(document))
-    box = Box((0, 0, 0), (125, 250, 250))
-    return TrainingVolume(box, open_image(run).read(box), open_labels(run).read(box), 128, 33)
-
-
-def flooded(
-    volume: TrainingVolume, centre: Triple, network: Network, update: tf.function, seed: int
-) -> Example:
-    """The example around `centre` after all its moves."""
-    image, inside = volume.patch(centre, patch_radius(network))
-    example = Example(image, inside, network, soft_label=0.95)
-    way = first_way("fixed", network.deltas, np.random.default_rng(seed))
-    stream = example.flood(fixed_moves(example, network.deltas, way))
-    fov = next(stream, None)
-    while fov is not None:
-        inputs = np.stack([fov.image, fov.pom], axis=-1)[None]
-        try:
-            fov = stream.send(update(tf.constant(inputs)).numpy()[0, ..., 0])
-        except StopIteration:
-            fov = None
-    return example
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
