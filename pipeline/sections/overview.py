@@ -17,6 +17,8 @@ from pipeline.sections.tiles import TileSection
 
 VERSION = 1
 
+ROWS_AT_ONCE = 16
+
 
 class Overview(NamedTuple):
     """A reduced section: `picture` is uint8 (y, x), 0 where there is no tile."""
@@ -58,8 +60,6 @@ def read_overview(artifact: Artifact) -> Overview:
 
 def reduced(section: TileSection, montage: Mapping[str, Any], step: int) -> Overview:
     """The means of `step` x `step` pixels of each tile, put to where it is, to the nearest of them."""
-    from skimage.transform import downscale_local_mean
-
     places = np.array([montage["places"][tile.name] for tile in section.tiles])
     ends = places + [tile.shape for tile in section.tiles]
     start = np.floor(places.min(axis=0))
@@ -67,11 +67,23 @@ def reduced(section: TileSection, montage: Mapping[str, Any], step: int) -> Over
     picture = np.zeros((height, width), np.uint8)
     for tile, place in zip(section.tiles, places):
         factor, summand = montage["contrast"][tile.name]
-        whole = tile.read()[: tile.shape[0] // step * step, : tile.shape[1] // step * step]
-        small = factor * downscale_local_mean(whole.astype(np.float32), (step, step)) + summand
+        small = factor * _means(tile.read(), step) + summand
         y, x = np.round((place - start) / step).astype(int)
         picture[y : y + small.shape[0], x : x + small.shape[1]] = np.clip(np.round(small), 1, 255)
     return Overview(picture, start, step)
+
+
+def _means(values: np.ndarray, step: int) -> np.ndarray:
+    """Of whole squares of `step` pixels, float32; no more than some rows of them are converted at a time."""
+    from skimage.transform import downscale_local_mean
+
+    height, width = (n // step for n in values.shape)
+    means = np.empty((height, width), np.float32)
+    for row in range(0, height, ROWS_AT_ONCE):
+        rows = slice(row, min(row + ROWS_AT_ONCE, height))
+        squares = values[rows.start * step : rows.stop * step, : width * step].astype(np.float32)
+        means[rows] = downscale_local_mean(squares, (step, step))
+    return means
 
 
 def _step(box: Box, side: int) -> int:

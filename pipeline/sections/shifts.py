@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,15 +11,21 @@ import numpy as np
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
-from pipeline.sections.matching import match
+from pipeline.sections.matching import Match, match
 from pipeline.sections.stack import Stack, dump
 from pipeline.sections.tiles import ImageTile, TileSection
 from pipeline.settings.sections import Montage
 
-VERSION = 1
+VERSION = 2
 
 PAIRS_AT_ONCE = 24
 """Pairs of one task: a task must be worth starting, and a pair takes well under a second."""
+
+PIECE = 1024
+"""Pixels along a side of what is compared at a time."""
+
+MOST_PIECES = 5
+"""Of one overlap, spread along it."""
 
 Pair = tuple[ImageTile, ImageTile]
 
@@ -86,7 +93,7 @@ def shift(a: ImageTile, b: ImageTile, settings: Montage) -> dict[str, Any]:
     shared = overlap(a, b, settings)
     assert shared is not None, "a pair of neighbours overlaps"
     template, search = a.read()[shared.template], b.read()[shared.search]
-    found = match(template, search)
+    found = _found(template, search, settings.max_shift)
     return {
         "a": a.name,
         "b": b.name,
@@ -94,6 +101,28 @@ def shift(a: ImageTile, b: ImageTile, settings: Montage) -> dict[str, Any]:
         "quality": found.quality,
         "grey": [_grey(template), _grey(_moved(search, found.dy, found.dx, settings.max_shift))],
     }
+
+
+def _found(template: np.ndarray, search: np.ndarray, reach: int) -> Match:
+    """Where the template lies in what is searched, `reach` pixels more on each side.
+
+    Of a long overlap, pieces are looked for: the medians of the better half of them, since there may be
+    nothing to see in the others.
+    """
+    pieces = []
+    for rows, columns in itertools.product(*map(_spread, template.shape)):
+        around = slice(rows.start, rows.stop + 2 * reach), slice(columns.start, columns.stop + 2 * reach)
+        pieces.append(match(template[rows, columns], search[around]))
+    pieces.sort(key=lambda piece: piece.quality, reverse=True)
+    better = np.median(pieces[: (len(pieces) + 1) // 2], axis=0)
+    return Match(*map(float, better))
+
+
+def _spread(length: int) -> list[slice]:
+    """At most `MOST_PIECES` pieces of at most `PIECE` pixels, from one end to the other."""
+    count = min(MOST_PIECES, -(-length // PIECE))
+    size = min(length, PIECE)
+    return [slice(start, start + size) for start in np.linspace(0, length - size, count).astype(int).tolist()]
 
 
 def _moved(search: np.ndarray, dy: float, dx: float, reach: int) -> np.ndarray:

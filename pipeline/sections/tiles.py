@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.byte_cache import ByteCache
 from pipeline.errors import InputError
 from pipeline.sections.corrections import CorrectedShift
 from pipeline.volumes.slice_image import read_slice
+
+_READ_LAST = ByteCache[tuple[str, str]](most_bytes=400 * 2**20, least=2)
+"""Neighbours are looked at one after the other, and sections in pairs, each of which may be one image."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class ImageTile:
 
     def read(self) -> np.ndarray:
         """Its grey values, (y, x). Raises InputError when it cannot be read or has another shape."""
-        values = _read(self.path, self.stamp)
+        values = _READ_LAST.get((self.path, self.stamp), partial(read_slice, Path(self.path)))
         if values.shape != self.shape:
             raise InputError(
                 f"tile {self.path} has {values.shape} pixels (y, x), others have {self.shape}: leave it out "
@@ -53,9 +57,3 @@ class TileSection:
     def name(self) -> str:
         """Stable file-name stem."""
         return f"z{self.z:06d}"
-
-
-@lru_cache(maxsize=8)
-def _read(path: str, stamp: str) -> np.ndarray:
-    """Kept for a moment: neighbours are looked at one after the other."""
-    return read_slice(Path(path))

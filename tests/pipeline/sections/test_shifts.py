@@ -1,0 +1,40 @@
+"""Neighbouring tiles are compared in pieces where their overlap is long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.ndimage import gaussian_filter
+
+from pipeline.sections.shifts import MOST_PIECES, PIECE, shift
+from pipeline.sections.tiles import ImageTile
+from pipeline.settings.sections import Montage
+
+WIDTH, OVERLAP = 200, 80
+
+
+@pytest.mark.parametrize("height", [300, PIECE, PIECE + 1, (MOST_PIECES + 2) * PIECE])
+@pytest.mark.parametrize("blank", [0.0, 0.4])
+def test_a_shift_is_found_along_overlaps_of_any_length_where_some_of_it_shows_nothing(
+    tmp_path: Path, height: int, blank: float
+) -> None:
+    rng = np.random.default_rng(1)
+    tissue = gaussian_filter(rng.normal(size=(height + 20, 2 * WIDTH)), 2)
+    grey = np.clip(128 + 40 * tissue / tissue.std(), 1, 255).astype(np.uint8)
+    grey[: round(blank * height)] = 128
+    first, second = grey[10 : 10 + height, :WIDTH], grey[13 : 13 + height, WIDTH - OVERLAP - 2 :][:, :WIDTH]
+    a, b = (
+        _tile(tmp_path / name, image, x) for name, image, x in (("a.tif", first, 0), ("b.tif", second, 120))
+    )
+    found = shift(a, b, Montage())
+    assert found["shift"] == pytest.approx([3, WIDTH - OVERLAP - 2], abs=0.05)
+    assert found["quality"] > 0.95
+
+
+def _tile(path: Path, image: np.ndarray, x: float) -> ImageTile:
+    tifffile.imwrite(path, image)
+    height, width = image.shape
+    return ImageTile(path.name, str(path), 0.0, x, (height, width), path.name)
