@@ -7,10 +7,17 @@ import subprocess
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+import pytest
 
 from tests.emulators.cluster import Cluster
+
+
+def thorough(*machines: str) -> list[Any]:
+    """Machines on which a test is run by `pytest -m thorough` only: it differs little from the others."""
+    return [pytest.param(machine, marks=pytest.mark.thorough) for machine in machines]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from scipy.sparse.linalg import spsolve
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
+from pipeline.sections.grey import mean_and_stddev
 from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.settings.sections import GREY, Montage
 
-VERSION = 1
+VERSION = 2
 
 NOMINAL = 0.01
 """How much a nominal place counts next to a shift that was found: it decides where nothing else does."""
@@ -139,7 +140,7 @@ def _contrast(section: TileSection, ends: np.ndarray, grey: list[Any]) -> dict[s
     Alone, each tile would get the mean and the standard deviation of GREY.
     """
     mean, stddev = GREY
-    own = np.array([_mean_and_stddev(tile.read()) for tile in section.tiles])
+    own = np.array([mean_and_stddev(tile.read()) for tile in section.tiles])
     means, spreads = own[:, 0], np.maximum(own[:, 1], 1e-3)
     a, b = ends.T
     both = np.array(grey, float).reshape(-1, 2, 2)
@@ -151,7 +152,3 @@ def _contrast(section: TileSection, ends: np.ndarray, grey: list[Any]) -> dict[s
     wanted = factors[a] * at[:, 0] - factors[b] * at[:, 1]
     summands = _differences(ends, wanted[:, None], (mean - factors * means)[:, None])[:, 0]
     return {t.name: [float(f), float(s)] for t, f, s in zip(section.tiles, factors, summands)}
-
-
-def _mean_and_stddev(values: np.ndarray) -> tuple[float, float]:
-    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))

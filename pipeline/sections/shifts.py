@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
+from pipeline.sections.grey import mean_and_stddev
 from pipeline.sections.matching import Match, match
 from pipeline.sections.stack import Stack, dump
 from pipeline.sections.tiles import ImageTile, TileSection
@@ -21,7 +22,7 @@ VERSION = 2
 PAIRS_AT_ONCE = 24
 """Pairs of one task: a task must be worth starting, and a pair takes well under a second."""
 
-PIECE = 1024
+PIECE = 512
 """Pixels along a side of what is compared at a time."""
 
 MOST_PIECES = 5
@@ -99,7 +100,7 @@ def shift(a: ImageTile, b: ImageTile, settings: Montage) -> dict[str, Any]:
         "b": b.name,
         "shift": [shared.offset[0] - found.dy, shared.offset[1] - found.dx],
         "quality": found.quality,
-        "grey": [_grey(template), _grey(_moved(search, found.dy, found.dx, settings.max_shift))],
+        "grey": [mean_and_stddev(template), mean_and_stddev(_moved(search, found, settings.max_shift))],
     }
 
 
@@ -125,12 +126,8 @@ def _spread(length: int) -> list[slice]:
     return [slice(start, start + size) for start in np.linspace(0, length - size, count).astype(int).tolist()]
 
 
-def _moved(search: np.ndarray, dy: float, dx: float, reach: int) -> np.ndarray:
+def _moved(search: np.ndarray, found: Match, reach: int) -> np.ndarray:
     """The part of what was searched that is the template's."""
     height, width = search.shape
-    y, x = reach + round(dy), reach + round(dx)
+    y, x = reach + round(found.dy), reach + round(found.dx)
     return search[y : y + height - 2 * reach, x : x + width - 2 * reach]
-
-
-def _grey(values: np.ndarray) -> list[float]:
-    return [float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))]

@@ -10,13 +10,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from small_run import SmallRun
 
 from tests.listening import assert_nobody_else_can_reach, watching
-from tests.machines import Emulated, Machine, Slurm
+from tests.machines import Machine, thorough
 
 pytest.importorskip("horovod", reason="Horovod is not installed")
 pytestmark = pytest.mark.slow
@@ -49,29 +48,9 @@ SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 NASTY = 'a\' "b" [c] {d} & é;`x` %j'
 """Runs do not care how the folders are called in which they lie."""
 
-QUEUES = {"theta": "debug-cache-quad", "polaris": "debug-scaling", "aurora": "debug-scaling"}
-LIMITS = {"nodes": 4, "walltime_s": 3600, "jobs_per_user": 1}
-"""Of each of them: what is light, the training and the tiles take turns."""
-
-
-def thorough(*machines: str) -> list[Any]:
-    """Machines on which a test is run by `pytest -m thorough` only: it differs little from the others."""
-    return [pytest.param(machine, marks=pytest.mark.thorough) for machine in machines]
-
 
 def options(settings: dict[str, object]) -> list[str]:
     return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-
-
-@pytest.fixture
-def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    if request.param == "slurm":
-        request.getfixturevalue("slurm")
-        yield Slurm()
-    else:
-        cluster = request.getfixturevalue("cobalt" if request.param == "theta" else "pbs")
-        cluster.change(minute_s=60.0, queues={QUEUES[request.param]: LIMITS})
-        yield Emulated(request.param, cluster, QUEUES[request.param])
 
 
 @pytest.fixture
