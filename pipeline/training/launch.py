@@ -53,6 +53,7 @@ ADDED = {
     "augmentation",
     "epochs",
     "local_steps",
+    "shares",
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 
