@@ -26,7 +26,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 
 MOST_CALLS = 400
-"""Of the network in all: with the published sizes a minute of one core."""
+"""Of the network in all: with the published sizes one or two minutes of one core."""
 
 MOST_OF_A_SEED = 200
 """Calls: by then the voxels around it were seen about as often as they ever are."""
@@ -38,7 +38,7 @@ REACH = 8
 """Deltas from a seed to the end of what is flooded around it, if the training box goes so far."""
 
 GROWN = 100.0
-"""Training asks for logits of 3 or less, and those of networks that settle stay within a few tens."""
+"""Training asks for logits of 3, as soft_label is; those of networks that settle stay within some tens."""
 
 ENDLESS = 1e6
 """What is beyond it was multiplied many times: whether floods of thousands of FOVs stay finite is chance."""
