@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -182,5 +183,8 @@ def _engine(run: Run, network: Path) -> Engine:
     training = run.config.training
     threads = min(len(os.sched_getaffinity(0)), training.ranks * training.threads_per_rank)
     name = "winograd" if library(run.config.network) else "openvino"
-    model = Artifact(str(network), file_sha256(network))
-    return load(Loading(model, run.config.network, name, "float32", 1, threads))
+    with TemporaryDirectory() as folder:
+        named = Path(folder, run.model_file.name)  # weights are read by what their file's name ends in
+        named.symlink_to(network.absolute())
+        model = Artifact(str(named), file_sha256(network))
+        return load(Loading(model, run.config.network, name, "float32", 1, threads))
