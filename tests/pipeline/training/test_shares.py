@@ -131,7 +131,7 @@ class TestRealRanks:
     """Horovod processes."""
 
     @needs_compiled
-    @pytest.mark.parametrize("engine", ["winograd", "keras"])
+    @pytest.mark.parametrize("engine", ["winograd", pytest.param("keras", marks=pytest.mark.thorough)])
     def test_a_step_of_uneven_shares_is_that_of_the_joined_batch(self, tmp_path: Path, engine: str) -> None:
         joined(tmp_path)
         for of_ranks in ((5, 3), (8,)):
