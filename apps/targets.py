@@ -72,8 +72,8 @@ CHECKPOINTS: dict[str, Callable[..., Path]] = {
 }
 """From which file an app's task goes on after an interruption."""
 
-ELSEWHERE = ("after", "launcher")
-"""Keyword arguments that say when and where a task runs, and nothing of what it makes."""
+ELSEWHERE = ("after", "launcher", "rehearses")
+"""Keyword arguments that say when and where a task runs, and nothing of the bytes that it makes."""
 
 
 def target_of(app: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target:

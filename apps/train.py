@@ -27,12 +27,17 @@ def train(
     image: Sequence[Artifact] = (),
     *,
     launcher: Launcher,
+    rehearses: bool = False,
     after: list[Artifact] | None = None,
 ) -> Artifact:
-    """Train with all ranks, which `launcher` starts from where the task runs; to so many FOVs, or to all."""
+    """Train with all ranks, which `launcher` starts from where the task runs; to so many FOVs, or to all.
+
+    With `rehearses` a network that is not fit for inference is refused at the end.
+    """
+    from pipeline.inference.rehearsal import rehearse
     from pipeline.training import launch
 
-    return launch.train(run, coordinates, until, image, launcher)
+    return launch.train(run, coordinates, until, image, launcher, rehearse if rehearses else None)
 
 
 @python_app(executors=["light"])

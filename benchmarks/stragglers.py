@@ -1,11 +1,13 @@
-"""What a slow rank costs a training, and what steps between averagings save of that.
+"""What a slow rank costs a training, and what steps between averagings or measured shares save of that.
 
     python benchmarks/stragglers.py --fovs 600
 
 Two real Horovod ranks train the demo's network on this machine. Once they are at work, ranks are stopped and
 continued from outside, as a machine does that has something else to do. `one slow`: one rank is stopped for a
-third of every 60 ms, all the time. `pauses`: each rank is stopped for 200 ms now and then, by itself, a
-quarter of the time. Each is met with each number of `training.local_steps`. The last line is JSON.
+third of every 60 ms, all the time; `slow core`: for a third of every 6 ms, much less than a step. `pauses`:
+each rank is stopped for 200 ms now and then, by itself, a quarter of the time. Each is met with each number
+of `training.local_steps`, and with each of `training.shares` and an averaging in every step. The last line is
+JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import tempfile
 import threading
 import time
@@ -36,8 +39,8 @@ from pipeline.training.pace import fovs_and_seconds
 from pipeline.training.sampling import sample_coordinates
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
-LOG_LINES = 5
-"""Ranks meet for each."""
+LOG_LINES = 20
+"""Ranks meet for each, and shares are measured anew."""
 
 RANKS = 2
 """Each on a core of its own."""
@@ -50,11 +53,20 @@ def one_slow(rank: int, rng: random.Random) -> tuple[float, float]:
     return (0.04, 0.02) if rank == RANKS - 1 else (0.06, 0.0)
 
 
+def slow_core(rank: int, rng: random.Random) -> tuple[float, float]:
+    return (0.004, 0.002) if rank == RANKS - 1 else (0.06, 0.0)
+
+
 def pauses(rank: int, rng: random.Random) -> tuple[float, float]:
     return rng.expovariate(1 / 0.6), 0.2
 
 
-DISTURBANCES: dict[str, Disturbance | None] = {"none": None, "one slow": one_slow, "pauses": pauses}
+DISTURBANCES: dict[str, Disturbance | None] = {
+    "none": None,
+    "one slow": one_slow,
+    "slow core": slow_core,
+    "pauses": pauses,
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,13 @@ class Measurement:
 
     disturbance: str
     local_steps: int
+    shares: str
+    last_shares: list[int] | None
+    """FOVs of a step of each rank in the end, where they were measured."""
     fovs_per_s: float
     """From the first line of its log on."""
     f1: float
+    """Mean over the second half of the lines."""
 
 
 class Disturber:
@@ -109,10 +125,13 @@ def rank_process(rank: int) -> psutil.Process:
     raise RuntimeError(f"rank {rank} is not at work")
 
 
-def measure(base: Run, coordinates: Artifact, name: str, local_steps: int) -> Measurement:
-    """Train in a new folder, disturbed, with so many steps between averagings."""
-    settings = base.config.training.model_copy(update={"local_steps": local_steps})
-    folder = base.folder / f"{name.replace(' ', '_')}_{local_steps}"
+def measure(
+    base: Run, coordinates: Artifact, name: str, local_steps: int, shares: str = "even"
+) -> Measurement:
+    """Train in a new folder, disturbed, with so many steps between averagings and such shares."""
+    update = {"local_steps": local_steps, "shares": shares}
+    settings = base.config.training.model_copy(update=update)
+    folder = base.folder / f"{name.replace(' ', '_')}_{local_steps}_{shares}"
     run = replace(base, folder=folder, config=base.config.model_copy(update={"training": settings}))
     disturbance = DISTURBANCES[name]
     with Disturber(run, disturbance) if disturbance else nullcontext():
@@ -120,12 +139,20 @@ def measure(base: Run, coordinates: Artifact, name: str, local_steps: int) -> Me
     lines = lines_of(run.training_log)
     (first_fovs, first_s), (fovs, seconds) = fovs_and_seconds(lines[:1]), fovs_and_seconds(lines)
     rate = (fovs - first_fovs) / (seconds - first_s)
-    return Measurement(name, local_steps, round(rate, 2), round(lines[-1]["f1"], 4))
+    last, halfway = lines[-1].get("shares"), lines[len(lines) // 2 :]
+    return Measurement(
+        name,
+        local_steps,
+        shares,
+        last,
+        round(rate, 2),
+        round(statistics.fmean(line["f1"] for line in halfway), 4),
+    )
 
 
 def base_run(folder: Path, fovs: int) -> tuple[Run, Artifact]:
     """The demo's training, shortened, on a phantom that all trainings share; and its coordinates."""
-    steps = fovs // RANKS
+    steps = fovs // (RANKS * load_config(DEMO).training.batch_size)
     sizes = [
         f"training.ranks={RANKS}",
         f"training.fovs={fovs}",
@@ -145,20 +172,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--fovs", type=int, default=600, help="of each training")
     parser.add_argument("--local-steps", default="1,4,16", help="numbers of steps between averagings")
+    parser.add_argument("--shares", default="measured", help="of FOVs among ranks, with commas; or ''")
     parser.add_argument("--disturbances", default=",".join(DISTURBANCES), help="which, with commas")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda signum, frame: os._exit(1))  # its ranks end with it
     found: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
         run, coordinates = base_run(Path(folder), arguments.fovs)
+        ways = [(int(steps), "even") for steps in arguments.local_steps.split(",")]
+        ways += [(1, shares) for shares in filter(None, arguments.shares.split(","))]
         for name in arguments.disturbances.split(","):
-            for local_steps in map(int, arguments.local_steps.split(",")):
-                one = measure(run, coordinates, name, local_steps)
+            for local_steps, shares in ways:
+                one = measure(run, coordinates, name, local_steps, shares)
                 found.append(one)
                 share = one.fovs_per_s / found[0].fovs_per_s
+                last = f", {one.last_shares} in the end" if one.last_shares else ""
                 print(
-                    f"{name:9} local_steps {local_steps:3}: {one.fovs_per_s:7.1f} FOV/s, {share:.2f} of "
-                    f"undisturbed; F1 {one.f1:.3f}",
+                    f"{name:9} local_steps {local_steps:3}, shares {shares}{last}: {one.fovs_per_s:7.1f} "
+                    f"FOV/s, {share:.2f} of undisturbed; F1 {one.f1:.3f}",
                     flush=True,
                 )
     print(json.dumps([vars(each) for each in found]))

@@ -36,6 +36,10 @@ class RunFiles:
         """The network that the training came to after so many FOVs, where some are tried."""
         return self.folder / "model" / f"ffn.{after(fovs)}.h5"
 
+    def rehearsal_file(self, fovs: int | None = None) -> Path:
+        """Sealed JSON: whether the trained network, or the one after so many FOVs, settles in floods."""
+        return self.folder / "model" / ("rehearsal.json" if fovs is None else f"rehearsal.{after(fovs)}.json")
+
     @property
     def validation_folder(self) -> Path:
         """All that is made in trying networks."""

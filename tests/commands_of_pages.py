@@ -71,7 +71,7 @@ python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
 python benchmarks/sections.py --seed 1
 python benchmarks/large_sections.py --side 1000
 python benchmarks/training.py --depth 2 --fov 13 --deltas 4 --features 16 --fovs 60 --turns 1
-python benchmarks/stragglers.py --fovs 40 --local-steps 1,4
+python benchmarks/stragglers.py --fovs 40 --local-steps 4 --disturbances pauses
 python benchmarks/kill_test.py --kills 1 --seed 1
 python benchmarks/damage_test.py --seed 1 --only metrics
 ffn run --config fib25 --run-dir runs/fib25 --set data.folder=FIB25 --set inference.box=0:64,60:124,60:124

@@ -49,9 +49,8 @@ def _get_network(
     coordinates = submit(train.sample_coordinates, run, after=source.phantom)
     networks: list[Task] = []
     for until in run.config.training.parts:
-        launcher = rank_launcher(run)
-        part = submit(train.train, run, coordinates, until, image, launcher=launcher, after=networks[-1:])
-        networks.append(part)
+        how = {"launcher": rank_launcher(run), "rehearses": True}
+        networks.append(submit(train.train, run, coordinates, until, image, **how, after=networks[-1:]))
     stages = [Stage("sample", [coordinates]), Stage("train", networks, run)]
     if not run.trials:
         return stages, networks[-1], []

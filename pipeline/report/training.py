@@ -7,17 +7,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.inference.rehearsal import WHAT_HELPS, read_rehearsal
 from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
-from pipeline.training.pace import fovs_and_seconds
+from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, share_of_waiting
 
 NEEDED = {"fovs_seen", "fovs_per_s", "loss", "accuracy", "f1", "precision", "recall"}
 
 
 def training(run: Run, look: Look) -> dict[str, Any] | None:
-    """FOVs, rate and last metrics, and the charts of metrics and loss over FOVs; None where none was logged.
+    """FOVs, rate and metrics, what floods with the network came to, and the charts of metrics and loss over
+    FOVs; None where none was logged.
 
     Figures are means over the intervals between two lines of the log, over all ranks.
     """
@@ -33,6 +35,10 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         "batch_size": settings.batch_size,
         "seconds": seconds,
         "fovs_per_s": seen / seconds if seconds else None,
+        "input_wait_share": share_of_waiting(lines),
+        "f1_of_last_tenth": f1_of_last_tenth(lines),
+        "shares": lines[-1].get("shares"),
+        "rehearsal": look(rehearsal, run),
         "last": {name: lines[-1][name] for name in sorted(NEEDED - {"fovs_seen", "fovs_per_s"})},
         "metrics": line_chart(
             fovs,
@@ -41,6 +47,18 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         ),
         "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
     }
+
+
+def rehearsal(run: Run) -> dict[str, Any] | None:
+    """How floods with the trained network ended, in words, and whether it is to be doubted for them.
+
+    None where none were made. Raises Unreadable.
+    """
+    text = read_if_there(run.validation_file) if run.trials else None
+    found = read_rehearsal(run, json.loads(text)["chosen_fovs"] if text else None)
+    if found is None:
+        return None
+    return {"says": str(found), "has_grown": found.has_grown, "what_helps": WHAT_HELPS}
 
 
 def choice(run: Run, look: Look) -> dict[str, Any] | None:

@@ -77,6 +77,11 @@ class Training(Section):
     local_steps: PositiveInt = 1
     """Steps between two averagings. 1: the gradients of all ranks are averaged in every step. More: each rank
     learns by itself between them, and weights are averaged; ranks wait less for one that is late."""
+    shares: Literal["even", "measured"] = "even"
+    """How the FOVs of a step are divided among the ranks. even: batch_size each. measured: a rank that
+    needed longer for its FOVs since the last line of the log has fewer of the steps that follow, others
+    more, and the gradient is still the mean over all FOVs of a step. That depends on time: with more than
+    one rank two trainings by one seed then end in different weights."""
     fovs: PositiveInt = 100_000
     """In all: a training that has ended goes on where this is raised later."""
     start_from: str | None = None
@@ -231,6 +236,23 @@ class Training(Section):
                 "of a round, where each rank then has weights of its own: set local_steps: 1, or choose_by: "
                 "last"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_shares_to_move(self) -> Training:
+        if self.shares == "even":
+            return self
+        if self.local_steps > 1:
+            raise ValueError(
+                f"local_steps is {self.local_steps} and shares measured, which weighs gradients that are "
+                "averaged in every step: set local_steps: 1, or shares: even"
+            )
+        for name in ("batch_size", "examples_in_turn"):
+            if getattr(self, name) < 2:
+                raise ValueError(
+                    f"shares is measured and {name} 1: no rank could have less than another; raise it, or "
+                    "set shares: even"
+                )
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,8 +53,13 @@ ADDED = {
     "augmentation",
     "epochs",
     "local_steps",
+    "shares",
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
+
+Rehearse = Callable[[Run, Path, Path, "int | None"], None]
+"""Given the run, the file of the trained network, that of the coordinates, and `until` as `train` is: raises
+InputError where that network is not fit for inference."""
 
 
 def train(
@@ -63,13 +68,15 @@ def train(
     until: int | None = None,
     image: Sequence[Artifact] = (),
     launcher: Launcher | None = None,
+    rehearse: Rehearse | None = None,
 ) -> Artifact:
     """Train the network with `training.ranks` Horovod processes, started by `launcher`: on this machine, if
     none is given.
 
     With `until`, only to so many of all FOVs: the network is one to be tried, `run.candidate_file(until)`,
     and the training goes on from there as if it had not been stopped. `image` are the blocks of it that hold
-    the training box, where the run makes it of sections.
+    the training box, where the run makes it of sections. `rehearse` is asked before the network is published,
+    and what it raises keeps it from that.
 
     Goes on from the run's checkpoint if it is of this training's lineage, also where that had reached
     its end and `training.fovs` is larger now. With unchanged settings it then ends with the same bytes as a
@@ -82,6 +89,8 @@ def train(
         job = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until)
         final = _final_checkpoint(job, launcher or local_launcher(run))
         write_weights(final.network, run.config.network, path, TrainedWith.of(run))
+        if rehearse is not None:
+            rehearse(run, path, Path(coordinates.path), until)
         return model_target(run, coordinates, until, image, final.precision).recipe
 
     return make(target, write)

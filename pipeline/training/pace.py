@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -20,6 +20,28 @@ def fovs_and_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[int, float]:
             seconds += (line["fovs_seen"] - seen) / line["fovs_per_s"]
             seen = line["fovs_seen"]
     return seen, seconds
+
+
+def share_of_waiting(lines: Iterable[Mapping[str, Any]]) -> float | None:
+    """The part of the time, 0 to 1, in which networks waited for input; None where no line says so."""
+    waited = spent = 0.0
+    for line in lines:
+        if "input_wait_share" in line and line.get("step_s"):
+            # intervals are of equal numbers of steps, but for the last of a round
+            waited += line["input_wait_share"] * line["step_s"]
+            spent += line["step_s"]
+    return waited / spent if spent else None
+
+
+def f1_of_last_tenth(lines: Sequence[Mapping[str, Any]]) -> float | None:
+    """Mean F1 of the intervals that ended in the last tenth of the FOVs.
+
+    Where a round begins no example may have ended in an interval, which then has 0 everywhere and does not
+    count. None where nothing is left; there is a line.
+    """
+    begins = 0.9 * lines[-1]["fovs_seen"]
+    counted = [line["f1"] for line in lines if line["fovs_seen"] > begins and line["accuracy"]]
+    return statistics.fmean(counted) if counted else None
 
 
 def step_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[float, float] | None:

@@ -34,8 +34,11 @@ Update = Callable[[tf.Tensor], tf.Tensor]
 """Takes this rank's gradient as one vector; changes the weights of all alike, tells if all are finite."""
 
 
-def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -> Step:
-    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED."""
+def keras_step(model: keras.Model, update: Update, some_ignored: bool = False, apart: bool = False) -> Step:
+    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
+
+    With `apart` the update is none of the graph's but is called after it.
+    """
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
 
@@ -47,7 +50,8 @@ def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
         own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
-        return pom, loss, own_is_finite, update(tf.where(own_is_finite, flat, np.nan))
+        sent = tf.where(own_is_finite, flat, np.nan)
+        return pom, loss, own_is_finite, sent if apart else update(sent)
 
     shape = model.input_shape
     inputs = tf.TensorSpec(shape, tf.float32)
@@ -55,8 +59,10 @@ def keras_step(model: keras.Model, update: Update, some_ignored: bool = False) -
     compiled = step.get_concrete_function(inputs, labels)
 
     def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
-        pom, loss, own_is_finite, all_are_finite = compiled(inputs, labels)
-        return Stepped(pom.numpy(), float(loss), bool(own_is_finite), bool(all_are_finite))
+        pom, loss, own_is_finite, sent_or_met = compiled(inputs, labels)
+        shown = pom.numpy()
+        all_are_finite = update(sent_or_met) if apart else sent_or_met
+        return Stepped(shown, float(loss), bool(own_is_finite), bool(all_are_finite))
 
     return run
 

@@ -21,6 +21,11 @@ class StepTimes:
         """The step that was begun last has ended."""
         self._seconds.append(time.monotonic() - self._began)
 
+    @property
+    def total_s(self) -> float:
+        """Seconds of all steps since the last report."""
+        return sum(self._seconds)
+
     def take(self, fovs_per_step: int) -> dict[str, float]:
         """FOVs a second, and mean and standard deviation of a step's seconds, since the last call."""
         seconds, self._seconds = self._seconds, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
+from pipeline.training.shares import Shares, WeightedUpdate
 from pipeline.training.step import Step, keras_step, weights_update
 from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
@@ -61,6 +63,8 @@ class AllRanks(NamedTuple):
     """A checkpoint."""
     taken: tuple[int, ...]
     """Coordinates that each rank has taken of the round's deal, if they are dealt."""
+    busy_s: Sequence[float]
+    """Seconds of the interval in which each did not wait for others, where shares are measured."""
 
 
 class Trainer:
@@ -76,13 +80,16 @@ class Trainer:
         self._job = job
         self._training = config.training
         self._ranks = ranks
-        self._model = build_network(config.network, config.training.batch_size, config.seed)
+        self._shares = Shares(config.training, ranks.rank)
+        batch_size = None if self._shares.are_measured else config.training.batch_size
+        self._model = build_network(config.network, batch_size, config.seed)
         self._optimizer = make_optimizer(config.training)
         self._optimizer.build(self._model.trainable_variables)
         coordinates, self._left_out = read_coordinates(job.run, job.coordinates)
         share = coordinates if config.training.epochs else coordinates[ranks.rank :: ranks.size]
         volumes = open_training_volumes(job.run)
         self._examples = ExampleMaker(volumes, share, config.network, config.training)
+        self._weighted: WeightedUpdate | None = None
         self._step = self._open_step()
         self._tally = Tally()
         self._input_clock = InputClock()
@@ -124,7 +131,7 @@ class Trainer:
                 for slot, at in (in_hand.streams if in_hand else dict.fromkeys(range(places))).items()
             }
             fovs = [stream.fovs() for stream in streams.values()]
-            batch = Batch(fovs, self._training.batch_size, config.network.fov)
+            batch = Batch(fovs, self._shares.own, config.network.fov)
         fovs_seen, step = progress.fovs_seen, progress.steps
         stop, end = step + self._job.steps_to_stop(progress), step + self._job.steps_of_round(progress)
         times, fault = StepTimes(), ""
@@ -145,17 +152,21 @@ class Trainer:
                 self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
             with self._input_clock.waiting():
                 batch.advance(found.pom)
-            self._tally.add_step(found.loss)
+            self._tally.add_step(found.loss * self._shares.weight)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()
             if is_last_of_interval:
+                busy_s = times.total_s - (self._weighted.take() if self._weighted else 0.0)
                 speed = times.take(self._job.fovs_per_step)
-                all_ranks = self._report(step, fovs_seen, speed, log, examples.dealer)
+                all_ranks = self._report(step, fovs_seen, speed, busy_s, log, examples.dealer)
                 if (all_ranks.is_due or step == stop) and step < end and self._training.local_steps == 1:
                     so_far = self._job.after_steps(progress, step - progress.steps)
                     slots = list(streams)
                     held = {slots[index]: streams[slots[index]].whereabouts for index in batch.order}
                     self._keeper.keep(replace(so_far, taken=all_ranks.taken), log, InHand(held))
+                if self._shares.are_measured:
+                    self._shares.agree(all_ranks.busy_s)
+                    batch.resize(self._shares.own)
         return all_ranks.taken
 
     def _average(self, is_end: bool) -> bool:
@@ -171,12 +182,14 @@ class Trainer:
         policy = keras.mixed_precision.global_policy().name
         averaging = self._ranks if training.local_steps == 1 else Alone()
         update = weights_update(self._model, self._optimizer, averaging, clip_of(training))
+        if self._shares.are_measured:
+            update = self._weighted = WeightedUpdate(update, self._shares)
         if uses_winograd(training, network, policy):
             print("winograd computes the network, in float32", flush=True)
             return winograd_step(network, training.threads_per_rank, self._model, update)
         print(f"TensorFlow computes the network, in {policy}", flush=True)
         some_ignored = any(volume.ignored is not None for volume in self._examples.volumes)
-        return keras_step(self._model, update, some_ignored)
+        return keras_step(self._model, update, some_ignored, apart=self._weighted is not None)
 
     def _dealer(self, progress: Progress) -> Dealer | None:
         """Who deals this rank its coordinates in the round, if they are dealt."""
@@ -200,16 +213,17 @@ class Trainer:
         step: int,
         fovs_seen: int,
         speed: dict[str, float],
+        busy_s: float,
         log: TrainingLog | None,
         dealer: Dealer | None,
     ) -> AllRanks:
         """Bring together what the ranks have of the interval; rank 0 logs it."""
-        own = [self._input_clock.share(), dealer.taken if dealer else 0]
-        every = np.zeros((2, self._ranks.size))
+        own = [self._input_clock.share(), dealer.taken if dealer else 0, busy_s]
+        every = np.zeros((3, self._ranks.size))
         every[:, self._ranks.rank] = own
         vector = np.concatenate([[self._keeper.is_due], every.ravel(), self._tally.as_vector()])
         [due], every, sums = np.split(self._ranks.total(vector), [1, 1 + every.size])
-        waits, taken = every.reshape(2, -1)
+        waits, taken, busy = every.reshape(3, -1)
         tally, self._tally = Tally.from_vector(sums), Tally()
         print(f"step {step}: {own[0]:.2%} of the time since the last line this rank waited for input")
         if log is not None:
@@ -223,10 +237,11 @@ class Trainer:
                     "input_wait_share": round(float(waits.mean()), 4),
                     "input_wait_most": round(float(waits.max()), 4),
                     "input_wait_rank": int(waits.argmax()),
+                    **({"shares": list(self._shares.of_ranks)} if self._shares.are_measured else {}),
                     **({"coordinates_left_out": self._left_out} if self._left_out else {}),
                 }
             )
-        return AllRanks(bool(due), tuple(map(int, taken)) if dealer else ())
+        return AllRanks(bool(due), tuple(map(int, taken)) if dealer else (), busy.tolist())
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
         """Rank 0's log."""

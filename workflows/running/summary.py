@@ -26,6 +26,7 @@ from pipeline.settings.scored import why_not_scored
 from workflows.planning.explain import results
 from workflows.running.alignment_lines import alignment_lines
 from workflows.running.gates import HeldBackError
+from workflows.running.training_lines import training_lines
 from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
 from workflows.stage import Stage
 from workflows.watching.environments import environments, mixed_environments
@@ -63,10 +64,12 @@ def print_summary(run: Run, console: Console) -> None:
         console.print(agglomerated, highlight=False, soft_wrap=True, markup=False)
     missing = look(missing_image, run, last_lines(run, look)) or []
     mixed = mixed_environments(look(environments, run.floods) or {})
-    tried = look(describe_choice, run) or []
+    tried, trained = look(describe_choice, run) or [], training_lines(run, look)
     kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
     warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
-    console.print(*warnings, *tried, *network, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    for line in [*warnings, *trained, *tried, *network]:
+        loud = "bold red" if line.startswith("WARNING") else None
+        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"segmentation  {_place(run)}",
         f"look at it    {viewing(run)}",

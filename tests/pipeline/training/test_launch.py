@@ -23,7 +23,7 @@ import pytest
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.weights import read_weights
-from pipeline.results.artifacts import Artifact, Recipe, file_stamp
+from pipeline.results.artifacts import Artifact, Recipe, file_sha256, file_stamp
 from pipeline.results.records import inspect
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
@@ -190,6 +190,23 @@ def test_a_lost_model_is_written_again_without_training(
     shutil.rmtree(run.logs_folder)
     assert train(run, coordinates).sha256 == undisturbed.sha256
     assert not run.logs_folder.exists()
+
+
+def test_a_network_that_is_refused_in_the_end_is_not_published_and_its_checkpoint_stays(
+    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
+) -> None:
+    undisturbed_run, undisturbed = trained
+    run, coordinates = copy_without_model(undisturbed_run, tmp_path, volume)
+
+    def refuse(asked: Run, network: Path, sampled: Path, until: int | None) -> None:
+        assert (asked, sampled, until) == (run, Path(coordinates.path), None)
+        assert file_sha256(network) == undisturbed.sha256
+        raise InputError("not this one")
+
+    with pytest.raises(InputError, match="not this one"):
+        train(run, coordinates, rehearse=refuse)
+    assert not run.model_file.exists()
+    assert train(run, coordinates).sha256 == undisturbed.sha256
 
 
 def test_a_training_goes_on_with_another_number_of_ranks(

@@ -31,6 +31,20 @@ def test_examples_take_turns_and_each_gets_the_answer_to_its_own_fov() -> None:
     assert batch.inputs[0, ..., 1].max() == 30
 
 
+def test_a_batch_of_another_size_goes_on_with_the_same_examples_in_the_same_order() -> None:
+    answers: list[list[float]] = [[] for _ in range(5)]
+    batch = Batch([counting_stream(n, answers[n]) for n in range(5)], 2, SHAPE)
+    shown = []
+    for size in (3, 1, 4, 2):
+        batch.resize(size)
+        assert batch.inputs.shape == (size, *SHAPE, 2)
+        shown.append(batch.inputs[:, 0, 0, 0, 0].tolist())
+        assert batch.order[:size] == shown[-1]
+        batch.advance(1 + batch.inputs[..., 1:])
+    assert shown == [[0, 1, 2], [3], [4, 0, 1, 2], [3, 4]]
+    assert answers == [[1, 2], [1, 2], [1, 2], [1, 2], [1, 2]]
+
+
 def test_the_loss_of_the_known_voxels_is_their_mean_alone() -> None:
     rng = np.random.default_rng(1)
     pom = rng.normal(size=(2, 3, 3, 3, 1)).astype(np.float32)
