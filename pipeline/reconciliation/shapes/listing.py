@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -15,11 +16,12 @@ from pipeline.reconciliation.shapes.pieces import read_ids
 from pipeline.reconciliation.shapes.stored import Kind, count_shards, shard_of
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ def listing_target(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: S
 def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequence[Artifact]) -> Artifact:
     """List for each shard its segments, and in which of `pieces` each is: those of all cells, in their order.
 
-    `measured` are the segments of all blocks; what is too small is left out, and counted. Raises InputError.
+    With them go sums of what the shards are made of (`part_sums`), in the order of their numbers. `measured`
+    are the segments of all blocks; what is too small is left out, and counted. Raises InputError.
     """
 
     def write(path: Path) -> None:
         found = together([read_segments(part) for part in measured])
         large = found.ids[found.voxels >= kind.least_voxels]
-        ids = [read_ids(piece.path) for piece in pieces]
-        ids = [of[np.isin(of, large)] for of in ids]
-        number = np.repeat(np.arange(len(pieces)), [len(of) for of in ids])
-        segment = np.concatenate(ids)
+        rows = [_large(*read_ids(piece.path), large) for piece in pieces]
+        number = np.repeat(np.arange(len(pieces)), [len(ids) for ids, _ in rows])
+        segment, sums = (np.concatenate(column) for column in zip(*rows))
         shard = shard_of(run, segment)
         order = np.lexsort((number, segment, shard))
         there = np.unique(segment)
@@ -82,7 +84,10 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
 
         def fill(file: h5py.File) -> None:
             file["ids"], file["numbers"] = segment[order], number[order]
-            file["first"] = np.searchsorted(shard[order], np.arange(count_shards(run) + 1))
+            first = np.searchsorted(shard[order], np.arange(count_shards(run) + 1))
+            file["first"] = first
+            ordered = [column[order] for column in (segment, number, sums)]
+            write_sums(file, (sum_of(*(c[a:b] for c in ordered)) for a, b in pairwise(first.tolist())))
             file["files"] = [str(Path(piece.path).relative_to(run.folder)) for piece in pieces]
             file["sums"] = [piece.sha256 for piece in pieces]
             file.attrs.update(asdict(told))
@@ -90,6 +95,11 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
         write_hdf5(path, fill)
 
     return make(listing_target(run, kind, pieces, measured), write)
+
+
+def _large(ids: np.ndarray, sums: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.isin(ids, large)
+    return ids[chosen], sums[chosen]
 
 
 def read_rows(run: Run, listing: Artifact, shard: int) -> dict[int, tuple[Path, list[int]]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import read_sums, sum_of, write_sums
 from pipeline.results.unreadable import reading
 
 Column = Sequence[np.ndarray]
@@ -17,22 +18,26 @@ Column = Sequence[np.ndarray]
 
 
 def write_pieces(path: Path, ids: Sequence[int], columns: Mapping[str, Column]) -> None:
-    """Write pieces of segments, `ids` ascending; each of `columns` has an array for every id."""
+    """Write pieces of segments, `ids` ascending; each of `columns` has an array for every id.
+
+    With them go their sums (`part_sums`), in the order of the ids.
+    """
 
     def fill(file: h5py.File) -> None:
         file["ids"] = np.array(ids, np.uint64)
         for name, arrays in columns.items():
             file[f"{name} end"] = np.cumsum([len(array) for array in arrays], dtype=np.int64)
             file[name] = np.concatenate(arrays) if arrays else np.zeros(0, np.uint8)
+        write_sums(file, (sum_of(*arrays) for arrays in zip(*columns.values())))
 
     write_hdf5(path, fill)
 
 
-def read_ids(path: str | Path) -> np.ndarray:
-    """The segments of which there are pieces, uint64, ascending. Raises InputError."""
+def read_ids(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """The segments of which there are pieces, uint64, ascending, and the sums of these. Raises InputError."""
     try:
         with reading(Path(path)), h5py.File(path, "r") as file:
-            return file["ids"][()]
+            return file["ids"][()], read_sums(file)
     except (OSError, KeyError) as error:
         raise _unreadable(path, error) from error
 
