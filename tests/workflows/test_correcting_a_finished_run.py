@@ -66,6 +66,10 @@ def _tile(run: Run, tile: Tile, path: Path) -> None:
         file["segmentation"] = truth()[tile.box.slices(BOX.start)]
 
 
+def _placeholder(path: Path) -> None:
+    path.write_text("made")
+
+
 def work(run: Run) -> Counter[str]:
     """Make every task's result; how many of each app's were not there."""
     made: Counter[str] = Counter()
@@ -76,7 +80,7 @@ def work(run: Run) -> Counter[str]:
         if app.__name__ == "segment_tile":
             made_now = make(target, lambda path: _tile(run, args[1], path))
         elif app.__name__ in NOT_HERE:
-            made_now = make(target, lambda path: path.write_text("made") and None)
+            made_now = make(target, _placeholder)
         else:
             made_now = app.func(*args, **kwargs)
         made[app.__name__] += target.path.stat().st_mtime_ns != before
