@@ -41,7 +41,7 @@ def identity_of(artifact: Artifact, parts: Iterable[int]) -> str:
     """
     try:
         sums = _sums_in(artifact)
-    except (OSError, KeyError):
+    except (OSError, KeyError):  # asked again next time: it may have been repaired
         return artifact.sha256
     return hashlib.sha256(sums[list(parts)].tobytes()).hexdigest()
 

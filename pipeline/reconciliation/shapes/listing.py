@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.reconciliation.segments import read_segments, together
-from pipeline.reconciliation.shapes.pieces import read_ids
+from pipeline.reconciliation.shapes.pieces import Ids, read_ids
 from pipeline.reconciliation.shapes.stored import Kind, count_shards, shard_of
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.hdf5_file import write_hdf5
@@ -36,6 +36,8 @@ class Told:
     least_voxels: int
     empty: int
     """Large enough, and nothing is left of them."""
+    full: int
+    """Parts of these could not be made as simple as they should be."""
 
     def text(self, kind: Kind) -> str:
         """In words."""
@@ -43,6 +45,7 @@ class Told:
             f"{kind.folder}: of {self.segments:,} segments; {self.small:,} of fewer than "
             f"{self.least_voxels:,} voxels, {self.small_voxels:,} voxels together, have none"
             + (f", nor have {self.empty:,} larger ones of which nothing is left" if self.empty else "")
+            + (f"; {self.full:,} could not be made as simple everywhere as they should" if self.full else "")
         )
 
 
@@ -68,9 +71,11 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
     def write(path: Path) -> None:
         found = together([read_segments(part) for part in measured])
         large = found.ids[found.voxels >= kind.least_voxels]
-        rows = [_large(*read_ids(piece.path), large) for piece in pieces]
-        number = np.repeat(np.arange(len(pieces)), [len(ids) for ids, _ in rows])
-        segment, sums = (np.concatenate(column) for column in zip(*rows))
+        rows = [read_ids(piece.path).among(large) for piece in pieces]
+        number = np.repeat(np.arange(len(pieces)), [len(row.ids) for row in rows])
+        segment, sums, full = (
+            np.concatenate([getattr(row, column.name) for row in rows]) for column in fields(Ids)
+        )
         shard = shard_of(run, segment)
         order = np.lexsort((number, segment, shard))
         there = np.unique(segment)
@@ -80,6 +85,7 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
             small_voxels=int(found.voxels[found.voxels < kind.least_voxels].sum()),
             least_voxels=kind.least_voxels,
             empty=len(large) - len(there),
+            full=len(np.unique(full)),
         )
 
         def fill(file: h5py.File) -> None:
@@ -95,11 +101,6 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
         write_hdf5(path, fill)
 
     return make(listing_target(run, kind, pieces, measured), write)
-
-
-def _large(ids: np.ndarray, sums: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    chosen = np.isin(ids, large)
-    return ids[chosen], sums[chosen]
 
 
 def read_rows(run: Run, listing: Artifact, shard: int) -> dict[int, tuple[Path, list[int]]]:
