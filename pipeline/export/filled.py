@@ -14,7 +14,7 @@ BLOCK: Triple = (128, 128, 128)
 """Filled at a time, and counted from the segmentation's first voxel, so that a voxel has the same id in every
 box that is read."""
 KEPT = 16
-"""Blocks, as long as no others are read."""
+"""Blocks, the last ones that were read: 300 MB of ids of 64 bits."""
 
 Fill = Callable[[Box], tuple[np.ndarray, np.ndarray]]
 """The ids of a block, as they are and filled, (z, y, x)."""
@@ -35,7 +35,8 @@ class FilledVolume(Volume):
         )
         self.may_be_empty = segmentation.may_be_empty
         self._segmentation = segmentation
-        self._fill = lru_cache(maxsize=KEPT)(fill)
+        self._fill = fill
+        self._block = lru_cache(maxsize=KEPT)(self._filled)
         self.blank = 0
         self.filled = 0
 
@@ -51,8 +52,13 @@ class FilledVolume(Volume):
         labels = np.empty(wanted.shape, self.dtype)
         for block in self.box.whole_parts(BLOCK, wanted):
             part = block & wanted
-            stored, filled = (ids[part.slices(block.start)] for ids in self._fill(block))
+            blank, filled = (voxels[part.slices(block.start)] for voxels in self._block(block))
             labels[part.slices(wanted.start)] = filled
-            self.blank += int(np.count_nonzero(stored == 0))
-            self.filled += int(np.count_nonzero((stored == 0) & (filled != 0)))
+            self.blank += int(np.count_nonzero(blank))
+            self.filled += int(np.count_nonzero(filled[blank]))
         return labels
+
+    def _filled(self, block: Box) -> tuple[np.ndarray, np.ndarray]:
+        """Which voxels of a block are blank, and its ids; what was read around it is not kept with them."""
+        stored, filled = self._fill(block)
+        return stored == 0, filled.copy()
