@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
+import numpy as np
 import parsl
 import typer
 from parsl.executors import ThreadPoolExecutor
@@ -34,6 +35,8 @@ from parsl.executors import ThreadPoolExecutor
 from apps.targets import target_of
 from pipeline.config import RunConfig
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -101,7 +104,10 @@ def _publish_all(run: Run) -> dict[str, float]:
         is_new_tile = app.__name__ == "segment_tile" and not record_path(target.path).exists()
         listed = _write_part(target.parts, target.path.stem) if isinstance(target.parts, Path) else {}
         started = time.perf_counter()
-        made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
+        if app.__name__ == "merge":  # blocks are identified by what it says of their tiles
+            made = make(target, lambda path: _write_table(path, len(run.grid)))
+        else:
+            made = make(target, lambda path: _write(path, listed, target.recipe.fingerprint))
         if is_new_tile:
             spent.append(time.perf_counter() - started)
         return made
@@ -112,6 +118,10 @@ def _publish_all(run: Run) -> dict[str, float]:
 
 def _write(path: Path, listed: dict[str, Any], text: str) -> None:
     path.write_text(json.dumps(listed) if listed else text)
+
+
+def _write_table(path: Path, tiles: int) -> None:
+    write_hdf5(path, lambda file: write_sums(file, (sum_of(np.array(n)) for n in range(tiles))))
 
 
 def _write_part(folder: Path, stem: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ python workflows/status.py runs/demo
 ffn report runs/demo
 python workflows/report.py runs/demo
 ffn export runs/demo all demo.zarr
+ffn export runs/demo all filled.zarr --fill image
 ffn export runs/demo 0:48,0:48,64:100 part.h5:seg
 python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0

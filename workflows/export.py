@@ -2,6 +2,7 @@
 
 python workflows/export.py runs/demo all demo.zarr
 python workflows/export.py runs/demo 0:64,0:250,0:250 part.h5:seg --agglomerated
+python workflows/export.py runs/demo all filled.zarr --fill image
 python workflows/export.py precomputed://gs://bucket/em 0:100,0:512,0:512 em.tif --volume-mip 1
 """
 
@@ -24,16 +25,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.errors import InputError
-from pipeline.export import Part, part_of, written_by
+from pipeline.evaluation.filling import fill_block
+from pipeline.export import FilledVolume, Part, fill_along_image, part_of, written_by
 from pipeline.geometry import Box
+from pipeline.inference.seed_mask import seed_mask
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
+from pipeline.settings.resolve import with_sections
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.agglomerated import AgglomeratedVolume
-from pipeline.volumes import Choice, Volume, open_volume
+from pipeline.volumes import Choice, Volume, open_image, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
@@ -49,6 +53,13 @@ class IdType(str, Enum):
     UINT16 = "uint16"
     UINT32 = "uint32"
     UINT64 = "uint64"
+
+
+class FillBy(str, Enum):
+    """Which segment a voxel without one is given."""
+
+    IMAGE = "image"
+    DISTANCE = "distance"
 
 
 def export(
@@ -67,6 +78,12 @@ def export(
     agglomerated: Annotated[
         bool, typer.Option("--agglomerated", help="Of a run, the ids that agglomeration gives.")
     ] = False,
+    fill: Annotated[
+        FillBy | None,
+        typer.Option(
+            help="Of a run, give blank voxels a segment too: by a watershed of its image, or the nearest."
+        ),
+    ] = None,
     dtype: Annotated[
         IdType | None,
         typer.Option(
@@ -100,6 +117,8 @@ def export(
         channel=volume_channel,
     )
     volume = _opened(source, choice, agglomerated)
+    if fill is not None:
+        volume = _filled(source, volume, fill, choice)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     for line in _doubts(part):
@@ -110,7 +129,13 @@ def export(
             progress.advance(task, voxels)
     was = "" if part.dtype == volume.dtype else f" (stored as {volume.dtype}; all values fit)"
     told = f"{part.box} (z, y, x), {size_text(part.voxel_size_nm)}, {part.dtype}{was}"
-    Console(markup=False, highlight=False, soft_wrap=True).print(f"{output.uri}: {output.format}, {told}")
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{output.uri}: {output.format}, {told}")
+    if fill is not None and isinstance(volume, FilledVolume):
+        console.print(
+            f"filled by {fill.value}: {volume.filled:,} of {volume.blank:,} blank voxels, "
+            f"{volume.filled / part.box.size:.1%} of the box; {volume.blank - volume.filled:,} stay 0"
+        )
 
 
 def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
@@ -134,6 +159,33 @@ def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
             "--agglomerated out"
         )
     return AgglomeratedVolume(segmentation, read_agglomerated_ids(run.agglomeration_file))
+
+
+def _filled(source: str, segmentation: Volume, fill: FillBy, choice: Choice) -> Volume:
+    """A run's segmentation without its blanks, but for those where no seed may lie. Raises InputError."""
+    folder = Path(source)
+    if not is_there(folder / CONFIG_NAME):
+        raise InputError(f"--fill is for runs, but {source} is no run's folder: leave it out")
+    if choice.level:
+        raise InputError(
+            f"--fill is for the finest level, at which the image is, not for --volume-mip {choice.level}: "
+            "leave one of them out"
+        )
+    run = with_sections(Run(folder.resolve(), read_config(kept_run_file(folder))))
+    image, inside = open_image(run), segmentation.box
+
+    def allowed(box: Box) -> np.ndarray:
+        where = seed_mask(run, image.read(box), box, image.missing(box))
+        return np.ones(box.shape, bool) if where is None else where
+
+    def by_image(block: Box) -> tuple[np.ndarray, np.ndarray]:
+        return fill_along_image(segmentation.read, image.read, allowed, block, inside)
+
+    def by_distance(block: Box) -> tuple[np.ndarray, np.ndarray]:
+        stored, filled = fill_block(segmentation.read, block, inside)
+        return stored, np.where(allowed(block), filled, stored)
+
+    return FilledVolume(segmentation, by_image if fill is FillBy.IMAGE else by_distance)
 
 
 def _box(text: str) -> Box | None:

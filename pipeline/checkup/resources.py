@@ -49,7 +49,7 @@ def files_written(run: Run) -> int:
     passes = len(run.passes)
     files_of_tiles = 1 if passes == 1 else passes + 1
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
-    of_volume = blocks if stored.sharded else chunks
+    of_volume = (blocks if stored.sharded else chunks) if run.config.data.output is None else 0
     in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
     in_volume += FILES_PER_CELL * blocks * (COARSER * stored.meshes + stored.skeletons)
     of_tiles = FILES_PER_TILE * len(run.grid) * files_of_tiles

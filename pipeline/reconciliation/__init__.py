@@ -16,6 +16,7 @@ from pipeline.reconciliation.correct import (
     list_corrections,
     list_target,
     tiles_corrected,
+    write_corrected,
 )
 from pipeline.reconciliation.downsample import coarse_block_target, downsample_block
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
@@ -104,5 +105,6 @@ __all__ = [
     "trace_target",
     "volume_target",
     "write_block",
+    "write_corrected",
     "write_shard",
 ]

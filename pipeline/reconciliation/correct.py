@@ -28,7 +28,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.corrections import Correction, identity_of, read_corrections
 from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 2
+VERSION = 3
 LIST_VERSION = 1
 GROUP = "corrections"
 WHY_NOT = {
@@ -79,28 +79,35 @@ def correct(
     """
 
     def write(path: Path) -> None:
-        corrections, stored = corrections_of(run), StoredGroups(groups)
-        table = read_id_table(id_table)
-        rows, became = _rows(run, corrections, table, tiles)
-        found = rows.min(axis=1) >= 0
-        chosen = [c for c, on_segments in zip(corrections, found.tolist()) if on_segments]
-        ids, made = corrected_ids(table.global_ids, _joins(stored, table, rows[found]), chosen, rows[found])
-        became[found] = made
-        corrected = IdTable(table.offsets, table.local_ids, ids)
-        clashes = in_order(concatenate_clashes([group.clashes for group in stored]))
-        conflicts = Conflicts.of(clashes, corrected)
-        outcome = Outcome.of(sizes_of(stored, corrected), conflicts)
-
-        def also(file: h5py.File) -> None:
-            conflicts.write(file)
-            file[f"{GROUP}/became"] = became
-            for name, of in (("before", table.global_ids), ("after", ids)):
-                file[f"{GROUP}/{name}"] = np.where(rows >= 0, of[rows], 0).astype(np.uint64)
-            write_kept_apart(file, ids[rows[np.isin(became, (Became.CUT, Became.APART_ALREADY))]])
-
-        corrected.write(path, vars(outcome), also)
+        write_corrected(path, run, id_table, groups, tiles)
 
     return make(corrected_table_target(run, id_table, groups, tiles), write)
+
+
+def write_corrected(
+    path: Path, run: Run, id_table: Artifact, groups: Sequence[Artifact], tiles: Mapping[int, Artifact]
+) -> None:
+    """Write to `path` what `correct` publishes; equal input gives equal bytes. Raises as that does."""
+    corrections, stored = corrections_of(run), StoredGroups(groups)
+    table = read_id_table(id_table)
+    rows, became = _rows(run, corrections, table, tiles)
+    found = rows.min(axis=1) >= 0
+    chosen = [c for c, on_segments in zip(corrections, found.tolist()) if on_segments]
+    ids, made = corrected_ids(table.global_ids, _joins(stored, table, rows[found]), chosen, rows[found])
+    became[found] = made
+    corrected = IdTable(table.offsets, table.local_ids, ids)
+    clashes = in_order(concatenate_clashes([group.clashes for group in stored]))
+    conflicts = Conflicts.of(clashes, corrected)
+    outcome = Outcome.of(sizes_of(stored, corrected), conflicts)
+
+    def also(file: h5py.File) -> None:
+        conflicts.write(file)
+        file[f"{GROUP}/became"] = became
+        for name, of in (("before", table.global_ids), ("after", ids)):
+            file[f"{GROUP}/{name}"] = np.where(rows >= 0, of[rows], 0).astype(np.uint64)
+        write_kept_apart(file, ids[rows[np.isin(became, (Became.CUT, Became.APART_ALREADY))]])
+
+    corrected.write(path, vars(outcome), also)
 
 
 def list_target(run: Run, corrected: Artifact) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -52,8 +52,9 @@ def corrected_ids(
     `rows`, (n, 2) int64, are those on which the points of the n corrections lie. Rows that a person joins are
     one and never parted. Then each cut, in their order, parts what still connects its two points: those
     joins go which together share the fewest voxels (`side_of`). An object keeps its id where its
-    first row is; what is joined has the smallest; a piece that is cut off has a new one, after the largest.
-    Raises InputError where joins connect the two points of a cut.
+    first row is; what is joined has the smallest; a piece that the nth cut parts from it has the largest plus
+    n, so that other cuts, and lines after it, leave its id alone. Raises InputError where joins connect the
+    two points of a cut.
     """
     named = np.isin(ids, ids[rows])
     at = np.flatnonzero(named)
@@ -67,18 +68,26 @@ def corrected_ids(
     a, b, two = link[a], link[b], link[ends]
     became, kept = [], a != b
     a, b, shared = a[kept], b[kept], shared[kept]
+    cut_off: dict[int, int] = {}  # the first place of a piece, and by which of the cuts it became one
+    cuts = 0
     for correction, (row, other), (one, another) in zip(corrections, rows, two):
         if correction.kind == "join":
             became.append(Became.ONE_ALREADY if ids[row] == ids[other] else Became.JOINED)
-        elif row == other:
+            continue
+        cuts += 1
+        if row == other:
             became.append(Became.ONE_TILE_SEGMENT)
         else:
             keep = _parting(len(at), a, b, shared, one, another)
             became.append(Became.APART_ALREADY if keep.all() else Became.CUT)
             a, b, shared = a[keep], b[keep], shared[keep]
+            if not keep.all():  # both sides are in one piece, as those of every cheapest cut
+                first = first_connected(len(at), a, b)
+                cut_off.setdefault(int(max(first[one], first[another])), cuts)
     first = first_connected(len(at), np.concatenate([a, link]), np.concatenate([b, np.arange(len(at))]))
     new = ids.copy()
-    new[at] = _named(ids[at], first, int(ids.max(initial=0)))
+    largest = int(ids.max(initial=0))
+    new[at] = _named(ids[at], first, {piece: largest + cut for piece, cut in cut_off.items()})
     return new, became
 
 
@@ -98,14 +107,17 @@ def _parting(
     return keep
 
 
-def _named(ids: np.ndarray, first: np.ndarray, largest: int) -> np.ndarray:
-    """Ids of rows of which the components' first rows are known, as `corrected_ids` says."""
+def _named(ids: np.ndarray, first: np.ndarray, cut_off: Mapping[int, int]) -> np.ndarray:
+    """Ids of rows of which the components' first rows are known, as `corrected_ids` says.
+
+    `cut_off` has the new ids of components, by their first rows, and may have more.
+    """
     _, owner = np.unique(ids, return_index=True)  # of each id its first row
     smallest = np.full(len(ids), np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(smallest, first[owner], ids[owner])
     roots = np.unique(first)
-    cut_off = roots[smallest[roots] == np.iinfo(np.uint64).max]
-    smallest[cut_off] = largest + 1 + np.arange(len(cut_off), dtype=np.uint64)
+    for root in roots[smallest[roots] == np.iinfo(np.uint64).max].tolist():
+        smallest[root] = cut_off[root]
     return smallest[first]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import fastremap
@@ -13,6 +14,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.unreadable import reading
 
 
@@ -48,15 +50,24 @@ class IdTable:
         """Global ids, uint64, of segments that are in the table, named by their tiles and ids there."""
         return self.global_ids[rows_of(self.offsets, self.local_ids, tile, local_id)]
 
+    def sums(self) -> Iterator[bytes]:
+        """Of what each tile's part holds."""
+        for start, stop in pairwise(self.offsets.tolist()):
+            yield sum_of(self.local_ids[start:stop], self.global_ids[start:stop])
+
     def write(
         self, path: Path, attributes: Mapping[str, int], also: Callable[[h5py.File], None] = lambda file: None
     ) -> None:
-        """Write an HDF5 file of which `read_tile_ids` reads one tile's part; `also` adds to it."""
+        """Write an HDF5 file of which `read_tile_ids` reads one tile's part; `also` adds to it.
+
+        With it go the sums of the parts (`part_sums`): what is made of a few tiles depends on theirs alone.
+        """
 
         def fill(file: h5py.File) -> None:
             file["offsets"] = self.offsets
             file["local_ids"] = self.local_ids
             file["global_ids"] = self.global_ids
+            write_sums(file, self.sums())
             file.attrs.update(attributes)
             also(file)
 

@@ -24,7 +24,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 from pipeline.volumes.absence import refuse_too_much
 
-VERSION = 3
+VERSION = 4
 
 MERGING = JOINING | {"keep_apart"}
 """Settings by which the tiles' segments become those of the volume."""

@@ -19,6 +19,7 @@ from pipeline.reconciliation.whose import PROVENANCE, provenance, refuse_foreign
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.bucket import Bucket
 from pipeline.results.folders import place
+from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import clear, has_part, listed_as, put, read_part
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
@@ -117,11 +118,16 @@ def _has_chunks_of(info: bytes | None, run: Run) -> bool:
 def block_target(
     run: Run, level: Level, block: Box, id_table: Artifact, tiles: Mapping[int, Artifact]
 ) -> Target:
-    """The list of the files of one block; arguments as for `write_block`."""
+    """The list of the files of one block; arguments as for `write_block`.
+
+    Of the id table it depends on what that says of the block's tiles, and on nothing else: a correction
+    elsewhere leaves the block as it is. Raises Unreadable.
+    """
     name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
     path = place(run.reconciliation_folder / "blocks", block.start, name)
-    inputs = {"id table": id_table.sha256}
-    inputs |= {str(t.box): tiles[t.index].sha256 for t in tiles_of_block(run, block)}
+    involved = tiles_of_block(run, block)
+    inputs = {"id table": identity_of(id_table, [tile.index for tile in involved])}
+    inputs |= {str(tile.box): tiles[tile.index].sha256 for tile in involved}
     settings = {"block": str(block), "scale": scale_of(run, level)}
     recipe = Recipe("write", VERSION, settings, inputs)
     return Target(path, recipe, parts=run.volume)

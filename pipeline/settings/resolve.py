@@ -35,7 +35,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     the image are measured. The engine is that of the finished tiles, if there are any. With `trust_kept`,
     inputs are taken for what the last start found them to be.
     """
-    run = _with_sections(Run(folder.resolve(), config))
+    run = with_sections(Run(folder.resolve(), config))
     image_box = _image_box(run)
     labelled = labelled_box(run) if config.data.labels else None
     inference_box = config.inference.box or image_box
@@ -94,7 +94,7 @@ def _resolved_volume(run: Run, index: int) -> OtherVolume:
         raise InputError(f"training.volumes.{index}: {error}") from None
 
 
-def _with_sections(run: Run) -> Run:
+def with_sections(run: Run) -> Run:
     """The run with the place of the image that it makes of sections, if it does."""
     if run.config.sections is None:
         return run

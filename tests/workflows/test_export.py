@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,22 @@ import tifffile
 import zarr
 
 from pipeline.config import RunConfig
+from pipeline.evaluation.filling import fill
+from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
 from tests.commands import said
 from tests.denied import denied
-from tests.pipeline.viewing.placed import SEGMENTED_BOX, SIZE_NM, Case, ids_in, write_case
+from tests.pipeline.viewing.placed import (
+    IMAGE_BOX,
+    SEGMENTED_BOX,
+    SIZE_NM,
+    Case,
+    ids_in,
+    image_in,
+    write_case,
+)
 from workflows.export import main
 
 PART = Box((28, 114, 322), (40, 160, 430))
@@ -145,3 +157,77 @@ def test_a_folder_that_may_not_be_written_is_named(
         assert shown.splitlines()[-1].startswith("error: cannot ")
         assert str(closed) in shown
         assert "Permission denied" in shown
+
+
+def exported(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *how: str
+) -> Any:
+    """What was said, and the ids of PART."""
+    out = run.parent / f"{'_'.join(how).strip('-')}.zarr"
+    code, shown = said(main, [str(run), str(PART), str(out), *how], monkeypatch, capsys)
+    assert code == 0, shown
+    return shown, open_volume(str(out)).read(PART)
+
+
+def test_blanks_are_filled_along_the_image_or_by_distance_and_counted(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored, here = ids_in(SEGMENTED_BOX), PART.slices(SEGMENTED_BOX.start)
+    shown, found = exported(run, monkeypatch, capsys, "--fill", "image")
+    flooded = watershed_of(stored, image_in(SEGMENTED_BOX), np.ones(stored.shape, bool))[here]
+    np.testing.assert_array_equal(found, flooded)
+    blank = np.count_nonzero(stored[here] == 0)
+    assert shown.endswith(
+        f"\nfilled by image: {blank:,} of {blank:,} blank voxels, {blank / PART.size:.1%} of the box; "
+        "0 stay 0\n"
+    )
+    shown, found = exported(run, monkeypatch, capsys, "--fill", "distance", "--agglomerated")
+    assert "filled by distance" in shown
+    assert (found == 7).all()
+    _, found = exported(run, monkeypatch, capsys, "--fill", "distance")
+    np.testing.assert_array_equal(found, fill(stored)[here])
+
+
+def test_where_the_mask_is_0_blanks_stay_blank(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = run / "config.yaml"
+    mask = np.ones(IMAGE_BOX.shape, np.uint8)
+    mask[:, :30] = 0
+    np.save(run.parent / "mask.npy", mask)
+    config.write_text(config.read_text().replace("mask: null", f"mask: {run.parent / 'mask.npy'}", 1))
+    stored = ids_in(PART)
+    masked = np.zeros(PART.shape, bool)
+    masked[:, : 130 - PART.start[1]] = True
+    for how in ("image", "distance"):
+        shown, found = exported(run, monkeypatch, capsys, "--fill", how)
+        assert (found[masked] == stored[masked]).all()
+        assert found[~masked].all()
+        assert f"; {np.count_nonzero(masked & (stored == 0)):,} stay 0" in shown
+
+
+@pytest.mark.parametrize(
+    ("how", "mended"),
+    [
+        (["VOLUME"], "--fill is for runs, but .* is no run's folder: leave it out"),
+        (["RUN", "--volume-mip", "1"], "--fill is for the finest level, .* not for --volume-mip 1"),
+    ],
+)
+def test_what_has_no_image_to_fill_by_is_refused(
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    how: list[str],
+    mended: str,
+) -> None:
+    source, *more = how
+    named = str(run) if source == "RUN" else str(run / "segmentation")
+    if more:  # a second level, to be opened
+        info = json.loads((run / "segmentation/info").read_text())
+        info["scales"].append({**info["scales"][0], "key": "coarser", "resolution": [8, 16, 80]})
+        (run / "segmentation/info").write_text(json.dumps(info))
+        shutil.copytree(run / "segmentation" / info["scales"][0]["key"], run / "segmentation/coarser")
+    arguments = [named, "all", str(run.parent / "out.zarr"), "--fill", "image", *more]
+    code, shown = said(main, arguments, monkeypatch, capsys)
+    assert code == 1
+    assert re.search(mended, " ".join(shown.split()))

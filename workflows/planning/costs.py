@@ -96,7 +96,10 @@ def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
     room = f"at most {_bytes(estimate.bytes_on_disk)}"
     if rate is None:
         return room
-    voxels = run.grid.tiled_voxels + run.inference_box.size  # tiles, and the volume made of them
+    voxels = run.grid.tiled_voxels
+    if run.config.data.output is not None:
+        return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles, {room}; the volume is in a bucket"
+    voxels += run.inference_box.size  # the volume made of them
     return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles and volume, {room}"
 
 

@@ -14,7 +14,7 @@ from pipeline.results.finished import Finished
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
 from pipeline.training.launch import where_training_starts
-from workflows.planning.explain import UPSTREAM, Outcome, outcomes, refusals
+from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
 from workflows.planning.rates import measure_training
 
 FREE_NODE_HOURS = 5 / 60
@@ -47,10 +47,12 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     """
     found: list[Discarded] = []
     known = Finished() if known is None else known
-    now = outcomes(run, known=known)
-    if all(isinstance(task, Artifact) for stage in now for task in stage.tasks):
-        return []
-    before_now = outcomes(run, compare=False, known=known.copy())  # what is known is not looked at again
+    with foresight() as place:
+        now = outcomes(run, known=known, foresee_in=place)
+        if all(isinstance(task, Artifact) for stage in now for task in stage.tasks):
+            return []
+        # what is known is not looked at again
+        before_now = outcomes(run, compare=False, known=known.copy(), foresee_in=place)
     for refusal in refusals([*now, *before_now]):
         raise refusal
     start, changed = where_training_starts(run), False

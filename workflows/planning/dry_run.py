@@ -20,7 +20,7 @@ from pipeline.settings.scored import share_chosen_by, share_seen
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
-from workflows.planning.explain import outcomes, status_of
+from workflows.planning.explain import foresight, outcomes, status_of
 from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
@@ -174,7 +174,8 @@ def print_jobs(run: Run, console: Console) -> None:
 
 def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None:
     """Per stage: how many tasks are finished, how many would run, and why."""
-    stages = outcomes(run, verify)
+    with foresight() as place:
+        stages = outcomes(run, verify, foresee_in=place)
     statuses = [status_of(stage) for stage in stages]
     for line in gate_lines(run, stages):
         console.print(line, highlight=False, soft_wrap=True, markup=False)

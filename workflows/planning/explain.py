@@ -1,12 +1,15 @@
 """What a run would do, without doing it: which tasks would be reused, which would run, and why.
 
-The same chain that Parsl is given is walked here with records instead of futures.
+The same chain that Parsl is given is walked here with records instead of futures. What corrections make of
+the id table is worked out on the way: by it alone is known which blocks of the volume they change.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -14,8 +17,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from apps.targets import target_of
-from pipeline.errors import Unreadable
-from pipeline.results.artifacts import Artifact
+from pipeline import reconciliation
+from pipeline.errors import InputError, Unreadable
+from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.finished import Finished, record_stamp
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
@@ -29,6 +33,13 @@ Outcome: TypeAlias = Artifact | Missing
 """Of a task: what would be reused, or why it would run."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foreseen(Missing):
+    """Why a task would run, and what it would make: worked out beside the run folder."""
+
+    artifact: Artifact
+
+
 @dataclass(frozen=True)
 class StageStatus:
     """How many of a stage's tasks are finished, and why the others would run: (reason, tasks)."""
@@ -40,45 +51,97 @@ class StageStatus:
 
 
 def explain(run: Run, verify: bool = False) -> list[StageStatus]:
-    """The status of every stage of a resolved run, in order; only records and file sizes are read.
+    """The status of every stage of a resolved run, in order; only records and file sizes are read, and for
+    corrections that are to be made what they need.
 
     With `verify` every finished file is read and compared with its SHA-256. A task whose input has to be
     made again may yet be reused, if the input comes out as it was. What cannot be read is one of the reasons.
     """
-    return [status_of(stage) for stage in outcomes(run, verify)]
+    with foresight() as place:
+        return [status_of(stage) for stage in outcomes(run, verify, foresee_in=place)]
+
+
+@contextmanager
+def foresight() -> Iterator[Path]:
+    """A folder for what is worked out and not kept."""
+    with tempfile.TemporaryDirectory(prefix="ffn-plan-") as place:
+        yield Path(place)
 
 
 def outcomes(
-    run: Run, verify: bool = False, compare: bool = True, known: Finished | None = None
+    run: Run,
+    verify: bool = False,
+    compare: bool = True,
+    known: Finished | None = None,
+    foresee_in: Path | None = None,
 ) -> list[Stage[Outcome]]:
     """As `explain`, task by task; without `compare` a finished file counts whatever it was made of.
 
     `known` are results of this very run that were found before: they are not looked at again, and what is
-    found now is added.
+    found now is added, but for what rests on something foreseen. Without `foresee_in`, a folder, corrections
+    are not worked out, and what follows on them has to wait for them.
     """
     known = Finished() if known is None else known
+    foreseen: list[Foreseen] = []
     numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
+
+    def foresee(app: str, found: Missing, name: str, args: tuple[Any, ...]) -> Missing:
+        if app == "correct" and foresee_in is not None:
+            found = _corrected(found, foresee_in / name, args)
+            if isinstance(found, Foreseen):
+                foreseen.append(found)
+        return found
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
         number = next(numbers)
         if (before := known.found(number)) is not None:
             return before
+        if foreseen:
+            args = _with_artifacts(args)
         if _any_missing(args):
             return UPSTREAM
         try:
             target = target_of(app.__name__, args, kwargs)
             folder, _, name = str(target.path).rpartition("/")
             if names(folder).isdisjoint((name, f"{name}{RECORD}")):
-                return Missing(NEVER_DONE)  # one listing instead of a look for each of very many files
+                # one listing instead of a look for each of very many files
+                return foresee(app.__name__, Missing(NEVER_DONE), name, args)
             stamp = record_stamp(target.path)  # before the record is read: one that comes after it is another
             found = inspect(target, verify, compare)
+            if isinstance(found, Missing):
+                return foresee(app.__name__, found, name, args)
         except Unreadable as refusal:
             return Missing(UNREADABLE, refusal=refusal)
-        if isinstance(found, Artifact):
+        if not foreseen:  # what was foreseen may turn out to be something else
             known.note(number, found, stamp)
         return found
 
     return build(run, submit)
+
+
+def _corrected(why: Missing, path: Path, args: tuple[Any, ...]) -> Missing:
+    """What the task `correct` would make with these arguments, at `path`, if it is not there already; `why`
+    alone where it would fail. Raises Unreadable.
+    """
+    try:
+        if not path.exists():
+            reconciliation.write_corrected(path, *args)
+    except Unreadable:
+        raise
+    except InputError:
+        return why
+    return Foreseen(why=why.why, is_damage=why.is_damage, artifact=Artifact(str(path), file_sha256(path)))
+
+
+def _with_artifacts(values: Any) -> Any:
+    """The arguments with artifacts in place of what is foreseen, however deep."""
+    if isinstance(values, Foreseen):
+        return values.artifact
+    if type(values) is dict:
+        return {key: _with_artifacts(value) for key, value in values.items()}
+    if type(values) in (tuple, list):
+        return type(values)(map(_with_artifacts, values))
+    return values
 
 
 def refusals(stages: Iterable[Stage[Outcome]]) -> list[Unreadable]:

@@ -19,6 +19,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
+from pipeline.report.scores import shapes
 from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
@@ -59,6 +60,8 @@ def print_summary(run: Run, console: Console) -> None:
     for line in look(correction_lines, run) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
+    for line in look(shapes, run) or []:
+        console.print(f"shapes        {line}", highlight=False, soft_wrap=True, markup=False)
     agglomerated = look(agglomeration_line, run) if run.config.agglomeration.enabled else None
     if agglomerated:
         console.print(agglomerated, highlight=False, soft_wrap=True, markup=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -11,15 +12,16 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.reconciliation.segments import read_segments, together
-from pipeline.reconciliation.shapes.pieces import read_ids
+from pipeline.reconciliation.shapes.pieces import Ids, read_ids
 from pipeline.reconciliation.shapes.stored import Kind, count_shards, shard_of
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Told:
     least_voxels: int
     empty: int
     """Large enough, and nothing is left of them."""
+    full: int
+    """Parts of these could not be made as simple as they should be."""
 
     def text(self, kind: Kind) -> str:
         """In words."""
@@ -41,6 +45,7 @@ class Told:
             f"{kind.folder}: of {self.segments:,} segments; {self.small:,} of fewer than "
             f"{self.least_voxels:,} voxels, {self.small_voxels:,} voxels together, have none"
             + (f", nor have {self.empty:,} larger ones of which nothing is left" if self.empty else "")
+            + (f"; {self.full:,} could not be made as simple everywhere as they should" if self.full else "")
         )
 
 
@@ -59,16 +64,18 @@ def listing_target(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: S
 def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequence[Artifact]) -> Artifact:
     """List for each shard its segments, and in which of `pieces` each is: those of all cells, in their order.
 
-    `measured` are the segments of all blocks; what is too small is left out, and counted. Raises InputError.
+    With them go sums of what the shards are made of (`part_sums`), in the order of their numbers. `measured`
+    are the segments of all blocks; what is too small is left out, and counted. Raises InputError.
     """
 
     def write(path: Path) -> None:
         found = together([read_segments(part) for part in measured])
         large = found.ids[found.voxels >= kind.least_voxels]
-        ids = [read_ids(piece.path) for piece in pieces]
-        ids = [of[np.isin(of, large)] for of in ids]
-        number = np.repeat(np.arange(len(pieces)), [len(of) for of in ids])
-        segment = np.concatenate(ids)
+        rows = [read_ids(piece.path).among(large) for piece in pieces]
+        number = np.repeat(np.arange(len(pieces)), [len(row.ids) for row in rows])
+        segment, sums, full = (
+            np.concatenate([getattr(row, column.name) for row in rows]) for column in fields(Ids)
+        )
         shard = shard_of(run, segment)
         order = np.lexsort((number, segment, shard))
         there = np.unique(segment)
@@ -78,11 +85,15 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
             small_voxels=int(found.voxels[found.voxels < kind.least_voxels].sum()),
             least_voxels=kind.least_voxels,
             empty=len(large) - len(there),
+            full=len(np.unique(full)),
         )
 
         def fill(file: h5py.File) -> None:
             file["ids"], file["numbers"] = segment[order], number[order]
-            file["first"] = np.searchsorted(shard[order], np.arange(count_shards(run) + 1))
+            first = np.searchsorted(shard[order], np.arange(count_shards(run) + 1))
+            file["first"] = first
+            ordered = [column[order] for column in (segment, number, sums)]
+            write_sums(file, (sum_of(*(c[a:b] for c in ordered)) for a, b in pairwise(first.tolist())))
             file["files"] = [str(Path(piece.path).relative_to(run.folder)) for piece in pieces]
             file["sums"] = [piece.sha256 for piece in pieces]
             file.attrs.update(asdict(told))

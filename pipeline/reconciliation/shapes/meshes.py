@@ -29,7 +29,7 @@ from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 
 def lattice(run: Run) -> Lattice:
@@ -84,21 +84,25 @@ def mesh_cell(run: Run, cell: Cell, before: Sequence[Artifact]) -> Artifact:
 
     At level 0 `before` are the blocks of the volume that meet the cell's reach, else the artifacts of the
     cells that are its parts, in their order. The file has a piece for each segment: the surface as the viewer
-    draws it, and for the next level a simpler one, where it goes on beyond the cell. Raises InputError.
+    draws it, and for the next level a simpler one, where it goes on beyond the cell; and which could not be
+    made as simple as they should. Raises InputError.
     """
 
     def write(path: Path) -> None:
         ends, is_last = extent(run, cell.level), cell.level + 1 == mesh_levels(run)
         columns: dict[str, list[np.ndarray]] = {"fragment": [], "goes on": [], "corners": [], "triangles": []}
         found = _coarse(run, cell, before) if cell.level else _fine(run, cell)
-        for surface in found.values():
+        full: list[int] = []
+        for i, surface in found.items():
             on = not is_last and goes_on(surface, ends)
             then = simpler(surface, STEPS << cell.level, ends) if on else NOTHING
             columns["fragment"].append(as_bytes(encoded(surface, ends)))
             columns["goes on"].append(np.array([len(then.triangles) > 0]))
             columns["corners"].append(then.corners.astype(np.int32).reshape(-1))
             columns["triangles"].append(then.triangles.astype(np.uint32).reshape(-1))
-        write_pieces(path, list(found), columns)
+            if surface.is_full or then.is_full:
+                full.append(i)
+        write_pieces(path, list(found), columns, full)
 
     return make(mesh_target(run, cell, before), write)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -10,29 +11,53 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.part_sums import read_sums, sum_of, write_sums
 from pipeline.results.unreadable import reading
 
 Column = Sequence[np.ndarray]
 """An array for every segment, equal but in their length."""
 
 
-def write_pieces(path: Path, ids: Sequence[int], columns: Mapping[str, Column]) -> None:
-    """Write pieces of segments, `ids` ascending; each of `columns` has an array for every id."""
+def write_pieces(
+    path: Path, ids: Sequence[int], columns: Mapping[str, Column], full: Sequence[int] = ()
+) -> None:
+    """Write pieces of segments, `ids` ascending; each of `columns` has an array for every id.
+
+    With them go their sums (`part_sums`), in the order of the ids; and those ids, `full`, whose pieces are
+    larger than they should be.
+    """
 
     def fill(file: h5py.File) -> None:
         file["ids"] = np.array(ids, np.uint64)
+        file["full"] = np.array(full, np.uint64)
         for name, arrays in columns.items():
             file[f"{name} end"] = np.cumsum([len(array) for array in arrays], dtype=np.int64)
             file[name] = np.concatenate(arrays) if arrays else np.zeros(0, np.uint8)
+        write_sums(file, (sum_of(*arrays) for arrays in zip(*columns.values())))
 
     write_hdf5(path, fill)
 
 
-def read_ids(path: str | Path) -> np.ndarray:
-    """The segments of which there are pieces, uint64, ascending. Raises InputError."""
+@dataclass(frozen=True)
+class Ids:
+    """What a file says of its pieces: `ids`, uint64, ascending; `sums`, uint8 (n, 32); and those of the ids,
+    `full`, whose pieces are larger than they should be."""
+
+    ids: np.ndarray
+    sums: np.ndarray
+    full: np.ndarray
+
+    def among(self, wanted: np.ndarray) -> Ids:
+        """Those of some segments."""
+        chosen = np.isin(self.ids, wanted)
+        return Ids(self.ids[chosen], self.sums[chosen], self.full[np.isin(self.full, wanted)])
+
+
+def read_ids(path: str | Path) -> Ids:
+    """The segments of which there are pieces. Raises InputError."""
     try:
         with reading(Path(path)), h5py.File(path, "r") as file:
-            return file["ids"][()]
+            return Ids(file["ids"][()], read_sums(file), file["full"][()])
     except (OSError, KeyError) as error:
         raise _unreadable(path, error) from error
 

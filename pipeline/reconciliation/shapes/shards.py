@@ -24,6 +24,7 @@ from pipeline.reconciliation.shapes.stored import (
     voxel_size_nm,
 )
 from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_folder import Run
@@ -37,9 +38,12 @@ DETAIL = 4
 
 
 def shard_target(run: Run, kind: Kind, number: int, listing: Artifact) -> Target:
-    """The list of the shard's one file; arguments as for `write_shard`."""
+    """The list of the shard's one file; arguments as for `write_shard`.
+
+    Of the listing it depends on the shard's own pieces, and on nothing else. Raises Unreadable.
+    """
     settings = {"number": number, "info": shape_info(run, kind)}
-    recipe = Recipe(f"{kind.folder} shard", VERSION, settings, {"pieces": listing.sha256})
+    recipe = Recipe(f"{kind.folder} shard", VERSION, settings, {"pieces": identity_of(listing, [number])})
     name = f"{kind.folder}_{number // SHARDS_PER_FOLDER}/{kind.folder}_{number}.json"
     path = run.reconciliation_folder / "shards" / name
     return Target(path, recipe, parts=run.volume)

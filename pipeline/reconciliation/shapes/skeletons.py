@@ -18,7 +18,7 @@ from pipeline.run_folder import Run
 from pipeline.tracing import TEASAR, kimimaro_or_mend
 from pipeline.volumes import VoxelSize
 
-VERSION = 1
+VERSION = 2
 OTHERWISE = "set reconciliation.skeletons to false"
 
 

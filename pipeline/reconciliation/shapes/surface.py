@@ -28,10 +28,12 @@ class Surface:
 
     corners: np.ndarray
     triangles: np.ndarray
+    is_full: bool = False
+    """Whether it has triangles that zmesh should have spared, and failed to."""
 
     def moved(self, by: np.ndarray) -> Surface:
         """The surface as another cell sees it, which begins so many steps (x, y, z) before."""
-        return Surface(self.corners + by, self.triangles)
+        return Surface(self.corners + by, self.triangles, self.is_full)
 
 
 NOTHING = Surface(np.zeros((0, 3), np.int64), np.zeros((0, 3), np.uint32))
@@ -75,7 +77,7 @@ def surfaces(labels: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surfac
     """The surface of each segment of a cell, by ascending id; off by a voxel's shortest side at most.
 
     `labels` are uint64 (z, y, x) in which 0 is none. The cell begins and ends in the middle of its first and
-    last voxels; surfaces that go on there are open.
+    last voxels; surfaces that go on there are open. One that zmesh cannot make simpler has all its triangles.
     """
     zmesh = zmesh_or_mend()
     dense, names = fastremap.renumber(labels, preserve_zero=True)
@@ -84,11 +86,12 @@ def surfaces(labels: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surfac
     mesher.mesh(np.asfortranarray(dense.T))
     for i in sorted(number):
         found = mesher.get(number[i], reduction_factor=REDUCTION, max_error=STEPS / 2)
-        if not np.isfinite(found.vertices).all():
+        is_full = not np.isfinite(found.vertices).all()
+        if is_full:
             found = mesher.get(number[i])
         mesher.erase(number[i])
         if len(found.faces):
-            yield i, Surface(np.rint(found.vertices * 2).astype(np.int64), found.faces)
+            yield i, Surface(np.rint(found.vertices * 2).astype(np.int64), found.faces, is_full)
 
 
 def joined(parts: Sequence[Surface]) -> Surface:
@@ -112,9 +115,10 @@ def simpler(surface: Surface, error: float, extent: np.ndarray) -> Surface:
     if not len(given.faces):
         return NOTHING
     made = zmesh.Mesher((1, 1, 1)).simplify(given, reduction_factor=REDUCTION, max_error=error / 2)
-    if not np.isfinite(made.vertices).all():  # as now and then happens to a few of them
+    is_full = not np.isfinite(made.vertices).all()  # as now and then happens to a few of them
+    if is_full:
         made = given
-    return Surface(np.clip(np.rint(made.vertices * 2).astype(np.int64), 0, extent), made.faces)
+    return Surface(np.clip(np.rint(made.vertices * 2).astype(np.int64), 0, extent), made.faces, is_full)
 
 
 def goes_on(surface: Surface, extent: np.ndarray) -> bool:

@@ -44,6 +44,13 @@ def test_every_block_or_chunk_and_tile_has_its_files(tmp_path: Path, sharded: bo
     assert files_written(run) == of_volume + 5 * 1 + 8 * 8
 
 
+def test_a_volume_in_a_bucket_has_no_files_here(tmp_path: Path) -> None:
+    run = phantom_run(tmp_path)
+    data = run.config.data.model_copy(update={"output": "s3://bucket/segmentation"})
+    away = replace(run, config=run.config.model_copy(update={"data": data}))
+    assert files_written(away) < files_written(run)
+
+
 def test_more_threads_than_cores_are_a_warning_that_names_the_setting(tmp_path: Path) -> None:
     assert cores(phantom_run(tmp_path)).state == "ok"
     many = len(os.sched_getaffinity(0)) + 1

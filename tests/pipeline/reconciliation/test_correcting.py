@@ -112,5 +112,22 @@ def test_after_corrections_joined_points_are_one_and_cut_points_are_not(
     assert set(before.tolist()) >= {i for i in ids if i <= before.max()}
 
 
+@given(
+    edges=st.lists(st.tuples(ROW, ROW, st.integers(1, 99)).filter(lambda e: e[0] != e[1]), max_size=20),
+    wanted=st.lists(st.tuples(st.sampled_from(["join", "cut"]), ROW, ROW), min_size=1, max_size=6),
+)
+def test_a_line_that_is_added_changes_no_id_of_objects_that_it_is_not_about(
+    edges: list[tuple[int, int, int]], wanted: list[tuple[Kind, int, int]]
+) -> None:
+    made = joins(*edges)
+    try:
+        (before, _), (after, _) = (corrected(made, *lines) for lines in (wanted[:-1], wanted))
+    except InputError:
+        return
+    _, *ends = wanted[-1]
+    ours = {before[end] for end in ends}
+    assert [i for i, was in zip(after, before) if was not in ours] == [i for i in before if i not in ours]
+
+
 def test_without_corrections_nothing_changes() -> None:
     assert corrected(CHAIN, rows=7) == (ids_of(CHAIN, 7).tolist(), [])

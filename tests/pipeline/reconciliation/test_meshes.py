@@ -7,6 +7,8 @@ import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ from pipeline.checkup.shapes import shapes as check
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.reconciliation import MESHES
+from pipeline.reconciliation.shapes import meshes
 from pipeline.reconciliation.shapes.cells import CellGrid
 from pipeline.reconciliation.shapes.listing import read_told
 from pipeline.reconciliation.shapes.meshes import extent, mesh_levels
 from pipeline.reconciliation.shapes.pieces import read_pieces
-from pipeline.reconciliation.shapes.surface import decoded
+from pipeline.reconciliation.shapes.surface import Lattice, Surface, decoded, surfaces
 from pipeline.results import artifacts
 from pipeline.results.artifacts import remove_temporaries
 from pipeline.run_folder import Run
@@ -176,6 +179,24 @@ def test_what_is_too_small_is_counted_and_has_no_mesh(tmp_path: Path) -> None:
     found = opened(run).mesh.get([1, 2], allow_missing=True)
     assert list(found) == [1]
     assert largest_shaped(run) == [1]
+
+
+def test_what_zmesh_cannot_make_simple_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = shaped_run(tmp_path, BOX, BLOCK, meshes=True)
+    labels = np.zeros(BOX.shape, np.uint32)
+    labels[2:22, 20:70, 40:140], labels[0, 0:9, 0:9] = 1, 2
+    written(run, labels)
+
+    def failing(ids: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surface]]:
+        for i, surface in surfaces(ids, lattice):
+            yield i, replace(surface, is_full=True)
+
+    monkeypatch.setattr(meshes, "surfaces", failing)
+    shape(run)
+    told = read_told(run, MESHES)
+    assert told is not None
+    assert (told.segments, told.small, told.full) == (1, 1, 1)
+    assert told.text(MESHES).endswith("have none; 1 could not be made as simple everywhere as they should")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def run_of(side: int = 464, **site: Any) -> Run:
 def tile_s() -> float:
     """Of a tile with its context mirrored on one side of each axis, at two calls a second."""
     return 1.5 * 240**3 / 8**3 / 2
+
+
+def test_a_volume_in_a_bucket_takes_no_disk() -> None:
+    run = run_of()
+    data = run.config.data.model_copy(update={"output": "s3://bucket/segmentation"})
+    away = replace(run, config=run.config.model_copy(update={"data": data}))
+    assert "about 46.8 MB for tiles and volume, at most " in printed(run, RATES)
+    said = printed(away, RATES)
+    assert "about 26.8 MB for tiles, at most " in said
+    assert "; the volume is in a bucket\n" in said
 
 
 def test_calls_follow_the_measured_tiles_where_their_deltas_were_the_same() -> None:
