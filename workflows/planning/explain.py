@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from pipeline.results.finished import Finished, record_stamp
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
-from workflows.stage import Stage
+from workflows.stage import Stage, Submit
 from workflows.stages import build
 
 UPSTREAM = Missing("an earlier stage has to run first")
@@ -56,6 +56,16 @@ def outcomes(
     `known` are results of this very run that were found before: they are not looked at again, and what is
     found now is added.
     """
+    return outcomes_of(partial(build, run), verify, compare, known)
+
+
+def outcomes_of(
+    chain: Callable[[Submit[Outcome]], list[Stage[Outcome]]],
+    verify: bool = False,
+    compare: bool = True,
+    known: Finished | None = None,
+) -> list[Stage[Outcome]]:
+    """The same of whatever hands its tasks to `submit`."""
     known = Finished() if known is None else known
     numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
 
@@ -78,7 +88,7 @@ def outcomes(
             known.note(number, found, stamp)
         return found
 
-    return build(run, submit)
+    return chain(submit)
 
 
 def refusals(stages: Iterable[Stage[Outcome]]) -> list[Unreadable]:
