@@ -29,8 +29,8 @@ from pipeline.geometry import Box
 from pipeline.machine.processor import processor
 from pipeline.run_folder import Run
 from pipeline.sections.stack import read_stack
+from pipeline.settings.normalisation import PHANTOM
 from pipeline.settings.run_file import read_config
-from pipeline.settings.sections import GREY
 
 VOXEL_SIZE_NM = [10, 10, 10]
 CONVENTIONS = ("filled", "both_foreground")
@@ -42,7 +42,11 @@ AROUND = 24
 
 
 def segment(options: argparse.Namespace, folder: Path, box: Box, *settings: str) -> Run:
-    """The run of the network over a box with these settings, when it is finished."""
+    """The run of the network over a box with these settings, when it is finished.
+
+    The image is normalised as phantoms are in training, whatever it is: the montage gives sections the
+    contrast that phantoms have.
+    """
     settings = (
         *settings,
         "data.labels=null",
@@ -52,6 +56,7 @@ def segment(options: argparse.Namespace, folder: Path, box: Box, *settings: str)
         f"inference.tile={[box.shape[0], *[(box.shape[1] + OVERLAP) // 2] * 2]}",
         f"inference.overlap={[0, OVERLAP, OVERLAP]}",
         "evaluation.box=null",
+        *(f"data.image_{name}={value}" for name, value in zip(("mean", "stddev"), PHANTOM)),
         f"site.workers={options.workers}",
     )
     changes = [word for setting in settings for word in ("--set", setting)]
@@ -75,11 +80,23 @@ def segment_image(
 
 
 def figures(run: Run, truth: np.ndarray, box: Box) -> dict[str, Any]:
-    """Scores of a run in a box, of the voxels that have a truth."""
+    """Scores of a run in a box, of the voxels that have a truth; and in its quarters, where a single leak
+    does not decide all."""
     segments = open_segmentation(run).read(box)
-    found = score(BoxCounts.count(truth, segments, fill(segments), truth > 0))
+    found = _scores(truth, segments)
     told = {f"{name}_{figure}": found[name][figure] for name in CONVENTIONS for figure in FIGURES}
-    return {name: round(value, 4) for name, value in (told | {"coverage": found["coverage"]}).items()}
+    depth, height, width = box.shape
+    quarters = [part.slices(box.start) for part in box.parts((depth, height // 2, width // 2))]
+    return {
+        **{name: round(value, 4) for name, value in (told | {"coverage": found["coverage"]}).items()},
+        "filled_are_of_quarters": [
+            round(_scores(truth[part], segments[part])["filled"]["are"], 4) for part in quarters
+        ],
+    }
+
+
+def _scores(truth: np.ndarray, segments: np.ndarray) -> dict[str, Any]:
+    return score(BoxCounts.count(truth, segments, fill(segments), truth > 0))
 
 
 def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -107,8 +124,7 @@ def compare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     scores = {"tissue": figures(plain, there, box), "aligned": figures(aligned, brought, box)}
     if options.perfect:
         perfect = looked_up(stack, sections, truth, around)
-        grey = [f"data.image_{name}={value}" for name, value in zip(("mean", "stddev"), GREY)]
-        undistorted = segment_image(options, folder / "undistorted", box, perfect, shown, *grey)
+        undistorted = segment_image(options, folder / "undistorted", box, perfect, shown)
         scores["undistorted"] = figures(undistorted, there, box)
     return {
         "seed": options.seed,
