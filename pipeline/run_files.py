@@ -12,6 +12,9 @@ from pipeline.results.folders import place
 CONFIG_NAME = "config.yaml"
 """Of the file in a run folder that holds the settings of the last start, resolved."""
 
+ALIGN_CONFIG_NAME = "align.yaml"
+"""Of the file in the folder of `ffn align` alone that holds those of its last start."""
+
 
 @dataclass(frozen=True)
 class RunFiles:

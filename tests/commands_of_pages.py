@@ -71,6 +71,9 @@ python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
 --set network.checkpoint=runs/demo/model/ffn.h5
 python benchmarks/sections.py --seed 1
 python benchmarks/large_sections.py --side 1000
+python benchmarks/sections.py --seed 1 --image FIB25/grayscale_maps.h5:raw
+python benchmarks/aligned_scores.py --config my.yaml --side 128 --perfect --trouble \
+--network runs/demo/model/ffn.h5
 python benchmarks/training.py --depth 2 --fov 13 --deltas 4 --features 16 --fovs 60 --turns 1
 python benchmarks/stragglers.py --fovs 40 --local-steps 4 --disturbances pauses
 python benchmarks/kill_test.py --kills 1 --seed 1

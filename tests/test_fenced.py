@@ -36,6 +36,7 @@ WITHOUT_FENCE = {
     "pipeline/results/gates.py decide": "a line, which a person adds who is in no attempt",
     "pipeline/sections/stack.py dump": "a temporary file that `make` gives",
     "pipeline/synthetic/microscope.py take": "a folder of a made-up microscope, of no run",
+    "pipeline/synthetic/microscope.py _save": "the same",
     "pipeline/downloads/fetch.py _fetch_file": "a folder of published data, of no run",
     "pipeline/downloads/fetch.py _set_aside": "a folder of published data, of no run",
     "pipeline/downloads/fib25.py _unpack": "a temporary file that `make` gives",

@@ -16,17 +16,19 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from pipeline.checkup.sections import doubts
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.settings.align_file import dump_align_config, load_align_config
 from site_configs import check as check_machine
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows.command_line import QuietOption, SiteOption, start
-from workflows.running.aligning import CONFIG_NAME, Aligning
+from workflows.running.aligning import Aligning
 from workflows.running.execution import work_on
 
 
@@ -43,6 +45,9 @@ def align(
             "--set", metavar="KEY=VALUE", help="Change one setting, e.g. alignment.grid=64; repeatable."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be made and why, and how much it is.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Montage the tiles of sections and align the sections into a volume that `ffn run` can segment.
@@ -52,17 +57,23 @@ def align(
     """
     from pipeline.sections.stack import read_stack  # which loads SciPy
 
-    path = config or run_dir / CONFIG_NAME
+    path = config or run_dir / ALIGN_CONFIG_NAME
     if config is None and not path.is_file():
         raise InputError(
-            f"{run_dir} holds no {CONFIG_NAME} of an earlier start: name the settings by --config"
+            f"{run_dir} holds no {ALIGN_CONFIG_NAME} of an earlier start: name the settings by --config"
         )
     settings = load_align_config(path, [*_at(site, afresh=config is None), *(overrides or [])])
     run = Run(run_dir.resolve(), with_defaults(RunConfig(site=settings.site)))
     check_machine(run)
     stack, sections = read_stack(settings, run.folder)
+    doubtful = doubts(stack, sections)
+    if dry_run:
+        from workflows.planning.align_plan import print_align_plan  # Parsl takes a second to import
+
+        print_align_plan(stack, sections, doubtful, Console(markup=False))
+        raise typer.Exit(0)
     chain = Aligning(run, stack, sections)
-    raise typer.Exit(work_on(chain, doubts(stack, sections), quiet, dump_align_config(settings)))
+    raise typer.Exit(work_on(chain, doubtful, quiet, dump_align_config(settings)))
 
 
 def _at(site: str | None, afresh: bool) -> list[str]:

@@ -17,7 +17,7 @@ from pipeline.errors import InputError, Superseded
 from pipeline.machine.own import REPOSITORY
 from pipeline.results.attempts import INTERRUPTED, read_owner
 from pipeline.results.unreadable import is_there
-from pipeline.run_files import CONFIG_NAME
+from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
@@ -95,7 +95,14 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
     """
     if config is None:
         kept = run_dir / CONFIG_NAME if run_dir else None
-        return kept if kept and is_there(kept) else RUN_FILES / DEMO
+        if kept and is_there(kept):
+            return kept
+        if run_dir and is_there(run_dir / ALIGN_CONFIG_NAME):
+            raise InputError(
+                f"{run_dir} is the folder of `ffn align`, and of no run: `ffn align --run-dir` goes on with "
+                "it, with --dry-run it tells what it would do"
+            )
+        return RUN_FILES / DEMO
     try:
         config.stat()
     except FileNotFoundError:

@@ -17,7 +17,8 @@ import inspect
 import json
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 import yaml
@@ -29,6 +30,9 @@ from pipeline.settings.fields import Section
 from workflows import completion
 from workflows.command_line import ending_plainly, prepare
 from workflows.config_init import init
+
+REQUIRED = "must be given"
+"""In place of a default, of what a section that need not be there must say where it is."""
 
 
 def explain(
@@ -57,12 +61,25 @@ def schema() -> None:
 
 
 def settings(section: Section, above: str = "") -> Iterator[tuple[str, tuple[FieldInfo, Any]]]:
-    """Every key of a section and of those in it, with its field and its default, in their order."""
+    """Every key of a section and of those in it, with its field and its default, in their order.
+
+    Keys of a section that need not be there are among them.
+    """
     for name, field in type(section).model_fields.items():
-        default = getattr(section, name)
+        inner = _section_of(field.annotation)
+        default = getattr(section, name, inner or REQUIRED)
         yield above + name, (field, default)
-        if isinstance(default, Section):
-            yield from settings(default, f"{above}{name}.")
+        below = default if isinstance(default, Section) else inner
+        if below is not None:
+            yield from settings(below, f"{above}{name}.")
+
+
+def _section_of(annotation: Any) -> Section | None:
+    """A section that is this, or may be, with the defaults that it has."""
+    for kind in get_args(annotation) if get_origin(annotation) is UnionType else [annotation]:
+        if isinstance(kind, type) and issubclass(kind, Section):
+            return kind.model_construct()
+    return None
 
 
 def _print(name: str, field: FieldInfo, default: Any, in_full: bool) -> None:

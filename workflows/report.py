@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from pipeline.results.unreadable import is_there
-from pipeline.run_files import RunFiles
+from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 from pipeline.settings.align_file import load_align_config
 from workflows.command_line import start
 
@@ -32,13 +32,12 @@ def report(
     """
     # CloudVolume and Parsl take seconds to import
     from pipeline.report import write_alignment_report, write_report_now
-    from workflows.running.aligning import CONFIG_NAME as OF_AN_ALIGNMENT
     from workflows.watching.status_view import read_run
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
-    if is_there(folder / OF_AN_ALIGNMENT):
+    if is_there(folder / ALIGN_CONFIG_NAME):
         files = RunFiles(folder.resolve())
-        write_alignment_report(files, load_align_config(folder / OF_AN_ALIGNMENT))
+        write_alignment_report(files, load_align_config(folder / ALIGN_CONFIG_NAME))
         console.print(files.report_page)
         return
     run, unreadable = read_run(folder)

@@ -18,6 +18,8 @@ import typer
 from rich.console import Console, RenderableType
 
 from pipeline.errors import Unreadable
+from pipeline.results.unreadable import is_there
+from pipeline.run_files import ALIGN_CONFIG_NAME
 from workflows.command_line import start
 from workflows.output import is_heard
 
@@ -55,9 +57,12 @@ def status(
 
 def _picture(folder: Path, memory: Memory, watch: bool) -> list[RenderableType]:
     """The parts of the picture; what may be readable again the next time does not end a watch."""
+    from workflows.watching.alignment_view import alignment_view
     from workflows.watching.status_view import status_view
 
     try:
+        if is_there(folder / ALIGN_CONFIG_NAME):
+            return list(alignment_view(folder))
         return list(status_view(folder, memory))
     except Unreadable as error:
         if not watch:

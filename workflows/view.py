@@ -15,18 +15,24 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
 
 import socket
 import threading
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from pipeline.errors import InputError
 from pipeline.machine.user import user_name
+from pipeline.results.unreadable import is_there
+from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.links import ADDRESS, PORT
+from pipeline.volumes import Choice
 from workflows.command_line import kept_run_file, start
 from workflows.volume_options import choice_of, numbers
+
+if TYPE_CHECKING:
+    from pipeline.viewing.layers import Shown
 
 ORIGIN = "Where its first voxel lies, in voxels."
 
@@ -58,7 +64,7 @@ def view(
     """
     _look_for_neuroglancer()
     from pipeline.viewing.browser import draw
-    from pipeline.viewing.layers import layers_of_run, layers_of_volumes
+    from pipeline.viewing.layers import layers_of_volumes
     from pipeline.viewing.server import ViewServer
 
     size = numbers(voxel_size, float, "--voxel-size")
@@ -73,11 +79,7 @@ def view(
     }
     if (folder is None) == (not volumes):
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
-    shown = (
-        layers_of_volumes(volumes)
-        if folder is None
-        else layers_of_run(Run(folder.resolve(), read_config(kept_run_file(folder))))
-    )
+    shown = layers_of_volumes(volumes) if folder is None else layers_of(folder)
     shown.refuse_nothing()
     console = Console(markup=False, highlight=False, soft_wrap=True)
     with ViewServer(shown, 0 if screenshot else port, console.print) as server:
@@ -104,8 +106,16 @@ def _look_for_neuroglancer() -> None:
         ) from None
 
 
-def _run(folder: Path) -> Run:
-    return Run(folder.resolve(), read_config(kept_run_file(folder)))
+def layers_of(folder: Path) -> Shown:
+    """What there is of a run, or the volume of `ffn align` alone. Raises InputError."""
+    from pipeline.viewing.layers import layers_of_run, layers_of_volumes
+
+    folder = folder.resolve()
+    if is_there(folder / ALIGN_CONFIG_NAME):
+        return layers_of_volumes(
+            {"image": (f"precomputed://file://{RunFiles(folder).aligned_folder}", Choice())}
+        )
+    return layers_of_run(Run(folder, read_config(kept_run_file(folder))))
 
 
 def _print_ways(server: Any, console: Console) -> None:

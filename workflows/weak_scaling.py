@@ -72,6 +72,8 @@ def weak_scaling(
     config = run_file(config, None)
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config).resolve()
+    if settings.sections is not None:
+        raise InputError("data.image is sections: tiles are measured on an image that is there; align first")
     if settings.trains:
         raise InputError("network.checkpoint is not set: name a trained network, such as RUN/model/ffn.h5")
     cube = middle_cube(resolve(settings, folder), side)

@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from pipeline.config import RunConfig
 from pipeline.settings.fields import Section
-from workflows.config import settings
+from workflows.config import REQUIRED, settings
 
 KINDS = {
     "integer": "whole number",
@@ -37,7 +37,8 @@ def lines() -> Iterator[str]:
             yield from ("#" * (2 + name.count(".")) + f" {name}", "", *_text(type(default).__doc__), "")
         else:
             what = kind(_described(name, schema), schema)
-            yield from (f"- **`{name}`**: {what}; by default `{_in_yaml(default)}`.", "")
+            otherwise = "it must be given" if default == REQUIRED else f"by default `{_in_yaml(default)}`"
+            yield from (f"- **`{name}`**: {what}; {otherwise}.", "")
             yield from (f"  {line}" for line in _text(field.description))
             yield ""
 
@@ -75,7 +76,10 @@ def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _defined(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    return schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    for choice in part.get("anyOf", [part]):
+        if "$ref" in choice:
+            return schema["$defs"][choice["$ref"].rpartition("/")[2]]
+    return part
 
 
 def _in_yaml(default: Any) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from pipeline.geometry import Box
-from pipeline.synthetic.phantom import BLOCK, Phantom
+from pipeline.geometry import Box, Triple
+from pipeline.synthetic.phantom import Phantom
 
 Points = np.ndarray
 """(n, 2) float64: y, x in pixels."""
@@ -98,18 +99,29 @@ class Microscope:
         """Of the nominal section, in pixels."""
         return self.grid * self.tile - (self.grid - 1) * self.overlap
 
-    def take(self, folder: Path, seed: int) -> Truth:
-        """Write the tiles (PNG) and `tiles.csv` into `folder`; the same seed gives the same bytes."""
-        rng = np.random.default_rng(seed)
+    @property
+    def tissue(self) -> Triple:
+        """Shape of what it takes."""
         around = self.side + 2 * self.margin
-        phantom = Phantom((self.sections, around, around), seed)
+        return self.sections, around, around
+
+    def phantom(self, seed: int) -> Phantom:
+        """Tissue to take."""
+        return Phantom(self.tissue, seed)
+
+    def take(self, folder: Path, seed: int, tissue: np.ndarray | None = None) -> Truth:
+        """Write the tiles (PNG) and `tiles.csv` into `folder`; the same seed gives the same bytes.
+
+        A file that is there already as it would be written is left as it is. `tissue` is an image, uint8 of
+        the shape `self.tissue` (default: that of `self.phantom(seed)`).
+        """
+        rng = np.random.default_rng(seed)
+        if tissue is None:
+            tissue = self.phantom(seed).image(Box.of_shape(self.tissue))
         distortions, places, rows = {}, {}, []
         for z in range(self.sections):
             distortions[z] = self._distortion(rng, z)
-            if z % BLOCK[0] == 0:
-                end = min(self.sections, z + BLOCK[0])
-                slabs = phantom.image(Box((z, 0, 0), (end, around, around)))
-            slab = slabs[z % BLOCK[0]].astype(np.float32)
+            slab = tissue[z].astype(np.float32)
             for row in range(self.grid):
                 for column in range(self.grid):
                     name = f"z{z:04d}/r{row}_c{column}.png"
@@ -120,8 +132,7 @@ class Microscope:
                     if z in self.lost or (z, row, column) in self.missing:
                         continue
                     places[name] = place
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(picture).save(folder / name)
+                    _save(picture, folder / name)
         with open(folder / "tiles.csv", "w", newline="") as file:
             csv.writer(file).writerows([("file", "section", "row", "column", "x", "y"), *rows])
         return Truth(distortions, places, self.margin)
@@ -154,6 +165,14 @@ class Microscope:
         values = values * rng.uniform(0.7, 1.0) + rng.uniform(0, 40)
         values = values + rng.normal(0, self.noise, values.shape)
         return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    encoded = BytesIO()
+    Image.fromarray(picture).save(encoded, "PNG")
+    if not path.exists() or path.read_bytes() != encoded.getvalue():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.getvalue())
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,9 @@ from taken import SMALL
 
 from tests.commands import said
 from workflows.align import main
+from workflows.full_pipeline import main as main_of_runs
+from workflows.status import status
+from workflows.view import layers_of
 
 PROGRAM = Path(__file__).parents[2] / "workflows" / "align.py"
 
@@ -27,6 +33,12 @@ def align(folder: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def counts(shown: str) -> dict[str, tuple[int, int]]:
+    """By stage, how many of its tasks are finished, and how many there are."""
+    rows = re.findall(r"^(\w+) +(\d+)/(\d+)", shown, re.MULTILINE)
+    return {stage: (int(finished), int(tasks)) for stage, finished, tasks in rows}
+
+
 def _reused(words: list[str]) -> int:
     return int(words[words.index("reused") - 1].replace(",", "")) if "reused" in words else 0
 
@@ -35,6 +47,12 @@ def _reused(words: list[str]) -> int:
 def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Path) -> None:
     SMALL.take(tmp_path, seed=2)
     (tmp_path / "align.yaml").write_text(SETTINGS)
+    code, shown = align(tmp_path, "--config", "align.yaml", "--dry-run")
+    assert code == 0, shown
+    assert not (tmp_path / "run").exists()
+    planned = counts(shown)
+    assert (planned["montage"], planned["match"]) == ((0, 5), (0, 7))
+
     code, shown = align(tmp_path, "--config", "align.yaml")
     assert code == 0, shown
     assert "warning: 1 image is missing in sections that have others: z0001/r0_c1.png" in shown
@@ -44,6 +62,15 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert f"look at it    ffn report {tmp_path / 'run'}" in shown
     info = json.loads((tmp_path / "run" / "aligned" / "info").read_text())
     assert info["scales"][0]["resolution"] == [10, 10, 40]
+
+    with redirect_stdout(io.StringIO()) as printed:
+        status(tmp_path / "run")
+    shown = printed.getvalue()
+    assert "warning: 1 section is lost and will be 0: 3" in shown
+    assert "state       attempt 1, ended with exit code 0" in shown
+    assert counts(shown) == {stage: (tasks, tasks) for stage, (_, tasks) in planned.items()}
+    assert "alignment     7 pairs of sections, 0 refused" in shown
+    assert [layer.name for layer in layers_of(tmp_path / "run").layers] == ["image"]
 
     code, shown = align(tmp_path)
     assert code == 0, shown
@@ -87,3 +114,16 @@ def test_without_settings_those_of_the_folder_are_asked_for(
     code, shown = said(main, ["--run-dir", str(tmp_path)], monkeypatch, capsys)
     assert code == 1
     assert "holds no align.yaml of an earlier start: name the settings by --config" in shown
+
+
+def test_the_folder_of_an_alignment_is_no_place_for_a_run_of_its_own_accord(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "align.yaml").write_text(SETTINGS)
+    code, shown = said(main_of_runs, ["--run-dir", str(tmp_path), "--dry-run"], monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "is the folder of `ffn align`, and of no run: `ffn align --run-dir` goes on with it" in shown
+    with redirect_stdout(io.StringIO()) as printed:
+        status(tmp_path)
+    assert "nobody has worked here yet" in printed.getvalue()
+    assert "tiles.csv: No such file or directory" in printed.getvalue()

@@ -36,6 +36,15 @@ def test_a_setting_is_explained_and_an_unknown_one_has_its_nearest(
     assert "there is no setting data.orgin; near are data.origin" in shown
 
 
+def test_keys_of_a_section_that_need_not_be_there_are_explained_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = said(main, ["explain", "sections.alignment.grid"], monkeypatch, capsys)
+    assert (code, shown.splitlines()[0]) == (0, "sections.alignment.grid = 32")
+    code, shown = said(main, ["explain", "sections.tiles"], monkeypatch, capsys)
+    assert (code, shown.splitlines()[1]) == (0, "sections.tiles.table = must be given")
+
+
 def test_the_schema_knows_every_key_of_the_run_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,6 @@ import h5py
 
 from pipeline.geometry import Box
 from pipeline.synthetic.microscope import Microscope
-from pipeline.synthetic.phantom import Phantom
 
 TISSUE = Microscope(
     sections=12, tile=96, overlap=30, grid=2, wavelength=240, bent=1.0, moved=2, turned=0.5, margin=32,
@@ -37,8 +36,7 @@ reconciliation: {chunk: [12, 16, 16], block: [12, 32, 32], min_overlap_voxels: 1
 def take(folder: Path) -> Path:
     """Tiles, labels and a run file in `folder`; returns the run file."""
     TISSUE.take(folder, seed=3)
-    around = TISSUE.side + 2 * TISSUE.margin
-    phantom = Phantom((TISSUE.sections, around, around), 3)
+    phantom = TISSUE.phantom(3)
     beside = TISSUE.margin - 16
     with h5py.File(folder / "labels.h5", "w") as file:
         box = phantom.box.grow((0, -beside, -beside))

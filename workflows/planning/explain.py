@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from pipeline.results.finished import Finished, record_stamp
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
-from workflows.stage import Stage
+from workflows.stage import Stage, Submit
 from workflows.stages import build
 
 UPSTREAM = Missing("an earlier stage has to run first")
@@ -81,6 +81,17 @@ def outcomes(
     found now is added, but for what rests on something foreseen. Without `foresee_in`, a folder, corrections
     are not worked out, and what follows on them has to wait for them.
     """
+    return outcomes_of(partial(build, run), verify, compare, known, foresee_in)
+
+
+def outcomes_of(
+    chain: Callable[[Submit[Outcome]], list[Stage[Outcome]]],
+    verify: bool = False,
+    compare: bool = True,
+    known: Finished | None = None,
+    foresee_in: Path | None = None,
+) -> list[Stage[Outcome]]:
+    """The same of whatever hands its tasks to `submit`."""
     known = Finished() if known is None else known
     foreseen: list[Foreseen] = []
     numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
@@ -116,7 +127,7 @@ def outcomes(
             known.note(number, found, stamp)
         return found
 
-    return build(run, submit)
+    return chain(submit)
 
 
 def _corrected(why: Missing, path: Path, args: tuple[Any, ...]) -> Missing:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.results.artifacts import publishing
+from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.settings.align_file import dump_align_config
 from workflows.output import KeepingConsole
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pipeline.sections.tiles import TileSection
     from site_configs.executors import RetryHandler
     from workflows.stage import Stage
-
-CONFIG_NAME = "align.yaml"
-"""Of the file in the folder of an alignment that holds the settings of its last start."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Aligning:
         from workflows.section_stages import align
         from workflows.stage import call
 
-        with publishing(self.run.folder / CONFIG_NAME) as temporary:
+        with publishing(self.run.folder / ALIGN_CONFIG_NAME) as temporary:
             temporary.write_text(dump_align_config(self.stack.config))
         return align(self.stack, self.sections, Submission(call, verify=False).submit).stages
 

@@ -79,7 +79,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     made = [(tile.run, tile.tile) for tile in finished]
     memory.environments = look(environments, made, memory.environments) or memory.environments
 
-    who = list(_who(run, attempt, look))
+    who = list(who_works(run, attempt, look))
     warnings, outcome = look(read_warnings, run) or [], look(outcome_lines, run) or []
     missing = look(missing_image, run, reports) or []
     gates = look(gate_lines, run, stages) or []
@@ -104,10 +104,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     yield from gates
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
-    yield from _failures(failures)
-    for log, lines in ends or []:
-        yield f"\nthe end of {log.relative_to(run.folder)}:"
-        yield from (f"  {_clipped(line)}" for line in lines)
+    yield from what_failed(run, failures, ends or [])
 
 
 def read_run(folder: Path) -> tuple[Run, str | None]:
@@ -128,7 +125,7 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
         return Run(run.folder, config, {"image": "", "labels": ""}), str(error)
 
 
-def _who(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str]:
+def who_works(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str]:
     """Whose run it is and how it is, its processes on this host and its batch jobs."""
     yield f"run folder  {run.folder}"
     if attempt is None:
@@ -184,9 +181,18 @@ def _tiles_at_work(tiles: list[TileState]) -> Iterator[RenderableType]:
         yield f"  and {len(at_work) - MOST_TILES:,} more"
 
 
+def what_failed(
+    run: Run, failures: list[dict[str, Any]], ends: list[tuple[Path, list[str]]]
+) -> Iterator[str]:
+    """Failures as `read_failures` gives them, and the ends of logs, as `ends_of_logs` does."""
+    if failures:
+        yield from _failures(failures)
+    for log, lines in ends:
+        yield f"\nthe end of {log.relative_to(run.folder)}:"
+        yield from (f"  {_clipped(line)}" for line in lines)
+
+
 def _failures(failures: list[dict[str, Any]]) -> Iterator[str]:
-    if not failures:
-        return
     given_up = sum(not failure["tried_again"] for failure in failures)
     yield f"\nfailures in this attempt: {len(failures):,}, of which {given_up:,} were not tried again"
     for failure in failures[:MOST_FAILURES]:

@@ -1,0 +1,37 @@
+"""What `ffn align` would do: how much it is, and what of it is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+
+from pipeline.sections.stack import Stack
+from pipeline.sections.tiles import TileSection
+from workflows.planning.explain import Outcome, outcomes_of, status_of
+from workflows.planning.stage_table import stage_table
+from workflows.section_stages import align
+from workflows.stage import Stage
+
+
+def alignment_outcomes(stack: Stack, sections: Mapping[int, TileSection]) -> list[Stage[Outcome]]:
+    """Of every task, what would be reused, or why it would run."""
+    return outcomes_of(lambda submit: align(stack, sections, submit).stages)
+
+
+def print_align_plan(
+    stack: Stack, sections: Mapping[int, TileSection], doubtful: Sequence[str], console: Console
+) -> None:
+    """Say what there is, what is `doubtful` of it, and by stage what is finished and what would run."""
+    images = sum(len(section.tiles) for section in sections.values())
+    z, y, x = stack.box.shape
+    lines = [
+        *(f"warning: {line}" for line in doubtful),
+        f"sections    {len(sections):,} of {images:,} images, in {stack.config.tiles.table}",
+        f"volume      {z} x {y} x {x} voxels at {stack.box}, in {stack.volume_folder}",
+        "",
+    ]
+    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    statuses = [status_of(stage) for stage in alignment_outcomes(stack, sections)]
+    console.print(stage_table(statuses, "would run"), soft_wrap=True)
+    console.print("Nothing was written: this was a dry run.", highlight=False)
