@@ -21,7 +21,10 @@ from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 
-VERSION = 1
+VERSION = 2
+
+ROWS_AT_ONCE = 256
+"""Of a section in a block: some ten numbers of eight bytes are worked out for each pixel."""
 
 EVERY = 8
 """Pixels between the places at which the map is worked out; it is smooth, and linear between them."""
@@ -106,10 +109,15 @@ def rendered(picture: SectionPicture, mesh: Mesh, block: Box) -> np.ndarray:
     rows, columns = np.arange(0, height + EVERY, EVERY), np.arange(0, width + EVERY, EVERY)
     nodes = np.stack(np.meshgrid(rows + y, columns + x, indexing="ij"), axis=-1).reshape(-1, 2)
     sources = mesh.undone(nodes.astype(float)).T.reshape(2, len(rows), len(columns))
-    fine = np.indices((height, width), dtype=np.float64) / EVERY
-    coordinates = np.stack([map_coordinates(source, fine, order=1) for source in sources])
-    values, there = picture.sample(coordinates, order=3)
-    return np.where(there, np.clip(np.round(values), 1, 255), 0).astype(np.uint8)
+    values = np.zeros((height, width), np.uint8)
+    for top in range(0, height, ROWS_AT_ONCE):
+        part = values[top : top + ROWS_AT_ONCE]
+        fine = np.indices(part.shape, dtype=np.float64)
+        fine[0] += top
+        coordinates = np.stack([map_coordinates(source, fine / EVERY, order=1) for source in sources])
+        found, there = picture.sample(coordinates, order=3)
+        part[there] = np.clip(np.round(found[there]), 1, 255)
+    return values
 
 
 def _info(stack: Stack) -> dict[str, Any]:
