@@ -122,6 +122,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="kept; by default a temporary one")
     parser.add_argument("--image", metavar="FILE:DATASET", help="tissue to take (default: a phantom)")
+    parser.add_argument(
+        "--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], help="Change one setting"
+    )
     options = parser.parse_args()
     microscope, tissue = MICROSCOPE, None
     if options.image is not None:
@@ -133,9 +136,13 @@ def main() -> None:
         truth = microscope.take(folder, options.seed, tissue)
         (folder / "align.yaml").write_text(SETTINGS % options.workers)
         started = time.monotonic()
-        run_program("align.py", "--config", str(folder / "align.yaml"), "--run-dir", str(folder / "run"))
+        changes = [word for change in options.changes for word in ("--set", change)]
+        where = "--config", str(folder / "align.yaml"), "--run-dir", str(folder / "run")
+        run_program("align.py", *where, *changes)
         wall_s = time.monotonic() - started
-        stack, sections = read_stack(load_align_config(folder / "align.yaml"), (folder / "run").resolve())
+        stack, sections = read_stack(
+            load_align_config(folder / "align.yaml", options.changes), (folder / "run").resolve()
+        )
         pixels = sum(tile.shape[0] * tile.shape[1] for one in sections.values() for tile in one.tiles)
         alignment = alignment_errors(stack, sections, truth, microscope.side)
         print(
@@ -143,6 +150,7 @@ def main() -> None:
                 {
                     "seed": options.seed,
                     "image": options.image or "phantom",
+                    "changes": options.changes,
                     "tile": microscope.tile,
                     "montage_px": figures(montage_errors(stack, sections, truth)),
                     "neighbours_px": figures(alignment["neighbours"]),
