@@ -41,8 +41,9 @@ REACH = 8
 GROWN = 100.0
 """Training asks for logits of 3, as soft_label is; those of networks that settle stay within some tens."""
 
-ENDLESS = 1e6
-"""What is beyond it was multiplied many times: whether floods of thousands of FOVs stay finite is chance."""
+ENDLESS = 1e20
+"""The square of it is beyond float32: whether floods of thousands of FOVs stay finite is chance. Below, a
+network of a few steps, with which someone tries a site or a chain of stages, is warned of and may pass."""
 
 
 @dataclass(frozen=True)

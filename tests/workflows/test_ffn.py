@@ -27,7 +27,7 @@ def test_a_command_has_the_options_of_its_script(
     code, shown = said(main, [name, "--help"], monkeypatch, capsys)
     assert code == 0
     assert (COMMANDS[name].__doc__ or "").splitlines()[0] in " ".join(shown.split())
-    assert bool(re.search(r"^ *--dry-run", shown, re.MULTILINE)) == (name in ("run", "study"))
+    assert bool(re.search(r"^ *--dry-run", shown, re.MULTILINE)) == (name in ("run", "study", "align"))
 
 
 def test_plan_plans_and_starts_nothing(

@@ -102,7 +102,7 @@ def test_one_that_is_far_beyond_all_that_settle_is_refused_before_it_is_infinite
     run: Run, coordinates: Path
 ) -> None:
     with pytest.raises(InputError, match=r"the largest logit was \d(\.\d+)?e\+\d+, from \(20, 20, 36\)"):
-        rehearse(run, grows_by(1, run.folder), coordinates)
+        rehearse(run, grows_by(2, run.folder), coordinates)
 
 
 def test_of_several_networks_it_is_only_noted(run: Run, coordinates: Path) -> None:
