@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from aligned_truth import MICROSCOPE, Sections, in_volume, montage_of, run_program
@@ -38,6 +39,12 @@ EVERY = 16
 
 LEAST_MARGIN = 30
 """Pixels of tissue that are left on all sides of a section, which is moved, turned and bent."""
+
+STILL: dict[str, Any] = {
+    **dict.fromkeys(("jitter", "turned", "stretched", "moved", "bent", "noise"), 0.0),
+    **dict.fromkeys(("lost", "folded", "missing"), ()),
+}
+"""Of a microscope that shows the tissue as it is."""
 
 SETTINGS = """
 tiles: {table: tiles.csv, voxel_size_nm: [10, 10, 10]}
@@ -125,12 +132,15 @@ def main() -> None:
     parser.add_argument(
         "--set", dest="changes", metavar="KEY=VALUE", action="append", default=[], help="Change one setting"
     )
+    parser.add_argument("--still", action="store_true", help="distort nothing: what moves is the tissue")
     options = parser.parse_args()
     microscope, tissue = MICROSCOPE, None
     if options.image is not None:
         volume = open_volume(options.image)
         microscope = microscope_for(volume.shape)
         tissue = volume.read(Box.of_shape(microscope.tissue, volume.box.start))
+    if options.still:
+        microscope = replace(microscope, **STILL)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         truth = microscope.take(folder, options.seed, tissue)
@@ -151,6 +161,7 @@ def main() -> None:
                     "seed": options.seed,
                     "image": options.image or "phantom",
                     "changes": options.changes,
+                    "still": options.still,
                     "tile": microscope.tile,
                     "montage_px": figures(montage_errors(stack, sections, truth)),
                     "neighbours_px": figures(alignment["neighbours"]),
