@@ -26,7 +26,7 @@ PIECE = 512
 """Pixels along a side of what is compared at a time."""
 
 MOST_PIECES = 5
-"""Of one overlap, spread along it."""
+"""Along one side of an overlap."""
 
 Pair = tuple[ImageTile, ImageTile]
 
