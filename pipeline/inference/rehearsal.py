@@ -16,10 +16,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.ffn.winograd.compiled import library
 from pipeline.geometry import Box, Triple, triple
 from pipeline.inference.canvas import Canvas, NotFinite
-from pipeline.inference.engines import Engine, Loading, load
+from pipeline.inference.engines import Engine, Loading, cpu_engine, load
 from pipeline.results.artifacts import Artifact, file_sha256, publishing
 from pipeline.results.records import Missing, read, sealed, unsealed
 from pipeline.results.unreadable import read_if_there
@@ -183,7 +182,7 @@ def _engine(run: Run, network: Path) -> Engine:
     """What runs it on the CPU; a GPU might be that of the ranks, and inference may have another."""
     training = run.config.training
     threads = min(len(os.sched_getaffinity(0)), training.ranks * training.threads_per_rank)
-    name = "winograd" if library(run.config.network) else "openvino"
+    name = cpu_engine(run.config.network)
     with TemporaryDirectory() as folder:
         named = Path(folder, run.model_file.name)  # weights are read by what their file's name ends in
         named.symlink_to(network.absolute())

@@ -149,16 +149,26 @@ def precisions_on_gpu(engine: str) -> tuple[str, ...]:
     return tuple(asked.stdout.split())
 
 
-def _best_engine(network: Network, precision: str) -> str:
+def cpu_engine(network: Network) -> str:
+    """What runs a network in float32 on this CPU: Winograd where that is for it, else OpenVINO where it is
+    installed, else Keras."""
     from pipeline.ffn.winograd.compiled import library
 
+    if library(network):
+        return "winograd"
+    return "openvino" if _has_openvino() else "keras"
+
+
+def _best_engine(network: Network, precision: str) -> str:
     for engine in GPU_ENGINES:
         if precisions_on_gpu(engine):
             return engine
-    has_openvino = importlib.util.find_spec("openvino") is not None
     # With AMX, OpenVINO multiplies bfloat16 faster than fewer products make up for. It has to be asked for:
     # rounded so, objects leak into their neighbours where membranes are weak.
-    amx_does_it = "amx_bf16" in processor.cpu_flags() and precision == "bfloat16" and has_openvino
-    if library(network) and not amx_does_it:
-        return "winograd"
-    return "openvino" if has_openvino else "keras"
+    if "amx_bf16" in processor.cpu_flags() and precision == "bfloat16" and _has_openvino():
+        return "openvino"
+    return cpu_engine(network)
+
+
+def _has_openvino() -> bool:
+    return importlib.util.find_spec("openvino") is not None

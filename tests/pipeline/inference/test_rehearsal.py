@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,23 @@ def test_one_that_is_far_beyond_all_that_settle_is_refused_before_it_is_infinite
 ) -> None:
     with pytest.raises(InputError, match=r"the largest logit was \d(\.\d+)?e\+\d+, from \(20, 20, 36\)"):
         rehearse(run, grows_by(2, run.folder), coordinates)
+
+
+def test_without_openvino_the_network_is_tried_all_the_same(
+    run: Run, coordinates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = settling(run.folder)
+    rehearse(run, network, coordinates)
+    publish(run, network)
+    before = read_rehearsal(run)
+    monkeypatch.setitem(sys.modules, "openvino", None)  # which cannot be imported then
+    monkeypatch.delitem(sys.modules, "pipeline.inference.engines.openvino")
+    rehearse(run, network, coordinates)
+    after = read_rehearsal(run)
+    assert before is not None
+    assert after is not None
+    assert (after.calls, after.seeds) == (before.calls, before.seeds)
+    assert after.largest_logit == pytest.approx(before.largest_logit, rel=1e-3)
 
 
 def test_of_several_networks_it_is_only_noted(run: Run, coordinates: Path) -> None:
