@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.machine.cores import taken
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import open_anew
 from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
@@ -42,43 +43,39 @@ class RankLaunch:
 def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path, pinned: bool = True) -> None:
     """Run all ranks on this machine until they end; rank N writes to `logs_folder`/rank_N.log.
 
-    Each rank has cores of its own where there are enough and it is to be `pinned`, and is killed when this
-    process dies.
+    Each rank has cores of its own, which no other training of this user has here, where there are enough and
+    it is to be `pinned`, and is killed when this process dies.
     When one fails the others are ended, and RankError quotes its log; a rank that refused its
     input raises InputError with that rank's message.
     """
     logs_folder.mkdir(parents=True, exist_ok=True)
     logs = [logs_folder / f"rank_{rank}.log" for rank in range(launch.ranks)]
     processes: list[subprocess.Popen[bytes]] = []
-    try:
-        for environment, log in zip(_environments(launch, threads_per_rank, pinned), logs):
-            processes.append(_start(launch.command, environment, log))
-        failed = _wait(processes)
-    finally:
-        _end(processes)
+    wanted = launch.ranks * threads_per_rank if pinned else 0
+    with taken(sorted(os.sched_getaffinity(0)), wanted) as cores:
+        try:
+            for environment, log in zip(_environments(launch, threads_per_rank, cores), logs):
+                processes.append(_start(launch.command, environment, log))
+            failed = _wait(processes)
+        finally:
+            _end(processes)
     if failed is not None:
         raise _failure(failed, processes[failed].returncode, logs[failed])
 
 
-def cores_of_ranks(cores: Sequence[int], ranks: int, threads_per_rank: int) -> list[list[int]]:
-    """Disjoint cores for each rank, or all cores for every rank where there are too few."""
-    if len(cores) < ranks * threads_per_rank:
-        return [list(cores)] * ranks
-    return [list(cores[r * threads_per_rank : (r + 1) * threads_per_rank]) for r in range(ranks)]
-
-
-def _environments(launch: RankLaunch, threads_per_rank: int, pinned: bool) -> list[dict[str, str]]:
-    cores = cores_of_ranks(sorted(os.sched_getaffinity(0)), launch.ranks, threads_per_rank)
+def _environments(launch: RankLaunch, threads_per_rank: int, cores: Sequence[int]) -> list[dict[str, str]]:
+    """What each rank is given, with its own of `cores`; without cores each may use all."""
     common = {
         **os.environ,
         LAUNCHER: str(os.getpid()),
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": str(threads_per_rank),
     }
-    return [
-        {**common, **environment, CORES: ",".join(map(str, own)) if pinned else ""}
-        for environment, own in zip(launch.environments, cores)
-    ]
+    found = []
+    for rank, environment in enumerate(launch.environments):
+        own = cores[rank * threads_per_rank : (rank + 1) * threads_per_rank]
+        found.append({**common, **environment, CORES: ",".join(map(str, own))})
+    return found
 
 
 def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -32,13 +32,7 @@ from pipeline.training.launch import lineage, model_target, train, where_trainin
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.job import TrainingJob
-from pipeline.training.ranks.rank_processes import (
-    RankError,
-    RankLaunch,
-    cores_of_ranks,
-    rank_command,
-    run_locally,
-)
+from pipeline.training.ranks.rank_processes import RankError, RankLaunch, rank_command, run_locally
 from pipeline.training.sampling import sample_coordinates
 
 pytestmark = pytest.mark.slow
@@ -333,23 +327,6 @@ def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"spoiled.h5:image has 1 voxels .* NaN"):
         train(run, coordinates)
     assert not run.model_file.exists()
-
-
-def test_a_failing_rank_ends_the_others_and_its_last_words_are_quoted(tmp_path: Path) -> None:
-    script = (
-        "import os, sys, time\n"
-        "if os.environ['WHO'] == '1': sys.exit('no such luck')\n"
-        "print(os.getpid(), flush=True); time.sleep(600)"
-    )
-    launch = RankLaunch([sys.executable, "-c", script], [{"WHO": "0"}, {"WHO": "1"}])
-    with pytest.raises(RankError, match=r"(?s)rank 1 exited with status 1.*no such luck"):
-        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
-    assert not any(psutil.pid_exists(int(p)) for p in (tmp_path / "rank_0.log").read_text().split())
-
-
-def test_ranks_have_cores_of_their_own_where_there_are_enough() -> None:
-    assert cores_of_ranks([2, 3, 5, 7], ranks=2, threads_per_rank=2) == [[2, 3], [5, 7]]
-    assert cores_of_ranks([0, 1], ranks=3, threads_per_rank=1) == [[0, 1]] * 3
 
 
 def copy_without_model(source: Run, folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:

@@ -1,0 +1,41 @@
+"""Cores that this user's runs on one machine share out among themselves."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pipeline.machine.private_folder import private_folder
+
+
+@contextmanager
+def taken(cores: Sequence[int], number: int) -> Iterator[list[int]]:
+    """The first `number` of `cores` that no other process has taken so; empty where there are not so many.
+
+    They are this process's until the context ends or it dies.
+    """
+    with ExitStack() as held:
+        own: list[int] = []
+        for core in cores:
+            if len(own) == number:
+                break
+            if _lock(private_folder() / f"core-{core}", held):
+                own.append(core)
+        if len(own) < number:
+            held.close()
+            own = []
+        yield own
+
+
+def _lock(path: Path, held: ExitStack) -> bool:
+    """Whether this process has the lock now, for as long as `held` is open."""
+    file = open(path, "w")  # noqa: SIM115 - closed with `held`
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    held.enter_context(file)
+    return True
