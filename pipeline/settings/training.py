@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -23,6 +24,9 @@ from pipeline.settings.fields import (
 from pipeline.settings.other_volume import OtherVolume
 
 Momentum = Annotated[float, Field(ge=0, lt=1), NUMBER]
+
+RANDOM_IN_AVERAGE = 0.01
+"""How much random weights may count in an average of weights that is published."""
 
 
 class Sampling(Section):
@@ -99,7 +103,8 @@ class Training(Section):
     """What the length of the whole gradient is brought down to, after `clip_value`."""
     ema: Probability | None = None
     """What is published is the exponential average of the weights over all steps, in which the ones before a
-    step count so much, such as 0.999; None: the last weights."""
+    step count so much, such as 0.999; None: the last weights, whose scores the log has in any case. Random
+    weights of the beginning may count 1% in the end, so 0.999 needs 4,600 steps."""
     learning_rate: PositiveFinite = 1e-3
     """Of the optimizer, at its full height, before `rate_scaling`."""
     rate_scaling: Literal["none", "linear", "sqrt"] = "sqrt"
@@ -207,6 +212,17 @@ class Training(Section):
                 "both cyclic and cycle_fovs, or neither"
             )
         return self
+
+    @model_validator(mode="after")
+    def _average_forgets_the_beginning(self) -> Training:
+        steps = math.ceil(self.fovs / (self.ranks * self.batch_size))
+        if self.ema is None or self.start_from is not None or self.ema**steps <= RANDOM_IN_AVERAGE:
+            return self
+        most = math.floor(1e4 * RANDOM_IN_AVERAGE ** (1 / steps)) / 1e4
+        raise ValueError(
+            f"ema is {self.ema}, and {self.fovs} fovs are {steps} steps: in the end the random weights of "
+            f"the beginning would count {self.ema**steps:.1%}; it can be {most}, or take more fovs"
+        )
 
     @model_validator(mode="after")
     def _engine_has_precision(self) -> Training:

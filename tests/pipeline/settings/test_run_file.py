@@ -72,6 +72,10 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
             "pad_probability 0.95, move_threshold 0.9 and seed_probability 0.95",
         ),
         ("training.ema=1", "training.ema"),
+        (
+            "training.ema=0.9999",
+            "12500 steps: in the end the random weights of the beginning would count 28.6%",
+        ),
         ("training.sampling.thresholds=[0.5,0.5]", "thresholds [0.5, 0.5] must ascend"),
         ("training.sampling.thresholds=[0.5,0.2]", "thresholds [0.5, 0.2] must ascend"),
         ("data.image_mean=100", "image_mean is 100.0 and image_stddev None: give both"),

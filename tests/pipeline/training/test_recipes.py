@@ -26,7 +26,7 @@ EVERYTHING: dict[str, Any] = {
     "optimizer": "lamb",
     "learning_rate": 0.01,
     "weight_decay": 0.01,
-    "ema": 0.9,
+    "ema": 0.8,
     "schedule": "cyclic",
     "cycle_fovs": 40,
     "warmup_fovs": 20,
