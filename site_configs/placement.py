@@ -34,7 +34,7 @@ def affinity(run: Run, machine: Machine, workers: int) -> str:
     found = shares(_used(run, machine), workers)
     if found:
         return f"list:{':'.join(as_list(share.cpus) for share in found)}"
-    return "none" if machine.node.cores is None else "block"
+    return "none" if machine.node.cores is None or run.config.site.share_nodes else "block"
 
 
 def gpus_of(run: Run, machine: Machine, processes: int) -> str:
@@ -80,12 +80,15 @@ def rank_launcher(run: Run, machine: Machine) -> ranks.LineLauncher:
         options=(*_binding(run, machine, found), *machine.rank_options),
         gpus=gpus,
         interface=site.interface or machine.interface,
+        python=cluster.python_of(site),
     )
 
 
 def _used(run: Run, machine: Machine) -> Node:
-    """The node without the groups whose GPUs are not used."""
+    """The node without the groups whose GPUs are not used; a part of one is any part."""
     count = run.config.site.gpus_per_node
+    if run.config.site.share_nodes:
+        return machine.node.model_copy(update={"groups": ()})
     if not count or not machine.node.gpu_numbers:
         return machine.node
     return machine.node.model_copy(update={"groups": machine.node.groups[:count]})
