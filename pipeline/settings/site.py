@@ -68,8 +68,8 @@ class Site(Section):
     """How a job asks for them, such as --gres=gpu:a100:{gpus}; None: as the site does, --gpus-per-node={gpus}
     under Slurm, ngpus={gpus} under PBS; '': nothing is asked for."""
     share_nodes: bool = False
-    """Under Slurm, jobs take of each node the CPUs that their threads need and their GPUs, and leave the rest to
-    others. false: they have whole nodes."""
+    """Under Slurm, jobs take of each node the CPUs that their threads need and their GPUs, and leave the rest
+    to others. false: they have whole nodes."""
     train_on_cpus: bool = False
     """Ranks use CPUs, whatever GPUs there are: for those that TensorFlow has nothing for."""
     worker_init: str = ""
