@@ -7,6 +7,7 @@ from pipeline.machine.gpus import HIDDEN, share_out
 from pipeline.run_folder import Run
 from pipeline.training.ranks import launchers as ranks
 from site_configs import cluster
+from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
 from site_configs.providers.launchers import WithPrefix
 from site_configs.stage_jobs import StageJob, gpu_request
@@ -20,7 +21,7 @@ def pools(run: Run, machine: Machine, job: StageJob) -> WithPrefix:
     nodes, launcher = job.nodes, machine.starts_by
     if launcher == "srun":
         # one task a node would be bound to one core; -l: every line of what they print begins with its node
-        words = ["srun", f"--ntasks={nodes}", "-l", "--cpu-bind=none"]
+        words = ["srun", f"--ntasks={nodes}", "-l", "--cpu-bind=none", *_beside_others(run, machine)]
         return WithPrefix(" ".join([*words, *gpu_request(run, machine, job.gpus).split()]))
     if launcher == "aprun":
         # -cc none: the manager has the whole node; -b: the program is read from the file system, not sent
@@ -100,13 +101,19 @@ def _binding(run: Run, machine: Machine, found: list[Share]) -> list[str]:
         gpus = 0 if site.train_on_cpus else site.gpus_per_node or 0
         asked = gpu_request(run, machine, gpus).split()
         masks = ",".join(as_mask(share.cpus) for share in found)
-        return [f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores", *asked]
+        bound = f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores"
+        return [bound, *_beside_others(run, machine), *asked]
     if launcher == "aprun":
         of_a_core = _threads_of_a_core(run, machine)
         return ["-j", str(of_a_core), "-cc", "depth", "-b"]
     if launcher == "mpiexec" and found:
         return ["--cpu-bind", f"list:{':'.join(as_list(share.cpus) for share in found)}"]
     return []
+
+
+def _beside_others(run: Run, machine: Machine) -> list[str]:
+    """In a job that is held the ranks' step begins while that of the workers is there, idle."""
+    return ["--overlap"] if allocation(run.config.site, machine.scheduler) else []
 
 
 def _cpus_per_rank(run: Run, machine: Machine, found: list[Share]) -> int | None:

@@ -16,7 +16,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.allocation import JOB_ID
-from site_configs.preview import submit_scripts
+from site_configs.preview import launch_line, submit_scripts
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -57,6 +57,8 @@ def test_its_nodes_are_used_and_that_is_told(
     config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
     assert submit_scripts(run, config) == {}
     assert [executor.label for executor in config.executors] == ["head", "tiles", "train"]
+    line = launch_line(site_configs.rank_launcher(run), run) or []
+    assert ("--overlap" in line) == (name == "slurm"), "the workers' step may be there yet"
     (told,) = site_configs.remarks(run)
     assert told.startswith("this is job 4711")
     assert "3 node(s): they are used, and nothing is submitted" in told
