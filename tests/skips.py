@@ -17,6 +17,7 @@ EXPECTED = (
     r"root may write everywhere",
     r"FIB-25 sample not found",
     r"ERL_DATA does not name",
+    r"FFN_BASE_SYSTEM does not name",
     r"no NVIDIA GPU here",
     r"PyTorch (is not installed|finds no GPU) here",
     r"this test is about machines without a GPU",

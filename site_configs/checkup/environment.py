@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.inference.engines import GPU_ENGINES
 from pipeline.machine import gpus
 from pipeline.machine.own import module_command
+from pipeline.machine.sockets import require_host_name
 from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
@@ -73,7 +74,7 @@ class JobEnvironment:
         return ok(f"Python {found.python}, {versions}")
 
     def horovod(self) -> Finding:
-        """Whether ranks can train together."""
+        """Whether ranks can train together. Raises InputError where this machine does not know its name."""
         if not self.run.config.trains:
             return skip("the run does not train")
         found = self._working
@@ -81,6 +82,8 @@ class JobEnvironment:
             return skip(NO_ENVIRONMENT)
         if found.horovod_error:
             return fail(found.horovod_error, REBUILD)
+        if not self._has_jobs:
+            require_host_name()
         built = f"built with TensorFlow, {', '.join(found.horovod) or 'and nothing else'}"
         if found.gpus_by and "nccl" not in found.horovod:
             built += "; without NCCL, so gradients of GPUs go through the memory of their hosts"
