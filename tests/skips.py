@@ -20,6 +20,7 @@ EXPECTED = (
     r"FFN_BASE_SYSTEM does not name",
     r"no NVIDIA GPU here",
     r"PyTorch (is not installed|finds no GPU) here",
+    r"JAX is not installed here",
     r"this test is about machines without a GPU",
     r"this CPU has no \w+",
     r"the C code could not be compiled for \w+",
