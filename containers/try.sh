@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Do in a folder what a recipe says, by chroot, where there is no Apptainer: as root, with a base system in ROOT.
-#   debootstrap --variant=minbase --components=main,universe noble ROOT http://archive.ubuntu.com/ubuntu
+#   debootstrap --variant=minbase --components=main,universe noble ROOT MIRROR
 #   bash containers/try.sh containers/ffn-cuda.def ROOT     (in the folder of this repository)
 # Its %files are copied, then %post and %test run. FILES may name more files of this machine for them to find.
 set -euo pipefail
