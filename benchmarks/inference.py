@@ -31,8 +31,12 @@ from inference_sweep import PRESET_VARIANTS, of_preset, print_table
 from rich.console import Console
 
 from pipeline.geometry import Box
+from pipeline.machine import processor
 from pipeline.run_folder import Run
 from workflows.command_line import start
+
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
+"""Of CPUs, those on which figures depend, as Linux names them."""
 
 FIB25 = Path(__file__).parents[1] / "configs" / "fib25.yaml"
 FIB25_BOX = "0:124,0:250,0:250"
@@ -119,6 +123,8 @@ def report(run: Run, outcome: Outcome) -> dict[str, Any]:
     of the calls that led to nothing.
     """
     return {
+        "processor": processor.processor(),
+        "computes_by": [name for name in FEATURES if name in processor.cpu_flags()],
         "box": str(run.inference_box),
         "deltas": list(run.config.inference_deltas),
         "engine": outcome.engine,

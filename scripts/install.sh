@@ -84,18 +84,19 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     echo "install: building $horovod with $parts (about two minutes on two cores)"
     log=$venv/horovod-build.log
     cmake=$(realpath "$venv")/bin/horovod-cmake
-    # half of the work would be a copy of Gloo that PyTorch would need, and debugging information
+    # half of the work would be a copy of Gloo that PyTorch would need, and debugging information; Horovod forgets
+    # two headers, which gcc 13, as Ubuntu 24.04 has it, does not bring along any more
     cat >"$cmake" <<'EOF'
 #!/bin/sh
 case $1 in
 --build) folder=$2; shift 2; exec cmake --build "$folder" --target tensorflow "$@" ;;
-*) exec cmake "$@" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O3 -DNDEBUG" ;;
+*) exec cmake "$@" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O3 -DNDEBUG -include stdexcept -include cstdint" ;;
 esac
 EOF
     chmod +x "$cmake"
     env HOROVOD_CMAKE="$cmake" "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" "$venv/bin/python" \
         -m pip --disable-pip-version-check install ${kept:+"$kept"} --no-build-isolation "$horovod" >"$log" 2>&1 ||
-        die "building Horovod failed; the end of $log: $(grep -iE 'error' "$log" | tail -n 1)"
+        die "building Horovod failed; $log has it: $(grep -E '(^| )error: ' "$log" | grep -v 'subprocess-exited' | head -n 1)"
     if grep -q 'Using cached horovod' "$log"; then
         echo "install: pip had it built before, perhaps with other parts; 'pip cache remove horovod' makes it anew"
     fi

@@ -164,6 +164,7 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
         "ranks_per_node": here.ranks_per_node or groups,
         "gpus_per_node": gpus,  # no GPUs that are known: whatever is there is used and not missed
         "train_on_cpus": here.train_on_cpus,
+        "share_nodes": here.share_nodes,
         "tile_nodes": held.nodes if held else 0,
     }
     # a number that is not known is left at the default of all sites

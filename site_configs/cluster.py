@@ -83,6 +83,14 @@ def worker_init(run: Run, machine: Machine) -> str:
     return "\n".join(command for command in commands if command)
 
 
+def python_of(site: Site) -> tuple[str, ...]:
+    """The words that start Python on nodes; none where it is the driver's. Raises InputError."""
+    try:
+        return tuple(shlex.split(site.python or ""))
+    except ValueError as error:
+        raise InputError(f"site.python is {site.python!r}, which a shell does not read: {error}") from None
+
+
 def walltime(seconds: int | None) -> str:
     """HH:MM:SS, as Parsl's providers take it."""
     seconds = seconds or 0

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class Executor(HighThroughputExecutor):
     are left to that one, as Parsl leaves the number of the block.
     """
 
+    python: Sequence[str] = ()
+    """The words that start the pool's Python; none: this process's."""
+
     def start(self) -> None:
         """Start the interchange and connect to it. Raises InputError, which says why, when it ends."""
         certificates: Any = without_patterns(create_certificates(self.logdir))
@@ -44,7 +48,7 @@ class Executor(HighThroughputExecutor):
         assert self.launch_cmd is not None, "Parsl has filled in what it knows when it starts"
         paths = (f"{self.logdir}/certificates", self.worker_logdir, str(self.logconf_path))
         quoted = {placeholder: shlex.quote(path) for placeholder, path in zip(PATHS, paths)}
-        pool = shlex.join(module_command("site_configs.worker_pool"))
+        pool = shlex.join(module_command("site_configs.worker_pool", python=self.python))
         return self.launch_cmd.format(pool=pool, block_id=block_id, **quoted)
 
     def _start_local_interchange_process(self) -> None:

@@ -20,6 +20,7 @@ from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
+from site_configs.described import LOCAL, machine
 from site_configs.executor import Executor, launch_command
 from site_configs.monitoring import hub
 
@@ -71,13 +72,15 @@ def executor(
     address: str = "127.0.0.1",
     cpu_affinity: str = "none",
     heartbeat_s: int = 2,
+    python: Sequence[str] = (),
 ) -> HighThroughputExecutor:
     """An executor with `workers` workers on each node of its provider's blocks.
 
     `address` is where the workers reach the driver, which listens to them nowhere else. A side that was not
-    heard of for five times `heartbeat_s` is gone. Parsl is told of no GPUs: it would name those of all kinds.
+    heard of for five times `heartbeat_s` is gone. `python` starts the pools, if not this process's. Parsl is
+    told of no GPUs: it would name those of all kinds.
     """
-    return Executor(
+    made = Executor(
         label=label,
         address=address,
         loopback_address="127.0.0.1",
@@ -95,13 +98,25 @@ def executor(
         drain_period=drain_period_s(site),
         provider=provider,
     )
+    made.python = python
+    return made
 
 
 def driver_address(site: Site) -> str:
-    """The IPv4 address at which this machine is reached by the nodes."""
-    if site.interface is None:
-        return address_by_hostname()
+    """The IPv4 address at which this machine is reached by the nodes.
+
+    That of `site.interface`; without it, of the interface on which the machine's nodes reach each other where
+    it is here too, as on login nodes of Slingshot machines; else what the host name stands for.
+    """
+    if site.interface is not None:
+        try:
+            return address_by_interface(site.interface)
+        except OSError:
+            raise InputError(
+                f"site.interface: there is no network interface {site.interface!r} here"
+            ) from None
+    usual = None if site.name == LOCAL else machine(site.name).interface
     try:
-        return address_by_interface(site.interface)
+        return address_by_interface(usual) if usual else address_by_hostname()
     except OSError:
-        raise InputError(f"site.interface: there is no network interface {site.interface!r} here") from None
+        return address_by_hostname()

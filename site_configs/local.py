@@ -37,7 +37,11 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
 
 
 def check(run: Run) -> None:
-    """Raise InputError where GPUs are asked for that are not here."""
+    """Raise InputError where GPUs are asked for that are not here, or another Python for nodes."""
+    if run.config.site.python is not None:
+        raise InputError(
+            "site.python is for the jobs of a batch system; on one machine start ffn itself in the container"
+        )
     found, wanted = gpus.usable(), run.config.site.gpus_per_node or 0
     if wanted > (found.number if found else 0):
         raise InputError(

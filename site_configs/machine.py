@@ -144,13 +144,15 @@ class Machine(Section):
     rank_options: tuple[str, ...] = ()
     """More words on the line that starts the ranks."""
     interface: str | None = None
-    """The network interface on which nodes reach each other."""
+    """The network interface on which nodes reach each other, and the driver where its node has it too."""
     worker_init: str = ""
     """Shell commands at the start of every job, before `site.worker_init`."""
     workers: PositiveInt | None = None
     """`site.workers`, if the run says nothing; else one a GPU."""
     threads_per_worker: PositiveInt | None = None
     ranks_per_node: PositiveInt | None = None
+    share_nodes: bool = False
+    """`site.share_nodes`, if the run says nothing: nodes are too large to be waited for as a whole."""
     train_on_cpus: bool = False
     """Where TensorFlow has nothing for these GPUs."""
     login_tasks: NaturalInt | None = None

@@ -7,6 +7,7 @@ from pipeline.machine.gpus import HIDDEN, share_out
 from pipeline.run_folder import Run
 from pipeline.training.ranks import launchers as ranks
 from site_configs import cluster
+from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
 from site_configs.providers.launchers import WithPrefix
 from site_configs.stage_jobs import StageJob, gpu_request
@@ -20,7 +21,7 @@ def pools(run: Run, machine: Machine, job: StageJob) -> WithPrefix:
     nodes, launcher = job.nodes, machine.starts_by
     if launcher == "srun":
         # one task a node would be bound to one core; -l: every line of what they print begins with its node
-        words = ["srun", f"--ntasks={nodes}", "-l", "--cpu-bind=none"]
+        words = ["srun", f"--ntasks={nodes}", "-l", "--cpu-bind=none", *_beside_others(run, machine)]
         return WithPrefix(" ".join([*words, *gpu_request(run, machine, job.gpus).split()]))
     if launcher == "aprun":
         # -cc none: the manager has the whole node; -b: the program is read from the file system, not sent
@@ -34,7 +35,7 @@ def affinity(run: Run, machine: Machine, workers: int) -> str:
     found = shares(_used(run, machine), workers)
     if found:
         return f"list:{':'.join(as_list(share.cpus) for share in found)}"
-    return "none" if machine.node.cores is None else "block"
+    return "none" if machine.node.cores is None or run.config.site.share_nodes else "block"
 
 
 def gpus_of(run: Run, machine: Machine, processes: int) -> str:
@@ -80,12 +81,15 @@ def rank_launcher(run: Run, machine: Machine) -> ranks.LineLauncher:
         options=(*_binding(run, machine, found), *machine.rank_options),
         gpus=gpus,
         interface=site.interface or machine.interface,
+        python=cluster.python_of(site),
     )
 
 
 def _used(run: Run, machine: Machine) -> Node:
-    """The node without the groups whose GPUs are not used."""
+    """The node without the groups whose GPUs are not used; a part of one is any part."""
     count = run.config.site.gpus_per_node
+    if run.config.site.share_nodes:
+        return machine.node.model_copy(update={"groups": ()})
     if not count or not machine.node.gpu_numbers:
         return machine.node
     return machine.node.model_copy(update={"groups": machine.node.groups[:count]})
@@ -97,13 +101,19 @@ def _binding(run: Run, machine: Machine, found: list[Share]) -> list[str]:
         gpus = 0 if site.train_on_cpus else site.gpus_per_node or 0
         asked = gpu_request(run, machine, gpus).split()
         masks = ",".join(as_mask(share.cpus) for share in found)
-        return [f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores", *asked]
+        bound = f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores"
+        return [bound, *_beside_others(run, machine), *asked]
     if launcher == "aprun":
         of_a_core = _threads_of_a_core(run, machine)
         return ["-j", str(of_a_core), "-cc", "depth", "-b"]
     if launcher == "mpiexec" and found:
         return ["--cpu-bind", f"list:{':'.join(as_list(share.cpus) for share in found)}"]
     return []
+
+
+def _beside_others(run: Run, machine: Machine) -> list[str]:
+    """In a job that is held the ranks' step begins while that of the workers is there, idle."""
+    return ["--overlap"] if allocation(run.config.site, machine.scheduler) else []
 
 
 def _cpus_per_rank(run: Run, machine: Machine, found: list[Share]) -> int | None:

@@ -13,7 +13,7 @@ from site_configs.accounts import check_account
 from site_configs.machine import Machine
 from site_configs.partitions import limits_of
 from site_configs.providers.slurm import SlurmProvider
-from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, wanted_jobs
+from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, threads, wanted_jobs
 
 COMMANDS = ("sbatch", "squeue", "scancel")
 
@@ -36,6 +36,7 @@ def provider(
     """A job is submitted when there is a task for it."""
     site = run.config.site
     options = [*([f"--reservation={site.reservation}"] if site.reservation else [])]
+    options += [f"--cpus-per-task={threads(run, job)}"] if site.share_nodes else []
     options += [*machine.job_options, *gpu_request(run, machine, job.gpus).split(), *site.scheduler_options]
     queue: dict[str, Any] = {machine.option_of(job.queue): job.queue}
     return SlurmProvider(
@@ -49,5 +50,6 @@ def provider(
         worker_init=worker_init,
         launcher=launcher,
         poll_s=site.poll_s,
+        exclusive=not site.share_nodes,
         **queue,
     )

@@ -73,6 +73,14 @@ def has_light_jobs(run: Run) -> bool:
     return site.tile_nodes > 1 or site.light != type(site.light)()
 
 
+def threads(run: Run, job: StageJob) -> int:
+    """Those of all workers, or ranks, of a node of this job."""
+    site, training = run.config.site, run.config.training
+    if job.kind == TRAIN:
+        return cluster.ranks_per_node(run) * training.threads_per_rank
+    return site.workers * site.threads_per_worker
+
+
 def gpu_request(run: Run, machine: Machine, gpus: int) -> str:
     """The words by which nodes of so many GPUs each are asked for; none where there is nothing to ask for."""
     asked = run.config.site.gpu_request

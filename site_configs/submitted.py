@@ -42,6 +42,7 @@ def check(run: Run) -> None:
     """Raise InputError unless the run says all that a job needs, and such jobs are taken."""
     here = machine(run.config.site.name)
     placement.check(run, here)
+    cluster.python_of(run.config.site)
     held = allocation(run.config.site, here.scheduler)
     if held is not None:
         _check_held(run, here, held)
@@ -84,6 +85,8 @@ def _executor(
         address=address,
         cpu_affinity=placement.affinity(run, here, workers) if job.everywhere else "none",
         heartbeat_s=HEARTBEAT_S,
+        # what starts the ranks must be where the launcher's command is
+        python=() if job.kind == TRAIN else cluster.python_of(run.config.site),
     )
 
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def module_command(module: str, *arguments: str) -> list[str]:
-    """The command line that runs a module of this program with the Python of this process."""
-    return [sys.executable, __file__, module, *arguments]
+def module_command(module: str, *arguments: str, python: Sequence[str] = ()) -> list[str]:
+    """The command line that runs a module of this program: by the words `python`, or the Python of this
+    process."""
+    return [*(python or [sys.executable]), __file__, module, *arguments]
 
 
 def main() -> None:

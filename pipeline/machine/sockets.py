@@ -1,8 +1,9 @@
-"""Where the sockets of processes that talk to each other on one machine can be: their paths must be short."""
+"""How processes that talk to each other on one machine can meet: by sockets with short paths, by its name."""
 
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
@@ -13,6 +14,19 @@ MOST_BYTES = 60
 """Of a folder's path. A socket's may have 107 on Linux; Python and MPI put up to 47 below the folder."""
 
 SHORT = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
+
+
+def require_host_name() -> None:
+    """Raise InputError unless this machine's host name stands for an address, which Gloo looks up and dies
+    without."""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        raise InputError(
+            f"the host name of this machine, {name!r}, stands for no address, and ranks could not meet: add "
+            f"the line '127.0.0.1 {name}' to /etc/hosts"
+        ) from None
 
 
 def socket_folder() -> Path:

@@ -67,14 +67,22 @@ class Site(Section):
     gpu_request: str | None = None
     """How a job asks for them, such as --gres=gpu:a100:{gpus}; None: as the site does, --gpus-per-node={gpus}
     under Slurm, ngpus={gpus} under PBS; '': nothing is asked for."""
+    share_nodes: bool = False
+    """Under Slurm, jobs take of each node the CPUs that their threads need and their GPUs, and leave the rest
+    to others. false: they have whole nodes."""
     train_on_cpus: bool = False
     """Ranks use CPUs, whatever GPUs there are: for those that TensorFlow has nothing for."""
     worker_init: str = ""
     """Shell commands at the start of every job, such as `module load ...`."""
+    python: str | None = None
+    """What starts Python on nodes for tiles, light work and ranks, such as one in a container: apptainer exec
+    --nv /path/ffn.sif /opt/venv/bin/python. Its version, and Parsl's there, must be the driver's. None: the
+    driver's own."""
     scheduler_options: tuple[str, ...] = ()
     """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`."""
     interface: str | None = None
-    """The network interface on which nodes reach each other and the driver; None: that of the host names."""
+    """The network interface on which nodes reach each other and the driver; None: the one that the machine's
+    description names, or that of the host names."""
     monitoring: bool = False
     """Keep what became of every task in a database: docs/monitoring.md. Needs the extra `monitoring`."""
     poll_s: PositiveInt = 30

@@ -13,16 +13,16 @@ from pipeline.errors import InputError
 from pipeline.inference.engines import GPU_ENGINES
 from pipeline.machine import gpus
 from pipeline.machine.own import module_command
+from pipeline.machine.sockets import require_host_name
 from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
-from site_configs.cluster import worker_init
+from site_configs.cluster import python_of, worker_init
 from site_configs.described import machine
 from site_configs.providers.scheduler import Answer, SilenceError, ask
 
 MODULES = (
     "parsl",
-    "keras",
     "h5py",
     "cloudvolume",
     "site_configs.worker_pool",
@@ -30,7 +30,7 @@ MODULES = (
     "apps.infer",
     "apps.reconcile",
 )
-"""What the workers of a run import, beside TensorFlow and Horovod."""
+"""What the workers of a run import, beside what trains and what the engine of inference takes."""
 
 LIMIT_S = 180.0
 """How long the imports may take: TensorFlow is slow on a busy file system."""
@@ -40,6 +40,10 @@ LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 REBUILD = "build it as the README says, with HOROVOD_WITH_GLOO=1, in this environment"
 FEWER = "install the driver, or set site.gpus_per_node to what is there, 0 for CPUs"
 CPU_ENGINES = ("winograd", "openvino")
+TRAINING_TAKES = (
+    "make install TENSORFLOW=cpu or cuda, or set network.checkpoint to a network that is trained already"
+)
+BACKEND = "name a backend that is installed: export KERAS_BACKEND=torch, or jax, in site.worker_init"
 NO_ENVIRONMENT = "the Python environment does not work"
 
 
@@ -61,11 +65,16 @@ class JobEnvironment:
                 else "install it as the README says"
             )
             return fail(str(error), mend)
+        lacks, engine = found.lacks, self.run.config.inference.engine
+        if "tensorflow" in lacks and self.run.config.trains:
+            return fail(f"the run trains, without TensorFlow: {lacks['tensorflow']}", TRAINING_TAKES)
+        if "keras" in lacks and engine == "keras":
+            return fail(f"inference.engine is keras, which is not to be had: {lacks['keras']}", BACKEND)
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
         return ok(f"Python {found.python}, {versions}")
 
     def horovod(self) -> Finding:
-        """Whether ranks can train together."""
+        """Whether ranks can train together. Raises InputError where this machine does not know its name."""
         if not self.run.config.trains:
             return skip("the run does not train")
         found = self._working
@@ -73,6 +82,8 @@ class JobEnvironment:
             return skip(NO_ENVIRONMENT)
         if found.horovod_error:
             return fail(found.horovod_error, REBUILD)
+        if not self._has_jobs:
+            require_host_name()
         built = f"built with TensorFlow, {', '.join(found.horovod) or 'and nothing else'}"
         if found.gpus_by and "nccl" not in found.horovod:
             built += "; without NCCL, so gradients of GPUs go through the memory of their hosts"
@@ -150,16 +161,18 @@ class JobEnvironment:
     def _command(self) -> list[str]:
         """The probe, run by the interpreter that jobs use.
 
-        Not all batch systems hand the environment of the login on: a job's starts clean, as at a login.
+        Not all batch systems hand the environment of the login on: a job's starts clean, after a login.
         """
-        probe = module_command("pipeline.training.ranks.environment", *MODULES)
+        module, site = "pipeline.training.ranks.environment", self.run.config.site
         if not self._has_jobs:
-            return probe
+            return module_command(module, *MODULES)
+        probe = module_command(module, *MODULES, python=python_of(site))
         user = user_name()
         clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
-        script = f"{worker_init(self.run, machine(self.run.config.site.name))}\nexec {shlex.join(probe)}"
+        script = f"{worker_init(self.run, machine(site.name))}\nexec {shlex.join(probe)}"
         values = [f"{name}={value}" for name, value in clean.items()]
-        return ["env", "-i", *values, "bash", "--login", "-c", script]
+        # the script has another shell than the login: what that has not exported, as `module` may be, is gone
+        return ["env", "-i", *values, "bash", "--login", "-c", 'exec bash -c "$0"', script]
 
 
 def _without_driver(found: Environment) -> str:

@@ -89,6 +89,7 @@ def last_line(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def test_the_last_line_holds_rates_calls_memory_and_scores(run_file: Path) -> None:
     found = last_line(benchmark(run_file, "--plain-s", "1"))
     assert found["box"] == "0:24,0:28,0:40"
+    assert found["processor"], "a figure says what it was taken on"
     assert found["voxels_per_s"] > 0
     assert found["ratio"] == pytest.approx(found["voxels_per_s"] / found["plain_voxels_per_s"], rel=0.02)
     assert 0 < found["network_share"] < 1

@@ -16,7 +16,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs.allocation import JOB_ID
-from site_configs.preview import submit_scripts
+from site_configs.preview import launch_line, submit_scripts
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -57,6 +57,8 @@ def test_its_nodes_are_used_and_that_is_told(
     config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
     assert submit_scripts(run, config) == {}
     assert [executor.label for executor in config.executors] == ["head", "tiles", "train"]
+    line = launch_line(site_configs.rank_launcher(run), run) or []
+    assert ("--overlap" in line) == (name == "slurm"), "the workers' step may be there yet"
     (told,) = site_configs.remarks(run)
     assert told.startswith("this is job 4711")
     assert "3 node(s): they are used, and nothing is submitted" in told
@@ -106,7 +108,8 @@ import site_configs
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
 
-document = {"site": {"name": "slurm", "workers": 1, "ranks_per_node": 1, "interface": "lo"}}
+site = {"name": "slurm", "workers": 1, "ranks_per_node": 1, "interface": "lo"}
+document = {"site": {**site, "python": f"env INSIDE=yes {sys.executable}"}}
 run = Run(Path(sys.argv[1]), site_configs.with_defaults(RunConfig.model_validate(document)))
 run.logs_folder.mkdir()
 with parsl.load(site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)) as kernel:
@@ -114,7 +117,7 @@ with parsl.load(site_configs.parsl_config(run, BasicMemoizer(), lambda error, ta
     def where(seconds):
         import os, time
         time.sleep(seconds)
-        return os.environ["SLURMD_NODENAME"], os.environ["SLURM_JOB_ID"]
+        return os.environ["SLURMD_NODENAME"], os.environ["SLURM_JOB_ID"], os.environ.get("INSIDE")
     app = PythonApp(where, data_flow_kernel=kernel, executors=["tiles"])
     print({future.result(timeout=300) for future in [app(2) for _ in range(6)]})
 """
@@ -128,5 +131,6 @@ def test_workers_come_up_on_the_nodes_of_a_real_job(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     places = eval(done.stdout.splitlines()[-1])
-    assert len({node for node, _ in places}) == 2
-    assert len({job for _, job in places}) == 1
+    assert len({node for node, _, _ in places}) == 2
+    assert len({job for _, job, _ in places}) == 1
+    assert {inside for _, _, inside in places} == {"yes"}, "site.python starts the workers"

@@ -185,12 +185,42 @@ def test_several_tile_jobs_are_there_at_once_if_asked_for(name: str) -> None:
     assert (most["tiles"], most["train"]) == (3, 1)
 
 
+def test_where_nodes_are_shared_jobs_take_the_cpus_of_their_threads_and_are_bound_to_none() -> None:
+    shown = preview(
+        run_on(
+            "slurm", 4, share_nodes=True, workers=3, threads_per_worker=2, ranks_per_node=2, gpus_per_node=2
+        )
+    )
+    _, tiles, train, light, ranks = shown.split("=== ")
+    assert "--exclusive" not in shown
+    assert ["#SBATCH --cpus-per-task=6" in part for part in (tiles, light)] == [True, True]
+    assert "#SBATCH --cpus-per-task=4" in train
+    assert "--cpu-affinity none" in tiles
+    assert "FFN_GPUS=:0,0,1" in tiles
+    assert "--cpus-per-task=2" in ranks
+    bound = preview(run_on("frontier", share_nodes=True, light={"nodes": 1}))
+    assert "mask_cpu" not in bound
+    assert "list:" not in bound
+
+
 def test_a_training_has_its_own_queue_and_walltime() -> None:
     run = run_on("perlmutter", training={"queue": "premium", "walltime_s": 7200})
     train, tiles = preview(run).split("=== ")[2], preview(run).split("=== ")[1]
     assert (train.startswith("train"), tiles.startswith("tiles")) == (True, True)
     assert ("#SBATCH --qos=premium" in train, "#SBATCH --time=120" in train) == (True, True)
     assert ("#SBATCH --qos=regular" in tiles, "#SBATCH --time=60" in tiles) == (True, True)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_python_in_a_container_starts_workers_and_ranks_and_the_drivers_what_starts_the_ranks(
+    name: str,
+) -> None:
+    inside = "apptainer exec --nv /lab/ffn.sif /opt/venv/bin/python"
+    shown = preview(run_on(name, tile_nodes=2, python=inside)).split("=== ")
+    started = {part.split("\n")[0]: f" {inside} REPOSITORY/" in part for part in shown[1:]}
+    assert started == {"tiles": True, "light": True, "train": False, "ranks": True}
+    with pytest.raises(InputError, match=r"site\.python is 'exec \"', which a shell does not read"):
+        site_configs.check(run_on(name, python='exec "'))
 
 
 @pytest.mark.parametrize("name", COMPLETE)

@@ -51,6 +51,11 @@ def test_cpus_are_used_where_they_are_asked_for() -> None:
     assert shared(run_with(workers=2, train_on_cpus=True)) == ("nvidia:0,1", HIDDEN)
 
 
+def test_another_python_for_nodes_means_nothing_here_and_is_refused() -> None:
+    with pytest.raises(InputError, match=r"site.python is for the jobs .* start ffn itself in the container"):
+        site_configs.check(run_with(python="apptainer exec ffn.sif python"))
+
+
 @pytest.mark.usefixtures("two_gpus")
 def test_more_than_there_are_is_refused() -> None:
     site_configs.check(run_with(gpus_per_node=2))

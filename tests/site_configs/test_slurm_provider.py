@@ -14,8 +14,12 @@ from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers import SimpleLauncher
 from parsl.providers.errors import SubmitException
 
+from site_configs import slurm_jobs
+from site_configs.described import machine
 from site_configs.providers import slurm as module
 from site_configs.providers.slurm import SlurmProvider
+from site_configs.stage_jobs import stage_jobs
+from tests.sites import run_on
 
 pytestmark = pytest.mark.usefixtures("slurm")
 
@@ -45,6 +49,17 @@ def status(provider: SlurmProvider, job_id: str) -> JobStatus:
 def ended(provider: SlurmProvider, job_id: str) -> JobStatus:
     wait_until(lambda: status(provider, job_id).terminal)
     return status(provider, job_id)
+
+
+def test_jobs_that_share_nodes_run_beside_each_other_on_one(tmp_path: Path) -> None:
+    options = {"scheduler_options": ["--nodelist=n1"], "share_nodes": True, "tile_nodes": 1}
+    run = run_on("slurm", 2, walltime_s=120, threads_per_worker=1, workers=2, **options)
+    (tiles, *_), here = stage_jobs(run, machine("slurm")), machine("slurm")
+    sharing = slurm_jobs.provider(run, here, tiles, SimpleLauncher(), "")
+    sharing.script_dir = str(tmp_path)
+    jobs = [sharing.submit("sleep 60", 1, f"beside{number}") for number in range(2)]
+    wait_until(lambda: all(status(sharing, job).state is JobState.RUNNING for job in jobs))
+    sharing.cancel(jobs)
 
 
 def test_a_job_that_fails_is_told_from_one_that_completes(provider: SlurmProvider) -> None:

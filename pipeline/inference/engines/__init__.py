@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -124,7 +126,22 @@ def choose(network: Network, engine: str, precision: str) -> Choice:
         return Choice(engine, available_precision(precision))
     if engine == "torch" and importlib.util.find_spec("torch") is None:
         raise InputError("inference.engine is 'torch', but PyTorch is not installed here")
+    if engine == "keras":
+        _require_backend()
     return Choice(engine, fitting(precision, precisions_on_gpu(engine) or CPU_PRECISIONS))
+
+
+def _require_backend() -> None:
+    """Raise InputError unless the backend of Keras is installed."""
+    named = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if named in sys.modules or importlib.util.find_spec(named) is not None:
+        return
+    there = [name for name in ("jax", "torch", "tensorflow") if importlib.util.find_spec(name)]
+    raise InputError(
+        f"Keras is to run the network, on its backend {named!r} (KERAS_BACKEND), which is not installed "
+        f"here; {' and '.join(there) or 'none'} {'are' if len(there) > 1 else 'is'}: export KERAS_BACKEND="
+        f"{there[0] if there else 'jax'}, in jobs by site.worker_init"
+    )
 
 
 def fitting(wanted: str, available: Sequence[str]) -> str:

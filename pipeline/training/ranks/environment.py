@@ -1,7 +1,7 @@
 """What a Python environment is good for, told from inside it.
 
-`python -m pipeline.training.ranks.environment MODULE...` imports the modules, TensorFlow and Horovod, and
-prints an Environment as its last line, in JSON.
+`python -m pipeline.training.ranks.environment MODULE...` imports the modules and, as far as they are there,
+Keras, TensorFlow and Horovod, and prints an Environment as its last line, in JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pkgutil
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,6 +36,8 @@ class Environment:
     """What Horovod was built with: gloo, mpi, nccl."""
     horovod_error: str | None
     """Why Horovod cannot be used with this TensorFlow, if it cannot."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """Why tensorflow or keras cannot be imported, by name, if one cannot."""
 
     @classmethod
     def parse(cls, text: str) -> Environment:
@@ -44,25 +46,35 @@ class Environment:
 
 
 def describe(modules: Sequence[str]) -> Environment:
-    """The environment of this process. Raises what an import of `modules` or of TensorFlow raises."""
+    """The environment of this process. Raises what an import of `modules` raises."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    imported = {name: importlib.import_module(name) for name in (*modules, "tensorflow")}
-    test = imported["tensorflow"].test
-    gpus_by = {"CUDA": test.is_built_with_cuda(), "ROCm": test.is_built_with_rocm()}
-    built, error = [], None
-    try:
-        imported["horovod"] = importlib.import_module("horovod")
-        built = _built(importlib.import_module("horovod.tensorflow"))
-    except Exception as found:  # an ImportError, or whatever a library of another build ends in
-        error = f"{type(found).__name__}: {' '.join(str(found).split())}"
+    imported = {name: importlib.import_module(name) for name in modules}
+    lacks = {name: _import(name, imported) for name in ("tensorflow", "keras")}
+    gpus_by = {}
+    if not lacks["tensorflow"]:
+        test = imported["tensorflow"].test
+        gpus_by = {"CUDA": test.is_built_with_cuda(), "ROCm": test.is_built_with_rocm()}
+    with_tensorflow: dict[str, Any] = {}
+    error = _import("horovod", imported) or _import("horovod.tensorflow", with_tensorflow)
+    built = [] if error else _built(with_tensorflow["horovod.tensorflow"])
     return Environment(
         python=platform.python_version(),
         versions={n: m.__version__ for n, m in imported.items() if hasattr(m, "__version__")},
         gpus_by=[name for name, has in gpus_by.items() if has],
         infers_by=_engines(any(gpus_by.values())),
         horovod=built,
-        horovod_error=error,
+        horovod_error=error or None,
+        lacks={name: why for name, why in lacks.items() if why},
     )
+
+
+def _import(name: str, imported: dict[str, Any]) -> str:
+    """Import a module, into `imported`; returns why it cannot be, if so."""
+    try:
+        imported[name] = importlib.import_module(name)
+    except Exception as found:  # an ImportError, or whatever a library of another build ends in
+        return f"{type(found).__name__}: {' '.join(str(found).split())}"
+    return ""
 
 
 def _engines(tensorflow_has_gpus: bool) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.machine.sockets import require_host_name
 from pipeline.training.ranks.meeting_point import meeting_point
 
 MEETING_TIMEOUT_S = 600
@@ -52,13 +53,14 @@ class Ranks:
 
     Needs the HOROVOD_* environment of `rendezvous`. Every method must be called by all ranks in
     the same order. Sums are taken in a fixed order, so equal inputs give equal bytes. Raises InputError
-    when the ranks do not find each other.
+    when the ranks do not find each other, or a node does not know its own name.
     """
 
     def __init__(self) -> None:
         self._hvd = _horovod("tensorflow")
         for name in TRANSPORT:
             os.environ.setdefault(name, "mpi" if self._hvd.mpi_built() else "gloo")
+        require_host_name()
         self._hvd.init()
         self.rank: int = self._hvd.rank()
         self.size: int = self._hvd.size()

@@ -67,6 +67,8 @@ class LineLauncher(ABC):
     """The GPU of each rank of a node, as gpus.share_out says it."""
     interface: str | None = None
     """The network interface on which the nodes reach each other; None: the one of their host names."""
+    python: tuple[str, ...] = ()
+    """The words that start the ranks' Python; none: this process's."""
 
     rank_variables: ClassVar[tuple[str, ...]]
     """Environment variables in which the command tells a process its rank; the first that is set counts."""
@@ -88,7 +90,7 @@ class LineLauncher(ABC):
 
     def command_of(self, run_folder: Path) -> list[str]:
         """The command line that starts the ranks of the training job in a run folder."""
-        return self.command([*rank_command(run_folder), str(launch_file(run_folder))])
+        return self.command([*rank_command(run_folder, self.python), str(launch_file(run_folder))])
 
     def run(self, run_folder: Path) -> None:
         line = LaunchLine(

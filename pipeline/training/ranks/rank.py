@@ -44,6 +44,8 @@ def _train(run_folder: Path) -> int:
     """The exit status with which this rank's part of the training ends."""
     try:
         job = TrainingJob.load(run_folder)
+        # a job's environment may name the backend of inference
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         # not before the rank is pinned: TensorFlow counts the cores it may use when it is loaded
         from pipeline.training.device import require_gpu
         from pipeline.training.trainer import train_rank

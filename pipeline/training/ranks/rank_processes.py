@@ -118,6 +118,7 @@ def _failure(rank: int, status: int, log: Path) -> Exception:
     return kind("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
 
 
-def rank_command(run_folder: Path) -> list[str]:
-    """The command line of every rank of the job in a run folder."""
-    return module_command("pipeline.training.ranks.rank", str(run_folder))
+def rank_command(run_folder: Path, python: Sequence[str] = ()) -> list[str]:
+    """The command line of every rank of the job in a run folder; `python` starts its Python, if not this
+    process's."""
+    return module_command("pipeline.training.ranks.rank", str(run_folder), python=python)

@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables
 from pipeline.ffn.weights import write_weights
 from pipeline.ffn.winograd.compiled import library
-from pipeline.inference.engines import open_engine
+from pipeline.inference.engines import choose, open_engine
 from pipeline.inference.engines import openvino as engine_module
 from pipeline.inference.engines.keras import KerasEngine, finds_gpu
 from pipeline.inference.engines.openvino import OpenVinoEngine
@@ -92,6 +92,14 @@ def test_without_a_gpu_a_narrow_network_runs_on_openvino_and_on_keras_where_that
     without = Artifact(small_model.path, "not loaded yet")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert open_engine(without, SMALL, Inference(), threads=1).name == "keras on tensorflow"
+
+
+def test_a_backend_of_keras_that_is_not_installed_is_named_with_those_that_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "mxnet")
+    with pytest.raises(InputError, match=r"'mxnet' .KERAS_BACKEND., .* tensorflow .*: export KERAS_BACKEND="):
+        choose(SMALL, "keras", "auto")
 
 
 def test_a_precision_that_the_cpu_lacks_gives_way_to_one_it_has_and_that_is_said(

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.machine import sockets
 from pipeline.machine.own import module_command
-from pipeline.machine.sockets import socket_folder
+from pipeline.machine.sockets import require_host_name, socket_folder
 from pipeline.machine.user import user_name
 
 LISTEN = """
@@ -136,3 +136,12 @@ def test_reading_shards_leaves_nothing_in_the_home(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in home.iterdir()} <= {".cloudvolume"}
+
+
+def test_a_host_name_that_stands_for_no_address_is_told_with_the_line_that_mends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_host_name()
+    monkeypatch.setattr(socket, "gethostname", lambda: "no-such-host.invalid")
+    with pytest.raises(InputError, match=r"'no-such-host.invalid', stands for no address, .* to /etc/hosts"):
+        require_host_name()

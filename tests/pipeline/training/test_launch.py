@@ -302,6 +302,15 @@ def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
     wait_until(lambda: ranks_of(run) == [])
 
 
+def test_ranks_train_on_tensorflow_whatever_backend_is_named_for_inference(
+    volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "a backend that is not here")
+    run, coordinates = make_run(tmp_path, volume, ranks=1, fovs=8)
+    train(run, coordinates)
+    assert run.model_file.exists()
+
+
 def test_what_is_free_to_change_leaves_the_network_as_it_is(volume: Path, tmp_path: Path) -> None:
     def recipe_with(**training: Any) -> Recipe:
         return model_target(*make_run(tmp_path, volume, **training)).recipe

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from pipeline.checkup import examine
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
 from site_configs.checkup.address import address
-from site_configs.executors import WORKER_PORTS
+from site_configs.executors import WORKER_PORTS, driver_address
 
 
 def run_on(site: str, **settings: str) -> Run:
@@ -40,3 +42,13 @@ def test_an_interface_that_is_not_here_is_named() -> None:
     finding = examine(lambda: address(run_on("slurm", interface="hsn9")))
     assert finding.state == "FAIL"
     assert "no network interface 'hsn9'" in finding.text
+
+
+@pytest.mark.parametrize(("interface", "reached_at"), [("lo", "127.0.0.1"), ("hsn9", "10.1.2.3")])
+def test_the_interface_of_a_machines_nodes_is_the_drivers_where_its_node_has_it(
+    interface: str, reached_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "lab.yaml"
+    described.write_text(f"description: ours\nscheduler: slurm\ninterface: {interface}\n")
+    monkeypatch.setattr("site_configs.executors.address_by_hostname", lambda: "10.1.2.3")
+    assert driver_address(run_on(str(described)).config.site) == reached_at

@@ -75,12 +75,39 @@ def test_gradients_that_go_through_the_hosts_are_told() -> None:
     assert "without NCCL" in environment.horovod().text
 
 
+def test_without_tensorflow_a_run_that_trains_cannot_work_and_one_that_does_not_can() -> None:
+    def imports(**document: Any) -> Finding:
+        environment = JobEnvironment(Run(Path("/scratch/run"), RunConfig.model_validate(document)))
+        lacks = {"tensorflow": "ModuleNotFoundError: No module named 'tensorflow'", "keras": "no backend"}
+        environment.__dict__["_environment"] = Environment("3.11", {}, [], ["torch"], [], "no", lacks)
+        return environment.imports()
+
+    trained = {"network": {"checkpoint": "model.h5"}}
+    assert imports(**trained).state == "ok"
+    assert imports().state == "FAIL"
+    assert imports().text.startswith("the run trains, without TensorFlow: ModuleNotFoundError: No module")
+    keras = imports(**trained, inference={"engine": "keras"})
+    assert (keras.state, "export KERAS_BACKEND=torch" in keras.text) == ("FAIL", True)
+
+
 def test_a_worker_init_that_fails_is_quoted(tmp_path: Path) -> None:
     environment = environment_on("slurm", tmp_path, "echo loading; echo 'no such module: conda' >&2; exit 3")
     finding = environment.imports()
     assert finding.state == "FAIL"
     assert finding.text.startswith("exit code 3: no such module: conda; mend site.worker_init")
     assert environment.horovod().state == "skip"
+
+
+def test_what_a_login_has_not_exported_a_job_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".bash_profile").write_text("module() { true; }; export OF_THE_PROFILE=1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    worker_init = 'test -n "$OF_THE_PROFILE" || exit 4; module load python || exit 3'
+    finding = environment_on("pbs", tmp_path, worker_init).imports()
+    assert (finding.state, "exit code 3: " in finding.text, "module: command not found" in finding.text) == (
+        "FAIL",
+        True,
+        True,
+    )
 
 
 def test_a_worker_init_that_breaks_python_is_quoted(tmp_path: Path) -> None:

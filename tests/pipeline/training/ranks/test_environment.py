@@ -40,6 +40,16 @@ def test_a_horovod_that_does_not_fit_is_told_and_the_rest_too(tmp_path: Path) ->
     assert "tensorflow" in found.versions
 
 
+def test_an_environment_without_tensorflow_is_told_of_and_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ModuleNotFoundError('No module named tensorflow')")
+    found = Environment.parse(told("parsl", search_path=str(tmp_path)).stdout.splitlines()[-1])
+    assert found.lacks["tensorflow"] == "ModuleNotFoundError: No module named tensorflow"
+    assert "keras" in found.lacks, "whose backend is TensorFlow unless another is named"
+    assert (found.gpus_by, found.horovod) == ([], [])
+    assert found.horovod_error
+    assert "parsl" in found.versions
+
+
 def test_a_module_that_is_missing_is_the_last_word() -> None:
     ended = told("absent_module")
     assert ended.returncode == 1
