@@ -8,9 +8,9 @@ Prints one line of JSON. Errors are in pixels of sections, against the truth: of
 tile is from where it was taken, beside what all tiles of its section have in common; of the alignment, where
 points of the tissue come to lie in the volume, beside the one affine map of the whole volume that fits best
 (nobody can know it). `neighbours` is how far a point of the tissue is from itself between one section and the
-next that is there, `absolute` how far it is from where it should be, `upright` the same once the lean of
-the whole volume is taken off, so many pixels a section in one direction, and `drift` the most that a section
-is as a whole.
+next that is there, `inside` the same of points that are not near the edge of their section, `absolute` how
+far it is from where it should be, `upright` the same once the lean of the whole volume is taken off, so many
+pixels a section in one direction, and `drift` the most that a section is as a whole.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ from pipeline.volumes.open import open_volume
 
 EVERY = 16
 """Pixels between the points at which the alignment is compared."""
+
+INSIDE = 40
+"""Pixels from its edge where a section can be compared on all sides: a patch and the next point."""
 
 LEAST_MARGIN = 30
 """Pixels of tissue that are left on all sides of a section, which is moved, turned and bent."""
@@ -63,7 +66,7 @@ def montage_errors(stack: Stack, sections: Sections, truth: Truth) -> np.ndarray
 
 
 def alignment_errors(stack: Stack, sections: Sections, truth: Truth, extent: int) -> dict[str, np.ndarray]:
-    """`absolute`, `upright` and `neighbours` of every point, `drift` of every section; see above."""
+    """`absolute`, `upright`, `neighbours` and `inside` of points, `drift` of every section; see above."""
     low, high = EVERY, extent - EVERY
     axis = np.arange(low, high, EVERY) + truth.margin
     tissue = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2).astype(float)
@@ -74,11 +77,13 @@ def alignment_errors(stack: Stack, sections: Sections, truth: Truth, extent: int
         np.concatenate([places[seen[z]] for z, places in there.items()]),
     )
     wrong = {z: places - common(tissue) for z, places in there.items()}
-    following = zip(list(wrong), list(wrong)[1:])
+    steps = np.stack([wrong[a] - wrong[b] for a, b in zip(list(wrong), list(wrong)[1:])])
+    from_edge = np.minimum(tissue - truth.margin, extent - (tissue - truth.margin)).min(axis=1)
     return {
         "absolute": _lengths(np.concatenate(list(wrong.values()))),
         "upright": _lengths(_upright(wrong)),
-        "neighbours": _lengths(np.concatenate([wrong[a] - wrong[b] for a, b in following])),
+        "neighbours": _lengths(np.concatenate(steps)),
+        "inside": _lengths(np.concatenate(steps[:, from_edge >= INSIDE])),
         "drift": _lengths(np.array([np.nanmean(one, axis=0) for one in wrong.values()])),
     }
 
@@ -165,6 +170,7 @@ def main() -> None:
                     "tile": microscope.tile,
                     "montage_px": figures(montage_errors(stack, sections, truth)),
                     "neighbours_px": figures(alignment["neighbours"]),
+                    "inside_px": figures(alignment["inside"]),
                     "absolute_px": figures(alignment["absolute"]),
                     "upright_px": figures(alignment["upright"]),
                     "drift_px": round(float(alignment["drift"].max()), 3),

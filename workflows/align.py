@@ -19,11 +19,10 @@ import typer
 from rich.console import Console
 
 from pipeline.checkup.sections import doubts
-from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
-from pipeline.settings.align_file import dump_align_config, load_align_config
+from pipeline.settings.align_file import as_run, dump_align_config, load_align_config
 from site_configs import check as check_machine
 from site_configs import with_defaults
 from site_configs.described import lasting
@@ -63,14 +62,14 @@ def align(
             f"{run_dir} holds no {ALIGN_CONFIG_NAME} of an earlier start: name the settings by --config"
         )
     settings = load_align_config(path, [*_at(site, afresh=config is None), *(overrides or [])])
-    run = Run(run_dir.resolve(), with_defaults(RunConfig(site=settings.site)))
+    run = Run(run_dir.resolve(), with_defaults(as_run(settings)))
     check_machine(run)
     stack, sections = read_stack(settings, run.folder)
     doubtful = doubts(stack, sections)
     if dry_run:
         from workflows.planning.align_plan import print_align_plan  # Parsl takes a second to import
 
-        print_align_plan(stack, sections, doubtful, Console(markup=False))
+        print_align_plan(run, stack, sections, doubtful, Console(markup=False))
         raise typer.Exit(0)
     chain = Aligning(run, stack, sections)
     raise typer.Exit(work_on(chain, doubtful, quiet, dump_align_config(settings)))

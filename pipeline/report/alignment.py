@@ -34,7 +34,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
     if text is None:
         return None
     found = json.loads(text)
-    if not {"map", "corrections"} <= found.keys():
+    if not {"map", "corrections", "drift"} <= found.keys():
         raise InputError(f"{files.quality_file} is of an earlier version: align once more")
     montage, aligned = found["montage"], found["alignment"]
     measured = [pair for pair in montage["worst"] if not pair.get("corrected")]
@@ -62,6 +62,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
             "residual_px": aligned["residual_px"],
             "worst": [_of_sections(pair) for pair in aligned["worst"][:WORST]],
         },
+        "drift": _drift(found["drift"]),
         "corrections": [_of_correction(one) for one in found["corrections"][:MOST_CORRECTIONS]],
         "corrections_in_all": len(found["corrections"]),
         "chart": _chart(montage["of_sections"], aligned["of_pairs"]),
@@ -71,6 +72,15 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
             *({"of": "sections", **_of_sections(pair)} for pair in aligned["worst"][:PICTURES]),
         ],
     }
+
+
+def _drift(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What was taken off the places of sections as wholes; None where that was not looked for."""
+    if not parts:
+        return None
+    far = [z for part in parts for z in part["far"]]
+    figures = {name: max(part[name] for part in parts) for name in ("drift_px", "table_px")}
+    return {**figures, "far": far[:WORST], "far_in_all": len(far)}
 
 
 def tasks_of_sections(run: Run) -> dict[str, int]:

@@ -2,9 +2,9 @@
 
 `find_shifts` compares neighbouring tiles, `make_montage` places those of a section, and `make_overview`
 reduces it to a small picture. `match_sections` lays one section on another; `place_sections` places all of
-them as wholes, `relax_group` bends some of them until what matches comes together, and `render_block` writes
-a block of the volume, each voxel looked up once in the tiles. `judge` says how well everything fits. No
-section is ever in memory as a whole, except as its overview.
+them as wholes and says how that drifts, `relax_group` bends some of them until what matches comes together,
+and `render_block` writes a block of the volume, each voxel looked up once in the tiles. `judge` says how well
+everything fits. No section is ever in memory as a whole, except as its overview.
 """
 
 from pipeline.sections.group import (

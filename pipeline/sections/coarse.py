@@ -26,6 +26,10 @@ class Affine(NamedTuple):
         """Of points (n, 2)."""
         return points @ self.matrix.T + self.moved
 
+    def then(self, other: Affine) -> Affine:
+        """This map and after it another."""
+        return Affine(other.matrix @ self.matrix, other.matrix @ self.moved + other.moved)
+
     @classmethod
     def fitted(cls, points: np.ndarray, to: np.ndarray) -> Affine:
         """The one that takes `points` (n, 2) nearest to where they should come."""

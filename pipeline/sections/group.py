@@ -11,19 +11,22 @@ import numpy as np
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.coarse import Affine
+from pipeline.sections.drift import FEWEST, drifts, told, without
 from pipeline.sections.mesh import Lattice, Matches, Mesh, relax
 from pipeline.sections.pair import read_pair
 from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
 
-VERSION = 1
+VERSION = 2
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
 
 
 def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
-    """JSON: of each section matrix and translation, and the parts between which nothing matches."""
-    settings = {"box": str(stack.box), "sections": list(stack.sections)}
+    """JSON: of each section matrix and translation as pairs alone have it, and the map of the volume that
+    takes the drift off; what is told of the drift; and the parts between which nothing matches."""
+    settings: dict[str, Any] = {"box": str(stack.box), "sections": list(stack.sections)}
+    settings["drift_length"] = stack.config.alignment.drift_length
     recipe = Recipe("place sections", VERSION, settings, _inputs(stack.section_pairs, pairs))
     return Target(places_file(stack), recipe)
 
@@ -39,14 +42,21 @@ def group_file(stack: Stack, group: Sequence[int]) -> Path:
 
 
 def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
-    """Place all sections as wholes, by all of `stack.section_pairs`."""
+    """Place all sections as wholes, by all of `stack.section_pairs`, and say how that drifts."""
+    length = stack.config.alignment.drift_length
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
         maps = {(one.a, one.b): one.affine for one in laid}
-        found = places(stack.sections, maps, stack.box)
-        placed = [{"z": z, "matrix": a.matrix.tolist(), "moved": a.moved.tolist()} for z, a in found.items()]
-        dump(path, {"parts": parts(stack.sections, list(maps)), "sections": placed})
+        found, connected = places(stack.sections, maps, stack.box), parts(stack.sections, list(maps))
+        straight, said = {z: Affine(np.eye(2), np.zeros(2)) for z in stack.sections}, []
+        for part in connected:
+            if length and len(part) >= FEWEST:
+                drift = drifts(part, found, stack.box, length)
+                straight |= dict(zip(part, without(drift, stack.box)))
+                said.append(told(part, drift))
+        placed = [{"z": z, **_written(a), "straight": _written(straight[z])} for z, a in found.items()]
+        dump(path, {"parts": connected, "drift": said, "sections": placed})
 
     return make(places_target(stack, pairs), write)
 
@@ -74,7 +84,8 @@ def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Seq
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        affines, lattice = read_places(placed), Lattice.over(stack.box, settings.grid)
+        affines = {one["z"]: _read(one) for one in load(placed)["sections"]}
+        lattice = Lattice.over(stack.box, settings.grid)
         matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
         meshes = relax(group, affines, matches, lattice, settings)
         kept = {}
@@ -97,12 +108,6 @@ def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Seq
     return make(group_target(stack, group, placed, pairs), write)
 
 
-def read_places(artifact: Artifact) -> dict[int, Affine]:
-    """By section, the map of it as a whole into the volume."""
-    placed = load(artifact)["sections"]
-    return {one["z"]: Affine(np.array(one["matrix"]), np.array(one["moved"])) for one in placed}
-
-
 def read_left(artifact: Artifact) -> list[dict[str, Any]]:
     """Of each pair of a group that was not refused, what is left between points that match, in pixels."""
     with np.load(artifact.path) as file:
@@ -120,7 +125,8 @@ def groups_of(stack: Stack, z: int) -> list[int]:
 def read_mesh(stack: Stack, z: int, placed: Artifact, groups: Mapping[int, Artifact]) -> Mesh:
     """The map of a section into the volume; `groups` holds at least those of `groups_of`, by number.
 
-    Where groups overlap, one goes over into the next from section to section.
+    Where groups overlap, one goes over into the next from section to section. What matches is brought
+    together as pairs have it; then the drift is taken off.
     """
     lattice = Lattice.over(stack.box, stack.config.alignment.grid)
     total, weights = np.zeros((2, *lattice.shape)), 0.0
@@ -132,7 +138,16 @@ def read_mesh(stack: Stack, z: int, placed: Artifact, groups: Mapping[int, Artif
         with np.load(groups[number].path) as file:
             total += before * after * file["moves"][at].astype(np.float64)
         weights += before * after
-    return Mesh(read_places(placed)[z], lattice, total / weights)
+    (place,) = (one for one in load(placed)["sections"] if one["z"] == z)
+    return Mesh(_read(place), lattice, total / weights).then(_read(place["straight"]))
+
+
+def _written(affine: Affine) -> dict[str, list[Any]]:
+    return {"matrix": affine.matrix.tolist(), "moved": affine.moved.tolist()}
+
+
+def _read(written: Mapping[str, Any]) -> Affine:
+    return Affine(np.array(written["matrix"]), np.array(written["moved"]))
 
 
 def _apart(meshes: Mapping[int, Mesh], matches: Matches) -> dict[tuple[int, int], np.ndarray]:

@@ -84,6 +84,10 @@ class Mesh:
         """Where points (n, 2) of the montage are in the volume."""
         return self.affine(points) + self._moved(points)
 
+    def then(self, other: Affine) -> Mesh:
+        """This map and after it an affine one of the volume."""
+        return Mesh(self.affine.then(other), self.lattice, np.tensordot(other.matrix, self.moves, axes=1))
+
     def undone(self, points: np.ndarray) -> np.ndarray:
         """The points of the montage, (n, 2), that are at places in the volume."""
         inverse = np.linalg.inv(self.affine.matrix)

@@ -18,7 +18,7 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
-VERSION = 2
+VERSION = 3
 
 WORST = 10
 
@@ -67,6 +67,7 @@ def judge(
             "missing": [name for section, _ in montages.values() for name in section.missing],
             "montage": _montage(made),
             "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
+            "drift": load(placed)["drift"],
             "map": where.told(),
             "cut": _cut(stack, montages, made, placed, groups),
             "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),

@@ -7,7 +7,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.settings.network import Network
 from pipeline.settings.run_file import explain, read_document
 from pipeline.settings.sections import AlignConfig, FromSections
 
@@ -22,6 +24,12 @@ def load_align_config(path: Path, overrides: list[str] | None = None) -> AlignCo
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, AlignConfig)}") from None
     return config.looked_up_in(path.parent)
+
+
+def as_run(config: AlignConfig) -> RunConfig:
+    """The settings of a run on the same site, of which nothing is trained: nothing that a training needs is
+    asked for."""
+    return RunConfig(site=config.site, network=Network(checkpoint="none"))
 
 
 def dump_align_config(config: FromSections) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.settings.fields import (
+    NUMBER,
     NaturalInt,
     PositiveFinite,
     PositiveInt,
@@ -73,6 +74,11 @@ class Alignment(Section):
     hold: PositiveFinite = 0.003
     """Of the places that the features give, next to the pull of the points. More drifts less, and leaves
     more of each section's own distortion."""
+    drift_length: Annotated[int, Field(ge=0, le=1000), NUMBER] = 30
+    """Over how many sections the bias of pairs stays about the same, where processes run obliquely. It adds
+    up to a drift that is smooth over many sections, while the table has each section off by an error of its
+    own: as far as the table contradicts the drift, it is taken off; how large both are is measured. 0: it
+    stays, for a table that is itself off by what changes slowly."""
     group: PositiveInt = 32
     """Sections that are relaxed together."""
     group_overlap: NaturalInt = 12

@@ -20,7 +20,7 @@ SETTINGS = """
 tiles: {table: tiles.csv, voxel_size_nm: [40, 10, 10]}
 volume: {chunk: [2, 64, 64], block: [2, 128, 128]}
 """
-ON_NODES = ("workers=1", "ranks_per_node=1", "tile_nodes=2", "walltime_s=3600", "interface=lo", "poll_s=1")
+ON_NODES = ("workers=1", "tile_nodes=2", "walltime_s=3600", "interface=lo", "poll_s=1")
 
 
 def align(folder: Path, run: str, *options: str) -> dict[str, str]:

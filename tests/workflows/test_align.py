@@ -83,6 +83,28 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert {stage for stage, count in made.items() if count} == {"relax", "render", "quality"}
 
 
+@pytest.mark.parametrize("site", ["slurm", "pbs"])
+@pytest.mark.parametrize(("tile_nodes", "executor"), [(1, "tiles"), (2, "light")])
+def test_a_dry_run_shows_the_jobs_of_a_batch_system_and_asks_for_nothing_of_a_training(
+    site: str,
+    tile_nodes: int,
+    executor: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    SMALL.take(tmp_path, seed=2)
+    (tmp_path / "align.yaml").write_text(SETTINGS)
+    given = ("walltime_s=3600", "interface=lo", f"tile_nodes={tile_nodes}")
+    arguments = ["--config", str(tmp_path / "align.yaml"), "--run-dir", str(tmp_path / "run"), "--dry-run"]
+    arguments += ["--site", site, *(word for one in given for word in ("--set", f"site.{one}"))]
+    code, shown = said(main, arguments, monkeypatch, capsys)
+    assert code == 0, shown
+    assert re.findall(r"^A job of executor (\w+)$", shown, re.MULTILINE) == [executor]
+    assert f"parsl.{executor}.block-0" in shown
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

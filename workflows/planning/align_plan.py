@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from pipeline.run_folder import Run
 from pipeline.sections.stack import Stack
 from pipeline.sections.tiles import TileSection
+from site_configs.stage_jobs import TILES, has_light_jobs
+from workflows.planning.dry_run import print_jobs
 from workflows.planning.explain import Outcome, outcomes_of, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.section_stages import align
@@ -20,9 +23,14 @@ def alignment_outcomes(stack: Stack, sections: Mapping[int, TileSection]) -> lis
 
 
 def print_align_plan(
-    stack: Stack, sections: Mapping[int, TileSection], doubtful: Sequence[str], console: Console
+    run: Run,
+    stack: Stack,
+    sections: Mapping[int, TileSection],
+    doubtful: Sequence[str],
+    console: Console,
 ) -> None:
-    """Say what there is, what is `doubtful` of it, and by stage what is finished and what would run."""
+    """Say what there is, what is `doubtful` of it, by stage what is finished and what would run, and which
+    jobs a batch system would be given."""
     images = sum(len(section.tiles) for section in sections.values())
     z, y, x = stack.box.shape
     lines = [
@@ -34,4 +42,5 @@ def print_align_plan(
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
     statuses = [status_of(stage) for stage in alignment_outcomes(stack, sections)]
     console.print(stage_table(statuses, "would run"), soft_wrap=True)
+    print_jobs(run, console, unused=[TILES] if has_light_jobs(run) else [])
     console.print("Nothing was written: this was a dry run.", highlight=False)

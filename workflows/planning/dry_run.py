@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from parsl.dataflow.memoization import BasicMemoizer
@@ -155,15 +155,16 @@ def print_findings(found: Sequence[Found], console: Console) -> None:
     console.print()
 
 
-def print_jobs(run: Run, console: Console) -> None:
-    """Of a site with a batch system: the scripts of its jobs, and the line that starts the ranks."""
+def print_jobs(run: Run, console: Console, unused: Collection[str] = ()) -> None:
+    """Of a site with a batch system: the scripts of its jobs, but for executors that are `unused`, and the
+    line that starts the ranks."""
     for remark in site_configs.remarks(run):
         console.print(f"\n{remark}", highlight=False, soft_wrap=True, markup=False)
     config = site_configs.parsl_config(run, BasicMemoizer(), lambda error, task: 1.0)
     shown = {
         f"A job of executor {label}": script
         for label, script in submit_scripts(run, config).items()
-        if label != "train" or run.config.trains
+        if label not in unused and (label != "train" or run.config.trains)
     }
     line = launch_line(site_configs.rank_launcher(run), run) if run.config.trains else None
     if line:

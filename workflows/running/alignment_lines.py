@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.checkup.sections import first
@@ -29,6 +29,8 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
             f"the worst     sections {worst['a']} and {worst['b']}, where 5% of the points are "
             f"{worst['95%']:.1f} pixels and more apart"
         )
+    if found["drift"]:
+        lines += _drift(found["drift"])
     parts = alignment["parts"]
     if len(parts) > 1:
         lines.append(
@@ -55,6 +57,19 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         f"volume        {files.aligned_folder}",
         f"quality       {files.quality_file}",
     ]
+    return lines
+
+
+def _drift(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where sections lie as wholes: what was taken off, and who is far from where the table has them."""
+    taken, off = (max(part[name] for part in parts) for name in ("drift_px", "table_px"))
+    far = [z for part in parts for z in part["far"]]
+    lines = [
+        f"drift         of up to {taken:.1f} pixels is taken off the places of sections; less it, they are "
+        f"{off:.1f} pixels from where the table has them"
+    ]
+    if far:
+        lines.append(f"far           from where the table has them: {first(far)}")
     return lines
 
 

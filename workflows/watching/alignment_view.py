@@ -9,14 +9,13 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from pipeline.checkup.sections import doubts
-from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import Look
 from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.sections.stack import load, read_stack
-from pipeline.settings.align_file import load_align_config
+from pipeline.settings.align_file import as_run, load_align_config
 from pipeline.settings.sections import FromSections
 from workflows.planning.align_plan import alignment_outcomes
 from workflows.planning.explain import refusals, status_of
@@ -32,7 +31,7 @@ def alignment_view(folder: Path) -> Iterator[RenderableType]:
     What else cannot be read is told in a line, and the rest is shown.
     """
     settings = load_align_config(folder / ALIGN_CONFIG_NAME)
-    run, look = Run(folder.resolve(), RunConfig(site=settings.site)), Look()
+    run, look = Run(folder.resolve(), as_run(settings)), Look()
     attempt = look(last_attempt, run.folder)
     began = attempt.began if attempt else time.time()
     who = list(who_works(run, attempt, look))

@@ -17,6 +17,7 @@ from pipeline.report.alignment import PICTURES, alignment
 from pipeline.report.fit_pictures import draw_fits
 from pipeline.run_files import RunFiles
 from tests.pages import Page, loose_numbers
+from workflows.running.alignment_lines import alignment_lines
 
 
 def test_the_map_has_the_largest_residuals_where_the_worst_pairs_say(aligned: Taken) -> None:
@@ -41,6 +42,26 @@ def test_the_page_says_no_number_of_its_own_and_shows_the_worst(aligned: Taken) 
     assert said["alignment"]["lost"] == [3]
     assert said["alignment"]["missing"] == 1
     assert len(said["alignment"]["map"]["sections"]) == len(aligned.stack.sections)
+
+
+def test_what_was_taken_off_is_told_with_sections_that_are_far_from_the_table(
+    aligned: Taken, tmp_path: Path
+) -> None:
+    found = json.loads(aligned.stack.quality_file.read_text())
+    assert found["drift"] == [], "there are too few sections"
+    files = RunFiles(tmp_path)
+    part = {"from": 0, "to": 47, "drift_px": 8.3, "table_px": 6.1, "far": [12], "components": {}}
+    files.quality_file.write_text(json.dumps({**found, "drift": [part]}))
+    write_alignment_report(files, aligned.stack.config)
+    page = Page(files.report_page.read_text())
+    assert "pixels is taken off the places of sections; less it, they are" in " ".join(page.said)
+    assert {(8.3, "8.3"), (6.1, "6.1"), (12.0, "12")} <= set(page.marked)
+    lines = alignment_lines({**found, "drift": [part]}, files)
+    assert [line for line in lines if line.startswith(("drift", "far"))] == [
+        "drift         of up to 8.3 pixels is taken off the places of sections; less it, they are 6.1 pixels "
+        "from where the table has them",
+        "far           from where the table has them: 12",
+    ]
 
 
 def test_neighbouring_sections_are_more_alike_after_than_before(aligned: Taken) -> None:
