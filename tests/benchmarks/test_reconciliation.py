@@ -14,7 +14,7 @@ from pipeline.geometry import Box
 def test_parts_of_the_truth_are_parts_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciliation, "SIDE", 40)
     monkeypatch.setattr(reconciliation, "SPACING", 6.0)
-    run = reconciliation.make_run(tmp_path, (2, 1, 2))
+    run = reconciliation.make_run(tmp_path, (2, 1, 2), segment_voxels=500)
     whole = reconciliation.truth(run, run.inference_box)
     part = Box((30, 5, 0), (50, 35, 45))
     np.testing.assert_array_equal(reconciliation.truth(run, part), whole[part.slices()])
