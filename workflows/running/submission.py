@@ -20,6 +20,7 @@ from pipeline.results.finished import Finished
 from pipeline.results.records import inspect
 from pipeline.results.unreadable import names_in
 from workflows.running.gates import Gates, HeldBackError, Place
+from workflows.running.summing_up import SummingUp
 
 MOST_AT_ONCE = 20_000
 """Tasks that Parsl has at the same time, those that wait for others among them: about 100 MiB."""
@@ -107,7 +108,7 @@ class Submission:
 
     With `verify` Parsl is given all of them, and its memoizer reads every finished file. What is behind
     `gates` is parked until these are settled, and then begun or held back. Results that are `known`, by the
-    number of their task, are not worked out and read again.
+    number of their task, are not worked out and read again; `summing_up` is told of all.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Submission:
         most: int = MOST_AT_ONCE,
         gates: Gates | None = None,
         known: Finished | None = None,
+        summing_up: SummingUp | None = None,
     ) -> None:
         self._call = call
         self._verify = verify
@@ -124,6 +126,7 @@ class Submission:
         self._waiting: deque[Submitted] = deque()
         self._gates = gates
         self._known = known or Finished()
+        self._summing_up = summing_up
         self._parked: list[Submitted] = []
         self._submitted = 0
         self._at_once = 0
@@ -180,6 +183,8 @@ class Submission:
         app, args, kwargs = task.call
         args, kwargs = _given(args), _given(kwargs)
         finished = self._finished(task.number, app, args, kwargs)
+        if self._summing_up is not None:
+            self._summing_up.note(task.number, app.__name__, args, kwargs, finished)
         if finished is not None:
             task.end(finished, reused=True)
             self._note_end(task)
