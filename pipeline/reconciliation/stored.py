@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import deflate
 import numpy as np
 
 from pipeline.geometry import Box, triple
 from pipeline.settings.sharding import chunk_number
 
-GZIP_LEVEL, GZIP_FORMAT = 6, 31
-"""Level 9, which tensorstore takes, gains 1% in size for five times the time: then it is half of what a
-block takes."""
+GZIP_LEVEL = 6
+"""Of libdeflate: it packs a little better than zlib's level 9, which tensorstore takes, in a twentieth of the
+time, and that was half of all that a block took."""
 
 
 def stored_files(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[tuple[str, bytes]]:
@@ -72,5 +72,4 @@ def _shards(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[t
 
 def _packed(content: bytes) -> bytes:
     """By gzip, without name and time: equal content gives equal bytes."""
-    packing = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
-    return packing.compress(content) + packing.flush()
+    return bytes(deflate.gzip_compress(content, GZIP_LEVEL))
