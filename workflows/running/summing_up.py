@@ -18,8 +18,10 @@ from workflows.planning.calls import Calls
 
 
 class SummingUp:
-    """Is told of every task in the order in which they are submitted, until the end of them; what becomes of
-    tasks after that, because there were too many at once, is for the next start to sum up."""
+    """Is told of the tasks that it wants in the order in which they are submitted, until the end of them.
+
+    What becomes of tasks after that, because there were too many at once, is for the next start to sum up.
+    """
 
     def __init__(self, records: GroupRecords, known: Finished) -> None:
         self._records = records
@@ -29,17 +31,19 @@ class SummingUp:
         self._entries: list[str] | None = []
         self._has_ended = False
 
+    def wants(self, number: int) -> bool:
+        """Whether it is to be told of this task: others are summed up already, or have to wait."""
+        return not self._has_ended and number // GROUP in self._known.looked_into
+
     def note(
         self, number: int, app: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Artifact | None
     ) -> None:
-        """What became of a task: its result if it was found finished. Raises Superseded."""
+        """What became of a task that it `wants`: its result if it was found finished. Raises Superseded."""
         group = number // GROUP
-        if self._has_ended:
-            return
         if group != self._group:
             self._write()
             self._group, self._entries = group, []
-        if self._entries is None or group not in self._known.looked_into:
+        if self._entries is None:
             return
         entry = self._entry(number, app, args, kwargs, result) if result is not None else None
         if entry is None or len(self._entries) != number % GROUP:
