@@ -65,6 +65,27 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "judge": sections.quality_target,
 }
 
+OF_MANY = frozenset(
+    {
+        "segment_tile",
+        "find_consensus",
+        "find_evidence",
+        "gather",
+        "write_block",
+        "measure_block",
+        "downsample_block",
+        "mesh_cell",
+        "trace_cell",
+        "write_shard",
+        "find_points",
+        "resegment",
+        "count_block",
+        "count_uncorrected",
+    }
+)
+"""Apps of which a large run has very many tasks. The targets of these follow from the arguments and the voxel
+size of the image alone."""
+
 CHECKPOINTS: dict[str, Callable[..., Path]] = {
     "train": lambda run, *others: run.checkpoint_file,
     "segment_tile": lambda run, tile, *others: run.tile_checkpoint_file(tile),

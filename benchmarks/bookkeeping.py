@@ -4,11 +4,11 @@
 
 Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
 one process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
-dry run; `start` does what a start of the finished run does before its work is known to be done; `new` plans
-another run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented:
-these are the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing
-takes. With --run-dir the run is kept, and the same command again publishes only what is not there. The last
-line is JSON.
+dry run; `start` does what a start of the finished run does before its work is known to be done, and writes
+the records of groups; `check_again` and `start_again` are the same when these are there; `new` plans another
+run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented: these are
+the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing takes. With
+--run-dir the run is kept, and the same command again publishes only what is not there. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -34,15 +34,17 @@ from parsl.executors import ThreadPoolExecutor
 
 from apps.targets import target_of
 from pipeline.config import RunConfig
-from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.artifacts import Artifact, Target, file_sha256
 from pipeline.results.hdf5_file import write_hdf5
 from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
+from workflows.planning.calls import group_records
 from workflows.planning.discards import refuse_to_discard
 from workflows.planning.explain import explain
 from workflows.running.submission import Submission
+from workflows.running.summing_up import SummingUp
 from workflows.stage import call
 from workflows.stages import build
 
@@ -102,7 +104,7 @@ def _publish_all(run: Run) -> dict[str, float]:
         tasks += 1
         target = target_of(app.__name__, args, kwargs)
         is_new_tile = app.__name__ == "segment_tile" and not record_path(target.path).exists()
-        listed = _write_part(target.parts, target.path.stem) if isinstance(target.parts, Path) else {}
+        listed = _write_part(target.parts, _part_name(run, target)) if isinstance(target.parts, Path) else {}
         started = time.perf_counter()
         if app.__name__ == "merge":  # blocks are identified by what it says of their tiles
             made = make(target, lambda path: _write_table(path, len(run.grid)))
@@ -124,12 +126,17 @@ def _write_table(path: Path, tiles: int) -> None:
     write_hdf5(path, lambda file: write_sums(file, (sum_of(np.array(n)) for n in range(tiles))))
 
 
-def _write_part(folder: Path, stem: str) -> dict[str, Any]:
+def _part_name(run: Run, target: Target) -> str:
+    """One that no other target has: blocks of all levels lie in one folder."""
+    return "_".join(target.path.relative_to(run.folder).with_suffix("").parts)
+
+
+def _write_part(folder: Path, name: str) -> dict[str, Any]:
     """One file, as a block has one shard."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / stem
+    part = folder / name
     part.write_text("shard")
-    return {stem: {"size": 5, "sha256": file_sha256(part)}}
+    return {name: {"size": 5, "sha256": file_sha256(part)}}
 
 
 def _measured(part: str, run: Run) -> dict[str, float]:
@@ -149,7 +156,9 @@ def _check(run: Run) -> None:
 
 def _start(run: Run) -> None:
     finished = refuse_to_discard(run)
-    stages = build(run, Submission(call, verify=False, known=finished).submit)
+    summing_up = SummingUp(group_records(run), finished)
+    stages = build(run, Submission(call, verify=False, known=finished, summing_up=summing_up).submit)
+    summing_up.end()
     assert all(task.done() for stage in stages for task in stage.tasks)
 
 
@@ -169,7 +178,13 @@ class _Idle(ThreadPoolExecutor):
 
 
 PUBLISH = "publish"
-PARTS: dict[str, Callable[[Run], None]] = {"check": _check, "start": _start, "new": _new}
+PARTS: dict[str, Callable[[Run], None]] = {
+    "check": _check,
+    "start": _start,
+    "check_again": _check,
+    "start_again": _start,
+    "new": _new,
+}
 
 
 if __name__ == "__main__":

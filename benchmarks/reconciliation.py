@@ -2,11 +2,13 @@
 
     python benchmarks/reconciliation.py --voxels 100000000
 
-The truth is a cube of a phantom's processes, again and again, mirrored and with other ids each time; every
-twentieth is blank. It is cut into overlapping tiles with ids of their own, as inference leaves them, in a
-run folder of its own. Then the project's own tasks are timed, on processes that have been started: evidence
-of every tile, groups, the merge, every block of the volume. `peak_mib` is of the largest process, `merge_*`
-of the one that merges. `equal` says whether CloudVolume reads the truth, but for the names of its objects.
+The truth is a cube of a phantom's processes, cut into supervoxels of about --segment-voxels, again and again,
+mirrored and with other ids each time; every twentieth is blank. It is cut into overlapping tiles with ids of
+their own, as inference leaves them, in a run folder of its own. Then the project's own tasks are timed, on
+processes that have been started: evidence of every tile, groups, the merge, every block of the volume.
+`segments` are those of all tiles, `objects` those of the volume. `cpu_s` is of the processor alone, in all
+processes; `peak_mib` is of the largest process, `merge_*` of the one that merges. `equal` says whether
+CloudVolume reads the truth, but for the names of its objects.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -29,6 +32,7 @@ import h5py
 import numpy as np
 import typer
 from cloudvolume import CloudVolume
+from scipy.spatial import cKDTree
 
 from pipeline import reconciliation
 from pipeline.config import RunConfig
@@ -47,15 +51,18 @@ BLOCK: Triple = (256, 256, 256)
 P = ParamSpec("P")
 BLANK = 20
 """One object of so many is blank."""
+CUT_IN = 1 / 2.2
+"""Cells for an object: each is cut by the membranes in it, into about so many pieces."""
 
 
 def benchmark(
     voxels: Annotated[int, typer.Option(help="About how many: so many whole cubes.")] = 100_000_000,
     workers: Annotated[int, typer.Option(help="Processes that work on tiles and blocks.")] = 2,
+    segment_voxels: Annotated[int, typer.Option(help="About how many voxels an object has.")] = 1000,
 ) -> None:
     """Reconcile made-up tiles and say how fast that was, and whether the truth came back."""
     with tempfile.TemporaryDirectory(prefix="reconciliation-") as folder:
-        run = make_run(Path(folder), cubes_of(voxels))
+        run = make_run(Path(folder), cubes_of(voxels), segment_voxels)
         with _pool(workers) as pool:
             tiles = dict(zip(range(len(run.grid)), pool.map(partial(write_tile, run), run.grid)))
         found = reconcile(run, tiles, workers)
@@ -71,13 +78,9 @@ def cubes_of(voxels: int) -> Triple:
     return max(1, round(count / side**2)), side, side
 
 
-def make_run(folder: Path, cubes: Triple) -> Run:
+def make_run(folder: Path, cubes: Triple, segment_voxels: int) -> Run:
     """A run over so many cubes; the one of which the truth consists lies in its folder."""
-    shape = (SIDE,) * 3
-    labels = Phantom(shape, seed=7, spacing=SPACING).labels(Box.of_shape(shape))
-    pieces = cc3d.connected_components(labels, connectivity=26).astype(np.uint32)
-    pieces[pieces % BLANK == 0] = 0
-    np.save(folder / "cube.npy", pieces)
+    np.save(folder / "cube.npy", make_cube(segment_voxels))
     with h5py.File(folder / "image.h5", "w") as file:
         file["raw"] = np.zeros((1, 1, 1), np.uint8)
     document = {
@@ -90,6 +93,19 @@ def make_run(folder: Path, cubes: Triple) -> Run:
         "reconciliation": {"min_overlap_voxels": 1, "block": BLOCK},
     }
     return Run(folder, RunConfig.model_validate(document))
+
+
+def make_cube(segment_voxels: int) -> np.ndarray:
+    """Objects of one piece each, uint32 (z, y, x): a phantom's processes, cut where cells around random
+    points meet."""
+    shape = (SIDE,) * 3
+    processes = Phantom(shape, seed=7, spacing=SPACING).labels(Box.of_shape(shape)).astype(np.uint64)
+    count = max(1, round(CUT_IN * SIDE**3 / segment_voxels))
+    points = np.random.default_rng(7).uniform(0, SIDE, (count, 3))
+    voxels = np.indices(shape, np.float32).reshape(3, -1).T
+    cells = cKDTree(points).query(voxels)[1].astype(np.uint64).reshape(shape)
+    pieces = cc3d.connected_components(processes * np.uint64(count) + cells, connectivity=26)
+    return np.where(pieces % BLANK, pieces, 0).astype(np.uint32)
 
 
 def truth(run: Run, box: Box) -> np.ndarray:
@@ -120,22 +136,35 @@ def write_tile(run: Run, tile: Tile) -> Artifact:
     return Artifact(str(path), file_sha256(path))
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a task has made, and what of its process it took."""
+
+    artifact: Artifact
+    cpu_s: float
+    peak_mib: int
+
+
 def reconcile(run: Run, tiles: dict[int, Artifact], workers: int) -> dict[str, Any]:
     """All tasks from evidence to blocks; what they took."""
     with _pool(workers) as pool, _pool(1) as head:
         list(pool.map(_peak_mib, range(workers)))
         head.submit(_peak_mib).result()
         began = time.perf_counter()
-        evidence, peaks = _all(pool, partial(_evidence, run, tiles), list(run.grid))
-        groups, more = _all(pool, partial(_group, run, evidence), reconciliation.groups(run))
+        evidence = list(pool.map(partial(_evidence, run, tiles), run.grid))
+        found = [done.artifact for done in evidence]
+        joined = list(pool.map(partial(_group, run, found), reconciliation.groups(run)))
         merging = time.perf_counter()
-        id_table, merge_peak = head.submit(_measured, reconciliation.merge, run, groups).result()
-        merged = time.perf_counter()
+        groups = [done.artifact for done in joined]
+        merged = head.submit(_measured, reconciliation.merge, run, groups).result()
+        writing = time.perf_counter()
         reconciliation.create_volume(run)
-        _, most = _all(pool, partial(_block, run, id_table, tiles), reconciliation.blocks(run))
+        written = list(pool.map(partial(_block, run, merged.artifact, tiles), reconciliation.blocks(run)))
         seconds = time.perf_counter() - began
-    with h5py.File(id_table.path, "r") as file:
+    with h5py.File(merged.artifact.path, "r") as file:
         segments, objects = len(file["local_ids"]), int(file["global_ids"][:].max(initial=0))
+    steps = {"evidence": evidence, "join": joined, "merge": [merged], "write": written}
+    cpu_s = {step: sum(done.cpu_s for done in tasks) for step, tasks in steps.items()}
     return {
         "voxels": run.inference_box.size,
         "tiles": len(run.grid),
@@ -143,9 +172,11 @@ def reconcile(run: Run, tiles: dict[int, Artifact], workers: int) -> dict[str, A
         "objects": objects,
         "seconds": round(seconds, 2),
         "voxels_per_s": round(run.inference_box.size / seconds),
-        "merge_s": round(merged - merging, 2),
-        "merge_peak_mib": merge_peak,
-        "peak_mib": max([*peaks, *more, *most, merge_peak]),
+        "cpu_s": {step: round(of, 2) for step, of in cpu_s.items()},
+        "cpu_ns_a_voxel": round(1e9 * sum(cpu_s.values()) / run.inference_box.size, 1),
+        "merge_s": round(writing - merging, 2),
+        "merge_peak_mib": merged.peak_mib,
+        "peak_mib": max(done.peak_mib for tasks in steps.values() for done in tasks),
     }
 
 
@@ -165,28 +196,22 @@ def _pairs(run: Run, box: Box) -> np.ndarray:
     return np.stack([packed >> np.uint64(32), packed & np.uint64(2**32 - 1)], axis=1)
 
 
-def _all(
-    pool: ProcessPoolExecutor, task: Callable[[Any], tuple[Artifact, int]], of: Sequence[Any]
-) -> tuple[list[Artifact], list[int]]:
-    """What `task` makes of each, in order, and the peaks of the processes that made it."""
-    made = list(pool.map(task, of))
-    return [artifact for artifact, _ in made], [peak for _, peak in made]
-
-
-def _evidence(run: Run, tiles: dict[int, Artifact], tile: Tile) -> tuple[Artifact, int]:
+def _evidence(run: Run, tiles: dict[int, Artifact], tile: Tile) -> Done:
     return _measured(reconciliation.find_evidence, run, tile, tiles)
 
 
-def _group(run: Run, evidence: list[Artifact], group: tuple[int, ...]) -> tuple[Artifact, int]:
+def _group(run: Run, evidence: list[Artifact], group: tuple[int, ...]) -> Done:
     return _measured(reconciliation.gather, run, group, [evidence[index] for index in group])
 
 
-def _block(run: Run, id_table: Artifact, tiles: dict[int, Artifact], block: Box) -> tuple[Artifact, int]:
+def _block(run: Run, id_table: Artifact, tiles: dict[int, Artifact], block: Box) -> Done:
     return _measured(reconciliation.write_block, run, reconciliation.levels(run)[0], block, id_table, tiles)
 
 
-def _measured(task: Callable[P, Artifact], *args: P.args, **kwargs: P.kwargs) -> tuple[Artifact, int]:
-    return task(*args, **kwargs), _peak_mib()
+def _measured(task: Callable[P, Artifact], *args: P.args, **kwargs: P.kwargs) -> Done:
+    began = time.process_time()
+    artifact = task(*args, **kwargs)
+    return Done(artifact, time.process_time() - began, _peak_mib())
 
 
 def _peak_mib(_: int = 0) -> int:

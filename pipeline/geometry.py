@@ -32,7 +32,7 @@ def triple(values: object) -> Triple:
     return z, y, x
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Box:
     """The voxels from `start` up to, not including, `stop`.
 
@@ -146,7 +146,7 @@ class Box:
         return [range(a - (a - o) % s, b, s) for a, b, s, o in zip(self.start, self.stop, shape, origin)]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Tile:
     """One overlapping piece of a volume, segmented on its own.
 

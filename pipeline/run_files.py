@@ -168,6 +168,11 @@ class RunFiles:
         return self.folder / "rates.json"
 
     @property
+    def group_records_folder(self) -> Path:
+        """What was found of finished tasks, a thousand in a file: see `pipeline.results.group_records`."""
+        return self.folder / "checked"
+
+    @property
     def logs_folder(self) -> Path:
         return self.folder / "logs"
 

@@ -17,7 +17,7 @@ from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import Choice, open_volume
 
-VERSION = 1
+VERSION = 2
 
 
 def coarse_block_target(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-import fastremap
 import numpy as np
 
 
@@ -42,13 +41,26 @@ def overlap_evidence(a: np.ndarray, b: np.ndarray) -> OverlapTable:
     """
     if a.shape != b.shape:
         raise ValueError(f"blocks of shape {a.shape} and {b.shape} do not cover the same box")
-    both = (a != 0) & (b != 0)
-    packed = a[both].astype(np.uint64) << np.uint64(32) | b[both]
-    pairs, shared = fastremap.unique(packed, return_counts=True)
-    id_a = (pairs >> np.uint64(32)).astype(np.uint32)
-    id_b = pairs.astype(np.uint32)
-    shared = shared.astype(np.int64)
+    id_a, id_b, length = _runs(a.ravel(), b.ravel())
+    packed = id_a.astype(np.uint64) << np.uint64(32) | id_b
+    order = np.argsort(packed)
+    packed, length = packed[order], length[order]
+    first = np.flatnonzero(np.diff(packed, prepend=np.uint64(0)))  # no pair is 0
+    shared = np.add.reduceat(length, first) if len(first) else length
+    id_a = (packed[first] >> np.uint64(32)).astype(np.uint32)
+    id_b = packed[first].astype(np.uint32)
     return OverlapTable(id_a, id_b, shared, _sum_by(id_a, shared), _sum_by(id_b, shared))
+
+
+def _runs(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids in two arrays of one dimension, wherever neither is 0, and how often the two are there in a row:
+    to sort these is quicker than to sort voxels, of which ten or so in a row are alike."""
+    starts = np.flatnonzero((a[1:] != a[:-1]) | (b[1:] != b[:-1])) + 1
+    starts = np.concatenate([np.zeros(min(1, len(a)), np.int64), starts])
+    length = np.diff(starts, append=len(a))
+    a, b = a[starts], b[starts]
+    both = (a != 0) & (b != 0)
+    return a[both], b[both], length[both]
 
 
 def _sum_by(ids: np.ndarray, counts: np.ndarray) -> np.ndarray:

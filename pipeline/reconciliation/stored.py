@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import deflate
 import numpy as np
 
 from pipeline.geometry import Box, triple
 from pipeline.settings.sharding import chunk_number
+
+GZIP_LEVEL = 6
+"""Of libdeflate: it packs a little better than zlib's level 9, which tensorstore takes, in a twentieth of the
+time, and that was half of all that a block took."""
 
 
 def stored_files(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[tuple[str, bytes]]:
@@ -39,7 +44,10 @@ def _chunks(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[t
 
 
 def _shards(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[tuple[str, bytes]]:
-    """The chunks as they are, put together by tensorstore: its volumes would leave out blank ones."""
+    """The chunks as they are, put together by tensorstore: its volumes would leave out blank ones.
+
+    It is given them packed already, as if they were raw.
+    """
     import tensorstore  # here, as above
 
     # a worker has one core
@@ -48,7 +56,7 @@ def _shards(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[t
     spec = {
         "driver": "neuroglancer_uint64_sharded",
         "base": {"driver": "memory"},
-        "metadata": scale["sharding"],
+        "metadata": {**scale["sharding"], "data_encoding": "raw"},
     }
     shards = tensorstore.KvStore.open(spec, context=context).result()
     side, origin = scale["chunk_sizes"][0][::-1], scale["voxel_offset"][::-1]
@@ -57,6 +65,11 @@ def _shards(scale: dict[str, Any], block: Box, labels: np.ndarray) -> Iterator[t
         writer = shards.with_transaction(whole_files)
         for chunk, content in _chunks(scale, block, labels):
             place = triple([(a - o) // s for a, o, s in zip(chunk.start, origin, side)])
-            writer[chunk_number(place, grid).to_bytes(8, "big")] = content
+            writer[chunk_number(place, grid).to_bytes(8, "big")] = _packed(content)
     for name in sorted(files.list().result()):
         yield f"{scale['key']}/{name.decode()}", files[name]
+
+
+def _packed(content: bytes) -> bytes:
+    """By gzip, without name and time: equal content gives equal bytes."""
+    return bytes(deflate.gzip_compress(content, GZIP_LEVEL))

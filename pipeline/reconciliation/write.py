@@ -27,7 +27,7 @@ from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.sharding import sharding
 
-VERSION = 4
+VERSION = 5
 
 PROPERTIES = "segment_properties"
 """The folder below the volume that says of segments how large they are."""

@@ -39,7 +39,7 @@ Parts: TypeAlias = Path | Bucket
 """Where the files are that an artifact lists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A finished file: what passes between tasks instead of arrays."""
 

@@ -20,6 +20,8 @@ class Finished:
 
     def __init__(self) -> None:
         self._results: dict[int, tuple[Artifact, int]] = {}
+        self.looked_into: set[int] = set()
+        """Groups (`group_records`) of whose tasks some were looked at one by one, and might not be again."""
 
     def note(self, number: int, result: Artifact, stamp: int) -> None:
         """A result that was found; `stamp` is the `record_stamp` from before its record was read."""
@@ -30,6 +32,11 @@ class Finished:
         other = Finished()
         other._results = self._results.copy()
         return other
+
+    def stamp(self, number: int) -> int | None:
+        """The stamp that was noted with the result of the task of this number."""
+        noted = self._results.get(number)
+        return noted[1] if noted else None
 
     def found(self, number: int) -> Artifact | None:
         """The result of the task of this number as it was found."""
@@ -43,11 +50,13 @@ class Finished:
 
 
 def record_stamp(path: Path | str) -> int:
-    """What tells the record of the artifact at `path` from any that comes after it. Raises Unreadable."""
+    """What tells the record of the artifact at `path` from any that comes after it, and from itself once it
+    is edited: nobody can set back the time of that. Raises Unreadable.
+    """
     name = f"{path}{RECORD}"
     try:
         with reading(name):
             status = os.stat(name)
     except ABSENT:
         return 0
-    return hash((status.st_ino, status.st_size, status.st_mtime_ns))
+    return hash((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
+import deflate
 import h5py
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Tile
+from pipeline.geometry import Box, Tile, triple
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import reading
 
@@ -29,11 +31,29 @@ def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
                     f"{artifact.path}:{DATASET} is {labels.dtype} of shape {labels.shape}; "
                     f"expected uint32 of shape {tile.box.shape}, of tile {tile.box}"
                 )
-            return labels[part.slices(tile.box.start)]
-    except (OSError, KeyError) as error:
+            return _read(labels, part.translate(triple([-n for n in tile.box.start])))
+    except (OSError, KeyError, ValueError, deflate.DeflateError) as error:
         raise InputError(
             f"cannot read tile {artifact.path}: {error}; remove it, and the run makes it again"
         ) from error
+
+
+def _read(labels: h5py.Dataset, box: Box) -> np.ndarray:
+    """As `labels[box.slices()]`. Chunks that are packed as those of tiles are unpacked by libdeflate, which
+    takes a fourth of HDF5's time: that was half of all that evidence took."""
+    otherwise = labels.compression != "gzip" or labels.shuffle or labels.fletcher32 or labels.scaleoffset
+    if otherwise or labels.id.get_num_chunks() < prod(
+        -(-n // c) for n, c in zip(labels.shape, labels.chunks)
+    ):
+        return labels[box.slices()]
+    found, size = np.empty(box.shape, labels.dtype), prod(labels.chunks) * labels.dtype.itemsize
+    for part in box.blocks(labels.chunks):
+        start = triple([a // c * c for a, c in zip(part.start, labels.chunks)])
+        skipped_filters, packed = labels.id.read_direct_chunk(start)
+        content = packed if skipped_filters else deflate.zlib_decompress(packed, size)
+        chunk = np.frombuffer(content, labels.dtype).reshape(labels.chunks)
+        found[part.slices(box.start)] = chunk[part.slices(start)]
+    return found
 
 
 def read_missing_voxels(artifact: Artifact) -> int:

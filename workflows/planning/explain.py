@@ -16,14 +16,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from apps.targets import target_of
+from apps.targets import OF_MANY, target_of
 from pipeline import reconciliation
 from pipeline.errors import InputError, Unreadable
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.bucket import Bucket
 from pipeline.results.finished import Finished, record_stamp
+from pipeline.results.group_records import GROUP, GroupRecords
 from pipeline.results.records import NEVER_DONE, RECORD, Missing, inspect
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
+from workflows.planning.calls import Calls, group_records
 from workflows.stage import Stage, Submit
 from workflows.stages import build
 
@@ -79,9 +82,11 @@ def outcomes(
 
     `known` are results of this very run that were found before: they are not looked at again, and what is
     found now is added, but for what rests on something foreseen. Without `foresee_in`, a folder, corrections
-    are not worked out, and what follows on them has to wait for them.
+    are not worked out, and what follows on them has to wait for them. What the records of groups say is not
+    worked out and read anew.
     """
-    return outcomes_of(partial(build, run), verify, compare, known, foresee_in)
+    groups = group_records(run) if compare and not verify and run.only is None else None
+    return outcomes_of(partial(build, run), verify, compare, known, foresee_in, groups)
 
 
 def outcomes_of(
@@ -90,10 +95,12 @@ def outcomes_of(
     compare: bool = True,
     known: Finished | None = None,
     foresee_in: Path | None = None,
+    groups: GroupRecords | None = None,
 ) -> list[Stage[Outcome]]:
     """The same of whatever hands its tasks to `submit`."""
     known = Finished() if known is None else known
     foreseen: list[Foreseen] = []
+    calls = Calls()
     numbers, names = count(), lru_cache(maxsize=16)(lambda folder: frozenset(names_in(Path(folder))))
 
     def foresee(app: str, found: Missing, name: str, args: tuple[Any, ...]) -> Missing:
@@ -112,6 +119,11 @@ def outcomes_of(
         if _any_missing(args):
             return UPSTREAM
         try:
+            if groups is not None and not foreseen:
+                held = groups.finished(number, lambda: calls.sum_of(app.__name__, args, kwargs))
+                if held is not None:
+                    known.note(number, *held)
+                    return held[0]
             target = target_of(app.__name__, args, kwargs)
             folder, _, name = str(target.path).rpartition("/")
             if names(folder).isdisjoint((name, f"{name}{RECORD}")):
@@ -125,6 +137,8 @@ def outcomes_of(
             return Missing(UNREADABLE, refusal=refusal)
         if not foreseen:  # what was foreseen may turn out to be something else
             known.note(number, found, stamp)
+            if groups is not None and app.__name__ in OF_MANY and not isinstance(target.parts, Bucket):
+                known.looked_into.add(number // GROUP)
         return found
 
     return chain(submit)
@@ -180,6 +194,8 @@ def results(run: Run) -> list[Stage[Path]]:
 def _any_missing(values: Any) -> bool:
     """Whether anything in tuples, lists and dictionaries, however deep, is missing."""
     for value in values.values() if isinstance(values, dict) else values:
+        if type(value) is Artifact:  # most of them are
+            continue
         if isinstance(value, Missing) or (isinstance(value, (tuple, list, dict)) and _any_missing(value)):
             return True
     return False

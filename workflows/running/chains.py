@@ -57,16 +57,23 @@ class Pipeline:
         return parsl_config(self.run, memoizer, retry_handler)
 
     def build(self) -> list[Stage[Any]]:
+        from workflows.planning.calls import group_records
         from workflows.running.gates import Gates
         from workflows.running.submission import Submission
+        from workflows.running.summing_up import SummingUp
         from workflows.stage import call, call_by_name
         from workflows.stages import build
 
         if self.run.config.gates and self.run.only is None:
             self.gates = Gates(self.run, self.passes_gates)
         how = call_by_name if self.run.config.site.monitoring else call
-        submission = Submission(how, self.verify, gates=self.gates, known=self.finished)
-        return build(self.run, submission.submit)
+        known = self.finished or Finished()
+        summing_up = SummingUp(group_records(self.run), known) if self.run.only is None else None
+        submission = Submission(how, self.verify, gates=self.gates, known=known, summing_up=summing_up)
+        stages = build(self.run, submission.submit)
+        if summing_up is not None:
+            summing_up.end()
+        return stages
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
         from workflows.planning.rates import measure, write_rates

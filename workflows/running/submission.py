@@ -20,6 +20,7 @@ from pipeline.results.finished import Finished
 from pipeline.results.records import inspect
 from pipeline.results.unreadable import names_in
 from workflows.running.gates import Gates, HeldBackError, Place
+from workflows.running.summing_up import SummingUp
 
 MOST_AT_ONCE = 20_000
 """Tasks that Parsl has at the same time, those that wait for others among them: about 100 MiB."""
@@ -107,7 +108,7 @@ class Submission:
 
     With `verify` Parsl is given all of them, and its memoizer reads every finished file. What is behind
     `gates` is parked until these are settled, and then begun or held back. Results that are `known`, by the
-    number of their task, are not worked out and read again.
+    number of their task, are not worked out and read again; `summing_up` is told of all.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Submission:
         most: int = MOST_AT_ONCE,
         gates: Gates | None = None,
         known: Finished | None = None,
+        summing_up: SummingUp | None = None,
     ) -> None:
         self._call = call
         self._verify = verify
@@ -124,6 +126,7 @@ class Submission:
         self._waiting: deque[Submitted] = deque()
         self._gates = gates
         self._known = known or Finished()
+        self._summing_up = summing_up
         self._parked: list[Submitted] = []
         self._submitted = 0
         self._at_once = 0
@@ -178,8 +181,16 @@ class Submission:
 
     def _begin(self, task: Submitted) -> None:
         app, args, kwargs = task.call
-        args, kwargs = _given(args), _given(kwargs)
-        finished = self._finished(task.number, app, args, kwargs)
+        kwargs = _given(kwargs)
+        finished = self._still_known(task.number, kwargs)
+        summing_up = self._summing_up
+        if summing_up is not None and not summing_up.wants(task.number):
+            summing_up = None
+        if finished is None or summing_up is not None:
+            args = _given(args)
+            finished = finished or self._finished(app, args, kwargs)
+            if summing_up is not None:
+                summing_up.note(task.number, app.__name__, args, kwargs, finished)
         if finished is not None:
             task.end(finished, reused=True)
             self._note_end(task)
@@ -198,15 +209,23 @@ class Submission:
             self._note_end(task)
             self._go_on()
 
-    def _finished(self, number: int, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:
+    def _still_known(self, number: int, kwargs: Any) -> Artifact | None:
+        """The artifact of a task that was found finished before and still is: so is what it is made of."""
+        if self._verify or self._known.found(number) is None or _any_future(kwargs):
+            return None
+        try:
+            known = self._known.still(number)
+        except Unreadable:
+            return None
+        if known is None:
+            self._known = Finished()  # what was made of it may be of another recipe now
+        return known
+
+    def _finished(self, app: Callable[..., Any], args: Any, kwargs: Any) -> Artifact | None:
         """The artifact of a task that need not run; None where it has to, or nobody can tell yet."""
         if self._verify or _any_future(args) or _any_future(kwargs):
             return None
         try:
-            if self._known.found(number) is not None:
-                if (known := self._known.still(number)) is not None:
-                    return known
-                self._known = Finished()  # what was made of it may be of another recipe now
             path = str((target := target_of(app.__name__, args, kwargs)).path)
             folder, _, name = path.rpartition("/")
             if name not in self._names(folder):
