@@ -18,8 +18,9 @@ from apps import targets
 from apps.targets import OF_MANY
 from pipeline.errors import InputError
 from pipeline.results import group_records as records_module
+from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
-from pipeline.results.group_records import GroupRecords
+from pipeline.results.group_records import GroupRecords, entry_of
 from pipeline.results.records import RECORD, record_path
 from pipeline.run_folder import Run
 from workflows.planning import calls, explain
@@ -254,3 +255,12 @@ def test_a_group_of_which_a_task_was_put_off_has_no_record(folder: Path, tmp_pat
         summing.note(number, "train", (), {}, known.found(number))
     summing.end()
     assert not (tmp_path / "checked").exists()
+
+
+@pytest.mark.parametrize("name", ["tile.h5", "two\twords.h5"])
+def test_a_name_with_a_tab_is_in_no_group(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"labels")
+    record = {"size": 6, "mtime_ns": path.stat().st_mtime_ns, "parts": {}}
+    entry = entry_of("call", Artifact(str(path), "sum"), 1, record, None)
+    assert (entry is None) == ("\t" in name)
