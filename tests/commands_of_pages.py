@@ -69,6 +69,7 @@ python workflows/study.py search --trials 2 \
 --space training.learning_rate=1e-4..1e-2 --space training.batch_size=1,2 STUDY
 python benchmarks/map_steps.py --config my.yaml --run-dir runs/steps \
 --set network.checkpoint=runs/demo/model/ffn.h5
+python benchmarks/recipes.py --config my.yaml --run-dir runs/recipes --only usual --seeds 1 --fovs 100
 python benchmarks/sections.py --seed 1
 python benchmarks/large_sections.py --side 1000
 python benchmarks/sections.py --seed 1 --image FIB25/grayscale_maps.h5:raw
