@@ -78,8 +78,8 @@ def entry_of(
     """What a group's record says of a finished task: its call, the `record_stamp` from before its `record`
     was read, and what this says of `artifact` and the files in the folder `parts`.
 
-    None where a file was changed after it was recorded, though its SHA-256 may be the same, or has a name that
-    an entry cannot hold.
+    None where a file was changed after it was recorded, though its SHA-256 may be the same, or has a name
+    that an entry cannot hold.
     """
     of_files = {artifact.path: record, **{f"{parts}/{name}": of for name, of in record["parts"].items()}}
     files = [str(told) for path, of in of_files.items() for told in (path, of["size"], of["mtime_ns"])]
