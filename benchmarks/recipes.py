@@ -1,7 +1,7 @@
 """What each way of training comes to at equal FOVs, over several seeds; the last line is JSON.
 
     python benchmarks/recipes.py
-    python benchmarks/recipes.py --config my.yaml --only usual --only ema --seeds 1,2 --fovs 100000
+    python benchmarks/recipes.py --config my.yaml --only usual --only adamw --seeds 1,2 --fovs 100000
 
 Trains the demo's network (or that of another run file) from random weights by each recipe and seed, one run
 on each core; floods patches of `inference.box` that training did not see; and segments and scores that box in
@@ -29,7 +29,7 @@ from rich.table import Table
 from pipeline.errors import InputError
 from pipeline.machine.processor import processor
 from pipeline.settings.run_file import read_config
-from workflows.command_line import start
+from workflows.command_line import listed, start
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -77,7 +77,7 @@ def benchmark(
     if unknown:
         raise InputError(f"--only is {', '.join(unknown)}; the recipes are: {', '.join(RECIPES)}")
     shared = [*alike(fovs), *(changes or [])]
-    points = [(name, int(seed)) for seed in seeds.split(",") for name in only or RECIPES]
+    points = [(name, seed) for seed in listed("--seeds", seeds, int) for name in only or RECIPES]
     cores = queue.SimpleQueue[int]()
     for core in sorted(os.sched_getaffinity(0)):
         cores.put(core)
@@ -86,8 +86,10 @@ def benchmark(
         name, seed = point
         folder = run_dir / f"{_plain(name)}-seed{seed}"
         core = cores.get()
-        found = run_whole(config, folder, [*shared, f"seed={seed}", *RECIPES[name]], examples, core)
-        cores.put(core)
+        try:
+            found = run_whole(config, folder, [*shared, f"seed={seed}", *RECIPES[name]], examples, core)
+        finally:  # or the others would wait for it without end
+            cores.put(core)
         print(f"{name}, seed {seed}: {json.dumps(found)}", file=sys.stderr, flush=True)
         return {"recipe": name, "seed": seed, **found}
 

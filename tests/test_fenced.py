@@ -44,7 +44,7 @@ WITHOUT_FENCE = {
     "pipeline/checkup/folder.py clock": "in a folder of its own",
     "pipeline/inference/endurance/memory_share.py _share": "empty files of this machine, which are locked",
     "pipeline/inference/engines/shared.py connect": "an empty file of this machine, which is locked",
-    "pipeline/machine/cores.py _lock": "the same",
+    "pipeline/training/ranks/cores.py _lock": "the same",
     "pipeline/inference/engines/batches.py main": "a socket with the attempt's number in its name",
     "site_configs/providers/batch.py submit": "a script of a name drawn for this job",
     "site_configs/providers/local.py submit": "a script of a name drawn for this block",

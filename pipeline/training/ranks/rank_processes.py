@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.machine.cores import taken
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import open_anew
+from pipeline.training.ranks.cores import taken
 from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
 
 QUOTED_LINES = 15

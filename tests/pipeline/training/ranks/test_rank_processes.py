@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.machine.cores import taken
+from pipeline.training.ranks.cores import taken
 from pipeline.training.ranks.rank import CORES
 from pipeline.training.ranks.rank_processes import RankError, RankLaunch, run_locally
 
@@ -65,7 +65,7 @@ def test_where_too_few_are_left_each_rank_may_use_all_and_none_is_taken(tmp_path
 
 
 def test_cores_of_a_process_that_is_killed_are_free_again(tmp_path: Path) -> None:
-    script = "import sys, time; from pipeline.machine.cores import taken\n" + (
+    script = "import sys, time; from pipeline.training.ranks.cores import taken\n" + (
         f"with taken([{HERE[0]}], 1) as own: print(own, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as other:

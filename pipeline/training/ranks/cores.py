@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipeline.machine.private_folder import private_folder
+from pipeline.results.attempts.locks import lock
 
 
 @contextmanager
@@ -31,11 +32,11 @@ def taken(cores: Sequence[int], number: int) -> Iterator[list[int]]:
 
 def _lock(path: Path, held: ExitStack) -> bool:
     """Whether this process has the lock now, for as long as `held` is open."""
-    file = open(path, "w")  # noqa: SIM115 - closed with `held`
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return False
-    held.enter_context(file)
-    return True
+    with ExitStack() as opened:
+        file = opened.enter_context(open(path, "w"))
+        try:
+            has_it = lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        held.push(opened.pop_all())
+    return has_it
