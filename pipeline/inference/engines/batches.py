@@ -69,15 +69,17 @@ def portable(error: Exception) -> Exception:
 
 def check_independence(engine: Engine, size: int, fov: Triple) -> None:
     """Raise InputError unless a FOV has the same update whatever its place and its neighbours in a batch."""
-    random = np.random.default_rng(0)
-    one, other = random.normal(size=(2, size, *fov, 2)).astype(np.float32)
-    first = engine.predict(one)[0].copy()
-    other[-1] = one[0]
-    if not np.array_equal(first, engine.predict(other)[-1], equal_nan=True):
-        raise InputError(
-            f"inference.batch is {size}, but on {engine.name} in {engine.precision} what comes out for a FOV "
-            "depends on the others in its batch; a result that can be repeated needs inference.batch: 1"
-        )
+    one, other, third = np.random.default_rng(0).normal(size=(3, size, *fov, 2)).astype(np.float32)
+    alone = engine.predict(one).copy()
+    for beside, odd in ((other, 0), (third, 1)):
+        moved = np.arange(odd, size, 2)
+        beside[moved] = one[moved - 1]  # each one place on, between strangers
+        if not np.array_equal(engine.predict(beside)[moved], alone[moved - 1], equal_nan=True):
+            raise InputError(
+                f"inference.batch is {size}, but on {engine.name} in {engine.precision} what comes out for a "
+                "FOV depends on the others in its batch or its place there; a result that can be repeated "
+                "needs inference.batch: 1"
+            )
 
 
 class Server:

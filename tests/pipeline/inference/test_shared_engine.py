@@ -127,15 +127,30 @@ def test_what_is_wrong_with_a_network_is_told_to_everyone_who_asked_for_it(
                 client.result()
 
 
-def test_a_network_whose_answers_depend_on_the_batch_is_refused() -> None:
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_a_network_whose_answers_depend_on_the_batch_is_refused(size: int) -> None:
     class Mixed:
         name, precision = "mixed", "float32"
 
         def predict(self, fovs: np.ndarray) -> np.ndarray:
             return fovs[..., :1] + fovs.mean()
 
-    with pytest.raises(InputError, match=r"inference\.batch is 3, but on mixed in float32 what comes out"):
-        check_independence(Mixed(), 3, SMALL.fov)
+    with pytest.raises(InputError, match=rf"inference\.batch is {size}, but on mixed in float32 what"):
+        check_independence(Mixed(), size, SMALL.fov)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_so_is_one_that_answers_otherwise_at_one_place_of_the_batch(place: int) -> None:
+    class Uneven:
+        name, precision = "uneven", "float32"
+
+        def predict(self, fovs: np.ndarray) -> np.ndarray:
+            found = fovs[..., :1].copy()
+            found[place, 0, 0, 0] += 1e-6
+            return found
+
+    with pytest.raises(InputError, match=r"depends on the others in its batch or its place there"):
+        check_independence(Uneven(), 4, SMALL.fov)
 
 
 def test_an_error_of_the_network_reaches_who_asked_even_one_that_cannot_be_sent() -> None:

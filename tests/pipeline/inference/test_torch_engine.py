@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from bright_blocks import make_run, write_image, write_network
 
 from pipeline.config import Network
+from pipeline.errors import InputError
 from pipeline.ffn.weights import weight_shapes, write_weights
-from pipeline.inference.engines.openvino import OpenVinoEngine
+from pipeline.inference.engines import Loading
+from pipeline.inference.engines.shared import SharedEngine
 from pipeline.inference.environment import environment_of
 from pipeline.inference.segmenter import segment_tile
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.attempts.fencing import ATTEMPT
 from pipeline.results.records import read
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed here")
@@ -43,6 +47,14 @@ def fovs_of(count: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((count, *SMALL.fov, 2)).astype(np.float32)
 
 
+def update_without_torch(model: Artifact, fovs: np.ndarray, network: Network = SMALL) -> np.ndarray:
+    """What OpenVINO makes of them; where there is a GPU there often is none."""
+    openvino = pytest.importorskip("pipeline.inference.engines.openvino", exc_type=InputError)
+    engine = openvino.OpenVinoEngine(model, network, "float32", threads=1, batch_size=len(fovs))
+    update: np.ndarray = engine.predict(fovs)
+    return update
+
+
 def update_of(model: Artifact, precision: str, fovs: np.ndarray, network: Network = SMALL) -> np.ndarray:
     engine = engine_module.TorchEngine(model, network, precision, threads=1, batch_size=len(fovs))
     assert engine.precision == precision
@@ -52,7 +64,7 @@ def update_of(model: Artifact, precision: str, fovs: np.ndarray, network: Networ
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_float32_is_what_another_engine_computes(small_model: Artifact, batch_size: int) -> None:
     fovs = fovs_of(batch_size)
-    expected = OpenVinoEngine(small_model, SMALL, "float32", threads=1, batch_size=batch_size).predict(fovs)
+    expected = update_without_torch(small_model, fovs)
     assert expected.std() > 0.01
     found = update_of(small_model, "float32", fovs)
     assert found.shape == (batch_size, 9, 11, 13, 1)
@@ -62,7 +74,7 @@ def test_float32_is_what_another_engine_computes(small_model: Artifact, batch_si
 def test_so_is_a_network_whose_layers_are_normalised(tmp_path: Path) -> None:
     network = SMALL.model_copy(update={"normalisation": "layer"})
     model, fovs = model_of(network, tmp_path / "normalised.h5"), fovs_of(1)
-    expected = OpenVinoEngine(model, network, "float32", threads=1).predict(fovs)
+    expected = update_without_torch(model, fovs, network)
     assert expected.std() > 0.01
     np.testing.assert_allclose(update_of(model, "float32", fovs, network), expected, atol=1e-4)
 
@@ -98,3 +110,17 @@ def test_on_a_gpu_every_precision_is_close_and_a_fov_is_the_same_whatever_is_bes
     assert np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
     turned = update_of(small_model, precision, fovs[::-1])
     np.testing.assert_array_equal(turned[::-1], found)
+
+
+@on_a_gpu
+def test_workers_that_share_a_network_get_what_each_would_get_alone(
+    small_model: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ATTEMPT, str(tmp_path))  # part of the key by which workers find each other
+    what = Loading(small_model, SMALL, "torch", "auto", batch=3, threads=1)
+    workers = [SharedEngine(what) for _ in range(3)]
+    fovs = [fovs_of(3)[[number]] for number in range(3)]
+    alone = [worker.predict(fov).copy() for worker, fov in zip(workers, fovs)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda worker, fov: worker.predict(fov), workers, fovs))
+    np.testing.assert_array_equal(together, alone)
