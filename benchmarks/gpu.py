@@ -47,8 +47,8 @@ def benchmark(
     seconds: Annotated[float, typer.Option(help="For each figure of the network and of training.")] = 0.5,
     workers: Annotated[
         str, typer.Option(help="Workers on the GPU: 4, or 8x4 for eight that share batches of four.")
-    ] = "1,2,4,8,8x4",
-    tiles: Annotated[int, typer.Option(help="Tiles that each of them segments; 0: no tiles at all.")] = 2,
+    ] = "1,4,8,8x4,16x8",
+    tiles: Annotated[int, typer.Option(help="Tiles that each of them segments; 0: no tiles at all.")] = 1,
     sizes: Annotated[
         str, typer.Option(help="Of the network measured: demo, published, both or none.")
     ] = "both",

@@ -107,9 +107,21 @@ class JobEnvironment:
         wanting = self._wanting(found)
         there = f"{here}" if here else f"{promised} a node"
         if not wanting:
-            return ok(f"{there}; TensorFlow built with {', '.join(found.gpus_by) or 'neither CUDA nor ROCm'}")
+            return ok("; ".join([there, *self._users(found)]))
         judged = fail if promised else warn
         return judged(f"{there}, but {'; '.join(what for what, _ in wanting)}", wanting[0][1])
+
+    def _users(self, found: Environment) -> list[str]:
+        """What computes for the run, on the GPUs or, where it has nothing for them, on CPUs."""
+        config = self.run.config
+        asked = config.inference.engine
+        engine = next(iter(found.infers_by), "a CPU's engine") if asked == "auto" else asked
+        users = [f"inference by {engine}"]
+        if config.trains and found.gpus_by and not config.site.train_on_cpus:
+            users.append(f"training by TensorFlow built with {', '.join(found.gpus_by)}")
+        elif config.trains:
+            users.append("training on CPUs")
+        return users
 
     def _wanting(self, found: Environment) -> list[tuple[str, str]]:
         """What is not installed for GPUs though the run would use it there, and how it is mended."""

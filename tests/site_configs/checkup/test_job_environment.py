@@ -43,11 +43,13 @@ def told(gpus_by: tuple[str, ...], infers_by: tuple[str, ...], **site: Any) -> F
 
 
 def test_what_is_missing_for_the_gpus_of_a_site_fails() -> None:
-    assert told(("CUDA",), ("torch",)) == Finding("ok", "4 a node; TensorFlow built with CUDA")
+    there = told(("CUDA",), ("torch",))
+    assert there == Finding("ok", "4 a node; inference by torch; training by TensorFlow built with CUDA")
     lacking = told((), ("torch",))
     assert (lacking.state, "TensorFlow is built without CUDA" in lacking.text) == ("FAIL", True)
     assert "make install TENSORFLOW=cuda" in lacking.text
-    assert told((), ("torch",), train_on_cpus=True).state == "ok"
+    on_cpus = told((), ("torch",), train_on_cpus=True)
+    assert on_cpus == Finding("ok", "4 a node; inference by torch; training on CPUs")
     without_engine = told(("CUDA",), ())
     assert (without_engine.state, "runs networks" in without_engine.text) == ("FAIL", True)
     assert told((), (), gpus_per_node=0).state == "skip"
