@@ -32,7 +32,7 @@ def resegment(
     return resegment.resegment(run, block, points, model, segmentation, image)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def agglomerate(run: Run, scores: list[Artifact], corrected: list[Artifact]) -> Artifact:
     """Decide which segments are one, and keep apart what a person has cut."""
     from pipeline.agglomeration import graph

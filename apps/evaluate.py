@@ -27,7 +27,7 @@ def count_uncorrected(run: Run, block: Box, id_table: Artifact, tiles: dict[int,
     )
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def score_run(
     run: Run, counts: list[Artifact], joined: list[Artifact], uncorrected: list[Artifact]
 ) -> Artifact:

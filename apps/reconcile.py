@@ -28,7 +28,7 @@ def gather(run: Run, group: tuple[int, ...], evidence: list[Artifact]) -> Artifa
     return reconciliation.gather(run, group, evidence)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def merge(run: Run, groups: list[Artifact]) -> Artifact:
     """Give every segment of every tile its global id."""
     from pipeline import reconciliation
@@ -36,7 +36,7 @@ def merge(run: Run, groups: list[Artifact]) -> Artifact:
     return reconciliation.merge(run, groups)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def correct(run: Run, id_table: Artifact, groups: list[Artifact], tiles: dict[int, Artifact]) -> Artifact:
     """Join and cut segments as a person says."""
     from pipeline import reconciliation
@@ -86,7 +86,7 @@ def measure_block(run: Run, block: Box, written: Artifact) -> Artifact:
     return reconciliation.measure_block(run, block, written)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def list_properties(run: Run, measured: list[Artifact]) -> Artifact:
     """List how large each segment is and where it lies."""
     from pipeline import reconciliation
@@ -118,7 +118,7 @@ def trace_cell(run: Run, cell: Cell, blocks: list[Artifact]) -> Artifact:
     return reconciliation.trace_cell(run, cell, blocks)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def list_pieces(run: Run, kind: Kind, pieces: list[Artifact], measured: list[Artifact]) -> Artifact:
     """List where the pieces of every segment are."""
     from pipeline import reconciliation

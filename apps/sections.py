@@ -47,7 +47,7 @@ def match_sections(
     return sections.match_sections(stack, sections.Montaged(*a), sections.Montaged(*b))
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def place_sections(stack: Stack, pairs: list[Artifact]) -> Artifact:
     """Place all sections as wholes."""
     from pipeline import sections

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.infer import segment_tile
 from apps.placing import placed_among
-from apps.reconcile import find_evidence, merge
+from apps.reconcile import create_volume, find_evidence
 
 WITHOUT, WITH = ("head", "train", "tiles"), ("head", "train", "tiles", "light")
 
@@ -16,5 +16,5 @@ def test_light_tasks_go_where_there_is_a_place_for_them() -> None:
 
 
 def test_other_tasks_stay_where_they_are() -> None:
-    for app in (segment_tile, merge):
+    for app in (segment_tile, create_volume):
         assert placed_among(app, WITHOUT) is app
