@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +47,18 @@ def test_mirrored_context_lets_a_fov_be_centred_on_every_voxel_of_a_lone_tile() 
     for reflect, count in ((True, 30**3), (False, 22**3)):
         run = run_over((30, 30, 30), 30, 0, reflect)
         assert [centres(run, tile) for tile in run.grid] == [count]
+
+
+@pytest.mark.parametrize(("deltas", "calls"), [(8, 47_262), (12, 18_825)])
+def test_calls_of_fib25_are_foretold_as_they_were(deltas: int, calls: int) -> None:
+    document = {
+        "network": {"fov": [33] * 3, "deltas": [8] * 3},
+        "inference": {
+            "box": "0:250,0:250,0:250",
+            "tile": [149] * 3,
+            "overlap": [48] * 3,
+            "deltas": [deltas] * 3,
+        },
+    }
+    run = Run(Path("/nowhere"), RunConfig.model_validate(document))
+    assert plan(run).network_calls == pytest.approx(calls, rel=0.02)
