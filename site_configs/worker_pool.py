@@ -45,10 +45,22 @@ def main() -> None:
 
 
 def _tie_shared_state_to_this_process() -> None:
-    """The process that serves the pool's shared state has no other way to notice that the pool was killed."""
-    multiprocessing.managers.SyncManager.start = functools.partialmethod(  # type: ignore[assignment]
-        multiprocessing.managers.SyncManager.start, initializer=die_with_parent, initargs=(os.getpid(),)
-    )
+    """The process that serves the pool's shared state has no other way to notice that the pool was killed.
+
+    Nor does it need the pool's script and all of Parsl, which a process that is spawned loads for the file of
+    `__main__`.
+    """
+    start = multiprocessing.managers.SyncManager.start
+
+    def start_tied(server: multiprocessing.managers.SyncManager) -> None:
+        main = vars(sys.modules["__main__"])
+        file = main.pop("__file__")
+        try:
+            start(server, initializer=die_with_parent, initargs=(os.getpid(),))
+        finally:
+            main["__file__"] = file
+
+    multiprocessing.managers.SyncManager.start = start_tied  # type: ignore[method-assign,assignment]
 
 
 def _leave_where_others_would_wait(locks: Locks, record: logging.LogRecord) -> bool:

@@ -86,8 +86,15 @@ def _cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, flavour: str) -> Ite
     cluster.shut_down()
 
 
-LONGEST = ("test_runs_on_machines.py", "test_end_to_end.py", "test_launch.py")
-"""Files of tests that take minutes, each in one process."""
+LONGEST = (
+    "test_runs_on_machines.py",
+    "test_end_to_end.py",
+    "test_commands_of_pages.py",
+    "test_launch.py",
+    "test_parsl_blocks.py",
+    "test_submissions.py",
+)
+"""Files of tests that take a minute and more, each in one process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.emulators.cluster import Cluster
+from tests.real_slurm import end_walltime
 
 
 def thorough(*machines: str) -> list[Any]:
@@ -106,7 +107,7 @@ class Emulated(Machine):
 
 
 class Slurm(Machine):
-    """The real Slurm of `real_slurm`. Its walltimes are whole minutes, and it looks at them now and then."""
+    """The real Slurm of `real_slurm`."""
 
     site = "slurm"
 
@@ -119,9 +120,9 @@ class Slurm(Machine):
         subprocess.run(["scancel", job_id], check=True)
 
     def expire(self, job_id: str) -> None:
-        subprocess.run(["scontrol", "update", f"JobId={job_id}", "TimeLimit=1"], check=True)
-        # it must not come to its end within the minute
+        # it must not come to its end before Slurm looks, which it does every half a minute
         subprocess.run(["scancel", "--signal=STOP", "--full", job_id], check=True)
+        end_walltime(job_id)
 
     def stop(self) -> None:
         subprocess.run(["scontrol", "update", "PartitionName=debug", "State=DOWN"], check=True)

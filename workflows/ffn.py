@@ -14,26 +14,12 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import typer
 
-from workflows import config, data
-from workflows.align import align
-from workflows.calibrate import calibrate
 from workflows.command_line import ending_plainly, prepare
-from workflows.decide import approve, reject
-from workflows.doctor import doctor
-from workflows.evaluate import evaluate
-from workflows.export import export
-from workflows.full_pipeline import full_pipeline
-from workflows.pilot import pilot
-from workflows.report import report
-from workflows.sites import sites
-from workflows.status import status
-from workflows.study import study
-from workflows.view import view
-from workflows.weak_scaling import weak_scaling
 
 HELP = """Train flood-filling networks, segment volumes of electron microscopy, and score the result.
 
@@ -42,53 +28,74 @@ stopped by Ctrl-C or a signal; what is finished is kept, and the same command go
 docs/commands.md has more."""
 
 
-def plan(*arguments: Any, **options: Any) -> None:
-    """Print what a run would do, how long it would take and what it would cost; nothing is started."""
-    full_pipeline(*arguments, **{**options, "dry_run": True})
-
-
-_signature = inspect.signature(full_pipeline, eval_str=True)
-plan.__signature__ = _signature.replace(  # type: ignore[attr-defined]
-    parameters=[
-        p for p in _signature.parameters.values() if p.name not in ("dry_run", "discard", "yes", "quiet")
-    ]
-)
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "align": align,
-    "run": full_pipeline,
-    "plan": plan,
-    "sites": sites,
-    "doctor": doctor,
-    "pilot": pilot,
-    "status": status,
-    "report": report,
-    "approve": approve,
-    "reject": reject,
-    "evaluate": evaluate,
-    "calibrate": calibrate,
-    "view": view,
-    "export": export,
-    "weak-scaling": weak_scaling,
-    "study": study,
+COMMANDS = {
+    "align": "align.align",
+    "run": "full_pipeline.full_pipeline",
+    "plan": "full_pipeline.full_pipeline",
+    "sites": "sites.sites",
+    "doctor": "doctor.doctor",
+    "pilot": "pilot.pilot",
+    "status": "status.status",
+    "report": "report.report",
+    "approve": "decide.approve",
+    "reject": "decide.reject",
+    "evaluate": "evaluate.evaluate",
+    "calibrate": "calibrate.calibrate",
+    "view": "view.view",
+    "export": "export.export",
+    "weak-scaling": "weak_scaling.weak_scaling",
+    "study": "study.study",
 }
-"""In the order in which they are used."""
+"""In the order in which they are used: the module in workflows/ and the function of each."""
+
+TOOLS = ("config", "data")
+"""Modules whose commands have commands of their own."""
 
 
-def tool() -> typer.Typer:
-    """The command with all its commands."""
+def command(name: str) -> Callable[..., None]:
+    """The function of a command. Only now its module is loaded."""
+    module, function = COMMANDS[name].split(".")
+    found: Callable[..., None] = getattr(import_module(f"workflows.{module}"), function)
+    return _planning(found) if name == "plan" else found
+
+
+def _planning(run: Callable[..., None]) -> Callable[..., None]:
+    """`ffn run` as `ffn plan`."""
+
+    def plan(*arguments: Any, **options: Any) -> None:
+        """Print what a run would do, how long it would take and what it would cost; nothing is started."""
+        run(*arguments, **{**options, "dry_run": True})
+
+    whole = inspect.signature(run, eval_str=True)
+    plan.__signature__ = whole.replace(  # type: ignore[attr-defined]
+        parameters=[
+            p for p in whole.parameters.values() if p.name not in ("dry_run", "discard", "yes", "quiet")
+        ]
+    )
+    return plan
+
+
+def tool(asked: str | None = None) -> typer.Typer:
+    """The command with all its commands, or, where one of them is asked for, with that one alone.
+
+    To load all of them takes a second, of which one needs a part.
+    """
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-    for name, command in COMMANDS.items():
-        app.command(name)(ending_plainly(command))
-    app.add_typer(config.tool(), name="config")
-    app.add_typer(data.tool(), name="data")
+    app.callback()(lambda: None)  # the only command of an app would have no name
+    known = asked in COMMANDS or asked in TOOLS
+    for name in COMMANDS:
+        if not known or name == asked:
+            app.command(name)(ending_plainly(command(name)))
+    for name in TOOLS:
+        if not known or name == asked:
+            app.add_typer(import_module(f"workflows.{name}").tool(), name=name)
     return app
 
 
 def main() -> None:
     """Entry point of the `ffn` command."""
     prepare()
-    tool()()
+    tool(*sys.argv[1:2])()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from cloudvolume.datasource.precomputed.sharding import ShardReader
 from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.geometry import Triple, spread, triple
+from pipeline.volumes.local_shards import LocalShards
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 
 SUFFIXES = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
@@ -53,21 +54,29 @@ class PrecomputedChunks:
 
         CloudVolume does the same, with three times the work around it where the files are at hand.
         """
-        if self._sharded or not self.is_local:
+        if not self.is_local:
             return np.asarray(self._cloud.download(Bbox(start, stop)))
         bounds, chunk = self._meta.bounds(self._mip), self._meta.chunk_size(self._mip)
         offset, size, end = (np.array([int(n) for n in each]) for each in (bounds.minpt, chunk, bounds.maxpt))
         first, last = (np.subtract(start, offset) // size), -(np.subtract(offset, stop) // size)
         shape = (*np.subtract(stop, start).tolist(), int(self._meta.num_channels))
         voxels = np.empty(shape, self._meta.dtype, order="F")
-        for index in product(*map(range, first.tolist(), last.tolist())):
+        indices = [triple(list(index)) for index in product(*map(range, first.tolist(), last.tolist()))]
+        codes = dict(zip(indices, self._codes(indices))) if self._sharded else {}
+        in_shards = self._shards.read(codes.values()) if self._sharded else {}
+        for index in indices:
             low = offset + np.array(index) * size
             high = np.minimum(low + size, end)
             a, b = np.maximum(low, start), np.minimum(high, stop)
             here, there = (
                 tuple(map(slice, (a - corner).tolist(), (b - corner).tolist())) for corner in (start, low)
             )
-            found = self._unpacked(self._name(triple(list(index))), (high - low).tolist())
+            name, size_here = self._name(index), (high - low).tolist()
+            if self._sharded:
+                content = in_shards.get(codes[index])
+                found = None if content is None else self._decoded(content, "", name, size_here)
+            else:
+                found = self._unpacked(name, size_here)
             voxels[here] = 0 if found is None else found[there]
         return voxels
 
@@ -78,10 +87,13 @@ class PrecomputedChunks:
         content = file.read_bytes() if file.is_file() else b""
         if file == path and not content:
             return None
+        return self._decoded(content, SUFFIXES[file.name.removeprefix(name)], name, shape)
+
+    def _decoded(self, content: bytes, packing: str, name: str, shape: Sequence[int]) -> np.ndarray:
         meta, mip = self._meta, self._mip
         try:
             return decode(
-                decompress(content, SUFFIXES[file.name.removeprefix(name)], name),
+                decompress(content, packing, name),
                 meta.encoding(mip),
                 [*shape, int(meta.num_channels)],
                 meta.dtype,
@@ -96,6 +108,9 @@ class PrecomputedChunks:
             return []
         if self._sharded:
             codes = self._codes(indices)
+            if self.is_local:
+                sizes = self._shards.sizes(codes)
+                return [code in sizes for code in codes]
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
             return [rows[code] is not None and rows[code][2] > 0 for code in codes]
         names = [self._name(index) for index in indices]
@@ -115,6 +130,10 @@ class PrecomputedChunks:
         folder = _local(self.folder)
         info = _compressed(_local(self._meta.cloudpath) / "info")
         return sampled_stamp(folder, [info], [_compressed(folder / name) for name in names])
+
+    @cached_property
+    def _shards(self) -> LocalShards:
+        return LocalShards(_local(self.folder), self._reader)
 
     @cached_property
     def _reader(self) -> ShardReader:

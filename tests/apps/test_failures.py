@@ -111,6 +111,7 @@ def refuse(counter: Path) -> None:
     raise InputError("this stays wrong")
 
 
+@pytest.mark.slow
 def test_a_task_survives_the_death_of_its_workers_and_wrong_input_is_tried_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from site_configs.described import machine
 from site_configs.providers import slurm as module
 from site_configs.providers.slurm import SlurmProvider
 from site_configs.stage_jobs import stage_jobs
+from tests.real_slurm import end_walltime
 from tests.sites import run_on
 
 pytestmark = pytest.mark.usefixtures("slurm")
@@ -92,7 +93,10 @@ def test_jobs_that_slurm_ended_or_holds_are_told_as_such(provider: SlurmProvider
 
 @pytest.mark.slow
 def test_a_job_that_is_killed_at_its_walltime_has_not_completed(provider: SlurmProvider) -> None:
-    assert ended(provider, provider.submit("sleep 300", 1)).state is JobState.TIMEOUT
+    job_id = provider.submit("sleep 300", 1)
+    wait_until(lambda: status(provider, job_id).state is JobState.RUNNING)
+    end_walltime(job_id)
+    assert ended(provider, job_id).state is JobState.TIMEOUT
 
 
 def test_a_job_that_slurm_has_forgotten_is_judged_by_what_it_left(

@@ -22,7 +22,10 @@ from pipeline.run_folder import Run
 from site_configs import parsl_config
 from tests.site_configs.deadly import die_writing
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are tied by a Linux call")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are tied by a Linux call"),
+]
 
 
 LONG_S = 1200
@@ -52,6 +55,9 @@ def test_nothing_is_left_of_a_pool_whose_manager_was_killed(kernel: DataFlowKern
     manager = managers_id().result(timeout=LONG_S)
     pool = [psutil.Process(manager), *psutil.Process(manager).children(recursive=True)]
     assert len(pool) >= 4  # manager, its shared state, resource tracker, worker
+    spawned = [process for process in pool if "spawn_main" in " ".join(process.cmdline())]
+    with_parsl = [process for process in spawned if any("zmq" in part.path for part in process.memory_maps())]
+    assert len(spawned) == len(with_parsl) + 1, "the shared state is served by a process that loads no Parsl"
     os.kill(manager, signal.SIGKILL)
     _, alive = psutil.wait_procs(pool, timeout=LONG_S)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

@@ -97,6 +97,7 @@ def volume(run: Run) -> dict[str, bytes]:
     return {**found, "table": run.final_table_file.read_bytes()}
 
 
+@pytest.mark.slow
 def test_lines_that_are_added_rewrite_their_blocks_and_end_in_the_bytes_of_a_fresh_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

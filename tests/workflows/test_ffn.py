@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import said
-from workflows.ffn import COMMANDS, main
+from workflows.ffn import COMMANDS, command, main
 
 
 def test_the_help_lists_every_command_and_the_exit_codes(
@@ -26,7 +26,7 @@ def test_a_command_has_the_options_of_its_script(
 ) -> None:
     code, shown = said(main, [name, "--help"], monkeypatch, capsys)
     assert code == 0
-    assert (COMMANDS[name].__doc__ or "").splitlines()[0] in " ".join(shown.split())
+    assert (command(name).__doc__ or "").splitlines()[0] in " ".join(shown.split())
     assert bool(re.search(r"^ *--dry-run", shown, re.MULTILINE)) == (name in ("run", "study", "align"))
 
 
