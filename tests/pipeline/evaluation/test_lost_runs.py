@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.evaluation.lost_runs import LostRun, lost_runs
@@ -42,6 +42,7 @@ def mended(skeletons: Skeletons, segments: np.ndarray, lost: LostRun) -> np.ndar
     return ids
 
 
+@example([0, 1] * (3 * NODES // 2), 0)
 @given(st.lists(st.integers(0, 5), min_size=3 * NODES, max_size=3 * NODES), st.integers(0, 3))
 def test_an_error_costs_what_mending_it_alone_would_bring(ids: list[int], threshold: int) -> None:
     skeletons, segments = lines(3), np.array(ids, np.uint64)
@@ -53,8 +54,9 @@ def test_an_error_costs_what_mending_it_alone_would_bring(ids: list[int], thresh
         assert then is not None
         assert then - now == pytest.approx(lost.erl_nm, abs=1e-9), lost
     assert [lost.erl_nm for lost in found] == sorted((lost.erl_nm for lost in found), reverse=True)
+    # a run of single nodes, each in a merger, is lost by several errors of which none alone costs anything
     perfect = expected_run_length(skeletons, segments, threshold).nerl == 1
-    assert bool(found) != perfect
+    assert not (found and perfect)
 
 
 def test_each_kind_is_found_with_a_node_to_look_at() -> None:
