@@ -25,12 +25,12 @@ class LocalShards:
         self._folder = folder
         self._reader = reader
 
-    def sizes(self, codes: Iterable[int]) -> dict[int, int]:
-        """Bytes of each of these chunks that a shard lists."""
-        found: dict[int, int] = {}
+    def listed(self, codes: Iterable[int]) -> set[int]:
+        """Those of these chunks that a shard lists."""
+        found: set[int] = set()
         for path, wanted in self._shards(codes).items():
             with path.open("rb") as file:
-                found |= {code: size for code, (_, size) in self._places(file, wanted).items()}
+                found |= self._places(file, wanted).keys()
         return found
 
     def read(self, codes: Iterable[int]) -> dict[int, bytes]:

@@ -109,8 +109,8 @@ class PrecomputedChunks:
         if self._sharded:
             codes = self._codes(indices)
             if self.is_local:
-                sizes = self._shards.sizes(codes)
-                return [code in sizes for code in codes]
+                listed = self._shards.listed(codes)
+                return [code in listed for code in codes]
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
             return [rows[code] is not None and rows[code][2] > 0 for code in codes]
         names = [self._name(index) for index in indices]
