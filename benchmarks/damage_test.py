@@ -59,8 +59,9 @@ class WholeRun:
     def __init__(self, run: SmallRun) -> None:
         """Bring `run` to its end; raises RuntimeError when it fails."""
         self.run = run
-        if run.finish() != 0:
-            raise RuntimeError(f"the undisturbed run failed:\n{run.tail()}")
+        for _ in ("the run", "the records of groups, which the next start writes"):
+            if run.finish() != 0:
+                raise RuntimeError(f"the undisturbed run failed:\n{run.tail()}")
         self._aside = run.home / "whole"
         shutil.copytree(run.folder, self._aside)
         self.results = run.results()

@@ -17,6 +17,7 @@ ARTIFACTS = {
     "volume chunk": "segmentation/*/*",
     "checkpoint": "model/checkpoint.h5",
     "engine pin": "tiles/engine.json",
+    "record of a group": "checked/*.json",
 }
 """Kinds of files, as patterns below the run folder."""
 
