@@ -45,6 +45,8 @@ class Run(RunFiles):
     that box alone; None: the run itself."""
     aligned: Box | None = None
     """Where the image lies that the run makes of sections; None: it makes none of them."""
+    keeps_moves: bool = False
+    """Whether its training goes on by moves that are no default any more and the run file leaves open."""
     pin: EnginePin | None = None
     """What the finished tiles were made by, and all others are; None where the first worker is yet to say."""
 

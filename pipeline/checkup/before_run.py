@@ -12,6 +12,7 @@ from pipeline.checkup.folder import writing
 from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, mask
 from pipeline.checkup.layout import layout
+from pipeline.checkup.moves import moves
 from pipeline.checkup.network import network
 from pipeline.checkup.output import output
 from pipeline.checkup.resources import disk
@@ -39,6 +40,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("volumes", volumes),
     ("unchanged", touched),
     ("network", network),
+    ("moves", moves),
     ("rounds", rounds),
     ("tiles", tiles),
     ("scores", scores),

@@ -15,7 +15,7 @@ def rounds(run: Run) -> Finding:
     if not run.config.trains:
         return skip("nothing is trained")
     fovs = training.checkpoint_every_steps / training.examples_in_turn
-    longest = most_fovs(training.fov_moves, training.moves_reach)
+    longest = most_fovs(training.fov_moves, training.reach)
     is_cut = training.fovs > training.checkpoint_every_steps * training.ranks * training.batch_size
     if is_cut and fovs < LEAST_EXAMPLES * longest:
         enough = LEAST_EXAMPLES * longest * training.examples_in_turn

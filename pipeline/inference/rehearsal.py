@@ -77,8 +77,8 @@ class Rehearsal:
 
 
 WHAT_HELPS = (
-    "more FOVs of training, moves_reach above 1 with fov_moves max_pred_moves, which shows the network its "
-    "own POM more often, decay_fovs, or a lower learning_rate"
+    "more FOVs of training, fov_moves max_pred_moves with a moves_reach of 2 or more, which shows the "
+    "network its own POM more often, decay_fovs, or a lower learning_rate"
 )
 
 

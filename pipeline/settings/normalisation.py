@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from pipeline.config import Data
-from pipeline.errors import InputError, Unreadable
+from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from pipeline.settings.run_file import read_config
+from pipeline.settings.last_start import settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
 from pipeline.volumes.intensity import sample
@@ -52,11 +52,8 @@ def _recorded(run: Run, box: Box) -> Data | None:
 
     Raises Unreadable.
     """
-    try:
-        earlier = read_config(run.config_file)
-    except Unreadable:
-        raise
-    except InputError:  # there was none, or it was another version's
+    earlier = settings_of_last_start(run)
+    if earlier is None:
         return None
     left_open = {"image_mean": None, "image_stddev": None}
     same = earlier.data.model_copy(update=left_open) == run.config.data.model_copy(update=left_open)

@@ -18,6 +18,7 @@ from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
 from pipeline.settings.input_identities import with_identities
+from pipeline.settings.last_start import with_moves_as_begun
 from pipeline.settings.normalisation import with_normalisation
 from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
@@ -32,10 +33,12 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
 
     Boxes left open become: inference, the whole image; training, the labelled part; evaluation, what is both
     segmented and labelled. A preset becomes the settings that it stands for; mean and standard deviation of
-    the image are measured. The engine is that of the finished tiles, if there are any. With `trust_kept`,
-    inputs are taken for what the last start found them to be.
+    the image are measured. A training that an earlier version began by its defaults keeps its moves. The
+    engine is that of the finished tiles, if there are any. With `trust_kept`, inputs are taken for what the
+    last start found them to be.
     """
-    run = with_sections(Run(folder.resolve(), config))
+    run = with_moves_as_begun(with_sections(Run(folder.resolve(), config)))
+    config = run.config
     image_box = _image_box(run)
     labelled = labelled_box(run) if config.data.labels else None
     inference_box = config.inference.box or image_box
@@ -136,7 +139,7 @@ def _inside(name: str, box: Box, outer_name: str, outer: Box) -> None:
 
 def _check_patches(config: RunConfig, training_box: Box) -> None:
     """Raise InputError where the training box has no room for the patch of a single example."""
-    patch = [2 * r + 1 for r in patch_radius(config.network, config.training.moves_reach)]
+    patch = [2 * r + 1 for r in patch_radius(config.network, config.training.reach)]
     for axis, length, wanted in zip("zyx", training_box.shape, patch):
         if length < wanted:
             raise InputError(

@@ -30,7 +30,7 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
         return evaluation
     box, exclude = inference_box & labelled, evaluation.exclude
     if exclude is None and config.trains and training is not None and not (box & training).is_empty:
-        exclude = box & training.grow(patch_radius(config.network, config.training.moves_reach))
+        exclude = box & training.grow(patch_radius(config.network, config.training.reach))
     nothing_left = box.is_empty or (exclude is not None and exclude.contains(box))
     return evaluation.model_copy(update={"box": None if nothing_left else box, "exclude": exclude})
 

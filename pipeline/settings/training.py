@@ -119,15 +119,15 @@ class Training(Section):
     """Over the first so many fields of view the rate rises to its full height."""
     decay_fovs: NaturalInt = 0
     """Over the last so many fields of view the rate falls to 0, along half a cosine."""
-    fov_moves: Literal["fixed", "neighbours", "fixed_window", "max_pred_moves"] = "fixed"
-    """Where the FOV goes in an example: to the six places deltas from its centre along one axis where the
-    POM reaches `move_threshold`; to all 26 along up to three axes (neighbours: google/ffn's fixed); to these
-    also where only a voxel half a delta around is reached (fixed_window: for thin processes); or as in
-    inference."""
-    moves_reach: PositiveInt = 1
-    """How many deltas the FOV may go from an example's centre, along each axis; beyond 1 it needs
-    max_pred_moves. Inference sees the same voxels tens of times: a network that met its own POM a few
-    times only spoils it there, and floods leak."""
+    fov_moves: Literal["fixed", "neighbours", "fixed_window", "max_pred_moves"] = "max_pred_moves"
+    """Where the FOV goes in an example: as in inference (max_pred_moves), by which floods leak least; or to
+    the six places deltas from its centre along one axis where the POM reaches `move_threshold` (fixed); to
+    all 26 along up to three axes (neighbours: google/ffn's fixed); to these also where only a voxel half a
+    delta around is reached (fixed_window: for thin processes)."""
+    moves_reach: PositiveInt | None = None
+    """How many deltas the FOV may go from an example's centre, along each axis; None: 2 with max_pred_moves,
+    and 1 with the others, which go no further. Inference sees the same voxels tens of times: a network that
+    met its own POM a few times only spoils it there, and floods leak."""
     seed_probability: Probability = SEED_PROBABILITY
     """What the network is shown at an example's centre, at first."""
     pad_probability: Probability = PAD_PROBABILITY
@@ -155,13 +155,14 @@ class Training(Section):
     pictures: bool = False
     """With each line of the log a picture of one FOV for TensorBoard, in logs/pictures: image, truth, and the
     POM before and after the step."""
-    checkpoint_every_steps: PositiveInt = 500
-    """Steps between two checkpoints, at most what is lost when a rank is. New examples are begun at each, so
-    the weights depend on it."""
+    checkpoint_every_steps: PositiveInt = 4000
+    """Steps of a round, after which a checkpoint is saved and new examples are begun, so that the weights
+    depend on it. What is under way is cut off: by default each example in turn is given 500 FOVs a round,
+    and has 125 at most. A resumed training loses none of it, by `checkpoint_every_s`."""
     checkpoint_every_s: PositiveFinite = 300.0
-    """Seconds after which a checkpoint is saved also between these, with the next line of the log; the
+    """Seconds after which a checkpoint is saved also within a round, with the next line of the log; the
     examples in hand are kept beside it, and the weights are the same whatever it is. Not where local_steps
-    is more than 1: then every rank has weights of its own meanwhile."""
+    is more than 1: every rank has weights of its own meanwhile, and all of a round is lost when a rank is."""
     choose_by: Literal["last", "segmentation"] = "last"
     """Which of the networks that a training comes past is the model: the last; or the one that segments
     `validation_box` best: filled ARE of those that find at least half of what any finds."""
@@ -176,11 +177,16 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _moves_can_reach(self) -> Training:
-        if self.moves_reach > 1 and self.fov_moves != "max_pred_moves":
+        if self.reach > 1 and self.fov_moves != "max_pred_moves":
             raise ValueError(
                 f"moves_reach is {self.moves_reach}; with fov_moves {self.fov_moves} it can only be 1"
             )
         return self
+
+    @property
+    def reach(self) -> int:
+        """How many deltas the FOV may go from an example's centre, along each axis."""
+        return self.moves_reach or (2 if self.fov_moves == "max_pred_moves" else 1)
 
     @property
     def flood_rules(self) -> FloodRules:

@@ -90,7 +90,7 @@ class ExampleMaker:
             place = self.dealer.take() if self.dealer else drawn
         number, *centre = self.coordinates[place].tolist()
         volume, at = self.volumes[number], triple(centre)
-        training, radius = self.training, patch_radius(self.network, self.training.moves_reach)
+        training, radius = self.training, patch_radius(self.network, self.training.reach)
         image, inside = volume.patch(at, radius)
         patch = Patch(image, inside, volume.ignored_around(at, radius))
         if training.augmentation.changes_voxels:
@@ -103,7 +103,7 @@ class ExampleMaker:
             patch.inside,
             self.network,
             training.soft_label,
-            training.moves_reach,
+            training.reach,
             patch.ignored,
             Place(*at, number),
             training.flood_rules,

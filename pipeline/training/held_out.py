@@ -33,7 +33,7 @@ def held_out_scores(run: Run, predict: Predict, box: Box, examples: int) -> dict
         update={"box": box, "volumes": (), "augmentation": Augmentation()}
     )
     here = replace(run, config=run.config.model_copy(update={"training": training}))
-    radius = patch_radius(here.config.network, training.moves_reach)
+    radius = patch_radius(here.config.network, training.reach)
     sampling = training.sampling.model_copy(update={"coordinates": examples})
     centres = draw_coordinates(labels_to_draw_from(here), box, radius, sampling, here.config.seed)
     own = np.insert(centres, 0, 0, axis=1)

@@ -147,6 +147,7 @@ def _deciding(training: Training) -> dict[str, Any]:
     # the boxes, weights and the sampling are in the coordinates, the network to start from is an input
     elsewhere = {"box", "weight", "volumes", "sampling", "start_from"}
     settings = training.model_dump(mode="json", exclude={*elsewhere, *FREE_TO_CHANGE})
+    settings["moves_reach"] = training.reach
     defaults = Training().model_dump(mode="json")
     return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 

@@ -37,7 +37,7 @@ def coordinates_target(run: Run) -> Target:
     config = run.config
     settings: dict[str, Any] = {
         "seed": config.seed,
-        "patch_radius": patch_radius(config.network, config.training.moves_reach),
+        "patch_radius": patch_radius(config.network, config.training.reach),
         "training": {
             "box": str(config.training.box),
             "sampling": config.training.sampling.model_dump(mode="json"),
@@ -79,7 +79,7 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
     """So many coordinates in a run's own volume, which is that of this number among all."""
     config, box = run.config, run.config.training.box
     assert box is not None, "a resolved configuration has a training box"
-    radius = patch_radius(config.network, config.training.moves_reach)
+    radius = patch_radius(config.network, config.training.reach)
     sampling = config.training.sampling.model_copy(update={"coordinates": count})
     try:
         return draw_coordinates(labels_to_draw_from(run), box, radius, sampling, config.seed, number)
@@ -207,7 +207,7 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
     coordinates, ranks = np.load(path), run.config.training.ranks
     if coordinates.shape[1] == 3:
         coordinates = np.insert(coordinates, 0, 0, axis=1)
-    radius = patch_radius(run.config.network, run.config.training.moves_reach)
+    radius = patch_radius(run.config.network, run.config.training.reach)
     clear = np.ones(len(coordinates), bool)
     for number, one in enumerate(run.trained_on):
         box, own = one.config.training.box, coordinates[:, 0] == number

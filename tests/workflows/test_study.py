@@ -42,6 +42,8 @@ TINY = (
     "--set",
     "training.batch_size=1",
     "--set",
+    "training.fov_moves=fixed",  # so that examples end, and are scored, in every line of so short a log
+    "--set",
     "site.idle_s=5",
 )
 TOO_HIGH = "1e30"

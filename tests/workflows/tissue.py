@@ -23,6 +23,7 @@ network: {fov: [9, 17, 17], deltas: [1, 4, 4], depth: 2, features: 4}
 training:
   box: "0:12,16:80,16:80"
   fovs: 40
+  fov_moves: fixed # 12 sections have no room for longer moves
   sampling: {radius: [3, 8, 8], min_segment_voxels: 200, coordinates: 50}
 inference:
   box: "0:12,16:80,60:150"

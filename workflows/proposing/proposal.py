@@ -112,7 +112,7 @@ def _put_network(
         network, why = given.network, ""
     else:
         room = labels.box.shape if labels else seen.volume.shape
-        fov, deltas = fov_for(max(model.network.fov), size, room, model.training.moves_reach)
+        fov, deltas = fov_for(max(model.network.fov), size, room, model.training.reach)
         network = model.network.model_copy(update={"fov": fov, "deltas": deltas})
         why = "As many nm along every axis, as far as there is room."
         if size is None:
@@ -149,9 +149,7 @@ def _put_training(
 ) -> Box:
     """Propose where and how to train; returns where to segment."""
     is_set = "moves_reach" in given.training.model_fields_set
-    training, held_back = split(
-        labels.box, network, given.training.moves_reach if is_set else model.moves_reach
-    )
+    training, held_back = split(labels.box, network, given.training.reach if is_set else model.reach)
     if held_back is None:
         why = "All that is labelled: too little to hold a part back, so scores are of what training saw."
         proposal.found.append(f"doubt      training.box: {why[0].lower()}{why[1:-1]}")

@@ -264,7 +264,7 @@ def test_an_unknown_format_lists_the_formats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("box", "wrong"),
-    [("0:40,0:48,0:18", r"training.box 0:40,0:48,0:18 is 18 voxels along x; an example takes 19")],
+    [("0:40,0:48,0:18", r"training.box 0:40,0:48,0:18 is 18 voxels along x; an example takes 25")],
 )
 def test_a_training_box_too_thin_for_an_example_is_refused(tmp_path: Path, box: str, wrong: str) -> None:
     image, labels = cells()

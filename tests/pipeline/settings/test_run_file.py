@@ -61,7 +61,10 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
         ("training.soft_label=0.5", "training.soft_label is 0.5"),
         ("training.ranks=30000", "ranks is 30000, more than sampling.coordinates, 20000"),
         ("training.warmup_fovs=100001", "warmup_fovs is 100001, more than fovs, 100000"),
-        ("training.moves_reach=2", "moves_reach is 2; with fov_moves fixed it can only be 1"),
+        (
+            "training={fov_moves: fixed, moves_reach: 2}",
+            "training: moves_reach is 2; with fov_moves fixed it can only be 1",
+        ),
         ("training.momentum=0.9", "momentum is 0.9; optimizer adam has none: it is of sgd"),
         ("training.optimizer=sgd", "optimizer sgd needs momentum, such as 0.9"),
         ("training.weight_decay=0.1", "optimizer adam has none: it is of adamw or lamb"),

@@ -17,7 +17,7 @@ from pipeline.settings.scored import scored, seen_in_training, share_seen, why_n
 
 WHOLE = Box.parse("0:60,0:60,0:100")
 SMALL = {"fov": [13, 13, 13], "deltas": [3, 3, 3]}
-"""Its patch reaches 9 voxels from its centre."""
+"""Its patch reaches 12 voxels from its centre."""
 
 
 def config_of(training: str | None, evaluation: str | None = None, exclude: str | None = None) -> RunConfig:
@@ -40,7 +40,7 @@ def resolved(config: RunConfig, labelled: Box = WHOLE) -> Run:
 def test_a_training_box_that_would_be_scored_is_left_out_with_a_patch_around_it() -> None:
     run = resolved(config_of("0:60,0:60,0:50"))
     assert run.config.evaluation.box == WHOLE
-    assert run.config.evaluation.exclude == Box.parse("0:60,0:60,0:59")
+    assert run.config.evaluation.exclude == Box.parse("0:60,0:60,0:62")
     assert share_seen(run) == 0
 
 

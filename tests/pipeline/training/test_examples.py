@@ -272,7 +272,7 @@ def maker(coordinates: np.ndarray) -> ExampleMaker:
     return ExampleMaker([volume()], np.insert(coordinates, 0, 0, axis=1), NETWORK, Training())
 
 
-COORDINATES = np.array([[15, 16, 17], [20, 20, 20], [22, 25, 24], [14, 22, 25]])
+COORDINATES = np.array([[15, 16, 18], [20, 20, 20], [22, 25, 24], [14, 22, 25]])
 
 
 def test_a_patch_is_normalised_and_shows_the_object_at_its_centre() -> None:

@@ -60,6 +60,7 @@ def config_of(folder: Path, *others: dict[str, Any], **training: Any) -> RunConf
         "inference": {"tile": [20, 20, 20], "overlap": [8, 8, 8]},
         "training": {
             "ranks": 1,
+            "fov_moves": "fixed",
             "sampling": {"radius": [2, 2, 2], "min_segment_voxels": 10, "coordinates": 400},
             "volumes": [{**other, "data": {"folder": str(folder), **other["data"]}} for other in others],
             **training,

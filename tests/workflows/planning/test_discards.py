@@ -10,6 +10,7 @@ from test_explain import RUN_AGAIN, finish, make_run
 
 from pipeline.errors import InputError
 from pipeline.results.records import record_path
+from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import Progress, Stretch
 from workflows.planning import discards
@@ -44,6 +45,14 @@ def test_what_would_run_again_though_it_is_finished_is_lost(folder: Path, change
 def test_an_unchanged_run_loses_nothing(folder: Path) -> None:
     assert discarded(make_run(folder)) == []
     refuse_to_discard(make_run(folder))
+
+
+def test_a_run_of_an_earlier_version_loses_nothing_by_other_defaults(tmp_path: Path) -> None:
+    before = make_run(tmp_path, "training.fov_moves=fixed", "training.moves_reach=1")
+    finish(before)
+    before.config_file.write_text(dump_config(before.config))
+    assert discarded(make_run(tmp_path)) == []
+    assert discarded(make_run(tmp_path, "training.moves_reach=2"))[0].stage == "sample"
 
 
 def test_the_refusal_names_stages_prices_and_the_setting_from_what_to_what(
