@@ -16,7 +16,7 @@ from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
 from pipeline.sections.tiles import TileSection
 
-VERSION = 1
+VERSION = 2
 
 FEWEST_POINTS = 6
 """With fewer, an affine map through them says nothing of any of them."""
