@@ -18,6 +18,7 @@ from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
 
 VERSION = 2
+PLACES_VERSION = 3
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
 
@@ -34,7 +35,7 @@ def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
     takes the drift off; what is told of the drift; and the parts between which nothing matches."""
     settings: dict[str, Any] = {"box": str(stack.box), "sections": list(stack.sections)}
     settings["drift_length"] = stack.config.alignment.drift_length
-    recipe = Recipe("place sections", VERSION, settings, _inputs(stack.section_pairs, pairs))
+    recipe = Recipe("place sections", PLACES_VERSION, settings, _inputs(stack.section_pairs, pairs))
     return Target(places_file(stack), recipe)
 
 
@@ -54,8 +55,8 @@ def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        maps = {(one.a, one.b): one.affine for one in laid}
-        found, connected = places(stack.sections, maps, stack.box), parts(stack.sections, list(maps))
+        matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
+        found, connected = places(stack.sections, matches, stack.box), parts(stack.sections, list(matches))
         straight, said = {z: Affine(np.eye(2), np.zeros(2)) for z in stack.sections}, []
         for part in connected:
             if length and len(part) >= FEWEST:
