@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
-from pipeline.sections.group import group_file, groups_of, places_file, read_mesh
+from pipeline.sections.group import group_file, groups_of, places_file, read_mesh, read_places
 from pipeline.sections.mesh import Mesh
 from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
@@ -43,7 +43,7 @@ def mesh_of(stack: Stack, z: int) -> Mesh:
     """The map of a section from its montage into the volume."""
     files = {n: group_file(stack, stack.groups[n]) for n in groups_of(stack, z)}
     groups = {n: Artifact(str(path), "") for n, path in files.items()}
-    return read_mesh(stack, z, Artifact(str(places_file(stack)), ""), groups)
+    return read_mesh(stack, z, read_places(Artifact(str(places_file(stack)), ""))[z], groups)
 
 
 def in_volume(stack: Stack, section: TileSection, truth: Truth, tissue: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from pipeline.report.slices import MOST_PIXELS, Picture
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import is_there
 from pipeline.sections import Stack, groups_of, read_stack
-from pipeline.sections.group import group_file, places_file, read_mesh
+from pipeline.sections.group import group_file, places_file, read_mesh, read_places
 from pipeline.sections.mesh import Mesh
 from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import load
@@ -94,7 +94,7 @@ def _montage(stack: Stack, section: TileSection) -> dict[str, Any]:
 def _map(stack: Stack, z: int) -> Mesh:
     """The map of a section into the volume, be that written or not. Raises InputError where there is none."""
     groups = {number: _there(group_file(stack, stack.groups[number])) for number in groups_of(stack, z)}
-    return read_mesh(stack, z, _there(places_file(stack)), groups)
+    return read_mesh(stack, z, read_places(_there(places_file(stack)))[z], groups)
 
 
 def _there(path: Path) -> Artifact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,9 +11,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
-from pipeline.sections.matching import match
+from pipeline.sections.matching import Match, Seen, match_seen
 from pipeline.sections.picture import SectionPicture
-from pipeline.settings.sections import GREY, Alignment
+from pipeline.settings.sections import Alignment
 
 PORTION = 768
 """Pixels along a side of what is compared at a time, and around it what is searched."""
@@ -25,6 +26,10 @@ FEWEST = 3
 
 SMOOTH = 0.7
 """Of the Gaussian, in points, that makes a map of moves that were found: single ones are noisy."""
+
+LEAST = 0.25
+"""Share of a patch that both sections must have: what is left of it at the corner of a section. Less is alike
+by chance more easily, so the quality asked for goes with the root of the number of pixels."""
 
 LATER_SEARCH = 5
 """Pixels searched once the first moves are taken off."""
@@ -50,12 +55,11 @@ def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, setting
     around them.
     """
     ys, xs = grid(box, settings.grid)
-    first, _ = _moves(a, b, affine.__call__, (ys, xs), settings, settings.search)
+    first, _, _ = _moves(a, b, affine.__call__, (ys, xs), settings, settings.search)
     bent = _bent(affine, first, np.array([ys[0], xs[0]]), settings.grid)
-    moves, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
+    moves, points, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
     good = np.isfinite(moves[..., 0])
-    points = np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1)[good].astype(float)
-    return Flow(points, bent(points + moves[good]), asked)
+    return Flow(points[good], bent(points[good] + moves[good]), asked)
 
 
 def grid(box: Box, spacing: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,19 +96,22 @@ def _moves(
     axes: tuple[np.ndarray, np.ndarray],
     settings: Alignment,
     search: int,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """How each point is moved before it is where the guess puts it, (rows, columns, 2), NaN where it is not
-    found; and of how many points it was looked for."""
+    found; where the point is of which that is true, (rows, columns, 2); and of how many it was looked for."""
     ys, xs = axes
     moves = np.full((len(ys), len(xs), 2), np.nan)
+    points = np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1).astype(float)
     asked, at_once = 0, max(1, PORTION // settings.grid)
     for row in range(0, len(ys), at_once):
         for column in range(0, len(xs), at_once):
             part = slice(row, row + at_once), slice(column, column + at_once)
-            moves[part], tried = _portion(a, b, guess, (ys[part[0]], xs[part[1]]), settings, search)
+            here = ys[part[0]], xs[part[1]]
+            moves[part], middles, tried = _portion(a, b, guess, here, settings, search)
+            points[part] += middles
             asked += tried
     moves[_contradicted(moves, settings.max_deviation)] = np.nan
-    return moves, asked
+    return moves, points, asked
 
 
 def _portion(
@@ -114,29 +121,38 @@ def _portion(
     axes: tuple[np.ndarray, np.ndarray],
     settings: Alignment,
     search: int,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     (ys, xs), half = axes, settings.patch // 2
     moves, asked = np.full((len(ys), len(xs), 2), np.nan), 0
+    middles = np.zeros_like(moves)
     around = half + search
     start = np.array([ys[0] - around, xs[0] - around])
     shape = ys[-1] - ys[0] + 2 * around, xs[-1] - xs[0] + 2 * around
     places = np.indices(shape).reshape(2, -1).T + start
-    here, is_here = a.sample(_image(places, shape), order=1)
-    if not is_here.any():
-        return moves, 0
-    there, is_there = b.sample(_image(guess(places), shape), order=1)
-    there[~is_there] = GREY[0]
+    here = Seen(*a.sample(_image(places, shape), order=1))
+    if not here.known.any():
+        return moves, middles, 0
+    there = Seen(*b.sample(_image(guess(places), shape), order=1))
     for i, y in enumerate(ys - start[0]):
         for j, x in enumerate(xs - start[1]):
-            template = slice(y - half, y + half), slice(x - half, x + half)
-            if not (is_here[template].all() and is_there[template].all()):
+            template = here.part(slice(y - half, y + half), slice(x - half, x + half))
+            searched = there.part(slice(y - around, y + around), slice(x - around, x + around))
+            share = float((template.known & searched.within(search).known).mean())
+            if share < LEAST:
                 continue
             asked += 1
-            searched = slice(y - around, y + around), slice(x - around, x + around)
-            found = match(here[template], there[searched])
-            if found.quality >= settings.min_quality:
+            found = match_seen(template, searched, LEAST)
+            if found.quality >= settings.min_quality / math.sqrt(share):
                 moves[i, j] = found.dy, found.dx
-    return moves, asked
+                middles[i, j] = _middle(template, searched, search, found)
+    return moves, middles, asked
+
+
+def _middle(template: Seen, searched: Seen, search: int, found: Match) -> np.ndarray:
+    """Of the pixels that were compared, from the middle of the template, y and x."""
+    dy, dx = round(found.dy), round(found.dx)
+    both = np.argwhere(template.known & searched.within(search, dy, dx).known)
+    return np.asarray(both.mean(axis=0) - (np.array(template.known.shape) - 1) / 2)
 
 
 def _image(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,16 @@ from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
 
 VERSION = 2
+PLACES_VERSION = 3
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
+
+
+class Place(NamedTuple):
+    """Where a section as a whole lies: by pairs alone, and the map of the volume that takes the drift off."""
+
+    by_pairs: Affine
+    straight: Affine
 
 
 def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
@@ -27,7 +35,7 @@ def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
     takes the drift off; what is told of the drift; and the parts between which nothing matches."""
     settings: dict[str, Any] = {"box": str(stack.box), "sections": list(stack.sections)}
     settings["drift_length"] = stack.config.alignment.drift_length
-    recipe = Recipe("place sections", VERSION, settings, _inputs(stack.section_pairs, pairs))
+    recipe = Recipe("place sections", PLACES_VERSION, settings, _inputs(stack.section_pairs, pairs))
     return Target(places_file(stack), recipe)
 
 
@@ -47,8 +55,8 @@ def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        maps = {(one.a, one.b): one.affine for one in laid}
-        found, connected = places(stack.sections, maps, stack.box), parts(stack.sections, list(maps))
+        matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
+        found, connected = places(stack.sections, matches, stack.box), parts(stack.sections, list(matches))
         straight, said = {z: Affine(np.eye(2), np.zeros(2)) for z in stack.sections}, []
         for part in connected:
             if length and len(part) >= FEWEST:
@@ -84,7 +92,7 @@ def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Seq
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        affines = {one["z"]: _read(one) for one in load(placed)["sections"]}
+        affines = {z: place.by_pairs for z, place in read_places(placed).items()}
         lattice = Lattice.over(stack.box, settings.grid)
         matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
         meshes = relax(group, affines, matches, lattice, settings)
@@ -122,7 +130,12 @@ def groups_of(stack: Stack, z: int) -> list[int]:
     return [number for number, group in enumerate(stack.groups) if z in group]
 
 
-def read_mesh(stack: Stack, z: int, placed: Artifact, groups: Mapping[int, Artifact]) -> Mesh:
+def read_places(placed: Artifact) -> dict[int, Place]:
+    """By section, what `place_sections` found."""
+    return {one["z"]: Place(_read(one), _read(one["straight"])) for one in load(placed)["sections"]}
+
+
+def read_mesh(stack: Stack, z: int, place: Place, groups: Mapping[int, Artifact]) -> Mesh:
     """The map of a section into the volume; `groups` holds at least those of `groups_of`, by number.
 
     Where groups overlap, one goes over into the next from section to section. What matches is brought
@@ -138,8 +151,7 @@ def read_mesh(stack: Stack, z: int, placed: Artifact, groups: Mapping[int, Artif
         with np.load(groups[number].path) as file:
             total += before * after * file["moves"][at].astype(np.float64)
         weights += before * after
-    (place,) = (one for one in load(placed)["sections"] if one["z"] == z)
-    return Mesh(_read(place), lattice, total / weights).then(_read(place["straight"]))
+    return Mesh(place.by_pairs, lattice, total / weights).then(place.straight)
 
 
 def _written(affine: Affine) -> dict[str, list[Any]]:

@@ -9,14 +9,14 @@ import numpy as np
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
-from pipeline.sections.coarse import Affine, coarse
+from pipeline.sections.coarse import coarse
 from pipeline.sections.flow import Flow, flow
 from pipeline.sections.overview import read_overview
 from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
 from pipeline.sections.tiles import TileSection
 
-VERSION = 1
+VERSION = 2
 
 FEWEST_POINTS = 6
 """With fewer, an affine map through them says nothing of any of them."""
@@ -40,11 +40,6 @@ class Laid(NamedTuple):
     inliers: int
     """Features that agree on how the sections lie."""
     flow: Flow
-
-    @property
-    def affine(self) -> Affine:
-        """The map that fits the points best."""
-        return Affine.fitted(self.flow.points, self.flow.to)
 
     @property
     def is_refused(self) -> bool:

@@ -1,8 +1,8 @@
-"""Where every section as a whole lies in the volume: affine maps that fit all pairs of sections at once."""
+"""Where every section as a whole lies in the volume: affine maps that fit the points of all pairs at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import block_array, coo_array
@@ -10,46 +10,44 @@ from scipy.sparse.linalg import spsolve
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
-
-Pairs = Mapping[tuple[int, int], Affine]
-"""By two sections, what maps points of the first one's montage to the second's."""
+from pipeline.sections.mesh import Matches
 
 
-def places(sections: Sequence[int], pairs: Pairs, box: Box) -> dict[int, Affine]:
+def places(sections: Sequence[int], matches: Matches, box: Box) -> dict[int, Affine]:
     """Of each section the map from its montage into the volume.
 
-    By least squares over the corners and the middle of the box. What no pair can tell is decided by the mean
-    over all sections that pairs connect: on the whole they lie as they were taken. Holding each of them there
-    instead, however loosely, would shrink them all: smaller sections are less far from each other.
+    By least squares over the points that match, each as much as in the relaxation: what that would turn,
+    shear or stretch otherwise is not seen when the drift is taken off. What no pair can tell is decided by
+    the mean over all sections that pairs connect: on the whole they lie as they were taken. Holding each of
+    them there instead, however loosely, would shrink them all: smaller sections are less far from each other.
     """
     low, high = np.array(box.start[1:], float), np.array(box.stop[1:], float)
     found: dict[int, Affine] = {}
-    for part in parts(sections, list(pairs)):
-        within = {pair: affine for pair, affine in pairs.items() if pair[0] in part}
+    for part in parts(sections, list(matches)):
+        within = {pair: points for pair, points in matches.items() if pair[0] in part}
         found |= _places(part, within, low, high)
     return {z: found[z] for z in sections}
 
 
-def _places(part: Sequence[int], pairs: Pairs, low: np.ndarray, high: np.ndarray) -> dict[int, Affine]:
+def _places(part: Sequence[int], matches: Matches, low: np.ndarray, high: np.ndarray) -> dict[int, Affine]:
     """Of sections that pairs connect. What is solved for is how each differs from the identity."""
+    if not matches:
+        return {z: Affine(np.eye(2), np.zeros(2)) for z in part}
     index, n = {z: i for i, z in enumerate(part)}, 3 * len(part)
     middle, size = (low + high) / 2, float((high - low).max())
-    corners = np.array([low, high, (low[0], high[1]), (high[0], low[1]), middle])
-    rows, columns, values, wanted = [], [], [], []
-    for number, ((a, b), affine) in enumerate(pairs.items()):
-        there = affine(corners)
-        for z, points, sign in ((a, corners, 1.0), (b, there, -1.0)):
-            rows.append(np.repeat(number * len(corners) + np.arange(len(corners)), 3))
-            columns.append(np.tile(3 * index[z] + np.arange(3), len(corners)))
-            values.append(sign * _basis(points, middle, size).ravel())
-        wanted.append(there - corners)
-    if not pairs:
-        return {z: Affine(np.eye(2), np.zeros(2)) for z in part}
+    rows, columns, values, right = [], [], [], np.zeros((n, 2))
+    for (a, b), (points, to) in matches.items():
+        # a pair has many points, but is about six numbers along either axis
+        differ = np.hstack([_basis(points, middle, size), -_basis(to, middle, size)])
+        own = np.concatenate([3 * index[a] + np.arange(3), 3 * index[b] + np.arange(3)])
+        rows.append(np.repeat(own, 6))
+        columns.append(np.tile(own, 6))
+        values.append((differ.T @ differ).ravel())
+        right[own] += differ.T @ (to - points)
     entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
-    matrix = coo_array(entries, shape=(len(pairs) * len(corners), n)).tocsc()
-    right = matrix.T @ np.concatenate(wanted)
+    normal = coo_array(entries, shape=(n, n))
     mean = coo_array((np.ones(n), (np.arange(n) % 3, np.arange(n))), shape=(3, n))
-    bordered = block_array([[matrix.T @ matrix, mean.T], [mean, None]]).tocsc()
+    bordered = block_array([[normal, mean.T], [mean, None]]).tocsc()
     moved = np.asarray(spsolve(bordered, np.vstack([right, np.zeros((3, 2))])))
     return {z: _affine(moved[3 * i : 3 * i + 3], middle, size) for z, i in index.items()}
 

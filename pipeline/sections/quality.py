@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
-from pipeline.sections.group import read_left, read_mesh
+from pipeline.sections.group import read_left, read_mesh, read_places
 from pipeline.sections.pair import Laid, read_pair
 from pipeline.sections.residual_map import ResidualMap, residual_map
 from pipeline.sections.stack import Stack, dump, load
@@ -138,7 +138,7 @@ def _cut(
 ) -> dict[int, float]:
     """By section, how many pixels of it stick out of the volume, where any do: they are not in it."""
     low, high = np.array(stack.box.start[1:]), np.array(stack.box.stop[1:])
-    found = {}
+    found, places = {}, read_places(placed)
     for z, (section, _) in montages.items():
         starts = np.array([made[z]["places"][tile.name] for tile in section.tiles])
         ends = starts + [tile.shape for tile in section.tiles]
@@ -150,7 +150,7 @@ def _cut(
                 np.column_stack([ends[:, 0], starts[:, 1]]),
             ]
         )
-        there = read_mesh(stack, z, placed, groups)(corners)
+        there = read_mesh(stack, z, places[z], groups)(corners)
         out = float(max((low - there).max(), (there - high).max()))
         if out > 1:
             found[z] = round(out, 1)

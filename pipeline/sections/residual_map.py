@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
-from pipeline.sections.group import read_mesh
+from pipeline.sections.group import read_mesh, read_places
 from pipeline.sections.mesh import Mesh
 from pipeline.sections.pair import Laid, read_pair
 from pipeline.sections.stack import Stack
@@ -48,7 +48,7 @@ def residual_map(
     side = -(-max(stack.box.shape[1:]) // CELLS)
     shape = (-(-stack.box.shape[1] // side), -(-stack.box.shape[2] // side))
     of_sections = {z: np.full(shape, np.nan) for z in stack.sections}
-    worst_at, meshes = {}, dict[int, Mesh]()
+    worst_at, meshes, places = {}, dict[int, Mesh](), read_places(placed)
     for artifact in pairs:
         laid = read_pair(artifact)
         if laid.is_refused:
@@ -56,7 +56,7 @@ def residual_map(
         meshes = {z: mesh for z, mesh in meshes.items() if z >= laid.a}  # pairs come in this order
         for z in (laid.a, laid.b):
             if z not in meshes:
-                meshes[z] = read_mesh(stack, z, placed, groups)
+                meshes[z] = read_mesh(stack, z, places[z], groups)
         cells = _of_pair(laid, meshes, stack.box, side, shape)
         for z in (laid.a, laid.b):
             of_sections[z] = np.fmax(of_sections[z], cells)

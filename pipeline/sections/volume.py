@@ -15,7 +15,7 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_files import RunFiles
-from pipeline.sections.group import groups_of, read_mesh
+from pipeline.sections.group import groups_of, read_mesh, read_places
 from pipeline.sections.mesh import Mesh
 from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, dump, load
@@ -94,8 +94,9 @@ def render_block(
 
     def write(path: Path) -> None:
         voxels = np.zeros(block.shape, np.uint8)
+        places = read_places(placed)
         for z, (section, montage) in montages.items():
-            mesh = read_mesh(stack, z, placed, groups)
+            mesh = read_mesh(stack, z, places[z], groups)
             picture = SectionPicture(section, load(montage))
             voxels[z - block.start[0]] = rendered(picture, mesh, block)
         dump(path, _write_chunks(stack, block, voxels))

@@ -62,11 +62,13 @@ class Alignment(Section):
     grid: PositiveInt = 32
     """Pixels between the points at which sections are compared; the spacing of the mesh too."""
     patch: PositiveInt = 48
-    """Side, in pixels, of what is compared there."""
+    """Side, in pixels, of what is compared there; at the edges of sections what both have of it, if that is a
+    quarter."""
     search: PositiveInt = 20
     """How far, in pixels, a point may lie from where the features put it."""
     min_quality: Share = 0.3
-    """Least correlation at which a point counts."""
+    """Least correlation at which a point counts; of a part of a patch more is asked, as the root of its share
+    goes."""
     max_deviation: PositiveFinite = 4.0
     """A point that moves otherwise than those around it, by more pixels than this, is refused."""
     stiffness: PositiveFinite = 0.1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aligned_truth import montage_of
 from cloudvolume import CloudVolume
 from sections import alignment_errors, montage_errors
 from taken import SMALL, Taken, run_now, settings
@@ -36,6 +37,20 @@ def test_tissue_lies_on_itself_from_section_to_section(aligned: Taken) -> None:
     assert np.median(errors["neighbours"]) < 0.7
     assert np.percentile(errors["neighbours"], 95) < 2
     assert errors["drift"].max() < 3
+
+
+def test_sections_are_compared_up_to_their_edges(aligned: Taken) -> None:
+    """Half a patch and nearer, where a part of it alone is in both; the points found there are right."""
+    stack, truth, near = aligned.stack, aligned.truth, aligned.stack.config.alignment.patch // 2
+    for a, b in stack.section_pairs:
+        name = f"{aligned.sections[a].name}_{aligned.sections[b].name}.npz"
+        found = read_pair(Artifact(str(stack.file("pairs", name)), "")).flow
+        outer = np.minimum(found.points, SMALL.side - found.points).min(axis=1) < near
+        assert outer.sum() >= 8
+        common = {z: misplaced(aligned, z) for z in (a, b)}
+        tissue = truth.distortions[a](found.points[outer] - common[a])
+        there, _ = truth.distortions[b].undone(tissue)
+        assert np.median(np.linalg.norm(there + common[b] - found.to[outer], axis=1)) < 1.5
 
 
 def test_a_lost_section_is_bridged_and_blank(aligned: Taken) -> None:
@@ -138,6 +153,13 @@ def test_blocks_are_the_volume(taken: Taken) -> None:
 def test_groups_must_share_what_they_compare(overlap: int) -> None:
     with pytest.raises(ValueError, match=f"group_overlap is {overlap}"):
         Alignment(group_overlap=overlap)
+
+
+def misplaced(taken: Taken, z: int) -> np.ndarray:
+    """By how much the montage of a section as a whole lies elsewhere than the section was."""
+    places = montage_of(taken.stack, taken.sections[z])["places"]
+    wrong = [np.array(place) - taken.truth.places[name] for name, place in places.items()]
+    return np.asarray(np.mean(wrong, axis=0))
 
 
 def volume(taken: Taken) -> np.ndarray:

@@ -13,7 +13,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.sections import pairs_of_group, place_sections, relax_group
 from pipeline.sections.coarse import Affine
 from pipeline.sections.drift import FEWEST, drifts, told, without
-from pipeline.sections.group import read_mesh
+from pipeline.sections.group import read_mesh, read_places
 from pipeline.sections.stack import Stack
 from pipeline.settings.sections import AlignConfig, Alignment
 
@@ -107,7 +107,9 @@ def test_the_maps_into_the_volume_have_it_taken_off(
         number: relax_group(stack, group, where, [pairs[pair] for pair in pairs_of_group(stack, group)])
         for number, group in enumerate(stack.groups)
     }
-    wrong = np.stack([read_mesh(stack, z, where, groups)(POINTS) - true[z](POINTS) for z in stack.sections])
+    wrong = np.stack(
+        [read_mesh(stack, z, read_places(where)[z], groups)(POINTS) - true[z](POINTS) for z in stack.sections]
+    )
     found = np.median(np.linalg.norm(wrong - wrong.mean(axis=0), axis=-1))
     assert least <= found <= most
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
-from pipeline.sections.mesh import Lattice, Mesh, relax
+from pipeline.sections.mesh import Lattice, Matches, Mesh, relax
 from pipeline.sections.places import parts, places
 from pipeline.settings.sections import Alignment
 
@@ -28,8 +30,8 @@ def test_places_are_those_that_the_pairs_say_up_to_what_all_have_in_common(seed:
     rng = np.random.default_rng(seed)
     true = {z: some_affine(rng) for z in range(5)}  # from the section into the tissue
 
-    def between(a: int, b: int) -> Affine:
-        return Affine.fitted(POINTS, (true[a](POINTS) - true[b].moved) @ np.linalg.inv(true[b].matrix).T)
+    def between(a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+        return POINTS, (true[a](POINTS) - true[b].moved) @ np.linalg.inv(true[b].matrix).T
 
     pairs = {(a, b): between(a, b) for a in range(5) for b in (a + 1, a + 2) if b < 5}
     found = places(range(5), pairs, BOX)
@@ -41,9 +43,34 @@ def test_places_are_those_that_the_pairs_say_up_to_what_all_have_in_common(seed:
 
 def test_pairs_that_contradict_each_other_do_not_shrink_the_sections() -> None:
     rng = np.random.default_rng(1)
-    pairs = {(a, b): some_affine(rng) for a in range(8) for b in (a + 1, a + 2) if b < 8}
+    pairs = {(a, b): (POINTS, some_affine(rng)(POINTS)) for a in range(8) for b in (a + 1, a + 2) if b < 8}
     found = places(range(8), pairs, BOX)
     np.testing.assert_allclose(np.mean([one.matrix for one in found.values()], axis=0), np.eye(2), atol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_nowhere_else_on_the_mean_are_the_points_of_all_pairs_nearer_to_each_other(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matches = {}
+    for a, b in ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)):
+        points = POINTS[: rng.integers(6, len(POINTS))]
+        matches[a, b] = points, some_affine(rng)(points) + rng.normal(0, 2, points.shape)
+    found = places(range(5), matches, BOX)
+    changes = rng.normal(0, 1e-3, (5, 2, 3))
+    changes -= changes.mean(axis=0)  # what is common to all is not theirs to say
+    for sign in (-1, 1):
+        other = {
+            z: Affine(found[z].matrix + sign * one[:, :2], found[z].moved + sign * one[:, 2])
+            for z, one in enumerate(changes)
+        }
+        assert apart(matches, found) < apart(matches, other)
+
+
+def apart(matches: Matches, where: Mapping[int, Affine]) -> float:
+    return sum(
+        float(((where[a](points) - where[b](to)) ** 2).sum()) for (a, b), (points, to) in matches.items()
+    )
 
 
 def test_parts_are_what_no_pair_connects() -> None:
