@@ -124,7 +124,6 @@ with parsl.load(site_configs.parsl_config(run, BasicMemoizer(), lambda error, ta
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
 def test_workers_come_up_on_the_nodes_of_a_real_job(tmp_path: Path) -> None:
     command = ["salloc", "--nodes=2", "--exclusive", sys.executable, "-c", PROGRAM, str(tmp_path)]
