@@ -53,15 +53,23 @@ class Tally:
         print(f"{outcome:<9} {name}" + (f": {remark}" if remark else ""), flush=True)
 
 
+def finish(run: SmallRun) -> None:
+    """Bring a run to its end, and start it once more, which writes the records of groups.
+
+    Raises RuntimeError when it fails.
+    """
+    for _ in range(2):
+        if run.finish() != 0:
+            raise RuntimeError(f"the undisturbed run failed:\n{run.tail()}")
+
+
 class WholeRun:
     """A finished run that nothing has damaged, kept aside so that it can be put back."""
 
     def __init__(self, run: SmallRun) -> None:
         """Bring `run` to its end; raises RuntimeError when it fails."""
         self.run = run
-        for _ in ("the run", "the records of groups, which the next start writes"):
-            if run.finish() != 0:
-                raise RuntimeError(f"the undisturbed run failed:\n{run.tail()}")
+        finish(run)
         self._aside = run.home / "whole"
         shutil.copytree(run.folder, self._aside)
         self.results = run.results()
@@ -152,8 +160,7 @@ def damage_test(folder: Path, seed: int, only: str = "") -> Tally:
     """Try every damage whose name contains `only`, in runs in `folder`."""
     tally = Tally()
     foreign = SmallRun(folder / "foreign", FOREIGN_SEEDS)
-    if foreign.finish() != 0:
-        raise RuntimeError(f"the other run failed:\n{foreign.tail()}")
+    finish(foreign)
     whole = WholeRun(SmallRun(folder / "run"))
     every = list(damages(whole.run, foreign, random.Random(seed)))  # drawn while the run is whole
     for damage in (damage for damage in every if only in damage.name):
