@@ -1,8 +1,8 @@
 """The stages as Parsl apps: each unpacks nothing, calls one function of `pipeline` and returns its artifact.
 
 An app names the executor it runs on: `head` is a thread of the driver, which stands on a login node, for what
-writes a few lines; `train` for the one multi-rank task, `tiles` for the heavy ones, `light` for the rest,
-which is `tiles` where a site has no other place for it.
+writes a few lines and for the report; `train` for the one multi-rank task, `tiles` for the heavy ones,
+`light` for the rest, which is `tiles` where a site has no other place for it.
 Arguments given as `after=` are only waited for. `targets` says what each app makes. Imports stand inside
 the functions, so that the driver never loads TensorFlow and a worker loads only what its tasks need.
 """

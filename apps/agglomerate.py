@@ -40,7 +40,7 @@ def agglomerate(run: Run, scores: list[Artifact], corrected: list[Artifact]) -> 
     return graph.agglomerate(run, scores, corrected)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def list_edges(run: Run, agglomerated: Artifact) -> Artifact:
     """Write the agglomeration graph as CSV."""
     from pipeline.agglomeration import edges_file

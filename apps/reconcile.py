@@ -52,7 +52,7 @@ def list_corrections(run: Run, corrected: Artifact) -> Artifact:
     return reconciliation.list_corrections(run, corrected)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def list_conflicts(run: Run, id_table: Artifact) -> Artifact:
     """Say where tiles contradict each other."""
     from pipeline import reconciliation

@@ -86,7 +86,7 @@ def render_block(
     return sections.render_block(stack, block, montages, placed, groups)
 
 
-@python_app(executors=["head"])
+@python_app(executors=["light"])
 def judge(
     stack: Stack,
     montages: dict[int, tuple[TileSection, Artifact]],

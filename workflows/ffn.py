@@ -82,13 +82,12 @@ def tool(asked: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
     app.callback()(lambda: None)  # the only command of an app would have no name
-    known = asked in COMMANDS or asked in TOOLS
-    for name in COMMANDS:
-        if not known or name == asked:
-            app.command(name)(ending_plainly(command(name)))
-    for name in TOOLS:
-        if not known or name == asked:
+    names = (*COMMANDS, *TOOLS)
+    for name in (asked,) if asked in names else names:
+        if name in TOOLS:
             app.add_typer(import_module(f"workflows.{name}").tool(), name=name)
+        else:
+            app.command(name)(ending_plainly(command(name)))
     return app
 
 

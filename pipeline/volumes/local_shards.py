@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from cloudfiles.compression import decompress
 from cloudvolume.datasource.precomputed.sharding import ShardReader
 
 
@@ -34,14 +33,12 @@ class LocalShards:
         return found
 
     def read(self, codes: Iterable[int]) -> dict[int, bytes]:
-        """What is stored of each of these chunks that a shard lists, as CloudVolume's `decode` takes it."""
+        """What is stored of each of these chunks that a shard lists, packed as the shards' data is."""
         found: dict[int, bytes] = {}
-        packing = self._reader.spec.data_encoding
         for path, wanted in self._shards(codes).items():
             with path.open("rb") as file:
                 for code, (offset, size) in self._places(file, wanted).items():
-                    content = _bytes(file, offset, size)
-                    found[code] = decompress(content, packing, path.name) if packing != "raw" else content
+                    found[code] = _bytes(file, offset, size)
         return found
 
     def _shards(self, codes: Iterable[int]) -> dict[Path, dict[int, list[int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -62,34 +62,40 @@ class PrecomputedChunks:
         shape = (*np.subtract(stop, start).tolist(), int(self._meta.num_channels))
         voxels = np.empty(shape, self._meta.dtype, order="F")
         indices = [triple(list(index)) for index in product(*map(range, first.tolist(), last.tolist()))]
-        codes = dict(zip(indices, self._codes(indices))) if self._sharded else {}
-        in_shards = self._shards.read(codes.values()) if self._sharded else {}
-        for index in indices:
+        for index, (content, packing) in zip(indices, self._contents(indices)):
             low = offset + np.array(index) * size
             high = np.minimum(low + size, end)
             a, b = np.maximum(low, start), np.minimum(high, stop)
             here, there = (
                 tuple(map(slice, (a - corner).tolist(), (b - corner).tolist())) for corner in (start, low)
             )
-            name, size_here = self._name(index), (high - low).tolist()
-            if self._sharded:
-                content = in_shards.get(codes[index])
-                found = None if content is None else self._decoded(content, "", name, size_here)
+            if content is None:
+                voxels[here] = 0
             else:
-                found = self._unpacked(name, size_here)
-            voxels[here] = 0 if found is None else found[there]
+                shape = (high - low).tolist()
+                voxels[here] = self._decoded(content, packing, self._name(index), shape)[there]
         return voxels
 
-    def _unpacked(self, name: str, shape: Sequence[int]) -> np.ndarray | None:
-        """A chunk of a local volume; None where there is none, or an empty file."""
+    def _contents(self, indices: Sequence[Triple]) -> Iterator[tuple[bytes | None, str]]:
+        """What is stored of each chunk of a local volume, None where nothing is, and how it is packed."""
+        if self._sharded:
+            codes, packing = self._codes(indices), self._reader.spec.data_encoding
+            stored = self._shards.read(codes)
+            yield from ((stored.get(code), "" if packing == "raw" else packing) for code in codes)
+        else:
+            yield from map(self._content, map(self._name, indices))
+
+    def _content(self, name: str) -> tuple[bytes | None, str]:
+        """That of a chunk's file; an empty file is none, unless it is packed."""
         path = _local(self.folder) / name
         file = _compressed(path)
         content = file.read_bytes() if file.is_file() else b""
         if file == path and not content:
-            return None
-        return self._decoded(content, SUFFIXES[file.name.removeprefix(name)], name, shape)
+            return None, ""
+        return content, SUFFIXES[file.name.removeprefix(name)]
 
     def _decoded(self, content: bytes, packing: str, name: str, shape: Sequence[int]) -> np.ndarray:
+        """The voxels of a chunk. Raises ValueError."""
         meta, mip = self._meta, self._mip
         try:
             return decode(

@@ -60,3 +60,15 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path: Path) -> None:
         shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"cannot read box .*\.shard ends before byte [\d,]+"):
         volume.read(Box((0, 0, 0), SHAPE))
+
+
+@pytest.mark.parametrize("place", [300, -40])  # where chunks are, and where they are listed
+def test_a_shard_that_cannot_be_unpacked_is_one_error(tmp_path: Path, place: int) -> None:
+    cloud = written(tmp_path / "volume", "gzip", "raw")
+    volume = open_volume(f"precomputed://file://{tmp_path / 'volume'}")
+    for shard in (tmp_path / "volume" / cloud.key).iterdir():
+        content = bytearray(shard.read_bytes())
+        content[place : place + 16] = bytes(16)
+        shard.write_bytes(content)
+    with pytest.raises(InputError, match="cannot read box"):
+        volume.read(Box((0, 0, 0), SHAPE))
