@@ -18,7 +18,7 @@ from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
 
 VERSION = 2
-PLACES_VERSION = 3
+PLACES_VERSION = 4
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
 

@@ -61,11 +61,29 @@ def test_a_drift_is_taken_off_and_sections_stay_on_each_other(seed: int, off: fl
     assert np.median(np.linalg.norm(np.diff(wrong, axis=0), axis=-1)) < 0.5
 
 
-def test_what_the_stage_is_off_by_is_no_drift() -> None:
-    for seed in range(10):
+def test_what_the_stage_is_off_by_is_no_drift_or_next_to_none() -> None:
+    most = []
+    for seed in range(20):
         true = some_stack(np.random.default_rng(seed), 5.0)
         found = drifts(range(len(true)), dict(enumerate(true)), BOX, LENGTH)
-        assert max(np.abs(one.drift).max() for one in found) < 1
+        most.append([np.abs(one.drift).max() for one in found])
+    assert np.median(most) == 0
+    assert np.mean(most) < 0.2
+    assert np.max(most) < 2.5
+
+
+def test_a_drift_that_the_stage_all_but_hides_is_taken_off_as_far_as_it_can_be_known() -> None:
+    """At most 4.7 pixels along x in either direction, beside errors of 6: who knew that it is a lean could
+    place sections to 1.3 pixels."""
+    lean = np.outer(np.arange(BOX.shape[0]) - (BOX.shape[0] - 1) / 2, [0.1, 0.2])
+    left = []
+    for seed in range(20):
+        off = np.random.default_rng(seed).normal(0, 6, lean.shape)
+        placed = {z: Affine(np.eye(2), moved) for z, moved in enumerate(lean + off)}
+        found = drifts(range(len(lean)), placed, BOX, LENGTH)[:2]
+        left.append(np.column_stack([one.drift for one in found]) - lean)
+    assert np.sqrt((np.square(lean)).sum(axis=-1).mean()) > 3
+    assert np.sqrt((np.square(left)).sum(axis=-1).mean()) < 1.8
 
 
 @pytest.mark.parametrize("z", [0, 20, 46])
