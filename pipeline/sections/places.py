@@ -35,28 +35,31 @@ def places(sections: Sequence[int], matches: Matches, box: Box, settings: Alignm
     taken. Holding each of them there instead, however loosely, would shrink them all: smaller sections are
     less far from each other.
     """
-    frame = _Frame.of(box)
-    bending = _price(frame, Lattice.over(box, settings.grid), settings)
-    found: dict[int, Affine] = {}
-    for part in parts(sections, list(matches)):
-        within = {pair: points for pair, points in matches.items() if pair[0] in part}
-        found |= _places(part, within, frame, bending)
-    return {z: found[z] for z in sections}
+    found = {z: Affine(np.eye(2), np.zeros(2)) for z in sections}
+    if matches:
+        frame = _Frame.of(matches)
+        bending = _price(frame, Lattice.over(box, settings.grid), settings)
+        for part in parts(sections, list(matches)):
+            if within := {pair: points for pair, points in matches.items() if pair[0] in part}:
+                found |= _places(part, within, frame, bending)
+    return found
 
 
 class _Frame(NamedTuple):
-    """The middle of a box in its sections, and half of what it measures there."""
+    """The middle of what is compared of sections, and half of what that measures."""
 
     middle: np.ndarray
     half: np.ndarray
 
     @classmethod
-    def of(cls, box: Box) -> _Frame:
-        low, high = np.array(box.start[1:], float), np.array(box.stop[1:], float)
-        return cls((low + high) / 2, (high - low) / 2)
+    def of(cls, matches: Matches) -> _Frame:
+        compared = [points for pair in matches.values() for points in pair]
+        low = np.min([points.min(axis=0) for points in compared], axis=0)
+        high = np.max([points.max(axis=0) for points in compared], axis=0)
+        return cls((low + high) / 2, np.maximum((high - low) / 2, 1.0))
 
     def terms(self, points: np.ndarray) -> np.ndarray:
-        """(points, terms): over the box they have nothing in common with each other."""
+        """(points, terms): over what is compared they have nothing in common with each other."""
         y, x = ((points - self.middle) / self.half).T
         return np.asarray(legvander2d(y, x, [DEGREE, DEGREE])[:, TERMS])
 
@@ -75,8 +78,6 @@ def _price(frame: _Frame, lattice: Lattice, settings: Alignment) -> np.ndarray:
 
 def _places(part: Sequence[int], matches: Matches, frame: _Frame, bending: np.ndarray) -> dict[int, Affine]:
     """Of sections that pairs connect. What is solved for is how each differs from the identity."""
-    if not matches:
-        return {z: Affine(np.eye(2), np.zeros(2)) for z in part}
     each = len(TERMS)
     own = {z: each * i + np.arange(each) for i, z in enumerate(part)}
     n = each * len(part)
