@@ -184,8 +184,9 @@ def _drifts(values: np.ndarray, cost: np.ndarray) -> list[Drift]:
         middle = np.mean(values, axis=0, where=counts)
         drift = _mean([_Tried.over(cost, *one) for one in zip((values - middle).T, counts.T)])
         left = values - middle - drift
-        off = np.median(np.abs(left - np.median(left, axis=0)), axis=0) / GAUSSIAN
-        before, counts = counts, np.abs(left) <= FAR * off
+        apart = np.abs(left - np.median(left, axis=0))
+        off = np.median(apart, axis=0) / GAUSSIAN
+        before, counts = counts, apart <= FAR * off
         if (counts == before).all():
             break
     drift -= drift.mean(axis=0)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
@@ -97,6 +99,25 @@ def test_a_section_that_the_stage_has_quite_elsewhere_moves_no_other_and_is_told
         assert np.abs(change - change.mean()).max() < 0.5
     assert told(range(len(true)), plain)["far"] == []
     assert told(range(len(true)), one_off)["far"] == [z]
+
+
+def test_of_places_that_are_those_of_the_table_nothing_is_taken_off_beside_a_section_that_is_elsewhere() -> (
+    None
+):
+    places = {z: Affine(np.eye(2), np.zeros(2)) for z in range(20)}
+    places[5] = Affine(np.eye(2), np.array([15.0, 0.0]))
+    found = drifts(range(20), places, BOX, LENGTH)
+    assert not any(one.drift.any() for one in found)
+    assert told(range(20), found)["far"] == [5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(moved=st.lists(st.integers(-30, 30) | st.just(0), min_size=FEWEST, max_size=20))
+def test_whatever_the_places_are_a_drift_moves_the_whole_volume_nowhere(moved: list[int]) -> None:
+    places = {z: Affine(np.eye(2), np.array([0.0, one])) for z, one in enumerate(moved)}
+    for one in drifts(range(len(moved)), places, BOX, LENGTH):
+        assert abs(one.drift.mean()) < 1e-6
+        assert np.isfinite(one.error).all()
 
 
 def some_pairs(stack: Stack, true: Sequence[Affine], folder: Path) -> dict[tuple[int, int], Artifact]:
