@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.sparse import csc_array, diags_array
+from scipy.special import logsumexp, softmax
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
@@ -32,10 +33,6 @@ RATIOS = np.logspace(-8, 3, 89)
 
 VARIANCES = np.logspace(-6, 4, 81)
 """Of the drift, in square pixels a section: what is tried."""
-
-DOUBT = 2.0
-"""By how much, in its logarithm, a smaller drift may be less likely than the likeliest and is taken all the
-same: by chance it is so once in 20 times."""
 
 ROUNDS = 10
 
@@ -61,14 +58,15 @@ def drifts(sections: Sequence[int], placed: Mapping[int, Affine], box: Box, leng
     """Of the places that pairs alone give sections, ascending and at least `FEWEST`, the drift by component.
 
     The bias of pairs stays about the same over `length` sections. How large it and the errors of the stage
-    are is what makes the places most likely, or as likely but for `DOUBT` and smaller. A section that the
-    stage has quite elsewhere counts for nothing.
+    are is not known: the drift is the mean over all that is tried, each as much as it makes the places
+    likely, which is nearest to the true one on the mean. Where nothing is likelier than no drift it is
+    exactly 0. A section that the stage has quite elsewhere counts for nothing.
     """
     middle, size = _frame(box)
     values = np.array([_components(placed[z], middle, size) for z in sections])
     values -= values.mean(axis=0)
-    smoothing = _Smoothing.over(np.array(sections, float), length)
-    return [*_drifts(values[:, :MOVES], smoothing), *_drifts(values[:, MOVES:], smoothing)]
+    cost = _cost(np.array(sections, float), length)
+    return [*_drifts(values[:, :MOVES], cost), *_drifts(values[:, MOVES:], cost)]
 
 
 def without(found: Sequence[Drift], box: Box) -> list[Affine]:
@@ -111,48 +109,66 @@ def _components(placed: Affine, middle: np.ndarray, size: float) -> list[float]:
     return [y, x, yy, xx, (xy + yx) / 2, (xy - yx) / 2]
 
 
-class _Smoothing(NamedTuple):
-    """Least squares of a drift: of what is left to the stage's errors, of its bias and how that changes."""
+class _Tried(NamedTuple):
+    """Of one component, for each of `RATIOS`."""
 
-    factors: list[np.ndarray]
-    """By ratio of `RATIOS`, a Cholesky factor in LAPACK's lower bands."""
-    volumes: np.ndarray
-    """By ratio, the logarithm of a determinant: how much room a drift has."""
+    drift: np.ndarray
+    """(ratios, sections): the likeliest, by least squares."""
+    left: np.ndarray
+    """What it costs: of what is left to the stage's errors, of its bias and how that changes."""
+    volume: np.ndarray
+    """The logarithm of a determinant: how much room a drift has."""
+    free: int
+    """Sections that count, but for the one that says where all of them are."""
 
     @classmethod
-    def over(cls, z: np.ndarray, length: int) -> _Smoothing:
-        gaps = np.diff(z)
-        biases = diags_array(1 / gaps) @ _differences(len(z))
-        changes = _differences(len(gaps)) @ biases
-        cost = biases.T @ diags_array(gaps) @ biases
-        cost = cost + length**2 * (changes.T @ diags_array(2 / (gaps[1:] + gaps[:-1])) @ changes)
-        bands = np.zeros((3, len(z)))
-        for k in range(3):
-            bands[k, : len(z) - k] = cost.diagonal(-k)
-        held = np.array([[1.0], [0.0], [0.0]])
-        factors = [cholesky_banded(bands + ratio * held, lower=True) for ratio in RATIOS]
-        volumes = [2 * np.log(one[0]).sum() - np.log(ratio) for one, ratio in zip(factors, RATIOS)]
-        return cls(factors, np.array(volumes))
+    def over(cls, cost: np.ndarray, values: np.ndarray, counts: np.ndarray) -> _Tried:
+        """Of the `values` of sections, as far as they count (bool); `cost` is that of a drift."""
+        drift, volume = np.empty((len(RATIOS), len(values))), np.empty(len(RATIOS))
+        held = np.array([[1.0], [0.0], [0.0]]) * counts
+        for i, ratio in enumerate(RATIOS):
+            factor = cholesky_banded(cost + ratio * held, lower=True)
+            drift[i] = cho_solve_banded((factor, True), ratio * counts * values)
+            volume[i] = 2 * np.log(factor[0]).sum() - np.log(ratio)
+        left = (counts * values * (values - drift)).sum(axis=1)
+        return cls(drift, np.maximum(left, 1e-9), volume, int(counts.sum()) - 1)
 
-    def smooth(self, values: np.ndarray, number: int) -> np.ndarray:
-        """The drift in `values` where its variance is that of a ratio."""
-        found: np.ndarray = cho_solve_banded((self.factors[number], True), RATIOS[number] * values)
-        return found
+    @property
+    def likely(self) -> np.ndarray:
+        """(variances, ratios): how likely, as a logarithm."""
+        errors = VARIANCES[:, None] / RATIOS
+        return np.asarray(-0.5 * (self.free * np.log(errors) + self.left / errors + self.volume))
 
-    def likeliest(self, values: np.ndarray) -> list[int]:
-        """Of each column of `values`, sections x components, the number of its ratio, where the drift of all
-        has one variance, and the stage's errors one for each; the first is as good as no drift."""
-        n = len(values) - 1
-        left = [(values * (values - self.smooth(values, i))).sum(axis=0) for i in range(len(RATIOS))]
-        by_ratio, volumes = np.maximum(np.array(left), 1e-9), self.volumes[:, None]
-        none = -0.5 * (n * np.log(by_ratio[0] / n) + n + self.volumes[0]).sum()
-        tried = [(none, [0] * values.shape[1])]
-        for variance in VARIANCES:
-            errors = (variance / RATIOS)[:, None]
-            likely = -0.5 * (n * np.log(errors) + by_ratio / errors + volumes)
-            tried.append((likely.max(axis=0).sum(), likely.argmax(axis=0).tolist()))
-        best = max(likely for likely, _ in tried)
-        return next(numbers for likely, numbers in tried if likely >= best - DOUBT)
+    @property
+    def likely_without(self) -> float:
+        """The same of no drift, which the first ratio is as good as, and of what errors make it likeliest."""
+        return float(-0.5 * (self.free * (np.log(self.left[0] / self.free) + 1) + self.volume[0]))
+
+
+def _cost(z: np.ndarray, length: int) -> np.ndarray:
+    """Of a drift at sections `z` the squares of its bias and of how that changes, in LAPACK's lower bands."""
+    gaps = np.diff(z)
+    biases = diags_array(1 / gaps) @ _differences(len(z))
+    changes = _differences(len(gaps)) @ biases
+    cost = biases.T @ diags_array(gaps) @ biases
+    cost = cost + length**2 * (changes.T @ diags_array(2 / (gaps[1:] + gaps[:-1])) @ changes)
+    bands = np.zeros((3, len(z)))
+    for k in range(3):
+        bands[k, : len(z) - k] = cost.diagonal(-k)
+    return bands
+
+
+def _mean(tried: Sequence[_Tried]) -> np.ndarray:
+    """(sections, components): the drift on the mean over all that is tried, where that of all components has
+    one variance and the stage's errors one for each."""
+    likely = np.stack([one.likely for one in tried], axis=-1)
+    if likely.max(axis=1).sum(axis=-1).max() <= sum(one.likely_without for one in tried):
+        return np.zeros((tried[0].drift.shape[1], len(tried)))
+    of_variance = softmax(logsumexp(likely, axis=1).sum(axis=-1))
+    of_ratio = (of_variance[:, None, None] * softmax(likely, axis=1)).sum(axis=0)
+    return np.stack(
+        [(one.drift.T * how_much).sum(axis=1) for one, how_much in zip(tried, of_ratio.T)], axis=-1
+    )
 
 
 def _differences(count: int) -> csc_array:
@@ -161,15 +177,17 @@ def _differences(count: int) -> csc_array:
     return diags_array([-ones, ones], offsets=[0, 1], shape=(count - 1, count)).tocsc()
 
 
-def _drifts(values: np.ndarray, smoothing: _Smoothing) -> list[Drift]:
+def _drifts(values: np.ndarray, cost: np.ndarray) -> list[Drift]:
     """Of the columns of `values`; what is further than `FAR` from it is unknown, and all is done again."""
-    near, numbers = values, [0] * values.shape[1]
-    drift, off = np.zeros_like(values), np.zeros(values.shape[1])
+    counts = np.ones(values.shape, bool)
     for _ in range(ROUNDS):
-        numbers = smoothing.likeliest(near - near.mean(axis=0))
-        drift = np.column_stack([smoothing.smooth(one, number) for one, number in zip(near.T, numbers)])
-        left = values - drift
-        off = np.median(np.abs(left - np.median(left, axis=0)), axis=0) / GAUSSIAN
-        near = np.where(np.abs(left) > FAR * off, drift, values)
-    taken = (drift - drift.mean(axis=0)) * (np.array(numbers) > 0)
-    return [Drift(float(one), *both) for one, *both in zip(off, taken.T, (values - drift).T)]
+        middle = np.mean(values, axis=0, where=counts)
+        drift = _mean([_Tried.over(cost, *one) for one in zip((values - middle).T, counts.T)])
+        left = values - middle - drift
+        apart = np.abs(left - np.median(left, axis=0))
+        off = np.median(apart, axis=0) / GAUSSIAN
+        before, counts = counts, apart <= FAR * off
+        if (counts == before).all():
+            break
+    drift -= drift.mean(axis=0)
+    return [Drift(float(one), *both) for one, *both in zip(off, drift.T, left.T)]

@@ -18,9 +18,10 @@ from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
 
 VERSION = 2
-PLACES_VERSION = 3
+PLACES_VERSION = 4
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
+PLACES_SETTINGS = {"grid", "stiffness", "hold", "drift_length"}
 
 
 class Place(NamedTuple):
@@ -34,7 +35,7 @@ def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
     """JSON: of each section matrix and translation as pairs alone have it, and the map of the volume that
     takes the drift off; what is told of the drift; and the parts between which nothing matches."""
     settings: dict[str, Any] = {"box": str(stack.box), "sections": list(stack.sections)}
-    settings["drift_length"] = stack.config.alignment.drift_length
+    settings["alignment"] = stack.config.alignment.model_dump(include=PLACES_SETTINGS)
     recipe = Recipe("place sections", PLACES_VERSION, settings, _inputs(stack.section_pairs, pairs))
     return Target(places_file(stack), recipe)
 
@@ -51,12 +52,14 @@ def group_file(stack: Stack, group: Sequence[int]) -> Path:
 
 def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
     """Place all sections as wholes, by all of `stack.section_pairs`, and say how that drifts."""
-    length = stack.config.alignment.drift_length
+    settings = stack.config.alignment
+    length = settings.drift_length
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
         matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
-        found, connected = places(stack.sections, matches, stack.box), parts(stack.sections, list(matches))
+        found = places(stack.sections, matches, stack.box, settings)
+        connected = parts(stack.sections, list(matches))
         straight, said = {z: Affine(np.eye(2), np.zeros(2)) for z in stack.sections}, []
         for part in connected:
             if length and len(part) >= FEWEST:

@@ -39,6 +39,11 @@ class Lattice:
     def size(self) -> int:
         return self.shape[0] * self.shape[1]
 
+    @property
+    def nodes(self) -> np.ndarray:
+        """(nodes, 2): where they are."""
+        return np.indices(self.shape).reshape(2, -1).T * float(self.spacing) + np.array(self.start)
+
     def weights(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the four nodes around each point, (n, 4), and how much each counts there."""
         at = np.clip(self._index(points), 0, np.array(self.shape) - 1.001)
@@ -132,18 +137,17 @@ def relax(
         return {z: Mesh(affines[z], lattice, np.zeros((2, *lattice.shape))) for z in sections}
     entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
     matrix = coo_array(entries, shape=(count, n * len(sections))).tocsr()
-    normal = (matrix.T @ matrix + _held(len(sections), lattice, settings)).tocsr()
+    normal = (matrix.T @ matrix + block_diag([held(lattice, settings)] * len(sections))).tocsr()
     right = matrix.T @ np.concatenate(wanted)
     solved = np.stack([_solved(normal, right[:, k], len(sections)) for k in (0, 1)])
     moves = np.round(solved, ROUNDED).reshape(2, len(sections), *lattice.shape)
     return {z: Mesh(affines[z], lattice, moves[:, i]) for z, i in index.items()}
 
 
-def _held(count: int, lattice: Lattice, settings: Alignment) -> csc_array:
-    """What keeps each of `count` sections as it is: the same of all of them."""
+def held(lattice: Lattice, settings: Alignment) -> csc_array:
+    """(nodes, nodes): what keeps a section as it is, of the moves of its nodes along either axis."""
     bends = lattice.bends()
-    one = settings.stiffness * (bends.T @ bends) + settings.hold * eye_array(lattice.size)
-    return csc_array(block_diag([one] * count))
+    return csc_array(settings.stiffness * (bends.T @ bends) + settings.hold * eye_array(lattice.size))
 
 
 def _solved(normal: csr_array, right: np.ndarray, count: int) -> np.ndarray:

@@ -80,7 +80,7 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert code == 0, shown
     lines = [line.split() for line in shown.splitlines() if " done " in line]
     made = {words[0]: int(words[2].split("/")[0]) - _reused(words) for words in lines}
-    assert {stage for stage, count in made.items() if count} == {"relax", "render", "quality"}
+    assert {stage for stage, count in made.items() if count} == {"place", "relax", "render", "quality"}
 
 
 @pytest.mark.parametrize("site", ["slurm", "pbs"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact
@@ -61,11 +63,29 @@ def test_a_drift_is_taken_off_and_sections_stay_on_each_other(seed: int, off: fl
     assert np.median(np.linalg.norm(np.diff(wrong, axis=0), axis=-1)) < 0.5
 
 
-def test_what_the_stage_is_off_by_is_no_drift() -> None:
-    for seed in range(10):
+def test_what_the_stage_is_off_by_is_no_drift_or_next_to_none() -> None:
+    most = []
+    for seed in range(20):
         true = some_stack(np.random.default_rng(seed), 5.0)
         found = drifts(range(len(true)), dict(enumerate(true)), BOX, LENGTH)
-        assert max(np.abs(one.drift).max() for one in found) < 1
+        most.append([np.abs(one.drift).max() for one in found])
+    assert np.median(most) == 0
+    assert np.mean(most) < 0.2
+    assert np.max(most) < 2.5
+
+
+def test_a_drift_that_the_stage_all_but_hides_is_taken_off_as_far_as_it_can_be_known() -> None:
+    """At most 4.7 pixels along x in either direction, beside errors of 6: who knew that it is a lean could
+    place sections to 1.3 pixels."""
+    lean = np.outer(np.arange(BOX.shape[0]) - (BOX.shape[0] - 1) / 2, [0.1, 0.2])
+    left = []
+    for seed in range(20):
+        off = np.random.default_rng(seed).normal(0, 6, lean.shape)
+        placed = {z: Affine(np.eye(2), moved) for z, moved in enumerate(lean + off)}
+        found = drifts(range(len(lean)), placed, BOX, LENGTH)[:2]
+        left.append(np.column_stack([one.drift for one in found]) - lean)
+    assert np.sqrt((np.square(lean)).sum(axis=-1).mean()) > 3
+    assert np.sqrt((np.square(left)).sum(axis=-1).mean()) < 1.8
 
 
 @pytest.mark.parametrize("z", [0, 20, 46])
@@ -79,6 +99,25 @@ def test_a_section_that_the_stage_has_quite_elsewhere_moves_no_other_and_is_told
         assert np.abs(change - change.mean()).max() < 0.5
     assert told(range(len(true)), plain)["far"] == []
     assert told(range(len(true)), one_off)["far"] == [z]
+
+
+def test_of_places_that_are_those_of_the_table_nothing_is_taken_off_beside_a_section_that_is_elsewhere() -> (
+    None
+):
+    places = {z: Affine(np.eye(2), np.zeros(2)) for z in range(20)}
+    places[5] = Affine(np.eye(2), np.array([15.0, 0.0]))
+    found = drifts(range(20), places, BOX, LENGTH)
+    assert not any(one.drift.any() for one in found)
+    assert told(range(20), found)["far"] == [5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(moved=st.lists(st.integers(-30, 30) | st.just(0), min_size=FEWEST, max_size=20))
+def test_whatever_the_places_are_a_drift_moves_the_whole_volume_nowhere(moved: list[int]) -> None:
+    places = {z: Affine(np.eye(2), np.array([0.0, one])) for z, one in enumerate(moved)}
+    for one in drifts(range(len(moved)), places, BOX, LENGTH):
+        assert abs(one.drift.mean()) < 1e-6
+        assert np.isfinite(one.error).all()
 
 
 def some_pairs(stack: Stack, true: Sequence[Affine], folder: Path) -> dict[tuple[int, int], Artifact]:
