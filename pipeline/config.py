@@ -21,9 +21,10 @@ from pipeline.settings.fields import Section, Seed
 from pipeline.settings.inference import Inference, Precision, Preset
 from pipeline.settings.network import Network
 from pipeline.settings.reconciliation import Reconciliation
+from pipeline.settings.sampling import Sampling
 from pipeline.settings.sections import FromSections
 from pipeline.settings.site import Site
-from pipeline.settings.training import Sampling, Training
+from pipeline.settings.training import Training
 
 __all__ = [
     "Agglomeration",

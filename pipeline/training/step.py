@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -27,44 +28,67 @@ class Stepped(NamedTuple):
     """Whether the mean gradient of all ranks is."""
 
 
+class Computed(NamedTuple):
+    """What a rank computes by itself in a step."""
+
+    pom: np.ndarray
+    """As of `Stepped`."""
+    loss: float
+    """As of `Stepped`."""
+    own_is_finite: bool
+    """As of `Stepped`."""
+    gradient: tf.Tensor
+    """By all weights in a row, float32; NaN all over where anything is not finite."""
+
+
 Step = Callable[[np.ndarray, np.ndarray], Stepped]
 """(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> what a step tells."""
+
+Compute = Callable[[np.ndarray, np.ndarray], Computed]
+"""The same -> what this rank's part in the step is."""
 
 Update = Callable[[tf.Tensor], tf.Tensor]
 """Takes this rank's gradient as one vector; changes the weights of all alike, tells if all are finite."""
 
 
-def keras_step(model: keras.Model, update: Update, some_ignored: bool = False, apart: bool = False) -> Step:
-    """The training step as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED.
+def step_of(
+    compute: Compute, update: Update, undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Step:
+    """The step that computes, within a context of `undisturbed`, and then updates."""
 
-    With `apart` the update is none of the graph's but is called after it.
-    """
+    def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
+        with undisturbed():
+            pom, loss, own_is_finite, gradient = compute(inputs, labels)
+        return Stepped(pom, loss, own_is_finite, bool(update(gradient)))
+
+    return run
+
+
+def by_keras(model: keras.Model, some_ignored: bool = False) -> Compute:
+    """Forward and backward as one TensorFlow graph; with `some_ignored`, labels may be NOT_COUNTED."""
     loss_of = mean_loss_of_known if some_ignored else mean_loss
     variables = model.trainable_variables
 
-    @tf.function(autograph=False)  # no Python in it depends on a tensor; converting Horovod's takes a second
-    def step(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    @tf.function(autograph=False)
+    def gradient_of(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape() as tape:
             pom = inputs[..., 1:] + model(inputs, training=True)
             loss = loss_of(labels, pom)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
-        own_is_finite = tf.math.is_finite(loss) & all_finite(flat)
-        sent = tf.where(own_is_finite, flat, np.nan)
-        return pom, loss, own_is_finite, sent if apart else update(sent)
+        is_finite = tf.math.is_finite(loss) & all_finite(flat)
+        return pom, loss, is_finite, tf.where(is_finite, flat, np.nan)
 
     shape = model.input_shape
     inputs = tf.TensorSpec(shape, tf.float32)
     labels = tf.TensorSpec((*shape[:-1], 1), tf.float32)
-    compiled = step.get_concrete_function(inputs, labels)
+    compiled = gradient_of.get_concrete_function(inputs, labels)
 
-    def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
-        pom, loss, own_is_finite, sent_or_met = compiled(inputs, labels)
-        shown = pom.numpy()
-        all_are_finite = update(sent_or_met) if apart else sent_or_met
-        return Stepped(shown, float(loss), bool(own_is_finite), bool(all_are_finite))
+    def compute(inputs: np.ndarray, labels: np.ndarray) -> Computed:
+        pom, loss, is_finite, gradient = compiled(inputs, labels)
+        return Computed(pom.numpy(), float(loss), bool(is_finite), gradient)
 
-    return run
+    return compute
 
 
 def weights_update(
@@ -79,7 +103,9 @@ def weights_update(
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
-    @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)], autograph=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)], autograph=False
+    )  # as above; converting Horovod's takes a second
     def update(flat: tf.Tensor) -> tf.Tensor:
         flat = ranks.average(flat)
         all_are_finite = all_finite(flat)

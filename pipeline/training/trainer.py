@@ -31,12 +31,12 @@ from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.shares import Shares, WeightedUpdate
-from pipeline.training.step import Step, keras_step, weights_update
+from pipeline.training.step import Step, by_keras, step_of, weights_update
 from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
 from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.waiting import InputClock
-from pipeline.training.winograd_step import winograd_step
+from pipeline.training.winograd_step import by_winograd
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -186,10 +186,11 @@ class Trainer:
             update = self._weighted = WeightedUpdate(update, self._shares)
         if uses_winograd(training, network, policy):
             print("winograd computes the network, in float32", flush=True)
-            return winograd_step(network, training.threads_per_rank, self._model, update)
-        print(f"TensorFlow computes the network, in {policy}", flush=True)
-        some_ignored = any(volume.ignored is not None for volume in self._examples.volumes)
-        return keras_step(self._model, update, some_ignored, apart=self._weighted is not None)
+            compute = by_winograd(network, training.threads_per_rank, self._model)
+        else:
+            print(f"TensorFlow computes the network, in {policy}", flush=True)
+            compute = by_keras(self._model, any(one.ignored is not None for one in self._examples.volumes))
+        return step_of(compute, update, self._ranks.undisturbed)
 
     def _dealer(self, progress: Progress) -> Dealer | None:
         """Who deals this rank its coordinates in the round, if they are dealt."""

@@ -1,4 +1,4 @@
-"""The training step on CPUs: forward and backward by compiled code, the optimiser by Keras."""
+"""A rank's part in a training step on CPUs: forward and backward by compiled code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from scipy.special import expit
 
 from pipeline.config import Network
 from pipeline.ffn.winograd.gradient import DifferentiableNetwork
-from pipeline.training.step import Step, Stepped, Update
+from pipeline.training.step import Compute, Computed
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 
-def winograd_step(network: Network, threads: int, model: keras.Model, update: Update) -> Step:
-    """The same step as `keras_step`, in float32: the gradient differs by rounding alone."""
+def by_winograd(network: Network, threads: int, model: keras.Model) -> Compute:
+    """The same as `by_keras`, in float32: the gradient differs by rounding alone."""
     variables = model.trainable_variables
 
     @tf.function(input_signature=[], autograph=False)
@@ -24,16 +24,16 @@ def winograd_step(network: Network, threads: int, model: keras.Model, update: Up
     weights = all_weights.get_concrete_function()  # which function it is need not be found out in every step
     differentiable = DifferentiableNetwork(network, threads)
 
-    def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
+    def compute(inputs: np.ndarray, labels: np.ndarray) -> Computed:
         differentiable.set_weights(weights().numpy())
         pom, loss = flood(differentiable, inputs, labels)
         gradient = differentiable.gradient()
-        own_is_finite = bool(np.isfinite(loss) and np.isfinite(gradient).all())
-        if not own_is_finite:
+        is_finite = bool(np.isfinite(loss) and np.isfinite(gradient).all())
+        if not is_finite:
             gradient[:] = np.nan
-        return Stepped(pom, loss, own_is_finite, bool(update(tf.constant(gradient))))
+        return Computed(pom, loss, is_finite, tf.constant(gradient))
 
-    return run
+    return compute
 
 
 def flood(network: DifferentiableNetwork, inputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:

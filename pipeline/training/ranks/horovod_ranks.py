@@ -5,18 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.machine.sockets import require_host_name
+from pipeline.training.ranks.horovod_threads import HorovodThreads
 from pipeline.training.ranks.meeting_point import meeting_point
 
 MEETING_TIMEOUT_S = 600
 """How long ranks wait for the last of them: loading TensorFlow takes minutes on a busy file system. One that
 dies meanwhile is noticed by its launcher at once."""
+
+CYCLE = "HOROVOD_CYCLE_TIME", "0.2"
+"""Milliseconds after which Horovod looks for work again, where the environment does not say: of its own 1, a
+step of the demo's network waits for half on the mean."""
 
 TRANSPORT = ("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS")
 """Environment variables that say over what ranks talk: gloo or mpi."""
@@ -60,8 +65,11 @@ class Ranks:
         self._hvd = _horovod("tensorflow")
         for name in TRANSPORT:
             os.environ.setdefault(name, "mpi" if self._hvd.mpi_built() else "gloo")
+        os.environ.setdefault(*CYCLE)
         require_host_name()
-        self._hvd.init()
+        self._threads = HorovodThreads()
+        with self._threads.begun():
+            self._hvd.init()
         self.rank: int = self._hvd.rank()
         self.size: int = self._hvd.size()
         if self.size != int(os.environ["HOROVOD_SIZE"]):
@@ -77,6 +85,10 @@ class Ranks:
         if self.size == 1:  # Horovod would take a millisecond to find it so
             return vector
         return self._hvd.allreduce(vector, op=self._hvd.Average, name="gradients")
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Meanwhile this rank computes, and Horovod does not interrupt it; no other method may be called."""
+        return self._threads.giving_way()
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sum over the ranks."""

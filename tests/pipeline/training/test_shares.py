@@ -32,8 +32,8 @@ from pipeline.ffn.network import assign_weights, build_network, network_variable
 from pipeline.training.ranks.averaging import Alone
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.shares import Shares, WeightedUpdate
-from pipeline.training.step import keras_step, weights_update
-from pipeline.training.winograd_step import winograd_step
+from pipeline.training.step import by_keras, step_of, weights_update
+from pipeline.training.winograd_step import by_winograd
 import keras
 folder, engine, *of_ranks = sys.argv[1:]
 folder, of_ranks = pathlib.Path(folder), list(map(int, of_ranks))
@@ -47,8 +47,7 @@ model, optimizer = build_network(network), keras.optimizers.SGD(1.0)
 assign_weights(model, {name.replace("|", "/"): value for name, value in weights.items()})
 optimizer.build(model.trainable_variables)
 update = WeightedUpdate(weights_update(model, optimizer, ranks, lambda flat: flat), shares)
-by_keras = engine == "keras"
-step = keras_step(model, update, apart=True) if by_keras else winograd_step(network, 1, model, update)
+step = step_of(by_keras(model) if engine == "keras" else by_winograd(network, 1, model), update)
 begin = sum(of_ranks[: ranks.rank])
 own = slice(begin, begin + shares.own)
 stepped = step(given["inputs"][own], given["labels"][own])
