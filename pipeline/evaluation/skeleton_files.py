@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +89,24 @@ def _swc(path: Path) -> Part:
     from osteoid import Skeleton  # here and below, because few runs have skeletons and it loads networkx
 
     try:
-        skeleton = Skeleton.from_swc(path.read_text())
+        lines = [line.split() for line in path.read_text().splitlines()]
+        rows = [row for row in lines if row and not row[0].startswith("#")]
+        # it takes what begins with a blank for comments, and one blank between numbers
+        skeleton = Skeleton.from_swc("\n".join(" ".join(row) for row in rows))
     except (OSError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"skeleton {path} is no SWC file: {error}") from None
+    _refuse_twice(path, [row[0] for row in rows])
     return _checked(path, path.stem, skeleton.vertices[:, ::-1], skeleton.edges)
+
+
+def _refuse_twice(path: Path, numbers: Sequence[str]) -> None:
+    """Raise InputError where two nodes of an SWC file have one number: edges would lead to the last."""
+    number, times = max(Counter(numbers).items(), key=lambda item: item[1], default=("", 0))
+    if times > 1:
+        raise InputError(
+            f"skeleton {path}: {times} nodes have the number {number}; expected one neurite a file, each node "
+            "with a number of its own: save them apart"
+        )
 
 
 def _precomputed(folder: Path) -> list[Part]:
