@@ -104,8 +104,8 @@ def _refuse_twice(path: Path, numbers: Sequence[str]) -> None:
     number, times = max(Counter(numbers).items(), key=lambda item: item[1], default=("", 0))
     if times > 1:
         raise InputError(
-            f"skeleton {path}: {times} nodes have the number {number}; expected one neurite a file, each node "
-            "with a number of its own: save them apart"
+            f"skeleton {path}: {times} nodes have the number {number}; expected one neurite a file, and each "
+            "node with a number of its own: save them apart"
         )
 
 
