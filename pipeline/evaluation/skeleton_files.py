@@ -56,7 +56,9 @@ def write_skeletons(path: Path, skeletons: Skeletons, traced: Traced) -> None:
     give equal bytes.
     """
     owner = skeletons.owner[skeletons.edges[:, 0]]
-    edges = {f"edges_{i}": skeletons.edges[owner == i] for i in range(len(skeletons.names))}
+    edges = {
+        f"edges_{i}": skeletons.edges[own] for i, own in enumerate(_rows_of(owner, len(skeletons.names)))
+    }
     with open(path, "wb") as file:
         np.savez(
             file,
@@ -161,13 +163,19 @@ def _erl_graph(path: Path) -> list[Part]:
             f"{nodes.shape}; expected as many edges as skeletons, and nodes (n, 4)"
         )
     parts = []
-    for index, (name, links) in enumerate(zip(ids, edges)):
-        own = np.flatnonzero(nodes[:, 0] == index)
+    for name, links, own in zip(ids, edges, _rows_of(nodes[:, 0], len(ids))):
         ends = links.reshape(len(links), -1)[:, :2].astype(np.int64)
         if not np.isin(ends, own).all():
             raise InputError(f"skeletons {path}: edges of {name} name nodes that are not its own")
         parts.append(_checked(path, str(name), nodes[own, 1:], np.searchsorted(own, ends)))
     return parts
+
+
+def _rows_of(owner: np.ndarray, owners: int) -> list[np.ndarray]:
+    """Of each owner 0, 1, 2 ... its rows, ascending; looked for once, since there may be very many."""
+    order = np.argsort(owner, kind="stable")
+    ends = np.searchsorted(owner[order], np.arange(owners))
+    return [own[owner[own] == index] for index, own in enumerate(np.split(order, ends)[1:])]
 
 
 def _checked(path: Path, name: str, nodes: np.ndarray, edges: np.ndarray) -> Part:
