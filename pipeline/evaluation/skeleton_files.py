@@ -6,14 +6,17 @@
 | a folder with `info` | Neuroglancer precomputed skeletons, not sharded | nm, by the transform in `info` |
 | `*.npz` | an ERL graph of em_erl: nodes, edges of each skeleton | z, y, x in nm |
 
-Files and arrays are taken in the order of the numbers in their names: 9 before 10.
+Files and arrays are taken in the order of the numbers in their names: 9 before 10. Precomputed
+skeletons may be gzipped.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,18 +129,32 @@ def _precomputed(folder: Path) -> list[Part]:
         raise InputError(f"skeletons {folder} are sharded; write them to a folder of .swc files first")
     from osteoid import Skeleton
 
-    names = _in_order([file.name for file in folder.iterdir() if file.name.isdigit()])
+    files = _by_id(folder)
     parts = []
-    for name in names:
+    for name in _in_order(list(files)):
         try:
+            content = files[name].read_bytes()
             skeleton = Skeleton.from_precomputed(
-                (folder / name).read_bytes(), vertex_attributes=info.get("vertex_attributes", [])
+                gzip.decompress(content) if files[name].suffix else content,
+                vertex_attributes=info.get("vertex_attributes", []),
             )
-        except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-            raise InputError(f"skeleton {folder / name} cannot be read: {error}") from None
+        except (OSError, ValueError, IndexError, KeyError, TypeError, EOFError, zlib.error) as error:
+            raise InputError(f"skeleton {files[name]} cannot be read: {error}") from None
         placed = skeleton.vertices.astype(float) @ transform[:, :3].T + transform[:, 3]
         parts.append(_checked(folder / name, name, placed[:, ::-1], skeleton.edges))
     return parts
+
+
+def _by_id(folder: Path) -> dict[str, Path]:
+    """The files of skeletons by their ids; CloudVolume writes them as `7.gz`. Raises InputError."""
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir(), reverse=True):  # 7.gz before 7, which is taken where there are both
+        name, _, packed = file.name.partition(".")
+        if name.isdigit() and packed not in ("", "gz"):
+            raise InputError(f"skeleton {file} is of no known compression; unpack it, or have it gzipped")
+        if name.isdigit():
+            found[name] = file
+    return found
 
 
 def _erl_graph(path: Path) -> list[Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def test_precomputed_skeletons_lie_where_their_transform_says(tmp_path: Path) ->
     (tmp_path / "7").write_bytes(skeleton().to_precomputed())
     found = read_skeletons(tmp_path)
     assert found.nodes_nm.tolist() == [[z, y, 2 * x + 100] for z, y, x in NODES.tolist()]
+
+
+def test_skeletons_are_read_as_cloudvolume_packs_them(tmp_path: Path) -> None:
+    (tmp_path / "info").write_text(json.dumps({"@type": "neuroglancer_skeletons"}))
+    content = skeleton().to_precomputed()
+    (tmp_path / "7").write_bytes(content)
+    for name in ("7.gz", "80.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(content))
+    found = read_skeletons(tmp_path)
+    assert (found.names, found.lengths_nm.sum()) == (("7", "80"), pytest.approx(2 * 48))
+    (tmp_path / "80.gz").write_bytes(gzip.compress(content)[:-9])
+    with pytest.raises(InputError, match=r"80\.gz cannot be read"):
+        read_skeletons(tmp_path)
+    (tmp_path / "80.gz").rename(tmp_path / "80.br")
+    with pytest.raises(InputError, match=r"80\.br is of no known compression"):
+        read_skeletons(tmp_path)
 
 
 def test_edges_of_an_erl_graph_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
