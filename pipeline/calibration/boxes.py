@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.agglomeration.graph import read_graph
 from pipeline.errors import InputError
 from pipeline.evaluation.contingency import ContingencyTable
-from pipeline.evaluation.stage import BLOCK, open_segmentation, within
+from pipeline.evaluation.stage import BLOCK, counted_in, open_segmentation
 from pipeline.geometry import Box, triple
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import is_there
@@ -24,7 +24,7 @@ class LabelledBox:
 
     box: Box
     counts: ContingencyTable
-    """Truth against the base segmentation, of what is both labelled and segmented."""
+    """Truth against the base segmentation, of what is scored and both labelled and segmented."""
     edges: np.ndarray
     """Rows of SCORE whose points lie in the box."""
 
@@ -69,7 +69,7 @@ def _count(run: Run, box: Box) -> ContingencyTable:
 
     def tables() -> Iterator[ContingencyTable]:
         for block in box.parts(BLOCK):
-            ids, segments, counted = truth.read(block), segmentation.read(block), within(run, block)
+            ids, segments, counted = truth.read(block), segmentation.read(block), counted_in(run, block)
             if counted is not None:
                 ids = np.where(counted, ids, 0)
             yield ContingencyTable.count(ids, segments).labelled.segmented

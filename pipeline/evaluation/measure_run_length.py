@@ -14,7 +14,7 @@ from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 1
+VERSION = 2
 
 
 def run_length_target(run: Run, segmentation: Sequence[Artifact], made: Artifact | None = None) -> Target:

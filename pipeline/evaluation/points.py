@@ -33,8 +33,8 @@ def located(
     """
     places = [_Place() for _ in wrongs]
     for block, here in sorted(_where_to_look(wrongs, counted).items()):
-        # a seam may be between two blocks
-        read = Box(block.start, triple([n + 1 for n in block.stop])) & inside
+        # a seam may be between two blocks, and the larger part in the one before
+        read = block.grow((1, 1, 1)) & inside
         ids, labels = read_segments(read), read_truth(read)
         for number in here:
             places[number].look(wrongs[number], ids, labels, read.start)

@@ -97,7 +97,7 @@ def cremi(table: ContingencyTable) -> CremiScores:
     voi = variation_of_information(table)
     if f1 is None or voi.split is None or voi.merge is None:
         return CremiScores(None, None, None, None)
-    are = max(0.0, 1 - f1)
+    are = 1 - f1
     return CremiScores(are, voi.split, voi.merge, math.sqrt(are * (voi.split + voi.merge)))
 
 
@@ -112,7 +112,8 @@ def _pairs(sizes: Counts) -> float:
 
 
 def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+    """A part of a whole; sums that are equal may differ by their last bit, which makes it no more than 1."""
+    return min(1.0, part / whole) if whole else None
 
 
 def _sum_k_log_k(sizes: Counts) -> float:

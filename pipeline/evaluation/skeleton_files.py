@@ -6,14 +6,19 @@
 | a folder with `info` | Neuroglancer precomputed skeletons, not sharded | nm, by the transform in `info` |
 | `*.npz` | an ERL graph of em_erl: nodes, edges of each skeleton | z, y, x in nm |
 
-Files and arrays are taken in the order of the numbers in their names: 9 before 10.
+Files and arrays are taken in the order of the numbers in their names: 9 before 10. Precomputed
+skeletons may be gzipped.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +59,9 @@ def write_skeletons(path: Path, skeletons: Skeletons, traced: Traced) -> None:
     give equal bytes.
     """
     owner = skeletons.owner[skeletons.edges[:, 0]]
-    edges = {f"edges_{i}": skeletons.edges[owner == i] for i in range(len(skeletons.names))}
+    edges = {
+        f"edges_{i}": skeletons.edges[own] for i, own in enumerate(_rows_of(owner, len(skeletons.names)))
+    }
     with open(path, "wb") as file:
         np.savez(
             file,
@@ -87,10 +94,24 @@ def _swc(path: Path) -> Part:
     from osteoid import Skeleton  # here and below, because few runs have skeletons and it loads networkx
 
     try:
-        skeleton = Skeleton.from_swc(path.read_text())
+        lines = [line.split() for line in path.read_text().splitlines()]
+        rows = [row for row in lines if row and not row[0].startswith("#")]
+        # it takes what begins with a blank for comments, and one blank between numbers
+        skeleton = Skeleton.from_swc("\n".join(" ".join(row) for row in rows))
     except (OSError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"skeleton {path} is no SWC file: {error}") from None
+    _refuse_twice(path, [row[0] for row in rows])
     return _checked(path, path.stem, skeleton.vertices[:, ::-1], skeleton.edges)
+
+
+def _refuse_twice(path: Path, numbers: Sequence[str]) -> None:
+    """Raise InputError where two nodes of an SWC file have one number: edges would lead to the last."""
+    number, times = max(Counter(numbers).items(), key=lambda item: item[1], default=("", 0))
+    if times > 1:
+        raise InputError(
+            f"skeleton {path}: {times} nodes have the number {number}; expected one neurite a file, and each "
+            "node with a number of its own: save them apart"
+        )
 
 
 def _precomputed(folder: Path) -> list[Part]:
@@ -108,18 +129,32 @@ def _precomputed(folder: Path) -> list[Part]:
         raise InputError(f"skeletons {folder} are sharded; write them to a folder of .swc files first")
     from osteoid import Skeleton
 
-    names = _in_order([file.name for file in folder.iterdir() if file.name.isdigit()])
+    files = _by_id(folder)
     parts = []
-    for name in names:
+    for name in _in_order(list(files)):
         try:
+            content = files[name].read_bytes()
             skeleton = Skeleton.from_precomputed(
-                (folder / name).read_bytes(), vertex_attributes=info.get("vertex_attributes", [])
+                gzip.decompress(content) if files[name].suffix else content,
+                vertex_attributes=info.get("vertex_attributes", []),
             )
-        except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-            raise InputError(f"skeleton {folder / name} cannot be read: {error}") from None
+        except (OSError, ValueError, IndexError, KeyError, TypeError, EOFError, zlib.error) as error:
+            raise InputError(f"skeleton {files[name]} cannot be read: {error}") from None
         placed = skeleton.vertices.astype(float) @ transform[:, :3].T + transform[:, 3]
         parts.append(_checked(folder / name, name, placed[:, ::-1], skeleton.edges))
     return parts
+
+
+def _by_id(folder: Path) -> dict[str, Path]:
+    """The files of skeletons by their ids; CloudVolume writes them as `7.gz`. Raises InputError."""
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir(), reverse=True):  # 7.gz before 7, which is taken where there are both
+        name, _, packed = file.name.partition(".")
+        if name.isdigit() and packed not in ("", "gz"):
+            raise InputError(f"skeleton {file} is of no known compression; unpack it, or have it gzipped")
+        if name.isdigit():
+            found[name] = file
+    return found
 
 
 def _erl_graph(path: Path) -> list[Part]:
@@ -145,13 +180,19 @@ def _erl_graph(path: Path) -> list[Part]:
             f"{nodes.shape}; expected as many edges as skeletons, and nodes (n, 4)"
         )
     parts = []
-    for index, (name, links) in enumerate(zip(ids, edges)):
-        own = np.flatnonzero(nodes[:, 0] == index)
+    for name, links, own in zip(ids, edges, _rows_of(nodes[:, 0], len(ids))):
         ends = links.reshape(len(links), -1)[:, :2].astype(np.int64)
         if not np.isin(ends, own).all():
             raise InputError(f"skeletons {path}: edges of {name} name nodes that are not its own")
         parts.append(_checked(path, str(name), nodes[own, 1:], np.searchsorted(own, ends)))
     return parts
+
+
+def _rows_of(owner: np.ndarray, owners: int) -> list[np.ndarray]:
+    """Of each owner 0, 1, 2 ... its rows, ascending; looked for once, since there may be very many."""
+    order = np.argsort(owner, kind="stable")
+    ends = np.searchsorted(owner[order], np.arange(owners))
+    return [own[owner[own] == index] for index, own in enumerate(np.split(order, ends)[1:])]
 
 
 def _checked(path: Path, name: str, nodes: np.ndarray, edges: np.ndarray) -> Part:

@@ -1,7 +1,8 @@
 """Verdicts: what a person found at the costliest errors, in a CSV file beside the list of them.
 
 `verdict,what,bits,voxels,z,y,x`: the first column is theirs and may say anything, the second names the error.
-It is text, and not ids, since spreadsheets round large numbers. Who runs again keeps what was filled in.
+It is text, and not ids, since spreadsheets round large numbers. Who runs again keeps what was filled in, in
+columns of their own too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pipeline.results.artifacts import publishing
 from pipeline.results.unreadable import read_if_there
 
 VERDICT, WHAT = "verdict", "what"
-COLUMNS = (VERDICT, WHAT, "bits", "voxels", "z", "y", "x")
+OURS = (WHAT, "bits", "voxels", "z", "y", "x")
+COLUMNS = (VERDICT, *OURS)
 
 
 def read_verdicts(path: Path) -> dict[str, str]:
@@ -31,22 +33,28 @@ def read_verdicts(path: Path) -> dict[str, str]:
 def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
     """Write the rows of `wrongs` with the verdicts that the file has; verdicts on others come after them.
 
-    Raises InputError where the file has other columns or cannot be written, Unreadable, and Superseded.
+    Columns and rows that a person has added are kept as verdicts are. Raises InputError where the file lacks
+    columns or cannot be written, Unreadable, and Superseded.
     """
-    kept = {row[WHAT]: row for row in _rows(path) if row[VERDICT]}
-    rows = [_row(wrong, kept.pop(wrong.what, {}).get(VERDICT, "")) for wrong in wrongs]
+    found = _rows(path)
+    columns = dict.fromkeys([*COLUMNS, *(name for row in found for name in row)])
+    kept = [row for row in found if any(row[name] for name in row if name not in OURS)]
+    of, listed = {row[WHAT]: row for row in kept}, {wrong.what for wrong in wrongs}
+    rows = [of.get(wrong.what, {VERDICT: ""}) | _row(wrong) for wrong in wrongs]
+    rows += [row for row in kept if row[WHAT] not in listed]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows([*rows, *kept.values()])
+    writer.writerows(rows)
     with publishing(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _row(wrong: Wrong, verdict: str) -> dict[str, str]:
+def _row(wrong: Wrong) -> dict[str, str]:
+    """What is in OURS."""
     z, y, x = wrong.point or ("", "", "")
-    values = (verdict, wrong.what, f"{wrong.bits:.6f}", wrong.voxels, z, y, x)
-    return dict(zip(COLUMNS, map(str, values)))
+    values = (wrong.what, f"{wrong.bits:.6f}", wrong.voxels, z, y, x)
+    return dict(zip(OURS, map(str, values)))
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -65,4 +73,5 @@ def _rows(path: Path) -> list[dict[str, str]]:
             f"{path} has the columns {rows.fieldnames}; expected {', '.join(COLUMNS)}: mend its first line, "
             "or move the file away"
         )
-    return [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in rows]
+    columns = dict.fromkeys([*COLUMNS, *filter(None, rows.fieldnames or ())])
+    return [{name: (row.get(name) or "").strip() for name in columns} for row in rows]

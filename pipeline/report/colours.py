@@ -6,7 +6,11 @@ import colorsys
 
 import numpy as np
 
-GOLDEN = 0.6180339887498949
+TURNS = 1 << 64
+"""Parts of a turn of the hue: with whole numbers ids of 64 bits differ, of which a float keeps 53."""
+GOLDEN = 0x9E3779B97F4A7C15
+"""The golden ratio's part of a turn, and its square's."""
+GOLDEN_SQUARED = 0x61C8864680B583EB
 
 
 def colours_of(ids: np.ndarray) -> np.ndarray:
@@ -14,7 +18,7 @@ def colours_of(ids: np.ndarray) -> np.ndarray:
     table = np.zeros((len(ids), 3), np.uint8)
     for row, number in zip(table, ids.tolist()):
         if number:
-            hue, tone = (number * GOLDEN) % 1, (number * GOLDEN * GOLDEN) % 1
+            hue, tone = (number * step % TURNS / TURNS for step in (GOLDEN, GOLDEN_SQUARED))
             row[:] = [round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.55 + 0.4 * tone, 0.95)]
     return table
 

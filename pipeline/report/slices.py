@@ -131,7 +131,7 @@ def _coloured(name: str, shown: dict[str, np.ndarray]) -> np.ndarray:
     if name == "segmentation" and "truth" in shown:
         like = matched(ids, shown["truth"].astype(np.uint64))
         top = int(shown["truth"].max(initial=0))
-        unique = np.array([like.get(i, i and i + top) for i in unique.tolist()], np.uint64)
+        unique = np.array([like.get(i, i and (i + top) % 2**64) for i in unique.tolist()], np.uint64)
     return colours_of(unique)[index.reshape(ids.shape)]
 
 

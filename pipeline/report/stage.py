@@ -19,7 +19,7 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 3
+VERSION = 4
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:

@@ -138,10 +138,19 @@ def _of_state(text: str, path: Path, voxel_size_nm: VoxelSize) -> Iterator[Corre
 
 
 def _dimensions(layer: Mapping[str, Any]) -> Any:
-    """Those that the layer states for itself, None where it does not."""
+    """Those that the layer states for itself, None where it does not. Raises ValueError where it is moved."""
     source = layer.get("source")
     [source] = source if isinstance(source, list) and len(source) == 1 else [source]
-    return source.get("transform", {}).get("outputDimensions") if isinstance(source, dict) else None
+    transform = (source.get("transform") if isinstance(source, dict) else None) or {}
+    stated = transform.get("outputDimensions")
+    moved = any(
+        value != (row == column)
+        for row, values in enumerate(transform.get("matrix") or ())
+        for column, value in enumerate(values)
+    )
+    if moved or transform.get("inputDimensions", stated) != stated:
+        raise ValueError("the layer's source is moved or scaled")
+    return stated
 
 
 def _voxel(

@@ -25,7 +25,7 @@ from pipeline.viewing.tiles import TileVolume
 from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
 from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
-from pipeline.volumes.frame import size_text
+from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 from pipeline.volumes.labels import LabelVolume
 
@@ -171,24 +171,35 @@ def layers_of_run(run: Run) -> Shown:
 def layers_of_volumes(volumes: Mapping[str, tuple[str, Choice]]) -> Shown:
     """A layer for each name: `image`, and segmentations. Each is where its own file says.
 
-    One that does not say where it lies is put on the first volume if it has its shape; where it is, is told.
-    Raises InputError when one cannot be opened, or a segmentation holds no ids.
+    One that does not say where it lies is put on the first that does, or else on the first of all, if it has
+    its shape and voxel size; where it is, is told. Raises InputError when one cannot be opened, or a
+    segmentation holds no ids.
     """
     shown = Shown()
-    for name, (uri, choice) in volumes.items():
-        volume = open_volume(uri, choice)
-        if shown.layers and not volume.frame.is_placed:
-            first = shown.layers[0]
-            where = f"at {volume.box}"
-            if volume.shape == first.volume.shape:
-                volume.frame = replace(volume.frame, origin=first.volume.box.start)
-                where = f"on the {first.name}, whose shape it has"
-            shown.lacking.append(f"the {name} does not say where it lies: it is shown {where}")
+    opened = {name: open_volume(uri, choice) for name, (uri, choice) in volumes.items()}
+    shown.lacking += _put_together(opened)
+    for name, volume in opened.items():
         if name == "image":
             shown.add(name, "image", volume)
         else:
             shown.add(name, "segmentation", _ids(volume))
     return shown
+
+
+def _put_together(volumes: Mapping[str, Volume]) -> list[str]:
+    """Place the volumes that do not say where they lie; a line for each."""
+    first = next((name for name, volume in volumes.items() if volume.frame.is_placed), next(iter(volumes)))
+    placed, told = volumes[first], []
+    for name, volume in volumes.items():
+        if name == first or volume.frame.is_placed:
+            continue
+        own, size = volume.voxel_size_nm, placed.voxel_size_nm
+        where = f"at {volume.box}"
+        if volume.shape == placed.shape and (own is None or size is None or same_size(own, size)):
+            volume.frame = replace(volume.frame, origin=placed.box.start)
+            where = f"on the {first}, whose shape it has"
+        told.append(f"the {name} does not say where it lies: it is shown {where}")
+    return told
 
 
 def _ids(volume: Volume) -> Volume:

@@ -93,7 +93,8 @@ class ViewServer:
             if layer.bucket is not None:
                 found.append((at, ObjectHandler, {"bucket": layer.bucket, "tell": self._tell}))
             elif stored is None:
-                chunks = VolumeChunks(layer.volume, layer.kind, self._shown.voxel_size_nm)
+                size = layer.volume.voxel_size_nm or self._shown.voxel_size_nm
+                chunks = VolumeChunks(layer.volume, layer.kind, size)
                 found.append((at, ChunkHandler, {"chunks": chunks, "tell": self._tell}))
             elif stored.startswith("file://"):
                 folder = stored.removeprefix("file://")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import pytest
 from cloudvolume import CloudVolume
 
 from pipeline.agglomeration.tables import SCORE
+from pipeline.calibration import labelled_boxes
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
@@ -73,3 +75,11 @@ def test_a_run_without_agglomeration_is_told_what_to_do(
     code, output = said(main, [str(run.folder)], monkeypatch, capsys)
     assert code == 1
     assert "agglomeration.h5 is missing: give the run's command with agglomeration.enabled set" in output
+
+
+def test_what_is_near_a_border_does_not_choose_where_it_is_not_scored(run: Run) -> None:
+    evaluation = run.config.evaluation.model_copy(update={"ignore_border_nm": 40.0})
+    bordered = replace(run, config=run.config.model_copy(update={"evaluation": evaluation}))
+    for scored, rows_of_a_fibre in ((run, 8), (bordered, 3)):
+        voxels = sum(part.counts.total_voxels for part in labelled_boxes(scored, 2))
+        assert voxels == 2 * rows_of_a_fibre * SHAPE[0] * SHAPE[2]

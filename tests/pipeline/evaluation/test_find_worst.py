@@ -72,6 +72,17 @@ def test_a_verdict_on_what_is_no_longer_listed_stays(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_person_adds_to_the_verdicts_stays(tmp_path: Path) -> None:
+    """A column, a remark without a verdict, and rows on what is no error of the list."""
+    path = tmp_path / "verdicts.csv"
+    keep_verdicts(WRONGS, path)
+    head, split, blank = path.read_text().splitlines()
+    own = [f"{head},seen by", split + ",Ann", blank + ",", "bad,,,,7,8,9,Bob", "good,,,,1,1,1,Bob"]
+    path.write_text("\n".join(own) + "\n")
+    keep_verdicts(WRONGS, path)
+    assert path.read_text().splitlines() == own
+
+
 def test_verdicts_are_read_as_spreadsheets_save_them(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     path.write_text("\ufeffverdict;what;bits\r\nwrong;5 is cut between 1 and 2;0,5\r\n", encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -55,6 +57,19 @@ def test_a_segmentation_equal_up_to_its_ids_is_perfect(truth: np.ndarray, rename
     table = ContingencyTable.count(truth, np.array(rename)[truth])
     assert adapted_rand(table) == pytest.approx((0, 1, 1))
     assert variation_of_information(table) == pytest.approx((0, 0), abs=1e-12)
+
+
+@given(sizes=st.lists(st.integers(2, 10**10), min_size=2, max_size=30), order=st.randoms())
+def test_what_is_perfect_in_a_huge_volume_is_no_better(sizes: list[int], order: Random) -> None:
+    ids = np.arange(1, 1 + len(sizes), dtype=np.uint64)
+    others = np.array(order.sample(range(1, 1 + len(sizes)), len(sizes)), np.uint64)
+    table = ContingencyTable(ids, others, np.array(sizes, np.int64))
+    for are, precision, recall in (adapted_rand(table), (cremi(table).are, 1.0, 1.0)):
+        assert are is not None
+        assert precision is not None
+        assert recall is not None
+        assert 0 <= are < 1e-12
+        assert max(precision, recall) <= 1
 
 
 def test_scores_of_no_voxels_are_undefined() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -30,12 +31,46 @@ def test_swc_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> Non
     assert found.lengths_nm.sum() == pytest.approx(3 * 48)
 
 
+def test_no_node_of_an_swc_file_is_lost_to_blanks_before_its_number(tmp_path: Path) -> None:
+    """As NeuroMorpho writes them, and with numbers in columns."""
+    rows = [f"{i + 1} 0 {4 * i} 8 40 1 {i or -1}" for i in range(12)]
+    for number, row in enumerate((" {}", "{:>40}", "{}\r", "# a note\n\t{}")):
+        text = "# SWC\n" + "\n".join(row.format(each) for each in rows) + "\n"
+        (tmp_path / f"{number}.swc").write_text(text)
+    found = read_skeletons(tmp_path)
+    assert np.bincount(found.owner).tolist() == 4 * [12]
+    assert found.lengths_nm.sum() == pytest.approx(4 * 44)
+
+
+def test_neurites_that_were_written_into_one_swc_file_are_refused(tmp_path: Path) -> None:
+    one = "1 0 0 0 0 1 -1\n2 0 4 0 0 1 1\n"
+    (tmp_path / "all.swc").write_text(one + one.replace(" 0 0 1", " 40 40 1"))
+    with pytest.raises(InputError, match=r"all\.swc: 2 nodes have the number 1; expected one neurite a file"):
+        read_skeletons(tmp_path / "all.swc")
+
+
 def test_precomputed_skeletons_lie_where_their_transform_says(tmp_path: Path) -> None:
     info = {"@type": "neuroglancer_skeletons", "transform": [2, 0, 0, 100, 0, 1, 0, 0, 0, 0, 1, 0]}
     (tmp_path / "info").write_text(json.dumps(info))
     (tmp_path / "7").write_bytes(skeleton().to_precomputed())
     found = read_skeletons(tmp_path)
     assert found.nodes_nm.tolist() == [[z, y, 2 * x + 100] for z, y, x in NODES.tolist()]
+
+
+def test_skeletons_are_read_as_cloudvolume_packs_them(tmp_path: Path) -> None:
+    (tmp_path / "info").write_text(json.dumps({"@type": "neuroglancer_skeletons"}))
+    content = skeleton().to_precomputed()
+    (tmp_path / "7").write_bytes(content)
+    for name in ("7.gz", "80.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(content))
+    found = read_skeletons(tmp_path)
+    assert (found.names, found.lengths_nm.sum()) == (("7", "80"), pytest.approx(2 * 48))
+    (tmp_path / "80.gz").write_bytes(gzip.compress(content)[:-9])
+    with pytest.raises(InputError, match=r"80\.gz cannot be read"):
+        read_skeletons(tmp_path)
+    (tmp_path / "80.gz").rename(tmp_path / "80.br")
+    with pytest.raises(InputError, match=r"80\.br is of no known compression"):
+        read_skeletons(tmp_path)
 
 
 def test_edges_of_an_erl_graph_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_points_lie_on_the_seam_in_both_objects_or_in_the_blank(tmp_path: Path) 
     volumes = [open_volume(str(tmp_path / f"{name}.npy")) for name in ("segmentation", "truth")]
     whole = volumes[0].box
     found = worst(ContingencyTable.count(truth, segmentation), 10)
-    for blocks in ([whole], whole.blocks((4, 16, 20))):
+    for blocks in ([whole], whole.blocks((4, 16, 20)), whole.blocks((8, 30, 41))):
         counted = [(b, ContingencyTable.count(truth[b.slices()], segmentation[b.slices()])) for b in blocks]
         merger, split, blank = located(found, counted, volumes[0].read, volumes[1].read, whole)
         assert (merger.kind, merger.truth, merger.segments) == ("merger", (2, 3), (20,))

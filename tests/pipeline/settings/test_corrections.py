@@ -126,3 +126,30 @@ def test_points_in_other_units_are_the_voxels_in_which_they_lie(tmp_path: Path, 
 def test_a_state_that_says_something_else_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         read(tmp_path, text, "state.json")
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"matrix": [[1, 0, 0, 10], [0, 1, 0, 0], [0, 0, 1, 0]]},
+        {"matrix": [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]},
+        {"inputDimensions": {axis: [16e-9, "m"] for axis in "xyz"}},
+    ],
+)
+def test_lines_of_a_layer_that_is_moved_are_not_taken_for_others(tmp_path: Path, moved: dict) -> None:
+    whole = {axis: [size * 1e-9, "m"] for axis, size in zip("xyz", (4, 8, 40))}
+    unmoved = {
+        "outputDimensions": whole,
+        "inputDimensions": whole,
+        "matrix": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]],
+    }
+
+    def of(transform: dict) -> str:
+        return state([LINE], source={"url": "local://annotations", "transform": transform})
+
+    [found] = read(tmp_path, of(unmoved), "state.json")
+    assert (found.a, found.b) == ((1, 2, 3), (4, 5, -6))
+    with pytest.raises(
+        InputError, match=r"joins 1: its points cannot be placed \(the layer's source is moved"
+    ):
+        read(tmp_path, of({**unmoved, **moved}), "state.json")

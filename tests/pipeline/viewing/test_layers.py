@@ -25,6 +25,7 @@ from tests.pipeline.viewing.placed import (
     SIZE_NM,
     Case,
     ids_in,
+    image_in,
 )
 from tests.pipeline.volumes.writers_precomputed import add_level, write_info
 
@@ -191,6 +192,33 @@ def test_volumes_are_shown_where_their_files_say_or_told(case: Case, tmp_path: P
     np.save(tmp_path / "real.npy", np.zeros((2, 2, 2), np.float32))
     with pytest.raises(InputError, match="expected integer ids"):
         layers_of_volumes({"truth": (str(tmp_path / "real.npy"), Choice(option="truth"))})
+
+
+def test_an_image_that_does_not_say_where_it_lies_is_put_on_what_does(case: Case, tmp_path: Path) -> None:
+    np.save(tmp_path / "em.npy", image_in(IMAGE_BOX))
+    shown = layers_of_volumes(
+        {"image": (str(tmp_path / "em.npy"), Choice()), "truth": (case.truth, Choice())}
+    )
+    assert [layer.volume.box for layer in shown.layers] == [IMAGE_BOX, IMAGE_BOX]
+    assert shown.lacking == [
+        "the image does not say where it lies: it is shown on the truth, whose shape it has"
+    ]
+    np.save(tmp_path / "em.npy", image_in(SEGMENTED_BOX))
+    shown = layers_of_volumes(
+        {"image": (str(tmp_path / "em.npy"), Choice()), "truth": (case.truth, Choice())}
+    )
+    (line,) = shown.lacking
+    assert line.startswith("the image does not say where it lies: it is shown at 0:16,")
+
+
+def test_a_volume_of_other_voxels_is_not_put_on_one_whose_shape_it_has(case: Case, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "coarse.h5", "w") as file:
+        file["ids"] = ids_in(IMAGE_BOX)
+        file["ids"].attrs["resolution"] = [2 * size for size in SIZE_NM]
+    truth = f"{tmp_path / 'coarse.h5'}:ids"
+    shown = layers_of_volumes({"image": (case.image, Choice()), "truth": (truth, Choice())})
+    assert layer(shown, "truth").volume.box == Box.of_shape(IMAGE_BOX.shape)
+    assert shown.lacking[0].startswith("the truth does not say where it lies: it is shown at 0:24,")
 
 
 def test_greys_are_stretched_where_the_values_are_not_those_of_a_screen(case: Case, tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ import os
 from pathlib import Path
 from urllib.parse import unquote
 
+import h5py
 import numpy as np
 import psutil
 import pytest
 
-from tests.pipeline.viewing.placed import IMAGE_BOX, image_in
+from pipeline.viewing.layers import layers_of_volumes
+from pipeline.volumes import Choice
+from tests.pipeline.viewing.placed import IMAGE_BOX, SIZE_NM, Case, ids_in, image_in
 from tests.pipeline.viewing.served import Served
 
 KEY = "4_8_40"
@@ -153,6 +156,24 @@ def test_a_volume_of_another_format_is_served_as_the_chunks_of_its_info(served: 
     assert served.ask(path)[2] == got.tobytes()
     for absent in ("0-64_0-64_0-64", "364-428_164-181_20-44", "364-364_164-180_20-44", "info", "../em.h5"):
         assert served.ask(f"{served.data('image')}/{scale['key']}/{absent}")[0] == 404
+
+
+def test_a_volume_of_coarser_voxels_lies_where_they_are(case: Case) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    from pipeline.viewing.server import ViewServer
+
+    coarse = [2 * size for size in SIZE_NM]
+    with h5py.File(case.folder / "coarse.h5", "w") as file:
+        file["ids"] = ids_in(IMAGE_BOX)[::2, ::2, ::2]
+        file["ids"].attrs["resolution"] = coarse
+        file["ids"].attrs["offset"] = [start * size for start, size in zip(IMAGE_BOX.start, SIZE_NM)]
+    truth = f"{case.folder / 'coarse.h5'}:ids"
+    shown = layers_of_volumes({"image": (case.image, Choice()), "truth": (truth, Choice())})
+    with ViewServer(shown, 0, print) as view:
+        served = Served(view, shown, case)
+        (scale,) = json.loads(served.ask(f"{served.data('truth')}/info")[2])["scales"]
+    assert scale["resolution"] == coarse[::-1]
+    assert scale["voxel_offset"] == [start // 2 for start in IMAGE_BOX.start[::-1]]
 
 
 def test_a_chunk_that_cannot_be_read_is_told(served: Served) -> None:
