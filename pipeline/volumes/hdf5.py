@@ -91,7 +91,7 @@ def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str,
     if not any(name in attributes for name in (*SIZES, "offset")):
         attributes |= _of_groups(dataset, choice, uri)
     labels = [dimension.label for dimension in dataset.dims]
-    if choice.axes or (all(labels) and axes_of(attributes, len(labels)) is None):
+    if choice.axes or (any(labels) and axes_of(attributes, len(labels)) is None):
         attributes["axes"] = choice.axes or labels
     return attributes
 

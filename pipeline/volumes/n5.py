@@ -18,7 +18,7 @@ import tensorstore
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.attributes import axes_of
+from pipeline.volumes.attributes import axes_of, refuse_other_order
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, corner, positive_sizes
@@ -165,7 +165,10 @@ def _stated(
     """
     dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
-    names = axes_of({**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}, dimensions)
+    named = {**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}
+    names = axes_of(named, dimensions)
+    if names is None:
+        refuse_other_order(named, dimensions, uri, choice)
     cosem = attributes.get("transform")
     if isinstance(cosem, Mapping):
         return _cosem(cosem, names, folder, uri, choice)
