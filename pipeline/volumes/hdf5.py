@@ -82,7 +82,13 @@ class Hdf5Volume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         with open_hdf5(self.path) as file:
-            return self._layout.turned(file[self.dataset][self._layout.index(box)])
+            return self._layout.turned(self._beside(file)[self._layout.index(box)])
+
+    def _beside(self, file: h5py.File) -> h5py.Dataset:
+        """The dataset, whose raw files lie beside its own: HDF5 itself looks for them where it is run."""
+        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+        access.set_efile_prefix(b"${ORIGIN}")
+        return h5py.Dataset(h5py.h5d.open(file.id, self.dataset.encode(), access))
 
 
 def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:

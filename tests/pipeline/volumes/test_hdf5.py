@@ -285,6 +285,22 @@ def test_raw_files_that_are_not_there_or_too_short_are_told(tmp_path: Path) -> N
     assert "b.bin, which is not there" in error_of(path)
 
 
+def test_raw_files_are_those_beside_the_file_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 alone takes the names as those of files where the program was started."""
+    path = made(
+        tmp_path,
+        lambda file: file.create_dataset("a/raw", SHAPE, "u1", external=[("r.bin", 0, 999)]) and None,
+    )
+    (tmp_path / "r.bin").write_bytes(IMAGE.tobytes())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("r.bin").write_bytes(bytes(IMAGE.size))
+    volume = Hdf5Volume(path, "a/raw", Choice())
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
 def test_links_that_lead_nowhere_name_their_target(tmp_path: Path) -> None:
     def fill(file: h5py.File) -> None:
         file["soft"], file["a/ext"] = h5py.SoftLink("/gone"), h5py.ExternalLink("none.h5", "/d")
