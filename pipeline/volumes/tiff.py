@@ -73,7 +73,9 @@ class TiffVolume(Volume):
             return page_values(series.keyframe, self._layout.turned(stored), self._path)
 
 
-def _pages(series: tifffile.TiffPageSeries, index: Index) -> list[tifffile.TiffPage | None]:
+def _pages(
+    series: tifffile.TiffPageSeries, index: Index
+) -> list[tifffile.TiffPage | tifffile.TiffFrame | None]:
     """The pages that hold what is at `index` of a series; none where one holds several planes."""
     shape = series.shape[: series.ndim - series.keyframe.ndim]
     if math.prod(shape) != len(series.pages):

@@ -74,7 +74,7 @@ def has_pages(path: Path) -> bool:
         return planes(only_series(file, path)) > 1
 
 
-def refuse_sparse(pages: Iterable[tifffile.TiffPage | None], path: Path) -> None:
+def refuse_sparse(pages: Iterable[tifffile.TiffPage | tifffile.TiffFrame | None], path: Path) -> None:
     """Raise InputError where strips or tiles of some pages of the file at `path` are left out.
 
     Programs that save space write none that are blank, and one that was stopped those it came to: tifffile

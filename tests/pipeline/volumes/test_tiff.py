@@ -192,9 +192,11 @@ def test_tiles_that_were_left_out_are_not_taken_for_black(tmp_path: Path, planes
     """As GDAL does with blank ones, and as a writer leaves it that was stopped."""
     image = GREY.repeat(4, 1).repeat(4, 2)[:planes]
     uri = written(tmp_path, image, tile=(16, 16), compression="zlib")
-    with tifffile.TiffFile(uri, mode="r+b") as file:
+    with tifffile.TiffFile(uri, mode="r+") as file:
+        last = file.pages[planes - 1]
+        assert isinstance(last, tifffile.TiffPage)
         for name in ("TileByteCounts", "TileOffsets"):
-            tag = file.pages[planes - 1].tags[name]
+            tag = last.tags[name]
             tag.overwrite([*tag.value[:3], 0, *tag.value[4:]])
     if planes == 1:
         with pytest.raises(InputError, match="has no data for 1 of its 9 strips or tiles"):
