@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,30 @@ def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
     run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
     assert "50% of inference.box is tissue" in findings(run)["mask"]
+
+
+@pytest.mark.parametrize(
+    ("image", "is_told"),
+    [
+        (lambda grey: grey.astype(np.uint32) + np.uint32(3_000_000_000), True),
+        (lambda grey: grey * 1e-3 + 1e6, True),
+        (lambda grey: grey + 1e6, False),
+        (lambda grey: grey.astype(np.int32) - 100_000, False),
+    ],
+)
+def test_an_image_of_which_float32_leaves_nothing_is_refused(
+    image: Callable[[np.ndarray], np.ndarray], is_told: bool, tmp_path: Path
+) -> None:
+    stored = image(cells()[0])
+    write_hdf5(tmp_path / "em.h5", image=stored)
+    run = run_on(tmp_path)
+    mean, stddev = run.normalisation
+    assert abs(mean - stored.mean()) < stddev / 5  # a part of the image was measured
+    if is_told:
+        with pytest.raises(InputError, match="which is what float32 has there, little is left"):
+            findings(run)
+    else:
+        assert findings(run)["intensity"].startswith("ok")
 
 
 def test_a_mask_of_other_voxels_than_its_file_says_is_told(tmp_path: Path) -> None:

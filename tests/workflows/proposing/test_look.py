@@ -14,9 +14,7 @@ from workflows.proposing.look import look_at_truth
 
 
 def test_labels_much_larger_than_the_image_are_looked_at_where_it_is(tmp_path: Path) -> None:
-    metadata = {
-        "shape": (1000, 1000, 1000), "chunks": (64, 64, 64), "dtype": "<u8", "compressor": None, "fill_value": 0
-    }  # fmt: skip
+    metadata = {"shape": [1000] * 3, "chunks": [64] * 3, "dtype": "<u8", "compressor": None, "fill_value": 0}
     store = {"driver": "file", "path": f"{tmp_path}/truth.zarr/"}
     labels = tensorstore.open(
         {"driver": "zarr", "kvstore": store, "metadata": metadata}, create=True
