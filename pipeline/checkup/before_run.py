@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from pipeline.checkup.finding import FAIL, WARN, Finding, examine
 from pipeline.checkup.folder import writing
 from pipeline.checkup.image import completeness, image, intensity
-from pipeline.checkup.labels import labels, mask
+from pipeline.checkup.labels import labels, loss_mask, mask
 from pipeline.checkup.layout import layout
 from pipeline.checkup.moves import moves
 from pipeline.checkup.network import network
@@ -37,6 +37,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("intensity", intensity),
     ("labels", labels),
     ("mask", mask),
+    ("loss mask", loss_mask),
     ("volumes", volumes),
     ("unchanged", touched),
     ("network", network),

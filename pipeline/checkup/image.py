@@ -19,6 +19,9 @@ MOST_FLOAT_BLOCKS = 64
 SMALLEST_NM, LARGEST_NM = 0.1, 1e5
 """Voxel sizes beyond these are those of another unit."""
 
+STEPS = 8
+"""As many that float32 can tell apart a standard deviation has to have."""
+
 SATURATED = 0.2
 """A larger share of voxels that have the lowest value, or the highest, is told."""
 
@@ -77,7 +80,8 @@ def intensity(run: Run) -> Finding:
     """Whether the image has contrast, and whether it is normalised as it is."""
     if run.makes_image:
         return skip("the run makes its own")
-    found = sample(open_image(run), run.inference_box)
+    volume = open_image(run)
+    found = sample(volume, run.inference_box)
     if found is None:
         return fail(
             f"the image is blank in inference.box {run.inference_box}, wherever it was looked at",
@@ -85,6 +89,12 @@ def intensity(run: Run) -> Finding:
         )
     mean, stddev = run.normalisation
     text = f"mean {found.mean:g}, standard deviation {found.stddev:g}, {found.lowest:g} to {found.highest:g}"
+    step = float(np.spacing(np.float32(max(abs(found.lowest), abs(found.highest)))))
+    if volume.dtype.itemsize >= 4 and step * STEPS > found.stddev:
+        return fail(
+            f"{text}: in steps of {step:g}, which is what float32 has there, little is left of it",
+            "subtract the mean from the image, or save it as 16 bits",
+        )
     if abs(found.mean - mean) > stddev or not 0.5 < found.stddev / stddev < 2:
         return warn(
             f"{text}, but data.image_mean is {mean:g} and data.image_stddev {stddev:g}",

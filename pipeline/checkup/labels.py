@@ -56,25 +56,39 @@ def labels(run: Run) -> Finding:
 
 def mask(run: Run) -> Finding:
     """What the mask is and where it lies. Raises InputError."""
-    volume = open_mask(run)
+    return _covering(run, open_mask(run), "mask", "inference.box", run.inference_box)
+
+
+def loss_mask(run: Run) -> Finding:
+    """What the mask of what is learned from is, and where it lies. Raises InputError."""
+    box = run.config.training.box
+    if not run.config.trains or box is None:
+        return skip("the run trains nothing")
+    return _covering(run, open_mask(run, "loss_mask"), "loss_mask", "training.box", box)
+
+
+def _covering(run: Run, volume: Volume | None, which: str, named: str, box: Box) -> Finding:
+    """What a mask, `data.` and `which`, is like in a box, whose setting is `named`."""
     if volume is None:
         return skip("none is set")
-    if (volume.box & run.inference_box).is_empty:
+    done, counts = ("seeded", "tissue") if which == "mask" else ("learned", "learned from")
+    if (volume.box & box).is_empty:
         return fail(
-            f"data.mask {volume.uri} lies at {volume.box}, inference.box {run.inference_box} elsewhere",
-            "nothing would be seeded",
+            f"data.{which} {volume.uri} lies at {volume.box}, {named} {box} elsewhere",
+            f"nothing would be {done}",
         )
-    blocks = sample_blocks(volume, run.inference_box)
-    tissue = float(np.mean(np.concatenate([volume.read(block).reshape(-1) for block in blocks]) != 0))
-    covered = (volume.box & run.inference_box).size / run.inference_box.size
-    found, doubts = f"{describe(volume)}; {tissue * covered:.0%} of inference.box is tissue", []
+    blocks = sample_blocks(volume, box)
+    share = float(np.mean(np.concatenate([volume.read(block).reshape(-1) for block in blocks]) != 0))
+    covered = (volume.box & box).size / box.size
+    found = f"{describe(volume)}; {share * covered:.0%} of {named} is {counts}"
+    doubts = [] if run.makes_image else _voxel_size(open_image(run), volume)
     if covered < 1:
-        doubts.append(f"it covers {covered:.0%} of inference.box; nothing is seeded in the rest")
-    if not tissue:
-        doubts.append("nothing would be seeded where it was looked at")
-    missing = absence(volume, run.inference_box)
+        doubts.append(f"it covers {covered:.0%} of {named}; nothing is {done} in the rest")
+    if not share:
+        doubts.append(f"nothing would be {done} where it was looked at")
+    missing = absence(volume, box)
     if missing.missing and not volume.may_be_empty:
-        doubts.append(f"{missing.text('chunks of the mask')}, and count as no tissue")
+        doubts.append(f"{missing.text('chunks of the mask')}, and count as 0")
     return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
@@ -96,7 +110,7 @@ def _without_body(labels: LabelVolume, blocks: list[Box]) -> list[str]:
     return [f"{lost / size:.1%} are of supervoxels without a body, and unlabelled"] if lost else []
 
 
-def _voxel_size(image: Volume, labels: LabelVolume) -> list[str]:
+def _voxel_size(image: Volume, labels: Volume) -> list[str]:
     """A voxel size that the labels' file states otherwise, or that one of the two files alone states."""
     doubts, stated = [], labels.frame.stated_nm
     if stated and labels.voxel_size_nm and not same_size(stated, labels.voxel_size_nm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pipeline.checkup.finding import FAIL, WARN, Finding, examine, ok, skip, warn
-from pipeline.checkup.labels import labels
+from pipeline.checkup.labels import labels, loss_mask
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm, open_image
 from pipeline.volumes.absence import absence, of_slices, refuse_too_much
@@ -19,16 +19,17 @@ def volumes(run: Run) -> Finding:
         return skip("the run trains on its own alone")
     said, doubts = [], list[str]()
     for index, other in enumerate(others):
-        found = examine(partial(labels, other))
-        if found.state == FAIL:
-            return Finding(FAIL, f"training.volumes.{index}: {found.text}")
+        looked_at = [examine(partial(check, other)) for check in (labels, loss_mask)]
+        for found in looked_at:
+            if found.state == FAIL:
+                return Finding(FAIL, f"training.volumes.{index}: {found.text}")
         mean, stddev = other.normalisation
         weight = run.config.training.volumes[index].weight
         said.append(
             f"training.volumes.{index}: {open_image(other).uri}, box {other.config.training.box}, "
             f"mean {mean:g}, standard deviation {stddev:g}, weight {weight:g}"
         )
-        of = [found.text] if found.state == WARN else []
+        of = [found.text for found in looked_at if found.state == WARN]
         doubts += [f"training.volumes.{index}: {doubt}" for doubt in [*of, *_unlike(run, other)]]
     return warn("; ".join(said), "; ".join(doubts)) if doubts else ok("; ".join(said))
 

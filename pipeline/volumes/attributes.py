@@ -15,11 +15,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pipeline.errors import InputError
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, positive_sizes
@@ -29,16 +31,11 @@ SIZES = ("resolution", "voxel_size", IN_UM)
 """Attributes that give the voxel size; the first that is there counts."""
 
 NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS")
-KNOWN_AXES = frozenset("zyxtc")
 OTHER_NAMES = {
-    "channel": "c",
-    "channels": "c",
-    "time": "t",
-    "c^": "c",
-    "depth": "z",
-    "height": "y",
-    "width": "x",
-}
+    "channel": "c", "channels": "c", "ch": "c", "time": "t",
+    "depth": "z", "slice": "z", "plane": "z", "section": "z", "pln": "z",
+    "height": "y", "row": "y", "width": "x", "column": "x", "col": "x",
+}  # fmt: skip
 
 
 def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice) -> Stated:
@@ -47,6 +44,8 @@ def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: 
     Raises InputError on nonsense that `choice` does not replace.
     """
     axes = axes_of(attributes, dimensions)
+    if axes is None:
+        refuse_other_order(attributes, dimensions, uri, choice)
     names = axes or tuple(AXES)
     unit = "units" if "units" in attributes else "unit"
     size = next((name for name in SIZES if attributes.get(name) is not None), None)
@@ -73,32 +72,47 @@ def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: 
 
 
 def axes_of(attributes: Mapping[str, Any], dimensions: int) -> tuple[str, ...] | None:
-    """The names of the stored axes; None where they are not said, or are not names of axes."""
-    for name in NAMES:
-        names = _as_names(attributes.get(name), dimensions)
-        if names is not None:
-            return names
+    """The names of the stored axes; None where they are not said, or z, y and x are not among them."""
+    return next((names for names in _named(attributes, dimensions) if set(AXES) <= set(names)), None)
+
+
+def refuse_other_order(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice) -> None:
+    """Raise InputError where those of z, y and x that are named among the stored axes, beside names that say
+    nothing, do not lie where they are taken to be without any names."""
+    for names in _named(attributes, dimensions):
+        said = [name for name in names if name in AXES]
+        is_at = [names[place] == axis for place, axis in enumerate(AXES) if axis in names]
+        if said != sorted(said, reverse=True) or (dimensions == len(AXES) and not all(is_at)):
+            raise InputError(
+                f"{uri}: its axes are called {', '.join(names)}, of which not all of z, y and x are known: "
+                + choice.mend("axes", "name them in {}, such as xyz")
+            )
+
+
+def _named(attributes: Mapping[str, Any], dimensions: int) -> Iterator[tuple[str, ...]]:
+    """The names that each attribute gives to so many axes."""
     try:
         keys = [axis["key"] for axis in json.loads(_text(attributes["axistags"]))["axes"]]
     except (KeyError, TypeError, ValueError):
-        return None
-    return _as_names(keys, dimensions)
+        keys = None
+    for value in (*(attributes.get(name) for name in NAMES), keys):
+        names = _as_names(value)
+        if len(names) == dimensions:
+            yield names
 
 
-def _as_names(value: Any, dimensions: int) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    listed = (
-        list(_text(value).replace(",", "").replace(" ", "")) if isinstance(value, (str, bytes)) else value
-    )
+def _as_names(value: Any) -> tuple[str, ...]:
+    """Names in lower case, and axes as they are called here; none where the value is no list of names."""
     try:
-        names = [_text(name).strip().lower() for name in listed]
+        listed = _letters(_text(value)) if isinstance(value, (str, bytes)) else value
+        names = [_text(name).strip().lower().removesuffix("^") for name in ([] if listed is None else listed)]
     except TypeError:
-        return None
-    names = [OTHER_NAMES.get(name, name) for name in names]
-    if len(names) != dimensions or not set(AXES) <= set(names) or not set(names) <= KNOWN_AXES:
-        return None
-    return tuple(names)
+        return ()
+    return tuple(OTHER_NAMES.get(name, name) for name in names)
+
+
+def _letters(text: str) -> list[str]:
+    return re.split(r"\s*,\s*", text) if "," in text else list(text.replace(" ", ""))
 
 
 def _text(value: Any) -> str:

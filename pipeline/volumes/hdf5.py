@@ -82,7 +82,13 @@ class Hdf5Volume(Volume):
 
     def _load(self, box: Box) -> np.ndarray:
         with open_hdf5(self.path) as file:
-            return self._layout.turned(file[self.dataset][self._layout.index(box)])
+            return self._layout.turned(self._beside(file)[self._layout.index(box)])
+
+    def _beside(self, file: h5py.File) -> h5py.Dataset:
+        """The dataset, whose raw files lie beside its own: HDF5 itself looks for them where it is run."""
+        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+        access.set_efile_prefix(b"${ORIGIN}")
+        return h5py.Dataset(h5py.h5d.open(file.id, self.dataset.encode(), access))
 
 
 def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:
@@ -91,7 +97,7 @@ def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str,
     if not any(name in attributes for name in (*SIZES, "offset")):
         attributes |= _of_groups(dataset, choice, uri)
     labels = [dimension.label for dimension in dataset.dims]
-    if choice.axes or (all(labels) and axes_of(attributes, len(labels)) is None):
+    if choice.axes or (any(labels) and axes_of(attributes, len(labels)) is None):
         attributes["axes"] = choice.axes or labels
     return attributes
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,6 +20,9 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes.hdf5_file import open_hdf5, require_filters
 from pipeline.volumes.layout import Layout
+
+MOST_PIECES = 10_000
+"""Of one source of a virtual dataset: one that fills every second voxel of a row has as many as voxels."""
 
 
 class Storage(ABC):
@@ -34,7 +42,8 @@ def storage_of(dataset: h5py.Dataset, layout: Layout, uri: str) -> Storage:
     """How the dataset, whose axes lie as `layout` says, is stored.
 
     Raises InputError where a file of raw data that it names is not there or too short, and where it is a
-    virtual dataset of an open series of sources, of which nobody can tell whether one is missing.
+    virtual dataset of an open series of sources, of which nobody can tell whether one is missing, or of
+    sources in too many pieces.
     """
     if dataset.is_virtual:
         return _Virtual(dataset, layout, uri)
@@ -114,17 +123,17 @@ class _Source:
 
 
 class _Virtual(Storage):
-    """Put together of other datasets, where each lies by the bounds of its region."""
+    """Put together of other datasets, where each lies by the boxes of its selection."""
 
     def __init__(self, dataset: h5py.Dataset, layout: Layout, uri: str) -> None:
-        self._sources = _sources(dataset, layout, uri)
-        self.chunk = _common_chunk(
-            [source.box for source in self._sources], layout.volume_shape(dataset.shape)
-        )
+        sources = _sources(dataset, layout, uri)
+        self.chunk = _common_chunk([source.box for source in sources], layout.volume_shape(dataset.shape))
         own = Path(dataset.file.filename)
-        self.files = sorted({source.file for source in self._sources} - {own})
-        self._there: dict[_Source, bool] = {}
-        for source in self._sources[:1]:
+        self.files = sorted({source.file for source in sources} - {own})
+        # of ten thousand sections of a file each, every tile would else look at all
+        self._by_chunk = _by_chunk(sources, self.chunk)
+        self._there: dict[tuple[Path, str], bool] = {}
+        for source in sources[:1]:
             _require_source_filters(source, uri)
 
     def holds(self, dataset: h5py.Dataset, chunks: list[Box]) -> list[bool]:
@@ -132,31 +141,59 @@ class _Virtual(Storage):
 
     def _holds(self, chunk: Box) -> bool:
         """Whether sources cover the chunk and all of them are there."""
-        sources = [source for source in self._sources if not (source.box & chunk).is_empty]
+        assert self.chunk is not None
+        sources = self._by_chunk[triple([at // n for at, n in zip(chunk.start, self.chunk)])]
         covered = sum((source.box & chunk).size for source in sources)
         return covered >= chunk.size and all(self._is_there(source) for source in sources)
 
     def _is_there(self, source: _Source) -> bool:
-        if source not in self._there:
-            self._there[source] = _source_is_there(source)
-        return self._there[source]
+        key = (source.file, source.dataset)
+        if key not in self._there:
+            self._there[key] = _source_is_there(*key)
+        return self._there[key]
 
 
 def _sources(dataset: h5py.Dataset, layout: Layout, uri: str) -> list[_Source]:
     found = []
     for source in dataset.virtual_sources():
-        try:
-            first, last = source.vspace.get_select_bounds()
-        except RuntimeError:
-            raise InputError(
-                f"{uri} is a virtual dataset of an open series of sources ({source.file_name}): whether one "
-                "is missing cannot be told; write it out as a dataset of its own (with h5py, or h5repack)"
-            ) from None
-        positions = zip(layout.positions, first, last)
-        if all(at < 0 or low <= at <= high for at, low, high in positions):
-            stop = [end + 1 for end in last]
-            box = Box(layout.volume_shape(first), layout.volume_shape(stop))
-            found.append(_Source(box, _located(source.file_name, dataset), source.dset_name))
+        file = _located(source.file_name, dataset)
+        for first, last in _selected(source, uri):
+            positions = zip(layout.positions, first, last)
+            if all(at < 0 or low <= at <= high for at, low, high in positions):
+                box = Box(layout.volume_shape(first), layout.volume_shape([end + 1 for end in last]))
+                found.append(_Source(box, file, source.dset_name))
+    return found
+
+
+def _selected(source: Any, uri: str) -> Sequence[Any]:
+    """First and last corners, along the stored axes, of the boxes that a source fills: several where it
+    leaves out every second plane. Raises InputError where they have no end, or are too many."""
+    space, mend = source.vspace, "write it out as a dataset of its own (with h5py, or h5repack)"
+    try:
+        bounds = space.get_select_bounds()
+    except RuntimeError:
+        raise InputError(
+            f"{uri} is a virtual dataset of an open series of sources ({source.file_name}): whether one "
+            f"is missing cannot be told; {mend}"
+        ) from None
+    if space.get_select_npoints() == math.prod(last - first + 1 for first, last in zip(*bounds)):
+        return [bounds]
+    pieces = space.get_select_hyper_nblocks()
+    if pieces > MOST_PIECES:
+        raise InputError(
+            f"{uri} is a virtual dataset of {pieces:,} pieces of {source.file_name}, more than "
+            f"{MOST_PIECES:,}: {mend}"
+        )
+    return space.get_select_hyper_blocklist()
+
+
+def _by_chunk(sources: Sequence[_Source], shape: Triple) -> Mapping[Triple, list[_Source]]:
+    """The sources that share voxels with each chunk, by its place in the grid, z, y, x."""
+    found: defaultdict[Triple, list[_Source]] = defaultdict(list)
+    for source in sources:
+        spans = zip(source.box.start, source.box.stop, shape)
+        for index in product(*(range(a // n, -(-b // n)) for a, b, n in spans)):
+            found[triple(index)].append(source)
     return found
 
 
@@ -177,23 +214,31 @@ def _located(name: str, dataset: h5py.Dataset) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _source_is_there(source: _Source) -> bool:
-    """Whether all of the source is stored; HDF5 gives fill values for one that it cannot open."""
+def _source_is_there(file: Path, name: str) -> bool:
+    """Whether all of a source is stored; HDF5 gives fill values for one that it cannot open."""
     try:
-        with open_hdf5(source.file) as file:
-            found = file.get(source.dataset)
-            if not isinstance(found, h5py.Dataset):
-                return False
-            if found.chunks:
-                return bool(_allocated(found).all())
-            return found.is_virtual or found.id.get_storage_size() > 0
+        with open_hdf5(file) as opened:
+            found = opened.get(name)
+            return isinstance(found, h5py.Dataset) and _is_stored(found)
     except InputError:
         return False
 
 
+def _is_stored(dataset: h5py.Dataset) -> bool:
+    if dataset.is_virtual:  # the next may be virtual too
+        parts = dataset.virtual_sources()
+        covered = sum(part.vspace.get_select_npoints() for part in parts)
+        return covered >= dataset.size and all(
+            _source_is_there(_located(part.file_name, dataset), part.dset_name) for part in parts
+        )
+    if dataset.chunks:
+        return bool(_allocated(dataset).all())
+    return dataset.id.get_storage_size() > 0
+
+
 def _require_source_filters(source: _Source, uri: str) -> None:
     """The sources of one volume are written alike: one is looked at."""
-    if _source_is_there(source):
+    if _source_is_there(source.file, source.dataset):
         with open_hdf5(source.file) as file:
             require_filters(file[source.dataset], f"{uri} is made of {source.file}:{source.dataset}, which")
 

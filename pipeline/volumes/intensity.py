@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ BLOCK_OF_SLICES: Triple = (1, 512, 512)
 
 MOST_BLOCKS = 48
 DIGITS = 6
-"""Of mean and standard deviation: as many as float32 has, and short enough to be read."""
+"""Of mean and standard deviation: as many as float32 has, and short enough to be read. A mean has more where
+it is more than a hundred standard deviations."""
 
 Read = Callable[[Box], np.ndarray]
 
@@ -68,10 +70,17 @@ def of_blocks(blocks: list[np.ndarray]) -> Intensity | None:
         mean, stddev = values.mean(), values.std()
     return Intensity(
         voxels=values.size,
-        mean=float(f"{mean:.{DIGITS}g}"),
+        mean=float(f"{mean:.{DIGITS + _more(mean, stddev)}g}"),
         stddev=float(f"{stddev:.{DIGITS}g}"),
         lowest=float(lowest),
         highest=float(highest),
         at_lowest=float(np.mean(values == lowest)),
         at_highest=float(np.mean(values == highest)),
     )
+
+
+def _more(mean: float, stddev: float) -> int:
+    """Digits by which a mean of many standard deviations is to be longer to be told as well as others."""
+    if not (np.isfinite(mean) and 0 < stddev < np.inf):
+        return 0
+    return max(0, math.ceil(math.log10(max(1.0, abs(mean) / stddev))) - 2)

@@ -18,7 +18,7 @@ import tensorstore
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.attributes import axes_of
+from pipeline.volumes.attributes import axes_of, refuse_other_order
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated, corner, positive_sizes
@@ -65,7 +65,7 @@ class N5Volume(Volume):
 
     @property
     def stamp(self) -> str:
-        described_by = [self._folder.parent / ATTRIBUTES, self._folder / ATTRIBUTES]
+        described_by = [above / ATTRIBUTES for above in (*_groups(self._folder), self._folder)]
         if self._is_placed_by_finest:
             described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
@@ -127,7 +127,8 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
             raise ValueError("blockSize and dimensions differ in length")
-        stated = _stated(attributes, _attributes(folder.parent), folder, uri, choice)
+        group = {name: said for above in _groups(folder) for name, said in _attributes(above).items()}
+        stated = _stated(attributes, group, folder, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -140,6 +141,12 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
                 f"{uri}: its {name} is {value!r}; expected one of {', '.join(known)}: convert it"
             )
     return attributes, stated
+
+
+def _groups(folder: Path) -> list[Path]:
+    """The folders above a dataset that have attributes for it: BigDataViewer's setup has its levels'."""
+    is_in_setup = re.fullmatch(r"setup\d+/timepoint\d+/s\d+", "/".join(folder.absolute().parts[-3:]))
+    return [folder.parent.parent, folder.parent] if is_in_setup else [folder.parent]
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
@@ -165,7 +172,10 @@ def _stated(
     """
     dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
-    names = axes_of({**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}, dimensions)
+    named = {**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}
+    names = axes_of(named, dimensions)
+    if names is None:
+        refuse_other_order(named, dimensions, uri, choice)
     cosem = attributes.get("transform")
     if isinstance(cosem, Mapping):
         return _cosem(cosem, names, folder, uri, choice)
@@ -176,6 +186,9 @@ def _stated(
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
+    coarser = _coarser(attributes, group, folder)
+    if coarser is None and said_by not in attributes and re.fullmatch(r"s0*[1-9]\d*", folder.name):
+        sizes = None  # the group's is the finest level's, and how much coarser this one is nobody says
     backwards = list(reversed(names or AXES))
 
     def numbers(values: Any, attribute: str) -> dict[str, float]:
@@ -184,8 +197,8 @@ def _stated(
     def size() -> dict[str, float]:
         own = numbers(sizes, said_by)
         positive_sizes(list(own.values()), uri, f"attribute {said_by}")
-        coarser = numbers(_coarser(attributes, group, folder) or [1.0] * 3, "downsamplingFactors")
-        return {axis: own[axis] * coarser[axis] for axis in AXES}
+        factors = numbers(coarser or [1.0] * 3, "downsamplingFactors")
+        return {axis: own[axis] * factors[axis] for axis in AXES}
 
     offset = both.get("offset")
     return stated_in_units(

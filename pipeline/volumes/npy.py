@@ -32,7 +32,7 @@ class NpyVolume(Volume):
 
     def _mapped(self) -> np.ndarray:
         try:
-            return np.load(self._path, mmap_mode="r", allow_pickle=False)
+            return np.lib.format.open_memmap(self._path, mode="r")
         except FileNotFoundError:
             raise InputError(f"{self._path}: no such file") from None
         except (OSError, ValueError, EOFError) as error:

@@ -144,6 +144,7 @@ def _open_hdf5(path: Path, part: str, choice: Choice) -> Volume:
     from pipeline.volumes.hdf5 import Hdf5Volume
     from pipeline.volumes.neuroproof import NeuroproofVolume
 
+    part = part.strip("/")  # to HDF5 /stack and stack are one
     if path.is_file() and not h5py.is_hdf5(path) and path.suffix.lower() not in (".h5", ".hdf5", ".hdf"):
         raise InputError(f"{path} is of no known format; these are read: {FORMATS}")
     if part == "stack" and path.exists() and NeuroproofVolume.is_at(path):

@@ -40,6 +40,8 @@ OTHER_CONTENT = {
 }
 """What folders with an info file hold that are no volumes, by the `@type` in it."""
 
+LOSSY = ("jpeg", "jxl")
+
 
 class PrecomputedVolume(Volume):
     """One level of the volume at `cloudpath` (`file://...`, `gs://...`), sharded or not, in any encoding.
@@ -92,7 +94,7 @@ class PrecomputedVolume(Volume):
         own = stated[level].frame(cloudpath, None, None, "")
         self.is_as_stated = self.frame == own and names == "xyzc" and shape[-1] == 1
         self.encoding: str = cloud.encoding
-        self.is_lossy = cloud.encoding == "jpeg"
+        self.is_lossy = cloud.encoding in LOSSY
         self.is_remote = not self._chunks.is_local
 
     @property

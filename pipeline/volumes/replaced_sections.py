@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -40,17 +41,35 @@ class ReplacedSections(Volume):
         return self._volume._stored([self._source(chunk) for chunk in chunks])
 
     def _source(self, chunk: Box) -> Box:
-        (z, y, x), (stop, yy, xx) = chunk.start, chunk.stop
-        if stop - z != 1 or z not in self._replacements:
+        z = chunk.start[0]
+        if chunk.shape[0] != 1 or z not in self._replacements:
             return chunk
-        other = self._replacements[z]
-        return Box((other, y, x), (other + 1, yy, xx))
+        return _planes(chunk, self._replacements[z], 1)
 
     def _load(self, box: Box) -> np.ndarray:
-        absolute = box.translate(self.frame.origin)
-        voxels = self._volume.read(absolute)
-        (start, y, x), (stop, yy, xx) = absolute.start, absolute.stop
-        for lost, other in self._replacements.items():
-            if start <= lost < stop:
-                voxels[lost - start] = self._volume.read(Box((other, y, x), (other + 1, yy, xx)))[0]
+        wanted = box.translate(self.frame.origin)
+        start, stop = wanted.start[0], wanted.stop[0]
+        lost = [z for z in sorted(self._replacements) if start <= z < stop]
+        voxels = self._kept(wanted, lost)
+        for z in lost:
+            voxels[z - start] = self._volume.read(_planes(wanted, self._replacements[z], 1))[0]
         return voxels
+
+    def _kept(self, box: Box, lost: Sequence[int]) -> np.ndarray:
+        """The volume in a box, where it matters: at `lost` it may be torn, or hold no numbers."""
+        try:
+            return self._volume.read(box)
+        except InputError:
+            if not lost:
+                raise
+        voxels, start = np.zeros(box.shape, self.dtype), box.start[0]
+        for before, after in itertools.pairwise([start - 1, *lost, box.stop[0]]):
+            run = _planes(box, before + 1, after - before - 1)
+            voxels[before + 1 - start : after - start] = self._volume.read(run)
+        return voxels
+
+
+def _planes(box: Box, start: int, count: int) -> Box:
+    """As many z from `start` on, of the y and x of a box."""
+    (_, y, x), (_, yy, xx) = box.start, box.stop
+    return Box((start, y, x), (start + count, yy, xx))

@@ -14,7 +14,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
 from pipeline.volumes.kept_slices import kept_slice
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
-from pipeline.volumes.slice_image import LOSSY_SUFFIXES, read_slice, slice_header
+from pipeline.volumes.slice_image import is_lossy, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
 
@@ -32,12 +32,12 @@ class SliceVolume(Volume):
             raise InputError(f"folder {folder} holds slices along z; {choice.setting('axes')} must be zyx")
         self._folder = folder
         self._files = slices_by_z(folder, pattern)
-        first = read_slice(self._files[0])
+        first = kept_slice(self._files[0])  # a volume is opened several times a tile
         uri = str(folder if pattern == "*" else folder / pattern)
         frame = choice.frame(Stated(), uri)
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
-        self.is_lossy = self._files[0].suffix.lower() in LOSSY_SUFFIXES
+        self.is_lossy = is_lossy(self._files[0])
         for path in spread(list(self._files.values()), SAMPLED):
             self._refuse_another_kind(path, *slice_header(path))
 

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
-from pipeline.volumes.tiff_file import only_series, opened, planes
+from pipeline.volumes.tiff_file import JPEG, only_series, opened, planes, refuse_sparse
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
@@ -60,6 +60,14 @@ def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
         ) from None
 
 
+def is_lossy(path: Path) -> bool:
+    """Whether the values of the image at `path` are only near to what was written. Raises InputError."""
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        return path.suffix.lower() in LOSSY_SUFFIXES
+    with opened(path, alone=True) as file:
+        return _only_page(file, path).compression in JPEG
+
+
 def grey(values: np.ndarray, path: Path) -> np.ndarray:
     """The one channel of (y, x) or (y, x, channel) values that hold no more than grey. Raises InputError."""
     if values.ndim == 3 and values.shape[-1] in (2, 4):
@@ -97,6 +105,7 @@ def page_values(page: tifffile.TiffPage, values: np.ndarray, path: Path) -> np.n
 def _read_tiff(path: Path) -> np.ndarray:
     with opened(path, alone=True) as file:
         page = _only_page(file, path)
+        refuse_sparse([page], path)
         values = page_values(page, page.asarray(), path)
     if values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
         return np.moveaxis(values, 0, -1)

@@ -17,10 +17,10 @@ from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import NM_PER_UNIT, Stated
-from pipeline.volumes.layout import Layout
+from pipeline.volumes.layout import Index, Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import page_values
-from pipeline.volumes.tiff_file import files_of, only_series, opened
+from pipeline.volumes.tiff_file import JPEG, files_of, only_series, opened, refuse_sparse
 from pipeline.volumes.volume import Volume
 
 AXIS_NAMES = {"Q": "z", "I": "z", "S": "c"}
@@ -46,6 +46,7 @@ class TiffVolume(Volume):
             page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
             axes = _axes(series)
             self._files = files_of(series)
+            self.is_lossy = series.keyframe.compression in JPEG
             self._layout = Layout.of(series.shape, axes, choice, str(path))
             size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
             frame = choice.frame(replace(_own_place(file), voxel_size_nm=size_nm), str(path))
@@ -62,6 +63,7 @@ class TiffVolume(Volume):
     def _load(self, box: Box) -> np.ndarray:
         with opened(self._path) as file:
             series = only_series(file, self._path)
+            refuse_sparse(_pages(series, self._layout.index(box)), self._path)
             try:
                 with series.aszarr(level=0) as store:
                     stored = np.asarray(zarr.open_array(store, mode="r")[self._layout.index(box)])
@@ -69,6 +71,17 @@ class TiffVolume(Volume):
                 reason = " ".join(str(error).split())
                 raise InputError(f"{self._path}: cannot read box {box}: {reason}; copy it again") from None
             return page_values(series.keyframe, self._layout.turned(stored), self._path)
+
+
+def _pages(
+    series: tifffile.TiffPageSeries, index: Index
+) -> list[tifffile.TiffPage | tifffile.TiffFrame | None]:
+    """The pages that hold what is at `index` of a series; none where one holds several planes."""
+    shape = series.shape[: series.ndim - series.keyframe.ndim]
+    if math.prod(shape) != len(series.pages):
+        return []
+    numbers = np.arange(len(series.pages)).reshape(shape)[index[: len(shape)]]
+    return [series.pages[int(number)] for number in np.ravel(numbers)]
 
 
 def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:

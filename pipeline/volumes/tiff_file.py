@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,13 @@ from pipeline.errors import InputError
 
 GREY = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.RGB)
 """The ways to store values that are read; colours are told from grey where the values are."""
+
+JPEG = (
+    tifffile.COMPRESSION.JPEG,
+    tifffile.COMPRESSION.OJPEG,
+    tifffile.COMPRESSION.ALT_JPEG,
+    tifffile.COMPRESSION.JPEG_LOSSY,
+)
 
 
 @contextmanager
@@ -65,6 +72,21 @@ def has_pages(path: Path) -> bool:
     """Whether the TIFF file at `path` holds more than one page by itself. Raises InputError."""
     with opened(path, alone=True) as file:
         return planes(only_series(file, path)) > 1
+
+
+def refuse_sparse(pages: Iterable[tifffile.TiffPage | tifffile.TiffFrame | None], path: Path) -> None:
+    """Raise InputError where strips or tiles of some pages of the file at `path` are left out.
+
+    Programs that save space write none that are blank, and one that was stopped those it came to: tifffile
+    gives 0 for both.
+    """
+    for page in pages:
+        if page is not None and 0 in page.databytecounts:
+            count = sum(not size for size in page.databytecounts)
+            raise InputError(
+                f"{path}: page {page.index} has no data for {count} of its {len(page.databytecounts)} strips "
+                "or tiles: save it with all of them"
+            )
 
 
 def files_of(series: tifffile.TiffPageSeries) -> list[Path]:

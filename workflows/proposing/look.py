@@ -100,6 +100,7 @@ def look_at_truth(run: Run) -> Truth:
     """Open the labels that the run names, and count a sample of them. Raises InputError."""
     labels, box = open_labels(run), labelled_box(run)
     blocks = [block for block in (b & box for b in sampled_blocks(labels)) if not block.is_empty]
+    blocks = blocks or sample_blocks(labels, box)  # of labels much larger than the image none may meet it
     objects, labelled, voxels = set[int](), 0, 0
     for block in blocks:
         ids, counts = fastremap.unique(labels.read(block), return_counts=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,61 @@ def test_nothing_is_seeded_outside_the_mask(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "em.h5", image=image, tissue=tissue)
     run = run_on(tmp_path, data={"mask": "em.h5:tissue"})
     assert "50% of inference.box is tissue" in findings(run)["mask"]
+
+
+@pytest.mark.parametrize(
+    ("image", "is_told"),
+    [
+        (lambda grey: grey.astype(np.uint32) + np.uint32(3_000_000_000), True),
+        (lambda grey: grey * 1e-3 + 1e6, True),
+        (lambda grey: grey + 1e6, False),
+        (lambda grey: grey.astype(np.int32) - 100_000, False),
+    ],
+)
+def test_an_image_of_which_float32_leaves_nothing_is_refused(
+    image: Callable[[np.ndarray], np.ndarray], is_told: bool, tmp_path: Path
+) -> None:
+    stored = image(cells()[0])
+    write_hdf5(tmp_path / "em.h5", image=stored)
+    run = run_on(tmp_path)
+    mean, stddev = run.normalisation
+    assert abs(mean - stored.mean()) < stddev / 5  # a part of the image was measured
+    if is_told:
+        with pytest.raises(InputError, match="which is what float32 has there, little is left"):
+            findings(run)
+    else:
+        assert findings(run)["intensity"].startswith("ok")
+
+
+def test_a_mask_of_other_voxels_than_its_file_says_is_told(tmp_path: Path) -> None:
+    image, _ = cells()
+    tissue = np.ones([n // 2 for n in SHAPE], np.uint8)
+    write_hdf5(tmp_path / "em.h5", image=image)
+    write_hdf5(tmp_path / "tissue.h5", mask=(tissue, {"resolution": (16, 16, 16), "offset": (0, 0, 0)}))
+    told = findings(run_on(tmp_path, data={"mask": "tissue.h5:mask", "voxel_size_nm": [8, 8, 8]}))["mask"]
+    assert told.startswith("warn")
+    assert "their file says 16 x 16 x 16 nm" in told
+    alone = findings(run_on(tmp_path, data={"mask": "tissue.h5:mask"}))["mask"]
+    assert "the voxel size stands in one of the two files alone" in alone
+
+
+def test_what_a_loss_mask_does_not_cover_is_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    size = {"resolution": (8, 8, 8)}
+    write_hdf5(tmp_path / "em.h5", image=(image, size), labels=(labels, size))
+    write_hdf5(tmp_path / "learn.h5", here=(np.ones((40, 48, 28), bool), {**size, "offset": (0, 0, 0)}))
+    write_hdf5(tmp_path / "far.h5", away=(np.ones((40, 48, 28), bool), {**size, "offset": (800, 0, 0)}))
+    data = {"labels": "em.h5:labels", "loss_mask": "learn.h5:here"}
+    own = findings(run_on(tmp_path, data=data))
+    assert "50% of training.box is learned from; it covers 50% of training.box" in own["loss mask"]
+    with pytest.raises(
+        InputError, match=r"data.loss_mask .* training.box .* elsewhere; nothing would be learned"
+    ):
+        findings(run_on(tmp_path, data={**data, "loss_mask": "far.h5:away"}))
+    other = {"image": "em.h5:image", **data, "folder": str(tmp_path)}
+    several = findings(run_on(tmp_path, data=data, training={"volumes": [{"data": other}]}))["volumes"]
+    assert "training.volumes.0: " in several
+    assert "50% of training.box is learned from" in several
 
 
 def test_what_a_mask_does_not_cover_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,23 @@ SIZE: VoxelSize = (40, 8, 4)
 ORIGIN: Triple = (7, 8, 9)
 
 
-def write_hdf5(folder: Path, attributes: dict[str, Any]) -> str:
+def write_hdf5(folder: Path, attributes: dict[str, Any], shape: Sequence[int] = IMAGE.shape) -> str:
     with h5py.File(folder / "v.h5", "w") as file:
-        file["em"] = IMAGE
+        file["em"] = np.ones(shape, np.uint8)
         file["em"].attrs.update(attributes)
     return f"{folder}/v.h5:em"
 
 
-def write_zarr(folder: Path, attributes: dict[str, Any]) -> str:
-    array = zarr.create_array(str(folder / "v.zarr"), shape=IMAGE.shape, dtype="u1", zarr_format=2)
-    array[...] = IMAGE
+def write_zarr(folder: Path, attributes: dict[str, Any], shape: Sequence[int] = IMAGE.shape) -> str:
+    array = zarr.create_array(str(folder / "v.zarr"), shape=shape, dtype="u1", zarr_format=2)
+    array[...] = 1
     array.attrs.update(attributes)
     return f"{folder}/v.zarr"
 
 
-def write_n5(folder: Path, attributes: dict[str, Any]) -> str:
+def write_n5(folder: Path, attributes: dict[str, Any], shape: Sequence[int] = IMAGE.shape) -> str:
     turned = {name: v[::-1] if isinstance(v, list) else v for name, v in attributes.items()}
-    write_n5_block_by_block(folder / "v.n5" / "em", IMAGE, IMAGE.shape, turned)
+    write_n5_block_by_block(folder / "v.n5" / "em", np.ones(shape, np.uint8), shape, turned)
     return f"{folder}/v.n5:em"
 
 
@@ -55,7 +55,7 @@ def write_ome_zarr(folder: Path, attributes: dict[str, Any]) -> str:
 
 
 WRITERS = [write_hdf5, write_zarr, write_n5, write_ome_zarr]
-Write = Callable[[Path, dict[str, Any]], str]
+Write = Callable[..., str]
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -103,3 +103,36 @@ def test_an_offset_that_says_nothing_needs_the_origin(
 @pytest.mark.parametrize("text", ["[40, 8, 4]", "40,8,4", "(40, 8.0, 4)"])
 def test_three_numbers_as_text_are_three_numbers(tmp_path: Path, text: str) -> None:
     assert open_volume(write_hdf5(tmp_path, {"resolution": text})).voxel_size_nm == SIZE
+
+
+@pytest.mark.parametrize("write", WRITERS[:3])
+@pytest.mark.parametrize(
+    ("axes", "stored"),
+    [
+        (["x", "y", "z", "sample"], (6, 5, 4, 1)),
+        (["Col", "row", "SLICE"], (6, 5, 4)),
+        (["z^", "x^", "y^"], (4, 6, 5)),
+        (["echo", "y", "z", "x"], (1, 5, 4, 6)),
+    ],
+)
+def test_names_beside_those_of_z_y_and_x_do_not_turn_the_volume(
+    tmp_path: Path, write: Write, axes: list[str], stored: tuple[int, ...]
+) -> None:
+    assert open_volume(write(tmp_path, {"axes": axes}, stored)).shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize("write", WRITERS[:3])
+@pytest.mark.parametrize("axes", [["x", "y", "depth of cut"], ["z", "x", "b"], ["y", "a", "b"]])
+def test_axes_of_which_some_are_known_to_lie_elsewhere_are_not_guessed(
+    tmp_path: Path, write: Write, axes: list[str]
+) -> None:
+    uri = write(tmp_path, {"axes": axes})
+    with pytest.raises(InputError, match=r"its axes are called .*: name them in data\.axes"):
+        open_volume(uri)
+    assert open_volume(uri, Choice(axes="zyx")).shape[0] in (4, 6)
+
+
+@pytest.mark.parametrize("write", WRITERS[:3])
+@pytest.mark.parametrize("axes", [["frame", "y", "x"], ["a", "b", "c"]])
+def test_names_that_contradict_nothing_are_no_matter(tmp_path: Path, write: Write, axes: list[str]) -> None:
+    assert open_volume(write(tmp_path, {"axes": axes})).shape == (4, 5, 6)

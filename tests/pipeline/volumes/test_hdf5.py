@@ -228,6 +228,41 @@ def test_what_no_source_of_a_virtual_dataset_covers_is_missing(tmp_path: Path) -
     assert [box.start[0] for box in volume.missing(volume.box)] == [0]
 
 
+def test_planes_between_those_of_a_source_are_missing_unless_another_has_them(tmp_path: Path) -> None:
+    """As two cameras take turns: each file has every second plane."""
+    layout = h5py.VirtualLayout((6, 4, 4), "u1")
+    for i in range(2):
+        with h5py.File(tmp_path / f"s{i}.h5", "w") as file:
+            file["d"] = np.full((3, 4, 4), i + 1, np.uint8)
+        layout[i::2] = h5py.VirtualSource(f"s{i}.h5", "d", (3, 4, 4))
+    path = made(tmp_path, lambda file: file.create_virtual_dataset("raw", layout) and None)
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.missing(volume.box) == []
+    (tmp_path / "s1.h5").unlink()
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert [box.start[0] for box in volume.missing(volume.box)] == [1, 3, 5]
+    assert volume.read(volume.box)[:, 0, 0].tolist() == [1, 0] * 3
+
+
+def test_a_source_in_too_many_pieces_is_told(tmp_path: Path) -> None:
+    layout = h5py.VirtualLayout((1, 300, 160), "u1")
+    layout[:, ::2, ::2] = h5py.VirtualSource("s0.h5", "d", (1, 150, 80))
+    path = made(tmp_path, lambda file: file.create_virtual_dataset("raw", layout) and None)
+    assert "12,000 pieces of s0.h5" in error_of(path)
+
+
+def test_a_virtual_source_is_missing_where_its_own_sources_are(tmp_path: Path) -> None:
+    virtual(tmp_path, [0, 4, 8]).rename(tmp_path / "inner.h5")
+    layout = h5py.VirtualLayout((8, 4, 4), "u1")
+    layout[...] = h5py.VirtualSource("inner.h5", "raw", (8, 4, 4))
+    path = made(tmp_path, lambda file: file.create_virtual_dataset("raw", layout) and None)
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.missing(volume.box) == []
+    (tmp_path / "s1.h5").unlink()
+    volume = Hdf5Volume(path, "raw", Choice())
+    assert volume.missing(volume.box) == [volume.box]
+
+
 def test_a_source_that_another_program_holds_is_missing(tmp_path: Path) -> None:
     path = virtual(tmp_path, [0, 4, 8])
     with held(tmp_path / "s1.h5"):
@@ -248,6 +283,22 @@ def test_raw_files_that_are_not_there_or_too_short_are_told(tmp_path: Path) -> N
     assert f"which has {len(whole) - 1} of {len(whole)} bytes" in error_of(path)
     (tmp_path / "b.bin").unlink()
     assert "b.bin, which is not there" in error_of(path)
+
+
+def test_raw_files_are_those_beside_the_file_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 alone takes the names as those of files where the program was started."""
+    path = made(
+        tmp_path,
+        lambda file: file.create_dataset("a/raw", SHAPE, "u1", external=[("r.bin", 0, 999)]) and None,
+    )
+    (tmp_path / "r.bin").write_bytes(IMAGE.tobytes())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("r.bin").write_bytes(bytes(IMAGE.size))
+    volume = Hdf5Volume(path, "a/raw", Choice())
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
 def test_links_that_lead_nowhere_name_their_target(tmp_path: Path) -> None:

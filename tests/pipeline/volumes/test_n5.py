@@ -62,6 +62,28 @@ def test_sizes_of_levels_follow_from_the_finest_and_the_factors(tmp_path: Path, 
             np.testing.assert_allclose(volume.voxel_size_nm or 0, np.array([40, 4, 4]) * 2**level)
 
 
+def test_levels_of_big_data_viewer_have_the_factors_of_their_setup(tmp_path: Path) -> None:
+    setup = tmp_path / "v.n5" / "setup0"
+    for level in range(2):
+        write_n5_block_by_block(setup / "timepoint0" / f"s{level}", IMAGE, (4, 4, 4), {})
+    (setup / "attributes.json").write_text(json.dumps({"downsamplingFactors": [[1, 1, 1], [2, 2, 3]]}))
+    (setup / "timepoint0" / "attributes.json").write_text(json.dumps({"resolution": [4, 5, 40]}))
+    finest, coarser = (open_volume(str(setup / "timepoint0"), Choice(level=level)) for level in range(2))
+    assert (finest.voxel_size_nm, coarser.voxel_size_nm) == ((40, 5, 4), (120, 10, 8))
+    before = coarser.stamp
+    (setup / "attributes.json").write_text("{}")
+    assert coarser.stamp != before
+
+
+def test_a_level_of_which_nobody_says_how_coarse_it_is_has_not_the_finest_s_voxels(tmp_path: Path) -> None:
+    group = tmp_path / "v.n5" / "em"
+    for level in range(2):
+        write_n5_block_by_block(group / f"s{level}", IMAGE, (4, 4, 4), {})
+    (group / "attributes.json").write_text(json.dumps({"resolution": [4, 5, 40]}))
+    assert open_volume(str(group)).voxel_size_nm == (40, 5, 4)
+    assert open_volume(str(group), Choice(level=1)).voxel_size_nm is None
+
+
 def test_numbers_of_four_axes_go_by_their_names(tmp_path: Path) -> None:
     stored = np.stack([IMAGE, IMAGE + 1], axis=1)  # z c y x, which N5 calls x, y, c, z
     attributes = {"axes": list("xycz"), "resolution": [4, 5, 1, 6], "blockSize": [8, 6, 2, 4]}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.neuroproof import NeuroproofVolume
+from pipeline.volumes.open import open_volume
 from tests.pipeline.volumes.writers_hdf5 import write_neuroproof
 
 ids = st.integers(0, 9) | st.integers(2**53 - 3, 2**53 + 9) | st.integers(2**64 - 9, 2**64 - 1)
@@ -79,3 +80,11 @@ def test_fib25_labels_have_the_bodies_its_readme_counts(fib25: Path) -> None:
     bodies = labels.read(labels.box)
     assert len(np.unique(bodies)) == 302  # it counts 0 too
     np.testing.assert_array_equal(bodies[10:12], np.vectorize(body_of.get)(supervoxels))
+
+
+@pytest.mark.parametrize("name", ["stack", "/stack", "stack/"])
+def test_a_slash_around_the_name_leaves_them_what_they_are(name: str, tmp_path: Path) -> None:
+    uri = write_neuroproof(tmp_path, np.full((2, 2, 2), 3, np.uint64), np.array([[3, 40]], np.uint64))
+    volume = open_volume(f"{uri.removesuffix('stack')}{name}")
+    assert isinstance(volume, NeuroproofVolume)
+    assert np.unique(volume.read(volume.box)).tolist() == [40]

@@ -69,7 +69,10 @@ def test_what_is_no_volume_of_numbers_is_refused(tmp_path: Path, array: np.ndarr
 def test_a_file_that_is_cut_off_or_not_there_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", GREY)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:-1])
-    for name, said in (("cut.npy", "is not a readable NumPy array"), ("none.npy", "no such file")):
+    np.savez(tmp_path / "v.npz", GREY)
+    (tmp_path / "v.npz").rename(tmp_path / "several.npy")
+    unreadable = "is not a readable NumPy array"
+    for name, said in (("cut.npy", unreadable), ("several.npy", unreadable), ("none.npy", "no such file")):
         with pytest.raises(InputError, match=said):
             open_volume(str(tmp_path / name))
 

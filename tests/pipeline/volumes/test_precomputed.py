@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.open import open_volume
 from pipeline.volumes.precomputed import PrecomputedVolume
 from tests.pipeline.volumes.writers_precomputed import add_level, write_info, write_precomputed
@@ -221,6 +222,18 @@ def test_jpeg_is_read(tmp_path: Path) -> None:
     )  # fmt: skip
     volume = opened(f"{tmp_path}/v")
     assert np.abs(volume.read(volume.box).astype(int) - smooth).max() <= 8
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "jxl"])
+def test_ids_are_not_read_from_an_encoding_that_loses(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = write_precomputed(tmp_path, IMAGE)
+    info = tmp_path / "precomputed" / "info"
+    info.write_text(info.read_text().replace('"raw"', f'"{encoding}"'))
+    monkeypatch.delitem(NEEDS_INSTALL, encoding, raising=False)
+    with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
+        LabelVolume(open_volume(uri))
 
 
 def test_of_an_address_files_are_asked_for(tmp_path: Path) -> None:

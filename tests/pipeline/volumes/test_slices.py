@@ -231,6 +231,18 @@ def test_slices_of_another_shape_or_type_are_found_at_opening(
         open_volume(str(tmp_path))
 
 
+def test_opening_a_folder_again_does_not_decode_a_slice_again(tmp_path: Path) -> None:
+    for z in range(3):
+        Image.fromarray(GREY[z]).save(tmp_path / f"z{z}.png")
+    first, read = tmp_path / "z0.png", open_volume(str(tmp_path))
+    status, head = first.stat(), first.read_bytes()[:41]  # of a PNG, up to its voxels
+    first.write_bytes(head.ljust(status.st_size, b"\0"))
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = open_volume(str(tmp_path))
+    np.testing.assert_array_equal(again.read(again.box), GREY[:3])
+    assert again.stamp == read.stamp
+
+
 @pytest.mark.parametrize("way", [*WAYS, "1", "deep"])
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
 def test_headers_tell_what_decoding_gives(tmp_path: Path, way: str, suffix: str) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
+from pipeline.volumes.labels import LabelVolume
+from pipeline.volumes.slice_image import read_slice
 
 GREY = np.random.default_rng(1).integers(1, 256, (4, 9, 11), dtype=np.uint8)
 COUNTED = np.arange(2 * 4 * 9 * 11, dtype=np.uint16).reshape(1, 4, 2, 9, 11)
@@ -170,3 +172,38 @@ def test_what_is_no_tiff_is_one_line(tmp_path: Path) -> None:
 def test_levels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no levels; data\.mip must be 0"):
         open_volume(written(tmp_path, GREY), Choice(level=2))
+
+
+def test_what_is_packed_as_jpeg_is_no_labels(tmp_path: Path) -> None:
+    tiled = GREY.repeat(2, 1).repeat(2, 2)
+    volume = open_volume(written(tmp_path, tiled, compression="jpeg"))
+    with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
+        LabelVolume(volume)
+    assert not open_volume(written(tmp_path, tiled, compression="zlib")).is_lossy
+    (tmp_path / "slices").mkdir()
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"slices/z{z}.tif", tiled[z], compression="jpeg")
+    with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
+        LabelVolume(open_volume(str(tmp_path / "slices")))
+
+
+@pytest.mark.parametrize("planes", [4, 1])
+def test_tiles_that_were_left_out_are_not_taken_for_black(tmp_path: Path, planes: int) -> None:
+    """As GDAL does with blank ones, and as a writer leaves it that was stopped."""
+    image = GREY.repeat(4, 1).repeat(4, 2)[:planes]
+    uri = written(tmp_path, image, tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(uri, mode="r+") as file:
+        last = file.pages[planes - 1]
+        assert isinstance(last, tifffile.TiffPage)
+        for name in ("TileByteCounts", "TileOffsets"):
+            tag = last.tags[name]
+            tag.overwrite([*tag.value[:3], 0, *tag.value[4:]])
+    if planes == 1:
+        with pytest.raises(InputError, match="has no data for 1 of its 9 strips or tiles"):
+            read_slice(Path(uri))
+        return
+    volume = open_volume(uri)
+    with pytest.raises(InputError, match="page 3 has no data for 1 of its 9 strips or tiles: save it"):
+        read(volume)
+    before = Box((0, 0, 0), (3, 36, 44))
+    np.testing.assert_array_equal(volume.read(before), image[:3])

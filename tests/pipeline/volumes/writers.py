@@ -6,7 +6,7 @@ import gzip
 import json
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -145,7 +145,7 @@ def write_n5(folder: Path, array: np.ndarray, place: Place) -> str:
     return f"{folder / 'v.n5'}:raw"
 
 
-def write_n5_block_by_block(folder: Path, array: np.ndarray, chunk: Triple, attributes: Any) -> None:
+def write_n5_block_by_block(folder: Path, array: np.ndarray, chunk: Sequence[int], attributes: Any) -> None:
     """The dataset in `folder` by the letter of N5's specification, without the library that reads it."""
     folder.mkdir(parents=True)
     metadata = {
