@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.evaluation.filling import fill_block
 from pipeline.export import FilledVolume, Part, fill_along_image, part_of, written_by
@@ -158,6 +159,7 @@ def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
             f"run {source} has no agglomerated ids: set agglomeration.enabled and go on with it, or leave "
             "--agglomerated out"
         )
+    refuse_of_another(run)
     return AgglomeratedVolume(segmentation, read_agglomerated_ids(run.agglomeration_file))
 
 

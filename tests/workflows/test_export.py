@@ -19,6 +19,7 @@ from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
+from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
 from tests.commands import said
@@ -132,6 +133,13 @@ def test_what_cannot_be_written_ends_in_one_line(
         assert (code, shown.count("\n")) == (1, 1), shown
         assert shown.startswith("error: ")
         assert expected in shown
+    record = {"inputs": {"scores": "those of an earlier segmentation"}}
+    (run / "agglomeration.h5.done.json").write_bytes(sealed(record))
+    code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
+    assert code == 1
+    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in shown
+    assert not Path(out).exists()
+
     (run / "agglomeration.h5").unlink()
     code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
     assert (code, shown.count("\n")) == (1, 1)
