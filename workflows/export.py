@@ -43,6 +43,7 @@ from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
 from workflows.volume_options import choice_of, numbers
+from workflows.watching.run_state import last_attempt
 
 WHOLE = "all"
 
@@ -122,7 +123,7 @@ def export(
         volume = _filled(source, volume, fill, choice)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    for line in _doubts(part):
+    for line in [*_unfinished(Path(source)), *_doubts(part)]:
         screen.print(f"WARNING: {line}")
     with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
         task = progress.add_task("writing", total=part.box.size)
@@ -196,6 +197,16 @@ def _box(text: str) -> Box | None:
         return None if text == WHOLE else Box.parse(text)
     except ValueError as error:
         raise InputError(f"BOX: {error}, or `{WHOLE}`") from None
+
+
+def _unfinished(folder: Path) -> Iterator[str]:
+    """That blocks of a run's segmentation may be those of an earlier start. Raises Unreadable."""
+    attempt = last_attempt(folder) if is_there(folder / CONFIG_NAME) else None
+    if attempt is not None and attempt.exit != 0:
+        yield (
+            f"run {folder} has not come to its end ({attempt.state}): what it has yet to write anew is as an "
+            "earlier start, with other settings perhaps, left it"
+        )
 
 
 def _doubts(part: Part) -> Iterator[str]:
