@@ -35,6 +35,7 @@ WITHOUT_FENCE = {
     "pipeline/results/attempts/provenance.py _append": "a line that says of which attempt it is",
     "pipeline/results/gates.py decide": "a line, which a person adds who is in no attempt",
     "pipeline/sections/stack.py dump": "a temporary file that `make` gives",
+    "pipeline/report/stage.py _put": "a temporary file that `make` or `publishing` gives",
     "pipeline/synthetic/microscope.py take": "a folder of a made-up microscope, of no run",
     "pipeline/synthetic/microscope.py _save": "the same",
     "pipeline/downloads/fetch.py _fetch_file": "a folder of published data, of no run",

@@ -39,12 +39,14 @@ def calibrate(
     Each box is scored under the rule that the other boxes choose, so the table is what the rule does where it
     has seen no labels. At last stands the rule that all boxes choose. Nothing in the run folder changes.
     """
+    from pipeline.agglomerated import refuse_of_another
     from pipeline.calibration import candidates, choose, cross_validate, labelled_boxes
     from workflows.watching.status_view import read_run
 
     run, unreadable = read_run(folder)
     if unreadable is not None:
         raise InputError(unreadable)
+    refuse_of_another(run)
     rules, parts = candidates(run.config.agglomeration), labelled_boxes(run, boxes)
     parts = [part for part in parts if part.counts.total_voxels]
     if len(parts) < 2:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,9 @@ RUN_FILES = REPOSITORY / "configs"
 """The run files that come with the program, installed or not."""
 
 DEMO = "demo.yaml"
+
+LONGEST_NAME = 4096
+"""Characters of a path, on Linux: longer text that cannot be encoded is something else."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -171,8 +176,35 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+        except (FileNotFoundError, UnicodeEncodeError) as error:
+            what = _what_ails_the_shell(error)
+            if what is None:
+                raise
+            print_error(InputError(what))
+            raise typer.Exit(1) from None
 
     return with_plain_ends
+
+
+def _what_ails_the_shell(error: FileNotFoundError | UnicodeEncodeError) -> str | None:
+    """Why nothing can be found from the shell that the command was given in; None where it can."""
+    if isinstance(error, UnicodeEncodeError):
+        return None if len(error.object) > LONGEST_NAME else _not_a_name(error.object)
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the folder that this shell is in was removed: change into one that is there (cd)"
+    return None
+
+
+def _not_a_name(text: str) -> str:
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return f"{text!r} is no text in UTF-8, as the names of files and volumes have to be: rename it"
+    return (
+        f"{text!r}: by this shell's locale the names of files are {encoding}, which this is not: set "
+        "PYTHONUTF8=1 in the environment, or a locale in UTF-8"
+    )
 
 
 def prepare() -> None:

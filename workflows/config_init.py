@@ -65,7 +65,7 @@ def _check(text: str, path: Path) -> list[str]:
 def _write(text: str, path: Path, force: bool) -> None:
     """Write the file whole, or not at all. Raises InputError."""
     with temporary_for(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         if force:
             install({temporary: path})
         elif not install_first(temporary, path):

@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.evaluation.filling import fill_block
 from pipeline.export import FilledVolume, Part, fill_along_image, part_of, written_by
@@ -42,6 +43,7 @@ from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
 from workflows.volume_options import choice_of, numbers
+from workflows.watching.run_state import last_attempt
 
 WHOLE = "all"
 
@@ -121,7 +123,7 @@ def export(
         volume = _filled(source, volume, fill, choice)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    for line in _doubts(part):
+    for line in [*_unfinished(Path(source)), *_doubts(part)]:
         screen.print(f"WARNING: {line}")
     with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
         task = progress.add_task("writing", total=part.box.size)
@@ -158,6 +160,7 @@ def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
             f"run {source} has no agglomerated ids: set agglomeration.enabled and go on with it, or leave "
             "--agglomerated out"
         )
+    refuse_of_another(run)
     return AgglomeratedVolume(segmentation, read_agglomerated_ids(run.agglomeration_file))
 
 
@@ -194,6 +197,16 @@ def _box(text: str) -> Box | None:
         return None if text == WHOLE else Box.parse(text)
     except ValueError as error:
         raise InputError(f"BOX: {error}, or `{WHOLE}`") from None
+
+
+def _unfinished(folder: Path) -> Iterator[str]:
+    """That blocks of a run's segmentation may be those of an earlier start. Raises Unreadable."""
+    attempt = last_attempt(folder) if is_there(folder / CONFIG_NAME) else None
+    if attempt is not None and attempt.exit != 0:
+        yield (
+            f"run {folder} has not come to its end ({attempt.state}): what it has yet to write anew is as an "
+            "earlier start, with other settings perhaps, left it"
+        )
 
 
 def _doubts(part: Part) -> Iterator[str]:

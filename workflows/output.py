@@ -5,6 +5,7 @@ What a run prints is for whoever listens; the run does not end with them.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import select
@@ -19,6 +20,11 @@ from pipeline.errors import InputError
 from pipeline.results.unreadable import mend_write, whose
 
 KEPT_WIDTH = 160
+
+AS_GOOD_AS_CAN_BE = "as good as can be"
+"""How text is encoded of which a stream has not every character: it never fails."""
+FAILING = ("strict", "surrogateescape")
+"""Those that do: the second where the locale is C, at what is no byte of a file's name."""
 
 
 class PassingFile(io.FileIO):
@@ -94,7 +100,18 @@ def _passing(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(PassingFile(handle, "wb", closefd=False)),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors=AS_GOOD_AS_CAN_BE if stream.errors in FAILING else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+def _encoded(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes of a name that is no text as they are, and any other character as its number."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error(AS_GOOD_AS_CAN_BE, _encoded)

@@ -115,7 +115,7 @@ def _report(points: list[Point], folder: Path, unit: str, console: Console) -> N
         ("weak_scaling.svg", chart(rows, unit)),
     ):
         with publishing(folder / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8", errors="replace")
         console.print(str(folder / name), highlight=False, soft_wrap=True)
 
 

@@ -14,6 +14,7 @@ from pipeline.agglomeration.targets import (
     points_target,
     radius_of,
     resegment_reach,
+    scores_file,
     scores_target,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "points_target",
     "radius_of",
     "resegment_reach",
+    "scores_file",
     "scores_target",
 ]

@@ -70,7 +70,12 @@ def scores_target(
         "segmentation": combined(segmentation),
         "image": run.image_identity(image),
     }
-    return Target(_file(run, block, "scores"), Recipe("resegment", SCORES_VERSION, settings, inputs))
+    return Target(scores_file(run, block), Recipe("resegment", SCORES_VERSION, settings, inputs))
+
+
+def scores_file(run: Run, block: Box) -> Path:
+    """HDF5: the scores of a block's points."""
+    return _file(run, block, "scores")
 
 
 def checkpoint_file(run: Run, block: Box) -> Path:

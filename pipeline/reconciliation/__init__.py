@@ -44,6 +44,7 @@ from pipeline.reconciliation.shapes.shards import shard_target, write_shard
 from pipeline.reconciliation.shapes.skeletons import trace_cell, trace_cells, trace_target
 from pipeline.reconciliation.shapes.stored import MESHES, SKELETONS, Kind, count_shards
 from pipeline.reconciliation.write import (
+    block_list_file,
     block_target,
     blocks,
     create_volume,
@@ -61,6 +62,7 @@ __all__ = [
     "Kind",
     "Level",
     "OverlapTable",
+    "block_list_file",
     "block_target",
     "blocks",
     "blocks_of_cell",

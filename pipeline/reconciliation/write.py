@@ -123,14 +123,18 @@ def block_target(
     Of the id table it depends on what that says of the block's tiles, and on nothing else: a correction
     elsewhere leaves the block as it is. Raises Unreadable.
     """
-    name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
-    path = place(run.reconciliation_folder / "blocks", block.start, name)
     involved = tiles_of_block(run, block)
     inputs = {"id table": identity_of(id_table, [tile.index for tile in involved])}
     inputs |= {str(tile.box): tiles[tile.index].sha256 for tile in involved}
     settings = {"block": str(block), "scale": scale_of(run, level)}
     recipe = Recipe("write", VERSION, settings, inputs)
-    return Target(path, recipe, parts=run.volume)
+    return Target(block_list_file(run, block), recipe, parts=run.volume)
+
+
+def block_list_file(run: Run, block: Box) -> Path:
+    """JSON: the files of the volume that one of `blocks(run)` is."""
+    name = "z{:06d}_y{:06d}_x{:06d}.json".format(*block.start)
+    return place(run.reconciliation_folder / "blocks", block.start, name)
 
 
 def write_block(

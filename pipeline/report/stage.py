@@ -36,7 +36,7 @@ def write_facts(run: Run, model: Artifact, results: list[Artifact]) -> Artifact:
     """
 
     def write(path: Path) -> None:
-        path.write_text(_as_json(facts(run)))
+        _put(path, _as_json(facts(run)))
 
     return make(facts_target(run, model, results), write)
 
@@ -50,7 +50,7 @@ def write_page(run: Run, said: Artifact) -> Artifact:
     """Draw the pictures and write report.html, given report.json. Raises InputError."""
 
     def write(path: Path) -> None:
-        path.write_text(_drawn(run, json.loads(Path(said.path).read_text())))
+        _put(path, _drawn(run, json.loads(Path(said.path).read_bytes())))
 
     return make(page_target(run, said), write)
 
@@ -71,16 +71,18 @@ def _write(file: Path, text: str, inputs: dict[str, str]) -> Artifact:
     record = read(file)
     if isinstance(record, Missing):
         with publishing(file) as temporary:
-            temporary.write_text(text)
+            _put(temporary, text)
         return Artifact(str(file), file_sha256(file))
     recipe = Recipe(record["stage"], record["version"], record["settings"], {**record["inputs"], **inputs})
     target = Target(file, recipe)
     discard(target)
 
-    def write(path: Path) -> None:
-        path.write_text(text)
+    return make(target, lambda path: _put(path, text))
 
-    return make(target, write)
+
+def _put(path: Path, text: str) -> None:
+    """Write UTF-8, whatever the locale; of a file's name that is no text, what is none becomes `?`."""
+    path.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _drawn(run: Run, said: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from typing import Any, TextIO, TypeAlias
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
+from pipeline.results.attempts.ownership import owner_file
 from pipeline.results.bucket import Bucket
 from pipeline.results.flush import flush
 from pipeline.results.unreadable import mend_write
@@ -185,9 +186,13 @@ def open_anew(path: Path) -> TextIO:
 def remove_temporaries(folder: Path) -> None:
     """Remove what killed writers have left below `folder`; nobody of this attempt may be writing there.
 
+    Folders below that have owners of their own are other runs', perhaps at work, and are left alone.
     Raises as `remove` does: those of a newer attempt's writers stay.
     """
     for parent, folders, names in os.walk(folder):
+        if owner_file(Path(parent)).name in names and Path(parent) != folder:
+            folders.clear()
+            continue
         for name in filter(_is_temporary, [*folders, *names]):
             remove(Path(parent) / name)
         folders[:] = [name for name in folders if not _is_temporary(name)]

@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
 from pipeline.reconciliation import MESHES, SKELETONS, read_shaped
-from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
 from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
@@ -241,9 +242,14 @@ def largest_shaped(run: Run) -> list[int]:
 
 def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
     if is_there(run.agglomeration_file):
-        table = shown.or_told(read_agglomerated_ids, run.agglomeration_file)
+        table = shown.or_told(_agglomerated_ids, run)
         if table is not None:
             shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
+
+
+def _agglomerated_ids(run: Run) -> AgglomeratedIds:
+    refuse_of_another(run)
+    return read_agglomerated_ids(run.agglomeration_file)
 
 
 def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:

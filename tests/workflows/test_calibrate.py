@@ -13,6 +13,7 @@ from cloudvolume import CloudVolume
 from pipeline.agglomeration.tables import SCORE
 from pipeline.calibration import labelled_boxes
 from pipeline.config import RunConfig
+from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from tests.commands import said
@@ -68,9 +69,15 @@ def test_each_box_is_scored_by_the_rule_of_the_others(
     assert "--set agglomeration.min_iou=0.7\n" in output
 
 
-def test_a_run_without_agglomeration_is_told_what_to_do(
+def test_a_run_without_agglomeration_of_its_segmentation_is_told_what_to_do(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    record_path(run.agglomeration_file).write_bytes(sealed({"inputs": {"scores": "of an earlier one"}}))
+    code, output = said(main, [str(run.folder)], monkeypatch, capsys)
+    assert code == 1
+    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in output
+
+    record_path(run.agglomeration_file).unlink()
     run.agglomeration_file.unlink()
     code, output = said(main, [str(run.folder)], monkeypatch, capsys)
     assert code == 1

@@ -19,6 +19,8 @@ from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
+from pipeline.results.attempts import INTERRUPTED, begin
+from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
 from tests.commands import said
@@ -132,6 +134,13 @@ def test_what_cannot_be_written_ends_in_one_line(
         assert (code, shown.count("\n")) == (1, 1), shown
         assert shown.startswith("error: ")
         assert expected in shown
+    record = {"inputs": {"scores": "those of an earlier segmentation"}}
+    (run / "agglomeration.h5.done.json").write_bytes(sealed(record))
+    code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
+    assert code == 1
+    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in shown
+    assert not Path(out).exists()
+
     (run / "agglomeration.h5").unlink()
     code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
     assert (code, shown.count("\n")) == (1, 1)
@@ -204,6 +213,18 @@ def test_where_the_mask_is_0_blanks_stay_blank(
         assert (found[masked] == stored[masked]).all()
         assert found[~masked].all()
         assert f"; {np.count_nonzero(masked & (stored == 0)):,} stay 0" in shown
+
+
+def test_that_the_run_has_not_come_to_its_end_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for code, told in ((0, False), (INTERRUPTED, True), (1, True), (0, False)):
+        with begin(run, "", print) as attempt:
+            attempt.end(code)
+        out = str(run.parent / f"{attempt.number}.h5")
+        ended, shown = said(main, [str(run), str(PART), out], monkeypatch, capsys)
+        assert ended == 0
+        assert (f"WARNING: run {run} has not come to its end" in shown) == told
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,8 @@ def test_a_folder_that_is_none_of_a_run_ends_in_one_line(tmp_path: Path) -> None
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", expected)
     with pytest.raises(InputError, match="absent: no such folder"):
         list(status_view(tmp_path / "absent"))
+    (tmp_path / "config.yaml").write_text("data: {image: nowhere.h5:raw}\n")  # a run file of this name
+    with pytest.raises(
+        InputError, match=r"is no run folder: the config\.yaml .* by no start of a run; .*nowhere\.h5"
+    ):
+        list(status_view(tmp_path))

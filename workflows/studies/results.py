@@ -113,7 +113,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def _writer(text: Callable[[], str]) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        path.write_text(text())
+        path.write_text(text(), encoding="utf-8", errors="replace")
 
     return write
 

@@ -95,7 +95,7 @@ class SearchChain(PointChain):
         }
         for name, text in texts.items():
             with publishing(self.folder / name) as temporary:
-                temporary.write_text(text)
+                temporary.write_text(text, encoding="utf-8", errors="replace")
         console.print(as_markdown(rows), highlight=False, soft_wrap=True)
         for name in texts:
             console.print(str(self.folder / name), highlight=False, soft_wrap=True)

@@ -116,6 +116,11 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
     try:
         return resolve(run.config, run.folder, trust_kept=True), None
     except InputError as error:
+        if run.config.inference.box is None:  # every start writes it down
+            raise InputError(
+                f"{folder} is no run folder: the {run.config_file.name} in it was written by no start of a "
+                f"run; as a run file it is refused: {error}"
+            ) from None
         # its place is all that is asked of a result now; what the input would decide of it may be anything
         image = run.config.data.image if run.config.sections is None else f"{run.aligned_folder}"
         data = run.config.data.model_copy(update={"image": image, "voxel_size_nm": (1.0, 1.0, 1.0)})

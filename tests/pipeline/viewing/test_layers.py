@@ -13,6 +13,7 @@ import pytest
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from pipeline.viewing.layers import Layer, Shown, layers_of_run, layers_of_volumes
@@ -244,6 +245,12 @@ def test_an_agglomerated_segmentation_is_a_layer_of_its_own_that_waits(case: Cas
     np.testing.assert_array_equal(volume.read(volume.box), np.where(ids != 0, base[0], 0))
     drawn = scene(shown, dict.fromkeys(names(shown), "precomputed://there"))["layers"]
     assert {one["name"]: one.get("visible", True) for one in drawn}["agglomerated"] is False
+    record = {"inputs": {"scores": "those of an earlier segmentation"}}
+    record_path(run.agglomeration_file).write_bytes(sealed(record))
+    shown = layers_of_run(run)
+    assert "agglomerated" not in names(shown)
+    assert any("was not made of the segmentation" in line for line in shown.lacking)
+    record_path(run.agglomeration_file).unlink()
     run.agglomeration_file.write_text("torn")
     shown = layers_of_run(run)
     assert "agglomerated" not in names(shown)

@@ -1,0 +1,48 @@
+"""Whether the agglomeration in a run folder is of the segmentation in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import agglomeration, reconciliation
+from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact, combined
+from pipeline.results.records import Missing, read
+from pipeline.run_folder import Run
+
+
+def refuse_of_another(run: Run) -> None:
+    """Raise InputError where a run's agglomeration was not made of the segmentation that lies beside it.
+
+    So it is from when a start with other settings begins to write the volume anew until it has agglomerated
+    that; the same numbers are ids in both. Told by the records alone: where the agglomeration has none,
+    nothing is refused. Raises Unreadable.
+    """
+    record = read(run.agglomeration_file)
+    if isinstance(record, Missing) or record["inputs"]["scores"] == _scores_of_volume(run):
+        return
+    raise InputError(
+        f"{run.agglomeration_file} was not made of the segmentation that lies beside it now: give the run's "
+        "command with agglomeration.enabled set, and it is made anew"
+    )
+
+
+def _scores_of_volume(run: Run) -> str | None:
+    """The identity of the scores of all decision points; None where some are not of the volume as it is."""
+    listed = {each: _made(reconciliation.block_list_file(run, each)) for each in reconciliation.blocks(run)}
+    scores = []
+    for block in agglomeration.blocks(run):
+        path = agglomeration.scores_file(run, block)
+        reach = agglomeration.resegment_reach(run, block)
+        read_of = [listed[each] for each in reconciliation.blocks(run, meeting=reach)]
+        whole = [each for each in read_of if each is not None]
+        record = read(path)
+        if isinstance(record, Missing) or record["inputs"]["segmentation"] != combined(whole):
+            return None
+        scores.append(Artifact(str(path), record["sha256"]))
+    return combined(scores)
+
+
+def _made(path: Path) -> Artifact | None:
+    record = read(path)
+    return None if isinstance(record, Missing) else Artifact(str(path), record["sha256"])
