@@ -65,7 +65,8 @@ class Ranks:
         self._hvd = _horovod("tensorflow")
         for name in TRANSPORT:
             os.environ.setdefault(name, "mpi" if self._hvd.mpi_built() else "gloo")
-        os.environ.setdefault(*CYCLE)
+        if os.environ[TRANSPORT[0]] == "gloo":  # MPI waits by asking again and again
+            os.environ.setdefault(*CYCLE)
         require_host_name()
         self._threads = HorovodThreads()
         with self._threads.begun():
