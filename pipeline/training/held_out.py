@@ -26,11 +26,12 @@ def held_out_scores(run: Run, predict: Predict, box: Box, examples: int) -> dict
     """Accuracy, precision, recall and F1 over so many patches of `box`, flooded as in training.
 
     Their centres are drawn in the run's own volume as those of training are, by the run's sampling and seed,
-    and the FOV goes where training moves it; nothing is augmented. Raises InputError where the box is not
-    labelled, or has no room for a patch.
+    and the FOV goes where training moves it; patches are turned as there, and nothing else is augmented.
+    Raises InputError where the box is not labelled, or has no room for a patch.
     """
+    unchanged = Augmentation(turn_z=run.config.training.augmentation.turn_z)
     training = run.config.training.model_copy(
-        update={"box": box, "volumes": (), "augmentation": Augmentation()}
+        update={"box": box, "volumes": (), "augmentation": unchanged}
     )
     here = replace(run, config=run.config.model_copy(update={"training": training}))
     radius = patch_radius(here.config.network, training.reach)
