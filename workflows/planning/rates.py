@@ -155,7 +155,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         all_centres += centres(run, tile)
     if computed is None or own_calls == 0:
         return None
-    site, seconds = run.config.site, busy_s(spans, run.config.site.workers * run.config.site.tile_nodes)
+    site, seconds = run.config.site, busy_s(spans, run.config.site.tile_workers)
     engine, precision = computed
     return TileRate(
         tiles=len(spans),

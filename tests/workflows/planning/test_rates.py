@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.inference.segmenter import segment_tile
 from pipeline.machine.processor import processor
+from pipeline.results.records import Missing, read, record_path, sealed
 from pipeline.run_folder import Run
 from workflows.planning.costs import expected
 from workflows.planning.rates import busy_s, measure, read_rates, write_rates
@@ -62,6 +63,22 @@ def test_the_calls_of_a_finished_tile_foretell_those_of_the_whole_run(half_done:
 )
 def test_tiles_of_other_settings_do_not_count(half_done: Run, section: str, setting: dict[str, Any]) -> None:
     assert measure(changed(half_done, section, **setting)).segment is None
+
+
+def test_workers_of_jobs_at_once_are_as_fast_as_those_of_one_job(tmp_path: Path) -> None:
+    """Two tiles, segmented at the same time by two workers: of one job, or one each of two jobs."""
+    run = make_run(tmp_path / "run", write_image(tmp_path))
+    for tile in run.tiles:
+        segment_tile(run, tile, write_network(tmp_path))
+    records = [record for tile in run.tiles if not isinstance(record := read(run.tile_file(tile)), Missing)]
+    began = min(record["started"] for record in records)
+    for tile, record in zip(run.tiles, records, strict=True):
+        at_once = {k: v for k, v in record.items() if k != "seal"} | {"started": began}
+        record_path(run.tile_file(tile)).write_bytes(sealed(at_once))
+    for site in ({"workers": 2}, {"workers": 1, "tile_jobs": 2}):
+        rate = measure(changed(run, "site", **site)).segment
+        assert rate is not None
+        assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)
 
 
 def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) -> None:
