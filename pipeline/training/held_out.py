@@ -30,9 +30,7 @@ def held_out_scores(run: Run, predict: Predict, box: Box, examples: int) -> dict
     Raises InputError where the box is not labelled, or has no room for a patch.
     """
     unchanged = Augmentation(turn_z=run.config.training.augmentation.turn_z)
-    training = run.config.training.model_copy(
-        update={"box": box, "volumes": (), "augmentation": unchanged}
-    )
+    training = run.config.training.model_copy(update={"box": box, "volumes": (), "augmentation": unchanged})
     here = replace(run, config=run.config.model_copy(update={"training": training}))
     radius = patch_radius(here.config.network, training.reach)
     sampling = training.sampling.model_copy(update={"coordinates": examples})

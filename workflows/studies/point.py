@@ -35,7 +35,7 @@ SETTINGS = {
 `pinned` is no setting, but how the ranks are started."""
 
 RATE_SCALING = "training.rate_scaling"
-"""none where a rate is varied and this is not: it is the rate that the ranks are given, not scaled by them."""
+"""none where a rate is varied and this is not: it is the rate that the ranks are given, as it is."""
 
 PINNING = ("pinned", "not pinned")
 DECISIVE = ("seed", "data", "network", "training")

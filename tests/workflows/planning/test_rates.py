@@ -23,7 +23,6 @@ from pipeline.training.progress import Progress, Stretch
 from workflows.planning.costs import expected
 from workflows.planning.rates import busy_s, measure, read_rates, write_rates
 
-
 WEIGHTS = {"conv0_a/bias": np.zeros(2)}
 
 
