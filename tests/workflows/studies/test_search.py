@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,26 @@ class TestWithOptuna:
         again = Trainer()
         search(journal, again)
         assert again.trained == []
+
+    def test_trials_of_equal_settings_are_one_training(self, tmp_path: Path) -> None:
+        """A rung of few FOVs after one of more would begin the training in their folder anew."""
+        study, trained, at_work = open_study(tmp_path / "journal.log", seed=1), list[tuple[Value, int]](), 0
+        batches = Space.parse("training.batch_size=1,2")
+
+        def train(settings: Mapping[str, Value], fovs: int) -> float:
+            nonlocal at_work
+            at_work += settings[batches.key] == 1
+            assert at_work <= 1
+            time.sleep(0.01)
+            at_work -= settings[batches.key] == 1
+            trained.append((settings[batches.key], fovs))
+            return float(settings[batches.key])
+
+        with ThreadPoolExecutor(2) as trials:
+            ended = list(trials.map(lambda _: pursue(study, None, [batches], RUNGS, train), range(8)))
+        assert set(ended) <= {"complete", "pruned"}
+        assert len(study.get_trials()) == 8
+        assert len(set(trained)) == len(trained)
 
     def test_the_settings_that_are_told_are_those_that_were_trained(self, tmp_path: Path) -> None:
         """Rates are given to the ranks as they are, which the run file need not say."""
