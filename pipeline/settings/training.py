@@ -251,8 +251,8 @@ class Training(Section):
     @property
     def coordinates_of_volumes(self) -> list[int]:
         """How many of `sampling.coordinates` are drawn in the run's own volume, and in each of `volumes`."""
-        ends = list(accumulate([0.0, self.weight, *(volume.weight for volume in self.volumes)]))
-        ends = [round(end / ends[-1] * self.sampling.coordinates) for end in ends]
+        weights = list(accumulate([0.0, self.weight, *(volume.weight for volume in self.volumes)]))
+        ends = [round(weight / weights[-1] * self.sampling.coordinates) for weight in weights]
         return [stop - start for start, stop in pairwise(ends)]
 
     @property
