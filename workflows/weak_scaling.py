@@ -80,7 +80,8 @@ def weak_scaling(
     points: list[Point] = []
     for count in counts:
         change = {"tile_nodes": count} if nodes else {"workers": count}
-        chosen = settings.site.model_copy(update=change)
+        # more jobs at once would be more workers than the point is said to have
+        chosen = settings.site.model_copy(update={**change, "tile_jobs": 1})
         measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
         points.append(_with_efficiency(measured, points))
         if not quiet:

@@ -150,13 +150,13 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
         ) from None
 
 
-def trained_on(run: Run) -> Box | None:
-    """The box of the run's image on which its imported network was trained; None where that was elsewhere, or
-    cannot be told.
+def trained_on(run: Run, network: str | None) -> Box | None:
+    """The box of the run's image on which the `network` in a file was trained; None where that was elsewhere,
+    or cannot be told.
 
     The tissue is known again by its voxels, so that a copy of the image, or another format, is noticed.
     """
-    trained = read_trained_with(run.config.network.checkpoint or "")
+    trained = read_trained_with(network or "")
     if trained is None or trained.box is None:
         return None
     data = run.config.data

@@ -63,17 +63,18 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         if config.training.validation_box is not None:
             _inside("training.validation_box", config.training.validation_box, "the labelled box", labelled)
             _inside("training.validation_box", config.training.validation_box, "the image", image_box)
-            check_validation(config, training_box)
-        start_from = _located(config, config.training.start_from)
-        updates["training"] = config.training.model_copy(
+        training = config.training.model_copy(
             update={
                 "box": training_box,
-                "start_from": start_from,
+                "start_from": _located(config, config.training.start_from),
                 "volumes": tuple(
                     _resolved_volume(run, index) for index in range(len(config.training.volumes))
                 ),
             }
         )
+        if training.validation_box is not None:
+            check_validation(config.model_copy(update={"training": training}), training_box)
+        updates["training"] = training
     else:
         checkpoint = _located(config, config.network.checkpoint)
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})

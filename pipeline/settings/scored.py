@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
@@ -35,12 +37,20 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
     return evaluation.model_copy(update={"box": None if nothing_left else box, "exclude": exclude})
 
 
-def seen_in_training(run: Run) -> Box | None:
-    """The box of voxels that the run's network was trained on, if that is known.
+def seen_in_training(run: Run) -> list[Box]:
+    """The boxes of the run's image on which its networks were trained, as far as that is known.
 
-    Patches of examples lie in it whole, so nothing beyond it was seen.
+    They are its own, those of `training.volumes` that are of the same image, and that of each network that it
+    starts from or imports. Patches of examples lie in them whole, so nothing beyond them was seen.
     """
-    return run.config.training.box if run.config.trains else trained_on(run)
+    known: list[Box | None] = []
+    imported = {one.config.network.checkpoint for one in run.passes}
+    if run.config.trains:
+        imported |= {run.config.training.start_from}
+        data = run.config.data
+        known = [one.config.training.box for one in run.trained_on if one.config.data.has_the_image_of(data)]
+    known += [trained_on(run, network) for network in sorted(filter(None, imported))]
+    return [box for box in known if box is not None]
 
 
 def share_seen(run: Run) -> float:
@@ -50,18 +60,29 @@ def share_seen(run: Run) -> float:
 
 def share_chosen_by(run: Run) -> float:
     """The share of the scored voxels by which the run chooses among the networks of its training."""
-    return _share_in(run, run.config.training.validation_box if run.config.trains else None)
+    chosen_by = run.config.training.validation_box if run.config.trains else None
+    return _share_in(run, [chosen_by] if chosen_by else [])
 
 
-def _share_in(run: Run, known: Box | None) -> float:
-    """The share of the scored voxels that lie in a box."""
+def _share_in(run: Run, known: Sequence[Box]) -> float:
+    """The share of the scored voxels that lie in any of some boxes."""
     box, exclude = run.config.evaluation.box, run.config.evaluation.exclude
-    if box is None or known is None:
+    if box is None:
         return 0.0
     left_out = exclude or Box(box.start, box.start)
     counted = box.size - (box & left_out).size
-    counted_and_known = (box & known).size - (box & known & left_out).size
+    inside = [box & each for each in known]
+    counted_and_known = _voxels_of(inside) - _voxels_of([each & left_out for each in inside])
     return counted_and_known / counted if counted else 0.0
+
+
+def _voxels_of(boxes: Sequence[Box]) -> int:
+    """Voxels that lie in any of some boxes."""
+    full = [box for box in boxes if not box.is_empty]
+    if not full:
+        return 0
+    first, *others = full
+    return first.size + _voxels_of(others) - _voxels_of([first & other for other in others])
 
 
 def why_not_scored(run: Run) -> str | None:

@@ -89,3 +89,8 @@ class Site(Section):
     """After how many seconds a batch system is asked again what became of the jobs."""
     idle_s: PositiveInt = 30
     """After how many seconds without work a job is given back. Nodes cost; the next job may queue."""
+
+    @property
+    def tile_workers(self) -> int:
+        """Workers that segment tiles at a time, in all jobs at once."""
+        return self.workers * self.tile_nodes * self.tile_jobs

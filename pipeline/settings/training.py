@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -248,6 +249,13 @@ class Training(Section):
         return self
 
     @property
+    def coordinates_of_volumes(self) -> list[int]:
+        """How many of `sampling.coordinates` are drawn in the run's own volume, and in each of `volumes`."""
+        weights = list(accumulate([0.0, self.weight, *(volume.weight for volume in self.volumes)]))
+        ends = [round(weight / weights[-1] * self.sampling.coordinates) for weight in weights]
+        return [stop - start for start, stop in pairwise(ends)]
+
+    @property
     def tried_after(self) -> list[int]:
         """The fields of view after which networks are tried, ascending; none where the last one is taken."""
         if self.choose_by == "last":
@@ -271,6 +279,13 @@ class Training(Section):
                 f"sampling.coordinates is {coordinates}; with volumes there are {1 + len(self.volumes)} to "
                 "draw from: draw more"
             )
+        for number, count in enumerate(self.coordinates_of_volumes):
+            if not count:
+                where, of = (f"volumes.{number - 1}.", self.volumes[number - 1]) if number else ("", self)
+                raise ValueError(
+                    f"{where}weight is {of.weight:g}, and of {coordinates} sampling.coordinates none is "
+                    "drawn there: nothing of that volume would be learned; raise either, or leave it out"
+                )
         if self.schedule == "cosine" and self.decay_fovs:
             raise ValueError(
                 f"decay_fovs is {self.decay_fovs}; with schedule cosine the rate falls from the warm-up on: "

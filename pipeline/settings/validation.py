@@ -8,7 +8,10 @@ from pipeline.geometry import Box
 
 
 def check_validation(config: RunConfig, training_box: Box) -> None:
-    """Raise InputError where the validation box is too small for a FOV, or holds what training is shown."""
+    """Raise InputError where the validation box is too small for a FOV, or holds what training is shown.
+
+    Of `config` the boxes of training.volumes are filled in; `training_box` is that of the run's own.
+    """
     box = config.training.validation_box
     assert box is not None, "only a box that is set is checked"
     for axis, length, fov in zip("zyx", box.shape, config.network.fov):
@@ -19,7 +22,7 @@ def check_validation(config: RunConfig, training_box: Box) -> None:
             )
     trained_on = {"training.box": training_box}
     for index, volume in enumerate(config.training.volumes):
-        if volume.box is not None and volume.data.image == config.data.image:
+        if volume.box is not None and volume.data.has_the_image_of(config.data):
             trained_on[f"training.volumes.{index}.box"] = volume.box
     for name, trained in trained_on.items():
         if not (box & trained).is_empty:

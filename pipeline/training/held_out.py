@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -14,9 +16,12 @@ from pipeline.settings.augmentation import Augmentation
 from pipeline.training.example import Example
 from pipeline.training.examples import ExampleMaker
 from pipeline.training.metrics import Tally
-from pipeline.training.sampling import draw_coordinates
+from pipeline.training.sampling import clear_of, draw_coordinates
 from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.unknown import labels_to_draw_from
+from pipeline.volumes import open_image
+
+log = logging.getLogger(__name__)
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """(1, z, y, x, 2) image and POM -> what to add to the POM, (1, z, y, x, 1), both float32: an engine's."""
@@ -26,20 +31,25 @@ def held_out_scores(run: Run, predict: Predict, box: Box, examples: int) -> dict
     """Accuracy, precision, recall and F1 over so many patches of `box`, flooded as in training.
 
     Their centres are drawn in the run's own volume as those of training are, by the run's sampling and seed,
-    and the FOV goes where training moves it; nothing is augmented. Raises InputError where the box is not
-    labelled, or has no room for a patch.
+    and the FOV goes where training moves it; patches are turned as there, and nothing else is augmented. As
+    there, those that touch what is missing of the image are left out. Raises InputError where none stays, and
+    where the box is not labelled, or has no room for a patch.
     """
-    training = run.config.training.model_copy(
-        update={"box": box, "volumes": (), "augmentation": Augmentation()}
-    )
+    unchanged = Augmentation(turn_z=run.config.training.augmentation.turn_z)
+    training = run.config.training.model_copy(update={"box": box, "volumes": (), "augmentation": unchanged})
     here = replace(run, config=run.config.model_copy(update={"training": training}))
     radius = patch_radius(here.config.network, training.reach)
     sampling = training.sampling.model_copy(update={"coordinates": examples})
     centres = draw_coordinates(labels_to_draw_from(here), box, radius, sampling, here.config.seed)
+    centres = centres[clear_of(open_image(here).missing(box), centres, radius)]
+    if not len(centres):
+        raise InputError(f"box {box}: around each of {examples} patches the image is missing in part")
+    if len(centres) < examples:
+        log.warning("%d of %d patches touch what is missing of the image", examples - len(centres), examples)
     own = np.insert(centres, 0, 0, axis=1)
     maker = ExampleMaker(open_training_volumes(here), own, here.config.network, training)
     tally = Tally()
-    for place in range(examples):
+    for place in range(len(centres)):
         rng = np.random.default_rng(np.random.SeedSequence((here.config.seed, place)))
         _, example = maker.example(rng, place)
         _flood(example, maker, rng, predict)

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
-def fovs_and_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[int, float]:
-    """The FOVs that were seen by the last line, and the seconds that all of them took.
+def fovs_and_seconds(lines: Iterable[Mapping[str, Any]], after: int = 0) -> tuple[int, float]:
+    """The FOVs that were seen from `after` so many on to the last line, and the seconds that they took.
 
     A line has the rate since the one before it, so that the time between two attempts does not count. Lines
     of another version are left out.
     """
-    seen, seconds = 0, 0.0
+    seen, seconds = after, 0.0
     for line in lines:
-        if line.get("fovs_per_s") and "fovs_seen" in line:
+        if line.get("fovs_per_s") and line.get("fovs_seen", 0) > seen:
             seconds += (line["fovs_seen"] - seen) / line["fovs_per_s"]
             seen = line["fovs_seen"]
-    return seen, seconds
+    return seen - after, seconds
 
 
 def share_of_waiting(lines: Iterable[Mapping[str, Any]]) -> float | None:

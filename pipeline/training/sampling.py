@@ -89,9 +89,7 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
 
 def _shares(run: Run) -> list[tuple[Run, int]]:
     """The volumes that are trained on, each with the coordinates that are drawn in it, by the weights."""
-    ends = np.cumsum([0.0, *_weights(run)])
-    ends = np.round(ends / ends[-1] * run.config.training.sampling.coordinates).astype(int)
-    return list(zip(run.trained_on, np.diff(ends).tolist()))
+    return list(zip(run.trained_on, run.config.training.coordinates_of_volumes, strict=True))
 
 
 def _weights(run: Run) -> list[float]:

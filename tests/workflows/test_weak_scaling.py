@@ -15,8 +15,10 @@ import yaml
 from bright_blocks import NETWORK, write_image, write_network
 from typer.testing import CliRunner
 
+from pipeline.config import RunConfig
 from workflows.command_line import ending_plainly
 from workflows.studies.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
+from workflows.studies.scaling_point import Point
 from workflows.weak_scaling import weak_scaling
 
 APP = typer.Typer()
@@ -88,3 +90,19 @@ def test_the_chart_has_a_bar_a_point_as_high_as_its_time() -> None:
     places = drawn.find(f"{svg}polyline")
     assert places is not None
     assert all(0 < float(x) < WIDTH for x in (p.split(",")[0] for p in places.get("points", "").split()))
+
+
+def test_a_point_is_one_job_whatever_the_run_file_has_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of other jobs would take tiles of the few that it is said to have."""
+    sites = []
+
+    def measured(settings: RunConfig, *_: object) -> Point:
+        sites.append(settings.site)
+        return Point(settings.site.tile_workers, settings.site.tile_nodes, 1, 1, 1.0, 1.0, 0.0)
+
+    monkeypatch.setattr("workflows.weak_scaling.measure_point", measured)
+    code, said = call(folder, "--set", "site.tile_jobs=3", "--set", "site.workers=4", "--nodes", "1,2")
+    assert code == 0, said
+    assert [site.tile_workers for site in sites] == [4, 8]

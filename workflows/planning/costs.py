@@ -48,8 +48,7 @@ def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
     """
     site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
     nodes = site.tile_nodes * site.tile_jobs
-    workers = site.workers * nodes
-    rounds, rounds_per_job = math.ceil(estimate.tiles * estimate.passes / workers), math.inf
+    rounds, rounds_per_job = math.ceil(estimate.tiles * estimate.passes / site.tile_workers), math.inf
     if site.walltime_s is not None:
         # a job begins no tile in its last tile_time_s
         rounds_per_job = 1 + max(0, site.walltime_s - site.tile_time_s) // max(tile_s, 1e-9)
@@ -112,8 +111,7 @@ def _rate(rates: Rates, rate: TileRate) -> str:
 
 
 def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
-    site = run.config.site
-    workers = site.workers * site.tile_nodes * site.tile_jobs
+    workers = run.config.site.tile_workers
     each = duration(seconds_per_tile(estimate, rate))
     cost = cost_of_tiles(run, estimate, rate)
     passes = f"{estimate.passes} times " if estimate.passes > 1 else ""

@@ -11,11 +11,12 @@ from typing import Any, TypeGuard
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
+from pipeline.results.log_lines import lines_of
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
 from pipeline.training.launch import where_training_starts
+from pipeline.training.pace import fovs_and_seconds
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
-from workflows.planning.rates import measure_training
 
 FREE_NODE_HOURS = 5 / 60
 """What may be lost without a question: a few minutes of a node, less than it takes to answer."""
@@ -99,8 +100,8 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
 
 def _training_under_way(run: Run, fovs: int) -> Discarded:
     """A training that was stopped after so many FOVs: its price is what its log says."""
-    rate = measure_training(run)
-    hours = fovs / rate.fovs_per_s / 3600 * _training_nodes(run) if rate else 0.0
+    seen, seconds = fovs_and_seconds(lines_of(run.training_log))
+    hours = fovs / seen * seconds / 3600 * _training_nodes(run) if seen else 0.0
     return Discarded("train", 1, hours, "its checkpoint is of other settings")
 
 

@@ -24,6 +24,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.pace import fovs_and_seconds, step_seconds
 from workflows.watching.long_tasks import read_precision, read_tile_log
 
@@ -155,7 +156,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         all_centres += centres(run, tile)
     if computed is None or own_calls == 0:
         return None
-    site, seconds = run.config.site, busy_s(spans, run.config.site.workers * run.config.site.tile_nodes)
+    site, seconds = run.config.site, busy_s(spans, run.config.site.tile_workers)
     engine, precision = computed
     return TileRate(
         tiles=len(spans),
@@ -183,15 +184,25 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
 
 
 def measure_training(run: Run) -> TrainingRate | None:
-    """Of the whole training log: FOVs over the seconds that they took. Raises Unreadable."""
+    """Of the training log: FOVs over the seconds that they took. Raises Unreadable.
+
+    Where the ranks were others at first, or will be others from now on, those that were there last count.
+    """
     training, lines = run.config.training, lines_of(run.training_log)
-    seen, seconds = fovs_and_seconds(lines)
+    ranks, threads_per_rank, after = training.ranks, training.threads_per_rank, 0
+    checkpoint = Checkpoint.read(run.checkpoint_file) if run.config.trains else None
+    if checkpoint is not None and checkpoint.progress.history:
+        progress, last = checkpoint.progress, checkpoint.progress.history[-1]
+        ranks, threads_per_rank, after = last.ranks, last.threads_per_rank, progress.fovs_seen - last.fovs
+        # who has seen what came after it, nobody has kept
+        lines = [line for line in lines if after < line.get("fovs_seen", 0) <= progress.fovs_seen]
+    seen, seconds = fovs_and_seconds(lines, after)
     if not run.config.trains or seconds == 0:
         return None
     step_s, step_s_std = step_seconds(lines) or (None, None)
     return TrainingRate(
-        ranks=training.ranks,
-        threads_per_rank=training.threads_per_rank,
+        ranks=ranks,
+        threads_per_rank=threads_per_rank,
         batch_size=training.batch_size,
         fovs_per_s=seen / seconds,
         local_steps=training.local_steps,

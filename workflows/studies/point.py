@@ -34,6 +34,9 @@ SETTINGS = {
 """What a study varies, by its name in tables; other names are keys of a run file, such as training.ranks.
 `pinned` is no setting, but how the ranks are started."""
 
+RATE_SCALING = "training.rate_scaling"
+"""none where a rate is varied and this is not: it is the rate that the ranks are given, as it is."""
+
 PINNING = ("pinned", "not pinned")
 DECISIVE = ("seed", "data", "network", "training")
 """Sections of the settings that decide what a training learns, and how fast."""
@@ -67,16 +70,20 @@ class Point:
 def make_point(base: Run, folder: Path, fovs: int, varied: Mapping[str, Value]) -> Point:
     """The training of the resolved run `base` with some settings `varied`, over `fovs` FOVs.
 
-    Warm-up and decay keep their shares of the training. Its run folder is one of its own in `folder`.
+    Warm-up, decay and cycles keep their shares of the training. Its run folder is one of its own in `folder`.
     Raises InputError where the settings do not fit together.
     """
     document = json.loads(base.config.model_dump_json())
-    for name, value in varied.items():
-        if name != "pinned":
-            _set(document, SETTINGS.get(name, name), value)
+    settings = {SETTINGS.get(name, name): value for name, value in varied.items() if name != "pinned"}
+    if SETTINGS["rate"] in settings:
+        settings = {RATE_SCALING: "none", **settings}
+    for key, value in settings.items():
+        _set(document, key, value)
     training = document["training"]
     for name in ("warmup_fovs", "decay_fovs"):
         training[name] = training[name] * fovs // training["fovs"]
+    if training["cycle_fovs"] is not None:
+        training["cycle_fovs"] = max(1, training["cycle_fovs"] * fovs // training["fovs"])
     training |= {"fovs": fovs, "choose_by": "last", "validation_box": None}
     steps = -(-fovs // (training["ranks"] * training["batch_size"]))
     training["report_every_steps"] = max(1, steps // LOG_LINES)
@@ -91,8 +98,6 @@ def _set(document: dict[str, Any], key: str, value: Value) -> None:
     if last not in document:
         raise InputError(f"{key} is no setting; `config explain` lists all keys")
     document[last] = value
-    if key == SETTINGS["rate"]:  # the rate that the ranks are given, and not one that is scaled by them
-        document["rate_scaling"] = "none"
 
 
 def _name(point: Point) -> str:

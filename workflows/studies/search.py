@@ -9,9 +9,11 @@ trials that were under way, each at its own rung.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
@@ -28,6 +30,9 @@ STARTUP_TRIALS = 4
 NAME = "search"
 FOVS, TRIALS = 4000, 12
 """Of a search, unless the user says otherwise."""
+
+_TURNS: defaultdict[str, Lock] = defaultdict(Lock)
+"""By settings: trials are threads of one driver."""
 
 Train = Callable[[Mapping[str, Value], int], float]
 """Trains a point with some settings to so many FOVs, from where it was; returns its score. Raises InputError
@@ -112,6 +117,9 @@ def pursue(
 ) -> str:
     """Take an unfinished trial, or a new one, as far as it is worth; returns how it ended.
 
+    Trials of equal settings are one training, in one folder: no two of them are in `train` at a time, and
+    what one has reached the others take from it.
+
     Raises InputError where its settings cannot be trained; that ends the trial. What else is raised leaves it
     unfinished.
     """
@@ -125,18 +133,26 @@ def pursue(
         if rung in known:
             score = known[rung]
         else:
-            try:
-                score = train(settings, fovs)
-            except InputError:
-                study.tell(trial, state=TrialState.FAIL)
-                raise
-            trial.report(score, rung)
+            with _TURNS[repr(sorted(settings.items()))]:
+                reached = _reached(study, settings, rung)
+                try:
+                    score = train(settings, fovs) if reached is None else reached
+                except InputError:
+                    study.tell(trial, state=TrialState.FAIL)
+                    raise
+                trial.report(score, rung)
         is_last_known = rung + 1 not in known
         if fovs != rungs[-1] and is_last_known and trial.should_prune():
             study.tell(trial, state=TrialState.PRUNED)
             return "pruned"
     study.tell(trial, score)
     return "complete"
+
+
+def _reached(study: Study, settings: Mapping[str, Value], rung: int) -> float | None:
+    """The score of these very settings at a rung, if a trial has come there with them."""
+    alike = [trial for trial in study.get_trials(deepcopy=False) if trial.params == settings]
+    return next((t.intermediate_values[rung] for t in alike if rung in t.intermediate_values), None)
 
 
 def _value(text: str) -> Value:

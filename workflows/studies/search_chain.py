@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import parse_config
 from workflows.output import KeepingConsole
 from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
-from workflows.studies.point import Point, Value, make_point
+from workflows.studies.point import RATE_SCALING, SETTINGS, Point, Value, make_point
 from workflows.studies.results import as_markdown
 from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do
 
@@ -108,7 +110,10 @@ class SearchChain(PointChain):
         done = [row for row in rows if row["state"] == "complete"]
         if done:
             best = max(done, key=lambda row: row["F1"])
-            settings = " ".join(f"--set {space.key}={best[space.key]}" for space in self.spaces)
+            found = {space.key: best[space.key] for space in self.spaces}
+            if SETTINGS["rate"] in found:  # as make_point has it, whatever the run file says
+                found.setdefault(RATE_SCALING, "none")
+            settings = " ".join(f"--set {key}={value}" for key, value in found.items())
             console.print(f"best: trial {best['trial']}, F1 {best['F1']}: {settings}", soft_wrap=True)
 
     def point(self, settings: Mapping[str, Value]) -> Point:
@@ -116,7 +121,9 @@ class SearchChain(PointChain):
 
         Its rate does not decay: it would do so at the end of every rung.
         """
-        training = self.run.config.training.model_copy(update={"decay_fovs": 0})
+        training = self.run.config.training
+        schedule = "constant" if training.schedule == "cosine" else training.schedule
+        training = training.model_copy(update={"decay_fovs": 0, "schedule": schedule})
         base = replace(self.run, config=self.run.config.model_copy(update={"training": training}))
         return make_point(base, self.run.folder / "points", self.fovs, settings)
 
@@ -129,7 +136,22 @@ def up_to(point: Point, fovs: int) -> Point:
 
 
 def make_search(run: Run, folder: Path, spaces: Sequence[Space], fovs: int, trials: int) -> SearchChain:
-    """The chain of a search. Raises InputError where a space is of no setting, or of impossible values."""
+    """The chain of a search. Raises InputError where a space is of no setting, or of impossible values, and
+    where no rung can be trained."""
     chain = SearchChain(run, [], folder, spaces, fovs, trials)
     ends = [chain.point({s.key: value}) for s in spaces for value in s.choices or (s.low, s.high)]
+    for point in ends:
+        _require_rungs(point, fovs)
     return replace(chain, points=ends)
+
+
+def _require_rungs(point: Point, fovs: int) -> None:
+    """Raise InputError where a point cannot be trained to the end of a first rung, or decays there."""
+    training = point.run.config.training
+    if training.decay_fovs or training.schedule == "cosine":
+        raise InputError(
+            f"--space: training.schedule {training.schedule} with training.decay_fovs {training.decay_fovs} "
+            "lets the rate fall to 0, which it would at the end of every rung: leave it out of the search"
+        )
+    first = up_to(point, rungs_of(fovs)[0]).run.config
+    parse_config(first.model_dump(mode="json"), source=f"the first rung of a search over {fovs:,} FOVs")

@@ -146,7 +146,7 @@ def test_the_tissue_of_the_training_is_known_again_in_another_file(tmp_path: Pat
     (tmp_path / "there").mkdir()
     image = random_image()
     write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, image)))
-    network = {"checkpoint": str(tmp_path / "net.h5")}
-    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16), network)) == Box.of_shape(SHAPE)
-    assert trained_on(run_on(tmp_path / "there", random_image(2), network)) is None
-    assert trained_on(run_on(tmp_path / "there", image[:10], network)) is None
+    network = str(tmp_path / "net.h5")
+    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16)), network) == Box.of_shape(SHAPE)
+    assert trained_on(run_on(tmp_path / "there", random_image(2)), network) is None
+    assert trained_on(run_on(tmp_path / "there", image[:10]), network) is None

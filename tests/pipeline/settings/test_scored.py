@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +13,11 @@ from hypothesis import strategies as st
 
 from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
+from pipeline.ffn.trained_with import TrainedWith
+from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.scored import scored, seen_in_training, share_seen, why_not_scored
 
 WHOLE = Box.parse("0:60,0:60,0:100")
@@ -102,11 +107,48 @@ def test_the_share_seen_is_that_of_the_counted_voxels(training: Box, evaluated: 
     counted, seen = np.zeros(WHOLE.shape, bool), np.zeros(WHOLE.shape, bool)
     counted[evaluated.slices()] = True
     counted[exclude.slices()] = False
-    box = seen_in_training(run)
-    assert box == training
-    seen[box.slices()] = True
+    assert seen_in_training(run) == [training]
+    seen[training.slices()] = True
     expected = np.mean(seen[counted]) if counted.any() else 0
     assert share_seen(run) == pytest.approx(expected)
+
+
+@given(trained=st.lists(boxes(), min_size=2, max_size=4), evaluated=boxes(), exclude=boxes())
+def test_all_boxes_of_the_image_that_were_trained_on_count(
+    trained: list[Box], evaluated: Box, exclude: Box
+) -> None:
+    """Those of other images do not, wherever in these they lie."""
+    run = resolved(config_of(str(trained[0]), str(evaluated), str(exclude)))
+    data = run.config.data.model_copy(update={"image": "image.h5:raw", "labels": "labels.h5:ids"})
+    elsewhere = data.model_copy(update={"image": "other.h5:raw"})
+    others = [OtherVolume(data=data, box=box) for box in trained[1:]]
+    others.append(OtherVolume(data=elsewhere, box=evaluated))
+    training = run.config.training.model_copy(update={"volumes": tuple(others)})
+    run = Run(run.folder, run.config.model_copy(update={"data": data, "training": training}))
+    counted, seen = np.zeros(WHOLE.shape, bool), np.zeros(WHOLE.shape, bool)
+    counted[evaluated.slices()] = True
+    counted[exclude.slices()] = False
+    for box in trained:
+        seen[box.slices()] = True
+    expected = np.mean(seen[counted]) if counted.any() else 0
+    assert share_seen(run) == pytest.approx(expected)
+
+
+def test_what_the_network_that_training_starts_from_has_seen_counts(tmp_path: Path) -> None:
+    first = resolved(config_of("0:60,0:60,0:50", "0:60,0:60,40:90"))
+    with h5py.File(tmp_path / "image.h5", "w") as file:
+        file["raw"] = np.random.default_rng(0).integers(0, 255, WHOLE.shape, np.uint8)
+    known = {"image": f"{tmp_path}/image.h5:raw", "image_mean": 128.0, "image_stddev": 33.0}
+    data = first.config.data.model_copy(update={**known, "voxel_size_nm": (8.0, 8.0, 8.0)})
+    first = replace(first, config=first.config.model_copy(update={"data": data}))
+    network = first.config.network.model_copy(update={"depth": 1, "features": 2})
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(network).items()}
+    write_weights(weights, network, tmp_path / "first.h5", TrainedWith.of(first))
+    tuned = first.config.training.model_copy(
+        update={"box": Box.parse("0:60,0:60,80:100"), "start_from": str(tmp_path / "first.h5")}
+    )
+    run = replace(first, config=first.config.model_copy(update={"training": tuned}))
+    assert share_seen(run) == pytest.approx((10 + 10) / 50)
 
 
 @pytest.mark.parametrize("training", [None, "0:60,0:60,0:50"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -67,6 +68,49 @@ def test_a_box_in_which_nothing_is_labelled_is_refused(run: Run, tmp_path: Path)
     write_weights(network_variables(build_network(SMALL)), SMALL, weights)
     with pytest.raises(InputError, match="0:20,0:24,24:48"):
         held_out_scores(run, by_keras(weights, SMALL), Box((0, 0, 24), (20, 24, 48)), examples=3)
+
+
+def test_patches_that_touch_what_the_image_lacks_are_left_out_and_counted(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sections 0 to 9 are stored; patches reach 3 voxels along z."""
+    with h5py.File(tmp_path / "volume.h5", "r+") as file:
+        del file["raw"]
+        image = file.create_dataset("raw", (20, 24, 48), np.uint8, chunks=(10, 24, 48))
+        image[:10] = np.random.default_rng(0).integers(1, 255, (10, 24, 48))
+    darkest = []
+
+    def look(shown: np.ndarray) -> np.ndarray:
+        darkest.append(shown[0, ..., 0].min())
+        return np.zeros((*shown.shape[:-1], 1), np.float32)
+
+    held_out_scores(run, look, BOX, examples=40)
+    assert 0 < len(darkest) < 40
+    assert "of 40 patches touch what is missing" in caplog.text
+    assert min(darkest) >= np.float32(1 - 128) / 33
+    with pytest.raises(InputError, match="around each of 5 patches"):
+        held_out_scores(run, look, Box((9, 0, 0), (20, 24, 24)), examples=5)
+
+
+@pytest.mark.parametrize("turn_z", [True, False])
+def test_sections_are_shown_as_sections_where_training_does_not_turn_them(
+    run: Run, tmp_path: Path, turn_z: bool
+) -> None:
+    """The image is darker from section to section, and alike within each."""
+    with h5py.File(tmp_path / "volume.h5", "r+") as file:
+        file["raw"][:] = np.arange(20, dtype=np.uint8)[:, None, None]
+    cube = Network(fov=(5, 5, 5), deltas=(1, 1, 1), depth=1, features=4)
+    augmentation = run.config.training.augmentation.model_copy(update={"turn_z": turn_z})
+    training = run.config.training.model_copy(update={"augmentation": augmentation})
+    run = replace(run, config=run.config.model_copy(update={"network": cube, "training": training}))
+    turned = []
+
+    def look(shown: np.ndarray) -> np.ndarray:
+        turned.append(bool(np.ptp(shown[0, ..., 0], axis=(1, 2)).any()))
+        return np.zeros((*shown.shape[:-1], 1), np.float32)
+
+    held_out_scores(run, look, BOX, examples=12)
+    assert any(turned) == turn_z
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline.checkup.finding import OK, SKIP, WARN
 from pipeline.checkup.volumes import volumes
@@ -105,6 +106,16 @@ def test_each_has_its_share_its_box_and_its_normalisation(folder: Path, tmp_path
             expected = (file["image"][where] - mean) / stddev
         np.testing.assert_allclose(np.sort(example.image.ravel()), np.sort(expected.ravel()), atol=1e-5)
     assert str(example.centre).endswith({0: ")", 1: ".0", 2: ".1"}[number])
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"), [(1, 1e-3, r"volumes\.0\.weight is 0\.001"), (1e-3, 1, r"weight is 0\.001")]
+)
+def test_a_weight_by_which_nothing_is_drawn_is_refused(
+    folder: Path, own: float, other: float, said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said + ", and of 400 sampling.coordinates none"):
+        config_of(folder, {"data": data_of("other"), "weight": other}, weight=own)
 
 
 def test_one_volume_is_as_without_others(folder: Path, tmp_path: Path) -> None:

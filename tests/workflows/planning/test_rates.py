@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bright_blocks import make_run, write_image, write_network
 from hypothesis import given
@@ -15,9 +16,14 @@ from hypothesis import strategies as st
 from pipeline.errors import InputError
 from pipeline.inference.segmenter import segment_tile
 from pipeline.machine.processor import processor
+from pipeline.results.records import Missing, read, record_path, sealed
 from pipeline.run_folder import Run
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.progress import Progress, Stretch
 from workflows.planning.costs import expected
 from workflows.planning.rates import busy_s, measure, read_rates, write_rates
+
+WEIGHTS = {"conv0_a/bias": np.zeros(2)}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +70,22 @@ def test_tiles_of_other_settings_do_not_count(half_done: Run, section: str, sett
     assert measure(changed(half_done, section, **setting)).segment is None
 
 
+def test_workers_of_jobs_at_once_are_as_fast_as_those_of_one_job(tmp_path: Path) -> None:
+    """Two tiles, segmented at the same time by two workers: of one job, or one each of two jobs."""
+    run = make_run(tmp_path / "run", write_image(tmp_path))
+    for tile in run.tiles:
+        segment_tile(run, tile, write_network(tmp_path))
+    records = [record for tile in run.tiles if not isinstance(record := read(run.tile_file(tile)), Missing)]
+    began = min(record["started"] for record in records)
+    for tile, record in zip(run.tiles, records, strict=True):
+        at_once = {k: v for k, v in record.items() if k != "seal"} | {"started": began}
+        record_path(run.tile_file(tile)).write_bytes(sealed(at_once))
+    for site in ({"workers": 2}, {"workers": 1, "tile_jobs": 2}):
+        rate = measure(changed(run, "site", **site)).segment
+        assert rate is not None
+        assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)
+
+
 def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) -> None:
     rates = measure(replace(half_done, folder=tmp_path))
     assert (rates.segment, rates.train) == (None, None)
@@ -77,6 +99,24 @@ def test_training_is_measured_over_all_intervals_of_its_log(tmp_path: Path, half
     rate = measure(run).train
     assert rate is not None
     assert rate.fovs_per_s == pytest.approx(400 / 20)
+
+
+def test_a_training_that_other_ranks_began_is_measured_by_those_that_were_there_last(
+    tmp_path: Path, half_done: Run
+) -> None:
+    """Eight ranks saw 800 FOVs, and two 100 more, before one takes over; two lines no checkpoint has."""
+    run = changed(replace(half_done, folder=tmp_path), "training", ranks=1)
+    run.logs_folder.mkdir()
+    seen = [(400, 80.0), (800, 80.0), (850, 20.0), (900, 20.0), (950, 10.0), (1000, 10.0)]
+    steps = {"step_s": 0.1, "step_s_std": 0.0}
+    lines = [json.dumps({"fovs_seen": fovs, "fovs_per_s": rate, **steps}) for fovs, rate in seen]
+    run.training_log.write_text("\n".join(lines) + "\n")
+    history = (Stretch(800, ranks=8, threads_per_rank=2), Stretch(100, ranks=2, threads_per_rank=1))
+    run.checkpoint_file.parent.mkdir()
+    Checkpoint("of it", Progress(2, 75, history), WEIGHTS, [np.zeros(1)]).save(run.checkpoint_file)
+    rate = measure(run).train
+    assert rate is not None
+    assert (rate.ranks, rate.threads_per_rank, rate.fovs_per_s) == (2, 1, pytest.approx(20.0))
 
 
 def test_rates_are_read_back_from_the_folder_or_the_file(half_done: Run) -> None:

@@ -39,6 +39,18 @@ def test_warm_up_and_decay_keep_their_shares(fovs: int) -> None:
     assert abs(training.decay_fovs - fovs / 2) < 1
 
 
+def test_cycles_of_the_rate_keep_their_share(tmp_path: Path) -> None:
+    base = base_run(tmp_path, schedule="cyclic", cycle_fovs=1000)
+    assert make_point(base, tmp_path, 400, {"seed": 1}).run.config.training.cycle_fovs == 100
+    assert make_point(base, tmp_path, 2, {"seed": 1}).run.config.training.cycle_fovs == 1
+
+
+def test_a_scaling_that_is_varied_with_the_rate_is_had_in_either_order(tmp_path: Path) -> None:
+    scaling, rate = {"training.rate_scaling": "linear"}, {"training.learning_rate": 0.01}
+    for varied in ({**scaling, **rate}, {**rate, **scaling}):
+        assert target_rate(made_point(tmp_path, varied).run.config.training) == 0.02
+
+
 def test_equal_settings_are_one_folder_and_every_other_is_another(tmp_path: Path) -> None:
     points = [
         *(made_point(tmp_path, {"ranks": n}) for n in (1, 2)),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from made_up import base_run
 
 from pipeline.errors import InputError
+from pipeline.training.schedule import learning_rate, target_rate
+from workflows.output import KeepingConsole
 from workflows.studies.point import Value
 from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do, unfinished
 from workflows.studies.search_chain import make_search, up_to
 
 RATE = Space.parse("training.learning_rate=1e-4..1e-1")
 RUNGS = rungs_of(400)
+SCALING = "training.rate_scaling"
 
 
 class Trainer:
@@ -76,6 +81,25 @@ def test_a_rung_is_the_first_part_of_the_trials_own_training(tmp_path: Path) -> 
     assert rung.run.config.training.learning_rate == 1e-4
 
 
+def test_no_rung_ends_with_a_rate_that_has_fallen(tmp_path: Path) -> None:
+    base = base_run(tmp_path, schedule="cosine")
+    point = make_search(base, tmp_path, [Space.parse("training.batch_size=1,2")], 400, 2).points[0]
+    for fovs in RUNGS:
+        training = up_to(point, fovs).run.config.training
+        assert learning_rate(training, fovs - 1) == target_rate(training)
+
+
+def test_a_search_for_how_the_rate_falls_is_refused(tmp_path: Path) -> None:
+    for text in ("training.schedule=constant,cosine", "training.decay_fovs=0,1000"):
+        with pytest.raises(InputError, match="at the end of every rung"):
+            make_search(base_run(tmp_path), tmp_path, [Space.parse(text)], 400, 2)
+
+
+def test_a_warm_up_that_is_longer_than_the_first_rung_is_refused_before_any_trial(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the first rung.*warmup_fovs is 200, more than fovs, 100"):
+        make_search(base_run(tmp_path, warmup_fovs=2000), tmp_path, [RATE], 400, 2)
+
+
 class TestWithOptuna:
     """What Optuna decides and keeps."""
 
@@ -114,3 +138,35 @@ class TestWithOptuna:
         again = Trainer()
         search(journal, again)
         assert again.trained == []
+
+    def test_trials_of_equal_settings_are_one_training(self, tmp_path: Path) -> None:
+        """A rung of few FOVs after one of more would begin the training in their folder anew."""
+        study, trained, at_work = open_study(tmp_path / "journal.log", seed=1), list[tuple[Value, int]](), 0
+        batches = Space.parse("training.batch_size=1,2")
+
+        def train(settings: Mapping[str, Value], fovs: int) -> float:
+            nonlocal at_work
+            at_work += settings[batches.key] == 1
+            assert at_work <= 1
+            time.sleep(0.01)
+            at_work -= settings[batches.key] == 1
+            trained.append((settings[batches.key], fovs))
+            return float(settings[batches.key])
+
+        with ThreadPoolExecutor(2) as trials:
+            ended = list(trials.map(lambda _: pursue(study, None, [batches], RUNGS, train), range(8)))
+        assert set(ended) <= {"complete", "pruned"}
+        assert len(study.get_trials()) == 8
+        assert len(set(trained)) == len(trained)
+
+    def test_the_settings_that_are_told_are_those_that_were_trained(self, tmp_path: Path) -> None:
+        """Rates are given to the ranks as they are, which the run file need not say."""
+        base = base_run(tmp_path / "search", rate_scaling="sqrt")
+        chain = make_search(base, tmp_path / "search", [RATE], 400, 4)
+        search(chain.folder / "journal.log", Trainer(), trials=4)
+        chain.end([], KeepingConsole.at(tmp_path / "told.txt"))
+        best = next(line for line in (tmp_path / "told.txt").read_text().splitlines() if "best:" in line)
+        told = dict(item.split("=") for item in best.split() if "=" in item)
+        trained = target_rate(chain.point({RATE.key: float(told[RATE.key])}).run.config.training)
+        followed = base_run(tmp_path, learning_rate=told[RATE.key], rate_scaling=told.get(SCALING, "sqrt"))
+        assert target_rate(followed.config.training) == trained
