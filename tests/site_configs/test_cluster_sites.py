@@ -203,6 +203,12 @@ def test_where_nodes_are_shared_jobs_take_the_cpus_of_their_threads_and_are_boun
     assert "list:" not in bound
 
 
+@pytest.mark.parametrize("name", ["polaris", "theta"])
+def test_nodes_are_shared_under_slurm_alone(name: str) -> None:
+    with pytest.raises(InputError, match=r"site.share_nodes is for Slurm"):
+        site_configs.check(run_on(name, 8, share_nodes=True))
+
+
 def test_a_training_has_its_own_queue_and_walltime() -> None:
     run = run_on("perlmutter", training={"queue": "premium", "walltime_s": 7200})
     train, tiles = preview(run).split("=== ")[2], preview(run).split("=== ")[1]
