@@ -10,7 +10,7 @@ from site_configs import cluster
 from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
 from site_configs.providers.launchers import WithPrefix
-from site_configs.stage_jobs import StageJob, gpu_request
+from site_configs.stage_jobs import StageJob, gpu_request, gpus_asked
 from site_configs.topology import Share, as_list, as_mask, shared_out, shares
 
 
@@ -107,7 +107,7 @@ def _used(run: Run, machine: Machine) -> Node:
 def _binding(run: Run, machine: Machine, found: list[Share]) -> list[str]:
     launcher, site = machine.starts_by, run.config.site
     if launcher == "srun":
-        gpus = 0 if site.train_on_cpus else site.gpus_per_node or 0
+        gpus = 0 if site.train_on_cpus else gpus_asked(run, machine)
         asked = gpu_request(run, machine, gpus).split()
         masks = ",".join(as_mask(share.cpus) for share in found)
         bound = f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores"
