@@ -9,6 +9,7 @@ from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs import cluster
+from site_configs.allocation import allocation
 from site_configs.machine import Limit, Machine
 
 TRAIN, LIGHT, TILES = "train", "light", "tiles"
@@ -84,11 +85,13 @@ def threads(run: Run, job: StageJob) -> int:
 def gpus_asked(run: Run, machine: Machine) -> int:
     """GPUs of each node to ask for: of a whole node all that it has, if any are used.
 
-    Of fewer nobody knows which they would be, and so which cores are beside them.
+    Of fewer nobody knows which they would be, and so which cores are beside them. A job that is held may
+    have no more than are used.
     """
     site = run.config.site
-    used = site.gpus_per_node or 0
-    return len(machine.node.gpu_numbers) or used if used and not site.share_nodes else used
+    used, there = site.gpus_per_node or 0, len(machine.node.gpu_numbers)
+    is_whole = not site.share_nodes and allocation(site, machine.scheduler) is None
+    return there if used and there and is_whole else used
 
 
 def gpu_request(run: Run, machine: Machine, gpus: int) -> str:

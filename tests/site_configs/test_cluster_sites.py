@@ -17,6 +17,7 @@ from pipeline.machine import gpus
 from pipeline.run_folder import Run
 from site_configs import placement
 from site_configs.described import machine
+from site_configs.preview import launch_line
 from tests.job_pages import PAGE, page, preview
 from tests.sites import COMPLETE, run_on
 
@@ -222,6 +223,16 @@ def test_who_uses_some_gpus_of_a_node_asks_for_all_and_finds_those_beside_the_co
         monkeypatch.setenv(other, "")  # so that it is as before afterwards
     gpus.take_own(process)
     assert os.environ[variable] == gpu
+
+
+def test_in_a_job_that_is_held_no_more_gpus_are_asked_for_than_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    run = run_on("perlmutter", 2, gpus_per_node=2, workers=2, ranks_per_node=2)
+    line = launch_line(site_configs.rank_launcher(run), run) or []
+    assert [word for word in line if "gpus-per-node" in word] == ["--gpus-per-node=2"]
 
 
 @pytest.mark.parametrize("name", ["polaris", "theta"])
