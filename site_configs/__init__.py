@@ -160,7 +160,7 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
     groups = gpus or len(here.node.groups)
     found = {
         "workers": here.workers or groups,
-        "threads_per_worker": here.threads_per_worker or _cores_of_a_group(config),
+        "threads_per_worker": here.threads_per_worker or _cores_of_a_worker(config, groups),
         "ranks_per_node": here.ranks_per_node or groups,
         "gpus_per_node": gpus,  # no GPUs that are known: whatever is there is used and not missed
         "train_on_cpus": here.train_on_cpus,
@@ -171,8 +171,13 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _cores_of_a_group(config: RunConfig) -> int:
+def _cores_of_a_worker(config: RunConfig, groups: int) -> int:
+    """Of its group's, of which `groups` are used; several workers of a group split them. 0: not known."""
     from site_configs.machine import cores_in
 
-    sizes = [len(cores_in(group.cores)) for group in described.machine(config.site.name).node.groups]
-    return min(sizes, default=0)
+    here, site = described.machine(config.site.name), config.site
+    sizes = [len(cores_in(group.cores)) for group in here.node.groups]
+    if not sizes:
+        return 0
+    workers = site.workers if "workers" in site.model_fields_set else here.workers or groups
+    return max(1, min(sizes) // -(-workers // min(groups, len(sizes))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -27,14 +28,18 @@ GPU_REQUESTS: Mapping[Scheduler, str] = {
 
 
 def cores_in(listed: str) -> tuple[int, ...]:
-    """The numbers in a list such as `0-7,32`. Raises ValueError."""
+    """The numbers in a list such as `0-7,32`, each once. Raises ValueError."""
     found: list[int] = []
     for part in listed.split(","):
         bounds = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if bounds is None:
             raise ValueError(f"{listed!r} is no list of cores such as 0-7,32")
-        first = int(bounds[1])
-        found += range(first, int(bounds[2] or first) + 1)
+        first, last = int(bounds[1]), int(bounds[2] or bounds[1])
+        if last < first:
+            raise ValueError(f"{listed!r} lists the cores {part.strip()}, which end before they begin")
+        found += range(first, last + 1)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{listed!r} lists a core twice")
     return tuple(found)
 
 
@@ -114,6 +119,13 @@ class Queue(Section):
     """Queued and running together."""
     option: Literal["partition", "qos"] | None = None
     """Under Slurm, if it is another than that of the machine's queues."""
+
+    @model_validator(mode="after")
+    def _smaller_jobs_first(self) -> Queue:
+        nodes = [math.inf if limit.nodes is None else limit.nodes for limit in self.limits]
+        if nodes != sorted(nodes):
+            raise ValueError("limits are not in order of size: fewer nodes first, one without nodes last")
+        return self
 
 
 class Machine(Section):

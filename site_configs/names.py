@@ -52,10 +52,18 @@ def check_words(names: Mapping[str, str | None], options: Sequence[str]) -> None
                 "set one without spaces and quotes"
             )
     for option in options:
-        if not in_a_line(option):
+        check_line("scheduler_options", option)
+        if option and not option.startswith("-"):
             raise InputError(
-                f"site.scheduler_options: {option!r} is not one line: give each as an item of its own"
+                f"site.scheduler_options: {option!r} is no option: give it as it stands on the command line, "
+                "beginning with -, without #SBATCH, #PBS or #COBALT"
             )
+
+
+def check_line(setting: str, text: str) -> None:
+    """Raise InputError unless this of a setting of `site` can stand in a line of a job's script."""
+    if not in_a_line(text):
+        raise InputError(f"site.{setting}: {text!r} is not one line: give each as an item of its own")
 
 
 def in_a_line(text: str) -> bool:

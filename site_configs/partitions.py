@@ -15,10 +15,11 @@ UNLIMITED_S = 10**9
 def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
     """A partition's name, the default one's for None, and its limits: none where `sinfo` does not answer.
 
-    Raises InputError, which lists the partitions, if there is none of this name.
+    Of several, `a,b`, a job goes to the one that takes it first: the limits are the widest of theirs.
+    Raises InputError, which lists the partitions, if there is none of a name.
     """
-    # the default partition is marked in %P and not in %R
-    command = ["sinfo", "--noheader", "--format=%P|%l|%D"]
+    # the default partition is marked in %P and not in %R; --all: hidden ones take jobs too
+    command = ["sinfo", "--all", "--noheader", "--format=%P|%l|%D"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -32,11 +33,14 @@ def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
         # one line for each state that nodes are in
         nodes_of[name] = nodes_of.get(name, 0) + int(nodes)
         walltimes_s[name] = seconds(time)
-    if partition is not None and partition not in nodes_of:
-        raise InputError(f"site.queue: no partition {partition!r}; there are {', '.join(sorted(nodes_of))}")
-    if not partition or not nodes_of[partition]:
+    names = partition.split(",") if partition else []
+    for name in names:
+        if name not in nodes_of:
+            raise InputError(f"site.queue: no partition {name!r}; there are {', '.join(sorted(nodes_of))}")
+    most = max((nodes_of[name] for name in names), default=0)
+    if not most:
         return partition, []
-    return partition, [Limit(nodes=nodes_of[partition], walltime_s=walltimes_s[partition])]
+    return partition, [Limit(nodes=most, walltime_s=max(walltimes_s[name] for name in names))]
 
 
 def seconds(time: str) -> int:

@@ -10,7 +10,7 @@ from site_configs import cluster
 from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
 from site_configs.providers.launchers import WithPrefix
-from site_configs.stage_jobs import StageJob, gpu_request
+from site_configs.stage_jobs import StageJob, gpu_request, gpus_asked
 from site_configs.topology import Share, as_list, as_mask, shared_out, shares
 
 
@@ -54,15 +54,24 @@ def check(run: Run, machine: Machine) -> None:
     there = len(node.gpu_numbers)
     if there and (site.gpus_per_node or 0) > there:
         raise InputError(f"site.gpus_per_node is {site.gpus_per_node}; a node of {name} has {there} GPUs")
+    if site.share_nodes and machine.scheduler != "slurm":
+        raise InputError(f"site.share_nodes is for Slurm; {name} is under {machine.scheduler}: leave it out")
+    _check_threads(
+        "site.workers x site.threads_per_worker", site.workers * site.threads_per_worker, run, node
+    )
     if not run.config.trains:
         return
     per_node = cluster.ranks_per_node(run)
     if there and not site.train_on_cpus and per_node > there:
         raise InputError(f"site.ranks_per_node is {per_node}; a node of {name} has {there} GPUs")
     threads = run.config.training.threads_per_rank * per_node
+    _check_threads("site.ranks_per_node x training.threads_per_rank", threads, run, node)
+
+
+def _check_threads(settings: str, threads: int, run: Run, node: Node) -> None:
     if node.cores is not None and threads > node.cores * node.threads_per_core:
         raise InputError(
-            f"site.ranks_per_node x training.threads_per_rank is {threads}; a node of {name} has "
+            f"{settings} is {threads}; a node of {run.config.site.name} has "
             f"{node.cores * node.threads_per_core} hardware threads"
         )
 
@@ -98,7 +107,7 @@ def _used(run: Run, machine: Machine) -> Node:
 def _binding(run: Run, machine: Machine, found: list[Share]) -> list[str]:
     launcher, site = machine.starts_by, run.config.site
     if launcher == "srun":
-        gpus = 0 if site.train_on_cpus else site.gpus_per_node or 0
+        gpus = 0 if site.train_on_cpus else gpus_asked(run, machine)
         asked = gpu_request(run, machine, gpus).split()
         masks = ",".join(as_mask(share.cpus) for share in found)
         bound = f"--cpu-bind=mask_cpu:{masks}" if found else "--cpu-bind=cores"

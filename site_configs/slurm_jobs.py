@@ -45,7 +45,8 @@ def provider(
         init_blocks=0,
         min_blocks=0,
         max_blocks=job.at_once,
-        walltime=cluster.walltime(job.walltime_s),
+        # Slurm counts minutes: Parsl leaves out what is less, and 0 minutes are no limit to Slurm
+        walltime=cluster.walltime(-(-(job.walltime_s or 0) // 60) * 60),
         scheduler_options="\n".join(f"#SBATCH {option}" for option in options),
         worker_init=worker_init,
         launcher=launcher,

@@ -9,6 +9,7 @@ from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs import cluster
+from site_configs.allocation import allocation
 from site_configs.machine import Limit, Machine
 
 TRAIN, LIGHT, TILES = "train", "light", "tiles"
@@ -37,7 +38,7 @@ def stage_jobs(run: Run, machine: Machine) -> list[StageJob]:
     """Those of a run, one of each kind of work that has jobs of its own."""
     site = run.config.site
     queue = cluster.queue(site) or machine.default_queue
-    gpus = site.gpus_per_node or 0
+    gpus = gpus_asked(run, machine)
     jobs = [
         StageJob(TILES, site.tile_nodes, queue, site.walltime_s, site.tile_jobs, gpus),
         StageJob(
@@ -79,6 +80,18 @@ def threads(run: Run, job: StageJob) -> int:
     if job.kind == TRAIN:
         return cluster.ranks_per_node(run) * training.threads_per_rank
     return site.workers * site.threads_per_worker
+
+
+def gpus_asked(run: Run, machine: Machine) -> int:
+    """GPUs of each node to ask for: of a whole node all that it has, if any are used.
+
+    Of fewer nobody knows which they would be, and so which cores are beside them. A job that is held may
+    have no more than are used.
+    """
+    site = run.config.site
+    used, there = site.gpus_per_node or 0, len(machine.node.gpu_numbers)
+    is_whole = not site.share_nodes and allocation(site, machine.scheduler) is None
+    return there if used and there and is_whole else used
 
 
 def gpu_request(run: Run, machine: Machine, gpus: int) -> str:

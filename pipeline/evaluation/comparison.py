@@ -146,8 +146,10 @@ def _ids(volume: Volume, what: str) -> Volume:
             f"{what} {volume.uri} holds {volume.dtype}, which cannot keep ids above "
             f"{'2^53' if volume.dtype.itemsize == 8 else '2^24'} apart; expected integers: save it as uint64"
         )
-    if volume.is_lossy:
-        raise InputError(f"{what} {volume.uri} is stored as JPEG, which changes ids: save it losslessly")
+    if volume.lossy:
+        raise InputError(
+            f"{what} {volume.uri} is stored as {volume.lossy}, which changes ids: save it losslessly"
+        )
     return volume
 
 

@@ -57,6 +57,7 @@ class Hdf5Volume(Volume):
             stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri, choice)
             self._layout = Layout.of(found.shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
+            self.lossy = self._storage.lossy
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
             is_int16 = found.dtype.newbyteorder("=") == np.int16
             is_unsigned = is_int16 and re.fullmatch(BIG_DATA_VIEWER, found.name)

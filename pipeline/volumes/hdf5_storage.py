@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes.hdf5_file import open_hdf5, require_filters
 from pipeline.volumes.layout import Layout
+from pipeline.volumes.lossy import lossy_filter
 
 MOST_PIECES = 10_000
 """Of one source of a virtual dataset: one that fills every second voxel of a row has as many as voxels."""
@@ -32,6 +33,8 @@ class Storage(ABC):
     """Shape of what may be missing apart; None where all is there."""
     files: list[Path]
     """Other files than the dataset's own that hold its voxels."""
+    lossy = ""
+    """The filter by which they are stored, if it does not keep them."""
 
     @abstractmethod
     def holds(self, dataset: h5py.Dataset, chunks: list[Box]) -> list[bool]:
@@ -81,6 +84,7 @@ class _Chunked(Storage):
         self._layout = layout
         self._stored_chunks = dataset.chunks
         self.chunk = layout.volume_shape(dataset.chunks)
+        self.lossy = lossy_filter(dataset)
         self.files = []
         self._allocated: np.ndarray | None = None
 
@@ -134,7 +138,7 @@ class _Virtual(Storage):
         self._by_chunk = _by_chunk(sources, self.chunk)
         self._there: dict[tuple[Path, str], bool] = {}
         for source in sources[:1]:
-            _require_source_filters(source, uri)
+            self.lossy = _source_filters(source, uri)
 
     def holds(self, dataset: h5py.Dataset, chunks: list[Box]) -> list[bool]:
         return [self._holds(box) for box in chunks]
@@ -236,11 +240,14 @@ def _is_stored(dataset: h5py.Dataset) -> bool:
     return dataset.id.get_storage_size() > 0
 
 
-def _require_source_filters(source: _Source, uri: str) -> None:
-    """The sources of one volume are written alike: one is looked at."""
-    if _source_is_there(source.file, source.dataset):
-        with open_hdf5(source.file) as file:
-            require_filters(file[source.dataset], f"{uri} is made of {source.file}:{source.dataset}, which")
+def _source_filters(source: _Source, uri: str) -> str:
+    """The filter of a source that does not keep what is written, if one does not. Raises InputError where
+    one is not installed. The sources of one volume are written alike: one is looked at."""
+    if not _source_is_there(source.file, source.dataset):
+        return ""
+    with open_hdf5(source.file) as file:
+        require_filters(file[source.dataset], f"{uri} is made of {source.file}:{source.dataset}, which")
+        return lossy_filter(file[source.dataset])
 
 
 def _common_chunk(boxes: list[Box], shape: Triple) -> Triple:

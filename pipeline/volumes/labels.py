@@ -19,7 +19,7 @@ class LabelVolume(Volume):
     (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`. In a
     segmentation, made by a program, the largest are ids like others: `all_are_ids`.
 
-    Raises InputError when the volume does not hold integers.
+    Raises InputError when the volume does not hold integers, or is stored by what does not keep them.
     """
 
     loads_anew = True
@@ -29,9 +29,9 @@ class LabelVolume(Volume):
             raise InputError(
                 f"data.labels {volume.uri} holds {volume.dtype}; expected integer ids: convert them"
             )
-        if volume.is_lossy:
+        if volume.lossy:
             raise InputError(
-                f"data.labels {volume.uri} is stored as JPEG, which changes ids: save it losslessly"
+                f"data.labels {volume.uri} is stored as {volume.lossy}, which changes ids: save it losslessly"
             )
         super().__init__(
             volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk

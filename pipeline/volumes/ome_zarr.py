@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import InputError
@@ -27,21 +29,31 @@ class Multiscale:
 
     version: str
     levels: list[Level]
+    told: str
+    """What a person may not expect of it, in words that go behind a name; as a rule nothing."""
 
 
-def read_multiscale(attributes: Mapping[str, Any], uri: str, choice: Choice) -> Multiscale | None:
-    """The first multiscale image of a group with these attributes; None where there is none.
+def read_multiscale(
+    attributes: Mapping[str, Any], uri: str, choice: Choice, level: str | None = None
+) -> Multiscale | None:
+    """The first multiscale image of a group with these attributes, or that of the array at `level` below the
+    group; None where there is none.
 
-    The axes that `choice` names go before those named there. Raises InputError when what is written there
-    cannot be understood.
+    Its levels are the finest first, as the standard wants them, however they are listed. The axes that
+    `choice` names go before those named there. Raises InputError when what is written there cannot be
+    understood.
     """
     metadata = attributes.get("ome", attributes)
     found = metadata.get("multiscales") if isinstance(metadata, Mapping) else None
     if not found:
         return None
     try:
-        version = found[0].get("version") or metadata.get("version") or "0.4"
-        return _multiscale(found[0], str(version), uri, choice)
+        image = found[0] if level is None else next((i for i in found if level in _paths(i)), None)
+        if image is None:
+            return None
+        version = image.get("version") or metadata.get("version") or "0.4"
+        several = f", the first of {len(found)} multiscales there" if level is None and found[1:] else ""
+        return _multiscale(image, str(version), several, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -50,7 +62,11 @@ def read_multiscale(attributes: Mapping[str, Any], uri: str, choice: Choice) -> 
         ) from None
 
 
-def _multiscale(image: Mapping[str, Any], version: str, uri: str, choice: Choice) -> Multiscale:
+def _paths(image: Mapping[str, Any]) -> list[str]:
+    return [PurePosixPath(dataset["path"]).as_posix() for dataset in image["datasets"]]
+
+
+def _multiscale(image: Mapping[str, Any], version: str, several: str, uri: str, choice: Choice) -> Multiscale:
     axes = image.get("axes")
     if axes is None:  # before 0.4
         axes = ["t", "c", "z", "y", "x"]
@@ -67,12 +83,20 @@ def _multiscale(image: Mapping[str, Any], version: str, uri: str, choice: Choice
     ]
     if not all(axis in names for axis in AXES):
         raise InputError(f"{uri} has axes {', '.join(names)}; expected z, y and x among them")
-    finest = per_level[0][1][0]
+    finest_first = sorted(per_level, key=lambda level: _voxel_volume(names, level[1][0]))
+    if finest_first != per_level:
+        several += ", its levels put in order (they are listed otherwise than the finest first)"
+    finest = finest_first[0][1][0]
     levels = [
         Level(path, _stated(names, units, scale, translation, finest, uri, choice))
-        for path, (scale, translation) in per_level
+        for path, (scale, translation) in finest_first
     ]
-    return Multiscale(version, levels)
+    return Multiscale(version, levels, several)
+
+
+def _voxel_volume(names: Sequence[str], scale: Sequence[float]) -> float:
+    """Of a level, in units of its axes to the third."""
+    return math.prod(length for axis, length in zip(names, scale) if axis in AXES)
 
 
 def _scale_and_translation(

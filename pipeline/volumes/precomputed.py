@@ -40,7 +40,7 @@ OTHER_CONTENT = {
 }
 """What folders with an info file hold that are no volumes, by the `@type` in it."""
 
-LOSSY = ("jpeg", "jxl")
+LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 
 
 class PrecomputedVolume(Volume):
@@ -94,7 +94,7 @@ class PrecomputedVolume(Volume):
         own = stated[level].frame(cloudpath, None, None, "")
         self.is_as_stated = self.frame == own and names == "xyzc" and shape[-1] == 1
         self.encoding: str = cloud.encoding
-        self.is_lossy = cloud.encoding in LOSSY
+        self.lossy = LOSSY.get(cloud.encoding, "")
         self.is_remote = not self._chunks.is_local
 
     @property

@@ -92,6 +92,11 @@ def open_mask(run: Run, which: Literal["mask", "loss_mask"] = "mask") -> Volume 
         like_nm=_by_its_file(image), must_fit=bool(data.mip), voxel_size_nm=data.voxel_size_nm, role="mask_"
     )
     mask = _open(run, uri, "mask", choice)
+    if mask.lossy:
+        raise InputError(
+            f"data.{which} {mask.uri} is stored as {mask.lossy}, which changes where it is 0: "
+            "save it losslessly"
+        )
     _of_one_size(mask, image, f"data.{which}", "another mask")
     if not mask.frame.is_placed:
         if mask.shape != image.shape:

@@ -37,7 +37,7 @@ class SliceVolume(Volume):
         frame = choice.frame(Stated(), uri)
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
-        self.is_lossy = is_lossy(self._files[0])
+        self.lossy = "JPEG" if is_lossy(self._files[0]) else ""
         for path in spread(list(self._files.values()), SAMPLED):
             self._refuse_another_kind(path, *slice_header(path))
 

@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import NM_PER_UNIT, Stated
+from pipeline.volumes.frame import AXES, NM_PER_UNIT, Stated
 from pipeline.volumes.layout import Index, Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import page_values
@@ -46,13 +46,16 @@ class TiffVolume(Volume):
             page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
             axes = _axes(series)
             self._files = files_of(series)
-            self.is_lossy = series.keyframe.compression in JPEG
-            self._layout = Layout.of(series.shape, axes, choice, str(path))
+            self.lossy = "JPEG" if series.keyframe.compression in JPEG else ""
+            self._left_out = _left_out(axes)
+            shape = (*[1] * len(self._left_out), *series.shape)
+            axes = axes and (*self._left_out, *axes)
+            self._layout = Layout.of(shape, axes, choice, str(path))
             size_nm = _ome_size_nm(file) or _imagej_size_nm(file)
             frame = choice.frame(replace(_own_place(file), voxel_size_nm=size_nm), str(path))
             is_palette = series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE
             dtype = np.dtype(np.uint8) if is_palette else series.dtype
-            super().__init__(str(path), "TIFF", self._layout.volume_shape(series.shape), dtype, frame)
+            super().__init__(str(path), "TIFF", self._layout.volume_shape(shape), dtype, frame)
 
     @property
     def stamp(self) -> str:
@@ -63,14 +66,16 @@ class TiffVolume(Volume):
     def _load(self, box: Box) -> np.ndarray:
         with opened(self._path) as file:
             series = only_series(file, self._path)
-            refuse_sparse(_pages(series, self._layout.index(box)), self._path)
+            index = self._layout.index(box)[len(self._left_out) :]
+            refuse_sparse(_pages(series, index), self._path)
             try:
                 with series.aszarr(level=0) as store:
-                    stored = np.asarray(zarr.open_array(store, mode="r")[self._layout.index(box)])
+                    stored = np.asarray(zarr.open_array(store, mode="r")[index])
             except Exception as error:  # a torn page fails in as many ways as there are codecs
                 reason = " ".join(str(error).split())
                 raise InputError(f"{self._path}: cannot read box {box}: {reason}; copy it again") from None
-            return page_values(series.keyframe, self._layout.turned(stored), self._path)
+            turned = self._layout.turned(stored.reshape(*[1] * len(self._left_out), *stored.shape))
+            return page_values(series.keyframe, turned, self._path)
 
 
 def _pages(
@@ -90,6 +95,13 @@ def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
     if len(axes) == 3 and "z" not in axes and axes[1:] == ["y", "x"]:
         axes[0] = "z"
     return tuple(axes) if len(set(axes)) == len(axes) else None
+
+
+def _left_out(axes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The axes in space that a series does not have since they are of length 1: a plane is a volume too."""
+    if axes is None or not set(axes) <= {*AXES, "c"}:
+        return ()
+    return tuple(axis for axis in AXES if axis not in axes)
 
 
 def _own_place(file: tifffile.TiffFile) -> Stated:

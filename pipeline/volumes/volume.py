@@ -25,8 +25,8 @@ class Volume(ABC):
     may_be_empty = False
     """Whether the format leaves out chunks that hold nothing but the fill value: then one that is not stored
     need not be missing."""
-    is_lossy = False
-    """Whether what is read is only near to what was written: nothing for ids."""
+    lossy = ""
+    """What it is stored as, where what is read is only near to what was written: nothing for ids."""
     loads_anew = False
     """Whether what is loaded is nobody else's: else it may be part of a file that is mapped, or kept."""
     is_remote = False

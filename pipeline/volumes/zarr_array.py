@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -17,6 +18,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
+from pipeline.volumes.lossy import lossy_codec
 from pipeline.volumes.ome_zarr import read_multiscale
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
@@ -32,20 +34,27 @@ class ArrayMetadata:
     separator: str
     prefix: str
     dimension_names: list[str] | None
+    codecs: list[Mapping[str, Any]]
+    """Filters and compressors, as they are written there."""
 
     @classmethod
     def read(cls, folder: Path) -> ArrayMetadata:
         """The metadata of the array in `folder`, which the library could open."""
         if (folder / ".zarray").is_file():
             stored = json.loads((folder / ".zarray").read_text())
-            return cls(2, stored.get("dimension_separator", "."), "", None)
+            codecs = [*(stored.get("filters") or []), stored.get("compressor")]
+            return cls(2, stored.get("dimension_separator", "."), "", None, list(filter(None, codecs)))
         stored = json.loads((folder / "zarr.json").read_text())
         encoding = stored["chunk_key_encoding"]
         is_default = encoding["name"] == "default"
         separator = encoding.get("configuration", {}).get("separator", "/" if is_default else ".")
         names = stored.get("dimension_names")
         return cls(
-            3, separator, f"c{separator}" if is_default else "", names if names and all(names) else None
+            3,
+            separator,
+            f"c{separator}" if is_default else "",
+            names if names and all(names) else None,
+            stored["codecs"],
         )
 
     def chunk_key(self, grid: Sequence[int]) -> str:
@@ -75,6 +84,7 @@ class ZarrVolume(Volume):
         self._folder = folder
         self._group = group
         self._metadata = ArrayMetadata.read(folder)
+        self.lossy = lossy_codec(self._metadata.codecs)
         self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
         self._layout = Layout.of(array.shape, stated.axes, choice, uri)
         super().__init__(
@@ -133,7 +143,7 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
         if not isinstance(array, zarr.Array):
             raise InputError(f"{uri}: its level {level.path} is not there; its arrays: {_listed(path)}")
         many = f", level {level.path} of {len(image.levels)}" if len(image.levels) > 1 else ""
-        name = f"OME-Zarr {image.version}{many}"
+        name = f"OME-Zarr {image.version}{many}{image.told}"
         return ZarrVolume(array, folder / level.path, folder, uri, name, level.stated, choice)
     if found is None:
         arrays = _listed(path)
@@ -150,7 +160,8 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         group = _open(above)
         if not isinstance(group, zarr.Group):
             continue
-        image = read_multiscale(dict(group.attrs), uri, choice)
+        path = folder.absolute().relative_to(above).as_posix()
+        image = read_multiscale(dict(group.attrs), uri, choice, path)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
                 name = f"OME-Zarr {image.version if image else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from parsl.executors.status_handling import BlockProviderExecutor
 import site_configs
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.machine import gpus
 from pipeline.run_folder import Run
+from site_configs import placement
+from site_configs.described import machine
+from site_configs.preview import launch_line
 from tests.job_pages import PAGE, page, preview
 from tests.sites import COMPLETE, run_on
 
@@ -201,6 +206,39 @@ def test_where_nodes_are_shared_jobs_take_the_cpus_of_their_threads_and_are_boun
     bound = preview(run_on("frontier", share_nodes=True, light={"nodes": 1}))
     assert "mask_cpu" not in bound
     assert "list:" not in bound
+
+
+@pytest.mark.parametrize(("name", "process", "gpu"), [("perlmutter", 0, "0"), ("frontier", 1, "5")])
+def test_who_uses_some_gpus_of_a_node_asks_for_all_and_finds_those_beside_the_cores(
+    name: str, process: int, gpu: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_on(name, 2, gpus_per_node=2, workers=2, ranks_per_node=2)
+    given = machine(name).node.gpu_numbers
+    assert f"--gpus-per-node={len(given)}" in preview(run)
+    shared = placement.gpus_of(run, machine(name), 2)
+    variable = gpus.VISIBLE[shared.partition(":")[0]]
+    monkeypatch.setenv(variable, ",".join(sorted(given)))  # as Slurm does for a step that has so many
+    monkeypatch.setenv(gpus.SHARED_OUT, shared)
+    for other in set(gpus.OTHERS_OF_AMD) - {variable}:
+        monkeypatch.setenv(other, "")  # so that it is as before afterwards
+    gpus.take_own(process)
+    assert os.environ[variable] == gpu
+
+
+def test_in_a_job_that_is_held_no_more_gpus_are_asked_for_than_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    run = run_on("perlmutter", 2, gpus_per_node=2, workers=2, ranks_per_node=2)
+    line = launch_line(site_configs.rank_launcher(run), run) or []
+    assert [word for word in line if "gpus-per-node" in word] == ["--gpus-per-node=2"]
+
+
+@pytest.mark.parametrize("name", ["polaris", "theta"])
+def test_nodes_are_shared_under_slurm_alone(name: str) -> None:
+    with pytest.raises(InputError, match=r"site.share_nodes is for Slurm"):
+        site_configs.check(run_on(name, 8, share_nodes=True))
 
 
 def test_a_training_has_its_own_queue_and_walltime() -> None:

@@ -70,6 +70,22 @@ def test_a_machine_that_a_user_describes_is_a_site(mine: Path) -> None:
     assert {"--ntasks-per-node=2", "--cpu-bind=mask_cpu:0xffff0000ffff,0xffff0000ffff0000"} <= set(line)
 
 
+def test_workers_have_no_more_threads_than_their_node(mine: Path) -> None:
+    for workers, threads in ((2, 16), (4, 8), (5, 5), (32, 1), (64, 1)):
+        run = run_on(mine, workers=workers)
+        assert run.config.site.threads_per_worker == threads
+        site_configs.check(run)
+    with pytest.raises(InputError, match=r"site.threads_per_worker is 80; a node of .* has 64 hardware"):
+        site_configs.check(run_on(mine, workers=5, threads_per_worker=16))
+
+
+@pytest.mark.parametrize(("walltime_s", "minutes"), [(45, 1), (60, 1), (119, 2), (3600, 60)])
+def test_slurms_minutes_are_no_fewer_than_the_walltime(mine: Path, walltime_s: int, minutes: int) -> None:
+    """0 of them would be no limit."""
+    run = run_on(mine, walltime_s=walltime_s, tile_time_s=10)
+    assert f"#SBATCH --time={minutes}" in scripts(run)["tiles"].splitlines()
+
+
 def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
     with pytest.raises(InputError, match=r"site.tile_nodes asks for 5 nodes; queue 'gpu' of .*mylab.yaml"):
         site_configs.check(run_on(mine, tile_nodes=5))
@@ -90,6 +106,12 @@ def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
         ("node: {cores: 4, groups: [{cores: 0-7}]}", r"cores is 4; the group 0-7 has others"),
         ("node: {cores: 4, groups: [{cores: 0-3, gpu: 0}]}", r"say of what kind, gpus: nvidia, amd or intel"),
         ("node: {cores: 4, groups: [{cores: all}]}", r"'all' is no list of cores such as 0-7,32"),
+        ("node: {cores: 8, groups: [{cores: 7-4}]}", r"the cores 7-4, which end before they begin"),
+        ("node: {cores: 8, groups: [{cores: '0-3,2'}]}", r"'0-3,2' lists a core twice"),
+        (
+            "queues: {a: {limits: [{nodes: 9, walltime_s: 60}, {nodes: 4, walltime_s: 99}]}}",
+            r"queues.a: limits are not in order of size",
+        ),
         ("node: {cores: many}", r"node.cores is 'many': expected a number"),
         ("[", "is not YAML"),
     ],

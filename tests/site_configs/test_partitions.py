@@ -23,6 +23,7 @@ def run_with(**site: Any) -> Run:
 @pytest.mark.parametrize(
     ("site", "said"),
     [
+        ({"queue": "debug,nope"}, "site.queue: no partition 'nope'; there are debug"),
         ({"queue": "nope"}, "site.queue: no partition 'nope'; there are debug"),
         ({"tile_nodes": 5}, "site.tile_nodes asks for 5 nodes; queue 'debug' of slurm takes up to 4"),
         ({"walltime_s": 3601}, "site.walltime_s is 3601; queue 'debug' of slurm takes up to 3600 s"),
@@ -37,6 +38,7 @@ def test_what_the_partition_does_not_take_is_refused(site: dict[str, Any], said:
 def test_what_it_takes_is_accepted() -> None:
     site_configs.check(run_with(tile_nodes=4))
     site_configs.check(run_with(queue="debug"))
+    site_configs.check(run_with(queue="debug,debug", tile_nodes=4))
 
 
 def test_where_no_slurm_answers_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:

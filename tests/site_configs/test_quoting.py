@@ -118,6 +118,8 @@ def test_a_name_that_would_be_more_than_one_word_is_refused(name: str, setting: 
 def test_an_option_that_would_be_two_lines_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=r"site\.scheduler_options: .* is not one line"):
         site_configs.check(run_on(name, scheduler_options=["-x\nrm -r x"]))
+    with pytest.raises(InputError, match=r"site\.scheduler_options: '#SBATCH --x' is no option"):
+        site_configs.check(run_on(name, scheduler_options=["#SBATCH --x"]))
 
 
 @pytest.fixture

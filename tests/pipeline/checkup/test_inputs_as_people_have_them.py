@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.geometry import Box
 from pipeline.settings.run_file import dump_config
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_image, open_labels
+from pipeline.volumes.run_volumes import open_mask
 
 CREMI = {"resolution": (40.0, 4.0, 4.0)}
 
@@ -387,6 +388,17 @@ def test_slices_of_labels_that_begin_with_another_number_are_doubted(tmp_path: P
             imsave(tmp_path / name / f"z{first + z:04}.png", section, check_contrast=False)
     run = run_on(tmp_path, data={"image": "em", "labels": "seg"})
     assert "begin with number 120, those of the image with 100" in findings(run)["labels"]
+
+
+@pytest.mark.parametrize("which", ["mask", "loss_mask"])
+def test_a_mask_in_jpeg_is_refused(which: Literal["mask", "loss_mask"], tmp_path: Path) -> None:
+    image, labels = cells()
+    write_hdf5(tmp_path / "em.h5", image=(image, CREMI), labels=(labels, CREMI))
+    (tmp_path / "tissue").mkdir()
+    for z, section in enumerate((labels > 0).astype(np.uint8) * 255):
+        imsave(tmp_path / "tissue" / f"z{z:04}.jpg", section, check_contrast=False)
+    with pytest.raises(InputError, match=f"data.{which} .* stored as JPEG, which changes where it is 0"):
+        open_mask(run_on(tmp_path, data={which: "tissue"}), which)
 
 
 def test_labels_in_jpeg_are_refused(tmp_path: Path) -> None:

@@ -56,17 +56,9 @@ def by_others(path: Path) -> np.ndarray:
 
 @st.composite
 def boxes(draw: st.DrawFn, origin: tuple[int, int, int]) -> Box:
-    spans = [
-        sorted(draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True).filter(long_enough)))
-        for n in SHAPE
-    ]
+    spans = [sorted(draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))) for n in SHAPE]
     z, y, x = spans
     return Box((z[0], y[0], x[0]), (z[1], y[1], x[1])).translate(origin)
-
-
-def long_enough(ends: list[int]) -> bool:
-    """Of one plane a TIFF is a picture and no volume, by tifffile and so by this program."""
-    return abs(ends[0] - ends[1]) > 1
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -90,7 +82,7 @@ def test_any_box_is_read_back_with_its_size_and_place(
         uri = exported(volume, box, folder / f"out{ending}")
         expected = array[box.slices(origin)]
         found = by_others(folder / f"out{ending}")
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(found.reshape(expected.shape), expected)  # tifffile drops axes of 1
         if dtype == "uint64" and ending != ".tif":
             assert found.dtype == np.uint64
         again = open_volume(uri)

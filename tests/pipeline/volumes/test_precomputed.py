@@ -224,15 +224,15 @@ def test_jpeg_is_read(tmp_path: Path) -> None:
     assert np.abs(volume.read(volume.box).astype(int) - smooth).max() <= 8
 
 
-@pytest.mark.parametrize("encoding", ["jpeg", "jxl"])
+@pytest.mark.parametrize(("encoding", "name"), [("jpeg", "JPEG"), ("jxl", "JPEG XL")])
 def test_ids_are_not_read_from_an_encoding_that_loses(
-    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoding: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = write_precomputed(tmp_path, IMAGE)
     info = tmp_path / "precomputed" / "info"
     info.write_text(info.read_text().replace('"raw"', f'"{encoding}"'))
     monkeypatch.delitem(NEEDS_INSTALL, encoding, raising=False)
-    with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
+    with pytest.raises(InputError, match=f"is stored as {name}, which changes ids"):
         LabelVolume(open_volume(uri))
 
 

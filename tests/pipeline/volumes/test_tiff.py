@@ -179,7 +179,7 @@ def test_what_is_packed_as_jpeg_is_no_labels(tmp_path: Path) -> None:
     volume = open_volume(written(tmp_path, tiled, compression="jpeg"))
     with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
         LabelVolume(volume)
-    assert not open_volume(written(tmp_path, tiled, compression="zlib")).is_lossy
+    assert not open_volume(written(tmp_path, tiled, compression="zlib")).lossy
     (tmp_path / "slices").mkdir()
     for z in range(2):
         tifffile.imwrite(tmp_path / f"slices/z{z}.tif", tiled[z], compression="jpeg")
@@ -207,3 +207,17 @@ def test_tiles_that_were_left_out_are_not_taken_for_black(tmp_path: Path, planes
         read(volume)
     before = Box((0, 0, 0), (3, 36, 44))
     np.testing.assert_array_equal(volume.read(before), image[:3])
+
+
+@pytest.mark.parametrize("how", [{}, {"imagej": True}, {"metadata": {"axes": "YX"}, "ome": True}])
+def test_a_plane_alone_is_a_volume_of_one_section(tmp_path: Path, how: dict[str, Any]) -> None:
+    volume = open_volume(written(tmp_path, GREY[0], **how))
+    assert volume.shape == (1, 9, 11)
+    np.testing.assert_array_equal(read(volume), GREY[:1])
+    np.testing.assert_array_equal(volume.read(Box((0, 2, 3), (1, 5, 9))), GREY[:1, 2:5, 3:9])
+
+
+def test_a_plane_alone_of_channels_is_that_of_the_one_chosen(tmp_path: Path) -> None:
+    uri = written(tmp_path, GREY[:3].transpose(1, 2, 0), photometric="rgb")
+    volume = open_volume(uri, Choice(channel=1))
+    np.testing.assert_array_equal(read(volume), GREY[1:2])

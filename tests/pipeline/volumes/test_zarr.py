@@ -131,3 +131,27 @@ def test_archives_and_remote_stores_are_told_the_way_out(tmp_path: Path) -> None
     for uri in ("zarr://s3://bucket/v.zarr", "zarr://gs://b/v.zarr:raw", "n5://https://a.org/v.n5"):
         with pytest.raises(InputError, match=f"volume {uri}: .* from folders only; copy it"):
             open_volume(uri)
+
+
+@pytest.mark.parametrize("paths", [("fine", "coarse"), ("coarse", "fine")])
+def test_levels_count_from_the_finest_however_they_are_listed(tmp_path: Path, paths: tuple[str, str]) -> None:
+    levels = {"fine": (4.0, 40.0), "coarse": (8.0, 42.0)}
+    uri = str(write_image(tmp_path / "v.zarr", {path: levels[path] for path in paths}))
+    finest, next_one = open_volume(uri), open_volume(uri, Choice(level=1))
+    assert (finest.voxel_size_nm, finest.frame.origin) == ((4, 4, 4), (10, 10, 10))
+    assert (next_one.voxel_size_nm, next_one.frame.origin) == ((8, 8, 8), (5, 5, 5))
+    assert ("put in order" in finest.format) == (paths[0] == "coarse")
+
+
+def test_the_first_of_several_multiscales_is_read_and_told_and_arrays_of_others_are_known(
+    tmp_path: Path,
+) -> None:
+    folder = write_image(tmp_path / "v.zarr", {"a": (4, 40), "b": (8, 48)})
+    group = zarr.open_group(str(folder), mode="r+")
+    image: Any = group.attrs["multiscales"]
+    first, second = image[0]["datasets"]
+    group.attrs["multiscales"] = [{**image[0], "datasets": [first]}, {**image[0], "datasets": [second]}]
+    volume = open_volume(str(folder))
+    assert volume.voxel_size_nm == (4, 4, 4)
+    assert "the first of 2 multiscales there" in volume.format
+    assert open_volume(f"{folder}:b").voxel_size_nm == (8, 8, 8)
