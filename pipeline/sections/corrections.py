@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.results.unreadable import read_if_there
 from pipeline.sections.table import number, section_number
+from pipeline.settings.csv_rows import whole_rows
 
 NEEDED = ("kind", "section", "a", "b", "y", "x")
 
@@ -67,7 +68,7 @@ def read_corrections(path: Path) -> list[CorrectedShift | Excluded]:
         raise InputError(f"{path} has no column {lacking[0]!r}; expected {', '.join(NEEDED)} and note")
     found: list[CorrectedShift | Excluded] = []
     lines: dict[object, str] = {}
-    for row in rows:
+    for row in whole_rows(rows, str(path)):
         where = f"line {rows.line_num}"
         one = _of_row(row, where, f"{path}, {where}: ")
         about = (one.section, *sorted((one.a, one.b))) if isinstance(one, CorrectedShift) else one.section

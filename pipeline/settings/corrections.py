@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pipeline.errors import InputError
 from pipeline.geometry import Triple, triple
 from pipeline.results.unreadable import read_if_there
+from pipeline.settings.csv_rows import whole_rows
 
 VoxelSize = tuple[float, float, float]
 Kind = Literal["join", "cut"]
@@ -90,7 +91,7 @@ def _of_table(text: str, path: Path) -> Iterator[Correction]:
             f"{path} has the columns {rows.fieldnames}; expected kind, {', '.join(POINTS)}: mend its first "
             "line"
         )
-    for row in rows:
+    for row in whole_rows(rows, str(path)):
         name = f"line {rows.line_num}"
         kind = (row["kind"] or "").strip().lower()
         if kind not in LAYERS.values():
