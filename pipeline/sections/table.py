@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import InputError
-from pipeline.settings.csv_rows import whole_rows
+from pipeline.settings.csv_rows import columns, whole_rows
 from pipeline.settings.sections import Tiles
 
 NEEDED = ("file", "section", "x", "y")
@@ -82,10 +82,10 @@ def _read_csv(path: Path, tiles: Tiles) -> Iterator[Listed]:
     _, nm_y, nm_x = tiles.voxel_size_nm
     dy, dx = (nm_y, nm_x) if tiles.units == "nm" else (1.0, 1.0)
     with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        lacking = [name for name in NEEDED if name not in columns]
-        strange = [name for name in columns if name not in KNOWN]
+        reader = csv.DictReader(file, strict=True)
+        names = columns(reader, str(path))
+        lacking = [name for name in NEEDED if name not in names]
+        strange = [name for name in names if name not in KNOWN]
         if lacking or strange:
             wrong = f"has no column {lacking[0]!r}" if lacking else f"has an unknown column {strange[0]!r}"
             raise InputError(f"{path} {wrong}; expected {', '.join(KNOWN)}, where row and column may lack")

@@ -115,6 +115,10 @@ def test_a_section_that_is_left_out_is_bridged_and_the_report_says_why(
         ("exclude,17,,,,,\n", "corrections.csv, line 2: there is no section 17 in"),
         ("exclude,one,,,,,\n", "corrections.csv, line 2: section is 'one'; expected a number"),
         ("shift,2,z0002/r0_c0.png,z0002/r0_c1.png,7,5,81,5,by eye\n", "line 2 has 9 values"),
+        (
+            'exclude,1,,,,,"a fold\nexclude,2,,,,,\n',
+            "line 2: unexpected end of data; expected CSV, in which a quote",
+        ),
         ("leave,1,,,,,\n", "line 2: kind is 'leave'; expected shift or exclude"),
         (
             "shift,2,z0002/r0_c0.png,,1,1,\n",

@@ -64,6 +64,7 @@ def test_tile_specifications_are_read(tmp_path: Path) -> None:
         ("t.csv", CSV + "./a.png,1,0,0,90,0\n", "a.png is listed twice in section 1"),
         ("t.csv", CSV.replace("100,50", "100,5,50,0"), "line 2 has 8 values"),
         ("t.csv", CSV.replace("row", "x"), "two columns 'x'"),
+        ("t.csv", CSV.replace("b.png", '"b.png'), "expected CSV, in which a quote"),
         ("t.csv", CSV.splitlines()[0], "lists no tiles"),
         ("t.xml", LAYERS.replace("(1.0", "(0.9"), "patch a has transform"),
         ("t.xml", LAYERS.replace("/>", "><ict_transform_list/></t2_patch>"), "ict_transform_list"),
