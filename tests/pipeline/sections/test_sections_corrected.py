@@ -14,6 +14,7 @@ from apps.targets import target_of
 from pipeline.checkup.sections import doubts
 from pipeline.errors import InputError
 from pipeline.report import write_alignment_report
+from pipeline.report.fit_pictures import draw_fits
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import inspect
 from pipeline.run_files import RunFiles
@@ -73,6 +74,12 @@ def test_what_a_person_says_of_a_pair_goes_before_what_was_found(
     np.testing.assert_allclose(apart, [-4, 83], atol=0.05)
     [pair] = found["pairs"]
     assert (pair["corrected"], pair["found"], pair["refused"]) == (True, [0.0, 80.0], None)
+
+
+def test_a_picture_of_a_section_that_is_left_out_since_is_refused(aligned: Taken, tmp_path: Path) -> None:
+    config, wanted = corrected(aligned, tmp_path, "exclude,2,,,,,\n"), {"of": "sections", "a": 1, "b": 2}
+    with pytest.raises(InputError, match="section 2 is left out or lost since"):
+        draw_fits(config, aligned.stack.folder, [wanted])
 
 
 def test_a_pair_that_was_not_compared_can_be_said_too(aligned: Taken, tmp_path: Path) -> None:
