@@ -40,6 +40,11 @@ def draw_fits(settings: FromSections, folder: Path, wanted: Sequence[Mapping[str
     Raises InputError where tiles cannot be read, or the alignment has not come so far.
     """
     stack, sections = read_stack(settings, folder)
+    shown = {one[name] for one in wanted for name in (("z",) if one["of"] == "tiles" else ("a", "b"))}
+    if gone := sorted(shown - sections.keys()):
+        raise InputError(
+            f"section {gone[0]} is left out or lost since the alignment was made: align once more"
+        )
     return [
         _of_tiles(stack, sections[one["z"]], one)
         if one["of"] == "tiles"

@@ -114,7 +114,8 @@ def gate_of(folder: Path, judged: Judged) -> Gate:
     if word is None:
         return Gate(judged.stage, False, "waits for a person's word")
     said = describe(word)
-    if word["identity"] != judged.identity:
+    # the identity is the same when files have changed places
+    if word["identity"] != judged.identity or word["files"] != dict(judged.files):
         return Gate(judged.stage, False, f"closed again, {said}: {_changes(word['files'], judged.files)}")
     return Gate(judged.stage, word["decision"] != REJECTED, said)
 

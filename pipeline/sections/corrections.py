@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.results.unreadable import read_if_there
 from pipeline.sections.table import number, section_number
+from pipeline.settings.csv_rows import columns, whole_rows
 
 NEEDED = ("kind", "section", "a", "b", "y", "x")
 
@@ -61,13 +62,13 @@ def read_corrections(path: Path) -> list[CorrectedShift | Excluded]:
         text = content.decode("utf-8-sig")  # spreadsheets put a mark before it
     except UnicodeDecodeError:
         raise InputError(f"corrections {path} is not UTF-8 text; save it as that") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-    lacking = [name for name in NEEDED if name not in (rows.fieldnames or ())]
+    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    lacking = [name for name in NEEDED if name not in columns(rows, str(path))]
     if lacking:
         raise InputError(f"{path} has no column {lacking[0]!r}; expected {', '.join(NEEDED)} and note")
     found: list[CorrectedShift | Excluded] = []
     lines: dict[object, str] = {}
-    for row in rows:
+    for row in whole_rows(rows, str(path)):
         where = f"line {rows.line_num}"
         one = _of_row(row, where, f"{path}, {where}: ")
         about = (one.section, *sorted((one.a, one.b))) if isinstance(one, CorrectedShift) else one.section

@@ -29,6 +29,7 @@ class SectionPicture:
         """Values at coordinates (2, h, w), float32 (h, w), by splines of `order`; and where there is a tile.
 
         Without a tile the value is 0. A tile counts the more the further from its edge it is looked at.
+        Between the last pixel of a tile and the first of one that begins right behind it there is no gap.
         """
         shape = coordinates.shape[1:]
         low, high = coordinates.min(axis=(1, 2)), coordinates.max(axis=(1, 2))
@@ -43,8 +44,30 @@ class SectionPicture:
                 values = factor * _looked_up(tile, local[:, inside], order) + summand
                 total[inside] += weight[inside] * values
                 weights[inside] += weight[inside]
+        if len(self._tiles) > 1 and not weights.all():
+            gaps = weights == 0
+            total[gaps], weights[gaps] = self._between(coordinates[:, gaps], order)
         there = weights > 0
         return np.divide(total, weights, out=total, where=there), there
+
+    def _between(self, points: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+        """At points (2, n) outside all tiles: the sum of what the tiles have that end within a pixel of one,
+        on both sides of it, each by how near that is, and of their weights; 0 elsewhere."""
+        total, weights = np.zeros((2, points.shape[1]), np.float32)
+        least, most = np.zeros((2, *points.shape))
+        for tile, place, factor, summand in self._tiles:
+            local = points - place[:, None]
+            nearest = np.clip(local, 0, np.array(tile.shape)[:, None] - 1)
+            away = local - nearest
+            near = (np.abs(away) < 1).all(axis=0)
+            if near.any():
+                weight = (1 - np.abs(away[:, near])).prod(axis=0)
+                total[near] += weight * (factor * _looked_up(tile, nearest[:, near], order) + summand)
+                weights[near] += weight
+                least[:, near] = np.minimum(least[:, near], away[:, near])
+                most[:, near] = np.maximum(most[:, near], away[:, near])
+        between = ((least < 0) == (most > 0)).all(axis=0)
+        return np.where(between, total, 0), np.where(between, weights, 0)
 
     def window(self, start: tuple[int, int], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """The same for every pixel of a window of the montage."""

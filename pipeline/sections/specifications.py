@@ -17,8 +17,8 @@ TRANSLATION, AFFINE = "TranslationModel2D", "AffineModel2D"
 def read_specifications(path: Path) -> Iterator[Listed]:
     """The tiles of a list of specifications: each with z (or layer), mipmapLevels and transforms.
 
-    Raises InputError for what has another form, and for tiles that are rotated, scaled or bent: montage
-    starts from images as they were taken.
+    Raises InputError for what has another form, for tiles that are rotated, scaled or bent, since montage
+    starts from images as they were taken, and for those with a mask, of which nothing would be seen.
     """
     try:
         listed = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -32,15 +32,18 @@ def read_specifications(path: Path) -> Iterator[Listed]:
             raise InputError(f"{where} is {tile!r}; expected an object with z, mipmapLevels and transforms")
         where = f"{path}: tile {tile.get('tileId', index)}"
         z = section_number(tile.get("z", tile.get("layer")), f"{where}: z")
-        y, x = _place(tile.get("transforms", []), where)
+        y, x = _place(tile.get("transforms"), where)
         yield Listed(z, _file(tile, where), y, x)
 
 
 def _file(tile: dict[str, Any], where: str) -> str:
     try:
-        url = str(tile["mipmapLevels"]["0"]["imageUrl"])
-    except (KeyError, TypeError):
+        finest = tile["mipmapLevels"]["0"]
+        url, mask = str(finest["imageUrl"]), finest.get("maskUrl")
+    except (KeyError, TypeError, AttributeError):
         raise InputError(f"{where} has no mipmapLevels.0.imageUrl") from None
+    if mask:
+        raise InputError(f"{where} has a mask, {mask!r}, and what it hides would be shown: leave maskUrl out")
     parts = urlparse(url)
     if parts.scheme not in ("", "file"):
         raise InputError(f"{where}: imageUrl is {url!r}; expected a file")
@@ -49,7 +52,12 @@ def _file(tile: dict[str, Any], where: str) -> str:
 
 def _place(transforms: Any, where: str) -> tuple[float, float]:
     """The sum of all translations."""
-    specs = transforms.get("specList", []) if isinstance(transforms, dict) else transforms
+    specs = transforms.get("specList") if isinstance(transforms, dict) else transforms
+    if not isinstance(specs, list) or not all(isinstance(spec, dict) for spec in specs):
+        raise InputError(
+            f"{where} has transforms {transforms!r}; expected a list of them, or an object with that as its "
+            "specList; an empty one is of a tile at 0, 0"
+        )
     y = x = 0.0
     for spec in specs:
         kind = str(spec.get("className", spec.get("type", ""))).rpartition(".")[2]

@@ -32,14 +32,23 @@ class ImageTile:
     """Size and time of change of its file: what it is known by."""
 
     def read(self) -> np.ndarray:
-        """Its grey values, (y, x). Raises InputError when it cannot be read or has another shape."""
-        values = _READ_LAST.get((self.path, self.stamp), partial(read_slice, Path(self.path)))
+        """Its grey values, (y, x). Raises InputError where it cannot be read, has NaN or another shape."""
+        values = _READ_LAST.get((self.path, self.stamp), partial(_finite, Path(self.path)))
         if values.shape != self.shape:
             raise InputError(
                 f"tile {self.path} has {values.shape} pixels (y, x), others have {self.shape}: leave it out "
                 "of the table, or crop all alike"
             )
         return values
+
+
+def _finite(path: Path) -> np.ndarray:
+    """The grey values of an image: one that is none would spread by contrast over its whole section."""
+    values = read_slice(path)
+    wrong = values.size - int(np.isfinite(values).sum()) if values.dtype.kind == "f" else 0
+    if wrong:
+        raise InputError(f"tile {path} has {wrong:,} pixels that are NaN or infinite: save numbers there")
+    return values
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ MATRIX = re.compile(r"matrix\(([^)]*)\)")
 def read_trakem2(path: Path) -> Iterator[Listed]:
     """The patches of every layer of a project; the layers are numbered by their z.
 
-    Raises InputError where it is no XML, and for patches that are rotated, scaled or bent: montage starts
-    from images as they were taken.
+    Raises InputError where it is no XML, for patches that are rotated, scaled or bent, since montage starts
+    from images as they were taken, and for those with a mask, of which nothing would be seen.
     """
     try:
         project = ElementTree.parse(path)
@@ -28,8 +28,15 @@ def read_trakem2(path: Path) -> Iterator[Listed]:
         for patch in layer.iter("t2_patch"):
             where = f"{path}: patch {patch.get('title') or patch.get('oid')}"
             bent = [child.tag for child in patch if child.tag.startswith("ict_transform")]
+            # the transform itself may lie in a file of its own, which ct_id names
+            bent += ["ct_id"] if patch.get("ct_id", "0") != "0" else []
             if bent:
                 raise InputError(f"{where} has a transform {bent[0]}; expected one that is only moved")
+            if patch.get("alpha_mask_id", "0") != "0":
+                raise InputError(
+                    f"{where} has a mask, alpha_mask_id {patch.get('alpha_mask_id')}, and what it hides "
+                    "would be shown: remove it"
+                )
             if patch.get("file_path") is None:
                 raise InputError(f"{where} has no file_path")
             y, x = _moved(patch.get("transform", "matrix(1,0,0,1,0,0)"), where)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pipeline.errors import InputError
 from pipeline.geometry import Triple, triple
 from pipeline.results.unreadable import read_if_there
+from pipeline.settings.csv_rows import columns, whole_rows
 
 VoxelSize = tuple[float, float, float]
 Kind = Literal["join", "cut"]
@@ -84,13 +85,15 @@ def _refuse_contradictions(corrections: Sequence[Correction], path: Path) -> Non
 def _of_table(text: str, path: Path) -> Iterator[Correction]:
     first = text.partition("\n")[0]
     separator = ";" if first.count(";") > first.count(",") else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    if not {"kind", *POINTS} <= set(rows.fieldnames or ()):
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+    )
+    if not {"kind", *POINTS} <= set(columns(rows, str(path))):
         raise InputError(
             f"{path} has the columns {rows.fieldnames}; expected kind, {', '.join(POINTS)}: mend its first "
             "line"
         )
-    for row in rows:
+    for row in whole_rows(rows, str(path)):
         name = f"line {rows.line_num}"
         kind = (row["kind"] or "").strip().lower()
         if kind not in LAYERS.values():

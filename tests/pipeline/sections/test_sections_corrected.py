@@ -14,6 +14,7 @@ from apps.targets import target_of
 from pipeline.checkup.sections import doubts
 from pipeline.errors import InputError
 from pipeline.report import write_alignment_report
+from pipeline.report.fit_pictures import draw_fits
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import inspect
 from pipeline.run_files import RunFiles
@@ -75,6 +76,12 @@ def test_what_a_person_says_of_a_pair_goes_before_what_was_found(
     assert (pair["corrected"], pair["found"], pair["refused"]) == (True, [0.0, 80.0], None)
 
 
+def test_a_picture_of_a_section_that_is_left_out_since_is_refused(aligned: Taken, tmp_path: Path) -> None:
+    config, wanted = corrected(aligned, tmp_path, "exclude,2,,,,,\n"), {"of": "sections", "a": 1, "b": 2}
+    with pytest.raises(InputError, match="section 2 is left out or lost since"):
+        draw_fits(config, aligned.stack.folder, [wanted])
+
+
 def test_a_pair_that_was_not_compared_can_be_said_too(aligned: Taken, tmp_path: Path) -> None:
     text = "shift,2,z0002/r0_c0.png,z0002/r2_c2.png,150,170,\n"
     _, sections = read_stack(corrected(aligned, tmp_path, text), tmp_path)
@@ -114,6 +121,11 @@ def test_a_section_that_is_left_out_is_bridged_and_the_report_says_why(
     [
         ("exclude,17,,,,,\n", "corrections.csv, line 2: there is no section 17 in"),
         ("exclude,one,,,,,\n", "corrections.csv, line 2: section is 'one'; expected a number"),
+        ("shift,2,z0002/r0_c0.png,z0002/r0_c1.png,7,5,81,5,by eye\n", "line 2 has 9 values"),
+        (
+            'exclude,1,,,,,"a fold\nexclude,2,,,,,\n',
+            "line 2: unexpected end of data; expected CSV, in which a quote",
+        ),
         ("leave,1,,,,,\n", "line 2: kind is 'leave'; expected shift or exclude"),
         (
             "shift,2,z0002/r0_c0.png,,1,1,\n",

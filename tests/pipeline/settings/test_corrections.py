@@ -53,6 +53,9 @@ def test_a_file_written_otherwise_is_the_same_and_another_note_is_not(tmp_path: 
         ("z,y,x\n1,2,3\n", r"columns \['z', 'y', 'x'\]; expected kind, z1"),
         (HEADER + "merge,1,2,3,4,5,6,\n", "line 2: kind is 'merge'; expected join or cut"),
         (HEADER + "cut,1,2,3,4,5,6.5,\n", "line 2: .* are 1, 2, 3, 4, 5, 6.5; expected whole numbers"),
+        (HEADER + "cut,1,1,024,4,5,6,7,by eye\n", "line 2 has 9 values, where the first line names 8"),
+        (HEADER + 'cut,1,2,3,4,5,6,"seen\ncut,1,2,3,7,8,9,\n', "expected CSV, in which a quote"),
+        ('"' + HEADER + "cut,1,2,3,4,5,6,\n", "expected CSV, in which a quote"),
         (HEADER + "cut,1,2,3,4\n", "line 2: .* expected whole numbers"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
         (
