@@ -212,6 +212,8 @@ def prepare() -> None:
     # google.api_core, which CloudVolume imports, announces the end of Python versions years ahead.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     outlive_listeners()
+    if os.environ.get("COLUMNS", "").strip("0") == "":  # a terminal of unknown size: nothing would be printed
+        os.environ.pop("COLUMNS", None)
 
 
 def start(command: Callable[..., None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,6 +11,7 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.alignment import alignment
+from pipeline.report.earlier import Earlier
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
 from pipeline.report.scores import (
@@ -41,40 +42,47 @@ MOST_FAILURES = 20
 SEGMENTATION = "segmentation (Neuroglancer precomputed)"
 
 
-def facts(run: Run) -> dict[str, Any]:
+def facts(run: Run, of_now: Collection[str] | None = None) -> dict[str, Any]:
     """What is known of a run, at work, failed or done, from its folder alone.
 
-    What cannot be read is left out and named under `untold`.
+    What cannot be read is left out and named under `untold`, and so is what is of an earlier state of the
+    run: `of_now` are the paths of the results that it would make as it is. None: not known.
     """
     look = Look()
     tried, found = history.attempts(run, look), history.records(run, look)
+    earlier = Earlier(run, found, of_now)
+    look.untold += earlier.told()
+    shown, corrects = earlier.unless, run.config.reconciliation.corrections is not None
     failed = _failures(run, tried, look)
     gone = {Path(f.get("target", "")).stem for f in failed if not f["tried_again"]}
     said = {
         "run": {"folder": str(run.folder), "name": run.folder.name, "site": run.config.site.name},
         "attempts": tried,
-        "stages": history.stages(run, found, tried),
+        "stages": history.stages(run, earlier.records_of_now, tried),
         "timeline": history.timeline(found, tried),
-        "training": training(run, look),
-        "choice": choice(run, look),
-        "tiles": tiles(run, found, gone, look),
-        "outcome": outcome(run, look),
-        "shapes": look(shapes, run) or [],
-        "agglomeration": agglomeration(run, look),
-        "corrections": _or_told(look, corrections, run, look),
-        "conflicts": _or_told(look, conflicts, run, look),
-        "scores": scores(run, look),
-        "run_length": run_length(run, look),
+        "training": None if look(earlier.has_training_log, run) else training(run, look),
+        "choice": shown("choose", choice, run, look),
+        "tiles": tiles(run, earlier.records_of_now, gone, look),
+        "outcome": shown("correct" if corrects else "merge", outcome, run, look),
+        "shapes": look(shapes, run, earlier.stages) or [],
+        "agglomeration": shown("agglomerate", agglomeration, run, look),
+        "corrections": shown("correct", _or_told, look, corrections, run, look),
+        "conflicts": shown("conflicts", _or_told, look, conflicts, run, look),
+        "scores": shown("score", scores, run, look),
+        "run_length": shown("run length", run_length, run, look),
         "why_no_scores": _or_told(look, why_no_scores, run),
         "gates": _or_told(look, words, run.folder) or [],
-        "worst": _or_told(look, worst, run, look),
-        "alignment": _or_told(look, alignment, run) if run.config.sections else None,
-        "slices": look(sections, run) or [],
-        "objects": _or_told(look, largest_objects, run),
+        "worst": shown("worst", _or_told, look, worst, run, look),
+        "alignment": shown("quality", _or_told, look, alignment, run) if run.config.sections else None,
+        "slices": shown(
+            "render" if run.config.sections else None, look, sections, run, "write" not in earlier.stages
+        )
+        or [],
+        "objects": shown("write", _or_told, look, largest_objects, run),
         "failures": failed[:MOST_FAILURES],
         "failures_in_all": len(failed),
         "warnings": look(read_warnings, run) or [],
-        "files": _files(run, look),
+        "files": _files(run, earlier, look),
         "settings": run.config.model_dump(mode="json"),
     }
     return {"state": state(run, said, look), "cards": cards(said), **said, "untold": look.untold}
@@ -99,38 +107,42 @@ def _failures(run: Run, tried: list[dict[str, Any]], look: Look) -> list[dict[st
     return found
 
 
-def _files(run: Run, look: Look) -> list[dict[str, Any]]:
-    """Where everything lies that somebody may look for, with its size; a folder's is not added up."""
-    wanted = {
-        "settings, resolved": run.config_file,
-        "volume made of sections (Neuroglancer precomputed)": run.aligned_folder,
-        "how well sections fit each other": run.quality_file,
-        "network": run.model_file,
-        "scores of the networks that were tried": run.validation_file,
-        SEGMENTATION: run.segmentation_folder,
-        "tiles": run.folder / "tiles",
-        "which segment of which tile is which": run.id_table_file,
-        "what became of corrections": run.corrections_file,
-        "where tiles contradict each other": run.conflicts_file,
-        "agglomeration: graph and table of ids": run.agglomeration_file,
-        "edges of the agglomeration graph": run.edges_file,
-        "scores": run.metrics_file,
-        "run length along skeletons": run.run_length_file,
-        "skeletons made from the labels": run.folder / "evaluation" / "skeletons.npz",
-        "errors that cost most": run.worst_file,
-        "verdicts on them, to be filled in": run.verdicts_file,
-        "rates, for the plans of others": run.rates_file,
-        "what the run said": run.driver_log,
-        "failures of tasks": run.failures_log,
-        "logs": run.logs_folder,
+def _files(run: Run, earlier: Earlier, look: Look) -> list[dict[str, Any]]:
+    """Where everything lies that somebody may look for, with its size; a folder's is not added up.
+
+    What a stage has made is left out where that is of an earlier state of the run.
+    """
+    wanted: dict[str, tuple[Path, str | None]] = {
+        "settings, resolved": (run.config_file, None),
+        "volume made of sections (Neuroglancer precomputed)": (run.aligned_folder, "render"),
+        "how well sections fit each other": (run.quality_file, "quality"),
+        "network": (run.model_file, "train"),
+        "scores of the networks that were tried": (run.validation_file, "choose"),
+        SEGMENTATION: (run.segmentation_folder, "write"),
+        "tiles": (run.folder / "tiles", None),
+        "which segment of which tile is which": (run.id_table_file, "merge"),
+        "what became of corrections": (run.corrections_file, "correct"),
+        "where tiles contradict each other": (run.conflicts_file, "conflicts"),
+        "agglomeration: graph and table of ids": (run.agglomeration_file, "agglomerate"),
+        "edges of the agglomeration graph": (run.edges_file, "agglomerate"),
+        "scores": (run.metrics_file, "score"),
+        "run length along skeletons": (run.run_length_file, "run length"),
+        "skeletons made from the labels": (run.folder / "evaluation" / "skeletons.npz", "skeletons"),
+        "errors that cost most": (run.worst_file, "worst"),
+        "verdicts on them, to be filled in": (run.verdicts_file, "worst"),
+        "rates, for the plans of others": (run.rates_file, None),
+        "what the run said": (run.driver_log, None),
+        "failures of tasks": (run.failures_log, None),
+        "logs": (run.logs_folder, None),
     }
     in_bucket = []
-    if isinstance(run.volume, Bucket) and look(has_part, run.volume, "info"):
+    written = "write" not in earlier.stages
+    if written and isinstance(run.volume, Bucket) and look(has_part, run.volume, "info"):
         in_bucket = [{"what": SEGMENTATION, "path": run.volume_uri, "bytes": 0}]
     return in_bucket + [
         {"what": what, "path": os.path.relpath(path, run.folder), "bytes": size}
-        for what, path in wanted.items()
-        if (size := look(_size, path)) is not None
+        for what, (path, stage) in wanted.items()
+        if stage not in earlier.stages and (size := look(_size, path)) is not None
     ]
 
 

@@ -87,7 +87,9 @@ def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
 
 
 def records(run: Run, look: Look) -> list[dict[str, Any]]:
-    """The completion records of everything in the run folder that is as they say."""
+    """The completion records of everything in the run folder that is as they say, each with its `file`'s name
+    and its `path`.
+    """
     folders = [
         run.phantom_file.parent,
         run.alignment_folder,
@@ -106,7 +108,7 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
             name = file.name.removesuffix(suffix)
             record = look(_record, run, file.with_name(name))
             if record is not None and record["stage"] in STAGES:
-                found.append({**record, "file": name})
+                found.append({**record, "file": name, "path": str(file.with_name(name))})
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.reconciliation.shapes.listing import read_told
 from pipeline.reconciliation.shapes.stored import kinds
+from pipeline.report.history import STAGES
 from pipeline.report.published import published
 from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look, read_if_there
@@ -37,9 +39,12 @@ def outcome(run: Run, look: Look) -> dict[str, Any] | None:
     }
 
 
-def shapes(run: Run) -> list[str]:
-    """Of each kind of shapes that there are, how many, and what has none. Raises Unreadable."""
-    told = {kind: read_told(run, kind) for kind in kinds(run)}
+def shapes(run: Run, earlier: Collection[str] = ()) -> list[str]:
+    """Of each kind of shapes that there are, how many, and what has none; nothing of the stages `earlier`.
+
+    Raises Unreadable.
+    """
+    told = {kind: read_told(run, kind) for kind in kinds(run) if STAGES[f"list {kind.folder}"] not in earlier}
     return [found.text(kind) for kind, found in told.items() if found is not None]
 
 

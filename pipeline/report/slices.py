@@ -42,16 +42,16 @@ class Picture:
     facts: dict[str, Any]
 
 
-def sections(run: Run) -> list[dict[str, Any]]:
+def sections(run: Run, has_segments: bool) -> list[dict[str, Any]]:
     """What is to be drawn: the middle planes of the scored box, else of what was segmented.
 
-    Image, truth and segmentation of each, as far as they are there. Raises Unreadable.
+    Image, truth and, with `has_segments`, segmentation of each, as far as they are there. Raises Unreadable.
     """
     box = run.config.evaluation.box or run.inference_box
     shown = ["image"]
     if run.config.data.labels is not None:
         shown.append("truth")
-    if has_part(run.volume, "info"):
+    if has_segments and has_part(run.volume, "info"):
         shown.append("segmentation")
     found = []
     for plane, axis in PLANES.items():

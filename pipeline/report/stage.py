@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 4
+VERSION = 5
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:
@@ -55,13 +56,15 @@ def write_page(run: Run, said: Artifact) -> Artifact:
     return make(page_target(run, said), write)
 
 
-def write_report_now(run: Run) -> None:
+def write_report_now(run: Run, of_now: Collection[str] | None = None) -> None:
     """Write both files as the run stands, however far it is.
 
+    `of_now` are the paths of the results that the run as it is would make: others are not shown. None: not
+    known.
     Of a run that is done they have records, which are written anew too; else they have none, and a start that
     goes on makes them again. Raises InputError where they cannot be written.
     """
-    said = facts(run)
+    said = facts(run, of_now)
     written = _write(run.report_file, _as_json(said), {})
     _write(run.report_page, _drawn(run, said), {"facts": written.sha256})
 

@@ -50,6 +50,12 @@ def test_what_cannot_be_printed_as_it_is_ends_nothing(tmp_path: Path, volume: st
     assert "日本" in (tmp_path / "my.yaml").read_text(encoding="utf-8")
 
 
+def test_where_the_terminal_has_no_width_a_plan_is_printed_all_the_same(tmp_path: Path) -> None:
+    code, shown, _ = ends(tmp_path, ["plan", "--run-dir", "run"], COLUMNS="0")
+    assert code == 0
+    assert "segment" in shown
+
+
 def test_names_that_the_locale_has_no_characters_for_are_told_with_the_way_out(
     tmp_path: Path, volume: str
 ) -> None:

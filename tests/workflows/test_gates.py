@@ -88,6 +88,16 @@ def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path
     ]
     report = json.loads((folder / "run/report.json").read_text())
     assert [word["by"] for word in report["gates"]] == ["ann", "bo"]
+    assert report["scores"] is not None
+    # at a gate before what other settings make, the scores that lie there are not this run's
+    changed = ("--set", "gates=[compare]", "--set", "reconciliation.min_overlap_voxels=11")
+    shown = run(folder, *changed, code=3)
+    assert (folder / "run/metrics.json").exists()
+    assert "metrics.json" not in shown
+    report = json.loads((folder / "run/report.json").read_text())
+    assert report["scores"] is report["outcome"] is report["objects"] is None
+    assert any("not shown: join, merge, conflicts, write" in line for line in report["untold"])
+    assert "segments      not shown: they, or what they are made of, are to be made anew" in status(folder)
 
 
 @pytest.mark.thorough  # test_places has it, without processes

@@ -21,6 +21,7 @@ from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.results.finished import Finished
 from pipeline.results.gates import AT_A_GATE
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
@@ -102,11 +103,15 @@ def work(
 def _report(run: Run, say: Callable[[str], object]) -> None:
     """Write the report of a run that has stopped, for whoever is to judge it."""
     from pipeline.report import write_report_now  # CloudVolume takes seconds to import
+    from workflows.planning.earlier import of_now
 
+    look = Look()
     try:
-        write_report_now(run)
+        write_report_now(run, look(of_now, run))
     except (InputError, Superseded) as error:
         say(f"warning: there is no new report: {error}")
+    for line in look.untold:
+        say(f"warning: what is of an earlier state of this run cannot be told: {line}")
 
 
 def work_on(

@@ -15,16 +15,18 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished
+from pipeline.results.records import Missing
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import read_config
 from workflows.command_line import kept_run_file
-from workflows.planning.explain import StageStatus, outcomes, refusals, status_of
+from workflows.planning.explain import Outcome, StageStatus, outcomes, refusals, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.running.gates import gate_lines
 from workflows.running.jobs import leftover_jobs
 from workflows.running.summary import outcome_lines
+from workflows.stage import Stage
 from workflows.watching.environments import Environment, environments, mixed_environments
 from workflows.watching.long_tasks import Line, describe_training, duration, last_lines, missing_image
 from workflows.watching.run_state import LastAttempt, ends_of_logs, last_attempt, read_failures
@@ -80,7 +82,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     memory.environments = look(environments, made, memory.environments) or memory.environments
 
     who = list(who_works(run, attempt, look))
-    warnings, outcome = look(read_warnings, run) or [], look(outcome_lines, run) or []
+    warnings, outcome = look(read_warnings, run) or [], look(_outcome_lines, run, stages) or []
     missing = look(missing_image, run, reports) or []
     gates = look(gate_lines, run, stages) or []
     statuses = [status_of(stage) for stage in stages]
@@ -105,6 +107,15 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     yield f"\ntiles: {count(tiles)}"
     yield from _tiles_at_work(tiles)
     yield from what_failed(run, failures, ends or [])
+
+
+def _outcome_lines(run: Run, stages: list[Stage[Outcome]]) -> list[str]:
+    """As `outcome_lines`; where the table of ids is to be made anew, a line that says so."""
+    lines = outcome_lines(run)
+    tables = [stage.tasks[:1] for stage in stages if stage.name in ("merge", "correct")]
+    if lines and any(isinstance(task, Missing) and not task.refusal for of in tables for task in of):
+        return ["segments      not shown: they, or what they are made of, are to be made anew"]
+    return lines
 
 
 def read_run(folder: Path) -> tuple[Run, str | None]:

@@ -65,7 +65,7 @@ def begin(folder: Path, configuration: str, say: Callable[[str], object]) -> Ite
     Raises InputError, which names the owner, when another driver owns the folder; then nothing was written.
     Raises Superseded when another driver took the folder at the same moment, where there are no locks.
     """
-    this = Attempt(Ownership.take(folder))
+    this = Attempt(Ownership.take(folder, say))
     try:
         leftovers = end_processes(folder, this.number)
         if leftovers:

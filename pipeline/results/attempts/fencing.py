@@ -39,12 +39,18 @@ def fence() -> Iterator[None]:
     """Publish inside this context: no newer attempt can begin before it is left.
 
     Which attempt this process belongs to, it knows from the environment; outside a run the fence does
-    nothing. Raises Superseded when a newer attempt has begun or the run folder is gone, and Unreadable.
+    nothing. Raises Superseded when a newer attempt has begun or the run folder is gone, Unreadable, and
+    InputError where the environment names an attempt that is no number.
     """
     run, attempt = os.environ.get(RUN), os.environ.get(ATTEMPT)
     if run is None or attempt is None:
         yield
         return
+    if not attempt.isdecimal():
+        raise InputError(
+            f"the environment has {ATTEMPT}={attempt!r}; expected the number of an attempt, which the "
+            f"program sets: unset {RUN} and {ATTEMPT}"
+        )
     try:
         with reading(number_file(Path(run))):
             handle = os.open(number_file(Path(run)), os.O_RDONLY)

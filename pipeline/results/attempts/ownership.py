@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -31,6 +32,9 @@ from pipeline.results.unreadable import mend_write, names_in, read_if_there, rea
 HEARTBEAT_EVERY_S = 10.0
 DEAD_AFTER_S = 60.0
 """An owner on another host counts as dead when its heartbeat is older."""
+WATCHED_FOR_S = DEAD_AFTER_S + 2 * HEARTBEAT_EVERY_S
+"""How long is waited for a heartbeat whose age cannot be told. File systems may keep what they know of a file
+from one host for a minute."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,16 @@ class Ownership:
         self._released = threading.Event()
 
     @classmethod
-    def take(cls, folder: Path) -> Ownership:
+    def take(cls, folder: Path, say: Callable[[str], object] = print) -> Ownership:
         """Own `folder`, with an attempt number that no other attempt has had.
 
+        Where the last heartbeat of an owner on another host lies in the future the next one is waited for,
+        up to WATCHED_FOR_S, which `say` is told.
         Raises InputError, which names the owner, when another driver owns it; then nothing was written.
         """
         handle, locked = _open(folder)
         try:
-            _respect(_read(handle), handle, folder, locked)
+            _respect(_read(handle), handle, folder, locked, say)
             ownership = cls(folder, handle, _myself(_claim_number(folder)))
             ownership._write(ownership.owner)
         except BaseException:
@@ -170,7 +176,9 @@ def _open(folder: Path) -> tuple[int, bool]:
         os.close(handle)  # the folder was removed in between, and the lock with it
 
 
-def _respect(owner: Owner | None, handle: int, folder: Path, locked: bool) -> None:
+def _respect(
+    owner: Owner | None, handle: int, folder: Path, locked: bool, say: Callable[[str], object]
+) -> None:
     """Raise InputError where the last owner may live though the lock could be had."""
     if owner is None or owner.ended:
         return
@@ -179,12 +187,27 @@ def _respect(owner: Owner | None, handle: int, folder: Path, locked: bool) -> No
             raise _in_use(folder, str(owner))
         return
     age_s = time.time() - os.fstat(handle).st_mtime
-    if age_s < DEAD_AFTER_S:
+    if age_s < -HEARTBEAT_EVERY_S:
+        ahead = f"its last sign of life is dated {-age_s:,.0f} s after the time of this machine"
+        say(f"{folder} was in use by {owner}; {ahead}: waiting up to {WATCHED_FOR_S:.0f} s for the next one")
+        if _beats(handle):
+            raise _in_use(folder, f"{owner}; it is alive, though {ahead}")
+    elif age_s < DEAD_AFTER_S:
         raise _in_use(
             folder,
             f"{owner}; its last sign of life is {max(0, age_s):.0f} s old, after {DEAD_AFTER_S:.0f} s "
             "it counts as dead",
         )
+
+
+def _beats(handle: int) -> bool:
+    """Whether there is another heartbeat within WATCHED_FOR_S."""
+    last, deadline = os.fstat(handle).st_mtime_ns, time.monotonic() + WATCHED_FOR_S
+    while time.monotonic() < deadline:
+        time.sleep(min(1.0, WATCHED_FOR_S / 10))
+        if os.fstat(handle).st_mtime_ns != last:
+            return True
+    return False
 
 
 def _in_use(folder: Path, who: str) -> InputError:

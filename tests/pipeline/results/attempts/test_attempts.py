@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +20,9 @@ import psutil
 import pytest
 
 from pipeline.errors import InputError, Superseded, Unreadable
-from pipeline.results.attempts import Owner, begin, fence, processes_of, read_attempts, read_owner
+from pipeline.results.attempts import Owner, begin, fence, ownership, processes_of, read_attempts, read_owner
 from pipeline.results.attempts.fencing import number_file
+from pipeline.results.attempts.ownership import Ownership
 from tests.denied import denied, end_loop, make_loop
 
 OWNER = """
@@ -100,6 +103,46 @@ def test_an_owner_on_another_host_lives_by_its_heartbeat(tmp_path: Path, age_s: 
             found = read_owner(tmp_path)
             assert found is not None
             assert found.host == socket.gethostname()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_an_owner_whose_clock_is_ahead_is_respected_only_if_it_gives_another_sign_of_life(
+    tmp_path: Path, lives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "WATCHED_FOR_S", 30.0 if lives else 0.2)
+    owner = Owner("elsewhere", "somebody", 42, 0.0, "2026-01-01T00:00:00+00:00", "ffn-pipeline", 3)
+    (tmp_path / "owner.json").write_text(json.dumps(asdict(owner)))
+    ahead, said, over = time.time() + 3600, list[str](), threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count():
+            os.utime(tmp_path / "owner.json", (ahead + number, ahead + number))
+            if not lives or over.wait(0.05):
+                return
+
+    os.utime(tmp_path / "owner.json", (ahead, ahead))
+    beating = threading.Thread(target=beat)
+    beating.start()
+    if lives:
+        with pytest.raises(InputError, match=r"elsewhere, pid 42.* it is alive"):
+            Ownership.take(tmp_path, said.append)
+        assert not (tmp_path / "logs").exists()
+    else:
+        beating.join()
+        with begin(tmp_path, "", said.append) as attempt:
+            assert attempt.number == 1
+    over.set()
+    beating.join()
+    assert "s after the time of this machine: waiting up to" in said[0]
+
+
+def test_an_attempt_in_the_environment_that_is_no_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FFN_RUN", str(tmp_path))
+    monkeypatch.setenv("FFN_ATTEMPT", "abc")
+    with pytest.raises(InputError, match="FFN_ATTEMPT='abc'; expected the number of an attempt"), fence():
+        pass
 
 
 def test_an_owner_that_ended_in_order_is_followed_at_once_from_another_host(tmp_path: Path) -> None:

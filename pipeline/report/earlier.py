@@ -1,0 +1,60 @@
+"""What in a run folder is of an earlier state of the run: it is not shown as what the run has made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
+
+from pipeline.report.history import STAGES, expected_tasks
+from pipeline.results.unreadable import ABSENT, reading
+from pipeline.run_folder import Run
+
+P = ParamSpec("P")
+Found = TypeVar("Found")
+
+
+class Earlier:
+    """What is of an earlier state among the records `found` in the folder of a run.
+
+    `of_now` are the paths of the results that the run as it is would make; None where that is not known: then
+    only what is of stages that the run has no more is taken for earlier.
+    """
+
+    def __init__(
+        self, run: Run, found: Iterable[Mapping[str, Any]], of_now: Collection[str] | None = None
+    ) -> None:
+        expected = expected_tasks(run)
+        by_age: dict[bool, list[Mapping[str, Any]]] = {True: [], False: []}
+        for record in found:
+            is_of_now = of_now is None or record["path"] in of_now
+            by_age[is_of_now and STAGES[record["stage"]] in expected].append(record)
+        self.records_of_now = by_age[True]
+        made = Counter(STAGES[record["stage"]] for record in self.records_of_now)
+        before = {STAGES[record["stage"]] for record in by_age[False]}
+        # what an earlier grid has left lies beside a stage that is done, and is part of nothing
+        self.stages = frozenset(name for name in before if made[name] < expected.get(name, 1))
+        """Those of which there is nothing to show but what is of an earlier state, or is so in part."""
+        self._last_end = max(
+            (r["started"] + r["seconds"] for r in by_age[False] if r["stage"] == "train"), default=0.0
+        )
+
+    def has_training_log(self, run: Run) -> bool:
+        """Whether the log is that of an earlier training: while another is under way it is newer than
+        the network that is there. Raises Unreadable.
+        """
+        with suppress(*ABSENT), reading(run.training_log):
+            return "train" in self.stages and run.training_log.stat().st_mtime < self._last_end
+        return False
+
+    def unless(
+        self, stage: str | None, read: Callable[P, Found], *args: P.args, **kwargs: P.kwargs
+    ) -> Found | None:
+        """What `read(*args, **kwargs)` returns, where that is of the run as it is; else None."""
+        return None if stage in self.stages else read(*args, **kwargs)
+
+    def told(self) -> list[str]:
+        """A line about what is left out, if anything is."""
+        names = [name for name in dict.fromkeys(STAGES.values()) if name in self.stages]
+        return [f"of an earlier state of this run, and not shown: {', '.join(names)}"] if names else []

@@ -1,0 +1,89 @@
+"""What was made with other settings is not shown as the run's, and what is the run's is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_explain import RUN_AGAIN, finish, make_run
+
+from pipeline.report.facts import facts
+from pipeline.results.artifacts import Artifact
+from pipeline.run_folder import Run
+from workflows.planning.earlier import earlier_stages, of_now
+from workflows.planning.explain import outcomes
+from workflows.running.gates import Gates
+
+AGGLOMERATION = "agglomeration.enabled=true"
+JOINED = "reconciliation.min_overlap_fraction=0.7"
+FROM_COMPARED = "compare, join, merge, conflicts, write, measure, properties, downsample"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's folder, with an agglomeration."""
+    folder = tmp_path_factory.mktemp("run")
+    finish(make_run(folder, AGGLOMERATION))
+    return folder
+
+
+@pytest.mark.parametrize("change", sorted(RUN_AGAIN))
+def test_the_run_has_what_would_be_reused_and_nothing_else(folder: Path, change: str) -> None:
+    run = make_run(folder, change)
+    tasks = [task for stage in outcomes(run) for task in stage.tasks]
+    assert of_now(run) == {task.path for task in tasks if isinstance(task, Artifact)}
+
+
+def names(run: Run) -> set[str]:
+    return {file["what"] for file in facts(run, of_now(run))["files"]}
+
+
+def test_the_report_leaves_out_what_is_of_an_earlier_segmentation_and_says_so(folder: Path) -> None:
+    finished = make_run(folder, AGGLOMERATION)
+    assert facts(finished, of_now(finished))["state"]["says"].startswith("Finished")
+    assert {"scores", "edges of the agglomeration graph", "errors that cost most"} <= names(finished)
+    run = make_run(folder, AGGLOMERATION, JOINED)
+    said = facts(run, of_now(run))
+    told = f"of an earlier state of this run, and not shown: {FROM_COMPARED}"
+    assert f"{told}, points, resegment, agglomerate, count, score, worst" in said["untold"]
+    assert not said["state"]["says"].startswith("Finished")
+    rows = {row["name"]: row["finished"] for row in said["stages"]}
+    assert (rows["segment"], rows["compare"], rows["score"]) == (8, 0, 0)
+    assert said["objects"] is said["scores"] is None
+    assert not any(of["shows"] == "segmentation" for of in said["slices"])
+    gone = {"scores", "edges of the agglomeration graph", "errors that cost most"}
+    assert not names(run) & gone
+
+
+def test_so_it_is_with_what_the_run_makes_no_more_even_where_nobody_has_compared(folder: Path) -> None:
+    said = facts(make_run(folder))
+    assert "of an earlier state of this run, and not shown: points, resegment, agglomerate" in said["untold"]
+    shown = {file["what"] for file in said["files"]}
+    assert "edges of the agglomeration graph" not in shown
+    assert "scores" in shown
+
+
+def test_what_another_grid_of_tiles_has_left_is_neither_counted_nor_shown(folder: Path) -> None:
+    run = make_run(folder, AGGLOMERATION, "inference.tile=[30,30,30]")
+    rows = {row["name"]: row["finished"] for row in facts(run, of_now(run))["stages"]}
+    assert (rows["train"], rows["segment"], rows["write"], rows["score"]) == (1, 0, 0, 0)
+    assert {"segment", "write", "score"} <= earlier_stages(run)
+
+
+def test_what_was_left_beside_a_stage_that_is_done_hides_nothing_of_it(tmp_path: Path) -> None:
+    for change in ("", "reconciliation.block=[48,48,48]"):
+        finish(make_run(tmp_path, *([change] if change else [])))
+    assert earlier_stages(make_run(tmp_path, "reconciliation.block=[48,48,48]")) == frozenset()
+
+
+def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path) -> None:
+    for changes, there in (((), True), ((JOINED,), False)):
+        run = make_run(folder, AGGLOMERATION, "gates=[segment]", *changes)
+        gates = Gates(run, passes=False)
+        [segmented] = [stage.tasks for stage in outcomes(run) if stage.name == "segment"]
+        for task in segmented:
+            assert isinstance(task, Artifact)
+            gates.end("segment", task)
+        look_at = (folder / "gates/segment.json").read_text()
+        for name in ("metrics.json", "worst.json", "edges.csv", "conflicts.json"):
+            assert (name in look_at) is there, name
