@@ -44,30 +44,33 @@ class SectionPicture:
                 values = factor * _looked_up(tile, local[:, inside], order) + summand
                 total[inside] += weight[inside] * values
                 weights[inside] += weight[inside]
-        if len(self._tiles) > 1 and not weights.all():
-            gaps = weights == 0
-            total[gaps], weights[gaps] = self._between(coordinates[:, gaps], order)
+        if not weights.all():
+            self._bridge(coordinates, total, weights, order)
         there = weights > 0
         return np.divide(total, weights, out=total, where=there), there
 
-    def _between(self, points: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
-        """At points (2, n) outside all tiles: the sum of what the tiles have that end within a pixel of one,
-        on both sides of it, each by how near that is, and of their weights; 0 elsewhere."""
-        total, weights = np.zeros((2, points.shape[1]), np.float32)
-        least, most = np.zeros((2, *points.shape))
+    def _bridge(self, coordinates: np.ndarray, total: np.ndarray, weights: np.ndarray, order: int) -> None:
+        """Where `weights` are 0 add to `total` and to them what the tiles have that end within a pixel, by
+        how near that is, if there are some on both sides."""
+        gaps = weights == 0
+        low, high = coordinates.min(axis=(1, 2)), coordinates.max(axis=(1, 2))
+        before, behind = np.zeros((2, *coordinates.shape), bool)
         for tile, place, factor, summand in self._tiles:
-            local = points - place[:, None]
-            nearest = np.clip(local, 0, np.array(tile.shape)[:, None] - 1)
-            away = local - nearest
-            near = (np.abs(away) < 1).all(axis=0)
+            if (low >= place + tile.shape).any() or (high <= place - 1).any():
+                continue
+            # of a large block few points are looked at more closely
+            near = gaps & (coordinates[0] > place[0] - 1) & (coordinates[0] < place[0] + tile.shape[0])
+            near &= (coordinates[1] > place[1] - 1) & (coordinates[1] < place[1] + tile.shape[1])
             if near.any():
-                weight = (1 - np.abs(away[:, near])).prod(axis=0)
-                total[near] += weight * (factor * _looked_up(tile, nearest[:, near], order) + summand)
+                local = coordinates[:, near] - place[:, None]
+                nearest = np.clip(local, 0, np.array(tile.shape)[:, None] - 1)
+                weight = (1 - np.abs(local - nearest)).prod(axis=0)
+                total[near] += weight * (factor * _looked_up(tile, nearest, order) + summand)
                 weights[near] += weight
-                least[:, near] = np.minimum(least[:, near], away[:, near])
-                most[:, near] = np.maximum(most[:, near], away[:, near])
-        between = ((least < 0) == (most > 0)).all(axis=0)
-        return np.where(between, total, 0), np.where(between, weights, 0)
+                before[:, near] |= local < nearest
+                behind[:, near] |= local > nearest
+        outside = gaps & (before != behind).any(axis=0)
+        total[outside] = weights[outside] = 0
 
     def window(self, start: tuple[int, int], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """The same for every pixel of a window of the montage."""
