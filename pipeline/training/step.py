@@ -103,9 +103,8 @@ def weights_update(
     variables = model.trainable_variables
     sizes = [int(np.prod(variable.shape)) for variable in variables]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)], autograph=False
-    )  # as above; converting Horovod's takes a second
+    # without AutoGraph, as no Python in it depends on a tensor: to convert Horovod's takes a second
+    @tf.function(input_signature=[tf.TensorSpec([sum(sizes)], tf.float32)], autograph=False)
     def update(flat: tf.Tensor) -> tf.Tensor:
         flat = ranks.average(flat)
         all_are_finite = all_finite(flat)
