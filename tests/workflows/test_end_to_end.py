@@ -197,7 +197,14 @@ def test_the_report_of_a_run_that_is_not_done_says_what_is_missing(folder: Path,
     subprocess.run([sys.executable, str(program), str(part)], check=True, cwd=folder)
     said = json.loads((part / "report.json").read_text())
     page = Page((part / "report.html").read_text())
-    assert said["state"]["says"].endswith("missing: segment, score, worst.")
+    missing = said["state"]["says"].partition("missing: ")[2].rstrip(".").split(", ")
+    assert missing[0] == "segment"
+    assert {"score", "worst"} < set(missing)
+    # what was made of a tile that is not there any more is that of an earlier state
+    assert {"merge", "write"} < set(missing)
+    assert any(
+        text.startswith("of an earlier state of this run, and not shown: compare, ") for text in page.said
+    )
     assert [line for line in said["untold"] if line.startswith(f"{part / 'worst.json'} is damaged")]
     assert said["tiles"]["states"] | {"finished": 7, "failed": 1} == said["tiles"]["states"]
     assert "Lost: <b>&" in page.said
