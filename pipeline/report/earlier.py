@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from pipeline.report.history import STAGES, expected_tasks
@@ -13,6 +14,29 @@ from pipeline.run_folder import Run
 
 P = ParamSpec("P")
 Found = TypeVar("Found")
+
+
+def made_by(run: Run) -> dict[Path, str]:
+    """Of what people look at in a run's folder the stage that makes it."""
+    return {
+        run.aligned_folder: "render",
+        run.quality_file: "quality",
+        run.model_file: "train",
+        run.training_log: "train",
+        run.logs_folder / "pictures": "train",
+        run.validation_file: "choose",
+        run.segmentation_folder: "write",
+        run.id_table_file: "merge",
+        run.corrections_file: "correct",
+        run.conflicts_file: "conflicts",
+        run.agglomeration_file: "agglomerate",
+        run.edges_file: "agglomerate",
+        run.metrics_file: "score",
+        run.run_length_file: "run length",
+        run.folder / "evaluation" / "skeletons.npz": "skeletons",
+        run.worst_file: "worst",
+        run.verdicts_file: "worst",
+    }
 
 
 class Earlier:

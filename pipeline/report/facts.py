@@ -11,7 +11,7 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.report import history
 from pipeline.report.alignment import alignment
-from pipeline.report.earlier import Earlier
+from pipeline.report.earlier import Earlier, made_by
 from pipeline.report.headline import cards, state
 from pipeline.report.objects import largest_objects
 from pipeline.report.scores import (
@@ -112,37 +112,37 @@ def _files(run: Run, earlier: Earlier, look: Look) -> list[dict[str, Any]]:
 
     What a stage has made is left out where that is of an earlier state of the run.
     """
-    wanted: dict[str, tuple[Path, str | None]] = {
-        "settings, resolved": (run.config_file, None),
-        "volume made of sections (Neuroglancer precomputed)": (run.aligned_folder, "render"),
-        "how well sections fit each other": (run.quality_file, "quality"),
-        "network": (run.model_file, "train"),
-        "scores of the networks that were tried": (run.validation_file, "choose"),
-        SEGMENTATION: (run.segmentation_folder, "write"),
-        "tiles": (run.folder / "tiles", None),
-        "which segment of which tile is which": (run.id_table_file, "merge"),
-        "what became of corrections": (run.corrections_file, "correct"),
-        "where tiles contradict each other": (run.conflicts_file, "conflicts"),
-        "agglomeration: graph and table of ids": (run.agglomeration_file, "agglomerate"),
-        "edges of the agglomeration graph": (run.edges_file, "agglomerate"),
-        "scores": (run.metrics_file, "score"),
-        "run length along skeletons": (run.run_length_file, "run length"),
-        "skeletons made from the labels": (run.folder / "evaluation" / "skeletons.npz", "skeletons"),
-        "errors that cost most": (run.worst_file, "worst"),
-        "verdicts on them, to be filled in": (run.verdicts_file, "worst"),
-        "rates, for the plans of others": (run.rates_file, None),
-        "what the run said": (run.driver_log, None),
-        "failures of tasks": (run.failures_log, None),
-        "logs": (run.logs_folder, None),
+    wanted = {
+        "settings, resolved": run.config_file,
+        "volume made of sections (Neuroglancer precomputed)": run.aligned_folder,
+        "how well sections fit each other": run.quality_file,
+        "network": run.model_file,
+        "scores of the networks that were tried": run.validation_file,
+        SEGMENTATION: run.segmentation_folder,
+        "tiles": run.folder / "tiles",
+        "which segment of which tile is which": run.id_table_file,
+        "what became of corrections": run.corrections_file,
+        "where tiles contradict each other": run.conflicts_file,
+        "agglomeration: graph and table of ids": run.agglomeration_file,
+        "edges of the agglomeration graph": run.edges_file,
+        "scores": run.metrics_file,
+        "run length along skeletons": run.run_length_file,
+        "skeletons made from the labels": run.folder / "evaluation" / "skeletons.npz",
+        "errors that cost most": run.worst_file,
+        "verdicts on them, to be filled in": run.verdicts_file,
+        "rates, for the plans of others": run.rates_file,
+        "what the run said": run.driver_log,
+        "failures of tasks": run.failures_log,
+        "logs": run.logs_folder,
     }
     in_bucket = []
-    written = "write" not in earlier.stages
+    stages, written = made_by(run), "write" not in earlier.stages
     if written and isinstance(run.volume, Bucket) and look(has_part, run.volume, "info"):
         in_bucket = [{"what": SEGMENTATION, "path": run.volume_uri, "bytes": 0}]
     return in_bucket + [
         {"what": what, "path": os.path.relpath(path, run.folder), "bytes": size}
-        for what, (path, stage) in wanted.items()
-        if stage not in earlier.stages and (size := look(_size, path)) is not None
+        for what, path in wanted.items()
+        if stages.get(path) not in earlier.stages and (size := look(_size, path)) is not None
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from pipeline.errors import InputError
+from pipeline.report.earlier import made_by
 from pipeline.report.history import expected_tasks
 from pipeline.results.artifacts import Artifact
 from pipeline.results.gates import PASSED, Gate, Judged, decide, gate_of, write_judged
@@ -127,21 +128,21 @@ def _look_at(run: Run) -> list[str]:
     """What a person may look at: the report is written when the run stops; other files as far as they are
     there and of the run as it is. Raises InputError.
     """
-    files = {
-        run.quality_file: "quality",
-        run.aligned_folder: "render",
-        run.conflicts_file: "conflicts",
-        run.corrections_file: "correct",
-        run.metrics_file: "score",
-        run.worst_file: "worst",
-        run.run_length_file: "run length",
-        run.edges_file: "agglomerate",
-        run.training_log: "train",
-        run.logs_folder / "pictures": "train",
-        run.segmentation_folder: "write",
-    }
-    earlier = earlier_stages(run)
-    there = [str(path) for path, stage in files.items() if stage not in earlier and path.exists()]
+    files = (
+        run.quality_file,
+        run.aligned_folder,
+        run.conflicts_file,
+        run.corrections_file,
+        run.metrics_file,
+        run.worst_file,
+        run.run_length_file,
+        run.edges_file,
+        run.training_log,
+        run.logs_folder / "pictures",
+        run.segmentation_folder,
+    )
+    stages, earlier = made_by(run), earlier_stages(run)
+    there = [str(path) for path in files if stages[path] not in earlier and path.exists()]
     return [str(run.report_page), *there, f"ffn view {shlex.quote(str(run.folder))}"]
 
 
