@@ -52,14 +52,14 @@ Update = Callable[[tf.Tensor], tf.Tensor]
 
 
 def step_of(
-    compute: Compute, update: Update, undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext
+    compute: Compute, update: Update, talking: Callable[[], AbstractContextManager[None]] = nullcontext
 ) -> Step:
-    """The step that computes, within a context of `undisturbed`, and then updates."""
+    """The step that computes and then, within a context of `talking`, updates."""
 
     def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
-        with undisturbed():
-            pom, loss, own_is_finite, gradient = compute(inputs, labels)
-        return Stepped(pom, loss, own_is_finite, bool(update(gradient)))
+        pom, loss, own_is_finite, gradient = compute(inputs, labels)
+        with talking():
+            return Stepped(pom, loss, own_is_finite, bool(update(gradient)))
 
     return run
 

@@ -190,7 +190,7 @@ class Trainer:
         else:
             print(f"TensorFlow computes the network, in {policy}", flush=True)
             compute = by_keras(self._model, any(one.ignored is not None for one in self._examples.volumes))
-        return step_of(compute, update, self._ranks.undisturbed)
+        return step_of(compute, update, self._ranks.talking)
 
     def _dealer(self, progress: Progress) -> Dealer | None:
         """Who deals this rank its coordinates in the round, if they are dealt."""

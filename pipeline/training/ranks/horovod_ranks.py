@@ -85,20 +85,24 @@ class Ranks:
         """Mean over the ranks of a TensorFlow tensor, for use inside a tf.function."""
         if self.size == 1:  # Horovod would take a millisecond to find it so
             return vector
-        return self._hvd.allreduce(vector, op=self._hvd.Average, name="gradients")
+        with self.talking():
+            return self._hvd.allreduce(vector, op=self._hvd.Average, name="gradients")
 
-    def undisturbed(self) -> AbstractContextManager[None]:
-        """Meanwhile this rank computes, and Horovod does not interrupt it; no other method may be called."""
-        return self._threads.giving_way()
+    def talking(self) -> AbstractContextManager[None]:
+        """Run a tf.function that has `average` in it in this context: else Horovod gives way to all that
+        computes."""
+        return self._threads.talking()
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sum over the ranks."""
-        return self._hvd.allreduce(values, op=self._hvd.Sum, name="total").numpy()
+        with self.talking():
+            return self._hvd.allreduce(values, op=self._hvd.Sum, name="total").numpy()
 
     def broadcast(self, variables: Sequence[Any]) -> None:
         """Give every rank the values that rank 0 has in these Keras variables."""
         # Horovod knows tf.Variable only, which a Keras 3 variable wraps
-        self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
+        with self.talking():
+            self._hvd.broadcast_variables([variable.value for variable in variables], root_rank=0)
 
     def gather(self, text: str) -> list[str]:
         """Every rank's `text`, in which there is no NUL, in the order of ranks.
@@ -106,11 +110,14 @@ class Ranks:
         No objects are gathered: they would be unpickled, and Gloo's connections ask nobody for the secret.
         """
         mine = np.frombuffer(f"{text}\0".encode(), np.uint8)
-        return bytes(self._hvd.allgather(mine, name="texts").numpy()).decode().split("\0")[:-1]
+        with self.talking():
+            texts = bytes(self._hvd.allgather(mine, name="texts").numpy())
+        return texts.decode().split("\0")[:-1]
 
     def leave(self) -> None:
         """End this rank's part; nothing may be called afterwards."""
-        self._hvd.shutdown()
+        with self.talking():
+            self._hvd.shutdown()
 
 
 def _hosts(ranks: int, ranks_per_node: int | None) -> str:

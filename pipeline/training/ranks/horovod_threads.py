@@ -13,9 +13,9 @@ class HorovodThreads:
     """Threads that were begun while a context of `begun` was open.
 
     They wake up in every cycle of Horovod's, a millisecond by itself, to ask all ranks what there is to
-    average. While a rank computes that is nothing, and taking turns with it costs a tenth of a step and more.
-    The scheduler lets a thread of SCHED_BATCH wait until the core is free, or a share of it is due. While
-    ranks talk that would be wrong: where other programs use the core, every word would wait for them.
+    average. Mostly that is nothing, and taking turns with a rank that computes costs a tenth of a step and
+    more. The scheduler lets a thread of SCHED_BATCH wait until the core is free, or a share of it is due.
+    While ranks talk that would be wrong: where other programs use the core, every word would wait for them.
     """
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class HorovodThreads:
         yield
         self._threads = _threads() - before
         try:
-            self._put(os.SCHED_BATCH)
             self._put(os.SCHED_OTHER)
+            self._put(os.SCHED_BATCH)
         except OSError as error:  # as where the system is emulated
             print(f"Horovod's threads may interrupt this rank while it computes: {error}", flush=True)
             self._threads = set()
 
     @contextmanager
-    def giving_way(self) -> Iterator[None]:
-        """Meanwhile none of them interrupts a thread that computes."""
-        self._put(os.SCHED_BATCH)
+    def talking(self) -> Iterator[None]:
+        """Meanwhile they have the core like any thread; at other times they give way to what computes."""
+        self._put(os.SCHED_OTHER)
         try:
             yield
         finally:
-            self._put(os.SCHED_OTHER)
+            self._put(os.SCHED_BATCH)
 
     def _put(self, policy: int) -> None:
         for thread in self._threads:
