@@ -96,6 +96,12 @@ class RunConfig(Section):
                 raise ValueError(
                     f"inference.{name} {list(steps)} must be at most half the network.fov {list(fov)}"
                 )
+        radius = self.agglomeration.radius
+        if radius and any(r < f // 2 for r, f in zip(radius, fov)):
+            raise ValueError(
+                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}: no FOV "
+                "could be centred so close to a point, and nothing would be joined"
+            )
         return self
 
     @model_validator(mode="after")
