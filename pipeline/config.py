@@ -99,8 +99,8 @@ class RunConfig(Section):
         radius = self.agglomeration.radius
         if radius and any(r < f // 2 for r, f in zip(radius, fov)):
             raise ValueError(
-                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}: no FOV "
-                "could be centred so close to a point, and nothing would be joined"
+                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}: no "
+                "FOV could be centred so close to a point, and nothing would be joined"
             )
         return self
 

@@ -61,7 +61,7 @@ def test_a_box_is_scored_by_the_rule_of_the_others() -> None:
 
 
 def test_what_a_person_has_cut_is_joined_by_no_rule_as_in_the_run() -> None:
-    """The false edge is the stronger one: without the cut every rule that makes the true join makes it too."""
+    """The false edge is the stronger one: without the cut a rule that makes the true join makes it too."""
     edges = [(1, 2, 0.72, 0.0), (3, 4, 0.85, 0.0)]
     labels = [1, 1, 1, 1, 3, 3, 4, 4], [1, 1, 2, 2, 3, 3, 4, 4]
     uncut, cut_apart = box_of(*labels, edges), box_of(*labels, edges, [(4, 3), (3, 9)])

@@ -71,7 +71,7 @@ def test_a_tile_sees_no_closer_to_its_neighbours_than_half_a_fov(tmp_path: Path)
 
 @pytest.mark.parametrize("fov", [33, 25, 23])
 def test_what_no_tile_could_see_is_out_of_sight_however_short_the_overlap(tmp_path: Path, fov: int) -> None:
-    """The first and the last tile share 12 voxels, the sight of a FOV of 23 is 11 voxels shorter than that."""
+    """Two tiles share 12 voxels; by a FOV of 23 one of them is in sight of the first, by larger ones none."""
     box = Box((5, 6, 7), (38, 39, 95))
     run = make_run(tmp_path, box, (33, 33, 50), (0, 0, 12), min_overlap_voxels=50)
     network = run.config.network.model_copy(update={"fov": (33, 33, fov)})
