@@ -76,7 +76,7 @@ def test_a_run_without_agglomeration_of_its_segmentation_is_told_what_to_do(
     record_path(run.agglomeration_file).write_bytes(sealed({"inputs": {"scores": "of an earlier one"}}))
     code, output = said(main, [str(run.folder)], monkeypatch, capsys)
     assert code == 1
-    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in output
+    assert "agglomeration.h5 was not made of the segmentation and corrections that lie" in output
 
     record_path(run.agglomeration_file).unlink()
     run.agglomeration_file.unlink()
