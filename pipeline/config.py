@@ -96,11 +96,19 @@ class RunConfig(Section):
                 raise ValueError(
                     f"inference.{name} {list(steps)} must be at most half the network.fov {list(fov)}"
                 )
-        radius = self.agglomeration.radius
-        if radius and any(r < f // 2 for r, f in zip(radius, fov)):
+        return self
+
+    @model_validator(mode="after")
+    def _looks_at_both_segments(self) -> RunConfig:
+        radius, fov = self.agglomeration.radius, self.network.fov
+        if radius is None:
+            return self
+        centred = [r - f // 2 for r, f in zip(radius, fov)]
+        if min(centred) < 0 or max(centred) == 0:
             raise ValueError(
-                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}: no "
-                "FOV could be centred so close to a point, and nothing would be joined"
+                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}, and "
+                "more along some axis: else FOVs are centred nowhere in both of two segments, and none are "
+                "joined"
             )
         return self
 

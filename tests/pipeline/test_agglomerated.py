@@ -35,7 +35,8 @@ def run(tmp_path: Path) -> Run:
     config = {
         "inference": {"box": "0:32,0:32,0:64"},
         "reconciliation": {"chunk": [16, 16, 16], "block": [16, 32, 16]},
-        "agglomeration": {"enabled": True, "block": [32, 32, 32], "radius": [16, 16, 16]},
+        "agglomeration": {"enabled": True, "block": [32, 32, 32], "radius": [8, 8, 8]},
+        "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2]},
     }
     run = Run(tmp_path, RunConfig.model_validate(config))
     written = {block: write_block(run, block, str(block)) for block in reconciliation.blocks(run)}
