@@ -127,8 +127,8 @@ def _of_state(text: str, path: Path, voxel_size_nm: VoxelSize) -> Iterator[Corre
         elsewhere = [source for source in _sources(layer) if not source.startswith(LOCAL)]
         if elsewhere:
             raise InputError(
-                f"{path}: the lines of its layer {layer_name} are not in the state, but at {elsewhere[0]}: draw "
-                f"them in a layer whose source is {LOCAL}annotations, and save the state again"
+                f"{path}: the lines of its layer {layer_name} are not in the state, but at {elsewhere[0]}: "
+                f"draw them in a layer whose source is {LOCAL}annotations, and save the state again"
             )
         for number, line in enumerate(layer.get("annotations") or (), 1):
             name = f"{layer_name} {number}"
