@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import agglomeration, reconciliation
@@ -12,23 +13,33 @@ from pipeline.run_folder import Run
 
 
 def refuse_of_another(run: Run) -> None:
-    """Raise InputError where a run's agglomeration was not made of the segmentation that lies beside it.
+    """Raise InputError where a run's agglomeration was not made of the segmentation that lies beside it, or
+    before a person's cuts were what they are.
 
-    So it is from when a start with other settings begins to write the volume anew until it has agglomerated
-    that; the same numbers are ids in both. Told by the records alone: where the agglomeration has none,
-    nothing is refused. Raises Unreadable.
+    So it is from when a start with other settings or corrections begins to write the volume anew until it has
+    agglomerated that; the same numbers are ids in both. Told by the records alone: where the agglomeration
+    has none, nothing is refused. Raises Unreadable.
     """
     record = read(run.agglomeration_file)
-    if isinstance(record, Missing) or record["inputs"]["scores"] == _scores_of_volume(run):
+    if isinstance(record, Missing) or record["inputs"] == _inputs_now(run):
         return
     raise InputError(
-        f"{run.agglomeration_file} was not made of the segmentation that lies beside it now: give the run's "
-        "command with agglomeration.enabled set, and it is made anew"
+        f"{run.agglomeration_file} was not made of the segmentation and corrections that lie beside it now: "
+        "give the run's command with agglomeration.enabled set, and it is made anew"
     )
 
 
-def _scores_of_volume(run: Run) -> str | None:
-    """The identity of the scores of all decision points; None where some are not of the volume as it is."""
+def _inputs_now(run: Run) -> Mapping[str, str] | None:
+    """What it would be made of; None where some of that has yet to be made."""
+    tables = [] if run.config.reconciliation.corrections is None else [_made(run.corrected_table_file)]
+    scores, corrected = _scores_of_volume(run), [each for each in tables if each is not None]
+    if scores is None or len(corrected) < len(tables):
+        return None
+    return agglomeration.agglomerated_target(run, scores, corrected).recipe.inputs
+
+
+def _scores_of_volume(run: Run) -> list[Artifact] | None:
+    """The scores of all decision points; None where some are not of the volume as it is."""
     listed = {each: _made(reconciliation.block_list_file(run, each)) for each in reconciliation.blocks(run)}
     scores = []
     for block in agglomeration.blocks(run):
@@ -40,7 +51,7 @@ def _scores_of_volume(run: Run) -> str | None:
         if isinstance(record, Missing) or record["inputs"]["segmentation"] != combined(whole):
             return None
         scores.append(Artifact(str(path), record["sha256"]))
-    return combined(scores)
+    return scores
 
 
 def _made(path: Path) -> Artifact | None:

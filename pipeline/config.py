@@ -99,6 +99,20 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _looks_at_both_segments(self) -> RunConfig:
+        radius, fov = self.agglomeration.radius, self.network.fov
+        if radius is None:
+            return self
+        centred = [r - f // 2 for r, f in zip(radius, fov)]
+        if min(centred) < 0 or max(centred) == 0:
+            raise ValueError(
+                f"agglomeration.radius {list(radius)} must be at least half the network.fov {list(fov)}, and "
+                "more along some axis: else FOVs are centred nowhere in both of two segments, and none are "
+                "joined"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_sections(self) -> RunConfig:
         data = self.data
         if (data.image == SECTIONS) != (self.sections is not None):

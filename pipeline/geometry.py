@@ -98,8 +98,9 @@ class Box:
         return Box(_add(self.start, offset), _add(self.stop, offset))
 
     def slices(self, origin: Triple = (0, 0, 0)) -> Slices:
-        """Index of this box in an array whose first voxel is `origin`."""
-        z, y, x = (slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, origin))
+        """Index of this box in an array whose first voxel is `origin`; of an empty box nothing is in it."""
+        # a stop before the first voxel would count from the array's end
+        z, y, x = (slice(a - o, max(a, b) - o) for a, b, o in zip(self.start, self.stop, origin))
         return z, y, x
 
     def blocks(self, shape: Triple, origin: Triple = (0, 0, 0)) -> list[Box]:

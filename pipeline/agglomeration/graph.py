@@ -55,6 +55,8 @@ class Graph:
         strong = np.flatnonzero(self.strength)
         ends = self.edges["a"][strong], self.edges["b"][strong]
         known = np.isin(apart, np.concatenate(ends)).all(axis=1)
+        if not known.any():
+            return self
         strength = self.strength.copy()
         strength[strong[~joins_to_keep(*ends, strength[strong], apart[known])]] = 0
         return replace(self, strength=strength)

@@ -13,6 +13,7 @@ from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.stage import BLOCK, counted_in, open_segmentation
 from pipeline.geometry import Box, triple
 from pipeline.results.artifacts import Artifact
+from pipeline.results.kept_apart import read_kept_apart
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import open_labels
@@ -27,6 +28,8 @@ class LabelledBox:
     """Truth against the base segmentation, of what is scored and both labelled and segmented."""
     edges: np.ndarray
     """Rows of SCORE whose points lie in the box."""
+    apart: np.ndarray
+    """uint64 (n, 2), segments that a person has cut apart: no rule joins them."""
 
 
 def labelled_boxes(run: Run, count: int) -> list[LabelledBox]:
@@ -42,11 +45,14 @@ def labelled_boxes(run: Run, count: int) -> list[LabelledBox]:
             f"{run.agglomeration_file} is missing: give the run's command with agglomeration.enabled set"
         )
     edges = read_graph(Artifact(str(run.agglomeration_file), ""), run.config.agglomeration).edges
+    apart = np.zeros((0, 2), np.uint64)
+    if run.config.reconciliation.corrections is not None:
+        apart = read_kept_apart(Artifact(str(run.corrected_table_file), ""))
     points = np.stack([edges[axis] for axis in "zyx"], axis=1)
     found = []
     for box in cut(whole, count):
         inside = ((points >= box.start) & (points < box.stop)).all(axis=1)
-        found.append(LabelledBox(box, _count(run, box), edges[inside]))
+        found.append(LabelledBox(box, _count(run, box), edges[inside], apart))
     return found
 
 

@@ -43,10 +43,11 @@ def candidates(settings: Agglomeration) -> list[Agglomeration]:
 
 
 def variation(box: LabelledBox, rule: Agglomeration | None) -> VariationOfInformation:
-    """VOI in bits of what is both labelled and segmented in a box, with the joins of a rule, or of none."""
+    """VOI in bits of what is both labelled and segmented in a box, with the joins of a rule that a person's
+    cuts leave, or with none."""
     if rule is None:
         return variation_of_information(box.counts)
-    ids = Graph.of(box.edges, rule).equivalences(rule.min_iou)
+    ids = Graph.of(box.edges, rule).keeping(box.apart).equivalences(rule.min_iou)
     return variation_of_information(box.counts.with_segments(ids.of))
 
 

@@ -29,7 +29,7 @@ from pipeline.results.tile_labels import read_labels, read_missing_voxels
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
-VERSION = 2
+VERSION = 3
 
 JOINING = {"min_overlap_voxels", "min_overlap_fraction", "min_larger_fraction"}
 """Settings by which segments are joined, and so may clash."""
@@ -61,6 +61,7 @@ def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Targ
         "tile": tile.index,
         "reconciliation": run.config.reconciliation.model_dump(mode="json", include=JOINING),
         "fov": run.config.network.fov,
+        "reflect": run.config.inference.reflect,
     }
     return Target(path, Recipe("evidence", VERSION, settings, involved))
 
@@ -105,10 +106,12 @@ def _clashes(
 
 
 def seen_by(run: Run, tile: Tile) -> Box:
-    """The part of a tile where FOVs are centred: it ends half a FOV before the faces to other tiles."""
+    """The part of a tile where FOVs are centred: it ends half a FOV before the faces to other tiles, and
+    before the outer faces too where `inference.reflect` is not set. It may be empty."""
     outer, margin = run.inference_box, [n // 2 for n in run.config.network.fov]
-    start = [a + m * (a != o) for a, o, m in zip(tile.box.start, outer.start, margin)]
-    stop = [b - m * (b != o) for b, o, m in zip(tile.box.stop, outer.stop, margin)]
+    ends = not run.config.inference.reflect
+    start = [a + m * (ends or a != o) for a, o, m in zip(tile.box.start, outer.start, margin)]
+    stop = [b - m * (ends or b != o) for b, o, m in zip(tile.box.stop, outer.stop, margin)]
     return Box(triple(start), triple(stop))
 
 

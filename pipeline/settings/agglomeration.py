@@ -17,7 +17,7 @@ class Agglomeration(Section):
     """Voxels, about, that two segments may be apart to be looked at where they are closest."""
     radius: PositiveTriple | None = None
     """Of the block around such a point that is flooded anew, in voxels; None: half the FOV and three deltas
-    of the network."""
+    of the network. At least half the FOV, and more along some axis."""
     attempts: PositiveInt = 2
     """Seeds that are tried on each side, until one floods min_recovered of its segment."""
     min_iou: Probability = 0.8

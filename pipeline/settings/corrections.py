@@ -27,6 +27,8 @@ VoxelSize = tuple[float, float, float]
 Kind = Literal["join", "cut"]
 POINTS = ("z1", "y1", "x1", "z2", "y2", "x2")
 LAYERS: Mapping[str, Kind] = {"joins": "join", "cuts": "cut"}
+LOCAL = "local://"
+"""What Neuroglancer keeps in the state itself."""
 NM_PER_M = 1e9
 MEND = "mend the file that reconciliation.corrections names"
 
@@ -122,7 +124,13 @@ def _of_state(text: str, path: Path, voxel_size_nm: VoxelSize) -> Iterator[Corre
         )
     for layer_name, kind in LAYERS.items():
         layer = layers.get(layer_name, {})
-        for number, line in enumerate(layer.get("annotations", ()), 1):
+        elsewhere = [source for source in _sources(layer) if not source.startswith(LOCAL)]
+        if elsewhere:
+            raise InputError(
+                f"{path}: the lines of its layer {layer_name} are not in the state, but at {elsewhere[0]}: "
+                f"draw them in a layer whose source is {LOCAL}annotations, and save the state again"
+            )
+        for number, line in enumerate(layer.get("annotations") or (), 1):
             name = f"{layer_name} {number}"
             if not isinstance(line, dict) or line.get("type") != "line":
                 of = line.get("type") if isinstance(line, dict) else line
@@ -132,12 +140,20 @@ def _of_state(text: str, path: Path, voxel_size_nm: VoxelSize) -> Iterator[Corre
             try:
                 dimensions = _dimensions(layer) or state["dimensions"]
                 a, b = (_voxel(line[end], dimensions, voxel_size_nm) for end in ("pointA", "pointB"))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise InputError(
                     f"{path}, {name}: its points cannot be placed ({error}); expected dimensions x, y and z "
                     "in m, or without a unit, as Neuroglancer saves them"
                 ) from None
             yield Correction(kind, a, b, name, str(line.get("description") or ""))
+
+
+def _sources(layer: Mapping[str, Any]) -> list[str]:
+    """Where the layer says that its annotations are; nothing where they can only be in the state."""
+    source = layer.get("source")
+    each = source if isinstance(source, list) else [source]
+    urls = (one.get("url") if isinstance(one, dict) else one for one in each)
+    return [url for url in urls if isinstance(url, str)]
 
 
 def _dimensions(layer: Mapping[str, Any]) -> Any:
@@ -160,7 +176,7 @@ def _voxel(
     point: Sequence[float], dimensions: Mapping[str, Sequence[Any]], voxel_size_nm: VoxelSize
 ) -> Triple:
     """The voxel, z, y, x, that holds a point; without a unit dimensions are in voxels. Raises KeyError,
-    TypeError and ValueError."""
+    TypeError, ValueError and OverflowError."""
     at = dict(zip(dimensions, point, strict=True))
     place = []
     for axis, size_nm in zip("zyx", voxel_size_nm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
-from pipeline.results.records import make
+from pipeline.results.records import Missing, make, read
 from pipeline.run_folder import Run
 
 
@@ -35,6 +36,7 @@ def run(tmp_path: Path) -> Run:
         "inference": {"box": "0:32,0:32,0:64"},
         "reconciliation": {"chunk": [16, 16, 16], "block": [16, 32, 16]},
         "agglomeration": {"enabled": True, "block": [32, 32, 32], "radius": [8, 8, 8]},
+        "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2]},
     }
     run = Run(tmp_path, RunConfig.model_validate(config))
     written = {block: write_block(run, block, str(block)) for block in reconciliation.blocks(run)}
@@ -69,6 +71,23 @@ def test_one_that_was_not_yet_made_of_the_newest_scores_is_refused(run: Run) -> 
         of = combined(write(path, path.read_text()) for path in listed)
         write(agglomeration.scores_file(run, block), f"new, {block}", {"segmentation": of})
     with pytest.raises(InputError, match="was not made of the segmentation"):
+        refuse_of_another(run)
+
+
+def test_one_that_was_made_before_a_cut_that_writes_no_block_anew_is_refused(run: Run) -> None:
+    """A cut of two segments that the volume has apart already is for the agglomeration alone."""
+    before = read(run.agglomeration_file)
+    assert not isinstance(before, Missing)
+    corrections = run.config.reconciliation.model_copy(update={"corrections": "corrections.csv"})
+    corrected = replace(run, config=run.config.model_copy(update={"reconciliation": corrections}))
+    with pytest.raises(InputError, match="was not made of the segmentation and corrections"):
+        refuse_of_another(corrected)
+    table = write(corrected.corrected_table_file, "cuts")
+    with pytest.raises(InputError, match="was not made of the segmentation and corrections"):
+        refuse_of_another(corrected)
+    write(run.agglomeration_file, "new table", {**before["inputs"], "corrected": combined([table])})
+    refuse_of_another(corrected)
+    with pytest.raises(InputError, match="was not made of the segmentation and corrections"):
         refuse_of_another(run)
 
 

@@ -88,8 +88,9 @@ def test_moving_back_and_shrinking_again_give_the_box(box: Box, offset: Triple, 
 def test_slices_pick_the_box_out_of_an_array(whole: Box, other: Box) -> None:
     part = whole & other
     coordinates = np.stack(np.meshgrid(*map(np.arange, whole.start, whole.stop), indexing="ij"), axis=-1)
+    picked = coordinates[part.slices(whole.start)]
+    assert picked.size == 3 * part.size
     if not part.is_empty:
-        picked = coordinates[part.slices(whole.start)]
         assert picked.shape[:3] == part.shape
         assert tuple(picked[0, 0, 0]) == part.start
 

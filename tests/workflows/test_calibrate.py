@@ -13,6 +13,7 @@ from cloudvolume import CloudVolume
 from pipeline.agglomeration.tables import SCORE
 from pipeline.calibration import labelled_boxes
 from pipeline.config import RunConfig
+from pipeline.results.kept_apart import write_kept_apart
 from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
@@ -75,13 +76,23 @@ def test_a_run_without_agglomeration_of_its_segmentation_is_told_what_to_do(
     record_path(run.agglomeration_file).write_bytes(sealed({"inputs": {"scores": "of an earlier one"}}))
     code, output = said(main, [str(run.folder)], monkeypatch, capsys)
     assert code == 1
-    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in output
+    assert "agglomeration.h5 was not made of the segmentation and corrections that lie" in output
 
     record_path(run.agglomeration_file).unlink()
     run.agglomeration_file.unlink()
     code, output = said(main, [str(run.folder)], monkeypatch, capsys)
     assert code == 1
     assert "agglomeration.h5 is missing: give the run's command with agglomeration.enabled set" in output
+
+
+def test_cuts_of_the_corrected_run_go_with_its_boxes(run: Run) -> None:
+    assert labelled_boxes(run, 2)[0].apart.shape == (0, 2)
+    corrections = run.config.reconciliation.model_copy(update={"corrections": "corrections.csv"})
+    corrected = replace(run, config=run.config.model_copy(update={"reconciliation": corrections}))
+    corrected.corrected_table_file.parent.mkdir(parents=True)
+    with h5py.File(corrected.corrected_table_file, "w") as file:
+        write_kept_apart(file, np.array([[1, 9]]))
+    assert [part.apart.tolist() for part in labelled_boxes(corrected, 2)] == [[[1, 9]]] * 2
 
 
 def test_what_is_near_a_border_does_not_choose_where_it_is_not_scored(run: Run) -> None:

@@ -138,7 +138,7 @@ def test_what_cannot_be_written_ends_in_one_line(
     (run / "agglomeration.h5.done.json").write_bytes(sealed(record))
     code, shown = said(main, [str(run), "all", out, "--agglomerated"], monkeypatch, capsys)
     assert code == 1
-    assert "agglomeration.h5 was not made of the segmentation that lies beside it now" in shown
+    assert "agglomeration.h5 was not made of the segmentation and corrections that lie" in shown
     assert not Path(out).exists()
 
     (run / "agglomeration.h5").unlink()

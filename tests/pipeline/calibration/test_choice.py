@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +21,12 @@ SETTINGS = Agglomeration(min_recovered=0.4)
 HERE = Box((0, 0, 0), (1, 1, 8))
 
 
-def box_of(truth: list[int], segments: list[int], edges: list[tuple[int, int, float, float]]) -> LabelledBox:
+def box_of(
+    truth: list[int],
+    segments: list[int],
+    edges: list[tuple[int, int, float, float]],
+    cuts: Sequence[tuple[int, int]] = (),
+) -> LabelledBox:
     """Edges are two ids, the IoU and the deleted part; of both everything is recovered."""
     rows = np.zeros(len(edges), SCORE)
     for row, (a, b, iou, deleted) in zip(rows, edges):
@@ -27,7 +34,7 @@ def box_of(truth: list[int], segments: list[int], edges: list[tuple[int, int, fl
         for name in ("a_from_a", "b_from_a", "a_from_b", "b_from_b"):
             row[name] = 1
     counts = ContingencyTable.count(np.array([truth]), np.array([segments]))
-    return LabelledBox(HERE, counts, rows)
+    return LabelledBox(HERE, counts, rows, np.array(cuts, np.uint64).reshape(-1, 2))
 
 
 def split_and_merger(true_iou: float, false_iou: float) -> LabelledBox:
@@ -51,6 +58,17 @@ def test_a_box_is_scored_by_the_rule_of_the_others() -> None:
     assert held[2].rule.min_iou == 0.7
     assert held[2].base.merge == 0
     assert held[2].joined == (0, pytest.approx(0.5))
+
+
+def test_what_a_person_has_cut_is_joined_by_no_rule_as_in_the_run() -> None:
+    """The false edge is the stronger one: without the cut a rule that makes the true join makes it too."""
+    edges = [(1, 2, 0.72, 0.0), (3, 4, 0.85, 0.0)]
+    labels = [1, 1, 1, 1, 3, 3, 4, 4], [1, 1, 2, 2, 3, 3, 4, 4]
+    uncut, cut_apart = box_of(*labels, edges), box_of(*labels, edges, [(4, 3), (3, 9)])
+    rule = choose([cut_apart], candidates(SETTINGS))
+    assert rule.min_iou == 0.7
+    assert variation(cut_apart, rule) == (0, 0)
+    assert variation(uncut, rule) == (0, pytest.approx(0.5))
 
 
 def test_the_strictest_of_equal_rules_is_chosen() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tiled_volume import cut, make_run, merged, write_tile
 
 from pipeline.geometry import Box, triple
 from pipeline.reconciliation import find_evidence, list_conflicts
-from pipeline.reconciliation.evidence import seen_by
+from pipeline.reconciliation.evidence import read_evidence, seen_by
 from pipeline.reconciliation.outcome import Outcome, read_outcome
 from pipeline.viewing.worst_points import conflict_points
 
@@ -62,3 +64,22 @@ def test_a_tile_sees_no_closer_to_its_neighbours_than_half_a_fov(tmp_path: Path)
         "5:25,6:26,23:51",
         "5:25,6:26,38:67",
     ]
+    unreflected = run.config.inference.model_copy(update={"reflect": False})
+    run = replace(run, config=run.config.model_copy(update={"inference": unreflected}))
+    assert str(seen_by(run, next(iter(run.grid)))) == "6:24,7:25,8:36"
+
+
+@pytest.mark.parametrize("fov", [33, 25, 23])
+def test_what_no_tile_could_see_is_out_of_sight_however_short_the_overlap(tmp_path: Path, fov: int) -> None:
+    """Two tiles share 12 voxels; by a FOV of 23 one of them is in sight of the first, by larger ones none."""
+    box = Box((5, 6, 7), (38, 39, 95))
+    run = make_run(tmp_path, box, (33, 33, 50), (0, 0, 12), min_overlap_voxels=50)
+    network = run.config.network.model_copy(update={"fov": (33, 33, fov)})
+    run = replace(run, config=run.config.model_copy(update={"network": network}))
+    first, last = run.grid
+    labels = {tile.index: np.ones(tile.box.shape, np.uint32) for tile in run.grid}
+    labels[first.index][:, 16:] = 2
+    tiles = {tile.index: write_tile(run, tile, labels[tile.index]) for tile in run.grid}
+    assert (first.box & last.box).shape[2] == 12
+    clashes = read_evidence(find_evidence(run, first, tiles)).clashes
+    assert clashes.is_seen.tolist() == [fov == 23]

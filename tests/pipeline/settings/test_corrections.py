@@ -124,6 +124,11 @@ def test_points_in_other_units_are_the_voxels_in_which_they_lie(tmp_path: Path, 
         (state([{"type": "line", "pointA": [1, 2, 3]}]), "joins 1: its points cannot be placed"),
         (state([LINE], {"x": [1, "s"], "y": [1, "s"], "z": [1, "s"]}), "the unit of z is 's'"),
         (state([LINE], {"x": [1e-9, "m"], "y": [1e-9, "m"]}), "joins 1: its points cannot be placed"),
+        (state([{**LINE, "pointA": [1e999, 2, 3]}]), "joins 1: its points cannot be placed"),
+        *(
+            (state([], source=source), "its layer joins are not in the state, but at precomputed://gs://b/c")
+            for source in ("precomputed://gs://b/c", [{"url": "precomputed://gs://b/c"}])
+        ),
     ],
 )
 def test_a_state_that_says_something_else_is_refused(tmp_path: Path, text: str, expected: str) -> None:
