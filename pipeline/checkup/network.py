@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.checkup.finding import OK, WARN, Finding, ok, skip, warn
+from pipeline.checkup.finding import Finding, ok, skip, together, warn
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import read_trained_with
 from pipeline.ffn.weights import read_weights
@@ -19,10 +19,7 @@ def network(run: Run) -> Finding:
     first = run.config.network.checkpoint or run.config.training.start_from
     own = [one.config.network.checkpoint for one in run.passes if one.has_own_network]
     found = [_look(run, source) for source in dict.fromkeys([first, *own]) if source is not None]
-    if not found:
-        return skip("the run trains its own")
-    state = WARN if any(one.state == WARN for one in found) else OK
-    return Finding(state, "; ".join(one.text for one in found))
+    return together(found) if found else skip("the run trains its own")
 
 
 def _look(run: Run, source: str) -> Finding:
