@@ -50,8 +50,9 @@ def losses(marker: Path) -> Iterator[int]:
     """How often the work in this context was begun in this attempt, and its process killed before its end.
 
     By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
-    `marker` is there while the work goes on. Raises Superseded when a newer attempt has begun: the marker
-    says by now how often that attempt has begun the work. Raises Unreadable.
+    `marker` is there while the work goes on; who is told to end, and can, takes it away, and is not counted.
+    Raises Superseded when a newer attempt has begun: the marker says by now how often that attempt has begun
+    the work. Raises Unreadable.
     """
     attempt = os.environ.get(ATTEMPT, "")
     text = read_if_there(marker) or b""
