@@ -55,7 +55,7 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
         "network_share": network_s / seconds if seconds else None,
         "bytes_a_voxel": sum(row["bytes"] for row in done) / voxels if voxels else None,
         "made_by": sorted({row["made_by"] for row in rows if row["made_by"]}),
-        "missing_chunks": sum(row["missing_chunks"] for row in rows),
+        "missing_voxels": sum(row["missing_voxels"] for row in rows),
         "slowest": sorted(done, key=lambda row: (-row["seconds"], row["name"]))[:SLOWEST],
         "map": tile_map(run.grid, rows),
     }
@@ -134,7 +134,7 @@ def _row(
         "timed_calls": log.get("calls", 0) - log.get("resumed_at_calls", 0),
         "segments": log.get("segments", 0),
         "seconds_in_network": log.get("seconds_in_network", 0.0),
-        "missing_chunks": log.get("missing_chunks", 0),
+        "missing_voxels": log.get("missing_voxels", 0),
         "made_by": f"{log['engine']} in {log['precision']}" if {"engine", "precision"} <= log.keys() else "",
     }
 
