@@ -172,7 +172,7 @@ def test_a_validation_box_without_labels_or_tissue_is_told_before_networks_are_t
     assert "0% of training.validation_box is tissue; nothing would be seeded where it was looked at" in told
     told = findings(run_on(tmp_path, data={"labels": "em.h5:labels", "mask": "em.h5:all"}, **TRIED))["mask"]
     assert told.startswith("ok")
-    other = {"data": {"image": f"{tmp_path}/em.h5:image", "labels": f"{tmp_path}/em.h5:few"}}
+    other: dict[str, Any] = {"data": {"image": f"{tmp_path}/em.h5:image", "labels": f"{tmp_path}/em.h5:few"}}
     other |= {"box": "0:40,0:48,0:60"}
     training = {**TRIED["training"], "volumes": [other]}
     run = run_on(tmp_path, data={"labels": "em.h5:labels"}, **{**TRIED, "training": training})
