@@ -21,18 +21,6 @@ from pipeline.volumes.run_volumes import open_mask
 
 CREMI = {"resolution": (40.0, 4.0, 4.0)}
 
-TRIED: dict[str, Any] = {
-    "training": {
-        "box": "0:40,0:48,0:64",
-        "validation_box": "0:40,0:48,64:96",
-        "choose_by": "segmentation",
-        "validate_every_fovs": 500,
-        "moves_reach": 1,
-    },
-    "inference": {"box": "0:40,0:48,0:64"},
-}
-"""A training whose networks are tried in a box beside that of training."""
-
 
 def write_precomputed(
     path: Path, array: np.ndarray, origin: tuple[int, int, int], layer: str, **more: Any
@@ -146,39 +134,6 @@ def test_missing_chunks_are_counted_and_above_a_share_refused(tmp_path: Path) ->
         findings(run_on(tmp_path, data={"image": "image"}))
     told = findings(run_on(tmp_path, data={"image": "image", "max_missing": 0.2}))["complete"]
     assert told.startswith(f"warn: {whole}")
-
-
-def test_what_is_missing_where_networks_are_tried_is_told_before_they_are_trained(tmp_path: Path) -> None:
-    image, labels = cells((40, 48, 96))
-    write_precomputed(tmp_path / "image", image, (0, 0, 0), "image")
-    write_hdf5(tmp_path / "em.h5", labels=labels)
-    next((tmp_path / "image" / "4_4_40").glob("80-96_0-16_*")).unlink()
-    data = {"image": "image", "labels": "em.h5:labels", "voxel_size_nm": [40, 4, 4]}
-    with pytest.raises(InputError, match=r"in training.validation_box .*more than data.max_missing"):
-        findings(run_on(tmp_path, data=data, **TRIED))
-
-
-def test_a_validation_box_without_labels_or_tissue_is_told_before_networks_are_trained(
-    tmp_path: Path,
-) -> None:
-    image, labels = cells((40, 48, 96))
-    there = np.indices(labels.shape)[2] < 64
-    masks = {"some": there.astype(np.uint8), "all": np.ones(labels.shape, np.uint8)}
-    write_hdf5(tmp_path / "em.h5", image=image, labels=labels, few=labels * there, **masks)
-    with pytest.raises(InputError, match="no voxel in 0:40,0:48,64:96 is labelled"):
-        findings(run_on(tmp_path, data={"labels": "em.h5:few"}, **TRIED))
-    told = findings(run_on(tmp_path, data={"labels": "em.h5:labels", "mask": "em.h5:some"}, **TRIED))["mask"]
-    assert told.startswith("warn")
-    assert "0% of training.validation_box is tissue; nothing would be seeded where it was looked at" in told
-    told = findings(run_on(tmp_path, data={"labels": "em.h5:labels", "mask": "em.h5:all"}, **TRIED))["mask"]
-    assert told.startswith("ok")
-    other: dict[str, Any] = {"data": {"image": f"{tmp_path}/em.h5:image", "labels": f"{tmp_path}/em.h5:few"}}
-    other |= {"box": "0:40,0:48,0:60"}
-    training = {**TRIED["training"], "volumes": [other]}
-    run = run_on(tmp_path, data={"labels": "em.h5:labels"}, **{**TRIED, "training": training})
-    assert "em.h5:image, box 0:40,0:48,0:60" in findings(run)["volumes"], (
-        "networks are tried in the run's own"
-    )
 
 
 def test_gaps_among_slices_are_refused_and_can_be_filled(tmp_path: Path) -> None:
