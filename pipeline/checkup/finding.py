@@ -51,7 +51,7 @@ def examine(check: Check) -> Finding:
 def together(found: Sequence[Finding]) -> Finding:
     """One finding of several: the worst state, in the words of those that have it."""
     worst = max((each.state for each in found), key=(SKIP, OK, WARN, FAIL).index)
-    return Finding(worst, "; ".join(each.text for each in found if each.state == worst))
+    return Finding(worst, "; ".join(dict.fromkeys(each.text for each in found if each.state == worst)))
 
 
 def failed(error: Exception) -> Finding:

@@ -55,6 +55,9 @@ def test_a_box_without_tissue_is_told(folder: Path) -> None:
     assert "0% of training.validation_box is tissue; nothing would be seeded where it was looked at" in told
     told = findings(run_on(folder, data={"labels": "em.h5:labels", "mask": "em.h5:all"}, **SETTINGS))["mask"]
     assert told.startswith("ok")
+    assert (
+        findings(run_on(folder, data={"labels": "em.h5:labels"}, **SETTINGS))["mask"] == "skip: none is set"
+    )
 
 
 def test_networks_are_tried_in_the_run_s_own_volume_alone(folder: Path) -> None:
