@@ -152,7 +152,8 @@ class Run(RunFiles):
 
     def _on(self, index: int) -> Run:
         volume = self.config.training.volumes[index]
-        training = self.config.training.model_copy(update={"box": volume.box, "volumes": ()})
+        own = {"box": volume.box, "validation_box": None, "volumes": ()}
+        training = self.config.training.model_copy(update=own)
         config = self.config.model_copy(update={"data": volume.data, "training": training})
         ending = f" of training.volumes.{index}"
         identities = {k.removesuffix(ending): v for k, v in self.identities.items() if k.endswith(ending)}

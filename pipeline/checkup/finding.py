@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -46,6 +46,12 @@ def examine(check: Check) -> Finding:
         return check()
     except Exception as error:
         return failed(error)
+
+
+def together(found: Sequence[Finding]) -> Finding:
+    """One finding of several: the worst state, in the words of those that have it."""
+    worst = max((each.state for each in found), key=(SKIP, OK, WARN, FAIL).index)
+    return Finding(worst, "; ".join(dict.fromkeys(each.text for each in found if each.state == worst)))
 
 
 def failed(error: Exception) -> Finding:

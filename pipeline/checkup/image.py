@@ -72,8 +72,10 @@ def completeness(run: Run) -> Finding:
 
 def read_boxes(run: Run) -> dict[str, Box]:
     """The boxes of the image that the run reads, by the settings that say so."""
-    training = run.config.training.box if run.config.trains else None
-    return {"inference.box": run.inference_box} | ({"training.box": training} if training else {})
+    training = run.config.training
+    own = {"training.box": training.box, "training.validation_box": training.validation_box}
+    trained = {name: box for name, box in own.items() if box is not None and run.config.trains}
+    return {"inference.box": run.inference_box, **trained}
 
 
 def intensity(run: Run) -> Finding:

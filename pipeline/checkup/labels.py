@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.checkup.finding import Finding, fail, ok, skip, together, warn
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -27,9 +27,14 @@ def labels(run: Run) -> Finding:
     """What the labels are and where they lie, a sample of them read. Raises InputError."""
     if run.config.data.labels == "phantom":
         return skip("the run makes its own")
-    box = run.config.training.box if run.config.trains else run.config.evaluation.box
-    if box is None:
-        return skip("the run needs none")
+    training = run.config.training
+    wanted = [training.box, training.validation_box] if run.config.trains else [run.config.evaluation.box]
+    boxes = [box for box in wanted if box is not None]
+    return together([_labels_in(run, box) for box in boxes]) if boxes else skip("the run needs none")
+
+
+def _labels_in(run: Run, box: Box) -> Finding:
+    """What the labels in one box are."""
     image, volume = open_image(run), open_labels(run)
     found = describe(volume, volume.stored_dtype)
     blocks = sample_blocks(volume, box)
@@ -56,7 +61,11 @@ def labels(run: Run) -> Finding:
 
 def mask(run: Run) -> Finding:
     """What the mask is and where it lies. Raises InputError."""
-    return _covering(run, open_mask(run), "mask", "inference.box", run.inference_box)
+    volume, tried_in = open_mask(run), run.config.training.validation_box if run.config.trains else None
+    found = [_covering(run, volume, "mask", "inference.box", run.inference_box)]
+    if tried_in is not None:
+        found.append(_covering(run, volume, "mask", "training.validation_box", tried_in))
+    return together(found)
 
 
 def loss_mask(run: Run) -> Finding:

@@ -51,14 +51,7 @@ def read_weights(path: str | Path, network: Network) -> dict[str, np.ndarray]:
     or deltas.
     """
     path = Path(path)
-    weights = _read_own(path) if path.suffix == ".h5" else _read_tf1_checkpoint(path)
-    found = {name: value.shape for name, value in weights.items()}
-    expected = weight_shapes(network)
-    if found != expected:
-        raise InputError(
-            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}: "
-            "set network.depth, features and normalisation to those of the checkpoint"
-        )
+    weights = (_read_own if path.suffix == ".h5" else _read_tf1_checkpoint)(path, network)
     trained = read_trained_with(path)
     if trained is not None:
         trained.require_sizes(network, str(path))
@@ -139,6 +132,20 @@ def norms(network: Network) -> list[str]:
     return [*(f"norm{i}" for i in range(1, network.depth)), "norm_lom"]
 
 
+def _require_shapes(path: Path, found: dict[str, tuple[int, ...]], network: Network) -> None:
+    """Raise InputError unless what a file holds are the weights of this network."""
+    expected = weight_shapes(network)
+    if not found.keys() & expected.keys():
+        raise InputError(
+            f"checkpoint {path} holds no weights of a flood-filling network; name a trained network"
+        )
+    if found != expected:
+        raise InputError(
+            f"checkpoint {path} has {_sizes(found)}; the configured network has {_sizes(expected)}: "
+            "set network.depth, features and normalisation to those of the checkpoint"
+        )
+
+
 def _sizes(shapes: dict[str, tuple[int, ...]]) -> str:
     depth = sum(name.endswith("_a/kernel") for name in shapes)
     features = shapes.get("conv0_a/kernel", (0,))[-1]
@@ -147,23 +154,25 @@ def _sizes(shapes: dict[str, tuple[int, ...]]) -> str:
     return f"depth {depth}, {features} features{normalised}, {count:,} weights"
 
 
-def _read_own(path: Path) -> dict[str, np.ndarray]:
-    weights: dict[str, np.ndarray] = {}
+def _read_own(path: Path, network: Network) -> dict[str, np.ndarray]:
+    stored: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
-            weights[name] = item[()]
+            stored[name] = item
 
     try:
         with reading(path), h5py.File(path, "r") as file:
             file.visititems(visit)
+            # before any is read: it may be an image, of any size; what is no array has no shape
+            _require_shapes(path, {name: each.shape or (0,) for name, each in stored.items()}, network)
+            return {name: each[()] for name, each in stored.items()}
     except OSError as error:
         reason = "no such file" if isinstance(error, ABSENT) else f"not a readable HDF5 file ({error})"
         raise InputError(f"network weights {path}: {reason}; name a trained network") from None
-    return weights
 
 
-def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
+def _read_tf1_checkpoint(prefix: Path, network: Network) -> dict[str, np.ndarray]:
     """Weights of google/ffn's ConvStack3DFFNModel, renamed to ours."""
     if not prefix.with_name(prefix.name + ".index").exists():
         raise InputError(
@@ -176,11 +185,13 @@ def _read_tf1_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         names = [n for n in reader.get_variable_to_shape_map() if n.startswith("seed_update/")]
-        return {_own_name(n): reader.get_tensor(n) for n in names if n.endswith(("/weights", "/biases"))}
+        weights = {_own_name(n): reader.get_tensor(n) for n in names if n.endswith(("/weights", "/biases"))}
     except tf.errors.OpError as error:
         raise InputError(
             f"network.checkpoint {prefix}: {error.message}; copy it again, or name another"
         ) from None
+    _require_shapes(prefix, {name: value.shape for name, value in weights.items()}, network)
+    return weights
 
 
 def _own_name(tf1_name: str) -> str:

@@ -117,13 +117,13 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     if state is not None:
         canvas.restore(state)
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
-    log_path = run.tile_log(tile)
+    log_path, every_s = run.tile_log(tile), config.inference.checkpoint_every_s
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with (
         open_anew(log_path) as log,
-        Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
+        Autosave(canvas, checkpoint, every_s, run.tile_marker(tile)) as autosave,
     ):
-        progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)
+        progress = Progress(canvas, source, engine, log)
         _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas, source.missing_voxels

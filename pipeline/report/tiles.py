@@ -36,7 +36,10 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
     rows = [_over_passes(rows) for rows in zip(*by_pass)]
     done = [row for row in rows if row["state"] == "finished"]
     calls, seconds = sum(row["calls"] for row in done), sum(row["seconds"] for row in done)
-    voxels = sum(tile.box.size for tile, row in zip(run.grid, rows) if row["state"] == "finished")
+    sizes = {tile.name: tile.box.size for tile in run.grid}
+    voxels = sum(sizes[row["name"]] for row in done)
+    timed_calls = sum(row["timed_calls"] for row in done)
+    timed_voxels = sum(sizes[row["name"]] * _timed_share(row) for row in done)
     network_s = sum(row["seconds_in_network"] for row in done)
     foretold = plan(run)
     return {
@@ -47,15 +50,20 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
         "calls_foretold": foretold.network_calls,
         "worker_seconds": seconds,
         "node_hours": seconds / run.config.site.workers / 3600,
-        "voxels_per_s_a_worker": voxels / seconds if seconds else None,
-        "calls_per_s_a_worker": calls / seconds if seconds else None,
+        "voxels_per_s_a_worker": timed_voxels / seconds if seconds else None,
+        "calls_per_s_a_worker": timed_calls / seconds if seconds else None,
         "network_share": network_s / seconds if seconds else None,
         "bytes_a_voxel": sum(row["bytes"] for row in done) / voxels if voxels else None,
         "made_by": sorted({row["made_by"] for row in rows if row["made_by"]}),
-        "missing_chunks": sum(row["missing_chunks"] for row in rows),
+        "missing_voxels": sum(row["missing_voxels"] for row in rows),
         "slowest": sorted(done, key=lambda row: (-row["seconds"], row["name"]))[:SLOWEST],
         "map": tile_map(run.grid, rows),
     }
+
+
+def _timed_share(row: Mapping[str, Any]) -> float:
+    """What part of a tile its seconds are of: after it went on from a checkpoint, what was done since."""
+    return row["timed_calls"] / row["calls"] if row["calls"] else 1.0
 
 
 def tile_map(grid: TileGrid, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -104,7 +112,7 @@ def _says(row: Mapping[str, Any]) -> str:
 
 def _over_passes(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One row for a tile in all passes: it is as far as the worst of them, and what they took is added up."""
-    first, added = rows[0], ("seconds", "bytes", "calls", "seconds_in_network")
+    first, added = rows[0], ("seconds", "bytes", "calls", "timed_calls", "seconds_in_network")
     return {
         **first,
         **{name: sum(row[name] for row in rows) for name in added},
@@ -123,9 +131,10 @@ def _row(
         "seconds": record["seconds"] if record else 0.0,
         "bytes": record["size"] if record else 0,
         "calls": log.get("calls", 0),
+        "timed_calls": log.get("calls", 0) - log.get("resumed_at_calls", 0),
         "segments": log.get("segments", 0),
         "seconds_in_network": log.get("seconds_in_network", 0.0),
-        "missing_chunks": log.get("missing_chunks", 0),
+        "missing_voxels": log.get("missing_voxels", 0),
         "made_by": f"{log['engine']} in {log['precision']}" if {"engine", "precision"} <= log.keys() else "",
     }
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from pipeline.settings.inference import Inference
 
+MEANT_BY_AUTO = ("float32", "tensorfloat32")
+"""Precisions, on one machine or another."""
+
 
 @dataclass(frozen=True)
 class EnginePin:
@@ -30,12 +33,14 @@ class EnginePin:
         return f"{self.engine} in {self.precision}"
 
     def fits(self, inference: Inference) -> bool:
-        """Whether the settings leave open what is pinned, or ask for the very same."""
-        return inference.engine in ("auto", self.engine) and inference.precision in (
-            "auto",
-            self.precision,
-            self.asked_precision,
-        )
+        """Whether the settings leave open what is pinned, or ask for the very same.
+
+        `auto` leaves no precision open that it never means: who takes bfloat16 back wants to be rid of it.
+        """
+        asked = {self.precision, self.asked_precision}
+        if self.precision in MEANT_BY_AUTO:
+            asked.add("auto")
+        return inference.engine in ("auto", self.engine) and inference.precision in asked
 
     def applied_to(self, inference: Inference) -> Inference:
         """The settings with this engine and precision in place of theirs."""

@@ -95,14 +95,11 @@ class Inference(Section):
         return self
 
     @model_validator(mode="after")
-    def _passes_differ(self) -> Inference:
+    def _passes_are_several(self) -> Inference:
         if len(self.passes) == 1:
             raise ValueError(
                 "passes has one entry, and a consensus is of two or more: leave it out, or add one"
             )
-        alike = [one.model_dump() for one in self.passes]
-        if any(one in alike[:number] for number, one in enumerate(alike)):
-            raise ValueError("two of the passes are the same: let them differ, e.g. in seed_order")
         return self
 
     @model_validator(mode="after")

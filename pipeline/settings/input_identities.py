@@ -121,6 +121,13 @@ def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
             yield f"loss_mask{of}", one.config.data, loss_mask
 
 
+def has_image_of_last_start(run: Run) -> bool:
+    """Whether the files of the image are as the last start of the run found them. Raises Unreadable."""
+    before, data, image = read_kept(run).get("image"), run.config.data, open_image(run)
+    now = Known(image.stamp, _read_as("image", data), "")
+    return before is not None and _as_before(now, before, image)
+
+
 def _as_before(now: Known, before: Known, volume: Volume) -> bool:
     """Whether a volume need not be read: in a bucket it may have changed without a sign."""
     return now.stamp == before.stamp and now.read_as == before.read_as and not volume.is_remote

@@ -8,6 +8,7 @@ from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.input_identities import has_image_of_last_start
 from pipeline.settings.last_start import settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
@@ -50,10 +51,10 @@ def with_normalisation(run: Run, box: Box) -> Data:
 def _recorded(run: Run, box: Box) -> Data | None:
     """The data section that an earlier start wrote down, if it was of the same data and the same box.
 
-    Raises Unreadable.
+    Of an image that has been written anew since, what was measured says nothing. Raises Unreadable.
     """
     earlier = settings_of_last_start(run)
-    if earlier is None:
+    if earlier is None or not has_image_of_last_start(run):
         return None
     left_open = {"image_mean": None, "image_stddev": None}
     same = earlier.data.model_copy(update=left_open) == run.config.data.model_copy(update=left_open)

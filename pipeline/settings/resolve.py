@@ -80,6 +80,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
     resolved = replace(run, config=config.model_copy(update=updates))
     _check_tiles(resolved)
+    _check_passes(resolved)
     if config.reconciliation.sharded:
         sharding(inference_box.shape, config.reconciliation)
     return with_pin(with_identities(resolved, trust_kept))
@@ -156,4 +157,15 @@ def _check_tiles(run: Run) -> None:
             raise InputError(
                 f"inference.box {run.inference_box} is {length} voxels along {axis}, "
                 f"smaller than the network.fov of {fov}: enlarge the box, or lower the FOV"
+            )
+
+
+def _check_passes(run: Run) -> None:
+    """Raise InputError where two passes come to the same, by what each leaves open too."""
+    ways = [(one.config.inference, one.config.network) for one in run.passes]
+    for number, way in enumerate(ways):
+        if way in ways[:number]:
+            raise InputError(
+                f"inference.passes.{ways.index(way)} and .{number} segment in the same way: "
+                "let them differ, e.g. in seed_order"
             )

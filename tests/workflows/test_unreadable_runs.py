@@ -122,7 +122,7 @@ def test_a_look_shows_what_can_be_read_and_names_the_rest(run: Run) -> None:
     logs = [run.tile_log(tile) for tile in run.tiles[:2]]
     for log in logs:
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text('{"missing_chunks": 3}\n')
+        log.write_text('{"missing_chunks": 3, "missing_voxels": 99}\n')
     hidden = [
         logs[0],
         folder / "owner.json",
@@ -138,7 +138,7 @@ def test_a_look_shows_what_can_be_read_and_names_the_rest(run: Run) -> None:
     for path in hidden:
         assert shown.count(f"cannot read {path}") == 1, shown
     assert "state       cannot be told" in shown
-    assert "3 chunks or slices of the image were missing, in 1 of 8 tiles" in shown
+    assert "99 voxels of the image were missing, in 1 of 8 tiles" in shown
     assert "tiles: 8 finished" in shown
 
 

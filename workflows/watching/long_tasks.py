@@ -109,16 +109,18 @@ def _missing_in_training(run: Run) -> list[str]:
 
 
 def _missing_in_tiles(run: Run, lines: Mapping[str, Line]) -> list[str]:
-    """One line where chunks of the image were missing when tiles were segmented; none where none were."""
+    """One line where some of the image was missing when tiles were segmented; none where none was.
+
+    A chunk lies in several tiles, and a voxel in the core of one.
+    """
     one = run.passes[0]
-    counts = [lines.get(one.stem(t), {}).get("missing_chunks", 0) for t in one.grid]
-    short = [count for count in counts if count]
+    said = [lines.get(one.stem(t), {}) for t in one.grid]
+    short = [line for line in said if line.get("missing_chunks")]
     if not short:
         return []
-    return [
-        f"{sum(short):,} chunks or slices of the image were missing, in {len(short):,} of "
-        f"{len(counts):,} tiles: black, and nothing was seeded there"
-    ]
+    voxels = sum(line.get("missing_voxels", 0) for line in short)
+    missing = f"{voxels:,} voxels of the image were missing" if voxels else "the image was missing in part"
+    return [f"{missing}, in {len(short):,} of {len(said):,} tiles: black, and nothing was seeded there"]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pipeline.results.unreadable import read_if_there
 Result = TypeVar("Result")
 
 SIGNS = ("bad_alloc", "ResourceExhausted", "out of memory", "Out of memory", "Cannot allocate memory")
-"""How libraries say in a RuntimeError that memory has run out."""
+"""How libraries say that memory has run out, in the name of an error (TensorFlow) or in its words."""
 
 
 def with_memory(run_folder: Path, work: Callable[[], Result], alone: bool = False) -> Result:
@@ -50,8 +50,9 @@ def losses(marker: Path) -> Iterator[int]:
     """How often the work in this context was begun in this attempt, and its process killed before its end.
 
     By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
-    `marker` is there while the work goes on. Raises Superseded when a newer attempt has begun: the marker
-    says by now how often that attempt has begun the work. Raises Unreadable.
+    `marker` is there while the work goes on; who is told to end, and can, takes it away, and is not counted.
+    Raises Superseded when a newer attempt has begun: the marker says by now how often that attempt has begun
+    the work. Raises Unreadable.
     """
     attempt = os.environ.get(ATTEMPT, "")
     text = read_if_there(marker) or b""
@@ -71,8 +72,9 @@ def losses(marker: Path) -> Iterator[int]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
+    said = f"{type(error).__name__}: {error}"
     return isinstance(error, MemoryError) or (
-        isinstance(error, (RuntimeError, OSError)) and any(sign in str(error) for sign in SIGNS)
+        not isinstance(error, InputError) and any(sign in said for sign in SIGNS)
     )
 
 

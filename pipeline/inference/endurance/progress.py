@@ -8,6 +8,7 @@ from typing import TextIO
 
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine
+from pipeline.inference.tile_input import TileInput
 
 REPORT_EVERY_S = 3.0
 
@@ -18,14 +19,13 @@ class Progress:
     Calls go on from those of a canvas that was restored; seconds are those since then.
     """
 
-    def __init__(self, canvas: Canvas, seeds: int, engine: Engine, log: TextIO, missing_chunks: int) -> None:
+    def __init__(self, canvas: Canvas, source: TileInput, engine: Engine, log: TextIO) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
-        self._seeds = seeds
+        self._source = source
         self._engine = engine
         self._log = log
-        self._missing_chunks = missing_chunks
         self._seconds_in_network = 0.0
         self._started = self._reported = time.time()
 
@@ -43,8 +43,9 @@ class Progress:
             "time": round(self._reported, 3),
             "seconds": round(self._reported - self._started, 3),
             "seeds": self._canvas.seeds_done,
-            "seeds_total": self._seeds,
-            "missing_chunks": self._missing_chunks,
+            "seeds_total": len(self._source.seeds),
+            "missing_chunks": self._source.missing_chunks,
+            "missing_voxels": self._source.missing_voxels,
             "resumed_at_seeds": self._resumed_at_seeds,
             "calls": self._calls,
             "resumed_at_calls": self._resumed_at_calls,

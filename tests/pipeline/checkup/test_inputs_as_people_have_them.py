@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 import pytest
 import zarr
@@ -16,7 +15,6 @@ from skimage.io import imsave
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.settings.run_file import dump_config
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_image, open_labels
 from pipeline.volumes.run_volumes import open_mask
@@ -176,19 +174,6 @@ def test_mean_and_standard_deviation_are_measured_where_they_are_not_given(
     assert spread == pytest.approx(values.astype(float).std(), rel=0.02)
     assert spread == pytest.approx(mean * image.astype(float).std(), rel=0.02)
     assert findings(run)["intensity"].startswith("ok")
-
-
-def test_what_was_measured_is_kept_for_the_next_start(tmp_path: Path) -> None:
-    image, _ = cells()
-    write_hdf5(tmp_path / "em.h5", image=image)
-    first = run_on(tmp_path)
-    first.folder.mkdir()
-    first.config_file.write_text(dump_config(first.config))
-    with h5py.File(tmp_path / "em.h5", "a") as file:
-        file["image"][:] = image // 2
-    assert run_on(tmp_path).normalisation == first.normalisation
-    elsewhere = run_on(tmp_path, inference={"box": "0:40,0:48,0:50"})
-    assert elsewhere.normalisation != first.normalisation
 
 
 def test_a_normalisation_that_is_not_the_image_s_is_told(tmp_path: Path) -> None:

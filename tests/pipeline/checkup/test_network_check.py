@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from as_people_have_them import cells, run_on, write_hdf5
 
 from pipeline.checkup.image import image
 from pipeline.checkup.labels import labels
 from pipeline.checkup.network import network
-from pipeline.config import RunConfig
+from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
+from pipeline.ffn.trained_with import TrainedWith
+from pipeline.ffn.weights import read_weights, write_weights
 from pipeline.run_folder import Run
+from pipeline.settings.inference import Pass
 from pipeline.settings.resolve import resolve
 
 
@@ -42,6 +48,49 @@ def test_a_volume_that_became_unreadable_is_named(tmp_path: Path) -> None:
 def test_what_the_run_makes_itself_is_not_looked_for(tmp_path: Path) -> None:
     run = stored_run(tmp_path, image="phantom", labels="phantom")
     assert [image(run).state, labels(run).state] == ["skip", "skip"]
+
+
+def test_networks_of_passes_are_looked_at_as_that_of_the_run_is(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0])
+    passes = [{}, {"checkpoint": "other.h5"}]
+    run = run_on(tmp_path, inference={"passes": passes})
+    with pytest.raises(InputError, match=r"other\.h5: no such file"):
+        network(run)
+    own = read_weights(str(run.config.network.checkpoint), run.config.network)
+    other = replace(TrainedWith.of_sizes(run.config.network), image_mean=20.0, image_stddev=5.0)
+    write_weights(own, run.config.network, tmp_path / "other.h5", other)
+    found = network(run)
+    assert found.state == "warn"
+    assert "other.h5: 1,533 weights, trained with mean 20 and standard deviation 5, here" in found.text
+
+
+def test_the_network_of_a_pass_is_looked_at_where_the_run_trains_its_own(tmp_path: Path) -> None:
+    run = stored_run(tmp_path)
+    inference = run.config.inference.model_copy(update={"passes": (Pass(), Pass(checkpoint="/nowhere.h5"))})
+    config = run.config.model_copy(update={"inference": inference})
+    with pytest.raises(InputError, match=r"nowhere\.h5: no such file"):
+        network(replace(run, config=config))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"data": "some text"},
+        {"data": 3.0},
+        {"data": h5py.Empty("f")},
+        {"shape": (2**20, 2**20, 2**20), "dtype": "u1"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "told"), [("raw", "holds no weights of"), ("conv0_a/kernel", "has depth 1, .* features")]
+)
+def test_a_file_of_something_else_is_no_network_and_is_not_read(
+    tmp_path: Path, name: str, told: str, stored: dict[str, Any]
+) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_dataset(name, **stored, chunks=(64, 64, 64) if "shape" in stored else None)
+    with pytest.raises(InputError, match=rf"other\.h5 {told}"):
+        read_weights(tmp_path / "other.h5", Network())
 
 
 def test_the_published_network_is_read(tmp_path: Path, fib25: Path) -> None:

@@ -192,6 +192,16 @@ def test_a_precision_that_the_first_machine_did_not_have_may_stay_in_the_setting
     assert not pin_of("winograd").fits(asked)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_precision_taken_out_of_the_settings_does_not_stay(half_done: Run, precision: str) -> None:
+    auto = half_done.config.inference
+    asked_for = replace(pin_of("openvino", precision), asked_precision=precision)
+    assert not asked_for.fits(auto)
+    assert asked_for.fits(auto.model_copy(update={"precision": precision}))
+    assert replace(asked_for, asked_precision="auto").fits(auto), "as an earlier version took auto"
+    assert pin_of("torch", "tensorfloat32").fits(auto)
+
+
 def test_a_damaged_pin_is_told_by_a_worker_and_not_taken(tmp_path: Path, image_file: Path) -> None:
     run = make_run(tmp_path, image_file)
     run.engine_file.parent.mkdir()

@@ -161,7 +161,8 @@ def test_missing_chunks_are_counted_and_not_seeded(tmp_path: Path, image_file: P
     assert source.seeds
     assert all(x - 3 < 24 for _, _, x in source.seeds)
     _, _, attributes = read_tile(segment_tile(run, tile, model))
-    assert json.loads(run.tile_log(tile).read_text().splitlines()[-1])["missing_chunks"] == 4
+    last = json.loads(run.tile_log(tile).read_text().splitlines()[-1])
+    assert (last["missing_chunks"], last["missing_voxels"]) == (4, 40 * 44 * 24)
     assert attributes["missing_voxels"] == 40 * 44 * 24
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config import RunConfig
 from pipeline.geometry import Box
-from pipeline.report.tiles import MOST_CELLS, STATES, tile_map
+from pipeline.report.tiles import MOST_CELLS, STATES, tile_map, tiles
+from pipeline.results.unreadable import Look
+from pipeline.run_folder import Run
 from pipeline.tile_grid import TileGrid
 
 
@@ -17,8 +22,8 @@ def row(name: str, state: str, seconds: float) -> dict[str, Any]:
 
 
 @given(st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40)), st.integers(0, 2**32))
-def test_every_tile_is_in_one_square_and_squares_are_few(tiles: tuple[int, int, int], seed: int) -> None:
-    grid = TileGrid(Box.of_shape((10 * tiles[0], 10 * tiles[1], 10 * tiles[2])), (10, 10, 10), (0, 0, 0))
+def test_every_tile_is_in_one_square_and_squares_are_few(along: tuple[int, int, int], seed: int) -> None:
+    grid = TileGrid(Box.of_shape((10 * along[0], 10 * along[1], 10 * along[2])), (10, 10, 10), (0, 0, 0))
     states = [STATES[(seed + 7 * i) % len(STATES)] for i in range(len(grid))]
     found = tile_map(grid, [row(t.name, s, 2.0) for t, s in zip(grid, states)])
     squares = found["squares"]
@@ -37,3 +42,24 @@ def test_a_square_is_where_its_tile_is_and_says_what_it_knows() -> None:
     assert squares[0, 0, 2]["seconds"] == 3.0
     assert squares[0, 0, 2]["says"] == "z000000_y000000_x000020: finished, 3 s, 30 calls, 1 segments"
     assert squares[1, 0, 2]["says"] == "z000010_y000000_x000020: failed"
+
+
+def test_rates_of_tiles_that_went_on_from_a_checkpoint_are_those_of_what_was_done_since(
+    tmp_path: Path,
+) -> None:
+    inference = {"box": "0:40,0:40,0:70", "tile": (40, 40, 40), "overlap": (0, 0, 10)}
+    run = Run(tmp_path, RunConfig.model_validate({"inference": inference}))
+    whole, resumed = run.grid
+    logs = {whole: {"calls": 400}, resumed: {"calls": 400, "resumed_at_calls": 300}}
+    for tile, line in logs.items():
+        run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
+        run.tile_log(tile).write_text(json.dumps(line) + "\n")
+    seconds = {whole: 40.0, resumed: 10.0}
+    found = [
+        {"stage": "infer", "file": run.tile_file(tile).name, "seconds": taken, "size": 1}
+        for tile, taken in seconds.items()
+    ]
+    said = tiles(run, found, set(), Look())
+    assert said["calls"] == 800
+    assert said["calls_per_s_a_worker"] == 10
+    assert said["voxels_per_s_a_worker"] == whole.box.size / 40

@@ -110,6 +110,8 @@ def test_what_training_left_out_for_missing_image_is_told(tmp_path: Path) -> Non
     run.logs_folder.mkdir()
     run.training_log.write_text('{"step": 1, "coordinates_left_out": 1234}\n')
     tile = next(iter(run.grid))
-    told = missing_image(run, {tile.name: {"missing_chunks": 2}})
+    told = missing_image(run, {tile.name: {"missing_chunks": 2, "missing_voxels": 1234}})
     assert told[0] == "1,234 training coordinates were left out: the image around them is missing in part"
-    assert told[1].startswith("2 chunks or slices of the image were missing, in 1 of 1 tiles")
+    assert told[1].startswith("1,234 voxels of the image were missing, in 1 of 1 tiles")
+    told = missing_image(run, {tile.name: {"missing_chunks": 2}})  # as an earlier version logged it
+    assert told[1].startswith("the image was missing in part, in 1 of 1 tiles")

@@ -160,6 +160,8 @@ def test_a_tile_whose_process_was_killed_goes_on_to_the_same_bytes(
     assert segment_elsewhere(run, tile, model, signum, at_call=calls // 2)[0] == -signum
     assert checkpoint.exists()
     assert not run.tile_file(tile).exists()
+    lost = run.tile_marker(tile).exists()
+    assert lost == (signum == signal.SIGKILL), "a job that has come to its end is no sign of full memory"
 
     status, output = segment_elsewhere(run, tile, model)
     assert status == 0

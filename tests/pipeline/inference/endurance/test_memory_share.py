@@ -73,7 +73,18 @@ def test_who_wants_the_machine_alone_waits_for_the_others_and_lets_no_new_one_in
     late.communicate("\n")
 
 
-@pytest.mark.parametrize("error", [MemoryError("too much"), RuntimeError("caught std::bad_alloc")])
+class ResourceExhaustedError(Exception):
+    """As TensorFlow has it: what it is of says nothing, and its words not what it is."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("too much"),
+        RuntimeError("caught std::bad_alloc"),
+        ResourceExhaustedError("OOM when allocating tensor with shape[10000000] and type float"),
+    ],
+)
 def test_work_that_runs_out_of_memory_is_done_once_more(tmp_path: Path, error: Exception) -> None:
     calls: list[int] = []
 
