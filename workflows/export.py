@@ -43,7 +43,6 @@ from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
 from workflows.volume_options import choice_of, numbers
-from workflows.watching.run_state import last_attempt
 
 WHOLE = "all"
 
@@ -123,7 +122,8 @@ def export(
         volume = _filled(source, volume, fill, choice)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    for line in [*_unfinished(Path(source)), *_doubts(part)]:
+    made_by = {"write", *["agglomerate"] * agglomerated, *["downsample"] * bool(volume_mip)}
+    for line in [*_earlier(Path(source), made_by), *_doubts(part)]:
         screen.print(f"WARNING: {line}")
     with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
         task = progress.add_task("writing", total=part.box.size)
@@ -199,14 +199,20 @@ def _box(text: str) -> Box | None:
         raise InputError(f"BOX: {error}, or `{WHOLE}`") from None
 
 
-def _unfinished(folder: Path) -> Iterator[str]:
-    """That blocks of a run's segmentation may be those of an earlier start. Raises Unreadable."""
-    attempt = last_attempt(folder) if is_there(folder / CONFIG_NAME) else None
-    if attempt is not None and attempt.exit != 0:
+def _earlier(folder: Path, stages: set[str]) -> Iterator[str]:
+    """That what these stages of a run make is of an earlier state, all or in part. Raises InputError."""
+    if not is_there(folder / CONFIG_NAME):
+        return
+    from workflows.watching.earlier_results import earlier_in  # Parsl takes a second to import
+
+    earlier, untold = earlier_in(folder)
+    before = sorted(stages & earlier.stages)
+    if before:
         yield (
-            f"run {folder} has not come to its end ({attempt.state}): what it has yet to write anew is as an "
-            "earlier start, with other settings perhaps, left it"
+            f"run {folder} has yet to make anew, all or in part, what is written here: {', '.join(before)} "
+            "of an earlier state of it, with other settings or inputs"
         )
+    yield from untold
 
 
 def _doubts(part: Part) -> Iterator[str]:

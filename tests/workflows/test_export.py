@@ -19,7 +19,6 @@ from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
-from pipeline.results.attempts import INTERRUPTED, begin
 from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
@@ -50,7 +49,11 @@ def run(case: Case) -> Path:
     folder = case.folder / "run"
     folder.mkdir()
     config = RunConfig.model_validate(
-        {"data": {"image": case.image}, "inference": {"box": str(SEGMENTED_BOX)}}
+        {
+            "data": {"image": case.image},
+            "network": {"checkpoint": str(folder / "ffn.h5"), "fov": (3, 3, 3), "deltas": (1, 1, 1)},
+            "inference": {"box": str(SEGMENTED_BOX), "tile": SEGMENTED_BOX.shape, "overlap": (4, 4, 4)},
+        }
     )
     (folder / "config.yaml").write_text(dump_config(config))
     shutil.copytree(case.folder / "precomputed", folder / "segmentation")
@@ -215,23 +218,13 @@ def test_where_the_mask_is_0_blanks_stay_blank(
         assert f"; {np.count_nonzero(masked & (stored == 0)):,} stay 0" in shown
 
 
-def test_that_the_run_has_not_come_to_its_end_is_told(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for code, told in ((0, False), (INTERRUPTED, True), (1, True), (0, False)):
-        with begin(run, "", print) as attempt:
-            attempt.end(code)
-        out = str(run.parent / f"{attempt.number}.h5")
-        ended, shown = said(main, [str(run), str(PART), out], monkeypatch, capsys)
-        assert ended == 0
-        assert (f"WARNING: run {run} has not come to its end" in shown) == told
-
-
 @pytest.mark.parametrize(
     ("how", "mended"),
     [
         (["VOLUME"], "--fill is for runs, but .* is no run's folder: leave it out"),
-        (["RUN", "--volume-mip", "1"], "--fill is for the finest level, .* not for --volume-mip 1"),
+        (["RUN", "--volume-mip", "1"], "--fill is for the finest level, .* leave --volume-mip out"),
+        (["RUN", "--volume-origin", "21,101,301"], "and where that lies: leave --volume-origin out"),
+        (["RUN", "--volume-axes", "yxz"], "and where that lies: leave --volume-axes out"),
     ],
 )
 def test_what_has_no_image_to_fill_by_is_refused(
