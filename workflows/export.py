@@ -169,10 +169,11 @@ def _filled(source: str, segmentation: Volume, fill: FillBy, choice: Choice) -> 
     folder = Path(source)
     if not is_there(folder / CONFIG_NAME):
         raise InputError(f"--fill is for runs, but {source} is no run's folder: leave it out")
-    if choice.level:
+    moved = [name for name in ("level", "origin", "axes") if getattr(choice, name)]
+    if moved:
         raise InputError(
-            f"--fill is for the finest level, at which the image is, not for --volume-mip {choice.level}: "
-            "leave one of them out"
+            f"--fill is for the finest level, at which the image is, and where that lies: leave "
+            f"{choice.setting(moved[0])} out"
         )
     run = with_sections(Run(folder.resolve(), read_config(kept_run_file(folder))))
     image, inside = open_image(run), segmentation.box

@@ -102,13 +102,15 @@ def test_what_is_missing_or_not_known_is_told(
 ) -> None:
     chunks = sorted((run / "segmentation").glob("*/*_*"))
     chunks[0].unlink()
-    code, shown = said(main, [str(run), "all", str(run.parent / "a.h5")], monkeypatch, capsys)
-    assert code == 0
-    assert f"1 of {len(chunks)} chunks are missing, the first at " in shown
-    assert "\nWARNING: file://" in shown
+    for name, how in (("a", []), ("b", ["--agglomerated"]), ("c", ["--fill", "distance"])):
+        out = str(run.parent / f"{name}.h5")
+        code, shown = said(main, [str(run), "all", out, *how], monkeypatch, capsys)
+        assert code == 0
+        assert f"1 of {len(chunks)} chunks are missing, the first at " in shown
+        assert "\nWARNING: file://" in shown
     np.save(run.parent / "v.npy", np.ones((2, 3, 4), np.int8))
     code, shown = said(
-        main, [str(run.parent / "v.npy"), "all", str(run.parent / "b.h5")], monkeypatch, capsys
+        main, [str(run.parent / "v.npy"), "all", str(run.parent / "d.h5")], monkeypatch, capsys
     )
     assert code == 0
     assert "does not say how large its voxels are" in shown
@@ -236,7 +238,7 @@ def test_what_has_no_image_to_fill_by_is_refused(
 ) -> None:
     source, *more = how
     named = str(run) if source == "RUN" else str(run / "segmentation")
-    if more:  # a second level, to be opened
+    if "--volume-mip" in more:  # a second level, to be opened
         info = json.loads((run / "segmentation/info").read_text())
         info["scales"].append({**info["scales"][0], "key": "coarser", "resolution": [8, 16, 80]})
         (run / "segmentation/info").write_text(json.dumps(info))
