@@ -33,7 +33,7 @@ from pipeline.inference.seed_mask import seed_mask
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
-from pipeline.run_files import CONFIG_NAME
+from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME, RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import with_sections
 from pipeline.settings.run_file import read_config
@@ -66,7 +66,10 @@ class FillBy(str, Enum):
 def export(
     source: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_VOLUME", help="A run's folder, or a volume, named as in a run file."),
+        typer.Argument(
+            metavar="RUN_OR_VOLUME",
+            help="The folder of a run or of `ffn align`, or a volume, named as in a run file.",
+        ),
     ],
     box: Annotated[
         str,
@@ -141,12 +144,13 @@ def export(
 
 
 def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
-    """The volume, or the segmentation of the run in this folder. Raises InputError."""
+    """The volume, or that of the run or alignment in this folder. Raises InputError."""
     folder = Path(source)
     if not is_there(folder / CONFIG_NAME):
         if agglomerated:
             raise InputError(f"--agglomerated is for runs, but {source} is no run's folder: leave it out")
-        return open_volume(source, choice)
+        aligned = RunFiles(folder).aligned_folder if is_there(folder / ALIGN_CONFIG_NAME) else None
+        return open_volume(source if aligned is None else f"precomputed://{aligned}", choice)
     run = Run(folder.resolve(), read_config(kept_run_file(folder)))
     if not has_part(run.volume, "info"):
         raise InputError(

@@ -97,6 +97,18 @@ def test_any_volume_is_written_where_options_say_that_it_lies(
     np.testing.assert_array_equal(volume.read(volume.box), array[:2])
 
 
+def test_the_folder_of_an_alignment_stands_for_its_volume(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = case.folder / "alignment", str(case.folder / "out.h5")
+    folder.mkdir()
+    (folder / "align.yaml").touch()
+    shutil.copytree(case.folder / "precomputed", folder / "aligned")
+    code, shown = said(main, [str(folder), str(PART), out], monkeypatch, capsys)
+    assert code == 0, shown
+    np.testing.assert_array_equal(open_volume(f"{out}:volume").read(PART), ids_in(PART))
+
+
 def test_what_is_missing_or_not_known_is_told(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
