@@ -42,6 +42,7 @@ from pipeline.volumes import Choice, Volume, open_image, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
+from workflows.signals import stop_on_signals
 from workflows.volume_options import choice_of, numbers
 
 WHOLE = "all"
@@ -112,6 +113,7 @@ def export(
     Voxel size and place go along. It reads block by block, so any size will do; OUT appears when it is whole,
     and no file is overwritten.
     """
+    stop_on_signals()
     output = written_by(out)
     output.refuse_present()
     choice = replace(

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
+from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
@@ -183,6 +186,29 @@ def test_a_folder_that_may_not_be_written_is_named(
         assert shown.splitlines()[-1].startswith("error: cannot ")
         assert str(closed) in shown
         assert "Permission denied" in shown
+
+
+ENDED = """
+import os, signal, sys
+from pipeline.export import Part
+from workflows.export import main
+read, number = Part.read, getattr(signal, sys.argv.pop())
+signal.signal(number, signal.SIG_DFL)  # it may be ignored where tests are run
+def ended_while_reading(part, box):
+    os.kill(os.getpid(), number)
+    return read(part, box)
+Part.read = ended_while_reading
+main()
+"""
+
+
+@pytest.mark.parametrize(("signal", "out"), [("SIGTERM", "a.zarr"), ("SIGHUP", "a.h5")])
+def test_the_end_of_a_job_or_a_terminal_leaves_nothing(signal: str, out: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.ones((2, 3, 4), np.uint8))
+    arguments = [str(tmp_path / "v.npy"), "all", str(tmp_path / out), signal]
+    ended = subprocess.run([sys.executable, "-c", ENDED, *arguments], capture_output=True, check=False)
+    assert ended.returncode == INTERRUPTED, ended
+    assert os.listdir(tmp_path) == ["v.npy"]
 
 
 def exported(
