@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.report.earlier import Earlier
 from pipeline.report.history import records
 from pipeline.results.unreadable import Look
@@ -17,8 +18,11 @@ def earlier_in(folder: Path) -> tuple[Earlier, list[str]]:
     Raises InputError when `folder` is no run folder.
     """
     run, unreadable = read_run(folder)
-    look = Look()
-    known = look(of_now, run) if unreadable is None else None
+    known, look = None, Look()
+    try:
+        known = of_now(run) if unreadable is None else None
+    except InputError as error:  # what a person may look at is there all the same
+        unreadable = str(error)
     earlier = Earlier(run, records(run, look), known)
     why = look.untold if unreadable is None else [unreadable, *look.untold]
     return earlier, [f"what is of an earlier state of this run cannot be told: {reason}" for reason in why]

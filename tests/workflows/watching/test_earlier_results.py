@@ -72,6 +72,16 @@ def test_what_a_browser_takes_out_of_the_volume_itself_is_told(folder: Path) -> 
     ]
 
 
+def test_where_it_cannot_be_told_the_rest_is_shown(folder: Path) -> None:
+    config = started(folder).config_file
+    text = config.read_text()
+    config.write_text(text.replace("corrections: null", f"corrections: {folder / 'gone.csv'}"))
+    assert config.read_text() != text
+    shown = layers_of(folder)
+    assert "segmentation" in [layer.name for layer in shown.layers]
+    assert "what is of an earlier state of this run cannot be told: " in "\n".join(shown.lacking)
+
+
 def test_a_box_of_an_earlier_state_is_warned_of(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
