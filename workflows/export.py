@@ -33,7 +33,7 @@ from pipeline.inference.seed_mask import seed_mask
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
-from pipeline.run_files import CONFIG_NAME
+from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME, RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import with_sections
 from pipeline.settings.run_file import read_config
@@ -42,8 +42,8 @@ from pipeline.volumes import Choice, Volume, open_image, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
+from workflows.signals import stop_on_signals
 from workflows.volume_options import choice_of, numbers
-from workflows.watching.run_state import last_attempt
 
 WHOLE = "all"
 
@@ -67,7 +67,10 @@ class FillBy(str, Enum):
 def export(
     source: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_VOLUME", help="A run's folder, or a volume, named as in a run file."),
+        typer.Argument(
+            metavar="RUN_OR_VOLUME",
+            help="The folder of a run or of `ffn align`, or a volume, named as in a run file.",
+        ),
     ],
     box: Annotated[
         str,
@@ -110,6 +113,7 @@ def export(
     Voxel size and place go along. It reads block by block, so any size will do; OUT appears when it is whole,
     and no file is overwritten.
     """
+    stop_on_signals()
     output = written_by(out)
     output.refuse_present()
     choice = replace(
@@ -123,7 +127,8 @@ def export(
         volume = _filled(source, volume, fill, choice)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    for line in [*_unfinished(Path(source)), *_doubts(part)]:
+    made_by = {"write", *["agglomerate"] * agglomerated, *["downsample"] * bool(volume_mip)}
+    for line in [*_earlier(Path(source), made_by), *_doubts(part)]:
         screen.print(f"WARNING: {line}")
     with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
         task = progress.add_task("writing", total=part.box.size)
@@ -141,12 +146,13 @@ def export(
 
 
 def _opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
-    """The volume, or the segmentation of the run in this folder. Raises InputError."""
+    """The volume, or that of the run or alignment in this folder. Raises InputError."""
     folder = Path(source)
     if not is_there(folder / CONFIG_NAME):
         if agglomerated:
             raise InputError(f"--agglomerated is for runs, but {source} is no run's folder: leave it out")
-        return open_volume(source, choice)
+        aligned = RunFiles(folder).aligned_folder if is_there(folder / ALIGN_CONFIG_NAME) else None
+        return open_volume(source if aligned is None else f"precomputed://{aligned}", choice)
     run = Run(folder.resolve(), read_config(kept_run_file(folder)))
     if not has_part(run.volume, "info"):
         raise InputError(
@@ -169,10 +175,11 @@ def _filled(source: str, segmentation: Volume, fill: FillBy, choice: Choice) -> 
     folder = Path(source)
     if not is_there(folder / CONFIG_NAME):
         raise InputError(f"--fill is for runs, but {source} is no run's folder: leave it out")
-    if choice.level:
+    moved = [name for name in ("level", "origin", "axes") if getattr(choice, name)]
+    if moved:
         raise InputError(
-            f"--fill is for the finest level, at which the image is, not for --volume-mip {choice.level}: "
-            "leave one of them out"
+            f"--fill is for the finest level, at which the image is, and where that lies: leave "
+            f"{choice.setting(moved[0])} out"
         )
     run = with_sections(Run(folder.resolve(), read_config(kept_run_file(folder))))
     image, inside = open_image(run), segmentation.box
@@ -199,14 +206,20 @@ def _box(text: str) -> Box | None:
         raise InputError(f"BOX: {error}, or `{WHOLE}`") from None
 
 
-def _unfinished(folder: Path) -> Iterator[str]:
-    """That blocks of a run's segmentation may be those of an earlier start. Raises Unreadable."""
-    attempt = last_attempt(folder) if is_there(folder / CONFIG_NAME) else None
-    if attempt is not None and attempt.exit != 0:
+def _earlier(folder: Path, stages: set[str]) -> Iterator[str]:
+    """That what these stages of a run make is of an earlier state, all or in part. Raises InputError."""
+    if not is_there(folder / CONFIG_NAME):
+        return
+    from workflows.watching.earlier_results import earlier_in  # Parsl takes a second to import
+
+    earlier, untold = earlier_in(folder)
+    before = sorted(stages & earlier.stages)
+    if before:
         yield (
-            f"run {folder} has not come to its end ({attempt.state}): what it has yet to write anew is as an "
-            "earlier start, with other settings perhaps, left it"
+            f"run {folder} has yet to make anew, all or in part, what is written here: {', '.join(before)} "
+            "of an earlier state of it, with other settings or inputs"
         )
+    yield from untold
 
 
 def _doubts(part: Part) -> Iterator[str]:

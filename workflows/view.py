@@ -108,14 +108,21 @@ def _look_for_neuroglancer() -> None:
 
 def layers_of(folder: Path) -> Shown:
     """What there is of a run, or the volume of `ffn align` alone. Raises InputError."""
-    from pipeline.viewing.layers import layers_of_run, layers_of_volumes
+    from pipeline.viewing.layers import layers_of_volumes
 
     folder = folder.resolve()
     if is_there(folder / ALIGN_CONFIG_NAME):
         return layers_of_volumes(
             {"image": (f"precomputed://file://{RunFiles(folder).aligned_folder}", Choice())}
         )
-    return layers_of_run(Run(folder, read_config(kept_run_file(folder))))
+    from pipeline.viewing.run_layers import layers_of_run
+    from workflows.watching.earlier_results import earlier_in
+
+    run = Run(folder, read_config(kept_run_file(folder)))
+    earlier, untold = earlier_in(folder)
+    shown = layers_of_run(run, earlier)
+    shown.lacking += untold
+    return shown
 
 
 def _print_ways(server: Any, console: Console) -> None:

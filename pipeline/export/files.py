@@ -54,6 +54,11 @@ class Output:
 
 def written_by(location: str) -> Output:
     """What writes to `location`, by its ending; `FILE.h5:DATASET` names the dataset. Raises InputError."""
+    if "://" in location:
+        raise InputError(
+            f"{location}: only files and folders are written; expected a path; copy from there what "
+            "is to lie elsewhere"
+        )
     # each imports its library, which takes half a second
     named = re.fullmatch(r"(.+\.(?:h5|hdf5|hdf)):([^:]+)", location, re.IGNORECASE)
     path = Path(named[1] if named else location)
@@ -62,6 +67,10 @@ def written_by(location: str) -> Output:
         from pipeline.export.hdf5 import write_hdf5
 
         dataset = named[2] if named else DATASET
+        if dataset in ("/", "."):  # which are there already
+            raise InputError(
+                f"{location}: {dataset!r} is no name of a dataset; expected such as {path}:{DATASET}"
+            )
         write = partial(write_hdf5, dataset=dataset)
         return Output("HDF5", path, f"{path}:{dataset}", _as_it_is, write)
     if ending == ".zarr":

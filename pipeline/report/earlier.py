@@ -55,6 +55,8 @@ class Earlier:
             is_of_now = of_now is None or record["path"] in of_now
             by_age[is_of_now and STAGES[record["stage"]] in expected].append(record)
         self.records_of_now = by_age[True]
+        self.fingerprints = frozenset(record["fingerprint"] for record in by_age[False])
+        """Of the records of an earlier state."""
         made = Counter(STAGES[record["stage"]] for record in self.records_of_now)
         before = {STAGES[record["stage"]] for record in by_age[False]}
         # what an earlier grid has left lies beside a stage that is done, and is part of nothing

@@ -14,7 +14,12 @@ class AgglomeratedVolume(Volume):
 
     def __init__(self, segmentation: Volume, table: AgglomeratedIds) -> None:
         super().__init__(
-            segmentation.uri, "agglomerated", segmentation.shape, np.dtype(np.uint64), segmentation.frame
+            segmentation.uri,
+            "agglomerated",
+            segmentation.shape,
+            np.dtype(np.uint64),
+            segmentation.frame,
+            segmentation.chunk,
         )
         self._segmentation = segmentation
         self._table = table
@@ -22,6 +27,9 @@ class AgglomeratedVolume(Volume):
     @property
     def stamp(self) -> str:
         return self._segmentation.stamp
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        return self._segmentation._stored(chunks)
 
     def _load(self, box: Box) -> np.ndarray:
         return self._table.of(self._segmentation.read(box.translate(self.frame.origin)))

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import islice
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
-from pipeline.reconciliation import MESHES, SKELETONS, read_shaped
-from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
 from pipeline.results.bucket import Bucket
-from pipeline.results.parts import has_part, read_part
-from pipeline.results.unreadable import is_there
-from pipeline.run_folder import Run
-from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.viewing.chunks import Kind
-from pipeline.viewing.links import run_key
-from pipeline.viewing.tiles import TileVolume
-from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
-from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
-from pipeline.volumes.absence import absence
+from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 from pipeline.volumes.labels import LabelVolume
@@ -38,9 +23,6 @@ ID_DTYPES = ("uint8", "uint16", "uint32", "uint64")
 SHOWN_DTYPES = (*ID_DTYPES, "int8", "int16", "int32", "float32")
 ENCODINGS = ("raw", "jpeg", "png", "jxl", "compressed_segmentation", "compresso")
 """What Neuroglancer itself can unpack; CloudVolume has more."""
-
-MOST_IN_3D = 30
-"""Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
 
 STDDEVS = 3.0
 """Black and white are so far from an image's mean, where it does not have all of 8 bits."""
@@ -64,6 +46,8 @@ class Layer:
 
         volume = self.volume.source if isinstance(self.volume, LabelVolume) else self.volume
         if not isinstance(volume, PrecomputedVolume) or not volume.is_as_stated:
+            return None
+        if volume.frame != self.volume.frame:
             return None
         dtypes = SHOWN_DTYPES if self.kind == "image" else ID_DTYPES
         is_shown = volume.encoding in ENCODINGS and volume.dtype.name in dtypes
@@ -139,36 +123,6 @@ class Shown:
         return {name: points for name, points in found.items() if points}
 
 
-def layers_of_run(run: Run) -> Shown:
-    """Image, segmentations and truth of a run, whatever of them is there; tiles while there is no more."""
-    shown = Shown(run.folder.name, run_key(run))
-    image = shown.add_if_there("image", "image", partial(open_image, run))
-    is_complete = False
-    if shown.or_told(has_part, run.volume, "info"):
-        bucket = run.volume if isinstance(run.volume, Bucket) else None
-        found = shown.add_if_there(
-            "segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket
-        )
-        if found is not None:
-            _add_agglomerated(shown, run, found)
-            shown.in_3d = shown.or_told(largest_shaped, run) or []
-            is_complete = shown.or_told(_is_complete, shown, found) or False
-    else:
-        shown.lacking.append("no segmentation: the tiles are not yet joined")
-    for folder in _other_segmentations(run):
-        shown.add_if_there(folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}"))
-    if not is_complete and run.config.inference.box is not None:
-        _add_tiles(shown, run, image.voxel_size_nm if image else None)
-    if run.config.data.labels is not None:
-        shown.add_if_there("truth", "segmentation", partial(open_labels, run))
-    else:
-        shown.lacking.append("no truth: data.labels is not set")
-    shown.worst = shown.or_told(worst_points, run.worst_file) or []
-    shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
-    shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
-    return shown
-
-
 def layers_of_volumes(volumes: Mapping[str, tuple[str, Choice]]) -> Shown:
     """A layer for each name: `image`, and segmentations. Each is where its own file says.
 
@@ -207,58 +161,6 @@ def _ids(volume: Volume) -> Volume:
     if volume.dtype.kind not in "iu":
         raise InputError(f"{volume.uri} holds {volume.dtype}; expected integer ids of segments")
     return LabelVolume(volume, all_are_ids=True)
-
-
-def _other_segmentations(run: Run) -> list[Path]:
-    """The folders of precomputed volumes in the run folder whose name begins so, beside the run's own."""
-    found = {info.parent for info in run.folder.glob("segmentation*/info")}
-    return sorted(found - {run.segmentation_folder}, key=lambda folder: folder.name)
-
-
-def _is_complete(shown: Shown, segmentation: Volume) -> bool:
-    """Whether no chunk is missing, by a sample of them where there are many; else how many are is told."""
-    gone = absence(segmentation, segmentation.box)
-    if gone.missing:
-        shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
-    return not gone.missing
-
-
-def largest_shaped(run: Run) -> list[int]:
-    """The largest segments, the largest first, of which the volume has all the kinds of shapes that it has.
-
-    A browser waits without end for the mesh of a segment that has none.
-    """
-    kinds = [kind for kind in (MESHES, SKELETONS) if has_part(run.volume, f"{kind.folder}/info")]
-    if not kinds:
-        return []
-    shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in kinds))
-    listed = read_part(run.volume, "segment_properties/info")
-    try:
-        ids = map(int, json.loads(listed)["inline"]["ids"] if listed else [])  # as `as_properties` lists them
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{run.volume}: segment_properties/info is no list of segments") from None
-    return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
-
-
-def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
-    if is_there(run.agglomeration_file):
-        table = shown.or_told(_agglomerated_ids, run)
-        if table is not None:
-            shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
-
-
-def _agglomerated_ids(run: Run) -> AgglomeratedIds:
-    refuse_of_another(run)
-    return read_agglomerated_ids(run.agglomeration_file)
-
-
-def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:
-    finished = sum(is_there(run.segmented_file(tile)) for tile in run.grid)
-    told = f"{finished:,} of {len(run.grid):,} tiles are finished"
-    if finished:
-        shown.add_if_there("tiles", "segmentation", partial(TileVolume, run, size_nm))
-        told += "; each has ids of its own"
-    shown.lacking.append(told)
 
 
 def _grey(volume: Volume) -> tuple[float, float] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.geometry import Box
+from pipeline.geometry import Box, Tile
 from pipeline.results.artifacts import Artifact
+from pipeline.results.records import Missing, read
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
@@ -16,13 +17,25 @@ IDS_OF_A_TILE = 10**10
 
 
 class TileVolume(Volume):
-    """The cores of those tiles of `run` that are finished, uint64 over its inference box; 0 elsewhere."""
+    """The cores of those tiles of `run` that are finished, uint64 over its inference box; 0 elsewhere.
 
-    def __init__(self, run: Run, voxel_size_nm: VoxelSize | None) -> None:
+    A tile whose record has one of the fingerprints `earlier` is of an earlier state of the run, and is not.
+    """
+
+    def __init__(
+        self, run: Run, voxel_size_nm: VoxelSize | None, earlier: frozenset[str] = frozenset()
+    ) -> None:
         frame = Frame(run.inference_box.start, voxel_size_nm, is_placed=True)
         uri = str(run.folder / "tiles")
         super().__init__(uri, "tiles", run.inference_box.shape, np.dtype(np.uint64), frame)
         self._run = run
+        self._earlier = earlier
+
+    def is_finished(self, tile: Tile) -> bool:
+        """Whether a tile is there, as the run makes it. Raises Unreadable."""
+        path = self._run.segmented_file(tile)
+        record = read(path) if self._earlier else Missing("not looked for")
+        return is_there(path) and (isinstance(record, Missing) or record["fingerprint"] not in self._earlier)
 
     @property
     def stamp(self) -> str:
@@ -32,10 +45,9 @@ class TileVolume(Volume):
         wanted = box.translate(self.frame.origin)
         labels = np.zeros(wanted.shape, np.uint64)
         for tile in self._run.grid.with_cores_in(wanted):
-            path = self._run.segmented_file(tile)
-            if is_there(path):
-                part = tile.core & wanted
-                own = read_labels(tile, Artifact(str(path), ""), part).astype(np.uint64)
+            if self.is_finished(tile):
+                part, artifact = tile.core & wanted, Artifact(str(self._run.segmented_file(tile)), "")
+                own = read_labels(tile, artifact, part).astype(np.uint64)
                 own[own != 0] += np.uint64(tile.index * IDS_OF_A_TILE)
                 labels[part.slices(wanted.start)] = own
         return labels

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
-from pipeline.results.attempts import INTERRUPTED, begin
+from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
@@ -50,7 +52,11 @@ def run(case: Case) -> Path:
     folder = case.folder / "run"
     folder.mkdir()
     config = RunConfig.model_validate(
-        {"data": {"image": case.image}, "inference": {"box": str(SEGMENTED_BOX)}}
+        {
+            "data": {"image": case.image},
+            "network": {"checkpoint": str(folder / "ffn.h5"), "fov": (3, 3, 3), "deltas": (1, 1, 1)},
+            "inference": {"box": str(SEGMENTED_BOX), "tile": SEGMENTED_BOX.shape, "overlap": (4, 4, 4)},
+        }
     )
     (folder / "config.yaml").write_text(dump_config(config))
     shutil.copytree(case.folder / "precomputed", folder / "segmentation")
@@ -94,18 +100,32 @@ def test_any_volume_is_written_where_options_say_that_it_lies(
     np.testing.assert_array_equal(volume.read(volume.box), array[:2])
 
 
+def test_the_folder_of_an_alignment_stands_for_its_volume(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = case.folder / "alignment", str(case.folder / "out.h5")
+    folder.mkdir()
+    (folder / "align.yaml").touch()
+    shutil.copytree(case.folder / "precomputed", folder / "aligned")
+    code, shown = said(main, [str(folder), str(PART), out], monkeypatch, capsys)
+    assert code == 0, shown
+    np.testing.assert_array_equal(open_volume(f"{out}:volume").read(PART), ids_in(PART))
+
+
 def test_what_is_missing_or_not_known_is_told(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chunks = sorted((run / "segmentation").glob("*/*_*"))
     chunks[0].unlink()
-    code, shown = said(main, [str(run), "all", str(run.parent / "a.h5")], monkeypatch, capsys)
-    assert code == 0
-    assert f"1 of {len(chunks)} chunks are missing, the first at " in shown
-    assert "\nWARNING: file://" in shown
+    for name, how in (("a", []), ("b", ["--agglomerated"]), ("c", ["--fill", "distance"])):
+        out = str(run.parent / f"{name}.h5")
+        code, shown = said(main, [str(run), "all", out, *how], monkeypatch, capsys)
+        assert code == 0
+        assert f"1 of {len(chunks)} chunks are missing, the first at " in shown
+        assert "\nWARNING: file://" in shown
     np.save(run.parent / "v.npy", np.ones((2, 3, 4), np.int8))
     code, shown = said(
-        main, [str(run.parent / "v.npy"), "all", str(run.parent / "b.h5")], monkeypatch, capsys
+        main, [str(run.parent / "v.npy"), "all", str(run.parent / "d.h5")], monkeypatch, capsys
     )
     assert code == 0
     assert "does not say how large its voxels are" in shown
@@ -168,6 +188,29 @@ def test_a_folder_that_may_not_be_written_is_named(
         assert "Permission denied" in shown
 
 
+ENDED = """
+import os, signal, sys
+from pipeline.export import Part
+from workflows.export import main
+read, number = Part.read, getattr(signal, sys.argv.pop())
+signal.signal(number, signal.SIG_DFL)  # it may be ignored where tests are run
+def ended_while_reading(part, box):
+    os.kill(os.getpid(), number)
+    return read(part, box)
+Part.read = ended_while_reading
+main()
+"""
+
+
+@pytest.mark.parametrize(("signal", "out"), [("SIGTERM", "a.zarr"), ("SIGHUP", "a.h5")])
+def test_the_end_of_a_job_or_a_terminal_leaves_nothing(signal: str, out: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.ones((2, 3, 4), np.uint8))
+    arguments = [str(tmp_path / "v.npy"), "all", str(tmp_path / out), signal]
+    ended = subprocess.run([sys.executable, "-c", ENDED, *arguments], capture_output=True, check=False)
+    assert ended.returncode == INTERRUPTED, ended
+    assert os.listdir(tmp_path) == ["v.npy"]
+
+
 def exported(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *how: str
 ) -> Any:
@@ -215,23 +258,13 @@ def test_where_the_mask_is_0_blanks_stay_blank(
         assert f"; {np.count_nonzero(masked & (stored == 0)):,} stay 0" in shown
 
 
-def test_that_the_run_has_not_come_to_its_end_is_told(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for code, told in ((0, False), (INTERRUPTED, True), (1, True), (0, False)):
-        with begin(run, "", print) as attempt:
-            attempt.end(code)
-        out = str(run.parent / f"{attempt.number}.h5")
-        ended, shown = said(main, [str(run), str(PART), out], monkeypatch, capsys)
-        assert ended == 0
-        assert (f"WARNING: run {run} has not come to its end" in shown) == told
-
-
 @pytest.mark.parametrize(
     ("how", "mended"),
     [
         (["VOLUME"], "--fill is for runs, but .* is no run's folder: leave it out"),
-        (["RUN", "--volume-mip", "1"], "--fill is for the finest level, .* not for --volume-mip 1"),
+        (["RUN", "--volume-mip", "1"], "--fill is for the finest level, .* leave --volume-mip out"),
+        (["RUN", "--volume-origin", "21,101,301"], "and where that lies: leave --volume-origin out"),
+        (["RUN", "--volume-axes", "yxz"], "and where that lies: leave --volume-axes out"),
     ],
 )
 def test_what_has_no_image_to_fill_by_is_refused(
@@ -243,7 +276,7 @@ def test_what_has_no_image_to_fill_by_is_refused(
 ) -> None:
     source, *more = how
     named = str(run) if source == "RUN" else str(run / "segmentation")
-    if more:  # a second level, to be opened
+    if "--volume-mip" in more:  # a second level, to be opened
         info = json.loads((run / "segmentation/info").read_text())
         info["scales"].append({**info["scales"][0], "key": "coarser", "resolution": [8, 16, 80]})
         (run / "segmentation/info").write_text(json.dumps(info))

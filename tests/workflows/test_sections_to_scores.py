@@ -29,7 +29,7 @@ from pipeline.settings.run_file import load_config
 from pipeline.settings.sections import GREY
 from pipeline.training.launch import where_training_starts
 from pipeline.training.sampling import sample_coordinates
-from pipeline.viewing.layers import layers_of_run
+from pipeline.viewing.run_layers import layers_of_run
 from pipeline.volumes import open_image
 from pipeline.volumes.aligned import aligned_blocks
 from tests.pages import Page, loose_numbers

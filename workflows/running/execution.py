@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -30,6 +30,7 @@ from site_configs import check_address, remarks
 from workflows.command_line import print_error
 from workflows.output import KeepingConsole
 from workflows.running.chains import Pipeline
+from workflows.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
@@ -198,14 +199,3 @@ def _stop(kernel: DataFlowKernel, attempt: Attempt, code: int, why: str) -> None
 def _say(console: Console) -> Callable[[str], None]:
     """Prints a line as it is, however long."""
     return partial(console.print, highlight=False, soft_wrap=True, markup=False)
-
-
-def stop_on_signals() -> None:
-    """Let SIGTERM, and SIGHUP where it is not ignored, raise KeyboardInterrupt as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
-        signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt(signal.Signals(signum).name)

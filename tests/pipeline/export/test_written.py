@@ -237,6 +237,12 @@ def test_boxes_outside_unknown_endings_and_planes_too_large_are_one_line(
     for name in ("a.mrc", "a", "a.h6:x"):
         with pytest.raises(InputError, match=rf"{name}: a file of this ending is not written; expected .h5"):
             written_by(name)
+    for name in ("s3://bucket/a.zarr", "gs://bucket/a.h5", f"file://{tmp_path}/a.tif"):
+        with pytest.raises(InputError, match=rf"{name}: only files and folders are written; expected a path"):
+            written_by(name)
+    for name in ("a.h5:/", "a.h5:."):
+        with pytest.raises(InputError, match=r"is no name of a dataset; expected such as a.h5:volume"):
+            written_by(name)
     monkeypatch.setattr(tiff_module, "LARGEST_PLANE_BYTES", 900)
     with pytest.raises(InputError, match=r"a plane of box .* has 952 bytes"):
         written_by("a.tif").fit(part_of(volume, None, None))

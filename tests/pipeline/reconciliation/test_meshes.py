@@ -34,7 +34,8 @@ from pipeline.results import artifacts
 from pipeline.results.artifacts import remove_temporaries
 from pipeline.run_folder import Run
 from pipeline.viewing import browser
-from pipeline.viewing.layers import largest_shaped, layers_of_volumes
+from pipeline.viewing.layers import layers_of_volumes
+from pipeline.viewing.run_layers import largest_shaped
 from pipeline.volumes import Choice
 
 pytest.importorskip("zmesh", reason="zmesh, of the extra `meshes`, is not installed")

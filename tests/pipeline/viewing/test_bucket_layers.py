@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
-from pipeline.viewing.layers import layers_of_run
+from pipeline.viewing.run_layers import layers_of_run
 from pipeline.volumes import open_volume
 from tests.local_s3 import LocalS3
 from tests.pipeline.viewing.placed import SEGMENTED_BOX, Case, ids_in

@@ -16,7 +16,8 @@ from pipeline.geometry import Box
 from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
-from pipeline.viewing.layers import Layer, Shown, layers_of_run, layers_of_volumes
+from pipeline.viewing.layers import UNKNOWN_SIZE_NM, Layer, Shown, layers_of_volumes
+from pipeline.viewing.run_layers import layers_of_run
 from pipeline.viewing.scene import scene
 from pipeline.viewing.tiles import IDS_OF_A_TILE
 from pipeline.volumes import Choice, open_volume
@@ -122,6 +123,18 @@ def test_input_that_is_gone_is_told_and_the_rest_is_shown(case: Case) -> None:
 
 def test_a_run_without_truth_says_so(case: Case) -> None:
     assert "no truth: data.labels is not set" in layers_of_run(make_run(case, labels=None)).lacking
+
+
+def test_truth_is_drawn_voxel_on_voxel_of_the_image_whatever_size_its_file_says(case: Case) -> None:
+    """One that is known for the truth alone is not that of the image, the tiles and the segmentation."""
+    with h5py.File(case.folder / "em.h5", "a") as file:
+        del file["image"].attrs["resolution"]
+        file["image"].attrs["offset"] = (0, 0, 0)
+        file["truth"].attrs["offset"] = (0, 0, 0)
+    shown = layers_of_run(make_run(case))
+    assert layer(shown, "truth").volume.box.start == layer(shown, "image").volume.box.start
+    assert layer(shown, "truth").volume.voxel_size_nm is None
+    assert shown.voxel_size_nm == UNKNOWN_SIZE_NM
 
 
 def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: Case) -> None:

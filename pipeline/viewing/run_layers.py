@@ -1,0 +1,145 @@
+"""What there is to see of a run: its volumes, and the places where it is wrong; of its state alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.agglomerated import refuse_of_another
+from pipeline.errors import InputError
+from pipeline.reconciliation import MESHES, SKELETONS, read_shaped
+from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
+from pipeline.results.bucket import Bucket
+from pipeline.results.parts import has_part, read_part
+from pipeline.results.unreadable import is_there
+from pipeline.run_folder import Run
+from pipeline.viewing.agglomerated import AgglomeratedVolume
+from pipeline.viewing.layers import Shown
+from pipeline.viewing.links import run_key
+from pipeline.viewing.tiles import TileVolume
+from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
+from pipeline.volumes import Volume, VoxelSize, open_image, open_labels, open_volume
+from pipeline.volumes.absence import absence
+
+if TYPE_CHECKING:
+    from pipeline.report.earlier import Earlier
+
+MOST_IN_3D = 30
+"""Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
+
+IN_THE_VOLUME = ("downsample", "properties", "store meshes", "store skeletons")
+"""Stages whose results a browser takes from the volume itself: what is earlier of them is seen, and told."""
+
+
+def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
+    """Image, segmentations and truth of a run, whatever of them is there; tiles while there is no more.
+
+    What is of an earlier state of the run, as far as `earlier` says, is left out, which is told.
+    """
+    shown = Shown(run.folder.name, run_key(run))
+    gone: frozenset[str] = earlier.stages if earlier else frozenset()
+    image = None if "render" in gone else shown.add_if_there("image", "image", partial(open_image, run))
+    is_complete = False
+    if "write" not in gone:
+        is_complete = _add_segmentation(shown, run, gone)
+    for folder in _other_segmentations(run):
+        shown.add_if_there(folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}"))
+    if not is_complete and run.config.inference.box is not None:
+        _add_tiles(shown, run, image.voxel_size_nm if image else None, earlier)
+    if run.config.data.labels is not None:
+        shown.add_if_there("truth", "segmentation", partial(_truth, run, image))
+    else:
+        shown.lacking.append("no truth: data.labels is not set")
+    if "worst" not in gone:
+        shown.worst = shown.or_told(worst_points, run.worst_file) or []
+    if "run length" not in gone:
+        shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
+    if "conflicts" not in gone:
+        shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
+    if earlier is not None:
+        shown.lacking += earlier.told()
+        drawn = [stage for stage in IN_THE_VOLUME if stage in gone and "write" not in gone]
+        if drawn:
+            shown.lacking.append(f"but a browser has these from the segmentation itself: {', '.join(drawn)}")
+    return shown
+
+
+def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str]) -> bool:
+    """The run's segmentation, base and agglomerated, if it is there: whether it is complete."""
+    if not shown.or_told(has_part, run.volume, "info"):
+        shown.lacking.append("no segmentation: the tiles are not yet joined")
+        return False
+    bucket = run.volume if isinstance(run.volume, Bucket) else None
+    found = shown.add_if_there("segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket)
+    if found is None:
+        return False
+    if "agglomerate" not in gone:
+        _add_agglomerated(shown, run, found)
+    if gone.isdisjoint(IN_THE_VOLUME):
+        shown.in_3d = shown.or_told(largest_shaped, run) or []
+    return shown.or_told(_is_complete, shown, found) or False
+
+
+def _truth(run: Run, image: Volume | None) -> Volume:
+    """The labels, voxel on voxel of the image, whatever size their file says. Raises InputError."""
+    truth = open_labels(run)
+    if image is not None:
+        truth.frame = replace(truth.frame, voxel_size_nm=image.voxel_size_nm)
+    return truth
+
+
+def _other_segmentations(run: Run) -> list[Path]:
+    """The folders of precomputed volumes in the run folder whose name begins so, beside the run's own."""
+    found = {info.parent for info in run.folder.glob("segmentation*/info")}
+    return sorted(found - {run.segmentation_folder}, key=lambda folder: folder.name)
+
+
+def _is_complete(shown: Shown, segmentation: Volume) -> bool:
+    """Whether no chunk is missing, by a sample of them where there are many; else how many are is told."""
+    gone = absence(segmentation, segmentation.box)
+    if gone.missing:
+        shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
+    return not gone.missing
+
+
+def largest_shaped(run: Run) -> list[int]:
+    """The largest segments, the largest first, of which the volume has all the kinds of shapes that it has.
+
+    A browser waits without end for the mesh of a segment that has none.
+    """
+    kinds = [kind for kind in (MESHES, SKELETONS) if has_part(run.volume, f"{kind.folder}/info")]
+    if not kinds:
+        return []
+    shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in kinds))
+    listed = read_part(run.volume, "segment_properties/info")
+    try:
+        ids = map(int, json.loads(listed)["inline"]["ids"] if listed else [])  # as `as_properties` lists them
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{run.volume}: segment_properties/info is no list of segments") from None
+    return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
+
+
+def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
+    if is_there(run.agglomeration_file):
+        table = shown.or_told(_agglomerated_ids, run)
+        if table is not None:
+            shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
+
+
+def _agglomerated_ids(run: Run) -> AgglomeratedIds:
+    refuse_of_another(run)
+    return read_agglomerated_ids(run.agglomeration_file)
+
+
+def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None, earlier: Earlier | None) -> None:
+    tiles = TileVolume(run, size_nm, earlier.fingerprints if earlier else frozenset())
+    finished = sum(map(tiles.is_finished, run.grid))
+    told = f"{finished:,} of {len(run.grid):,} tiles are finished"
+    if finished:
+        shown.add("tiles", "segmentation", tiles)
+        told += "; each has ids of its own"
+    shown.lacking.append(told)

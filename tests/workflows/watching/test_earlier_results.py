@@ -1,0 +1,93 @@
+"""What is of an earlier state of a run is neither shown nor taken along as what the run has made."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.report.earlier import Earlier
+from pipeline.report.history import records
+from pipeline.results.unreadable import Look
+from pipeline.run_folder import Run
+from pipeline.settings.run_file import dump_config
+from pipeline.viewing.run_layers import layers_of_run
+from tests.commands import said
+from tests.pipeline.volumes.writers_precomputed import write_precomputed
+from tests.workflows.planning.test_explain import finish, make_run
+from workflows.export import main
+from workflows.planning.earlier import of_now
+from workflows.view import layers_of
+
+JOINED = "reconciliation.min_overlap_fraction=0.7"
+FLOODED = "inference.move_threshold=0.8"
+
+
+def started(folder: Path, *changes: str) -> Run:
+    """The run as a start with these changes leaves it before it has made anything."""
+    run = make_run(folder, *changes)
+    run.config_file.write_text(dump_config(run.config))
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's folder, with a volume that can be read."""
+    folder = tmp_path_factory.mktemp("run")
+    run = make_run(folder)
+    finish(run)
+    box = run.inference_box
+    write_precomputed(folder, np.ones(box.shape, np.uint64), box.start, (8.0, 8.0, 8.0))
+    for file in (folder / "precomputed").iterdir():
+        shutil.move(file, run.segmentation_folder)
+    return folder
+
+
+def lines(folder: Path) -> str:
+    return "\n".join(layers_of(folder).lacking)
+
+
+def test_neuroglancer_is_shown_the_run_as_it_is(folder: Path) -> None:
+    started(folder)
+    shown = layers_of(folder)
+    assert "segmentation" in [layer.name for layer in shown.layers]
+    assert "earlier state" not in lines(folder)
+    for change, tiles in ((JOINED, 8), (FLOODED, 0)):
+        started(folder, change)
+        shown = layers_of(folder)
+        assert "segmentation" not in [layer.name for layer in shown.layers]
+        assert f"{tiles} of 8 tiles are finished" in lines(folder)
+        assert "of an earlier state of this run, and not shown: " in lines(folder)
+
+
+def test_what_a_browser_takes_out_of_the_volume_itself_is_told(folder: Path) -> None:
+    run = started(folder)
+    listed = str(run.reconciliation_folder / "properties.json")
+    earlier = Earlier(run, records(run, Look()), of_now(run) - {listed})
+    assert layers_of_run(run, earlier).lacking[-2:] == [
+        "of an earlier state of this run, and not shown: properties",
+        "but a browser has these from the segmentation itself: properties",
+    ]
+
+
+def test_where_it_cannot_be_told_the_rest_is_shown(folder: Path) -> None:
+    config = started(folder).config_file
+    text = config.read_text()
+    config.write_text(text.replace("corrections: null", f"corrections: {folder / 'gone.csv'}"))
+    assert config.read_text() != text
+    shown = layers_of(folder)
+    assert "segmentation" in [layer.name for layer in shown.layers]
+    assert "what is of an earlier state of this run cannot be told: " in "\n".join(shown.lacking)
+
+
+def test_a_box_of_an_earlier_state_is_warned_of(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, (change, told) in enumerate((("seed=1", ""), (JOINED, "write"), (FLOODED, "write"))):
+        started(folder, change)
+        code, shown = said(main, [str(folder), "all", str(tmp_path / f"{n}.h5")], monkeypatch, capsys)
+        assert code == 0, shown
+        assert (f"WARNING: run {folder} has yet to make anew" in shown) == bool(told)
+        assert told in shown
