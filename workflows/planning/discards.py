@@ -43,7 +43,8 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     What is found finished and stays is added to `known`.
 
     Damaged results do not count: they are lost already. Nor does a training that goes on further, but what
-    was made by its network does. Prices are what the records say that the tasks took. Reads records only.
+    was made by its network does. Prices are what the records say that the tasks took, and the training's log.
+    Reads these only.
     Raises Unreadable: what cannot be read may be finished.
     """
     found: list[Discarded] = []
@@ -59,16 +60,19 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     start, changed = where_training_starts(run), False
     for wanted, there in zip(now, before_now):
         lost = [
-            (after.why, _node_hours(run, read(Path(before.path))))
+            (after.why, read(Path(before.path)))
             for after, before in zip(wanted.tasks, there.tasks)
             if isinstance(before, Artifact) and _is_lost(after, changed)
         ]
-        changed |= bool(lost)
-        if lost and not (wanted.name == "train" and start and start.goes_on_at):
+        goes_on_at = start.goes_on_at if start is not None and wanted.name == "train" else 0
+        if goes_on_at and changed and UPSTREAM in wanted.tasks:  # it reads what is made anew
+            found.append(_training_under_way(run, goes_on_at, UPSTREAM.why))
+        elif lost and not goes_on_at:
             why = Counter(why for why, _ in lost).most_common(1)[0][0]
-            found.append(Discarded(wanted.name, len(lost), sum(hours for _, hours in lost), why))
+            found.append(Discarded(wanted.name, len(lost), _price(run, [of for _, of in lost]), why))
+        changed |= bool(lost)
     if start is not None and start.lost and not any(each.stage == "train" for each in found):
-        found.append(_training_under_way(run, start.lost))
+        found.append(_training_under_way(run, start.lost, "its checkpoint is of other settings"))
     return found
 
 
@@ -98,11 +102,20 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
         yield from (f"  {each}" for each in lost)
 
 
-def _training_under_way(run: Run, fovs: int) -> Discarded:
+def _training_under_way(run: Run, fovs: int, why: str) -> Discarded:
     """A training that was stopped after so many FOVs: its price is what its log says."""
     seen, seconds = fovs_and_seconds(lines_of(run.training_log))
     hours = fovs / seen * seconds / 3600 * _training_nodes(run) if seen else 0.0
-    return Discarded("train", 1, hours, "its checkpoint is of other settings")
+    return Discarded("train", 1, hours, why)
+
+
+def _price(run: Run, records: list[dict[str, Any] | Missing]) -> float:
+    """Node-hours of some tasks: that of a training which went on from a checkpoint has but the last part."""
+    hours = sum(_node_hours(run, record) for record in records)
+    if not any(isinstance(record, dict) and record["stage"] == "train" for record in records):
+        return hours
+    _, seconds = fovs_and_seconds(lines_of(run.training_log))
+    return max(hours, seconds / 3600 * _training_nodes(run))
 
 
 def _node_hours(run: Run, record: dict[str, Any] | Missing) -> float:
