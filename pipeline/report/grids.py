@@ -13,7 +13,7 @@ OF_TILES = {"infer", "consensus", "evidence"}
 
 
 class Grids:
-    """The tiles of a run, in all passes, and the blocks in which its volume is written, looked at and scored."""
+    """The tiles of a run, in all passes, and the blocks in which its volume is written and scored."""
 
     def __init__(self, run: Run) -> None:
         self._files = {one.tile_file(tile).name for one, tile in run.floods}
