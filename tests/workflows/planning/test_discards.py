@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from test_explain import RUN_AGAIN, finish, make_run
+from test_explain import RUN_AGAIN, finish, make_run, publish
 
 from pipeline.errors import InputError
 from pipeline.results.records import record_path
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.launch import lineage, model_target, where_training_starts
 from pipeline.training.progress import Progress, Stretch
+from pipeline.training.sampling import coordinates_target
 from workflows.planning import discards
 from workflows.planning.discards import discarded, refuse_to_discard
 from workflows.planning.dry_run import print_what_is_done
@@ -81,6 +83,16 @@ def test_damage_is_no_discard(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     record_path(run.model_file).unlink()
     run.tile_file(run.tiles[0]).write_text("torn")
+    assert discarded(run) == []
+
+
+def test_a_training_under_way_goes_on_where_its_coordinates_were_damaged(tmp_path: Path) -> None:
+    """They are drawn again, to the same bytes."""
+    run = make_run(tmp_path)
+    coordinates = publish(coordinates_target(run))
+    stop_training(run, lineage(model_target(run, coordinates).recipe), 7200)
+    run.coordinates_file.write_text("torn")
+    assert str(where_training_starts(run)) == "training goes on after 7,200 FOVs"
     assert discarded(run) == []
 
 
