@@ -123,7 +123,8 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
         open_anew(log_path) as log,
         Autosave(canvas, checkpoint, config.inference.checkpoint_every_s) as autosave,
     ):
-        progress = Progress(canvas, len(source.seeds), engine, log, source.missing_chunks)
+        threads = config.site.threads_per_worker
+        progress = Progress(canvas, len(source.seeds), engine, threads, log, source.missing_chunks)
         _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas, source.missing_voxels

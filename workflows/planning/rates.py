@@ -17,7 +17,7 @@ from pipeline.geometry import Tile
 from pipeline.inference.pinning import with_pin
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, publishing
-from pipeline.results.log_lines import lines_of
+from pipeline.results.log_lines import last_line, lines_of
 from pipeline.results.records import Missing, read
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
@@ -129,13 +129,14 @@ def _measure_tiles(run: Run) -> TileRate | None:
     """
     run = run.passes[0]
     tiles, seconds, voxels, all_centres, all_calls, own_calls, size = 0, 0.0, 0, 0, 0, 0, 0
-    processor, computed = "unknown", None
+    processor, computed, threads = "unknown", None, run.config.site.threads_per_worker
     for tile in run.grid:
         record, log = _record(run, tile), run.tile_log(tile)
         report = read_tile_log(log, record["started"]) if record else None
         if record is None or report is None:
             continue
         processor, computed = record.get("processor", processor), read_precision(log)
+        threads = (last_line(log) or {}).get("threads", threads)
         # a worker has one tile in hand, however many there were when it was made
         tiles, seconds = tiles + 1, seconds + record["seconds"]
         voxels, size = voxels + tile.box.size, size + record["size"]
@@ -154,7 +155,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         engine=engine,
         precision=precision,
         processor=processor,
-        threads_per_worker=run.config.site.threads_per_worker,
+        threads_per_worker=threads,
         batch=run.config.inference.batch,
         deltas=run.config.inference_deltas,
     )

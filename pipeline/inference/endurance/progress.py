@@ -18,12 +18,15 @@ class Progress:
     Calls go on from those of a canvas that was restored; seconds are those since then.
     """
 
-    def __init__(self, canvas: Canvas, seeds: int, engine: Engine, log: TextIO, missing_chunks: int) -> None:
+    def __init__(
+        self, canvas: Canvas, seeds: int, engine: Engine, threads: int, log: TextIO, missing_chunks: int
+    ) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._seeds = seeds
         self._engine = engine
+        self._threads = threads
         self._log = log
         self._missing_chunks = missing_chunks
         self._seconds_in_network = 0.0
@@ -53,5 +56,6 @@ class Progress:
             "seconds_in_network": round(self._seconds_in_network, 3),
             "engine": self._engine.name,
             "precision": self._engine.precision,
+            "threads": self._threads,
         }
         print(json.dumps(state), file=self._log, flush=True)

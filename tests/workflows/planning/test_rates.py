@@ -86,6 +86,13 @@ def test_a_worker_was_as_fast_as_it_was_however_many_there_are_now(
     assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)
 
 
+def test_a_rate_is_that_of_the_threads_that_a_worker_had(half_done: Run) -> None:
+    """However many the settings give workers now."""
+    rate = measure(changed(half_done, "site", threads_per_worker=8)).segment
+    assert rate is not None
+    assert rate.threads_per_worker == 1
+
+
 def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) -> None:
     rates = measure(replace(half_done, folder=tmp_path))
     assert (rates.segment, rates.train) == (None, None)
