@@ -11,6 +11,9 @@ from pipeline.run_folder import Run
 OF_TILES = {"infer", "consensus", "evidence"}
 """Recipes of which each tile has a file, with its name."""
 
+OF_BLOCKS = {"write", "measure", "downsample", "points", "resegment", "count", "count uncorrected"}
+"""Those of which each block of the segmentation has one."""
+
 
 class Grids:
     """The tiles of a run, in all passes, and the blocks in which its volume is written and scored."""
@@ -24,10 +27,10 @@ class Grids:
             blocks += reconciliation.level_blocks(run, level)
         if run.config.evaluation.box is not None:
             blocks += evaluation.blocks(run)
-        self._blocks = {None, *map(str, blocks)}
+        self._blocks = set(map(str, blocks))
 
     def have(self, record: Mapping[str, Any]) -> bool:
         """Whether a record, with the name of its `file`, is of one of them, or of the whole."""
         if record["stage"] in OF_TILES:
             return record["file"] in self._files
-        return record["settings"].get("block") in self._blocks
+        return record["stage"] not in OF_BLOCKS or record["settings"].get("block") in self._blocks
