@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
 from pipeline.results.log_lines import lines_of
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import read_config
 from pipeline.training.launch import where_training_starts
 from pipeline.training.pace import fovs_and_seconds
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
@@ -105,27 +108,35 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
 def _training_under_way(run: Run, fovs: int, why: str) -> Discarded:
     """A training that was stopped after so many FOVs: its price is what its log says."""
     seen, seconds = fovs_and_seconds(lines_of(run.training_log))
-    hours = fovs / seen * seconds / 3600 * _training_nodes(run) if seen else 0.0
+    hours = fovs / seen * seconds / 3600 * _training_nodes(_as_started(run)) if seen else 0.0
     return Discarded("train", 1, hours, why)
 
 
 def _price(run: Run, records: list[dict[str, Any] | Missing]) -> float:
-    """Node-hours of some tasks: that of a training which went on from a checkpoint has but the last part."""
-    hours = sum(_node_hours(run, record) for record in records)
+    """Node-hours of some tasks; a record has of a training that went on from a checkpoint the last part."""
+    config = _as_started(run)
+    hours = sum(_node_hours(config, record) for record in records)
     if not any(isinstance(record, dict) and record["stage"] == "train" for record in records):
         return hours
     _, seconds = fovs_and_seconds(lines_of(run.training_log))
-    return max(hours, seconds / 3600 * _training_nodes(run))
+    return max(hours, seconds / 3600 * _training_nodes(config))
 
 
-def _node_hours(run: Run, record: dict[str, Any] | Missing) -> float:
+def _as_started(run: Run) -> RunConfig:
+    """The settings of the last start, whose nodes may have had more workers and ranks than this one has."""
+    with suppress(InputError):
+        return read_config(run.config_file)
+    return run.config
+
+
+def _node_hours(config: RunConfig, record: dict[str, Any] | Missing) -> float:
     """What a task took, by its record: a tile shares its node with other workers."""
     if isinstance(record, Missing):
         return 0.0
     hours = float(record["seconds"]) / 3600
-    return hours * _training_nodes(run) if record["stage"] == "train" else hours / run.config.site.workers
+    return hours * _training_nodes(config) if record["stage"] == "train" else hours / config.site.workers
 
 
-def _training_nodes(run: Run) -> int:
-    ranks = run.config.training.ranks
-    return -(-ranks // (run.config.site.ranks_per_node or ranks))
+def _training_nodes(config: RunConfig) -> int:
+    ranks = config.training.ranks
+    return -(-ranks // (config.site.ranks_per_node or ranks))

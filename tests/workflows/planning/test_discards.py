@@ -96,6 +96,16 @@ def test_a_training_under_way_goes_on_where_its_coordinates_were_damaged(tmp_pat
     assert discarded(run) == []
 
 
+def test_what_is_lost_costs_what_its_own_machine_asked_for_it(tmp_path: Path) -> None:
+    """A training on four nodes is not for a fraction of that where it would go on by two ranks."""
+    cluster = ("training.ranks=4", "site.ranks_per_node=1")
+    run = make_run(tmp_path, *cluster)
+    stop_training(run, "other settings", 7200)
+    run.config_file.write_text(dump_config(run.config))
+    [lost] = discarded(make_run(tmp_path, "training.ranks=2"))
+    assert lost.node_hours == 8.0
+
+
 def test_a_network_that_is_imported_instead_costs_the_one_that_was_trained(tmp_path: Path) -> None:
     finish(make_run(tmp_path))
     assert discarded(make_run(tmp_path, "network.checkpoint=other.h5"))[0].stage == "import network"
