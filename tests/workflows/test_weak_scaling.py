@@ -16,9 +16,11 @@ from bright_blocks import NETWORK, write_image, write_network
 from typer.testing import CliRunner
 
 from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
 from workflows.command_line import ending_plainly
 from workflows.studies.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
-from workflows.studies.scaling_point import Point, _row_of_cubes
+from workflows.studies.scaling_point import Point, _row_of_cubes, _work
 from workflows.weak_scaling import weak_scaling
 
 APP = typer.Typer()
@@ -53,6 +55,12 @@ def test_passes_and_corrections_of_a_run_file_are_no_part_of_the_work(folder: Pa
     run = _row_of_cubes(RunConfig.model_validate(settings), folder / "point", cube, 2)
     assert run.passes == [run]
     assert run.config.reconciliation.corrections is None
+
+
+def test_a_point_that_is_killed_before_it_says_a_word_ends_in_one_line(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", RunConfig())
+    with pytest.raises(InputError, match=r"the run in .*/run failed: exit code -9, and not a word"):
+        _work(["sh", "-c", "kill -9 $$"], run, tmp_path / "output.txt")
 
 
 @pytest.mark.thorough  # a command of the pages with one worker

@@ -108,7 +108,8 @@ def _work(command: list[str], run: Run, output: Path) -> None:
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:
-        raise InputError(f"the run in {run.folder} failed: {output.read_text().strip().splitlines()[-1]}")
+        said = output.read_text().strip().splitlines() or [f"exit code {code}, and not a word"]
+        raise InputError(f"the run in {run.folder} failed: {said[-1]}")
 
 
 def _report_of(log: Path) -> TileReport:
