@@ -144,13 +144,14 @@ Number = TypeVar("Number", int, float)
 
 
 def listed(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
-    """The positive numbers in an option such as `1,2,4`. Raises InputError."""
+    """The positive numbers in an option such as `1,2,4`, each of them once. Raises InputError."""
     try:
         numbers = [kind(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if not numbers or not all(0 < number < math.inf for number in numbers):
-        raise InputError(f"{option} {text!r}: expected numbers such as 1,2,4")
+    once = len(set(numbers)) == len(numbers)
+    if not numbers or not once or not all(0 < number < math.inf for number in numbers):
+        raise InputError(f"{option} {text!r}: expected numbers such as 1,2,4, each once")
     return numbers
 
 

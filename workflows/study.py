@@ -185,9 +185,8 @@ def _chain(kind: str, base: Run, fovs: int | None, chosen: dict[str, Any]) -> St
 
 def _precisions(text: str) -> list[str]:
     chosen = text.split(",")
-    for precision in chosen:
-        if precision not in PRECISIONS:
-            raise InputError(f"--precisions {text!r}: expected {' or '.join(PRECISIONS)}, or both")
+    if not set(chosen) <= set(PRECISIONS) or len(set(chosen)) < len(chosen):
+        raise InputError(f"--precisions {text!r}: expected {' or '.join(PRECISIONS)}, or both")
     return chosen
 
 

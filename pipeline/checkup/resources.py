@@ -8,7 +8,7 @@ import shutil
 from pipeline.checkup.finding import Finding, fail, ok, warn
 from pipeline.results.folders import existing_part
 from pipeline.run_folder import Run
-from pipeline.settings.estimate import plan
+from pipeline.settings.estimate import plan, segmentations_of_a_tile
 
 FILES_PER_TILE = 8
 """Results of segmenting and comparing with their records, the log, and temporary ones of either."""
@@ -46,13 +46,11 @@ def disk(run: Run) -> Finding:
 def files_written(run: Run) -> int:
     """About how many files a resolved run has on the disk at its end."""
     stored = run.config.reconciliation
-    passes = len(run.passes)
-    files_of_tiles = 1 if passes == 1 else passes + 1
     chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
     of_volume = (blocks if stored.sharded else chunks) if run.config.data.output is None else 0
     in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
     in_volume += FILES_PER_CELL * blocks * (COARSER * stored.meshes + stored.skeletons)
-    of_tiles = FILES_PER_TILE * len(run.grid) * files_of_tiles
+    of_tiles = FILES_PER_TILE * len(run.grid) * segmentations_of_a_tile(run)
     return round(in_volume) + of_tiles + _files_of_sections(run)
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from pipeline.report.grids import Grids
 from pipeline.report.history import STAGES, expected_tasks
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run
@@ -43,16 +44,16 @@ class Earlier:
     """What is of an earlier state among the records `found` in the folder of a run.
 
     `of_now` are the paths of the results that the run as it is would make; None where that is not known: then
-    only what is of stages that the run has no more is taken for earlier.
+    only what is of stages, tiles or blocks that the run has no more is taken for earlier.
     """
 
     def __init__(
         self, run: Run, found: Iterable[Mapping[str, Any]], of_now: Collection[str] | None = None
     ) -> None:
-        expected = expected_tasks(run)
+        expected, grids = expected_tasks(run), Grids(run)
         by_age: dict[bool, list[Mapping[str, Any]]] = {True: [], False: []}
         for record in found:
-            is_of_now = of_now is None or record["path"] in of_now
+            is_of_now = grids.have(record) if of_now is None else record["path"] in of_now
             by_age[is_of_now and STAGES[record["stage"]] in expected].append(record)
         self.records_of_now = by_age[True]
         self.fingerprints = frozenset(record["fingerprint"] for record in by_age[False])

@@ -54,7 +54,9 @@ def facts(run: Run, of_now: Collection[str] | None = None) -> dict[str, Any]:
     look.untold += earlier.told()
     shown, corrects = earlier.unless, run.config.reconciliation.corrections is not None
     failed = _failures(run, tried, look)
-    gone = {Path(f.get("target", "")).stem for f in failed if not f["tried_again"]}
+    last = tried[-1]["attempt"] if tried else None
+    given_up = [f for f in failed if not f["tried_again"] and f["attempt"] == last]
+    gone = {Path(f.get("target", "")).stem for f in given_up}
     said = {
         "run": {"folder": str(run.folder), "name": run.folder.name, "site": run.config.site.name},
         "attempts": tried,

@@ -22,7 +22,7 @@ def state(run: Run, said: Mapping[str, Any], look: Look) -> dict[str, str]:
     last = said["attempts"][-1] if said["attempts"] else None
     if last and last["exit"] == AT_A_GATE:
         return {"kind": "wait", "says": f"Waits for a person: {last['why']}; to go: {', '.join(missing)}."}
-    how = f"the last attempt {ending(last)}" if last else "nobody has begun it"
+    how = f"the last attempt {ending(last)}" if last else "no run was started here"
     return {"kind": "bad", "says": f"Not finished: {how}; missing: {', '.join(missing)}."}
 
 

@@ -14,8 +14,8 @@ from pipeline.report.fit_pictures import draw_fits
 from pipeline.report.objects import draw_objects
 from pipeline.report.page import NO_FITS, Fits, alignment_page, page
 from pipeline.report.slices import draw_slices
-from pipeline.results.artifacts import Artifact, Recipe, Target, combined, file_sha256, publishing
-from pipeline.results.records import Missing, discard, make, read
+from pipeline.results.artifacts import Artifact, Recipe, Target, combined, file_sha256, publishing, remove
+from pipeline.results.records import Missing, discard, make, read, record_path
 from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
@@ -62,9 +62,13 @@ def write_report_now(run: Run, of_now: Collection[str] | None = None) -> None:
     `of_now` are the paths of the results that the run as it is would make: others are not shown. None: not
     known.
     Of a run that is done they have records, which are written anew too; else they have none, and a start that
-    goes on makes them again. Raises InputError where they cannot be written.
+    goes on makes them again, also where that comes to the results of an earlier one. Raises InputError where
+    they cannot be written.
     """
     said = facts(run, of_now)
+    if said["state"]["kind"] != "good":
+        for file in (run.report_file, run.report_page):
+            remove(record_path(file))
     written = _write(run.report_file, _as_json(said), {})
     _write(run.report_page, _drawn(run, said), {"facts": written.sha256})
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.results.unreadable import ABSENT, read_if_there, reading
 
 TAIL_BYTES = 200_000
-LONGEST_LINE = 8192
+USUAL_LINE = 8192
+"""No line of most logs is longer."""
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -26,11 +27,20 @@ def last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line, or None while there is none, or it is damaged. Raises Unreadable."""
     try:
         with reading(path), open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - LONGEST_LINE))
-            lines = file.read().split(b"\n")[:-1]
+            end, looked_at = path.stat().st_size, USUAL_LINE
+            lines = _whole_lines(file, end - looked_at)
+            while len(lines) < 2 and looked_at < end:  # of thousands of ranks a line has a number of each
+                looked_at *= 8
+                lines = _whole_lines(file, end - looked_at)
     except ABSENT:
         return None
     return next(iter(_parsed(lines[-1:])), None)
+
+
+def _whole_lines(file: BinaryIO, start: int) -> list[bytes]:
+    """Those from a place in a file to its end, of which the first may have begun before."""
+    file.seek(max(0, start))
+    return file.read().split(b"\n")[:-1]
 
 
 def tail(path: Path) -> list[str]:

@@ -37,13 +37,14 @@ def read_sums(file: h5py.File) -> np.ndarray:
 def identity_of(artifact: Artifact, parts: Iterable[int]) -> str:
     """What stays as it is as long as the file holds the same in these parts, by their numbers.
 
-    Of a file that is not there, or has no sums, it is the SHA-256 of all of it. Raises Unreadable.
+    Of a file that is not there, or has no sums of these parts, as that of an earlier state of a run, it is
+    the SHA-256 of all of it. Raises Unreadable.
     """
     try:
-        sums = _sums_in(artifact)
-    except (OSError, KeyError):  # asked again next time: it may have been repaired
+        sums = _sums_in(artifact)[list(parts)]
+    except (OSError, KeyError, IndexError):  # asked again next time: it may have been repaired
         return artifact.sha256
-    return hashlib.sha256(sums[list(parts)].tobytes()).hexdigest()
+    return hashlib.sha256(sums.tobytes()).hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -208,10 +208,10 @@ def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
         return f"stage version changed: {record['stage']} {record['version']} -> {recipe.version}"
     # as JSON would have it: a record knows no tuples
     settings = json.loads(json.dumps(recipe.settings))
-    changes = _changes(record["settings"], settings)
-    if changes:
-        more = f" and {len(changes) - MOST_CHANGES_NAMED} more" if len(changes) > MOST_CHANGES_NAMED else ""
-        return "settings changed: " + ", ".join(changes[:MOST_CHANGES_NAMED]) + more
+    others = changes(record["settings"], settings)
+    if others:
+        more = f" and {len(others) - MOST_CHANGES_NAMED} more" if len(others) > MOST_CHANGES_NAMED else ""
+        return "settings changed: " + ", ".join(others[:MOST_CHANGES_NAMED]) + more
     inputs = sorted(
         name
         for name in {*record["inputs"], *recipe.inputs}
@@ -220,16 +220,16 @@ def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
     return f"input changed: {', '.join(inputs)}"
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:
     """`key old -> new` of every setting that differs, keys dotted as in a run file."""
-    changes = []
+    found = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            changes += _changes(a, b, f"{section}{key}.")
+            found += changes(a, b, f"{section}{key}.")
         elif a != b:
-            changes.append(f"{section}{key} {_plain(a)} -> {_plain(b)}")
-    return changes
+            found.append(f"{section}{key} {_plain(a)} -> {_plain(b)}")
+    return found
 
 
 def _plain(value: Any) -> str:

@@ -89,10 +89,14 @@ def _centres(run: Run) -> int:
     return count
 
 
-def bytes_on_disk(run: Run) -> int:
+def segmentations_of_a_tile(run: Run) -> int:
+    """How many are kept: that of each pass and, where there are several, what these agree on."""
     passes = len(run.passes)
-    files = 1 if passes == 1 else passes + 1
-    tiled = files * run.grid.tiled_voxels
+    return 1 if passes == 1 else passes + 1
+
+
+def bytes_on_disk(run: Run) -> int:
+    tiled = segmentations_of_a_tile(run) * run.grid.tiled_voxels
     phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
     aligned = BYTES_PER_ALIGNED_VOXEL * (run.aligned.size if run.aligned else 0)
     return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom + aligned)

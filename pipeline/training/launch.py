@@ -194,9 +194,11 @@ def where_training_starts(run: Run) -> TrainingStart | None:
     image = _image_as_it_is(run)
     if image is None:
         return None
-    coordinates = inspect(coordinates_target(run))
-    found = None
-    if isinstance(coordinates, Artifact):
+    sampled = coordinates_target(run)
+    record, found = read(sampled.path), None
+    if not isinstance(record, Missing) and record["fingerprint"] == sampled.recipe.fingerprint:
+        # as they were recorded: where they are damaged they are drawn again, to the same bytes
+        coordinates = Artifact(str(sampled.path), record["sha256"])
         parts = [(until, model_target(run, coordinates, until, image)) for until in run.config.training.parts]
         missing = [part for part in parts if not isinstance(inspect(part[1]), Artifact)]
         if not missing:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from test_explain import finish, make_run
 
+from pipeline.report.earlier import Earlier
 from pipeline.report.history import expected_tasks, records, stages
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
@@ -73,3 +74,24 @@ def test_of_a_finished_run_every_record_is_found(tmp_path: Path, changes: tuple[
     found = stages(run, records(run, look), [])
     assert {row["name"]: row["finished"] for row in found} == expected_tasks(run)
     assert look.untold == []
+
+
+OTHER_GRIDS = [
+    ("inference.overlap=[20,20,20]",),
+    ("reconciliation.block=[16,32,32]",),
+    (PASSES, AGGLOMERATION),
+    ("evaluation.box=0:40,0:48,64:112",),
+    ("reconciliation.chunk=[8,8,8]",),
+    (MESHES, SKELETONS),
+]
+
+
+@pytest.mark.parametrize("changes", OTHER_GRIDS)
+def test_what_other_tiles_blocks_and_passes_have_left_is_not_counted(
+    tmp_path: Path, changes: tuple[str, ...]
+) -> None:
+    """As it was, with the changes, and as it was again: what is of the other state stays beside it."""
+    for run in (make_run(tmp_path), make_run(tmp_path, *changes), make_run(tmp_path)):
+        finish(run)
+        of_now = Earlier(run, records(run, Look())).records_of_now
+        assert {row["name"]: row["finished"] for row in stages(run, of_now, [])} == expected_tasks(run)

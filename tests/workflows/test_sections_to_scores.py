@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,18 +22,21 @@ from pipeline.errors import InputError
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.report.history import expected_tasks, records, stages
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.sections import GREY
-from pipeline.training.launch import where_training_starts
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.launch import lineage, model_target, where_training_starts
+from pipeline.training.progress import Progress, Stretch
 from pipeline.training.sampling import sample_coordinates
 from pipeline.viewing.run_layers import layers_of_run
 from pipeline.volumes import open_image
 from pipeline.volumes.aligned import aligned_blocks
 from tests.pages import Page, loose_numbers
+from workflows.planning.discards import discarded
 from workflows.planning.explain import explain
 from workflows.running.gates import check_gates, places
 from workflows.stages import build
@@ -124,6 +128,24 @@ def test_a_training_waits_for_the_blocks_of_its_box(tissue: Path, tmp_path: Path
     assert reasons["sample"] == []
     assert reasons["train"] == [("an earlier stage has to run first", 1)]
     assert where_training_starts(run) is None
+
+
+def test_a_training_under_way_is_lost_by_another_alignment(
+    finished: Run, tissue: Path, tmp_path: Path
+) -> None:
+    """Its checkpoint is of the sections as they are, and those are to be made anew."""
+    folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
+    run = resolve(load_config(tissue), folder)
+    coordinates = sample_coordinates(run)
+    box = run.config.training.box
+    assert box is not None
+    image = [Artifact(str(f), file_sha256(f)) for f in map(run.aligned_block_file, aligned_blocks(run, box))]
+    weights, seen = {"conv/bias": np.zeros(1)}, Progress(1, 10, (Stretch(20, 2, 1),))
+    of = lineage(model_target(run, coordinates, None, image).recipe)
+    Checkpoint(of, seen, weights, [weights["conv/bias"]]).save(run.checkpoint_file)
+    assert "train" not in {each.stage for each in discarded(run)}
+    other = resolve(load_config(tissue, ["sections.alignment.drift_length=77"]), folder)
+    assert "train" in {each.stage for each in discarded(other)}
 
 
 @pytest.mark.parametrize(("gate", "first"), [("quality", "render"), ("render", "segment")])

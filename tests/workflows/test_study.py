@@ -122,6 +122,7 @@ def await_network(points: Path, process: subprocess.Popen[bytes]) -> Path:
     [
         ("curves", ["--rates", "0.1"], "--rates is of no use to the study curves; it takes --repeats and"),
         ("strong-scaling", ["--ranks", "0,1"], "--ranks '0,1': expected numbers such as 1,2,4"),
+        ("batch-size", ["--batches", "1,1"], "--batches '1,1': expected numbers such as 1,2,4, each once"),
         ("learning-rate", ["--rates", "fast"], "--rates 'fast': expected numbers such as 1,2,4"),
         ("throughput", ["--precisions", "float16"], "expected float32 or mixed_bfloat16, or both"),
         ("strong-scaling", ["--ranks", "64"], "ranks is 64, more than sampling.coordinates, 50"),

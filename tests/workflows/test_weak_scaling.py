@@ -16,9 +16,11 @@ from bright_blocks import NETWORK, write_image, write_network
 from typer.testing import CliRunner
 
 from pipeline.config import RunConfig
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
 from workflows.command_line import ending_plainly
 from workflows.studies.scaling_chart import HEIGHT, MARGIN, WIDTH, chart
-from workflows.studies.scaling_point import Point
+from workflows.studies.scaling_point import Point, _row_of_cubes, _work
 from workflows.weak_scaling import weak_scaling
 
 APP = typer.Typer()
@@ -41,6 +43,24 @@ def folder(tmp_path: Path) -> Path:
     }
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(document))
     return tmp_path
+
+
+def test_passes_and_corrections_of_a_run_file_are_no_part_of_the_work(folder: Path) -> None:
+    """Times and calls are told of one pass; the corrections lie in another volume."""
+    (folder / "corrections.csv").write_text("kind,z1,y1,x1,z2,y2,x2\njoin,0,0,0,40,40,40\n")
+    settings = yaml.safe_load((folder / "run.yaml").read_text())
+    settings["inference"]["passes"] = [{"seed_order": "reverse"}, {"deltas": [1, 1, 1]}]
+    settings["reconciliation"] = {"corrections": str(folder / "corrections.csv")}
+    cube = np.zeros((24, 24, 24), np.uint8)
+    run = _row_of_cubes(RunConfig.model_validate(settings), folder / "point", cube, 2)
+    assert run.passes == [run]
+    assert run.config.reconciliation.corrections is None
+
+
+def test_a_point_that_is_killed_before_it_says_a_word_ends_in_one_line(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", RunConfig())
+    with pytest.raises(InputError, match=r"the run in .*/run failed: exit code -9, and not a word"):
+        _work(["sh", "-c", "kill -9 $$"], run, tmp_path / "output.txt")
 
 
 @pytest.mark.thorough  # a command of the pages with one worker

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pipeline.checkup.resources import files_written
 from pipeline.run_folder import Run
-from pipeline.settings.estimate import Plan, plan
+from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
 from site_configs import cluster
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s, scaling_lines
@@ -44,15 +44,18 @@ def seconds_per_tile(estimate: Plan, rate: TileRate) -> float:
 def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
     """Of segmenting all tiles: the workers of all nodes take one after the other, the last round too.
 
-    Of jobs at once, all are held for as long.
+    Of jobs at once, as many as there is work for, all are held for as long.
     """
     site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
-    nodes = site.tile_nodes * site.tile_jobs
-    rounds, rounds_per_job = math.ceil(estimate.tiles * estimate.passes / site.tile_workers), math.inf
+    tiles = estimate.tiles * estimate.passes
+    at_once = min(site.tile_jobs, math.ceil(tiles / (site.workers * site.tile_nodes)))
+    rounds, rounds_per_job = math.ceil(tiles / site.tile_workers), math.inf
     if site.walltime_s is not None:
         # a job begins no tile in its last tile_time_s
         rounds_per_job = 1 + max(0, site.walltime_s - site.tile_time_s) // max(tile_s, 1e-9)
-    return Cost(rounds * tile_s, nodes, site.tile_jobs * max(1, math.ceil(rounds / rounds_per_job)))
+    return Cost(
+        rounds * tile_s, site.tile_nodes * at_once, at_once * max(1, math.ceil(rounds / rounds_per_job))
+    )
 
 
 def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
@@ -95,7 +98,7 @@ def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
     room = f"at most {_bytes(estimate.bytes_on_disk)}"
     if rate is None:
         return room
-    voxels = run.grid.tiled_voxels
+    voxels = segmentations_of_a_tile(run) * run.grid.tiled_voxels
     if run.config.data.output is not None:
         return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles, {room}; the volume is in a bucket"
     voxels += run.inference_box.size  # the volume made of them

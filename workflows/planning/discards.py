@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
 from pipeline.results.log_lines import lines_of
 from pipeline.results.records import Missing, read
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import read_config
 from pipeline.training.launch import where_training_starts
 from pipeline.training.pace import fovs_and_seconds
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
@@ -43,7 +46,8 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     What is found finished and stays is added to `known`.
 
     Damaged results do not count: they are lost already. Nor does a training that goes on further, but what
-    was made by its network does. Prices are what the records say that the tasks took. Reads records only.
+    was made by its network does. Prices are what the records say that the tasks took, and the training's log.
+    Reads these only.
     Raises Unreadable: what cannot be read may be finished.
     """
     found: list[Discarded] = []
@@ -59,16 +63,19 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     start, changed = where_training_starts(run), False
     for wanted, there in zip(now, before_now):
         lost = [
-            (after.why, _node_hours(run, read(Path(before.path))))
+            (after.why, read(Path(before.path)))
             for after, before in zip(wanted.tasks, there.tasks)
             if isinstance(before, Artifact) and _is_lost(after, changed)
         ]
-        changed |= bool(lost)
-        if lost and not (wanted.name == "train" and start and start.goes_on_at):
+        goes_on_at = start.goes_on_at if start is not None and wanted.name == "train" else 0
+        if goes_on_at and changed and UPSTREAM in wanted.tasks:  # it reads what is made anew
+            found.append(_training_under_way(run, goes_on_at, UPSTREAM.why))
+        elif lost and not goes_on_at:
             why = Counter(why for why, _ in lost).most_common(1)[0][0]
-            found.append(Discarded(wanted.name, len(lost), sum(hours for _, hours in lost), why))
+            found.append(Discarded(wanted.name, len(lost), _price(run, [of for _, of in lost]), why))
+        changed |= bool(lost)
     if start is not None and start.lost and not any(each.stage == "train" for each in found):
-        found.append(_training_under_way(run, start.lost))
+        found.append(_training_under_way(run, start.lost, "its checkpoint is of other settings"))
     return found
 
 
@@ -98,21 +105,38 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
         yield from (f"  {each}" for each in lost)
 
 
-def _training_under_way(run: Run, fovs: int) -> Discarded:
+def _training_under_way(run: Run, fovs: int, why: str) -> Discarded:
     """A training that was stopped after so many FOVs: its price is what its log says."""
     seen, seconds = fovs_and_seconds(lines_of(run.training_log))
-    hours = fovs / seen * seconds / 3600 * _training_nodes(run) if seen else 0.0
-    return Discarded("train", 1, hours, "its checkpoint is of other settings")
+    hours = fovs / seen * seconds / 3600 * _training_nodes(_as_started(run)) if seen else 0.0
+    return Discarded("train", 1, hours, why)
 
 
-def _node_hours(run: Run, record: dict[str, Any] | Missing) -> float:
+def _price(run: Run, records: list[dict[str, Any] | Missing]) -> float:
+    """Node-hours of some tasks; a record has of a training that went on from a checkpoint the last part."""
+    config = _as_started(run)
+    hours = sum(_node_hours(config, record) for record in records)
+    if not any(isinstance(record, dict) and record["stage"] == "train" for record in records):
+        return hours
+    _, seconds = fovs_and_seconds(lines_of(run.training_log))
+    return max(hours, seconds / 3600 * _training_nodes(config))
+
+
+def _as_started(run: Run) -> RunConfig:
+    """The settings of the last start, whose nodes may have had more workers and ranks than this one has."""
+    with suppress(InputError):
+        return read_config(run.config_file)
+    return run.config
+
+
+def _node_hours(config: RunConfig, record: dict[str, Any] | Missing) -> float:
     """What a task took, by its record: a tile shares its node with other workers."""
     if isinstance(record, Missing):
         return 0.0
     hours = float(record["seconds"]) / 3600
-    return hours * _training_nodes(run) if record["stage"] == "train" else hours / run.config.site.workers
+    return hours * _training_nodes(config) if record["stage"] == "train" else hours / config.site.workers
 
 
-def _training_nodes(run: Run) -> int:
-    ranks = run.config.training.ranks
-    return -(-ranks // (run.config.site.ranks_per_node or ranks))
+def _training_nodes(config: RunConfig) -> int:
+    ranks = config.training.ranks
+    return -(-ranks // (config.site.ranks_per_node or ranks))

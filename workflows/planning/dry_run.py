@@ -17,6 +17,7 @@ from pipeline.report.history import expected_tasks
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.scored import share_chosen_by, share_seen
+from pipeline.training.launch import where_training_starts
 from site_configs.preview import launch_line, submit_scripts
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
@@ -180,12 +181,15 @@ def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None
     statuses = [status_of(stage) for stage in stages]
     for line in gate_lines(run, stages):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
-    if not any(status.finished for status in statuses):
+    if any(status.finished for status in statuses):
+        table = stage_table(statuses, "would run")
+        table.title, table.title_justify = "\nWhat is done, and what would run", "left"
+        console.print(table, soft_wrap=True)
+    else:
         console.print("\nNothing of it is done yet.", highlight=False)
-        return
-    table = stage_table(statuses, "would run")
-    table.title, table.title_justify = "\nWhat is done, and what would run", "left"
-    console.print(table, soft_wrap=True)
+    training = where_training_starts(run)
+    if training is not None and (training.goes_on_at or training.lost):
+        console.print(str(training), highlight=False, soft_wrap=True, markup=False)
     for line in describe(run, discarded(run)):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 

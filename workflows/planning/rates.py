@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.geometry import Tile
 from pipeline.inference.pinning import with_pin
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, publishing
-from pipeline.results.log_lines import lines_of
+from pipeline.results.log_lines import last_line, lines_of
 from pipeline.results.records import Missing, read
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
@@ -123,43 +122,31 @@ def read_rates(path: Path, run: Run) -> Rates:
     return rates
 
 
-def busy_s(spans: Iterable[tuple[float, float]], workers: int) -> float:
-    """Seconds that `workers` workers were busy, added up, given when each tile began and ended.
-
-    Where more tiles than workers were at work at a time, workers had several in hand.
-    """
-    edges = sorted(edge for began, ended in spans for edge in ((began, 1), (ended, -1)))
-    total, at_work, last = 0.0, 0, 0.0
-    for now, change in edges:
-        total += min(at_work, workers) * (now - last)
-        at_work, last = at_work + change, now
-    return total
-
-
 def _measure_tiles(run: Run) -> TileRate | None:
     """Of the finished tiles that were made by the run's very settings; of some, a part from a checkpoint.
 
     Where there are several passes, those of the first.
     """
     run = run.passes[0]
-    spans, voxels, all_centres, all_calls, own_calls, size = [], 0, 0, 0, 0, 0
-    processor, computed = "unknown", None
+    tiles, seconds, voxels, all_centres, all_calls, own_calls, size = 0, 0.0, 0, 0, 0, 0, 0
+    processor, computed, threads = "unknown", None, run.config.site.threads_per_worker
     for tile in run.grid:
         record, log = _record(run, tile), run.tile_log(tile)
         report = read_tile_log(log, record["started"]) if record else None
         if record is None or report is None:
             continue
         processor, computed = record.get("processor", processor), read_precision(log)
-        spans.append((record["started"], record["started"] + record["seconds"]))
+        threads = (last_line(log) or {}).get("threads", threads)
+        # a worker has one tile in hand, however many there were when it was made
+        tiles, seconds = tiles + 1, seconds + record["seconds"]
         voxels, size = voxels + tile.box.size, size + record["size"]
         all_calls, own_calls = all_calls + report.calls, own_calls + report.calls - report.resumed_at_calls
         all_centres += centres(run, tile)
     if computed is None or own_calls == 0:
         return None
-    site, seconds = run.config.site, busy_s(spans, run.config.site.tile_workers)
     engine, precision = computed
     return TileRate(
-        tiles=len(spans),
+        tiles=tiles,
         seconds=round(seconds, 3),
         calls_per_s=own_calls / seconds,
         calls_per_step_volume=all_calls * math.prod(run.config.inference_deltas) / all_centres,
@@ -168,7 +155,7 @@ def _measure_tiles(run: Run) -> TileRate | None:
         engine=engine,
         precision=precision,
         processor=processor,
-        threads_per_worker=site.threads_per_worker,
+        threads_per_worker=threads,
         batch=run.config.inference.batch,
         deltas=run.config.inference_deltas,
     )

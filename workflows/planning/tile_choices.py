@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -58,6 +59,11 @@ def fitted(length: int, side: int, overlap: int) -> int:
     return math.ceil((length + (tiles - 1) * overlap) / tiles)
 
 
+def within(overlap: Triple, tile: Sequence[int]) -> Triple:
+    """The overlap, less than the tile everywhere: along an axis of one tile nothing is shared."""
+    return triple([min(shared, side - 1) for shared, side in zip(overlap, tile)])
+
+
 def tile_choices(run: Run, rates: Rates, rate: TileRate) -> list[TileChoice]:
     """The run as it is, and with tiles of up to some sides that fit its volume evenly."""
     inference, overlap = run.config.inference, overlap_for(run.config.network.fov)
@@ -65,7 +71,7 @@ def tile_choices(run: Run, rates: Rates, rate: TileRate) -> list[TileChoice]:
     for side in SIDES:
         if side > 2 * max(overlap):
             shape = [fitted(length, side, o) for length, o in zip(run.inference_box.shape, overlap)]
-            choices.append((triple(shape), overlap))
+            choices.append((triple(shape), within(overlap, shape)))
     return [_tile_choice(run, tile, shared, rates, rate) for tile, shared in dict.fromkeys(choices)]
 
 

@@ -17,6 +17,7 @@ from workflows.planning.tile_choices import (
     SIDES,
     fitted,
     overlap_for,
+    within,
 )
 
 LEAST_FOV = 9
@@ -87,9 +88,9 @@ def tile_bytes(tile: Sequence[int], fov: Triple) -> float:
 
 def _fitted_tile(box: Box, fov: Triple, side: int) -> tuple[Triple, Triple]:
     """The tile that fits the box evenly, of about `side` where the FOV is longest, and its overlap."""
-    tile, overlap = [], []
-    for length, f, shared in zip(box.shape, fov, overlap_for(fov)):
-        fits = min(length, fitted(length, side * f // max(fov), shared))
-        tile.append(fits)
-        overlap.append(min(shared, fits - 1))  # an axis of one tile shares nothing
-    return triple(tile), triple(overlap)
+    overlap = overlap_for(fov)
+    tile = [
+        min(length, fitted(length, side * f // max(fov), shared))
+        for length, f, shared in zip(box.shape, fov, overlap)
+    ]
+    return triple(tile), within(overlap, tile)

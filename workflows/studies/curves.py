@@ -21,7 +21,8 @@ def vary(base: Run, sizes: Sizes) -> list[dict[str, Value]]:
 
 
 def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
-    """Mean over the repeats, and one standard deviation (of the population), at even distances of FOVs."""
+    """Mean over the repeats, and one standard deviation (of the population; none of one alone), at even
+    distances of FOVs."""
     known = [point.curve for point in measured if len(point.curve.fovs)]
     if not known:
         return []
@@ -33,7 +34,7 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
             values = [np.interp(fovs, c.fovs, c.smoothed(score)) for c in known]
             row |= {
                 score: round(float(np.mean(values)), 4),
-                f"{score} sigma": round(float(np.std(values)), 4),
+                f"{score} sigma": round(float(np.std(values)), 4) if len(values) > 1 else None,
             }
         rows.append(row)
     return rows
@@ -41,10 +42,11 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
 
 def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
     drawn: list[Panel] = []
+    repeats = rows[0]["repeats"] if rows else 0
+    name = "one training, and no band of it" if repeats == 1 else f"mean of {repeats}, one sigma"
     for score in SCORES:
         points = [(float(row["FOVs"] or 0), float(row[score] or 0)) for row in rows]
-        spread = [float(row[f"{score} sigma"] or 0) for row in rows]
-        name = f"mean of {rows[0]['repeats'] if rows else 0}, one sigma"
+        spread = [] if repeats == 1 else [float(row[f"{score} sigma"] or 0) for row in rows]
         drawn.append(Chart(score, "FOVs", [Line(name, points, spread)], at_most=1.0))
     return drawn
 

@@ -77,10 +77,15 @@ class Measured:
 
 
 def measure(point: Point) -> Measured:
-    """What the log of a finished training says. Raises InputError where the log does not reach to its end."""
-    run = point.run
+    """What the log of a finished training says; of one that has gone further, up to the FOVs of the point.
+
+    Raises InputError where the log does not reach to its end.
+    """
+    run, fovs_asked = point.run, point.run.config.training.fovs
     lines = [line for line in lines_of(run.training_log) if line.keys() >= NEEDED]
-    if not lines or lines[-1]["fovs_seen"] < run.config.training.fovs:
+    before = sum(line["fovs_seen"] < fovs_asked for line in lines)
+    lines, reaches = lines[: before + 1], before < len(lines)
+    if not reaches:
         raise InputError(
             f"{run.training_log} does not reach to the end of its training; remove the folder {run.folder} "
             "and run the same command again to have it made anew"

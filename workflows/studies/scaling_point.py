@@ -85,7 +85,9 @@ def _row_of_cubes(settings: RunConfig, here: Path, cube: np.ndarray, tiles: int)
     kept = ("voxel_size_nm", "image_mean", "image_stddev")
     document["data"] = {"image": f"{image}:{DATASET}"} | {name: document["data"][name] for name in kept}
     document["inference"] |= {"box": str(box), "tile": cube.shape, "overlap": [0, 0, 0], "reflect": False}
+    document["inference"]["passes"] = []  # of one pass the times are told
     document["evaluation"], document["sections"] = {}, None
+    document["reconciliation"]["corrections"] = None  # they lie in another volume
     document["training"]["box"] = None
     config = RunConfig.model_validate(document)
     (here / "run.yaml").write_text(dump_config(config))
@@ -106,7 +108,8 @@ def _work(command: list[str], run: Run, output: Path) -> None:
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:
-        raise InputError(f"the run in {run.folder} failed: {output.read_text().strip().splitlines()[-1]}")
+        said = output.read_text().strip().splitlines() or [f"exit code {code}, and not a word"]
+        raise InputError(f"the run in {run.folder} failed: {said[-1]}")
 
 
 def _report_of(log: Path) -> TileReport:

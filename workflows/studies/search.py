@@ -62,6 +62,10 @@ class Space:
             pass
         raise InputError(f"--space {text!r}: expected KEY=LOW..HIGH, both above 0, or KEY=A,B,...")
 
+    def __str__(self) -> str:
+        """The values as `parse` reads them."""
+        return ",".join(map(str, self.choices)) if self.choices else f"{self.low}..{self.high}"
+
     def suggest(self, trial: Trial) -> Value:
         """The value that a trial has, or is given now."""
         if self.choices:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
+from pipeline.results.records import changes
+from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
+from pipeline.training.launch import where_training_starts
 from workflows.output import KeepingConsole
 from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
-from workflows.studies.point import RATE_SCALING, SETTINGS, Point, Value, make_point
+from workflows.studies.point import DECISIVE, RATE_SCALING, SETTINGS, Point, Value, make_point
 from workflows.studies.results import as_markdown
 from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do
 
@@ -44,12 +47,30 @@ class SearchChain(PointChain):
     def study(self) -> Study:
         return open_study(self.folder / "journal.log", self.run.config.seed)
 
+    @property
+    def begun_with_file(self) -> Path:
+        """What all its trials have in common, beside the journal."""
+        return self.folder / "begun_with.json"
+
+    @property
+    def begun_with(self) -> dict[str, Any]:
+        """Without which scores of trials say nothing of each other, as plain values."""
+        settings = self.run.config.model_dump(mode="json", include=set(DECISIVE))
+        spaces = {space.key: str(space) for space in self.spaces}
+        return {"--fovs": self.fovs, "--space": spaces, **settings, "inputs": dict(self.run.identities)}
+
+    def write_settings(self) -> None:
+        """Keep what it is begun with for the starts that go on with it. Raises InputError."""
+        with publishing(self.begun_with_file) as temporary:
+            temporary.write_text(json.dumps(self.begun_with, indent=1) + "\n")
+
     def build(self) -> list[Stage[Any]]:
         """A stage for each trial that is still to be done."""
         from parsl import dfk, python_app
 
         from workflows.stage import Stage
 
+        self.write_settings()
         kernel, study = dfk(), self.study
 
         @python_app(executors=["head"])
@@ -60,12 +81,13 @@ class SearchChain(PointChain):
             point = self.point(settings)
             point.write_settings()
             rung = up_to(point, fovs)
-            future = self.train(rung)
-            while not future.done():
-                if kernel.cleanup_called:  # Parsl has been stopped, and nobody answers any more
-                    raise InterruptedError("the search was stopped")
-                time.sleep(POLL_S)
-            future.result()
+            if not has_seen_more(point, fovs):
+                future = self.train(rung)
+                while not future.done():
+                    if kernel.cleanup_called:  # Parsl has been stopped, and nobody answers any more
+                        raise InterruptedError("the search was stopped")
+                    time.sleep(POLL_S)
+                future.result()
             return measure(rung).curve.at_end("f1")
 
         return [
@@ -76,13 +98,13 @@ class SearchChain(PointChain):
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
         """Write all trials of this and earlier starts as search.json, table.md and figure.svg."""
         rungs, trials = rungs_of(self.fovs), self.study.get_trials()
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "trial": trial.number,
                 "state": trial.state.name.lower(),
                 "F1": None if trial.value is None else round(trial.value, 4),
                 "FOVs": rungs[len(trial.intermediate_values) - 1] if trial.intermediate_values else 0,
-                **trial.params,
+                **{space.key: trial.params.get(space.key) for space in self.spaces},
             }
             for trial in trials
         ]
@@ -128,6 +150,13 @@ class SearchChain(PointChain):
         return make_point(base, self.run.folder / "points", self.fovs, settings)
 
 
+def has_seen_more(point: Point, fovs: int) -> bool:
+    """Whether a point's training is past so many FOVs, as where a study has trained it: its log then has what
+    is asked for, and to train so far would be to begin anew."""
+    start = where_training_starts(point.run)
+    return start is None or start.goes_on_at > fovs
+
+
 def up_to(point: Point, fovs: int) -> Point:
     """The first so many FOVs of a point's training."""
     run: Run = point.run
@@ -142,7 +171,18 @@ def make_search(run: Run, folder: Path, spaces: Sequence[Space], fovs: int, tria
     ends = [chain.point({s.key: value}) for s in spaces for value in s.choices or (s.low, s.high)]
     for point in ends:
         _require_rungs(point, fovs)
+    _require_the_same(chain)
     return replace(chain, points=ends)
+
+
+def _require_the_same(chain: SearchChain) -> None:
+    """Raise InputError where a search was begun with other settings: its trials are not to be compared."""
+    text = read_if_there(chain.begun_with_file)
+    if text is not None and (others := changes(json.loads(text), chain.begun_with)):
+        raise InputError(
+            f"the search in {chain.folder} was begun with other settings: {', '.join(others)}; set them "
+            "back, or move that folder away to begin another search"
+        )
 
 
 def _require_rungs(point: Point, fovs: int) -> None:

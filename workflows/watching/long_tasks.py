@@ -173,7 +173,7 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
 
 
 def duration(seconds: float) -> str:
-    """`75` -> `1:15`, `4000` -> `1:06:40`."""
-    minutes, s = divmod(round(seconds), 60)
+    """`75` -> `1:15`, `4000` -> `1:06:40`; `0:00` where clocks disagree so far that it would be less."""
+    minutes, s = divmod(max(0, round(seconds)), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"

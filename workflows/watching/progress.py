@@ -148,8 +148,11 @@ class _State:
         return self._with_time_left(*describe_training(run, since))
 
     def _tiles_detail(self, tiles: TilesAtWork) -> str:
-        started = self.started or time.time()
-        work, elapsed_s = tiles.look(started), (self.finished or time.time()) - started
+        now = self.finished or time.time()
+        started = self.started or now
+        work = tiles.look(started)
+        # until a worker begins the first one, its job may have stood in the queue for hours
+        elapsed_s = now - max(started, tiles.began or started)
         return self._with_time_left(*describe_tiles(work, tiles.count, elapsed_s))
 
     def _with_time_left(self, said: str, left_s: float | None) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.results.attempts import Owner, is_alive, last_heartbeat_s, read_attempts, read_owner
+from pipeline.results.attempts.ownership import HEARTBEAT_EVERY_S
 from pipeline.results.log_lines import newest_lines, tail
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run
@@ -44,7 +45,9 @@ class LastAttempt:
         """In words, with how long it has been so."""
         since = duration(time.time() - (self.began if self.alive else self.heard_of))
         if self.alive:
-            return f"at work for {since}"
+            ahead_s = 0.0 if self.owner.is_local else self.heard_of - time.time()
+            doubt = f"; heard of {duration(ahead_s)} after the time of this machine: it may have died since"
+            return f"at work for {since}" + (doubt if ahead_s > HEARTBEAT_EVERY_S else "")
         if self.exit is None:
             return f"died without a word; last heard of {since} ago"
         how = "interrupted" if self.exit == "interrupted" else f"ended with exit code {self.exit}"

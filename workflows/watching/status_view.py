@@ -15,6 +15,7 @@ from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished
+from pipeline.results.log_lines import last_line
 from pipeline.results.records import Missing
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
@@ -145,7 +146,8 @@ def who_works(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str
     """Whose run it is and how it is, its processes on this host and its batch jobs."""
     yield f"run folder  {run.folder}"
     if attempt is None:
-        yield f"state       {'cannot be told' if look.untold else 'nobody has worked here yet'}"
+        trained = look(_trained_by_others, run)
+        yield f"state       {'cannot be told' if look.untold else trained or 'nobody has worked here yet'}"
         return
     owner = attempt.owner
     yield f"state       attempt {owner.attempt}, {attempt.state}"
@@ -161,14 +163,26 @@ def who_works(run: Run, attempt: LastAttempt | None, look: Look) -> Iterator[str
         yield f"batch jobs  of {label!r}, when last seen: {', '.join(states)}"
 
 
+def _trained_by_others(run: Run) -> str | None:
+    """Of a folder in which no run was started and something is trained, as a point of a study, when that was
+    heard of last. Raises Unreadable."""
+    if last_line(run.training_log) is None:
+        return None
+    since = duration(time.time() - run.training_log.stat().st_mtime)
+    return f"no run was started here; a training, as that of a study, was last heard of {since} ago"
+
+
 def _under_way(
     run: Run, statuses: list[StageStatus], tiles: list[TileState], attempt: LastAttempt | None
 ) -> dict[str, str]:
     """What the attempt does, or was stopped at, in the stages of long tasks."""
     unfinished = [stage.name for stage in statuses if stage.finished < stage.tasks]
     said: dict[str, tuple[str, float | None]] = {}
-    if attempt and "train" in unfinished and "sample" not in unfinished:
-        said["train"] = describe_training(run, attempt.began)
+    if "train" in unfinished and "sample" not in unfinished:
+        if attempt is None and last_line(run.training_log) is not None:
+            return {"train": describe_training(run, since=0.0)[0]}
+        if attempt is not None:
+            said["train"] = describe_training(run, attempt.began)
     if attempt and any(tile.state in (State.IN_PROGRESS, State.STOPPED) for tile in tiles):
         said["segment"] = describe(tiles)
     if attempt and attempt.alive:
@@ -190,7 +204,7 @@ def _tiles_at_work(tiles: list[TileState]) -> Iterator[RenderableType]:
             f"{tile.share.done:.0%} of {report.seeds_total:,}",
             f"{report.calls:,}",
             f"{report.calls_per_s:.1f}",
-            f"{duration(max(0.0, time.time() - report.time))} ago",
+            f"{duration(time.time() - report.time)} ago",
         )
     yield table
     if len(at_work) > MOST_TILES:

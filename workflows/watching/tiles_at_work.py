@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.geometry import Tile
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
-from workflows.watching.long_tasks import Share, Work, read_tile_log
+from workflows.watching.long_tasks import Share, TileReport, Work, read_tile_log
 
 
 class TilesAtWork:
@@ -22,6 +23,8 @@ class TilesAtWork:
         self._finished = Work()
         self.count = len(self._floods)
         """How many are segmented in this attempt, as far as is known: reused and failed ones do not count."""
+        self.began: float | None = None
+        """When the first of them was, in seconds since 1970: before that their jobs may wait for long."""
 
     def end(self, index: int, since: float, counts: bool) -> None:
         """Note that the task of a tile has ended, and whether it was segmented in this attempt.
@@ -34,7 +37,7 @@ class TilesAtWork:
         if not counts:
             self.count -= 1
             return
-        report = read_tile_log(one.tile_log(tile), since)
+        report = self._report(one, tile, since)
         share = report.share if report else Share()
         self._finished += Work.of(share._replace(done=1.0), tile.box.size)
 
@@ -44,7 +47,13 @@ class TilesAtWork:
             if name not in self._left:
                 continue
             one, tile = self._left[name]
-            report = read_tile_log(one.tile_log(tile), since)
+            report = self._report(one, tile, since)
             if report:
                 self._begun[name] = Work.of(report.share, tile.box.size)
         return sum(self._begun.values(), self._finished)
+
+    def _report(self, one: Run, tile: Tile, since: float) -> TileReport | None:
+        report = read_tile_log(one.tile_log(tile), since)
+        if report:
+            self.began = min(self.began or report.began, report.began)
+        return report

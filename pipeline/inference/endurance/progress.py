@@ -19,12 +19,13 @@ class Progress:
     Calls go on from those of a canvas that was restored; seconds are those since then.
     """
 
-    def __init__(self, canvas: Canvas, source: TileInput, engine: Engine, log: TextIO) -> None:
+    def __init__(self, canvas: Canvas, source: TileInput, engine: Engine, threads: int, log: TextIO) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._resumed_at_seeds = canvas.seeds_done
         self._canvas = canvas
         self._source = source
         self._engine = engine
+        self._threads = threads
         self._log = log
         self._seconds_in_network = 0.0
         self._started = self._reported = time.time()
@@ -54,5 +55,6 @@ class Progress:
             "seconds_in_network": round(self._seconds_in_network, 3),
             "engine": self._engine.name,
             "precision": self._engine.precision,
+            "threads": self._threads,
         }
         print(json.dumps(state), file=self._log, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Box, triple
+from pipeline.report.facts import facts
 from pipeline.report.slices import middle_of
 from pipeline.report.training import training
+from pipeline.results.attempts import begin
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
@@ -27,6 +30,25 @@ def test_of_a_volume_of_any_size_its_middle_is_read(start: tuple, shape: tuple, 
     before = [a - b for a, b in zip(middle.start, box.start)]
     after = [b - a for a, b in zip(middle.stop, box.stop)]
     assert all(abs(a - b) <= 1 for a, b in zip(before, after))
+
+
+def test_a_tile_that_failed_in_an_earlier_attempt_may_be_at_work_in_this_one(tmp_path: Path) -> None:
+    inference = {"box": "0:64,0:64,0:64", "tile": (64, 64, 64), "overlap": (8, 8, 8)}
+    network = {"fov": (9, 9, 9), "deltas": (2, 2, 2)}
+    data = {"image_mean": 1, "image_stddev": 1}
+    document = {"data": data, "network": network, "inference": inference}
+    run, states = Run(tmp_path, RunConfig.model_validate(document)), list[dict[str, int]]()
+    target = run.tile_file(run.tiles[0]).name
+    for _ in range(2):
+        with begin(tmp_path, "", lambda _: None):
+            run.tile_marker(run.tiles[0]).parent.mkdir(parents=True, exist_ok=True)
+            run.tile_marker(run.tiles[0]).write_text("1 1")
+            if not states:
+                failure = {"time": time.time(), "target": target, "tried_again": False, "error": "full"}
+                run.failures_log.write_text(json.dumps(failure) + "\n")
+            states.append(facts(run)["tiles"]["states"])
+        time.sleep(1)  # attempts are dated to the second
+    assert [(state["failed"], state["at work"]) for state in states] == [(1, 0), (0, 1)]
 
 
 def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ def test_a_file_without_sums_stands_for_itself_as_a_whole(tmp_path: Path, conten
     assert identity_of(again, [0]) != again.sha256
 
 
+def test_a_file_of_fewer_parts_stands_for_itself_as_a_whole(tmp_path: Path) -> None:
+    """As the table of a run that had fewer tiles before, which is asked about until it is made anew."""
+    earlier = file_of(tmp_path / "table", [1])
+    assert identity_of(earlier, [0, 1]) == earlier.sha256
+
+
 def test_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     made = file_of(tmp_path / "table", [1])
     with denied(tmp_path / "table"), pytest.raises(Unreadable, match="table"):

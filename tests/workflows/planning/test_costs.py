@@ -66,6 +66,15 @@ def test_a_volume_in_a_bucket_takes_no_disk() -> None:
     assert "; the volume is in a bucket\n" in said
 
 
+def test_a_tile_is_kept_of_each_pass_and_of_what_they_agree_on() -> None:
+    run = run_of()
+    passes = {"passes": ({"seed_order": "forward"}, {"seed_order": "reverse"})}
+    inference = run.config.inference.model_validate({**run.config.inference.model_dump(), **passes})
+    twice = replace(run, config=run.config.model_copy(update={"inference": inference}))
+    assert "about 46.8 MB for tiles and volume" in printed(run, RATES)
+    assert "about 100.5 MB for tiles and volume" in printed(twice, RATES)
+
+
 def test_calls_follow_the_measured_tiles_where_their_deltas_were_the_same() -> None:
     run = run_of()
     assert expected(run, RATES).network_calls == round(8 * 1.5 * 240**3 / 8**3)
@@ -81,6 +90,14 @@ def test_nodes_are_held_until_the_last_round_of_tiles_is_done(workers: int, node
     cost = cost_of_tiles(run, expected(run, RATES), SEGMENT)
     assert cost.seconds == pytest.approx(rounds * tile_s())
     assert cost.node_hours == pytest.approx(nodes * rounds * tile_s() / 3600)
+
+
+def test_of_jobs_at_once_no_more_are_held_than_there_is_work_for() -> None:
+    """Eight tiles are work for four jobs of two workers."""
+    four, many = run_of(tile_jobs=4), run_of(tile_jobs=16)
+    assert cost_of_tiles(many, expected(many, RATES), SEGMENT) == cost_of_tiles(
+        four, expected(four, RATES), SEGMENT
+    )
 
 
 def test_a_job_begins_tiles_until_its_last_tile_time() -> None:
@@ -163,6 +180,16 @@ def test_larger_tiles_take_less_work_and_more_memory() -> None:
     memory = [other.bytes_per_worker for other in others]
     assert factors == sorted(factors, reverse=True)
     assert memory == sorted(memory)
+
+
+def test_of_a_thin_volume_tiles_are_listed_that_a_run_file_takes() -> None:
+    """What is suggested is copied: along z there is one tile, which shares nothing."""
+    settings = run_of().config.model_dump()
+    settings["inference"] |= {"box": "0:40,0:464,0:464", "tile": (40, 256, 256), "overlap": (0, 48, 48)}
+    thin = Run(Path("/nowhere"), RunConfig.model_validate(settings))
+    for choice in tile_choices(thin, RATES, SEGMENT):
+        settings["inference"] |= {"tile": choice.tile, "overlap": choice.overlap}
+        RunConfig.model_validate(settings)
 
 
 def test_the_quickest_tile_within_budget_and_memory_is_suggested() -> None:

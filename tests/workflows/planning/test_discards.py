@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_explain import RUN_AGAIN, finish, make_run
+from rich.console import Console
+from test_explain import RUN_AGAIN, finish, make_run, publish
 
 from pipeline.errors import InputError
 from pipeline.results.records import record_path
+from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.launch import lineage, model_target, where_training_starts
 from pipeline.training.progress import Progress, Stretch
+from pipeline.training.sampling import coordinates_target
 from workflows.planning import discards
 from workflows.planning.discards import discarded, refuse_to_discard
+from workflows.planning.dry_run import print_what_is_done
 
 OTHER_NAMES = {
     "inference.overlap=[20,20,20]",
@@ -80,18 +86,67 @@ def test_damage_is_no_discard(tmp_path: Path) -> None:
     assert discarded(run) == []
 
 
+def test_a_training_under_way_goes_on_where_its_coordinates_were_damaged(tmp_path: Path) -> None:
+    """They are drawn again, to the same bytes."""
+    run = make_run(tmp_path)
+    coordinates = publish(coordinates_target(run))
+    stop_training(run, lineage(model_target(run, coordinates).recipe), 7200)
+    run.coordinates_file.write_text("torn")
+    assert str(where_training_starts(run)) == "training goes on after 7,200 FOVs"
+    assert discarded(run) == []
+
+
+def test_what_is_lost_costs_what_its_own_machine_asked_for_it(tmp_path: Path) -> None:
+    """A training on four nodes is not for a fraction of that where it would go on by two ranks."""
+    cluster = ("training.ranks=4", "site.ranks_per_node=1")
+    run = make_run(tmp_path, *cluster)
+    stop_training(run, "other settings", 7200)
+    run.config_file.write_text(dump_config(run.config))
+    [lost] = discarded(make_run(tmp_path, "training.ranks=2"))
+    assert lost.node_hours == 8.0
+
+
 def test_a_network_that_is_imported_instead_costs_the_one_that_was_trained(tmp_path: Path) -> None:
     finish(make_run(tmp_path))
     assert discarded(make_run(tmp_path, "network.checkpoint=other.h5"))[0].stage == "import network"
 
 
+def stop_training(run: Run, lineage: str, fovs: int) -> None:
+    """Leave a checkpoint and a log, at an FOV a second, of a training of so many FOVs."""
+    run.training_log.parent.mkdir(parents=True, exist_ok=True)
+    run.training_log.write_text(json.dumps({"fovs_seen": fovs, "fovs_per_s": 1.0}) + "\n")
+    weights, seen = {"conv/bias": np.zeros(1)}, Progress(1, 10, (Stretch(fovs, 2, 1),))
+    Checkpoint(lineage, seen, weights, [weights["conv/bias"]]).save(run.checkpoint_file)
+
+
 def test_a_training_under_way_is_lost_by_other_settings(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    run.training_log.parent.mkdir(parents=True)
-    run.training_log.write_text('{"fovs_seen": 7200, "fovs_per_s": 1.0}\n')
-    weights, seen = {"conv/bias": np.zeros(1)}, Progress(1, 10, (Stretch(7200, 2, 1),))
-    Checkpoint("other settings", seen, weights, [weights["conv/bias"]]).save(run.checkpoint_file)
+    stop_training(run, "other settings", 7200)
     (lost,) = discarded(run)
     assert (lost.stage, lost.node_hours) == ("train", 2.0)
     with pytest.raises(InputError, match=r"2\.00 node-hours"):
         refuse_to_discard(run)
+
+
+def test_what_a_start_would_lose_of_a_training_under_way_stands_in_the_plan(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    stop_training(run, "other settings", 7200)
+    console = Console(record=True, width=400)
+    print_what_is_done(run, console)
+    said = console.export_text()
+    assert "Nothing of it is done yet." in said
+    assert "training starts from random weights; a checkpoint of 7,200 FOVs is of other settings" in said
+    assert "train: 1 finished task, 2.00 node-hours" in said
+
+
+def test_a_training_costs_what_all_its_attempts_took(tmp_path: Path) -> None:
+    """The record of a network is of the attempt that ended its training, perhaps with its last FOVs."""
+    run = make_run(tmp_path)
+    finish(run)
+    run.training_log.parent.mkdir(parents=True)
+    lines = [{"fovs_seen": seen, "fovs_per_s": 1.0} for seen in (3600, 7190, 7200)]
+    run.training_log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    changed = make_run(tmp_path, "training.learning_rate=0.1")
+    assert next(each.node_hours for each in discarded(changed) if each.stage == "train") == 2.0
+    with pytest.raises(InputError, match=r"train: 1 finished task, 2\.00 node-hours"):
+        refuse_to_discard(changed)

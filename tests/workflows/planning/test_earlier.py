@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from test_explain import RUN_AGAIN, finish, make_run
 
+from pipeline.report import write_report_now
 from pipeline.report.facts import facts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from workflows.planning.earlier import earlier_stages, of_now
-from workflows.planning.explain import outcomes
+from workflows.planning.explain import explain, outcomes
 from workflows.running.gates import Gates
 
 AGGLOMERATION = "agglomeration.enabled=true"
@@ -87,3 +88,15 @@ def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path
         look_at = (folder / "gates/segment.json").read_text()
         for name in ("metrics.json", "worst.json", "edges.csv", "conflicts.json"):
             assert (name in look_at) is there, name
+
+
+def test_a_report_of_what_is_not_done_is_not_taken_for_that_of_the_same_results_later(tmp_path: Path) -> None:
+    """A finished run, looked at with other settings, which are then set back: its report alone is to do."""
+    finish(make_run(tmp_path))
+    finished = make_run(tmp_path)
+    write_report_now(finished, of_now(finished))
+    assert {status.name for status in explain(finished) if status.finished < status.tasks} == set()
+    other = make_run(tmp_path, JOINED)
+    write_report_now(other, of_now(other))
+    assert "Not finished" in finished.report_page.read_text()
+    assert {status.name for status in explain(finished) if status.finished < status.tasks} == {"report"}

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bright_blocks import make_run, write_image, write_network
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.inference.segmenter import segment_tile
@@ -21,7 +19,7 @@ from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import Progress, Stretch
 from workflows.planning.costs import expected
-from workflows.planning.rates import busy_s, measure, read_rates, write_rates
+from workflows.planning.rates import measure, read_rates, write_rates
 
 WEIGHTS = {"conv0_a/bias": np.zeros(2)}
 
@@ -70,8 +68,11 @@ def test_tiles_of_other_settings_do_not_count(half_done: Run, section: str, sett
     assert measure(changed(half_done, section, **setting)).segment is None
 
 
-def test_workers_of_jobs_at_once_are_as_fast_as_those_of_one_job(tmp_path: Path) -> None:
-    """Two tiles, segmented at the same time by two workers: of one job, or one each of two jobs."""
+@pytest.mark.parametrize("now", [{"workers": 1}, {"workers": 2}, {"workers": 1, "tile_jobs": 2}])
+def test_a_worker_was_as_fast_as_it_was_however_many_there_are_now(
+    tmp_path: Path, now: dict[str, int]
+) -> None:
+    """Two tiles, segmented at the same time by two workers."""
     run = make_run(tmp_path / "run", write_image(tmp_path))
     for tile in run.tiles:
         segment_tile(run, tile, write_network(tmp_path))
@@ -80,10 +81,16 @@ def test_workers_of_jobs_at_once_are_as_fast_as_those_of_one_job(tmp_path: Path)
     for tile, record in zip(run.tiles, records, strict=True):
         at_once = {k: v for k, v in record.items() if k != "seal"} | {"started": began}
         record_path(run.tile_file(tile)).write_bytes(sealed(at_once))
-    for site in ({"workers": 2}, {"workers": 1, "tile_jobs": 2}):
-        rate = measure(changed(run, "site", **site)).segment
-        assert rate is not None
-        assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)
+    rate = measure(changed(run, "site", **now)).segment
+    assert rate is not None
+    assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)
+
+
+def test_a_rate_is_that_of_the_threads_that_a_worker_had(half_done: Run) -> None:
+    """However many the settings give workers now."""
+    rate = measure(changed(half_done, "site", threads_per_worker=8)).segment
+    assert rate is not None
+    assert rate.threads_per_worker == 1
 
 
 def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) -> None:
@@ -155,23 +162,3 @@ def test_rates_that_cannot_be_read_are_named_in_one_line(
     with pytest.raises(InputError, match=f"rates {tmp_path}/rates.json.*{said}") as error:
         read_rates(tmp_path, half_done)
     assert "\n" not in str(error.value)
-
-
-spans = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)).map(lambda ends: (min(ends), max(ends))))
-
-
-@given(spans, st.integers(1, 5))
-def test_workers_are_never_busier_than_all_of_them_nor_than_their_tiles(
-    tiles: list[tuple[float, float]], workers: int
-) -> None:
-    apart = sum(ended - began for began, ended in tiles)
-    busy = busy_s(tiles, workers)
-    assert busy <= apart + 1e-6
-    if tiles:
-        together = max(ended for _, ended in tiles) - min(began for began, _ in tiles)
-        assert busy <= workers * together + 1e-6
-    assert busy_s(tiles, len(tiles) + 1) == pytest.approx(apart)
-
-
-def test_two_tiles_in_the_hands_of_one_worker_keep_it_busy_once() -> None:
-    assert busy_s([(0, 10), (2, 12)], workers=1) == 12

@@ -63,3 +63,6 @@ def test_the_band_is_the_spread_of_the_repeats(tmp_path: Path) -> None:
     a, b = (point.curve.smoothed("f1")[-1] for point in apart)
     assert last["f1"] == pytest.approx((a + b) / 2, abs=1e-4)
     assert last["f1 sigma"] == pytest.approx((a - b) / 2, abs=1e-4)
+    [alone, *_] = rows = DESIGNS["curves"].table(apart[:1], SIZES)
+    assert (alone["repeats"], alone["f1 sigma"]) == (1, None), "one training says nothing of a spread"
+    assert "polygon" not in figure(DESIGNS["curves"].panels(apart[:1], rows), "")

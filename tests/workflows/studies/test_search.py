@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,15 @@ import pytest
 from made_up import base_run
 
 from pipeline.errors import InputError
+from pipeline.results.records import make
+from pipeline.training.launch import model_target
+from pipeline.training.sampling import coordinates_target
 from pipeline.training.schedule import learning_rate, target_rate
 from workflows.output import KeepingConsole
+from workflows.studies.measured import SCORES, measure
 from workflows.studies.point import Value
 from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do, unfinished
-from workflows.studies.search_chain import make_search, up_to
+from workflows.studies.search_chain import has_seen_more, make_search, up_to
 
 RATE = Space.parse("training.learning_rate=1e-4..1e-1")
 RUNGS = rungs_of(400)
@@ -100,6 +105,45 @@ def test_a_warm_up_that_is_longer_than_the_first_rung_is_refused_before_any_tria
         make_search(base_run(tmp_path, warmup_fovs=2000), tmp_path, [RATE], 400, 2)
 
 
+OTHERS = {
+    "other FOVs": (RATE, 800, {}, "--fovs 400 -> 800"),
+    "another space": (
+        Space.parse("training.learning_rate=1e-5..1e-1"),
+        400,
+        {},
+        r"--space\.training\.learning_rate 0\.0001\.\.0\.1 -> 1e-05\.\.0\.1",
+    ),
+    "another optimiser": (RATE, 400, {"optimizer": "adamw"}, r"training\.optimizer adam -> adamw"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_trials_that_are_not_to_be_compared_are_not_of_one_search(other: str, tmp_path: Path) -> None:
+    space, fovs, training, said = OTHERS[other]
+    make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 2).write_settings()
+    make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 20)  # more trials are welcome
+    with pytest.raises(InputError, match=f"was begun with other settings: {said}; set them back, or move"):
+        make_search(base_run(tmp_path, **training), tmp_path / "search", [space], fovs, 2)
+
+
+def test_a_rung_that_a_training_is_past_is_read_in_its_log(tmp_path: Path) -> None:
+    """As of a point of another study, or of a search that was moved away: it would be trained anew."""
+    point = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 2).points[0]
+    assert not has_seen_more(point, 100)
+    coordinates = make(coordinates_target(point.run), touch)
+    make(model_target(point.run, coordinates), touch)
+    assert has_seen_more(point, 100)
+    figures = dict.fromkeys(("fovs_per_s", "step_s", "step_s_std", "loss", *SCORES), 1.0)
+    lines = [{**figures, "fovs_seen": fovs, "f1": fovs / 400} for fovs in range(40, 401, 40)]
+    point.run.training_log.parent.mkdir(parents=True)
+    point.run.training_log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert measure(up_to(point, 200)).curve.fovs.tolist() == [40, 80, 120, 160, 200]
+
+
+def touch(path: Path) -> None:
+    path.write_text("")
+
+
 class TestWithOptuna:
     """What Optuna decides and keeps."""
 
@@ -170,3 +214,14 @@ class TestWithOptuna:
         trained = target_rate(chain.point({RATE.key: float(told[RATE.key])}).run.config.training)
         followed = base_run(tmp_path, learning_rate=told[RATE.key], rate_scaling=told.get(SCALING, "sqrt"))
         assert target_rate(followed.config.training) == trained
+
+    def test_a_trial_that_was_stopped_before_it_had_settings_has_a_row_of_its_own(
+        self, tmp_path: Path
+    ) -> None:
+        chain = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 2)
+        chain.study.ask()
+        pursue(chain.study, None, [RATE], RUNGS, Trainer())
+        chain.end([], KeepingConsole.at(tmp_path / "told.txt"))
+        header, _, *rows = (chain.folder / "table.md").read_text().splitlines()
+        assert len(rows) == 2
+        assert {row.count("|") for row in rows} == {header.count("|")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -53,9 +54,11 @@ def run_of(folder: Path, tiles: int) -> Run:
     return run
 
 
-def report(run: Run, tile: Tile, seeds: int, restored: int = 0, when: float | None = None) -> None:
+def report(
+    run: Run, tile: Tile, seeds: int, restored: int = 0, when: float | None = None, seconds: float = 1.0
+) -> None:
     """What a worker writes that has tried `seeds` of 100 seeds of a tile."""
-    line = {"time": when or time.time() + 1, "seconds": 1.0, "seeds": seeds, "seeds_total": 100}
+    line = {"time": when or time.time() + 1, "seconds": seconds, "seeds": seeds, "seeds_total": 100}
     line |= {"resumed_at_seeds": restored, "calls": 10, "resumed_at_calls": 0}
     run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
     run.tile_log(tile).write_text(json.dumps(line) + "\n")
@@ -149,6 +152,19 @@ def test_a_tile_between_its_last_report_and_its_end_does_not_lose_its_share(tmp_
     assert tiles.look(0).done == 0.8
     tiles.end(0, 0, counts=True)
     assert tiles.look(0) == Work(1.0, 1.0, run.tiles[0].box.size)
+
+
+def test_the_time_left_is_told_by_that_of_work_and_not_by_that_in_the_queue(tmp_path: Path) -> None:
+    """Five hours in the queue, then half of one of two tiles in ten minutes: half an hour is left."""
+    run = run_of(tmp_path, 2)
+    state = progress._State(run, Stage("segment", [Task(), Task()]))
+    state.update({"tiles": "job 7 is queued"})
+    assert state.started is not None
+    state.started -= 5 * 3600
+    mark(run, run.tiles[0])
+    report(run, run.tiles[0], 50, when=time.time(), seconds=600.0)
+    state.update({})
+    assert re.search(r", (29:5\d|30:0\d) left$", state.detail), state.detail
 
 
 FATES = ("waiting", "at work", "finished", "failed", "reused")
