@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checkup.drawn import background, doubts_of_drawing, objects_to_learn_from
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
-from pipeline.volumes.absence import absence
+from pipeline.volumes.absence import absence, of_slices
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
@@ -33,7 +34,7 @@ def labels(run: Run) -> Finding:
     image, volume = open_image(run), open_labels(run)
     found = describe(volume, volume.stored_dtype)
     blocks = sample_blocks(volume, box)
-    stored = [volume.read_stored(block) for block in blocks]
+    stored = [volume.source.read(block) for block in blocks]
     ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
     unlabelled = volume.is_unlabelled(ids)
     labelled = float(counts[~unlabelled].sum() / counts.sum())
@@ -45,6 +46,9 @@ def labels(run: Run) -> Finding:
         )
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
+        *background(ids, counts, ~unlabelled),
+        *(doubts_of_drawing(volume, box) if run.config.trains else []),
+        *(objects_to_learn_from(run, volume, box) if run.config.trains else []),
         *_without_body(volume, blocks),
         *_voxel_size(image, volume),
         *_other_numbers(image, volume),
@@ -128,7 +132,8 @@ def _gaps(image: Volume, labels: LabelVolume, box: Box) -> list[str]:
         doubts.append(f"{outside:,} of their voxels lie outside the image")
     missing = absence(labels, box)
     if missing.missing:
-        doubts.append(f"{missing.text('chunks of the labels')} and count as unlabelled")
+        noun = "slices of the labels" if of_slices(labels) else "chunks of the labels"
+        doubts.append(f"{missing.text(noun)} and count as unlabelled")
     return doubts
 
 

@@ -1,0 +1,79 @@
+"""Labels that people draw in some sections, or of which most is background, are told before a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
+
+from pipeline.errors import InputError
+
+EVERY_EIGHTH = np.arange(SHAPE[0]) % 8 == 0
+
+
+def told_of(folder: Path, labels: np.ndarray, **data: object) -> str:
+    write_hdf5(folder / "em.h5", image=cells()[0], labels=labels)
+    return findings(run_on(folder, data={"labels": "em.h5:labels", **data}))["labels"]
+
+
+def drawn_in_some_sections(between: int) -> np.ndarray:
+    labels = cells()[1].astype(np.uint8)
+    labels[~EVERY_EIGHTH] = between
+    return labels
+
+
+def test_labels_of_objects_are_not_doubted(tmp_path: Path) -> None:
+    assert told_of(tmp_path, cells()[1]).startswith("ok")
+
+
+def test_single_sections_among_ground_are_told_and_among_what_is_unknown_are_not(tmp_path: Path) -> None:
+    told = told_of(tmp_path, drawn_in_some_sections(between=0))
+    assert told.startswith("warn")
+    assert "have the same id in the next section, most others none: are single sections labelled?" in told
+    assert told_of(tmp_path, drawn_in_some_sections(between=255)).startswith("ok")
+    wide = drawn_in_some_sections(between=255).astype(np.uint16)
+    assert "id 255 is 88% of the voxels" in told_of(tmp_path, wide)
+    assert told_of(tmp_path, wide, ignore_labels=[255]).startswith("ok")
+
+
+def test_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:
+    labels = cells()[1].copy()
+    rng = np.random.default_rng(1)
+    for section in labels:
+        section[section > 0] = rng.permutation(100)[section[section > 0]] + 1
+    assert "are sections labelled each by itself?" in told_of(tmp_path, labels)
+
+
+def test_scores_of_a_box_without_labels_are_told_before_the_run(tmp_path: Path) -> None:
+    image, labels = cells()
+    labels = labels.copy()
+    labels[:, :, 30:] = 0
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    sections = {"data": {"labels": "em.h5:labels"}, "training": {"box": "0:40,0:48,0:30"}}
+    beyond = findings(run_on(tmp_path, **sections, inference={"box": "0:40,0:48,40:56"}))["scores"]
+    assert beyond.startswith("warn: in 0:40,0:48,40:56: 0.00% of what was looked at there is labelled")
+    around = findings(run_on(tmp_path, **sections))["scores"]
+    assert "without 0:40,0:48,0:42: 0.00% of what was looked at there is labelled" in around
+    seen = findings(run_on(tmp_path, **sections, evaluation={"box": "0:40,0:48,0:56"}))["scores"]
+    assert "of it was seen in training" in seen
+    box = {"choose_by": "segmentation", "validation_box": "0:40,0:48,32:48", "validate_every_fovs": 1000}
+    training = {**sections["training"], **box}
+    with pytest.raises(InputError, match=r"training.validation_box 0:40,0:48,32:48 has no labelled voxel"):
+        findings(run_on(tmp_path, **{**sections, "training": training}))
+
+
+def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=cells()[1])
+    largest = int(np.bincount(cells()[1].ravel())[1:].max())
+
+    def of(least: int) -> str:
+        sampling = {"min_segment_voxels": least, "radius": [4, 4, 4]}
+        run = run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"sampling": sampling})
+        return findings(run)["labels"]
+
+    assert of(100).startswith("ok")
+    assert "fewer than training.sampling.min_segment_voxels" in of(largest)
+    with pytest.raises(InputError, match=f"min_segment_voxels = {largest + 1} or more voxels"):
+        of(largest + 1)
