@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fastremap
+import numpy as np
 
 from pipeline.checkup.image import describe
 from pipeline.errors import InputError
-from pipeline.geometry import Box
+from pipeline.geometry import Box, triple
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, labelled_box, open_image, open_labels
 from pipeline.volumes.absence import Absence, absence, of_slices
@@ -72,7 +73,7 @@ class Truth:
 
     description: str
     box: Box
-    """Where they lie in the image."""
+    """Where they lie in the image: where something is labelled, if all of it was looked at."""
     objects: int
     labelled: float
     looked_at: float
@@ -101,12 +102,25 @@ def look_at_truth(run: Run) -> Truth:
     labels, box = open_labels(run), labelled_box(run)
     blocks = [block for block in (b & box for b in sampled_blocks(labels)) if not block.is_empty]
     blocks = blocks or sample_blocks(labels, box)  # of labels much larger than the image none may meet it
-    objects, labelled, voxels = set[int](), 0, 0
+    objects, labelled, voxels, extents = set[int](), 0, 0, list[Box]()
     for block in blocks:
-        ids, counts = fastremap.unique(labels.read(block), return_counts=True)
+        read = labels.read(block)
+        ids, counts = fastremap.unique(read, return_counts=True)
         objects.update(ids[ids != 0].tolist())
         labelled += int(counts[ids != 0].sum())
         voxels += block.size
-    return Truth(
-        describe(labels, labels.stored_dtype), box, len(objects), labelled / voxels, voxels / box.size
-    )
+        extents += _extent(read, block)
+    drawn = Box.around(extents) if extents and voxels == box.size else box
+    description = describe(labels, labels.stored_dtype)
+    if drawn != box:
+        description += f", in which labels lie in {drawn} alone"
+    return Truth(description, drawn, len(objects), labelled / voxels, voxels / box.size)
+
+
+def _extent(ids: np.ndarray, block: Box) -> list[Box]:
+    """The smallest box of what is labelled in a block of labels; none where nothing is."""
+    labelled = [np.flatnonzero((ids != 0).any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not len(labelled[0]):
+        return []
+    first = Box(triple([int(n[0]) for n in labelled]), triple([int(n[-1]) + 1 for n in labelled]))
+    return [first.translate(block.start)]
