@@ -119,7 +119,11 @@ def evaluate(
             along = run_length_in(comparison.open()[0], made, merge_threshold)
             found["run_length"] = {**along, "traced": how.as_dict()}
         elif traced is not None:
-            found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
+            scored = comparison.open()[0]
+            found["run_length"] = run_length_in(scored, traced, merge_threshold)
+            unit = traced.other_unit(scored.box, found["run_length"]["voxel_size_nm"])
+            if unit is not None:
+                found["doubts"].append(f"the skeletons are taken for nm, and would fill the volume in {unit}")
         results[segmentation] = found
     for name, found in results.items():
         print_scores(name, found, console)

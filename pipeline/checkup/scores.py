@@ -15,7 +15,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.scored import share_chosen_by, share_seen, why_not_scored
 from pipeline.tracing import kimimaro_or_mend
-from pipeline.volumes import image_voxel_size_nm, open_labels
+from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.intensity import sample_blocks
 
 
@@ -95,6 +95,11 @@ def skeletons(run: Run) -> Finding:
     traced = read_skeletons(Path(path))
     inside = traced.inside(run.inference_box, size).lengths_nm.sum() / traced.lengths_nm.sum()
     found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
+    if unit is not None:
+        return warn(
+            f"{found}; they are taken for nm, and would fill the image in {unit}", "convert them if so"
+        )
     if not inside:
         return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     return ok(found)
