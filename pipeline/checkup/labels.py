@@ -15,6 +15,7 @@ from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.neuroproof import NeuroproofVolume
+from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.slice_folder import SliceVolume
 
 FEW = 0.05
@@ -138,15 +139,21 @@ def _gaps(image: Volume, labels: LabelVolume, box: Box) -> list[str]:
 
 
 def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
-    """Slices of image and labels that do not begin with the same number; some count from 0, some from 1."""
+    """Slices of image and labels that are not numbered alike; some count from 0, some from 1."""
+    image = image.source if isinstance(image, ReplacedSections) else image
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []
-    ours, theirs = image.first_number, labels.source.first_number
+    ours, theirs = image.numbers, labels.source.numbers
     if ours is None or theirs is None or ours == theirs:
         return []
+    if ours[1] != theirs[1]:
+        return [
+            f"their slices go up by {theirs[1]}, those of the image by {ours[1]}, and both are taken for "
+            "sections that follow each other: fill in what lies between, with an id that says that it is not labelled"
+        ]
     return [
-        f"their slices begin with number {theirs}, those of the image with {ours}: both are taken to begin "
-        f"at z {labels.box.start[0]}; if not, set data.labels_box"
+        f"their slices begin with number {theirs[0]}, those of the image with {ours[0]}: both are taken to "
+        f"begin at z {labels.box.start[0]}; if not, set data.labels_box"
     ]
 
 

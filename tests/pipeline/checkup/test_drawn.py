@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
+from skimage.io import imsave
 
 from pipeline.errors import InputError
 
@@ -77,3 +78,18 @@ def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path)
     assert "fewer than training.sampling.min_segment_voxels" in of(largest)
     with pytest.raises(InputError, match=f"min_segment_voxels = {largest + 1} or more voxels"):
         of(largest + 1)
+
+
+def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    for name, volume, step in (("em", image, 1), ("all", labels[:30], 1), ("tenths", labels[:30], 10)):
+        (tmp_path / name).mkdir()
+        for z, section in enumerate(volume.astype(np.uint8)):
+            imsave(tmp_path / name / f"z{z * step:04}.png", section, check_contrast=False)
+
+    def of(name: str) -> str:
+        data = {"image": "em", "labels": name, "labels_box": "0:30,0:48,0:56", "replace_sections": {5: 4}}
+        return findings(run_on(tmp_path, data=data))["labels"]
+
+    assert of("all").startswith("ok")
+    assert "their slices go up by 10, those of the image by 1" in of("tenths")
