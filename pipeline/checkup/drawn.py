@@ -11,6 +11,7 @@ import fastremap
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple
 from pipeline.run_folder import Run
 from pipeline.volumes.labels import LabelVolume
@@ -31,6 +32,9 @@ BACKGROUND = 0.6
 LOST = 0.2
 """A larger part of what is labelled, if it is of objects too small to learn from, is told."""
 
+ROOM = 0.2
+"""A smaller part of a side of the training box, if examples are centred there alone, is told."""
+
 MOST_COUNTED = 2**26
 """Voxels whose objects are counted before a run, in a second or two."""
 
@@ -40,8 +44,13 @@ NOT_LABELLED = (
 )
 
 
-def doubts_of_drawing(labels: LabelVolume, box: Box) -> list[str]:
-    """What makes one doubt that the labels in a box are of objects in three dimensions. Raises InputError."""
+def doubts_of_training(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """What makes one doubt that much is learned from the labels in a training box. Raises InputError."""
+    return [*_drawing(labels, box), *_room(run, box), *_objects(run, labels, box)]
+
+
+def _drawing(labels: LabelVolume, box: Box) -> list[str]:
+    """Whether the labels are of objects in three dimensions."""
     if labels.chunk is not None and labels.chunk[0] == 1:
         blocks = box.spread_blocks(BLOCK_OF_SLICES, MOST_OF_SLICES)
     else:
@@ -67,7 +76,21 @@ def _along_z(blocks: Sequence[np.ndarray], labels: LabelVolume) -> list[str]:
     ]
 
 
-def objects_to_learn_from(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+def _room(run: Run, box: Box) -> list[str]:
+    """Axes along which examples, whose patches lie in the box whole, are all centred in its middle."""
+    radius, doubts = patch_radius(run.config.network, run.config.training.reach), []
+    for axis, length, r in zip("zyx", box.shape, radius):
+        centred = length - 2 * r
+        if centred < ROOM * length:
+            doubts.append(
+                f"examples can be centred on {centred} of {length} voxels of training.box along {axis}, as "
+                f"their patch is {2 * r + 1}: lower network.fov, network.deltas or training.moves_reach, or label "
+                "more"
+            )
+    return doubts
+
+
+def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """How many objects are too small to be trained on, where that is much of what is labelled.
 
     Nothing of labels too large to be read before a run. Raises InputError where there is no other object.

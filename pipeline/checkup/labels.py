@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.checkup.drawn import background, doubts_of_drawing, objects_to_learn_from
+from pipeline.checkup.drawn import background, doubts_of_training
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
@@ -48,8 +48,7 @@ def labels(run: Run) -> Finding:
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
         *background(ids, counts, ~unlabelled),
-        *(doubts_of_drawing(volume, box) if run.config.trains else []),
-        *(objects_to_learn_from(run, volume, box) if run.config.trains else []),
+        *(doubts_of_training(run, volume, box) if run.config.trains else []),
         *_without_body(volume, blocks),
         *_voxel_size(image, volume),
         *_other_numbers(image, volume),
@@ -149,7 +148,7 @@ def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
     if ours[1] != theirs[1]:
         return [
             f"their slices go up by {theirs[1]}, those of the image by {ours[1]}, and both are taken for "
-            "sections that follow each other: fill in what lies between, with an id that says that it is not labelled"
+            "sections that follow each other: fill in what lies between, by an id that means not labelled"
         ]
     return [
         f"their slices begin with number {theirs[0]}, those of the image with {ours[0]}: both are taken to "

@@ -13,7 +13,10 @@ MOSTLY_UNLABELLED = 0.5
 
 
 def doubts(metrics: Mapping[str, Any]) -> list[str]:
-    """Why the scores of a run's `metrics.json` are to be doubted, a line each; none if they are not."""
+    """Why scores are to be doubted, a line each; none if they are not.
+
+    `metrics` are those of a run's `metrics.json`, or of two volumes, of which no training is known.
+    """
     return [*_of_labels(metrics), *_of_training(metrics)]
 
 
@@ -35,7 +38,7 @@ def _of_labels(metrics: Mapping[str, Any]) -> list[str]:
 
 def _of_training(metrics: Mapping[str, Any]) -> list[str]:
     found = []
-    if metrics["seen_in_training"]:
+    if metrics.get("seen_in_training"):
         found.append(
             f"{metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these scores say "
             "little of tissue that the network has not seen"

@@ -80,6 +80,13 @@ def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path)
         of(largest + 1)
 
 
+def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=cells()[1])
+    training = {"box": "0:28,0:48,0:56", "sampling": {"min_segment_voxels": 100}}
+    told = findings(run_on(tmp_path, data={"labels": "em.h5:labels"}, training=training))["labels"]
+    assert "examples can be centred on 4 of 28 voxels of training.box along z, as their patch is 25" in told
+
+
 def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -> None:
     image, labels = cells()
     for name, volume, step in (("em", image, 1), ("all", labels[:30], 1), ("tenths", labels[:30], 10)):
