@@ -84,8 +84,8 @@ def _room(run: Run, box: Box) -> list[str]:
         if centred < ROOM * length:
             doubts.append(
                 f"examples can be centred on {centred} of {length} voxels of training.box along {axis}, as "
-                f"their patch is {2 * r + 1}: lower network.fov, network.deltas or training.moves_reach, or label "
-                "more"
+                f"their patch is {2 * r + 1}: lower network.fov, network.deltas or training.moves_reach, or "
+                "label more"
             )
     return doubts
 
