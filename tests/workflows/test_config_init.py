@@ -167,6 +167,10 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
     assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
     assert "import network" in init.plan()
+    start = f"training.start_from={init.folder}/ffn.h5"
+    config, _ = init.works(image, "--truth", init.volume("npy", LABELS), "--set", start, "--force")
+    assert (config.network.fov, config.network.features) == ((9, 13, 13), 4)
+    assert "FOVs" in init.plan()
 
 
 def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:

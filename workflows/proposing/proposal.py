@@ -119,8 +119,9 @@ def _put_network(
 ) -> Network:
     """Propose the network's sizes; returns it as it then is."""
     size = seen.volume.voxel_size_nm
-    if given.network.checkpoint is not None:
-        network, why = _trained(given.network), "That of the checkpoint."
+    source = given.network.checkpoint or given.training.start_from
+    if source is not None:
+        network, why = _trained(given.network, Path(source)), f"That of {source}."
     elif "fov" in given.network.model_fields_set:
         network, why = given.network, ""
     else:
@@ -142,9 +143,8 @@ def _put_network(
     return network
 
 
-def _trained(given: Network) -> Network:
-    """The network of a checkpoint; one that does not say its sizes has those that are set, or published."""
-    path = Path(str(given.checkpoint))
+def _trained(given: Network, path: Path) -> Network:
+    """The network in a file; one that does not say its sizes has those that are set, or published."""
     trained = read_trained_with(path)
     if trained is None:
         return given
