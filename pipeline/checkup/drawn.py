@@ -46,16 +46,51 @@ NOT_LABELLED = (
 
 def doubts_of_training(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """What makes one doubt that much is learned from the labels in a training box. Raises InputError."""
-    return [*_drawing(labels, box), *_room(run, box), *_objects(run, labels, box)]
+    return [
+        *_drawing(labels, box),
+        *_thin(run, labels, box),
+        *_room(run, box),
+        *_objects(run, labels, box),
+    ]
 
 
-def _drawing(labels: LabelVolume, box: Box) -> list[str]:
-    """Whether the labels are of objects in three dimensions."""
+def _thin(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """Objects in which no voxel is far enough from what is not the object."""
+    distance = run.config.training.sampling.boundary_distance
+    if not is_drawn_too_thin(labels, box, distance):
+        return []
+    return [
+        f"no object that was looked at goes on through {2 * distance + 1} sections, as many as an example "
+        f"needs by training.sampling.boundary_distance = {distance}: set it to 0"
+    ]
+
+
+def is_drawn_too_thin(labels: LabelVolume, box: Box, boundary_distance: int) -> bool:
+    """Whether no object that was looked at goes on through so many sections that a voxel keeps the distance.
+
+    Then no example can be centred anywhere. Raises InputError.
+    """
+    for ids in _blocks(labels, box):
+        through = ~labels.is_unlabelled(ids)
+        for _ in range(2 * boundary_distance):
+            ids, through = ids[1:], through[:-1] & (ids[:-1] == ids[1:])
+        if through.any():
+            return False
+    return True
+
+
+def _blocks(labels: LabelVolume, box: Box) -> list[np.ndarray]:
+    """Stored ids of some blocks of a few sections, spread over the box."""
     if labels.chunk is not None and labels.chunk[0] == 1:
         blocks = box.spread_blocks(BLOCK_OF_SLICES, MOST_OF_SLICES)
     else:
         blocks = box.spread_blocks(BLOCK, MOST_BLOCKS)
-    return _along_z([labels.read_stored(block) for block in blocks], labels)
+    return [labels.read_stored(block) for block in blocks]
+
+
+def _drawing(labels: LabelVolume, box: Box) -> list[str]:
+    """Whether the labels are of objects in three dimensions."""
+    return _along_z(_blocks(labels, box), labels)
 
 
 def _along_z(blocks: Sequence[np.ndarray], labels: LabelVolume) -> list[str]:

@@ -136,6 +136,14 @@ def test_a_part_is_held_back_of_what_is_labelled_not_of_the_file(init: Init) -> 
         assert "scores: " not in shown
 
 
+def test_training_on_single_sections_keeps_no_distance_that_they_have_not(init: Init) -> None:
+    labels = np.full(SHAPE, 255, np.uint8)
+    labels[::8] = LABELS[::8] + 1
+    config, shown = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", labels))
+    assert config.training.sampling.boundary_distance == 0
+    assert "warning    labels" not in shown
+
+
 def test_paths_that_are_set_hold_from_every_folder(init: Init, monkeypatch: pytest.MonkeyPatch) -> None:
     image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
     np.save(init.folder / "mask.npy", np.ones(SHAPE, np.uint8))

@@ -179,7 +179,14 @@ def _put_training(
             proposal.put(f"training.{name}", getattr(model, name))
     radius = [max(1, round(r * f / max(network.fov))) for r, f in zip(model.sampling.radius, network.fov)]
     proposal.put("training.sampling.radius", radius, "As long along every axis as the FOV is there.")
-    proposal.put("training.sampling.boundary_distance", model.sampling.boundary_distance)
+    thin = (
+        "" if labels.boundary_distance else "Labels are single sections: no voxel of them keeps a distance."
+    )
+    least = 10 ** int(math.log10(max(1, labels.usual // 10)))
+    if labels.looked_at == 1 and labels.usual < 2 * given.training.sampling.min_segment_voxels:
+        small = "Four fifths of what is labelled are of objects more than ten times as large."
+        proposal.put("training.sampling.min_segment_voxels", least, small)
+    proposal.put("training.sampling.boundary_distance", labels.boundary_distance, thin)
     return held_back or labels.box
 
 

@@ -80,6 +80,19 @@ def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path)
         of(largest + 1)
 
 
+def test_labels_of_single_sections_in_which_no_example_can_be_centred_are_told(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=drawn_in_some_sections(between=255))
+
+    def of(distance: int) -> str:
+        sampling = {"min_segment_voxels": 10, "boundary_distance": distance}
+        return findings(run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"sampling": sampling}))[
+            "labels"
+        ]
+
+    assert of(0).startswith("ok")
+    assert "goes on through 3 sections, as many as an example needs" in of(1)
+
+
 def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=cells()[1])
     training = {"box": "0:28,0:48,0:56", "sampling": {"min_segment_voxels": 100}}
