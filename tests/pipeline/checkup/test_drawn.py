@@ -100,6 +100,28 @@ def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_p
     assert "examples can be centred on 4 of 28 voxels of training.box along z, as their patch is 25" in told
 
 
+@pytest.mark.parametrize(
+    ("gaps", "told"), [([], None), ([14], "that leaves 6% of"), ([10, 24], "FAIL"), ([2, 37], None)]
+)
+def test_gaps_that_leave_few_places_to_learn_at_are_told(
+    gaps: list[int], told: str | None, tmp_path: Path
+) -> None:
+    """Patches have 25 sections, and so are centred on 12 to 27 of 40."""
+    image, labels = cells()
+    (tmp_path / "em").mkdir()
+    for z in set(range(SHAPE[0])) - set(gaps):
+        imsave(tmp_path / "em" / f"z{z:04}.png", image[z], check_contrast=False)
+    write_hdf5(tmp_path / "truth.h5", labels=labels)
+    data = {"image": "em", "labels": "truth.h5:labels", "max_missing": 0.1}
+    if told == "FAIL":
+        with pytest.raises(InputError, match="the patch of every example that was tried there touches some"):
+            findings(run_on(tmp_path, data=data))
+    else:
+        found = findings(run_on(tmp_path, data=data))["complete"]
+        assert (told or "") in found
+        assert told or "that leaves" not in found
+
+
 def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -> None:
     image, labels = cells()
     for name, volume, step in (("em", image, 1), ("all", labels[:30], 1), ("tenths", labels[:30], 10)):
