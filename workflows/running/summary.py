@@ -188,7 +188,7 @@ def _print_scores(run: Run, console: Console) -> None:
         f"scored        {run.config.evaluation.box}; VOI is in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
         *lines_beside(metrics, metrics),
-        *_costliest(run),
+        *costliest(run),
         sep="\n",
         highlight=False,
         soft_wrap=True,
@@ -199,7 +199,7 @@ def _print_scores(run: Run, console: Console) -> None:
     console.print()
 
 
-def _costliest(run: Run) -> list[str]:
+def costliest(run: Run) -> list[str]:
     """How many errors there are, and the first one to look at."""
     found = json.loads(run.worst_file.read_text())
     if found["voi_bits"] is None:
