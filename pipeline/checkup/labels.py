@@ -45,10 +45,11 @@ def labels(run: Run) -> Finding:
             f"{found}; no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
+    trains_here = run.config.trains and box == run.config.training.box
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
         *background(ids, counts, ~unlabelled),
-        *(doubts_of_training(run, volume, box) if run.config.trains else []),
+        *(doubts_of_training(run, volume, box) if trains_here else []),
         *_without_body(volume, blocks),
         *_voxel_size(image, volume),
         *_other_numbers(image, volume),

@@ -33,12 +33,6 @@ def scores(run: Run) -> Finding:
             "unknown",
             "set data.voxel_size_nm",
         )
-    chooses_in = run.config.training.validation_box if run.config.trains else None
-    if chooses_in is not None and not _labelled(run, chooses_in):
-        return fail(
-            f"training.validation_box {chooses_in} has no labelled voxel where it was looked at",
-            "no network can be chosen by it; set another",
-        )
     found = f"in {evaluation.box}" + (f" without {evaluation.exclude}" if evaluation.exclude else "")
     labelled = _labelled(run, evaluation.box, evaluation.exclude)
     if labelled < FEW_LABELLED:

@@ -59,10 +59,6 @@ def test_scores_of_a_box_without_labels_are_told_before_the_run(tmp_path: Path) 
     assert "without 0:40,0:48,0:42: 0.00% of what was looked at there is labelled" in around
     seen = findings(run_on(tmp_path, **sections, evaluation={"box": "0:40,0:48,0:56"}))["scores"]
     assert "of it was seen in training" in seen
-    box = {"choose_by": "segmentation", "validation_box": "0:40,0:48,32:48", "validate_every_fovs": 1000}
-    training = {**sections["training"], **box}
-    with pytest.raises(InputError, match=r"training.validation_box 0:40,0:48,32:48 has no labelled voxel"):
-        findings(run_on(tmp_path, **{**sections, "training": training}))
 
 
 def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path) -> None:
