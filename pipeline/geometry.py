@@ -48,6 +48,12 @@ class Box:
         return cls(start, _add(start, shape))
 
     @classmethod
+    def around(cls, boxes: Sequence[Box]) -> Box:
+        """The smallest box that contains all of some boxes, one at least, none of them empty."""
+        starts, stops = zip(*((box.start, box.stop) for box in boxes))
+        return cls(triple([min(at) for at in zip(*starts)]), triple([max(at) for at in zip(*stops)]))
+
+    @classmethod
     def parse(cls, text: str) -> Box:
         """Read `"z0:z1,y0:y1,x0:x1"`; raises ValueError that shows the text and the form expected."""
         try:

@@ -30,12 +30,16 @@ from pipeline.evaluation.points import located
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.stage import shares
+from pipeline.evaluation.trust import doubts
 from pipeline.evaluation.worst import worst
 from pipeline.geometry import Box
 from pipeline.results.unreadable import mend_write
 from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
 from workflows.volume_options import choice_of, numbers
+
+WIDTH = 100
+"""Columns that the table takes, where a terminal has fewer too: cut figures say nothing."""
 
 
 def evaluate(
@@ -103,6 +107,7 @@ def evaluate(
         raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
+    console.width = max(console.width, WIDTH)
     for segmentation in volumes[:-1]:
         comparison = Comparison(
             segmentation,
@@ -119,7 +124,11 @@ def evaluate(
             along = run_length_in(comparison.open()[0], made, merge_threshold)
             found["run_length"] = {**along, "traced": how.as_dict()}
         elif traced is not None:
-            found["run_length"] = run_length_in(comparison.open()[0], traced, merge_threshold)
+            scored = comparison.open()[0]
+            found["run_length"] = run_length_in(scored, traced, merge_threshold)
+            unit = traced.other_unit(scored.box, found["run_length"]["voxel_size_nm"])
+            if unit is not None:
+                found["doubts"].append(f"the skeletons are taken for nm, and would fill the volume in {unit}")
         results[segmentation] = found
     for name, found in results.items():
         print_scores(name, found, console)
@@ -132,7 +141,7 @@ def scores_of(
 ) -> dict[str, Any]:
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
-    doubts = smells(segmentation, truth, box)
+    found = smells(segmentation, truth, box)
     screen, work = Console(stderr=True), blocks(box)
     counts = list(
         track(
@@ -149,15 +158,16 @@ def scores_of(
     by_block = (
         (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
     )
+    of_truth = shares(total, box, comparison.ignore_border_nm)
     errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
     return {
         "box": str(box),
         "voxels": box.size,
-        **shares(total, box, comparison.ignore_border_nm),
+        **of_truth,
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
         "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, read_truth, box)],
-        "doubts": doubts,
+        "doubts": [*found, *doubts(of_truth)],
     }
 
 

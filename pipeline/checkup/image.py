@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
-from pipeline.geometry import Box
+from pipeline.ffn.patch import patch_radius
+from pipeline.geometry import Box, spread, triple
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
-from pipeline.volumes.absence import absence, of_slices, refuse_too_much
+from pipeline.volumes.absence import MOST_LOOKED_AT, absence, of_slices, refuse_too_much
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 
@@ -21,6 +22,12 @@ SMALLEST_NM, LARGEST_NM = 0.1, 1e5
 
 STEPS = 8
 """As many that float32 can tell apart a standard deviation has to have."""
+
+FEW_CLEAR = 0.5
+"""A smaller share of the places where examples could be centred, if only that is clear of gaps, is told."""
+
+MOST_PLACES = 24
+"""That are tried along each axis."""
 
 SATURATED = 0.2
 """A larger share of voxels that have the lowest value, or the highest, is told."""
@@ -67,7 +74,30 @@ def completeness(run: Run) -> Finding:
         text = f"{found.text(noun)}, in {name} {box}"
         refuse_too_much(found.share, text, volume, data)
         worst = warn(text, "they are black: nothing is seeded there, and no training patch touches them")
+        if name == "training.box":
+            clear = _clear_of_gaps(run, volume, box)
+            if not clear:
+                return fail(
+                    text,
+                    "the patch of every example that was tried there touches some: use another training.box",
+                )
+            if clear < FEW_CLEAR:
+                worst = warn(
+                    worst.text, f"that leaves {clear:.0%} of the places where examples can be centred"
+                )
     return worst
+
+
+def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:
+    """The share of the places in a training box whose patch touches nothing missing, by a look at some."""
+    from pipeline.training.sampling import clear_of  # which loads SciPy
+
+    radius = patch_radius(run.config.network, run.config.training.reach)
+    inner = box.grow(triple([-r for r in radius]))
+    most = (inner.shape[0], 1, 1) if of_slices(volume) else (MOST_PLACES,) * 3
+    along = [spread(range(a, b), n) for a, b, n in zip(inner.start, inner.stop, most)]
+    places = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 3)
+    return float(clear_of(volume.missing_of(volume.chunks(box, MOST_LOOKED_AT)), places, radius).mean())
 
 
 def read_boxes(run: Run) -> dict[str, Box]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.checkup.drawn import background, doubts_of_training
 from pipeline.checkup.finding import Finding, fail, ok, skip, together, warn
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
-from pipeline.volumes.absence import absence
+from pipeline.volumes.absence import absence, of_slices
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.neuroproof import NeuroproofVolume
+from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.slice_folder import SliceVolume
 
 FEW = 0.05
@@ -38,7 +40,7 @@ def _labels_in(run: Run, box: Box) -> Finding:
     image, volume = open_image(run), open_labels(run)
     found = describe(volume, volume.stored_dtype)
     blocks = sample_blocks(volume, box)
-    stored = [volume.read_stored(block) for block in blocks]
+    stored = [volume.source.read(block) for block in blocks]
     ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
     unlabelled = volume.is_unlabelled(ids)
     labelled = float(counts[~unlabelled].sum() / counts.sum())
@@ -48,8 +50,11 @@ def _labels_in(run: Run, box: Box) -> Finding:
             f"{found}; no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
+    trains_here = run.config.trains and box == run.config.training.box
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
+        *background(ids, counts, ~unlabelled),
+        *(doubts_of_training(run, volume, box) if trains_here else []),
         *_without_body(volume, blocks),
         *_voxel_size(image, volume),
         *_other_numbers(image, volume),
@@ -137,20 +142,27 @@ def _gaps(image: Volume, labels: LabelVolume, box: Box) -> list[str]:
         doubts.append(f"{outside:,} of their voxels lie outside the image")
     missing = absence(labels, box)
     if missing.missing:
-        doubts.append(f"{missing.text('chunks of the labels')} and count as unlabelled")
+        noun = "slices of the labels" if of_slices(labels) else "chunks of the labels"
+        doubts.append(f"{missing.text(noun)} and count as unlabelled")
     return doubts
 
 
 def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
-    """Slices of image and labels that do not begin with the same number; some count from 0, some from 1."""
+    """Slices of image and labels that are not numbered alike; some count from 0, some from 1."""
+    image = image.source if isinstance(image, ReplacedSections) else image
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []
-    ours, theirs = image.first_number, labels.source.first_number
+    ours, theirs = image.numbers, labels.source.numbers
     if ours is None or theirs is None or ours == theirs:
         return []
+    if ours[1] != theirs[1]:
+        return [
+            f"their slices go up by {theirs[1]}, those of the image by {ours[1]}, and both are taken for "
+            "sections that follow each other: fill in what lies between, by an id that means not labelled"
+        ]
     return [
-        f"their slices begin with number {theirs}, those of the image with {ours}: both are taken to begin "
-        f"at z {labels.box.start[0]}; if not, set data.labels_box"
+        f"their slices begin with number {theirs[0]}, those of the image with {ours[0]}: both are taken to "
+        f"begin at z {labels.box.start[0]}; if not, set data.labels_box"
     ]
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.traced import check_size
+from pipeline.evaluation.trust import FEW_LABELLED
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.scored import share_chosen_by, share_seen, why_not_scored
 from pipeline.tracing import kimimaro_or_mend
-from pipeline.volumes import image_voxel_size_nm
+from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
+from pipeline.volumes.intensity import sample_blocks
 
 
 def scores(run: Run) -> Finding:
@@ -29,6 +34,12 @@ def scores(run: Run) -> Finding:
             "set data.voxel_size_nm",
         )
     found = f"in {evaluation.box}" + (f" without {evaluation.exclude}" if evaluation.exclude else "")
+    labelled = _labelled(run, evaluation.box, evaluation.exclude)
+    if labelled < FEW_LABELLED:
+        return warn(
+            f"{found}: {labelled:.2%} of what was looked at there is labelled, and scores would say little",
+            "set inference.box, or evaluation.box, to where labels are",
+        )
     if seen:
         return warn(
             f"{found}: {seen:.0%} of it was seen in training, which makes scores too good",
@@ -43,6 +54,29 @@ def scores(run: Run) -> Finding:
     return ok(found)
 
 
+def _labelled(run: Run, box: Box, exclude: Box | None = None) -> float:
+    """The share of the voxels in a box, but for those to `exclude`, that is labelled, by a sample of blocks.
+
+    Raises InputError where the labels cannot be read.
+    """
+    if run.config.data.labels == "phantom":
+        return 1.0
+    volume, counted, labelled = open_labels(run), 0, 0
+    for block in sample_blocks(volume, box):
+        ids = volume.read(block)
+        if exclude is not None and not (exclude & block).is_empty:
+            ids = ids[~_inside(exclude, block)]
+        counted, labelled = counted + ids.size, labelled + np.count_nonzero(ids)
+    return labelled / counted if counted else 1.0
+
+
+def _inside(box: Box, block: Box) -> np.ndarray:
+    """Which voxels of a block lie in a box, (z, y, x) bool."""
+    inside = np.zeros(block.shape, bool)
+    inside[(box & block).slices(block.start)] = True
+    return inside
+
+
 def skeletons(run: Run) -> Finding:
     """Whether there are skeletons to measure along in what is segmented. Raises InputError."""
     path, size = run.config.evaluation.skeletons, image_voxel_size_nm(run)
@@ -55,6 +89,11 @@ def skeletons(run: Run) -> Finding:
     traced = read_skeletons(Path(path))
     inside = traced.inside(run.inference_box, size).lengths_nm.sum() / traced.lengths_nm.sum()
     found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
+    if unit is not None:
+        return warn(
+            f"{found}; they are taken for nm, and would fill the image in {unit}", "convert them if so"
+        )
     if not inside:
         return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     return ok(found)

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.volumes import VoxelSize
 
+LEAST_SIZE_NM = 2.0
+"""Of voxels: of smaller ones nm and voxels are hardly told apart."""
+
+MOSTLY, MUCH = 0.95, 0.4
+"""Shares of the nodes, and of a volume's side, from which on coordinates look like another unit."""
+
 ROUNDING = 1e-3
 """In voxels: how far below a whole number a node may lie and still be of that voxel; files round."""
 
@@ -60,3 +66,20 @@ class Skeletons:
         number = np.cumsum(kept) - 1
         edges = self.edges[kept[self.edges].all(axis=1)]
         return Skeletons(self.names, self.nodes_nm[kept], self.owner[kept], number[edges])
+
+    def other_unit(self, box: Box, voxel_size_nm: VoxelSize) -> str | None:
+        """A unit other than nm in which the coordinates would fill a volume of such a box; None for none.
+
+        As that nearly all nodes would lie in it, spread over much of it along some axis. True nm do so only
+        where all skeletons are in a corner: with voxels of 10 nm, its first tenth.
+        """
+        z, y, x = voxel_size_nm
+        units: dict[str, VoxelSize] = {"um": (z / 1000, y / 1000, x / 1000)}
+        if min(voxel_size_nm) >= LEAST_SIZE_NM:
+            units["voxels"] = (1.0, 1.0, 1.0)
+        for unit, size in units.items():
+            voxels = self.inside(box, size).voxels(size)
+            is_inside = len(voxels) >= max(1, MOSTLY * len(self.nodes_nm))
+            if is_inside and np.any(np.ptp(voxels, axis=0) > MUCH * np.array(box.shape)):
+                return unit
+        return None

@@ -59,7 +59,8 @@ class Outcome:
     def doubts(self, tiled_voxels: int) -> list[str]:
         """Why the outcome can hardly be right; nothing where it may be."""
         hint = (
-            "look at data.image_mean and image_stddev, inverted contrast, data.mip, the network's voxel size"
+            "look at how the training went, data.image_mean and image_stddev, inverted contrast, data.mip, "
+            "the network's voxel size"
         )
         if self.segments == 0:
             return [f"nothing was segmented: {hint}"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.conventions import CONVENTIONS
+from pipeline.evaluation.trust import doubts
 from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.reconciliation.shapes.listing import read_told
@@ -80,8 +81,8 @@ def agglomeration(run: Run, look: Look) -> dict[str, int] | None:
 def scores(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's metrics.json as it is, and what others reached; None where nothing is scored (yet).
 
-    `agglomerated` is None where there is no agglomeration, `uncorrected` where nobody corrected, and
-    `chosen_by` 0 where no network was chosen.
+    `doubts` are why they say little. `agglomerated` is None where there is no agglomeration, `uncorrected`
+    where nobody corrected, and `chosen_by` 0 where no network was chosen.
     """
     found = _json(run.metrics_file, SCORED, look)
     if found is None:
@@ -91,6 +92,7 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
         "agglomerated": None,
         "chosen_by": 0.0,
         "uncorrected": None,
+        "doubts": doubts(found),
         **found,
         **published(run),
     }

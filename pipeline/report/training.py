@@ -14,6 +14,9 @@ from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
 from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, share_of_waiting
 
+POOR_F1 = 0.7
+"""Over the last tenth of a training; what segments the demo's phantom at all has more (docs/demo.md)."""
+
 NEEDED = {"fovs_seen", "fovs_per_s", "loss", "accuracy", "f1", "precision", "recall"}
 
 
@@ -27,6 +30,7 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
     if not run.config.trains or not lines:
         return None
     settings, (seen, seconds) = run.config.training, fovs_and_seconds(lines)
+    f1 = f1_of_last_tenth(lines)
     fovs = [line["fovs_seen"] for line in lines]
     return {
         "fovs": seen,
@@ -36,7 +40,8 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         "seconds": seconds,
         "fovs_per_s": seen / seconds if seconds else None,
         "input_wait_share": share_of_waiting(lines),
-        "f1_of_last_tenth": f1_of_last_tenth(lines),
+        "f1_of_last_tenth": f1,
+        "doubts": [] if f1 is None or f1 >= POOR_F1 else [_poor(f1)],
         "shares": lines[-1].get("shares"),
         "rehearsal": look(rehearsal, run),
         "last": {name: lines[-1][name] for name in sorted(NEEDED - {"fovs_seen", "fovs_per_s"})},
@@ -47,6 +52,14 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         ),
         "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
     }
+
+
+def _poor(f1: float) -> str:
+    """Why no segmentation by this network can be right."""
+    return (
+        f"an F1 of {f1:.3f} over the last tenth of the training is that of a network that hardly finds "
+        "what it is shown: raise training.fovs before anything else, and look at the labels"
+    )
 
 
 def rehearsal(run: Run) -> dict[str, Any] | None:

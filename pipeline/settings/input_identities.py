@@ -23,6 +23,7 @@ from pipeline.settings.data import SECTIONS
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
+from pipeline.volumes.absence import absence
 from pipeline.volumes.content import content
 
 
@@ -47,7 +48,7 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
         now = Known(volume.stamp, _read_as(kind, data), "")
         before = kept.get(name)
         if before is None or not (trust_kept or _as_before(now, before, volume)):
-            now = now._replace(content=content(volume))
+            now = now._replace(content=content(volume) + _gaps(kind, volume))
             if before is not None and before.stamp != now.stamp and before.content == now.content:
                 touched.append(name)
         else:
@@ -138,11 +139,18 @@ def _ignoring(name: str, data: Data) -> str:
     return f" ignoring {sorted(set(data.ignore_labels))}" if name == "labels" and data.ignore_labels else ""
 
 
+def _gaps(kind: str, volume: Volume) -> str:
+    """Whether chunks of labels are missing: an earlier version took what is there for no object."""
+    if kind != "labels" or volume.may_be_empty or not absence(volume, volume.box).missing:
+        return ""
+    return " with gaps"
+
+
 def _read_as(name: str, data: Data) -> str:
     """The settings that decide which voxels of its files a volume has."""
     chosen = {
         "image": (data.mip, data.channel, data.axes, sorted(data.replace_sections.items())),
-        "labels": (data.labels_mip, data.labels_channel, data.labels_axes),
+        "labels": (data.labels_mip, data.labels_channel, data.labels_axes, "gaps are unknown"),
         "mask": (),
         "loss_mask": (),
     }

@@ -139,7 +139,8 @@ def draw_coordinates(
     if not len(occurring):
         raise InputError(
             f"training.box {box}: no voxel at least {list(radius)} inside it belongs to a segment of "
-            f"training.sampling.min_segment_voxels = {sampling.min_segment_voxels} or more voxels"
+            f"training.sampling.min_segment_voxels = {sampling.min_segment_voxels} or more voxels and is "
+            f"further than training.sampling.boundary_distance = {sampling.boundary_distance} from all else"
         )
     rng = np.random.default_rng(
         np.random.SeedSequence([seed, VERSION, volume] if volume else [seed, VERSION])

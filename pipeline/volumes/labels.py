@@ -51,8 +51,15 @@ class LabelVolume(Volume):
         return np.isin(ids, self._unlabelled) | (ids <= 0)
 
     def read_stored(self, box: Box) -> np.ndarray:
-        """The ids of `box` as they are stored, in the stored dtype. Raises InputError as `read` does."""
-        return self.source.read(box)
+        """The ids of `box` as they are stored, in the stored dtype; of what is missing the largest of it.
+
+        Where labels are missing nobody knows what lies there, as where an id says so; but not in formats that
+        do not store what is 0. Raises InputError as `read` does.
+        """
+        ids = self.source.read(box)
+        for chunk in [] if self.may_be_empty else self.source.missing(box):
+            ids[(chunk & box).slices(box.start)] = np.iinfo(ids.dtype).max
+        return ids
 
     def ignored(self, box: Box) -> np.ndarray:
         """Which voxels of `box` hold an id that says "not labelled", and not just 0; (z, y, x) bool.

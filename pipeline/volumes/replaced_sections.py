@@ -27,18 +27,18 @@ class ReplacedSections(Volume):
                 f"data.replace_sections names section {outside[0]}; {volume.uri} has {start} to {stop - 1}: "
                 "leave it out"
             )
-        self._volume = volume
+        self.source = volume
         self.is_remote = volume.is_remote
         self.may_be_empty = volume.may_be_empty
         self._replacements = dict(replacements)
 
     @property
     def stamp(self) -> str:
-        return f"{self._volume.stamp} sections {sorted(self._replacements.items())}"
+        return f"{self.source.stamp} sections {sorted(self._replacements.items())}"
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         """A chunk of replaced sections alone is there if those that replace them are."""
-        return self._volume._stored([self._source(chunk) for chunk in chunks])
+        return self.source._stored([self._source(chunk) for chunk in chunks])
 
     def _source(self, chunk: Box) -> Box:
         z = chunk.start[0]
@@ -52,20 +52,20 @@ class ReplacedSections(Volume):
         lost = [z for z in sorted(self._replacements) if start <= z < stop]
         voxels = self._kept(wanted, lost)
         for z in lost:
-            voxels[z - start] = self._volume.read(_planes(wanted, self._replacements[z], 1))[0]
+            voxels[z - start] = self.source.read(_planes(wanted, self._replacements[z], 1))[0]
         return voxels
 
     def _kept(self, box: Box, lost: Sequence[int]) -> np.ndarray:
         """The volume in a box, where it matters: at `lost` it may be torn, or hold no numbers."""
         try:
-            return self._volume.read(box)
+            return self.source.read(box)
         except InputError:
             if not lost:
                 raise
         voxels, start = np.zeros(box.shape, self.dtype), box.start[0]
         for before, after in itertools.pairwise([start - 1, *lost, box.stop[0]]):
             run = _planes(box, before + 1, after - before - 1)
-            voxels[before + 1 - start : after - start] = self._volume.read(run)
+            voxels[before + 1 - start : after - start] = self.source.read(run)
         return voxels
 
 

@@ -42,11 +42,11 @@ class SliceVolume(Volume):
             self._refuse_another_kind(path, *slice_header(path))
 
     @property
-    def first_number(self) -> int | None:
-        """The number in the first slice's name that counts along z; None where there is one slice alone."""
-        files = list(self._files.values())
-        first, last = ([int(number) for number in re.findall(r"\d+", f.name)] for f in (files[0], files[-1]))
-        return next((a for a, b in zip(first, last) if a != b), None)
+    def numbers(self) -> tuple[int, int] | None:
+        """The number along z in the first slice's name, and by how many numbers go up; None of one slice."""
+        (first_z, first), *_, (last_z, last) = [*self._files.items(), *self._files.items()]
+        pairs = zip(*(map(int, re.findall(r"\d+", file.name)) for file in (first, last)))
+        return next(((a, (b - a) // (last_z - first_z)) for a, b in pairs if a != b), None)
 
     @property
     def stamp(self) -> str:

@@ -116,8 +116,40 @@ def test_labels_too_small_to_hold_a_part_back_are_told(init: Init) -> None:
     cut = (slice(0, 40), slice(0, 60), slice(0, 60))
     config, shown = init.works(init.volume("hdf5", IMAGE[cut]), "--truth", init.volume("npy", LABELS[cut]))
     assert "too little to hold a part back" in shown
-    assert config.training.box == config.inference.box
+    assert config.training.box == config.inference.box == config.evaluation.box
+    assert "100% of it was seen in training" in shown
     init.plan()
+
+
+def test_a_part_is_held_back_of_what_is_labelled_not_of_the_file(init: Init) -> None:
+    image = init.volume("hdf5", IMAGE)
+    for drawn in (Box.parse("0:48,0:64,0:130"), Box.parse("10:48,0:64,20:150")):
+        labels = np.zeros_like(LABELS)
+        labels[drawn.slices()] = LABELS[drawn.slices()]
+        config, shown = init.works(image, "--truth", init.volume("npy", labels), "--force")
+        here = drawn.translate(PLACE.origin)
+        assert f"in which labels lie in {here} alone" in shown
+        assert config.training.box is not None
+        assert config.inference.box is not None
+        assert here.contains(config.training.box)
+        assert here.contains(config.inference.box)
+        assert "scores: " not in shown
+
+
+def test_training_on_single_sections_keeps_no_distance_that_they_have_not(init: Init) -> None:
+    labels = np.full(SHAPE, 255, np.uint8)
+    labels[::8] = LABELS[::8] + 1
+    config, shown = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", labels))
+    assert config.training.sampling.boundary_distance == 0
+    assert "warning    labels" not in shown
+
+
+def test_paths_that_are_set_hold_from_every_folder(init: Init, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    np.save(init.folder / "mask.npy", np.ones(SHAPE, np.uint8))
+    monkeypatch.chdir(init.folder)
+    config, _ = init.works(image, "--truth", labels, "--set", "data.mask=mask.npy")
+    assert config.data.mask == str(init.folder / "mask.npy")
 
 
 def test_missing_chunks_are_told_and_let_pass_in_writing(init: Init) -> None:
@@ -143,6 +175,10 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
     assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
     assert "import network" in init.plan()
+    start = f"training.start_from={init.folder}/ffn.h5"
+    config, _ = init.works(image, "--truth", init.volume("npy", LABELS), "--set", start, "--force")
+    assert (config.network.fov, config.network.features) == ((9, 13, 13), 4)
+    assert "FOVs" in init.plan()
 
 
 def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:

@@ -75,6 +75,19 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
 
 
+def test_a_truth_of_which_most_is_unlabelled_is_told_and_no_figure_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.arange(1, 9).repeat(8**3 * 8).reshape(32, 32, 32)
+    np.save(tmp_path / "seg.npy", ids)
+    np.save(tmp_path / "truth.npy", np.where(ids < 4, ids, 0))
+    monkeypatch.setenv("COLUMNS", "80")
+    code, shown = said(main, [f"{tmp_path}/seg.npy", f"{tmp_path}/truth.npy"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "62% of the voxels that count are not labelled: VOI of gt_foreground and filled" in shown
+    assert "\u2026" not in shown
+
+
 def test_skeletons_are_made_from_the_truth_where_that_is_asked_for(
     case: tuple[Path, dict[str, np.ndarray]],
     tmp_path: Path,

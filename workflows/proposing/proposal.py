@@ -16,6 +16,7 @@ from pipeline.ffn.trained_with import read_trained_with
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
+from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.run_file import apply_override, parse_config, read_config
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
@@ -24,6 +25,16 @@ from workflows.proposing.sizes import fov_for, split, tile_bytes, tile_for
 
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
+
+PATHS = (
+    ("network", "checkpoint"),
+    ("training", "start_from"),
+    ("data", "mask"),
+    ("data", "loss_mask"),
+    ("evaluation", "skeletons"),
+    ("reconciliation", "corrections"),
+)
+"""What else than volumes a user may set that is looked up from where the command is given."""
 
 NO_NETWORK = "there is no truth to train on: set network.checkpoint to a trained network"
 
@@ -80,8 +91,10 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
         document["data"]["labels"] = absolute(truth)
     for override in overrides:
         apply_override(document, override)
-    if document.get("network", {}).get("checkpoint"):
-        document["network"]["checkpoint"] = absolute(document["network"]["checkpoint"])
+    for section, name in PATHS:
+        path = document.get(section, {}).get(name)
+        if isinstance(path, str) and path != FROM_LABELS and "folder" not in document["data"]:
+            document[section][name] = absolute(path)
     return parse_config(document, source="--set")
 
 
@@ -106,8 +119,9 @@ def _put_network(
 ) -> Network:
     """Propose the network's sizes; returns it as it then is."""
     size = seen.volume.voxel_size_nm
-    if given.network.checkpoint is not None:
-        network, why = _trained(given.network), "That of the checkpoint."
+    source = given.network.checkpoint or given.training.start_from
+    if source is not None:
+        network, why = _trained(given.network, Path(source)), f"That of {source}."
     elif "fov" in given.network.model_fields_set:
         network, why = given.network, ""
     else:
@@ -129,9 +143,8 @@ def _put_network(
     return network
 
 
-def _trained(given: Network) -> Network:
-    """The network of a checkpoint; one that does not say its sizes has those that are set, or published."""
-    path = Path(str(given.checkpoint))
+def _trained(given: Network, path: Path) -> Network:
+    """The network in a file; one that does not say its sizes has those that are set, or published."""
     trained = read_trained_with(path)
     if trained is None:
         return given
@@ -153,6 +166,10 @@ def _put_training(
     if held_back is None:
         why = "All that is labelled: too little to hold a part back, so scores are of what training saw."
         proposal.found.append(f"doubt      training.box: {why[0].lower()}{why[1:-1]}")
+        segmented = (given.inference.box or labels.box) & labels.box
+        if not segmented.is_empty:
+            seen = "What training saw, which would be left out else: there is nothing else to score."
+            proposal.put("evaluation.box", str(segmented), seen)
     else:
         why = f"The first part of what is labelled, {labels.box}; the rest is held back to be scored."
     proposal.put("training.box", str(training), why)
@@ -162,7 +179,14 @@ def _put_training(
             proposal.put(f"training.{name}", getattr(model, name))
     radius = [max(1, round(r * f / max(network.fov))) for r, f in zip(model.sampling.radius, network.fov)]
     proposal.put("training.sampling.radius", radius, "As long along every axis as the FOV is there.")
-    proposal.put("training.sampling.boundary_distance", model.sampling.boundary_distance)
+    thin = (
+        "" if labels.boundary_distance else "Labels are single sections: no voxel of them keeps a distance."
+    )
+    least = 10 ** int(math.log10(max(1, labels.usual // 10)))
+    if labels.looked_at == 1 and labels.usual < 2 * given.training.sampling.min_segment_voxels:
+        small = "Four fifths of what is labelled are of objects more than ten times as large."
+        proposal.put("training.sampling.min_segment_voxels", least, small)
+    proposal.put("training.sampling.boundary_distance", labels.boundary_distance, thin)
     return held_back or labels.box
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
+from pipeline.evaluation.trust import doubts
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.report.scores import shapes
@@ -187,32 +188,22 @@ def _print_scores(run: Run, console: Console) -> None:
         f"scored        {run.config.evaluation.box}; VOI is in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
         *lines_beside(metrics, metrics),
-        *_costliest(run),
+        *costliest(run),
         sep="\n",
         highlight=False,
         soft_wrap=True,
         style="dim",
     )
-    if metrics["seen_in_training"]:
-        console.print(
-            f"WARNING: {metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these "
-            "scores say little of tissue that the network has not seen",
-            style="bold red",
-            soft_wrap=True,
-        )
-    if metrics.get("chosen_by"):
-        console.print(
-            f"WARNING: {metrics['chosen_by']:.0%} of the scored voxels chose the network: these scores are a "
-            "little too good",
-            style="bold red",
-            soft_wrap=True,
-        )
+    for doubt in doubts(metrics):
+        console.print(f"WARNING: {doubt}", style="bold red", soft_wrap=True)
     console.print()
 
 
-def _costliest(run: Run) -> list[str]:
+def costliest(run: Run) -> list[str]:
     """How many errors there are, and the first one to look at."""
     found = json.loads(run.worst_file.read_text())
+    if found["voi_bits"] is None:
+        return ["errors        nobody can tell: no voxel that is scored is labelled"]
     if not found["worst"]:
         return ["errors        none"]
     first, listed = found["worst"][0], len(found["worst"])

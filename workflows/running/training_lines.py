@@ -25,6 +25,7 @@ def training_lines(run: Run, look: Look) -> list[str]:
         + (f"; {max(shares)} to {min(shares)} FOVs of a step a rank" if shares else "")
         + f": {run.model_file}"
     ]
+    lines += [f"WARNING       {doubt}" for doubt in found["doubts"]]
     rehearsal = found["rehearsal"]
     if rehearsal:
         lines.append(f"tried         {rehearsal['says']}")

@@ -7,8 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.io import imsave
 
 from pipeline.errors import InputError
 from pipeline.volumes import open_volume
@@ -60,3 +62,20 @@ def test_every_other_id_stays_what_it_is(dtype: str, data: st.DataObject) -> Non
 def test_what_is_ignored_is_told_from_ground(tmp_path: Path) -> None:
     labels = labels_of(tmp_path, np.array([0, 3, -1, 9, 2**63 - 1], np.int64), ignored=(9,))
     assert labels.ignored(labels.box).reshape(-1).tolist() == [False, False, True, True, True]
+
+
+def test_what_is_missing_of_labels_is_unknown_and_no_ground(tmp_path: Path) -> None:
+    (tmp_path / "slices").mkdir()
+    for z in (0, 1, 4):
+        imsave(tmp_path / "slices" / f"z{z}.png", np.full((8, 9), z % 2, np.uint16), check_contrast=False)
+    labels = LabelVolume(open_volume(str(tmp_path / "slices")))
+    assert labels.ignored(labels.box).all(axis=(1, 2)).tolist() == [False, False, True, True, False]
+    assert labels.read(labels.box).max(axis=(1, 2)).tolist() == [0, 1, 0, 0, 0]
+
+
+def test_chunks_of_zeros_that_a_format_does_not_store_are_ground(tmp_path: Path) -> None:
+    stored = zarr.create_array(str(tmp_path / "v.zarr"), shape=(4, 4, 4), chunks=(2, 4, 4), dtype="u2")
+    stored[:2] = 3
+    labels = LabelVolume(open_volume(str(tmp_path / "v.zarr")))
+    assert labels.missing(labels.box)
+    assert not labels.ignored(labels.box).any()

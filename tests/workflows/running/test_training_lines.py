@@ -71,6 +71,12 @@ def test_so_are_its_floods_and_a_warning_where_logits_grow(run: Run) -> None:
     assert "learning_rate" in warning
 
 
+def test_a_network_that_finds_hardly_anything_is_warned_of(run: Run) -> None:
+    run.training_log.write_text(run.training_log.read_text().replace('"f1": 0.8', '"f1": 0.31'))
+    _, warning = training_lines(run, Look())
+    assert warning.startswith("WARNING       an F1 of 0.310 over the last tenth of the training")
+
+
 def test_nothing_is_told_of_a_training_that_logged_nothing(run: Run) -> None:
     run.training_log.unlink()
     assert training_lines(run, Look()) == []

@@ -1,0 +1,163 @@
+"""Whether labels are such as an object in three dimensions can be learned from.
+
+What is 0 counts as no object. Where that is only not labelled, training teaches the network to stop there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import fastremap
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.ffn.patch import patch_radius
+from pipeline.geometry import Box, Triple
+from pipeline.run_folder import Run
+from pipeline.volumes.labels import LabelVolume
+
+BLOCK: Triple = (16, 64, 64)
+MOST_BLOCKS = 48
+BLOCK_OF_SLICES: Triple = (16, 512, 512)
+MOST_OF_SLICES = 6
+"""Each may mean that 16 whole slices are decoded."""
+
+GOES_ON = 0.3
+"""A smaller part of the labelled voxels, if only that has the same id in the next section, is told: where
+objects are labelled in three dimensions it is more than one half, also where sections are thick."""
+
+BACKGROUND = 0.6
+"""A larger share of the voxels looked at that has one id is told."""
+
+LOST = 0.2
+"""A larger part of what is labelled, if it is of objects too small to learn from, is told."""
+
+ROOM = 0.2
+"""A smaller part of a side of the training box, if examples are centred there alone, is told."""
+
+MOST_COUNTED = 2**26
+"""Voxels whose objects are counted before a run, in a second or two."""
+
+NOT_LABELLED = (
+    "what is only not labelled there counts as no object: give it an id of its own, by data.ignore_labels, "
+    "or leave it out by data.loss_mask"
+)
+
+
+def doubts_of_training(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """What makes one doubt that much is learned from the labels in a training box. Raises InputError."""
+    return [
+        *_drawing(labels, box),
+        *_thin(run, labels, box),
+        *_room(run, box),
+        *_objects(run, labels, box),
+    ]
+
+
+def _thin(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """Objects in which no voxel is far enough from what is not the object."""
+    distance = run.config.training.sampling.boundary_distance
+    if not is_drawn_too_thin(labels, box, distance):
+        return []
+    return [
+        f"no object that was looked at goes on through {2 * distance + 1} sections, as many as an example "
+        f"needs by training.sampling.boundary_distance = {distance}: set it to 0"
+    ]
+
+
+def is_drawn_too_thin(labels: LabelVolume, box: Box, boundary_distance: int) -> bool:
+    """Whether no object that was looked at goes on through so many sections that a voxel keeps the distance.
+
+    Then no example can be centred anywhere. Raises InputError.
+    """
+    for ids in _blocks(labels, box):
+        through = ~labels.is_unlabelled(ids)
+        for _ in range(2 * boundary_distance):
+            ids, through = ids[1:], through[:-1] & (ids[:-1] == ids[1:])
+        if through.any():
+            return False
+    return True
+
+
+def _blocks(labels: LabelVolume, box: Box) -> list[np.ndarray]:
+    """Stored ids of some blocks of a few sections, spread over the box."""
+    if labels.chunk is not None and labels.chunk[0] == 1:
+        blocks = box.spread_blocks(BLOCK_OF_SLICES, MOST_OF_SLICES)
+    else:
+        blocks = box.spread_blocks(BLOCK, MOST_BLOCKS)
+    return [labels.read_stored(block) for block in blocks]
+
+
+def _drawing(labels: LabelVolume, box: Box) -> list[str]:
+    """Whether the labels are of objects in three dimensions."""
+    return _along_z(_blocks(labels, box), labels)
+
+
+def _along_z(blocks: Sequence[np.ndarray], labels: LabelVolume) -> list[str]:
+    looked_at, go_on, end = 0, 0, 0
+    for ids in blocks:
+        here, after = ids[:-1], ids[1:]
+        counts = ~labels.is_unlabelled(here) & ~labels.is_ignored(after)
+        looked_at += np.count_nonzero(counts)
+        go_on += np.count_nonzero(counts & (here == after))
+        end += np.count_nonzero(counts & (after == 0))
+    if go_on >= GOES_ON * looked_at:
+        return []
+    found = f"only {go_on / looked_at:.0%} of the labelled voxels have the same id in the next section"
+    if 2 * end > looked_at - go_on:
+        return [f"{found}, most others none: are single sections labelled? {NOT_LABELLED}"]
+    return [
+        f"{found}: are sections labelled each by itself? A network learns objects that go on through them"
+    ]
+
+
+def _room(run: Run, box: Box) -> list[str]:
+    """Axes along which examples, whose patches lie in the box whole, are all centred in its middle."""
+    radius, doubts = patch_radius(run.config.network, run.config.training.reach), []
+    for axis, length, r in zip("zyx", box.shape, radius):
+        centred = length - 2 * r
+        if centred < ROOM * length:
+            doubts.append(
+                f"examples can be centred on {centred} of {length} voxels of training.box along {axis}, as "
+                f"their patch is {2 * r + 1}: lower network.fov, network.deltas or training.moves_reach, or "
+                "label more"
+            )
+    return doubts
+
+
+def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """How many objects are too small to be trained on, where that is much of what is labelled.
+
+    Nothing of labels too large to be read before a run. Raises InputError where there is no other object.
+    """
+    if labels.is_remote or box.size > MOST_COUNTED:
+        return []
+    least = run.config.training.sampling.min_segment_voxels
+    ids, counts = fastremap.unique(labels.read(box), return_counts=True)
+    sizes = counts[ids != 0]
+    large, labelled = sizes >= least, sizes.sum()
+    if not large.any():
+        raise InputError(
+            f"data.labels {labels.uri}: in training.box {box} is no object of "
+            f"training.sampling.min_segment_voxels = {least} or more voxels, the largest has {sizes.max()}: "
+            "set it lower"
+        )
+    lost = sizes[~large].sum() / labelled
+    if lost <= LOST:
+        return []
+    return [
+        f"{np.count_nonzero(~large):,} of {len(sizes):,} objects, {lost:.0%} of what is labelled, have fewer "
+        f"than training.sampling.min_segment_voxels = {least} voxels in training.box: none of them is learned"
+    ]
+
+
+def background(ids: np.ndarray, counts: np.ndarray, labelled: np.ndarray) -> list[str]:
+    """One id, of several, that most voxels have: of `ids` and their `counts`, those that are `labelled`."""
+    of_labelled = np.where(labelled, counts, 0)
+    share = float(of_labelled.max() / counts.sum())
+    if share <= BACKGROUND or np.count_nonzero(labelled) == 1:
+        return []
+    return [
+        f"id {ids[of_labelled.argmax()]} is {share:.0%} of the voxels: if it is the background it should be "
+        "0, and if it says that nobody has labelled them, data.ignore_labels should name it"
+    ]

@@ -1,0 +1,51 @@
+"""What makes one doubt scores: too little that is labelled, or voxels that training saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FEW_LABELLED = 0.05
+"""A smaller part of what is scored, if only that is labelled, is told."""
+
+MOSTLY_UNLABELLED = 0.5
+"""A larger part of what counts, if it is not labelled, is told: two conventions have it as one object."""
+
+
+def doubts(metrics: Mapping[str, Any]) -> list[str]:
+    """Why scores are to be doubted, a line each; none if they are not.
+
+    `metrics` are those of a run's `metrics.json`, or of two volumes, of which no training is known.
+    """
+    return [*_of_labels(metrics), *_of_training(metrics)]
+
+
+def _of_labels(metrics: Mapping[str, Any]) -> list[str]:
+    labelled = metrics["labelled_share"]
+    if not labelled:
+        return ["no voxel that is scored is labelled: these are no scores"]
+    if labelled < FEW_LABELLED:
+        return [f"only {labelled:.2%} of the scored box is labelled: these scores say little of the rest"]
+    counted = 1 - metrics["ignored_share"] - metrics.get("left_out_share", 0.0)
+    unlabelled = 1 - labelled / counted
+    if unlabelled <= MOSTLY_UNLABELLED:
+        return []
+    return [
+        f"{unlabelled:.0%} of the voxels that count are not labelled: VOI of gt_foreground and filled has "
+        "them as one object, which every segment there splits; both_foreground and CREMI leave them out"
+    ]
+
+
+def _of_training(metrics: Mapping[str, Any]) -> list[str]:
+    found = []
+    if metrics.get("seen_in_training"):
+        found.append(
+            f"{metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these scores say "
+            "little of tissue that the network has not seen"
+        )
+    if metrics.get("chosen_by"):
+        found.append(
+            f"{metrics['chosen_by']:.0%} of the scored voxels chose the network: these scores are a little "
+            "too good"
+        )
+    return found

@@ -1,0 +1,133 @@
+"""Labels that people draw in some sections, or of which most is background, are told before a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
+from skimage.io import imsave
+
+from pipeline.errors import InputError
+
+EVERY_EIGHTH = np.arange(SHAPE[0]) % 8 == 0
+
+
+def told_of(folder: Path, labels: np.ndarray, **data: object) -> str:
+    write_hdf5(folder / "em.h5", image=cells()[0], labels=labels)
+    return findings(run_on(folder, data={"labels": "em.h5:labels", **data}))["labels"]
+
+
+def drawn_in_some_sections(between: int) -> np.ndarray:
+    labels = cells()[1].astype(np.uint8)
+    labels[~EVERY_EIGHTH] = between
+    return labels
+
+
+def test_labels_of_objects_are_not_doubted(tmp_path: Path) -> None:
+    assert told_of(tmp_path, cells()[1]).startswith("ok")
+
+
+def test_single_sections_among_ground_are_told_and_among_what_is_unknown_are_not(tmp_path: Path) -> None:
+    told = told_of(tmp_path, drawn_in_some_sections(between=0))
+    assert told.startswith("warn")
+    assert "have the same id in the next section, most others none: are single sections labelled?" in told
+    assert told_of(tmp_path, drawn_in_some_sections(between=255)).startswith("ok")
+    wide = drawn_in_some_sections(between=255).astype(np.uint16)
+    assert "id 255 is 88% of the voxels" in told_of(tmp_path, wide)
+    assert told_of(tmp_path, wide, ignore_labels=[255]).startswith("ok")
+
+
+def test_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:
+    labels = cells()[1].copy()
+    rng = np.random.default_rng(1)
+    for section in labels:
+        section[section > 0] = rng.permutation(100)[section[section > 0]] + 1
+    assert "are sections labelled each by itself?" in told_of(tmp_path, labels)
+
+
+def test_scores_of_a_box_without_labels_are_told_before_the_run(tmp_path: Path) -> None:
+    image, labels = cells()
+    labels = labels.copy()
+    labels[:, :, 30:] = 0
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    sections = {"data": {"labels": "em.h5:labels"}, "training": {"box": "0:40,0:48,0:30"}}
+    beyond = findings(run_on(tmp_path, **sections, inference={"box": "0:40,0:48,40:56"}))["scores"]
+    assert beyond.startswith("warn: in 0:40,0:48,40:56: 0.00% of what was looked at there is labelled")
+    around = findings(run_on(tmp_path, **sections))["scores"]
+    assert "without 0:40,0:48,0:42: 0.00% of what was looked at there is labelled" in around
+    seen = findings(run_on(tmp_path, **sections, evaluation={"box": "0:40,0:48,0:56"}))["scores"]
+    assert "of it was seen in training" in seen
+
+
+def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=cells()[1])
+    largest = int(np.bincount(cells()[1].ravel())[1:].max())
+
+    def of(least: int) -> str:
+        sampling = {"min_segment_voxels": least, "radius": [4, 4, 4]}
+        run = run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"sampling": sampling})
+        return findings(run)["labels"]
+
+    assert of(100).startswith("ok")
+    assert "fewer than training.sampling.min_segment_voxels" in of(largest)
+    with pytest.raises(InputError, match=f"min_segment_voxels = {largest + 1} or more voxels"):
+        of(largest + 1)
+
+
+def test_labels_of_single_sections_in_which_no_example_can_be_centred_are_told(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=drawn_in_some_sections(between=255))
+
+    def of(distance: int) -> str:
+        sampling = {"min_segment_voxels": 10, "boundary_distance": distance}
+        return findings(run_on(tmp_path, data={"labels": "em.h5:labels"}, training={"sampling": sampling}))[
+            "labels"
+        ]
+
+    assert of(0).startswith("ok")
+    assert "goes on through 3 sections, as many as an example needs" in of(1)
+
+
+def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=cells()[1])
+    training = {"box": "0:28,0:48,0:56", "sampling": {"min_segment_voxels": 100}}
+    told = findings(run_on(tmp_path, data={"labels": "em.h5:labels"}, training=training))["labels"]
+    assert "examples can be centred on 4 of 28 voxels of training.box along z, as their patch is 25" in told
+
+
+@pytest.mark.parametrize(
+    ("gaps", "told"), [([], None), ([14], "that leaves 6% of"), ([10, 24], "FAIL"), ([2, 37], None)]
+)
+def test_gaps_that_leave_few_places_to_learn_at_are_told(
+    gaps: list[int], told: str | None, tmp_path: Path
+) -> None:
+    """Patches have 25 sections, and so are centred on 12 to 27 of 40."""
+    image, labels = cells()
+    (tmp_path / "em").mkdir()
+    for z in set(range(SHAPE[0])) - set(gaps):
+        imsave(tmp_path / "em" / f"z{z:04}.png", image[z], check_contrast=False)
+    write_hdf5(tmp_path / "truth.h5", labels=labels)
+    data = {"image": "em", "labels": "truth.h5:labels", "max_missing": 0.1}
+    if told == "FAIL":
+        with pytest.raises(InputError, match="the patch of every example that was tried there touches some"):
+            findings(run_on(tmp_path, data=data))
+    else:
+        found = findings(run_on(tmp_path, data=data))["complete"]
+        assert (told or "") in found
+        assert told or "that leaves" not in found
+
+
+def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    for name, volume, step in (("em", image, 1), ("all", labels[:30], 1), ("tenths", labels[:30], 10)):
+        (tmp_path / name).mkdir()
+        for z, section in enumerate(volume.astype(np.uint8)):
+            imsave(tmp_path / name / f"z{z * step:04}.png", section, check_contrast=False)
+
+    def of(name: str) -> str:
+        data = {"image": "em", "labels": name, "labels_box": "0:30,0:48,0:56", "replace_sections": {5: 4}}
+        return findings(run_on(tmp_path, data=data))["labels"]
+
+    assert of("all").startswith("ok")
+    assert "their slices go up by 10, those of the image by 1" in of("tenths")
