@@ -20,7 +20,7 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 5
+VERSION = 6
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:
