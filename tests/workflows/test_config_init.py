@@ -10,6 +10,7 @@ import pytest
 from writers import FORMATS, Place
 
 from pipeline.config import Network, RunConfig
+from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.settings.run_file import load_config
@@ -143,6 +144,19 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
     assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
     assert "import network" in init.plan()
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_an_image_is_normalised_as_the_network_was_trained_if_that_will_do(init: Init, is_far: bool) -> None:
+    network = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(network).items()}
+    own = (220.0, 10.0) if is_far else (float(round(IMAGE.mean())), float(round(IMAGE.std())) + 2)
+    trained = TrainedWith(network.fov, network.deltas, *own)
+    write_weights(weights, network, init.folder / "ffn.h5", trained)
+    config, _ = init.works(init.volume("hdf5", IMAGE), "--set", f"network.checkpoint={init.folder}/ffn.h5")
+    found = (config.data.image_mean, config.data.image_stddev)
+    assert found == (pytest.approx((IMAGE.mean(), IMAGE.std()), abs=0.1) if is_far else own)
+    assert ("220" in init.plan()) == is_far  # what the network was trained with is told
 
 
 def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:

@@ -12,7 +12,7 @@ import psutil
 
 from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
-from pipeline.ffn.trained_with import read_trained_with
+from pipeline.ffn.trained_with import is_near, read_trained_with
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
@@ -62,7 +62,7 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     seen, labels = look_at_image(run), look_at_truth(run) if truth else None
     found = [*seen.lines(), *([labels.line()] if labels else [])]
     proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
-    _put_data(proposal, seen)
+    _put_data(proposal, given, seen)
     model = read_config(RUN_FILES / MODEL)
     network = _put_network(proposal, given, model, seen, labels)
     box = seen.volume.box
@@ -85,9 +85,17 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
     return parse_config(document, source="--set")
 
 
-def _put_data(proposal: Proposal, seen: Image) -> None:
-    proposal.put("data.image_mean", seen.intensity.mean, f"Here {seen.measured}.")
-    proposal.put("data.image_stddev", seen.intensity.stddev, "Measured on the same voxels.")
+def _put_data(proposal: Proposal, given: RunConfig, seen: Image) -> None:
+    """Propose how the image is normalised: as measured, or as a network that may do with that was trained."""
+    values = measured = seen.intensity.mean, seen.intensity.stddev
+    whys = f"Here {seen.measured}.", "Measured on the same voxels."
+    trained = read_trained_with(given.network.checkpoint) if given.network.checkpoint else None
+    own = trained.normalisation if trained else None
+    if own is not None and own != measured and is_near(own, measured):
+        values = own
+        whys = f"As the network was trained; {measured[0]:g} was measured.", f"And here {measured[1]:g}."
+    for name, value, why in zip(("image_mean", "image_stddev"), values, whys):
+        proposal.put(f"data.{name}", value, why)
 
 
 def _put_missing(proposal: Proposal, seen: Image) -> None:
