@@ -46,8 +46,8 @@ def print_plan(
     config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
-    table.add_column("work")
-    table.add_column("result")
+    table.add_column("work", overflow="fold")  # which may be a path
+    table.add_column("result", overflow="fold")
     if run.uses_phantom:
         z, y, x = config.data.phantom.shape
         table.add_row("phantom", f"{z} x {y} x {x} voxels", _relative(run, run.phantom_file))
