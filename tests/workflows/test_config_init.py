@@ -13,6 +13,7 @@ from pipeline.config import Network, RunConfig
 from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
+from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.yaml_text import read_yaml
 from pipeline.synthetic.phantom import Phantom
@@ -144,6 +145,26 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     config, _ = init.works(image, "--set", f"network.checkpoint={init.folder}/ffn.h5", "--force")
     assert (config.network.fov, config.network.deltas, config.network.depth) == ((9, 13, 13), (2, 3, 3), 2)
     assert "import network" in init.plan()
+
+
+def test_what_the_network_was_trained_on_is_left_out_of_the_scores(init: Init) -> None:
+    image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    sizes = ["network.fov=[9, 13, 13]", "network.deltas=[2, 3, 3]", "network.depth=2", "network.features=4"]
+    first, _ = init.works(image, "--truth", labels, *(word for each in sizes for word in ("--set", each)))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(first.network).items()}
+    trained = TrainedWith.of(resolve(first, init.folder / "run"))
+    write_weights(weights, first.network, init.folder / "ffn.h5", trained)
+    network = ["--set", f"network.checkpoint={init.folder}/ffn.h5", "--force"]
+    config, shown = init.works(image, "--truth", labels, *network)
+    assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)
+    assert "seen in training" not in shown + init.plan()
+    assert first.training.box is not None
+    assert first.inference.box is not None
+    assert config.evaluation.exclude is not None
+    assert config.evaluation.exclude.contains(first.training.box)
+    assert (config.evaluation.exclude & first.inference.box).is_empty, "what was held back is scored"
+    config, _ = init.works(init.volume("hdf5", IMAGE[:, ::-1]), "--truth", labels, *network)
+    assert config.evaluation.exclude is None, "another image"
 
 
 @pytest.mark.parametrize("is_far", [False, True])

@@ -12,7 +12,8 @@ import psutil
 
 from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
-from pipeline.ffn.trained_with import is_near, read_trained_with
+from pipeline.ffn.patch import patch_radius
+from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
@@ -69,6 +70,8 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     if labels is not None and given.trains:
         box = _put_training(proposal, given, model.training, network, labels)
     _put_inference(proposal, given, network, box, seen.volume.box)
+    if labels is not None and given.network.checkpoint is not None:
+        _put_unseen(proposal, run, network, labels)
     _put_missing(proposal, seen)
     return proposal
 
@@ -172,6 +175,17 @@ def _put_training(
     proposal.put("training.sampling.radius", radius, "As long along every axis as the FOV is there.")
     proposal.put("training.sampling.boundary_distance", model.sampling.boundary_distance)
     return held_back or labels.box
+
+
+def _put_unseen(proposal: Proposal, run: Run, network: Network, labels: Truth) -> None:
+    """Propose to leave out of the scores what the network was trained on, if that leaves anything."""
+    trained = trained_on(run, run.config.network.checkpoint)
+    if trained is None or run.config.evaluation.box is not None:
+        return
+    around = labels.box & trained.grow(patch_radius(network, Training().reach))
+    if not around.is_empty and around != labels.box:
+        why = f"The network was trained on {trained}: there, and a patch around, scores would be too good."
+        proposal.put("evaluation.exclude", str(around), why)
 
 
 def _put_inference(proposal: Proposal, given: RunConfig, network: Network, proposed: Box, image: Box) -> None:
