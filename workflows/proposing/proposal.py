@@ -13,11 +13,12 @@ import psutil
 from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
+from pipeline.ffn.trained_with import is_near, read_trained_with
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import apply_override, parse_config, read_config
+from pipeline.settings.scored import seen_in_training
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
@@ -178,13 +179,14 @@ def _put_training(
 
 
 def _put_unseen(proposal: Proposal, run: Run, network: Network, labels: Truth) -> None:
-    """Propose to leave out of the scores what the network was trained on, if that leaves anything."""
-    trained = trained_on(run, run.config.network.checkpoint)
-    if trained is None or run.config.evaluation.box is not None:
+    """Propose to leave out of the scores what the network was trained on, if that is one box, and leaves
+    anything: of others the plan warns."""
+    seen = seen_in_training(run)
+    if len(seen) != 1 or run.config.evaluation.box is not None:
         return
-    around = labels.box & trained.grow(patch_radius(network, Training().reach))
+    around = labels.box & seen[0].grow(patch_radius(network, Training().reach))
     if not around.is_empty and around != labels.box:
-        why = f"The network was trained on {trained}: there, and a patch around, scores would be too good."
+        why = f"The network was trained on {seen[0]}: there, and a patch around, scores would be too good."
         proposal.put("evaluation.exclude", str(around), why)
 
 
