@@ -124,7 +124,11 @@ def print_plan(
         markup=False,
     )
     print_costs(run, rates, console)
-    if budget_node_hours is not None and rates.segment is not None:
+    if budget_node_hours is not None and rates.segment is None:
+        console.print(
+            "other tiles are not compared for the budget: that takes a rate of tiles", highlight=False
+        )
+    elif budget_node_hours is not None:
         print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
