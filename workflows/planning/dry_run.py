@@ -124,12 +124,12 @@ def print_plan(
         markup=False,
     )
     print_costs(run, rates, console)
-    if budget_node_hours is not None and rates.segment is None:
-        console.print(
-            "other tiles are not compared for the budget: that takes a rate of tiles", highlight=False
-        )
-    elif budget_node_hours is not None:
-        print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
+    if budget_node_hours is not None:
+        if rates.segment is None:
+            told = "other tiles are not compared for the budget: that takes a rate of tiles"
+            console.print(told, highlight=False, soft_wrap=True)
+        else:
+            print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
 
