@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,11 +153,12 @@ def test_what_the_network_was_trained_on_is_left_out_of_the_scores(init: Init) -
     sizes = ["network.fov=[9, 13, 13]", "network.deltas=[2, 3, 3]", "network.depth=2", "network.features=4"]
     first, _ = init.works(image, "--truth", labels, *(word for each in sizes for word in ("--set", each)))
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(first.network).items()}
-    trained = TrainedWith.of(resolve(first, init.folder / "run"))
+    trained = replace(TrainedWith.of(resolve(first, init.folder / "run")), image_mean=220, image_stddev=10)
     write_weights(weights, first.network, init.folder / "ffn.h5", trained)
     network = ["--set", f"network.checkpoint={init.folder}/ffn.h5", "--force"]
     config, shown = init.works(image, "--truth", labels, *network)
     assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)
+    assert (config.data.image_mean, config.data.image_stddev) == (220, 10), "as it was trained on this image"
     assert "seen in training" not in shown + init.plan()
     assert first.training.box is not None
     assert first.inference.box is not None
@@ -165,6 +167,7 @@ def test_what_the_network_was_trained_on_is_left_out_of_the_scores(init: Init) -
     assert (config.evaluation.exclude & first.inference.box).is_empty, "what was held back is scored"
     config, _ = init.works(init.volume("hdf5", IMAGE[:, ::-1]), "--truth", labels, *network)
     assert config.evaluation.exclude is None, "another image"
+    assert config.data.image_mean != 220
 
 
 @pytest.mark.parametrize("is_far", [False, True])

@@ -64,7 +64,7 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     seen, labels = look_at_image(run), look_at_truth(run) if truth else None
     found = [*seen.lines(), *([labels.line()] if labels else [])]
     proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
-    _put_data(proposal, given, seen)
+    _put_data(proposal, run, seen)
     model = read_config(RUN_FILES / MODEL)
     network = _put_network(proposal, given, model, seen, labels)
     box = seen.volume.box
@@ -89,13 +89,15 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
     return parse_config(document, source="--set")
 
 
-def _put_data(proposal: Proposal, given: RunConfig, seen: Image) -> None:
-    """Propose how the image is normalised: as measured, or as a network that may do with that was trained."""
+def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
+    """Propose how the image is normalised: as measured; or as the network was trained, if that may do, or if
+    it was trained on this very image."""
     values = measured = seen.intensity.mean, seen.intensity.stddev
     whys = f"Here {seen.measured}.", "Measured on the same voxels."
-    trained = read_trained_with(given.network.checkpoint) if given.network.checkpoint else None
+    checkpoint = run.config.network.checkpoint
+    trained = read_trained_with(checkpoint) if checkpoint else None
     own = trained.normalisation if trained else None
-    if own is not None and own != measured and is_near(own, measured):
+    if own is not None and own != measured and (is_near(own, measured) or seen_in_training(run)):
         values = own
         whys = f"As the network was trained; {measured[0]:g} was measured.", f"And here {measured[1]:g}."
     for name, value, why in zip(("image_mean", "image_stddev"), values, whys):
