@@ -35,7 +35,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.training.launch import train
-from pipeline.training.pace import fovs_and_seconds
+from pipeline.training.pace import fovs_and_seconds, has_scores
 from pipeline.training.sampling import sample_coordinates
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
@@ -80,8 +80,8 @@ class Measurement:
     """FOVs of a step of each rank in the end, where they were measured."""
     fovs_per_s: float
     """From the first line of its log on."""
-    f1: float
-    """Mean over the second half of the lines."""
+    f1: float | None
+    """Mean over the second half of the lines; None where no example ended."""
 
 
 class Disturber:
@@ -140,13 +140,14 @@ def measure(
     (first_fovs, first_s), (fovs, seconds) = fovs_and_seconds(lines[:1]), fovs_and_seconds(lines)
     rate = (fovs - first_fovs) / (seconds - first_s)
     last, halfway = lines[-1].get("shares"), lines[len(lines) // 2 :]
+    scored = [line["f1"] for line in halfway if has_scores(line)]
     return Measurement(
         name,
         local_steps,
         shares,
         last,
         round(rate, 2),
-        round(statistics.fmean(line["f1"] for line in halfway), 4),
+        round(statistics.fmean(scored), 4) if scored else None,
     )
 
 
@@ -189,7 +190,7 @@ def main() -> None:
                 last = f", {one.last_shares} in the end" if one.last_shares else ""
                 print(
                     f"{name:9} local_steps {local_steps:3}, shares {shares}{last}: {one.fovs_per_s:7.1f} "
-                    f"FOV/s, {share:.2f} of undisturbed; F1 {one.f1:.3f}",
+                    f"FOV/s, {share:.2f} of undisturbed; F1 {one.f1}",
                     flush=True,
                 )
     print(json.dumps([vars(each) for each in found]))

@@ -45,6 +45,9 @@ ffn export runs/demo all filled.zarr --fill image
 ffn export runs/demo 0:48,0:48,64:100 part.h5:seg
 python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0
+ffn config init em.h5:raw --truth traced.h5:labels -o whole.yaml \
+--set network.checkpoint=runs/demo/model/ffn.h5
+ffn plan --config whole.yaml --run-dir runs/whole --rates runs/demo
 ffn weak-scaling --workers 1 --share 1 --side 48 \
 --config my.yaml --run-dir runs/weak --set network.checkpoint=runs/demo/model/ffn.h5
 python benchmarks/bookkeeping.py --tiles 30

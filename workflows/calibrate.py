@@ -19,13 +19,11 @@ from rich.table import Table
 
 from pipeline.errors import InputError
 from workflows.command_line import start
+from workflows.output import whole
 
 if TYPE_CHECKING:
     from pipeline.calibration import HeldOut
     from pipeline.config import Agglomeration
-
-WIDTH = 120
-"""Columns that the table takes, where a terminal has fewer too: cut figures say nothing."""
 
 
 def calibrate(
@@ -54,8 +52,7 @@ def calibrate(
             f"of {boxes} boxes {len(parts)} have labels and segments; two must: score more of the volume"
         )
     console = Console(markup=False, highlight=False)
-    console.width = max(console.width, WIDTH)
-    console.print(_table(cross_validate(parts, rules), run.config.agglomeration))
+    console.print(whole(_table(cross_validate(parts, rules), run.config.agglomeration)), soft_wrap=True)
     _print_choice(choose(parts, rules), run.config.agglomeration, console)
 
 

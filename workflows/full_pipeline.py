@@ -52,7 +52,9 @@ def full_pipeline(
     ] = False,
     rates: Annotated[
         Path | None,
-        typer.Option(metavar="RUN_DIR", help="With --dry-run: tell costs by what another run measured."),
+        typer.Option(
+            metavar="RUN_DIR", help="In a plan (--dry-run), tell costs by what another run measured."
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -60,7 +62,7 @@ def full_pipeline(
             "--budget-node-hours",
             metavar="HOURS",
             min=0,
-            help="With --dry-run: compare tiles and overlaps, and suggest those that fit.",
+            help="In a plan, compare tiles and overlaps, and suggest those that fit.",
         ),
     ] = None,
     verify: Annotated[

@@ -15,11 +15,15 @@ from typing import IO, Any, TextIO
 
 from rich.console import Console
 from rich.control import Control
+from rich.table import Table
 
 from pipeline.errors import InputError
 from pipeline.results.unreadable import mend_write, whose
 
 KEPT_WIDTH = 160
+
+WIDEST = 10_000
+"""Characters: no table has more."""
 
 AS_GOOD_AS_CAN_BE = "as good as can be"
 """How text is encoded of which a stream has not every character: it never fails."""
@@ -51,6 +55,13 @@ class PassingFile(io.FileIO):
 def outlive_listeners() -> None:
     """Let nothing that is printed from now on fail."""
     sys.stdout, sys.stderr = _passing(sys.stdout), _passing(sys.stderr)
+
+
+def whole(table: Table) -> Table:
+    """A table that is as wide as what is in it on a narrower screen too, if it is printed with `soft_wrap`:
+    figures that are cut off say nothing."""
+    table.width = Console(width=WIDEST).measure(table).maximum
+    return table
 
 
 def is_heard() -> bool:

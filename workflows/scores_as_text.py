@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from workflows.output import whole
+
 COLUMNS = {
     "ARE": "are",
     "Rand F": "rand_f_score",
@@ -30,7 +32,7 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
         table.add_row("  in 95% of draws", *(_interval(spread[key]) for key in COLUMNS.values()), style="dim")
     shape = " x ".join(map(str, found["intervals_95"]["box_shape"]))
     console.print(f"\n{name}", style="bold", highlight=False, soft_wrap=True, markup=False)
-    console.print(table)
+    console.print(whole(table), soft_wrap=True)
     console.print(
         f"box           {found['box']}, {found['voxels']:,} voxels",
         *lines_beside(found["scores"], found),
@@ -79,7 +81,7 @@ def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     for wrong in wrongs:
         point = ", ".join(map(str, wrong["point"])) if wrong["point"] else "?"
         table.add_row(wrong["kind"], f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}", point, wrong["what"])
-    console.print(table)
+    console.print(whole(table), soft_wrap=True)
 
 
 def run_length_lines(found: dict[str, Any]) -> list[str]:

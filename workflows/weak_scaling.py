@@ -42,6 +42,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
+from workflows.output import whole
 from workflows.studies.scaling_chart import chart
 from workflows.studies.scaling_point import Point, measure_point
 
@@ -109,7 +110,7 @@ def _report(points: list[Point], folder: Path, unit: str, console: Console) -> N
         figures = (f"{p.startup_s:.1f}", f"{p.seconds:.1f}", f"{p.efficiency:.2f}", f"{p.load:.1f}")
         table.add_row(str(count), str(p.tiles), f"{p.calls:,}", *figures)
     console.print()
-    console.print(table)
+    console.print(whole(table), soft_wrap=True)
     rows = [(p.nodes if unit == "nodes" else p.workers, p.seconds, p.efficiency) for p in points]
     for name, text in (
         ("weak_scaling.json", json.dumps([asdict(p) for p in points], indent=1) + "\n"),

@@ -39,7 +39,8 @@ def disk(run: Run) -> Finding:
     files = files_written(run)
     found += f"; {files:,} files, {status.f_favail:,} inodes free"
     if files > status.f_favail:
-        return fail(found, "choose a larger reconciliation.chunk, or another --run-dir")
+        larger = f"reconciliation.{'block' if run.config.reconciliation.sharded else 'chunk'}"
+        return fail(found, f"choose a larger inference.tile or {larger}, or another --run-dir")
     return ok(f"{found}; a quota is not seen from here")
 
 

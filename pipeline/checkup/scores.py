@@ -13,7 +13,7 @@ from pipeline.evaluation.trust import FEW_LABELLED
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
-from pipeline.settings.scored import share_chosen_by, share_seen, why_not_scored
+from pipeline.settings.scored import seen_in_training, share_chosen_by, share_seen, why_not_scored
 from pipeline.tracing import kimimaro_or_mend
 from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.intensity import sample_blocks
@@ -41,9 +41,11 @@ def scores(run: Run) -> Finding:
             "set inference.box, or evaluation.box, to where labels are",
         )
     if seen:
+        where = " and ".join(map(str, seen_in_training(run)))
         return warn(
             f"{found}: {seen:.0%} of it was seen in training, which makes scores too good",
-            "give training.box alone, or an evaluation.box that does not meet it",
+            ("give training.box alone, or " if run.config.trains else "give ")
+            + f"an evaluation.box or evaluation.exclude that leaves out {where}",
         )
     chosen_by = share_chosen_by(run)
     if chosen_by:

@@ -111,14 +111,19 @@ class TrainedWith:
                     f"{list(wanted)}: set network.{name} to {list(own)}{more}"
                 )
 
+    @property
+    def normalisation(self) -> tuple[float, float] | None:
+        """Mean and standard deviation by which its images were normalised; None where nobody knows."""
+        if self.image_mean is None or self.image_stddev is None:
+            return None
+        return self.image_mean, self.image_stddev
+
     def differences(self, run: Run) -> list[str]:
         """In what a resolved run differs from the training, as far as that is known and matters."""
         said, (mean, stddev) = [], run.normalisation
-        if self.image_mean is not None and self.image_stddev is not None:
-            shifted = abs(self.image_mean - mean) > FAR * self.image_stddev
-            if shifted or abs(self.image_stddev - stddev) > FAR * self.image_stddev:
-                own = f"mean {self.image_mean:g} and standard deviation {self.image_stddev:g}"
-                said.append(f"{own}, here {mean:g} and {stddev:g}")
+        own = self.normalisation
+        if own is not None and not is_near(own, (mean, stddev)):
+            said.append(f"mean {own[0]:g} and standard deviation {own[1]:g}, here {mean:g} and {stddev:g}")
         size_nm = image_voxel_size_nm(run)
         if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
             said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
@@ -130,6 +135,11 @@ class TrainedWith:
                 if getattr(run.config.inference, name) != rule
             ]
         return said
+
+
+def is_near(own: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a network that was trained by its own normalisation may do with another."""
+    return all(abs(a - b) <= FAR * own[1] for a, b in zip(own, other))
 
 
 def read_trained_with(path: str | Path) -> TrainedWith | None:

@@ -11,22 +11,25 @@ TICKS = 5
 
 
 def line_chart(
-    x: Sequence[float], series: Mapping[str, Sequence[float]], at_most: float | None = None
+    x: Sequence[float], series: Mapping[str, Sequence[float | None]], at_most: float | None = None
 ) -> dict[str, Any]:
     """Lines over `x`, from 0 to `at_most` (None: to the largest value), with round ticks on both axes.
 
-    Of very many points only some are kept, evenly spread, the last one always.
+    Where a series has None its line goes on to its next value. Of very many points only some are kept, evenly
+    spread, the last one always.
     """
     step = max(1, -(-len(x) // MOST_POINTS))
-    kept = sorted({*range(0, len(x), step), len(x) - 1})
-    top = at_most or max(max(values) for values in series.values()) or 1.0
+    kept = {*range(0, len(x), step), len(x) - 1}
+    known = {name: [(i, y) for i, y in enumerate(values) if y is not None] for name, values in series.items()}
+    top = at_most or max((y for points in known.values() for _, y in points), default=0.0) or 1.0
     return {
         "x_most": max(x),
         "y_most": top,
         "x_ticks": ticks(max(x)),
         "y_ticks": ticks(top),
         "series": [
-            {"name": name, "points": [[x[i], values[i]] for i in kept]} for name, values in series.items()
+            {"name": name, "points": [[x[i], y] for i, y in points if i in kept]}
+            for name, points in known.items()
         ],
     }
 

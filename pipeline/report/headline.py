@@ -48,7 +48,7 @@ def cards(said: Mapping[str, Any]) -> list[dict[str, Any]]:
         ("coverage", scores.get("coverage"), "share", 0),
         ("segments", outcome.get("segments"), "number", None),
         ("voxels/s a worker", tiles["voxels_per_s_a_worker"], "number", None),
-        ("F1 of the training", (said["training"] or {}).get("last", {}).get("f1"), "number", 4),
+        ("F1 of the training", (said["training"] or {}).get("f1_of_last_tenth"), "number", 4),
         ("of all tasks together", sum(stage["busy_s"] for stage in said["stages"]), "duration", 0),
     ]
     return [

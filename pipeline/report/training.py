@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.inference.rehearsal import WHAT_HELPS, read_rehearsal
@@ -12,12 +12,13 @@ from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
-from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, share_of_waiting
+from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, has_scores, share_of_waiting
 
 POOR_F1 = 0.7
 """Over the last tenth of a training; what segments the demo's phantom at all has more (docs/demo.md)."""
 
-NEEDED = {"fovs_seen", "fovs_per_s", "loss", "accuracy", "f1", "precision", "recall"}
+SCORES = ("accuracy", "f1", "precision", "recall")
+MEASURED = {"fovs_seen", "fovs_per_s", "loss"}
 
 
 def training(run: Run, look: Look) -> dict[str, Any] | None:
@@ -32,6 +33,7 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
     settings, (seen, seconds) = run.config.training, fovs_and_seconds(lines)
     f1 = f1_of_last_tenth(lines)
     fovs = [line["fovs_seen"] for line in lines]
+    scored = [line if has_scores(line) else {} for line in lines]
     return {
         "fovs": seen,
         "fovs_asked_for": settings.fovs,
@@ -44,11 +46,9 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         "doubts": [] if f1 is None or f1 >= POOR_F1 else [_poor(f1)],
         "shares": lines[-1].get("shares"),
         "rehearsal": look(rehearsal, run),
-        "last": {name: lines[-1][name] for name in sorted(NEEDED - {"fovs_seen", "fovs_per_s"})},
+        "last": {"loss": lines[-1]["loss"], **{name: _last(scored, name) for name in SCORES}},
         "metrics": line_chart(
-            fovs,
-            {name: [line[name] for line in lines] for name in ("accuracy", "f1", "precision", "recall")},
-            at_most=1.0,
+            fovs, {name: [line.get(name) for line in scored] for name in SCORES}, at_most=1.0
         ),
         "loss": line_chart(fovs, {"loss": [line["loss"] for line in lines]}),
     }
@@ -95,4 +95,11 @@ def choice(run: Run, look: Look) -> dict[str, Any] | None:
 
 def _is_whole(line: Mapping[str, Any]) -> bool:
     """Whether a line has all figures, and they are finite: a training that broke down may have logged it."""
-    return line.keys() >= NEEDED and all(math.isfinite(line[name]) for name in NEEDED)
+    return line.keys() >= MEASURED.union(SCORES) and all(
+        math.isfinite(line[name]) for name in (*MEASURED, *(SCORES if has_scores(line) else ()))
+    )
+
+
+def _last(scored: Sequence[Mapping[str, float]], name: str) -> float | None:
+    """A score where the last examples ended; None where none did."""
+    return next((line[name] for line in reversed(scored) if line), None)

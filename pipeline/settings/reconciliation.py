@@ -17,7 +17,8 @@ class Reconciliation(Section):
     min_overlap_fraction: Probability = 0.5
     """What part of the smaller segment's voxels in the overlap that must be; blank voxels do not count."""
     min_larger_fraction: Probability = 0.3
-    """What part of the larger's; lower values mend more false splits and spread more false mergers."""
+    """What part of the larger segment's that must be; lower values mend more false splits and spread more
+    false mergers."""
     keep_apart: Literal["never", "most", "seen", "always"] = "most"
     """Which segments of one tile are not joined where a neighbour has them as one. seen: those that lie side
     by side where the tile itself could look. most: of these, where more tiles contradict the neighbour's

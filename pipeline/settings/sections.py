@@ -28,7 +28,7 @@ class Tiles(Section):
     """The images of the sections, and where the microscope says that they lie."""
 
     table: str
-    """CSV with columns file, section, row, column, x, y; a TrakEM2 project (.xml); or tile specifications as
+    """CSV with columns file, section, x and y; a TrakEM2 project (.xml); or tile specifications as
     render and ASAP have them (.json). Relative paths in it are looked up from its folder."""
     units: Literal["pixel", "nm"] = "pixel"
     """Of x and y in a CSV."""

@@ -15,7 +15,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.augmentation import Augmentation
 from pipeline.training.example import Example
 from pipeline.training.examples import ExampleMaker
-from pipeline.training.metrics import Tally
+from pipeline.training.metrics import SCORES, Tally
 from pipeline.training.sampling import clear_of, draw_coordinates
 from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.unknown import labels_to_draw_from
@@ -54,7 +54,8 @@ def held_out_scores(run: Run, predict: Predict, box: Box, examples: int) -> dict
         _, example = maker.example(rng, place)
         _flood(example, maker, rng, predict)
         tally.add_example(example)
-    return {name: value for name, value in tally.scores().items() if name != "loss"}
+    scores = tally.scores()
+    return {name: value for name in SCORES if (value := scores[name]) is not None}
 
 
 def _flood(example: Example, maker: ExampleMaker, rng: np.random.Generator, predict: Predict) -> None:

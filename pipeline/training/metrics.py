@@ -8,6 +8,9 @@ import numpy as np
 
 from pipeline.training.example import Example
 
+SCORES = ("accuracy", "precision", "recall", "f1")
+"""What is told of the examples that have ended."""
+
 
 @dataclass
 class Tally:
@@ -47,16 +50,22 @@ class Tally:
         loss, *counts = vector.tolist()
         return cls(loss, *(int(c) for c in counts))
 
-    def scores(self) -> dict[str, float]:
-        """Mean loss, accuracy, precision, recall and F1 = 2PR / (P + R); a ratio over nothing is 0."""
+    def scores(self) -> dict[str, float | None]:
+        """Mean loss, accuracy, precision, recall and F1 = 2PR / (P + R).
+
+        A ratio over nothing is 0; but where no example has ended, nobody knows the scores, which are None.
+        """
+        loss = _ratio(self.loss, self.steps)
         tp, fp, fn, tn = (getattr(self, field.name) for field in fields(self)[2:])
-        return {
-            "loss": _ratio(self.loss, self.steps),
-            "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-            "precision": _ratio(tp, tp + fp),
-            "recall": _ratio(tp, tp + fn),
-            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        }
+        if not tp + fp + fn + tn:
+            return {"loss": loss, **dict.fromkeys(SCORES)}
+        of_examples = (
+            _ratio(tp + tn, tp + fp + fn + tn),
+            _ratio(tp, tp + fp),
+            _ratio(tp, tp + fn),
+            _ratio(2 * tp, 2 * tp + fp + fn),
+        )
+        return {"loss": loss, **dict(zip(SCORES, of_examples))}
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -34,14 +34,21 @@ def share_of_waiting(lines: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def f1_of_last_tenth(lines: Sequence[Mapping[str, Any]]) -> float | None:
-    """Mean F1 of the intervals that ended in the last tenth of the FOVs.
+    """Mean F1 of the intervals that ended in the last tenth of the FOVs, and in which examples did.
 
-    Where a round begins no example may have ended in an interval, which then has 0 everywhere and does not
-    count. None where nothing is left; there is a line.
+    None where nothing is left; there is a line.
     """
     begins = 0.9 * lines[-1]["fovs_seen"]
-    counted = [line["f1"] for line in lines if line["fovs_seen"] > begins and line["accuracy"]]
+    counted = [line["f1"] for line in lines if line["fovs_seen"] > begins and has_scores(line)]
     return statistics.fmean(counted) if counted else None
+
+
+def has_scores(line: Mapping[str, Any]) -> bool:
+    """Whether an example ended in the interval of a line: where a round begins, it may be that none did.
+
+    The line then has None as its scores, or, by an earlier version, 0, which no accuracy is.
+    """
+    return bool(line["accuracy"])
 
 
 def step_seconds(lines: Iterable[Mapping[str, Any]]) -> tuple[float, float] | None:

@@ -27,10 +27,6 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
     """
     files = visible_files(folder, pattern)
     _refuse_strangers(files, folder)
-    if not files:
-        raise InputError(
-            f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
-        )
     if len(files) == 1:
         return {0: files[0]}
     numbers = [[int(number) for number in re.findall(r"\d+", path.name)] for path in files]
@@ -55,22 +51,22 @@ def visible_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _refuse_strangers(files: list[Path], folder: Path) -> None:
-    """Raise InputError where not all names are alike but for their numbers."""
-    shapes = Counter(re.sub(r"\d+", "#", path.name) for path in files)
-    if not shapes:
-        return
-    (usual, _), *others = shapes.most_common()
-    strangers = [path.name for path in files if re.sub(r"\d+", "#", path.name) != usual]
-    if others:
+    """Raise InputError where there is no image, or not all names are as those of most images but for their
+    numbers."""
+    shapes = {path: re.sub(r"\d+", "#", path.name) for path in files}
+    images = Counter(shape for shape in shapes.values() if shape.lower().endswith(SUFFIXES))
+    if not images:
+        raise InputError(
+            f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
+        )
+    [(usual, _)] = images.most_common(1)
+    strangers = [path.name for path in files if shapes[path] != usual]
+    if strangers:
         named = ", ".join(strangers[:MOST_NAMED]) + (", ..." if len(strangers) > MOST_NAMED else "")
         raise InputError(
             f"folder {folder}: {len(strangers)} of {len(files)} files are not named as the others, "
             f"{usual.replace('#', '*')}: {named}; move them away, or give the slices as "
             f"{folder / usual.replace('#', '*')}"
-        )
-    if not usual.lower().endswith(SUFFIXES):
-        raise InputError(
-            f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
         )
 
 

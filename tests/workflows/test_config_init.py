@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from writers import FORMATS, Place
 
 from pipeline.config import Network, RunConfig
+from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
+from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.yaml_text import read_yaml
 from pipeline.synthetic.phantom import Phantom
@@ -179,6 +182,41 @@ def test_without_truth_a_network_is_asked_for_or_taken(init: Init) -> None:
     config, _ = init.works(image, "--truth", init.volume("npy", LABELS), "--set", start, "--force")
     assert (config.network.fov, config.network.features) == ((9, 13, 13), 4)
     assert "FOVs" in init.plan()
+
+
+def test_what_the_network_was_trained_on_is_left_out_of_the_scores(init: Init) -> None:
+    image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    sizes = ["network.fov=[9, 13, 13]", "network.deltas=[2, 3, 3]", "network.depth=2", "network.features=4"]
+    first, _ = init.works(image, "--truth", labels, *(word for each in sizes for word in ("--set", each)))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(first.network).items()}
+    trained = replace(TrainedWith.of(resolve(first, init.folder / "run")), image_mean=220, image_stddev=10)
+    write_weights(weights, first.network, init.folder / "ffn.h5", trained)
+    network = ["--set", f"network.checkpoint={init.folder}/ffn.h5", "--force"]
+    config, shown = init.works(image, "--truth", labels, *network)
+    assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)
+    assert (config.data.image_mean, config.data.image_stddev) == (220, 10), "as it was trained on this image"
+    assert "seen in training" not in shown + init.plan()
+    assert first.training.box is not None
+    assert first.inference.box is not None
+    assert config.evaluation.exclude is not None
+    assert config.evaluation.exclude.contains(first.training.box)
+    assert (config.evaluation.exclude & first.inference.box).is_empty, "what was held back is scored"
+    config, _ = init.works(init.volume("hdf5", IMAGE[:, ::-1]), "--truth", labels, *network)
+    assert config.evaluation.exclude is None, "another image"
+    assert config.data.image_mean != 220
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_an_image_is_normalised_as_the_network_was_trained_if_that_will_do(init: Init, is_far: bool) -> None:
+    network = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(network).items()}
+    own = (220.0, 10.0) if is_far else (float(round(IMAGE.mean())), float(round(IMAGE.std())) + 2)
+    trained = TrainedWith(network.fov, network.deltas, *own)
+    write_weights(weights, network, init.folder / "ffn.h5", trained)
+    config, _ = init.works(init.volume("hdf5", IMAGE), "--set", f"network.checkpoint={init.folder}/ffn.h5")
+    found = (config.data.image_mean, config.data.image_stddev)
+    assert found == (pytest.approx((IMAGE.mean(), IMAGE.std()), abs=0.1) if is_far else own)
+    assert ("220" in init.plan()) == is_far  # what the network was trained with is told
 
 
 def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:

@@ -44,6 +44,7 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
 ) -> None:
     folder, volumes = case
     names = [f"{folder / 'volumes.h5'}:{name}" for name in ("split", "merged", "truth")]
+    monkeypatch.setenv("COLUMNS", "60")
     code, printed = said(
         main,
         [*names, "--skeletons", str(folder / "swc"), "--json", str(tmp_path / "scores.json")],
@@ -65,6 +66,7 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert (split["run_length"]["splits"], merged["run_length"]["mergers"]) == (1, 1)
     assert merged["run_length"]["erl_nm"] == 0
     assert f"{are:.4f}" in printed
+    assert "…" not in printed, "figures are cut off on a narrow screen"
     assert "voxels of 40 x 8 x 8 nm; a segment merges from 1 nodes in each of two on" in printed
     assert "1 of 118 edges split" in printed
     assert split["doubts"] == []

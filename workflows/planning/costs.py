@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from pipeline.checkup.resources import files_written
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
 from site_configs import cluster
@@ -81,7 +82,7 @@ def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
         return [
             *lines,
             *(train if run.config.trains and rates.train else []),
-            ("time", "no rate is known: ffn-pilot (workflows/pilot.py), with these options, measures it"),
+            ("time", f"no rate of tiles is known: {_how_to_measure(run)}"),
         ]
     lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
     if run.config.trains:
@@ -92,6 +93,15 @@ def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
             ("", f"set site.tile_time_s to more than {tile_s:,.0f}, or jobs end in the middle of tiles")
         )
     return lines
+
+
+def _how_to_measure(run: Run) -> str:
+    if run.config.trains and not is_there(run.model_file):
+        return (
+            "there is no network yet to measure it with; --rates RUN_DIR takes that of a run like this one, "
+            "and once this one trains `ffn status` tells how long that takes"
+        )
+    return "`ffn pilot` (workflows/pilot.py), with these options, measures it"
 
 
 def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:

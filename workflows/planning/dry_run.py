@@ -47,8 +47,8 @@ def print_plan(
     config, estimate = run.config, expected(run, rates)
     table = Table(box=None, pad_edge=False, title="The work", title_justify="left")
     table.add_column("stage")
-    table.add_column("work")
-    table.add_column("result")
+    table.add_column("work", overflow="fold")  # which may be a path
+    table.add_column("result", overflow="fold")
     if run.uses_phantom:
         z, y, x = config.data.phantom.shape
         table.add_row("phantom", f"{z} x {y} x {x} voxels", _relative(run, run.phantom_file))
@@ -125,8 +125,12 @@ def print_plan(
         markup=False,
     )
     print_costs(run, rates, console)
-    if budget_node_hours is not None and rates.segment is not None:
-        print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
+    if budget_node_hours is not None:
+        if rates.segment is None:
+            told = "other tiles are not compared for the budget: that takes a rate of tiles"
+            console.print(told, highlight=False, soft_wrap=True)
+        else:
+            print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
 

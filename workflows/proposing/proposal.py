@@ -12,12 +12,14 @@ import psutil
 
 from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
-from pipeline.ffn.trained_with import read_trained_with
+from pipeline.ffn.patch import patch_radius
+from pipeline.ffn.trained_with import is_near, read_trained_with
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.run_file import apply_override, parse_config, read_config
+from pipeline.settings.scored import seen_in_training
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
@@ -73,13 +75,15 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     seen, labels = look_at_image(run), look_at_truth(run) if truth else None
     found = [*seen.lines(), *([labels.line()] if labels else [])]
     proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
-    _put_data(proposal, seen)
+    _put_data(proposal, run, seen)
     model = read_config(RUN_FILES / MODEL)
     network = _put_network(proposal, given, model, seen, labels)
     box = seen.volume.box
     if labels is not None and given.trains:
         box = _put_training(proposal, given, model.training, network, labels)
     _put_inference(proposal, given, network, box, seen.volume.box)
+    if labels is not None and given.network.checkpoint is not None:
+        _put_unseen(proposal, run, network, labels)
     _put_missing(proposal, seen)
     return proposal
 
@@ -98,9 +102,19 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
     return parse_config(document, source="--set")
 
 
-def _put_data(proposal: Proposal, seen: Image) -> None:
-    proposal.put("data.image_mean", seen.intensity.mean, f"Here {seen.measured}.")
-    proposal.put("data.image_stddev", seen.intensity.stddev, "Measured on the same voxels.")
+def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
+    """Propose how the image is normalised: as measured; or as the network was trained, if that may do, or if
+    it was trained on this very image."""
+    values = measured = seen.intensity.mean, seen.intensity.stddev
+    whys = f"Here {seen.measured}.", "Measured on the same voxels."
+    checkpoint = run.config.network.checkpoint
+    trained = read_trained_with(checkpoint) if checkpoint else None
+    own = trained.normalisation if trained else None
+    if own is not None and own != measured and (is_near(own, measured) or seen_in_training(run)):
+        values = own
+        whys = f"As the network was trained; {measured[0]:g} was measured.", f"And here {measured[1]:g}."
+    for name, value, why in zip(("image_mean", "image_stddev"), values, whys):
+        proposal.put(f"data.{name}", value, why)
 
 
 def _put_missing(proposal: Proposal, seen: Image) -> None:
@@ -188,6 +202,18 @@ def _put_training(
         proposal.put("training.sampling.min_segment_voxels", least, small)
     proposal.put("training.sampling.boundary_distance", labels.boundary_distance, thin)
     return held_back or labels.box
+
+
+def _put_unseen(proposal: Proposal, run: Run, network: Network, labels: Truth) -> None:
+    """Propose to leave out of the scores what the network was trained on, if that is one box, and leaves
+    anything: of others the plan warns."""
+    seen = seen_in_training(run)
+    if len(seen) != 1 or run.config.evaluation.box is not None:
+        return
+    around = labels.box & seen[0].grow(patch_radius(network, Training().reach))
+    if not around.is_empty and around != labels.box:
+        why = f"The network was trained on {seen[0]}: there, and a patch around, scores would be too good."
+        proposal.put("evaluation.exclude", str(around), why)
 
 
 def _put_inference(proposal: Proposal, given: RunConfig, network: Network, proposed: Box, image: Box) -> None:

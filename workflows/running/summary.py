@@ -25,6 +25,7 @@ from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
+from workflows.output import whole
 from workflows.planning.explain import results
 from workflows.running.alignment_lines import alignment_lines
 from workflows.running.gates import HeldBackError
@@ -183,7 +184,7 @@ def _print_scores(run: Run, console: Console) -> None:
             shown = ("-" if value is None else f"{value:.4f}" for value in values)
             table.add_row(f"{convention}{of}", *shown)
     console.print()
-    console.print(table)
+    console.print(whole(table), soft_wrap=True)
     console.print(
         f"scored        {run.config.evaluation.box}; VOI is in bits",
         *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.log_lines import lines_of
-from pipeline.training.pace import step_seconds
+from pipeline.training.pace import has_scores, step_seconds
 from workflows.studies.point import Point
 
 SCORES = ("accuracy", "f1", "precision", "recall")
@@ -94,7 +94,7 @@ def measure(point: Point) -> Measured:
     fovs = np.diff([0, *(line["fovs_seen"] for line in lines)])
     seconds = fovs / np.array([line["fovs_per_s"] for line in lines])
     timed = slice(1, None) if len(lines) > 1 else slice(None)
-    ended = [index for index, line in enumerate(lines) if line["accuracy"] > 0]
+    ended = [index for index, line in enumerate(lines) if has_scores(line)]
     return Measured(
         point,
         Curve(

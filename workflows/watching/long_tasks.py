@@ -11,6 +11,7 @@ from pipeline.results.folders import files_below
 from pipeline.results.log_lines import last_line
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
+from pipeline.training.pace import has_scores
 
 Line: TypeAlias = Mapping[str, Any]
 """What a worker reports, one JSON object a line."""
@@ -165,10 +166,11 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
     if last is None or run.training_log.stat().st_mtime < since:
         return "starting ranks", None
     seen, total = last["fovs_seen"], run.config.training.fovs
-    said = (
-        f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, "
-        f"loss {last['loss']:.3f}, accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
-    )
+    said = f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, loss {last['loss']:.3f}, "
+    if has_scores(last):
+        said += f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
+    else:
+        said += "no example ended since the line before"
     return said, max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +63,23 @@ def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Pa
     assert found is not None
     assert (found["fovs"], found["seconds"]) == (8, 2.0)
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("none", [None, 0.0], ids=["now", "by an earlier version"])
+def test_where_no_example_ended_a_training_has_no_scores(tmp_path: Path, none: float | None) -> None:
+    run = Run(tmp_path, RunConfig())
+    run.training_log.parent.mkdir(parents=True)
+    names = ("accuracy", "f1", "precision", "recall")
+    pace = {"fovs_per_s": 4.0, "loss": 0.25}
+    ended = {"fovs_seen": 8, **pace, **dict.fromkeys(names, 0.5)}
+    begun = {"fovs_seen": 16, **pace, **dict.fromkeys(names, none)}
+    run.training_log.write_text(f"{json.dumps(ended)}\n{json.dumps(begun)}\n")
+    found = training(run, Look())
+    assert found is not None
+    assert found["fovs"] == 16
+    assert found["last"] == {"loss": 0.25, **dict.fromkeys(names, 0.5)}
+    assert all(line["points"] == [[8, 0.5]] for line in found["metrics"]["series"])
+    run.training_log.write_text(f"{json.dumps(begun)}\n")
+    found = training(run, Look())
+    assert found is not None
+    assert set(found["last"].values()) == {0.25, None}

@@ -65,5 +65,17 @@ def test_tallies_of_ranks_add_up_as_vectors() -> None:
     assert both.scores()["loss"] == pytest.approx(0.375)
 
 
-def test_a_tally_of_nothing_scores_zero() -> None:
-    assert set(Tally().scores().values()) == {0.0}
+def test_a_tally_of_no_example_has_no_scores() -> None:
+    """Where a round begins none may end for hundreds of steps: that is no accuracy of 0."""
+    tally = Tally()
+    tally.add_step(0.25)
+    assert tally.scores() == {"loss": 0.25, "accuracy": None, "precision": None, "recall": None, "f1": None}
+
+
+def test_an_example_in_which_nothing_is_found_has_a_precision_of_zero() -> None:
+    example = flooded_example(np.random.default_rng(0))
+    example.pom[:] = -5
+    tally = Tally()
+    tally.add_example(example)
+    scores = tally.scores()
+    assert (scores["precision"], scores["recall"], scores["f1"]) == (0, 0, 0)

@@ -59,6 +59,8 @@ def test_numbers_left_out_are_missing_slices(tmp_path: Path, step: int) -> None:
         (["a1_b1.png", "a2_b2.png"], "more than one number in the names"),
         (["z1.png", "z3.png", "z5.png", "z6.png"], "slices go up by 2, but z5.png is followed by z6.png"),
         (["a.txt"], "holds no slices"),
+        (["a.yaml", "b.yaml", "notes1.txt", "notes2.txt"], "holds no slices"),
+        (["run1.yaml", "run2.yaml", "em.png"], "2 of 3 files are not named as the others, em.png: run1.yaml"),
     ],
 )
 def test_names_that_tell_no_order_are_one_line(tmp_path: Path, written: list[str], said: str) -> None:

@@ -145,8 +145,14 @@ def printed(run: Run, rates: Rates) -> str:
     return console.export_text()
 
 
-def test_without_a_rate_the_way_to_one_is_told() -> None:
-    assert "workflows/pilot.py" in printed(run_of(), RATES.model_copy(update={"segment": None}))
+def test_without_a_rate_the_way_to_one_is_told(tmp_path: Path) -> None:
+    """A pilot refuses a run whose network is yet to be trained."""
+    none, run = RATES.model_copy(update={"segment": None}), replace(run_of(), folder=tmp_path)
+    assert "no network yet" in printed(run, none)
+    assert "ffn pilot" not in printed(run, none)
+    run.model_file.parent.mkdir()
+    run.model_file.touch()
+    assert "`ffn pilot` (workflows/pilot.py)" in printed(run, none)
 
 
 def test_tiles_that_outlast_the_end_of_a_job_are_warned_of() -> None:

@@ -15,6 +15,7 @@ from workflows.watching.long_tasks import (
     Share,
     Work,
     describe_tiles,
+    describe_training,
     missing_image,
     read_precision,
     read_tile_log,
@@ -97,6 +98,18 @@ def test_the_engine_and_precision_of_a_tile_are_those_in_the_last_line_of_its_lo
         with open(log, "a") as file:
             print(json.dumps({**REPORT, "engine": "openvino", "precision": precision}), file=file)
     assert read_precision(log) == ("openvino", "float32")
+
+
+def test_a_training_in_which_no_example_ended_of_late_is_not_said_to_be_all_wrong(tmp_path: Path) -> None:
+    run = Run(tmp_path, RunConfig())
+    run.logs_folder.mkdir()
+    line = {"fovs_seen": 1600, "fovs_per_s": 100.0, "loss": 0.25, "accuracy": None, "f1": None}
+    run.training_log.write_text(json.dumps(line) + "\n")
+    said, left_s = describe_training(run, since=0)
+    assert said == "1,600 of 100,000 FOVs, 100 FOV/s, loss 0.250, no example ended since the line before"
+    assert left_s == 984
+    run.training_log.write_text(json.dumps({**line, "accuracy": 0.9, "f1": 0.8}) + "\n")
+    assert describe_training(run, since=0)[0].endswith("loss 0.250, accuracy 0.900, F1 0.800")
 
 
 def test_what_training_left_out_for_missing_image_is_told(tmp_path: Path) -> None:
