@@ -1,6 +1,7 @@
 """The whole workflow on machines with a batch system: the bytes of a run on this one, whatever happens.
 
-Training is on 2 nodes x 2 ranks, tiles on 4 nodes; Theta, Polaris and Aurora are emulated, Slurm is real.
+Training is on 2 nodes, tiles on 4; Theta, Polaris and Aurora are emulated, Slurm is real. That several ranks
+of a node find their places is seen in test_allocation and test_launchers.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.slow
 SMALL = {
     "network.depth": 2,
     "network.features": 4,
-    "training.ranks": 4,
-    "training.fovs": 1600,
+    "training.ranks": 2,
+    "training.fovs": 800,
     "training.choose_by": "last",  # one of fewer FOVs has learned too little to be tried
     "training.validation_box": "",
     "training.checkpoint_every_steps": 10,
@@ -35,7 +36,7 @@ SMALL = {
 }
 PLACES = {
     "site.workers": 1,
-    "site.ranks_per_node": 2,
+    "site.ranks_per_node": 1,
     "site.tile_nodes": 4,
     "site.walltime_s": 3600,
     "site.interface": "lo",
