@@ -1,11 +1,10 @@
 """The whole workflow on machines with a batch system: the bytes of a run on this one, whatever happens.
 
-Training is on 2 nodes, tiles on 4; Theta, Polaris and Aurora are emulated, Slurm is real.
+Training is on 2 nodes x 2 ranks, tiles on 4 nodes; Theta, Polaris and Aurora are emulated, Slurm is real.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import time
@@ -24,6 +23,8 @@ pytestmark = pytest.mark.slow
 SMALL = {
     "network.depth": 2,
     "network.features": 4,
+    "training.ranks": 4,
+    "training.fovs": 1600,
     "training.choose_by": "last",  # one of fewer FOVs has learned too little to be tried
     "training.validation_box": "",
     "training.checkpoint_every_steps": 10,
@@ -34,6 +35,7 @@ SMALL = {
 }
 PLACES = {
     "site.workers": 1,
+    "site.ranks_per_node": 2,
     "site.tile_nodes": 4,
     "site.walltime_s": 3600,
     "site.interface": "lo",
@@ -52,44 +54,23 @@ def options(settings: dict[str, object]) -> list[str]:
 
 
 @pytest.fixture
-def ranks_per_node(machine: Machine) -> int:
-    """Two, but one under Slurm: where two of each node find themselves there is seen in test_allocation."""
-    return 1 if machine.site == "slurm" else 2
-
-
-@pytest.fixture
-def run(machine: Machine, ranks_per_node: int, tmp_path: Path) -> Iterator[SmallRun]:
-    settings = small(ranks_per_node) | PLACES | {"site.ranks_per_node": ranks_per_node}
-    run = SmallRun(tmp_path / NASTY, ["--site", machine.site, *machine.needs, *options(settings)])
+def run(machine: Machine, tmp_path: Path) -> Iterator[SmallRun]:
+    run = SmallRun(tmp_path / NASTY, ["--site", machine.site, *machine.needs, *options(SMALL | PLACES)])
     yield run
     run.end()
 
 
-def small(ranks_per_node: int) -> dict[str, object]:
-    """Settings of a run whose training is of a hundred steps."""
-    ranks = 2 * ranks_per_node
-    return {**SMALL, "training.ranks": ranks, "training.fovs": 400 * ranks}
-
-
 @pytest.fixture(scope="module")
-def local_results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], dict[str, str]]:
-    """What the run of so many ranks a node makes on this machine, undisturbed."""
-
-    @functools.cache
-    def results(ranks_per_node: int) -> dict[str, str]:
-        run = SmallRun(tmp_path_factory.mktemp("local"), options(small(ranks_per_node)))
-        assert run.finish() == 0, run.tail()
-        return run.results()
-
-    return results
+def local_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the same run makes on this machine, undisturbed."""
+    run = SmallRun(tmp_path_factory.mktemp("local"), options(SMALL))
+    assert run.finish() == 0, run.tail()
+    return run.results()
 
 
 @pytest.mark.parametrize("machine", [*thorough("theta", "polaris", "aurora"), "slurm"], indirect=True)
 def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_of_a_local_one(
-    machine: Machine,
-    run: SmallRun,
-    ranks_per_node: int,
-    local_results: Callable[[int], dict[str, str]],
+    machine: Machine, run: SmallRun, local_results: dict[str, str]
 ) -> None:
     """Both are replaced by the one command, though the scheduler falls silent. No script becomes two jobs.
 
@@ -106,7 +87,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
         machine.cancel(tiles)
         machine.silence(SILENCE_S)
         assert driver.wait(timeout=900 + SILENCE_S) == 0, run.tail()
-    assert run.results() == local_results(ranks_per_node)
+    assert run.results() == local_results
     failures = (run.folder / "logs" / "failures.jsonl").read_text().splitlines()
     assert failures
     assert all('"kind": "lost"' in line and '"tried_again": true' in line for line in failures)
