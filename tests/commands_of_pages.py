@@ -19,7 +19,6 @@ ffn config init em.h5:raw --truth traced.h5:labels -o mine.yaml
 ffn config explain inference
 ffn config explain reconciliation.min_larger_fraction
 ffn config schema
-python workflows/config.py init em.h5:raw --truth traced.h5:labels -o yours.yaml
 python workflows/config.py explain inference
 ffn sites
 ffn sites polaris > mylab.yaml
@@ -30,19 +29,13 @@ ffn run --config my.yaml --site ./mylab.yaml --set site.queue=debug --dry-run \
 ffn plan
 ffn plan --config my.yaml --run-dir runs/demo --budget-node-hours 2
 ffn run --config my.yaml --run-dir runs/demo
-python workflows/full_pipeline.py --config my.yaml --run-dir runs/demo
-python workflows/full_pipeline.py --config my.yaml --run-dir runs/demo --dry-run --budget-node-hours 2
 ffn plan --config my.yaml --rates runs/demo --set training.ranks=16
 ffn plan --run-dir runs/demo --set reconciliation.min_overlap_fraction=0.6
 ffn pilot --config my.yaml --run-dir runs/demo
-python workflows/pilot.py --config my.yaml --run-dir runs/demo
 ffn status runs/demo
-python workflows/status.py runs/demo
 ffn report runs/demo
-python workflows/report.py runs/demo
 ffn export runs/demo all demo.zarr
 ffn export runs/demo all filled.zarr --fill image
-ffn export runs/demo 0:48,0:48,64:100 part.h5:seg
 python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0
 ffn config init em.h5:raw --truth traced.h5:labels -o whole.yaml \
@@ -90,9 +83,25 @@ make -C clone demo
 """After those, by `pytest -m thorough`: what takes minutes each."""
 
 WITH_A_WORD = "tests/workflows/test_gates.py::test_with_a_persons_word_it_goes_on_and_without_one_it_does_not"
+PILOT = "tests/workflows/test_pilot.py::test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again"
 ALIGNED = "tests/workflows/test_align.py::test_tiles_become_a_volume_and_only_what_changed_is_made_again"
 
 ELSEWHERE = {
+    # of commands with two names, that which is not typed above
+    "workflows/config.py init IMAGE --truth LABELS -o FILE": (
+        "tests/workflows/test_config_init.py::test_the_file_plans_for_every_kind_of_volume"
+    ),
+    "workflows/full_pipeline.py --config FILE --run-dir DIR": (
+        "tests/workflows/test_end_to_end.py::test_a_run_ends_with_scores_and_a_volume_under_fixed_names"
+    ),
+    "workflows/full_pipeline.py --config FILE --run-dir DIR --dry-run --budget-node-hours 2": PILOT,
+    "workflows/pilot.py --config FILE --run-dir DIR": PILOT,
+    "workflows/status.py RUN_DIR": (
+        "tests/workflows/test_nobody_listens.py::test_a_run_outlives_its_listeners_and_says_why_it_was_stopped"
+    ),
+    "workflows/report.py RUN_DIR": (
+        "tests/workflows/test_end_to_end.py::test_the_report_of_a_run_that_is_not_done_says_what_is_missing"
+    ),
     "ffn approve RUN_DIR STAGE --by NAME --why TEXT": WITH_A_WORD,
     "ffn reject RUN_DIR STAGE --by NAME --why TEXT": WITH_A_WORD,
     "workflows/ffn.py approve": WITH_A_WORD,

@@ -106,7 +106,7 @@ def test_the_demo_is_planned_and_found_good_in_an_empty_folder(packages: Path, t
 @pytest.mark.thorough  # a plan takes its code from there too, above
 def test_a_run_takes_all_its_code_from_the_installed_package(packages: Path, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(RUN_FILE)
-    options = ("--config", "small.yaml", "--run-dir", "run", "--set", "training.ranks=1")
+    options = ("--config", "small.yaml", "--run-dir", "run")
     call(packages, tmp_path, "ffn-pipeline", *options)
     compiled = {str(file.relative_to(packages)) for file in packages.rglob("*.pyc")}
     tag = f".{sys.implementation.cache_tag}.pyc"

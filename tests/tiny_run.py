@@ -10,6 +10,7 @@ data:
 network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
 training:
   box: "0:48,0:48,0:56"
+  ranks: 1
   fovs: 40
   sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 50}
 inference: {box: "0:48,0:48,64:112", tile: [48, 48, 48], overlap: [18, 18, 18], min_segment_voxels: 50}

@@ -134,3 +134,41 @@ def test_workers_come_up_on_the_nodes_of_a_real_job(tmp_path: Path) -> None:
     assert len({node for node, _, _ in places}) == 2
     assert len({job for _, job, _ in places}) == 1
     assert {inside for _, _, inside in places} == {"yes"}, "site.python starts the workers"
+
+
+RANKS = """
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from pipeline.training.ranks.launchers import SrunLauncher
+
+RANK = '''
+import os, sys
+from pathlib import Path
+from pipeline.training.ranks.launched_rank import join
+status_file = join(Path(sys.argv[1]))
+names = ["HOROVOD_RANK", "HOROVOD_LOCAL_RANK", "HOROVOD_CROSS_RANK", "SLURM_LOCALID", "SLURMD_NODENAME"]
+print(*map(os.environ.get, names))
+status_file.write_text("0")
+'''
+
+@dataclass(frozen=True)
+class JoinedBySrun(SrunLauncher):
+    def command(self, rank_command):
+        return super().command([sys.executable, "-c", RANK, rank_command[-1]])
+
+JoinedBySrun(4, 2, 1, 1, interface="lo").run(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.usefixtures("slurm")
+def test_the_ranks_of_each_node_of_a_real_job_learn_their_places(tmp_path: Path) -> None:
+    pytest.importorskip("horovod", reason="Horovod is not installed")
+    command = ["salloc", "--nodes=2", "--exclusive", sys.executable, "-c", RANKS, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    logs = [tmp_path / "logs" / "training" / f"rank_{rank}.log" for rank in range(4)]
+    *places, nodes = zip(*(log.read_text().split() for log in logs))
+    assert places == [tuple("0123"), tuple("0101"), tuple("0011"), tuple("0101")]
+    assert nodes[0] == nodes[1] != nodes[2] == nodes[3]

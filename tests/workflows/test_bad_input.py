@@ -11,6 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.commands import said
+from workflows.full_pipeline import main
+
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = REPOSITORY / "workflows" / "full_pipeline.py"
 
@@ -79,13 +82,23 @@ def published_checkpoint(fib25: Path) -> str:
         ("site.name=thetta", "unknown site 'thetta'; known sites: aurora, frontier, local"),
     ],
 )
-def test_a_wrong_input_ends_in_one_line_and_leaves_nothing(folder: Path, setting: str, expected: str) -> None:
+def test_a_wrong_input_ends_in_one_line_and_leaves_nothing(
+    folder: Path,
+    setting: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process, as there are many of them; those below start the program."""
+    monkeypatch.chdir(folder)
     before = sorted(os.listdir(folder))
-    ended = run(folder, "--set", setting)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert expected in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    code, shown = said(
+        main, ["--config", "run.yaml", "--run-dir", "result", "--set", setting], monkeypatch, capsys
+    )
+    assert code == 1
+    assert shown.startswith("error: ")
+    assert expected in shown
+    assert len(shown.splitlines()) == 1
     assert sorted(os.listdir(folder)) == before
 
 

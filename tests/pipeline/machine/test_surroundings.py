@@ -105,8 +105,7 @@ def test_a_process_without_a_home_can_import_what_it_needs_and_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("safe", ["", "1"])
-@pytest.mark.parametrize("as_package", [False, True])
+@pytest.mark.parametrize(("as_package", "safe"), [(False, ""), (True, "1")])
 def test_a_module_of_this_program_is_run_whatever_lies_around(
     tmp_path: Path, as_package: bool, safe: str
 ) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,14 @@ import sys, pathlib, numpy as np
 from pipeline.ffn.network import network_variables
 from pipeline.training import trainer
 from pipeline.training.ranks.job import TrainingJob
-folder = pathlib.Path(sys.argv[1])
 ranks = trainer.Ranks()
-subject = trainer.Trainer(TrainingJob.load(folder), ranks)
-subject.run()
-np.savez(folder / f"rank_{ranks.rank}.npz", **network_variables(subject._model))
+for folder in map(pathlib.Path, sys.argv[1:]):
+    subject = trainer.Trainer(TrainingJob.load(folder), ranks)
+    subject.run()
+    np.savez(folder / f"rank_{ranks.rank}.npz", **network_variables(subject._model))
+ranks.leave()
 """
+"""Trains one run folder after the other."""
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +108,11 @@ def make_run(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact
 
 @pytest.fixture(scope="module")
 def trained(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact]:
-    """An undisturbed training, and its weights."""
+    """An undisturbed training, and its weights; another backend for inference is named around it."""
     run, coordinates = make_run(tmp_path_factory.mktemp("undisturbed"), volume)
-    return run, train(run, coordinates)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "a backend that is not here")
+        return run, train(run, coordinates)
 
 
 def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Artifact]) -> None:
@@ -125,18 +129,21 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
     assert not run.in_hand_folder.exists()
 
 
-def test_both_ranks_end_with_the_same_weights(volume: Path, tmp_path: Path) -> None:
-    run, coordinates = make_run(tmp_path, volume, fovs=80, checkpoint_every_steps=10)
-    TrainingJob(run, Path(coordinates.path), "lineage").save()
-    with rendezvous(2) as environments:
-        launch = RankLaunch([sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)], environments)
-        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
-    first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
-    assert len(first.files) == 10
-    assert all(np.array_equal(first[name], second[name]) for name in first.files)
-    final = Checkpoint.load(run.checkpoint_file, "lineage")
-    assert final is not None
-    assert all(np.array_equal(first[name], final.weights[name]) for name in first.files)
+def test_both_ranks_end_with_the_same_weights_however_often_they_average(
+    volume: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "every_step", tmp_path / "every_fourth"]
+    for folder, local_steps in zip(folders, (1, 4)):  # whose rounds of ten steps end between two averagings
+        run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, local_steps=local_steps)
+        TrainingJob(run, Path(sampled.path), "lineage").save()
+    weights_of_each_rank(2, folders)
+    for folder in folders:
+        first, second = (np.load(folder / f"rank_{rank}.npz") for rank in range(2))
+        assert len(first.files) == 10
+        assert all(np.array_equal(first[name], second[name]) for name in first.files)
+        final = Checkpoint.load(replace(run, folder=folder).checkpoint_file, "lineage")
+        assert final is not None
+        assert all(np.array_equal(first[name], final.weights[name]) for name in first.files)
 
 
 def test_a_training_whose_first_rank_is_killed_resumes_to_the_same_bytes(
@@ -224,16 +231,6 @@ def test_a_training_goes_on_with_another_number_of_ranks(
     assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
 
 
-def test_a_complete_training_goes_on_where_more_fovs_are_asked_for(
-    trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
-) -> None:
-    run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=1680, ranks=1)
-    assert str(where_training_starts(run)) == "training goes on after 1,600 FOVs"
-    train(run, coordinates)
-    assert checkpoint_of(run).progress == Progress(5, 440, (Stretch(1600, 2, 1), Stretch(80, 1, 1)))
-    assert log_of(run)[:-1] == log_of(trained[0])
-
-
 def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
@@ -243,14 +240,16 @@ def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
     assert checkpoint_of(run).progress == Progress(1, 20, (Stretch(40, 1, 1),))
 
 
-def test_a_training_that_goes_on_keeps_its_precision_whatever_this_machine_would_choose(
+def test_a_complete_training_goes_on_to_more_fovs_in_its_precision_whatever_this_machine_would_choose(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
     run, coordinates = copy_without_model(trained[0], tmp_path, volume, fovs=1640, ranks=1)
     (other,) = {"float32", "mixed_bfloat16"} - {checkpoint_of(run).precision}
     replace(checkpoint_of(run), precision=other).save(run.checkpoint_file)
+    assert str(where_training_starts(run)) == "training goes on after 1,600 FOVs"
     train(run, coordinates)
-    assert checkpoint_of(run).progress.fovs_seen == 1640
+    assert checkpoint_of(run).progress == Progress(5, 420, (Stretch(1600, 2, 1), Stretch(40, 1, 1)))
+    assert log_of(run)[:-1] == log_of(trained[0])
     assert checkpoint_of(run).precision == other
     recipe = model_target(run, coordinates).recipe
     assert recipe.settings["training"]["precision"] == other
@@ -287,26 +286,22 @@ def test_a_training_starts_from_another_runs_network(
         np.testing.assert_allclose(ours[name], weights, atol=1e-6)
 
 
-def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
+def test_ranks_die_with_their_launcher_from_their_beginning_on(volume: Path, tmp_path: Path) -> None:
     run, coordinates = make_run(tmp_path, volume, fovs=400_000)
     TrainingJob(run, Path(coordinates.path), "").save()
     launcher = subprocess.Popen(
         [sys.executable, "-c", TRAIN, str(tmp_path), coordinates.sha256], cwd=Path(__file__).parents[3]
     )
-    wait_until(lambda: run.checkpoint_file.exists())
-    assert len(ranks_of(run)) == 2
+    wait_until(lambda: len(ranks_of(run)) == 2)
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
     wait_until(lambda: ranks_of(run) == [])
 
 
 def test_ranks_train_on_tensorflow_whatever_backend_is_named_for_inference(
-    volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Run, Artifact],
 ) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "a backend that is not here")
-    run, coordinates = make_run(tmp_path, volume, ranks=1, fovs=8)
-    train(run, coordinates)
-    assert run.model_file.exists()
+    assert trained[0].model_file.exists()
 
 
 def test_what_is_free_to_change_leaves_the_network_as_it_is(volume: Path, tmp_path: Path) -> None:
@@ -334,6 +329,13 @@ def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"spoiled.h5:image has 1 voxels .* NaN"):
         train(run, coordinates)
     assert not run.model_file.exists()
+
+
+def weights_of_each_rank(ranks: int, folders: Sequence[Path]) -> None:
+    """Train the jobs that are saved in these folders, one after the other in the same ranks."""
+    with rendezvous(ranks) as environments:
+        command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, *map(str, folders)]
+        run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=folders[0])
 
 
 def copy_without_model(source: Run, folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.ffn.weights import read_weights
 from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.ranks.averaging import average_variables
-from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.job import TrainingJob
-from pipeline.training.ranks.rank_processes import RankLaunch, run_locally
-from tests.pipeline.training.test_launch import WEIGHTS_OF_EACH_RANK, checkpoint_of, make_run
+from tests.pipeline.training.test_launch import checkpoint_of, make_run, weights_of_each_rank
 from tests.pipeline.training.test_not_finite import refusal, spoiled_for_rank_1, volume  # noqa: F401
 
 ROUND = {"checkpoint_every_steps": 10, "report_every_steps": 10, "local_steps": 4}
@@ -61,25 +57,13 @@ class TestRealRanks:
         volume: Path,  # noqa: F811
         tmp_path: Path,
     ) -> None:
-        weights = []
-        for local_steps in (1, 4):
-            settings = {**ROUND, "local_steps": local_steps, "ranks": 1, "fovs": 40}
-            run, coordinates = make_run(tmp_path / str(local_steps), volume, **settings)
-            train(run, coordinates)
-            weights.append(read_weights(str(run.model_file), run.config.network))
-        assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
-
-    def test_both_ranks_end_with_the_same_weights(
-        self,
-        volume: Path,  # noqa: F811
-        tmp_path: Path,
-    ) -> None:
-        run, coordinates = make_run(tmp_path, volume, **ROUND, fovs=40)
-        TrainingJob(run, Path(coordinates.path), "lineage").save()
-        with rendezvous(2) as environments:
-            command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, str(tmp_path)]
-            run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=tmp_path)
-        first, second = (np.load(tmp_path / f"rank_{rank}.npz") for rank in range(2))
+        folders = [tmp_path / "1", tmp_path / "4"]
+        for folder in folders:
+            settings = {**ROUND, "local_steps": int(folder.name), "ranks": 1, "fovs": 40}
+            run, coordinates = make_run(folder, volume, **settings)
+            TrainingJob(run, Path(coordinates.path), "lineage").save()
+        weights_of_each_rank(1, folders)
+        first, second = (np.load(folder / "rank_0.npz") for folder in folders)
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
 
     @pytest.mark.thorough  # test_resume_within_round stops it at harder places

@@ -19,7 +19,9 @@ __all__ = ["volume"]
 
 pytestmark = pytest.mark.slow
 
+ONE_RANK: dict[str, Any] = {"ranks": 1, "checkpoint_every_steps": 200}
 CHOICE: dict[str, Any] = {
+    **ONE_RANK,
     "box": "0:40,0:40,0:30",
     "choose_by": "segmentation",
     "validation_box": "0:40,0:40,30:40",
@@ -40,7 +42,7 @@ def test_the_last_network_is_that_of_a_training_that_never_stopped(
     run, _, networks = stopped
     assert [Path(network.path) for network in networks] == [run.candidate_file(n) for n in (700, 1400, 1600)]
     assert len({network.sha256 for network in networks}) == 3
-    plain, coordinates = make_run(tmp_path, volume, box=CHOICE["box"])
+    plain, coordinates = make_run(tmp_path, volume, **ONE_RANK, box=CHOICE["box"])
     assert train(plain, coordinates).sha256 == networks[-1].sha256
     assert {700, 1400, 1600} <= {entry["fovs_seen"] for entry in log_of(run)}
     assert not run.in_hand_folder.exists()

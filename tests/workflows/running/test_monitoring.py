@@ -67,7 +67,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     program = [sys.executable, str(REPOSITORY / "workflows" / "full_pipeline.py")]
     where = ["--config", str(folder / "tiny.yaml"), "--run-dir", str(folder / "a run? #1")]
     return subprocess.Popen(
-        [*program, *where, "--set", "site.monitoring=true", "--set", "training.ranks=1", *options],
+        [*program, *where, "--set", "site.monitoring=true", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
