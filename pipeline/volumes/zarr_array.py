@@ -15,6 +15,8 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.attributes import stated_by
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.cosem import NAME as TRANSFORM
+from pipeline.volumes.cosem import is_cosem
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
@@ -143,7 +145,7 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
         if not isinstance(array, zarr.Array):
             raise InputError(f"{uri}: its level {level.path} is not there; its arrays: {_listed(path)}")
         many = f", level {level.path} of {len(image.levels)}" if len(image.levels) > 1 else ""
-        name = f"OME-Zarr {image.version}{many}{image.told}"
+        name = f"{image.format}{many}{image.told}"
         return ZarrVolume(array, folder / level.path, folder, uri, name, level.stated, choice)
     if found is None:
         arrays = _listed(path)
@@ -164,9 +166,13 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         image = read_multiscale(dict(group.attrs), uri, choice, path)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
-                name = f"OME-Zarr {image.version if image else ''}"
+                name = image.format if image else ""
                 return ZarrVolume(array, folder, above, uri, name, level.stated, choice)
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    own = {"datasets": [{"path": folder.name, TRANSFORM: attributes.get(TRANSFORM)}]}
+    image = read_multiscale({"multiscales": [own]}, uri, choice) if is_cosem(own) else None
+    if image:
+        return ZarrVolume(array, folder, folder.parent, uri, image.format, image.levels[0].stated, choice)
     if choice.axes:
         attributes["axes"] = choice.axes
     if metadata.dimension_names:
