@@ -96,3 +96,22 @@ def test_a_file_of_verdicts_that_is_none_is_refused_and_stays(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"has the columns \['notes'\]; expected verdict, what"):
         keep_verdicts(WRONGS, path)
     assert path.read_text() == "notes\nmine\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("no, it is one,5 is cut between 1 and 2,0.5", "line 3 has 4 values"),
+        ('"no,5 is cut between 1 and 2,0.5', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_verdict_that_would_be_read_as_another_column_is_refused(
+    tmp_path: Path, row: str, said: str
+) -> None:
+    """A comma without quotes, as text editors leave it: what comes after it was lost at the next score."""
+    path = tmp_path / "verdicts.csv"
+    path.write_text(f"verdict,what,bits\nyes,4 is cut between 1 and 2,1\n{row}\n")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=said):
+        keep_verdicts(WRONGS, path)
+    assert path.read_bytes() == before
