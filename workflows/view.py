@@ -22,7 +22,7 @@ from rich.console import Console
 
 from pipeline.errors import InputError
 from pipeline.machine.user import user_name
-from pipeline.results.unreadable import is_there
+from pipeline.results.unreadable import Look, is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
@@ -32,6 +32,7 @@ from workflows.command_line import kept_run_file, start
 from workflows.volume_options import choice_of, numbers
 
 if TYPE_CHECKING:
+    from pipeline.viewing.before import Before
     from pipeline.viewing.layers import Shown
 
 ORIGIN = "Where its first voxel lies, in voxels."
@@ -115,7 +116,28 @@ def layers_of(folder: Path) -> Shown:
         return layers_of_volumes(
             {"image": (f"precomputed://file://{RunFiles(folder).aligned_folder}", Choice())}
         )
-    return layers_of_run(Run(folder, read_config(kept_run_file(folder))))
+    run = Run(folder, read_config(kept_run_file(folder)))
+    before, untold = _before(run)
+    shown = layers_of_run(run, before)
+    shown.lacking += [f"what is of an earlier state of this run cannot be told: {line}" for line in untold]
+    return shown
+
+
+def _before(run: Run) -> tuple[Before, list[str]]:
+    """What is of an earlier state of a run, as its report has it; and why that is not known, if it is not."""
+    from pipeline.report.earlier import Earlier
+    from pipeline.report.history import records
+    from pipeline.settings.resolve import resolve
+    from pipeline.viewing.before import Before
+    from workflows.planning.earlier import of_now
+
+    look = Look()
+    try:
+        resolved = resolve(run.config, run.folder, trust_kept=True)
+        known = look(of_now, resolved)
+    except InputError as error:
+        return Before(), [str(error)]
+    return Before(Earlier(resolved, records(resolved, look), known).stages, known), look.untold
 
 
 def _print_ways(server: Any, console: Console) -> None:

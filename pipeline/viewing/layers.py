@@ -20,6 +20,7 @@ from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.viewing.agglomerated import AgglomeratedVolume
+from pipeline.viewing.before import NOT_KNOWN, TOLD, Before
 from pipeline.viewing.chunks import Kind
 from pipeline.viewing.links import run_key
 from pipeline.viewing.tiles import TileVolume
@@ -105,6 +106,13 @@ class Shown:
         self.add(name, kind, volume, bucket)
         return volume
 
+    def unless_before(self, before: Before, path: Path, read: Callable[[Path], T]) -> T | None:
+        """What is read of a result; None where it cannot be or is of an earlier state: both are told."""
+        if self.or_told(before.has, path):
+            self.lacking.append(f"{path.name} is {TOLD}")
+            return None
+        return self.or_told(read, path)
+
     @property
     def voxel_size_nm(self) -> VoxelSize:
         """That of the first layer that knows its own, z, y, x: in such voxels points are told."""
@@ -139,18 +147,26 @@ class Shown:
         return {name: points for name, points in found.items() if points}
 
 
-def layers_of_run(run: Run) -> Shown:
-    """Image, segmentations and truth of a run, whatever of them is there; tiles while there is no more."""
-    shown = Shown(run.folder.name, run_key(run))
-    image = shown.add_if_there("image", "image", partial(open_image, run))
+def layers_of_run(run: Run, before: Before = NOT_KNOWN) -> Shown:
+    """Image, segmentations and truth of a run, whatever of them is there; tiles while there is no more.
+
+    What is of an earlier state of the run is told instead.
+    """
+    shown, image = Shown(run.folder.name, run_key(run)), None
+    if run.config.sections and "render" in before.stages:
+        shown.lacking.append(f"no image: that in the run folder is {TOLD}")
+    else:
+        image = shown.add_if_there("image", "image", partial(open_image, run))
     is_complete = False
-    if shown.or_told(has_part, run.volume, "info"):
+    if "write" in before.stages:
+        shown.lacking.append(f"no segmentation: that in the run folder is {TOLD}")
+    elif shown.or_told(has_part, run.volume, "info"):
         bucket = run.volume if isinstance(run.volume, Bucket) else None
         found = shown.add_if_there(
             "segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket
         )
         if found is not None:
-            _add_agglomerated(shown, run, found)
+            _add_agglomerated(shown, run, found, before)
             shown.in_3d = shown.or_told(largest_shaped, run) or []
             is_complete = shown.or_told(_is_complete, shown, found) or False
     else:
@@ -158,14 +174,14 @@ def layers_of_run(run: Run) -> Shown:
     for folder in _other_segmentations(run):
         shown.add_if_there(folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}"))
     if not is_complete and run.config.inference.box is not None:
-        _add_tiles(shown, run, image.voxel_size_nm if image else None)
+        _add_tiles(shown, run, image.voxel_size_nm if image else None, before)
     if run.config.data.labels is not None:
         shown.add_if_there("truth", "segmentation", partial(open_labels, run))
     else:
         shown.lacking.append("no truth: data.labels is not set")
-    shown.worst = shown.or_told(worst_points, run.worst_file) or []
-    shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
-    shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
+    shown.worst = shown.unless_before(before, run.worst_file, worst_points) or []
+    shown.lost_runs = shown.unless_before(before, run.run_length_file, lost_run_points) or []
+    shown.conflicts = shown.unless_before(before, run.conflicts_file, conflict_points) or []
     return shown
 
 
@@ -240,23 +256,27 @@ def largest_shaped(run: Run) -> list[int]:
     return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
 
 
-def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
+def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume, before: Before) -> None:
     if is_there(run.agglomeration_file):
-        table = shown.or_told(_agglomerated_ids, run)
+        table = shown.unless_before(before, run.agglomeration_file, partial(_agglomerated_ids, run))
         if table is not None:
             shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
 
 
-def _agglomerated_ids(run: Run) -> AgglomeratedIds:
+def _agglomerated_ids(run: Run, path: Path) -> AgglomeratedIds:
     refuse_of_another(run)
-    return read_agglomerated_ids(run.agglomeration_file)
+    return read_agglomerated_ids(path)
 
 
-def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None) -> None:
-    finished = sum(is_there(run.segmented_file(tile)) for tile in run.grid)
+def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None, before: Before) -> None:
+    there = [tile for tile in run.grid if is_there(run.segmented_file(tile))]
+    left_out = [tile for tile in there if before.has(run.segmented_file(tile))]
+    finished = len(there) - len(left_out)
     told = f"{finished:,} of {len(run.grid):,} tiles are finished"
+    if left_out:
+        told += f", {len(left_out):,} more are {TOLD}"
     if finished:
-        shown.add_if_there("tiles", "segmentation", partial(TileVolume, run, size_nm))
+        shown.add_if_there("tiles", "segmentation", partial(TileVolume, run, left_out, size_nm))
         told += "; each has ids of its own"
     shown.lacking.append(told)
 

@@ -16,6 +16,7 @@ from pipeline.geometry import Box
 from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
+from pipeline.viewing.before import Before
 from pipeline.viewing.layers import Layer, Shown, layers_of_run, layers_of_volumes
 from pipeline.viewing.scene import scene
 from pipeline.viewing.tiles import IDS_OF_A_TILE
@@ -29,6 +30,16 @@ from tests.pipeline.viewing.placed import (
     image_in,
 )
 from tests.pipeline.volumes.writers_precomputed import add_level, write_info
+
+WRONG = {
+    "kind": "merger",
+    "bits": 0.0123,
+    "truth": [5, 9],
+    "segments": [2**63],
+    "point": [30, 120, 340],
+    "what": "it joins",
+}
+"""As a list of the worst errors has it."""
 
 
 def make_run(case: Case, **data: Any) -> Run:
@@ -108,6 +119,30 @@ def test_every_segmentation_that_a_run_has_is_a_layer(case: Case) -> None:
     np.testing.assert_array_equal(layer(shown, "segmentation_filled").volume.read(SEGMENTED_BOX), ids[0])
 
 
+def test_what_is_of_an_earlier_state_is_told_and_not_shown(case: Case) -> None:
+    run = make_run(case)
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    (run.folder / "worst.json").write_text(json.dumps({"worst": [WRONG]}))
+    files = [*map(run.tile_file, run.grid), run.worst_file]
+    for index in range(2):
+        write_tile(run, index)
+    for file in files:
+        record_path(file).write_bytes(sealed({"stage": "any"}))
+    of_now = frozenset(map(str, files))
+    shown = layers_of_run(run, Before((), of_now))
+    assert (names(shown), len(shown.worst)) == (["image", "segmentation", "truth"], 1)
+    shown = layers_of_run(run, Before({"write", "segment", "worst"}, of_now - {str(files[0]), str(files[2])}))
+    assert (names(shown), shown.worst) == (["image", "tiles", "truth"], [])
+    told = "of an earlier state of this run, and not shown"
+    assert shown.lacking == [
+        f"no segmentation: that in the run folder is {told}",
+        f"1 of 2 tiles are finished, 1 more are {told}; each has ids of its own",
+        f"worst.json is {told}",
+    ]
+    tiles = layer(shown, "tiles").volume.read(SEGMENTED_BOX)
+    assert not tiles[next(iter(run.grid)).core.slices(SEGMENTED_BOX.start)].any()
+
+
 def test_input_that_is_gone_is_told_and_the_rest_is_shown(case: Case) -> None:
     run = make_run(case)
     (case.folder / "precomputed").rename(run.segmentation_folder)
@@ -126,15 +161,7 @@ def test_a_run_without_truth_says_so(case: Case) -> None:
 
 def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: Case) -> None:
     run = make_run(case)
-    wrong = {
-        "kind": "merger",
-        "bits": 0.0123,
-        "truth": [5, 9],
-        "segments": [2**63],
-        "point": [30, 120, 340],
-        "what": "it joins",
-    }
-    worst = {"worst": [{**wrong, "point": None}, wrong]}
+    worst = {"worst": [{**WRONG, "point": None}, WRONG]}
     (run.folder / "worst.json").write_text(json.dumps(worst))
     shown = layers_of_run(run)
     assert list(shown.described())[-1].split() == ["worst", "1", "points,", "the", "costliest", "first"]

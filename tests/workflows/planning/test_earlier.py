@@ -10,9 +10,11 @@ from test_explain import RUN_AGAIN, finish, make_run
 from pipeline.report.facts import facts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import dump_config
 from workflows.planning.earlier import earlier_stages, of_now
 from workflows.planning.explain import outcomes
 from workflows.running.gates import Gates
+from workflows.view import layers_of
 
 AGGLOMERATION = "agglomeration.enabled=true"
 JOINED = "reconciliation.min_overlap_fraction=0.7"
@@ -74,6 +76,14 @@ def test_what_was_left_beside_a_stage_that_is_done_hides_nothing_of_it(tmp_path:
     for change in ("", "reconciliation.block=[48,48,48]"):
         finish(make_run(tmp_path, *([change] if change else [])))
     assert earlier_stages(make_run(tmp_path, "reconciliation.block=[48,48,48]")) == frozenset()
+
+
+def test_a_browser_is_shown_nothing_of_an_earlier_segmentation(folder: Path) -> None:
+    earlier = "no segmentation: that in the run folder is of an earlier state of this run, and not shown"
+    for changes, is_told in (((), False), ((JOINED,), True)):
+        run = make_run(folder, AGGLOMERATION, *changes)
+        run.config_file.write_text(dump_config(run.config))
+        assert (earlier in layers_of(folder).lacking) is is_told
 
 
 def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path) -> None:
