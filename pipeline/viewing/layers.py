@@ -159,7 +159,9 @@ def layers_of_run(run: Run, before: Before = NOT_KNOWN) -> Shown:
         image = shown.add_if_there("image", "image", partial(open_image, run))
     is_complete = False
     if "write" in before.stages:
-        shown.lacking.append(f"no segmentation: that in the run folder is {TOLD}")
+        shown.lacking.append(
+            f"no segmentation: that of the run is {TOLD}; --segmentation {run.volume_uri} shows it"
+        )
     elif shown.or_told(has_part, run.volume, "info"):
         bucket = run.volume if isinstance(run.volume, Bucket) else None
         found = shown.add_if_there(

@@ -13,7 +13,7 @@ import zarr
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import NAME as TRANSFORM
 from pipeline.volumes.cosem import is_cosem
@@ -21,7 +21,7 @@ from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
 from pipeline.volumes.lossy import lossy_codec
-from pipeline.volumes.ome_zarr import read_multiscale
+from pipeline.volumes.ome_zarr import Multiscale, read_multiscale
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
@@ -169,8 +169,7 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
                 name = image.format if image else ""
                 return ZarrVolume(array, folder, above, uri, name, level.stated, choice)
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
-    own = {"datasets": [{"path": folder.name, TRANSFORM: attributes.get(TRANSFORM)}]}
-    image = read_multiscale({"multiscales": [own]}, uri, choice) if is_cosem(own) else None
+    image = _by_transform(attributes, array.ndim, uri, choice)
     if image:
         return ZarrVolume(array, folder, folder.parent, uri, image.format, image.levels[0].stated, choice)
     if choice.axes:
@@ -179,6 +178,17 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri, choice)
     return ZarrVolume(array, folder, folder.parent, uri, f"Zarr {metadata.zarr_format}", stated, choice)
+
+
+def _by_transform(
+    attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice
+) -> Multiscale | None:
+    """An array as a level of its own, where COSEM's transform alone says where it lies."""
+    own = {"datasets": [{"path": "", TRANSFORM: attributes.get(TRANSFORM)}]}
+    if not is_cosem(own) or any(attributes.get(name) is not None for name in SIZES):
+        return None
+    is_of_all_axes = len(attributes[TRANSFORM].get("axes") or ()) == dimensions
+    return read_multiscale({"multiscales": [own]}, uri, choice) if is_of_all_axes else None
 
 
 def _open(folder: Path) -> zarr.Array | zarr.Group | None:

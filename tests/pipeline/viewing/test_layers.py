@@ -135,7 +135,7 @@ def test_what_is_of_an_earlier_state_is_told_and_not_shown(case: Case) -> None:
     assert (names(shown), shown.worst) == (["image", "tiles", "truth"], [])
     told = "of an earlier state of this run, and not shown"
     assert shown.lacking == [
-        f"no segmentation: that in the run folder is {told}",
+        f"no segmentation: that of the run is {told}; --segmentation {run.volume_uri} shows it",
         f"1 of 2 tiles are finished, 1 more are {told}; each has ids of its own",
         f"worst.json is {told}",
     ]

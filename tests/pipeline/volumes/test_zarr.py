@@ -188,6 +188,14 @@ def test_cosem_says_where_arrays_lie_by_a_transform(tmp_path: Path, of: str, ord
     np.testing.assert_array_equal(alone.read(alone.box)[0], IMAGE[0])
 
 
+def test_what_an_array_says_of_itself_otherwise_goes_before_a_transform(tmp_path: Path) -> None:
+    """As where a program has copied the attributes of what it read, and written its own."""
+    array = zarr.create_array(str(tmp_path / "v.zarr"), shape=(8, 8, 8), dtype="u1", zarr_format=2)
+    array.attrs.update({**transform(4, 40), "resolution": [30, 6, 6], "offset": [60, 6, 0]})
+    volume = open_volume(str(tmp_path / "v.zarr"))
+    assert (volume.voxel_size_nm, volume.frame.origin) == ((30, 6, 6), (2, 1, 0))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [({"scale": [4, 4]}, "multiscales cannot be understood"), ({"units": None}, "cannot be understood")],

@@ -79,11 +79,11 @@ def test_what_was_left_beside_a_stage_that_is_done_hides_nothing_of_it(tmp_path:
 
 
 def test_a_browser_is_shown_nothing_of_an_earlier_segmentation(folder: Path) -> None:
-    earlier = "no segmentation: that in the run folder is of an earlier state of this run, and not shown"
+    earlier = "no segmentation: that of the run is of an earlier state of this run, and not shown"
     for changes, is_told in (((), False), ((JOINED,), True)):
         run = make_run(folder, AGGLOMERATION, *changes)
         run.config_file.write_text(dump_config(run.config))
-        assert (earlier in layers_of(folder).lacking) is is_told
+        assert any(line.startswith(earlier) for line in layers_of(folder).lacking) is is_told
 
 
 def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path) -> None:
