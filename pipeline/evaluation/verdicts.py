@@ -26,13 +26,14 @@ COLUMNS = (VERDICT, *OURS)
 def read_verdicts(path: Path) -> dict[str, str]:
     """What was filled in, by the error in words; nothing where there is no file.
 
-    Raises InputError where its columns are others, or a row has more values than columns, and Unreadable.
+    Raises InputError where its columns are others, or a row has more values, and Unreadable.
     """
     return {row[WHAT]: row[VERDICT] for row in _rows(path) if row[VERDICT]}
 
 
 def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
-    """Write the rows of `wrongs` with the verdicts that the file has; verdicts on others come after them.
+    """Write the rows of `wrongs` with the verdicts that the file has; those on others, and where there are
+    several on one all but the last, come after.
 
     Columns and rows that a person has added are kept as verdicts are. Raises InputError where the file lacks
     columns, is no CSV or cannot be written, Unreadable, and Superseded.
@@ -42,7 +43,7 @@ def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
     kept = [row for row in found if any(row[name] for name in row if name not in OURS)]
     of, listed = {row[WHAT]: row for row in kept}, {wrong.what for wrong in wrongs}
     rows = [of.get(wrong.what, {VERDICT: ""}) | _row(wrong) for wrong in wrongs]
-    rows += [row for row in kept if row[WHAT] not in listed]
+    rows += [row for row in kept if row[WHAT] not in listed or of[row[WHAT]] is not row]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()

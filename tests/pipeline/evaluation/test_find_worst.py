@@ -83,6 +83,17 @@ def test_what_a_person_adds_to_the_verdicts_stays(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == own
 
 
+def test_of_two_verdicts_on_one_error_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    keep_verdicts(WRONGS, path)
+    head, split, blank = path.read_text().splitlines()
+    path.write_text("\n".join([head, f"Ann: no{split}", f"Bob: yes{split}", blank]) + "\n")
+    for _ in range(2):
+        keep_verdicts(WRONGS, path)
+        rows = path.read_text().splitlines()
+        assert sorted(rows) == sorted([head, f"Ann: no{split}", f"Bob: yes{split}", blank])
+
+
 def test_verdicts_are_read_as_spreadsheets_save_them(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     path.write_text("\ufeffverdict;what;bits\r\nwrong;5 is cut between 1 and 2;0,5\r\n", encoding="utf-8")
