@@ -62,7 +62,8 @@ class TrainedWith:
         """What the training of a resolved run has; its images, and the network that it starts from, must be
         there. Raises InputError."""
         config, (mean, stddev) = run.config, run.normalisation
-        before = read_trained_with(config.training.start_from or "")
+        start_from = config.training.start_from
+        before = read_trained_with(start_from) if start_from else None
         return cls(
             fov=config.network.fov,
             deltas=config.network.deltas,
@@ -157,13 +158,13 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
         ) from None
 
 
-def trained_on(run: Run, network: str | None) -> list[Box]:
+def trained_on(run: Run, network: str) -> list[Box]:
     """The boxes of the run's image on which the `network` in a file was trained, or one that it went on from;
     none where that was elsewhere, or cannot be told.
 
     The tissue is known again by its voxels, so that a copy of the image, or another format, is noticed.
     """
-    trained = read_trained_with(network or "")
+    trained = read_trained_with(network)
     if trained is None or not trained.seen:
         return []
     data = run.config.data

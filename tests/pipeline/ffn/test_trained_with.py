@@ -171,7 +171,7 @@ def test_a_network_carries_what_the_networks_before_it_saw(tmp_path: Path) -> No
         start_from = str(tmp_path / f"{number}.h5")
         write_weights(WEIGHTS, SIZES, Path(start_from), TrainedWith.of(runs[-1]))
     boxes = [run.config.training.box for run in runs]
-    assert [trained_on(run, start_from) for run in runs] == [[other, boxes[0]], [boxes[1]], [boxes[2]]]
+    assert [trained_on(run, str(start_from)) for run in runs] == [[other, boxes[0]], [boxes[1]], [boxes[2]]]
 
 
 def test_a_network_of_an_older_version_says_where_it_was_trained(tmp_path: Path) -> None:
