@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # every process of Parsl's imports this package
     from site_configs.allocation import Allocation
     from site_configs.executors import RetryHandler
 
+OF_JOBS = ("tile_nodes", "tile_jobs", "ranks_per_node", "training", "light")
+"""Settings of `site` that say what is asked of a batch system, and what a plan counts."""
+
 __all__ = [
     "check",
     "check_address",
@@ -50,10 +53,12 @@ def parsl_config(run: Run, memoizer: Memoizer, retry_handler: RetryHandler) -> C
 def with_defaults(config: RunConfig) -> RunConfig:
     """`config` with its site's own defaults where it says nothing else, such as one worker a GPU.
 
-    Raises InputError that lists the sites if its site is unknown.
+    What is said of jobs and their nodes is for other sites: on this machine, which has neither, it is left
+    out. Raises InputError that lists the sites if its site is unknown.
     """
     if config.site.name == LOCAL:
-        return config
+        none = {name: type(config.site).model_fields[name].default for name in OF_JOBS}
+        return config.model_copy(update={"site": config.site.model_copy(update=none)})
     own = {"name": lasting(config.site.name)}
     config = config.model_copy(update={"site": config.site.model_copy(update=own)})
     said = config.site.model_fields_set

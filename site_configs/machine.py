@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from pipeline.settings.fields import NaturalInt, PositiveInt, Section
+from pipeline.settings.fields import GpuRequest, NaturalInt, PositiveInt, Section
 
 GpuKind = Literal["nvidia", "amd", "intel"]
 Scheduler = Literal["slurm", "pbs", "cobalt"]
@@ -46,15 +46,6 @@ def cores_in(listed: str) -> tuple[int, ...]:
 def _cores(listed: str) -> str:
     cores_in(listed)
     return listed
-
-
-def _request(text: str) -> str:
-    if text and "{gpus}" not in text:
-        raise ValueError("expected {gpus} in it, for their number: --gres=gpu:{gpus}")
-    return text
-
-
-GpuRequest = Annotated[str, AfterValidator(_request)]
 
 
 class Group(Section):

@@ -29,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
+from site_configs.described import LOCAL
 from workflows.command_line import (
     ConfigOption,
     QuietOption,
@@ -72,6 +73,8 @@ def weak_scaling(
     counts = listed("--nodes" if nodes else "--workers", nodes or workers or "1,2", int)
     config = run_file(config, None)
     settings = load_settings(config, overrides, site)
+    if nodes and settings.site.name == LOCAL:
+        raise InputError("--nodes: this machine is one node; give --workers, or the --site of several")
     folder = run_folder(run_dir, config).resolve()
     if settings.sections is not None:
         raise InputError("data.image is sections: tiles are measured on an image that is there; align first")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -23,13 +23,21 @@ from pipeline.volumes.frame import same_size, size_text
 
 SAMPLED_BLOCKS = 8
 BLOCK: Triple = (8, 16, 16)
-"""Of the training box, by whose voxels the tissue is known again, wherever its file may lie by then."""
+"""Of a box that was trained on, by whose voxels its tissue is known again, wherever its file lies by then."""
 
 FLOOD_RULES = vars(FloodRules())
 """Those of networks whose files do not name them."""
 
 FAR = 0.5
 """In standard deviations, and as a part of one: normalisations that differ by more are told."""
+
+
+class Seen(NamedTuple):
+    """A box of an image, in the image's coordinates, that a training saw."""
+
+    box: Box
+    tissue: str
+    """A digest of sampled voxels in it."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +54,16 @@ class TrainedWith:
     """This and the two after it: a rule of flooding, where it is not that of FLOOD_RULES."""
     pad_probability: float | None = None
     move_threshold: float | None = None
-    box: Box | None = None
-    """The training box."""
-    tissue: str | None = None
-    """A digest of sampled voxels in `box`."""
+    seen: tuple[Seen, ...] = ()
+    """What its training saw, and those of the networks that it went on from, the last training first."""
 
     @classmethod
     def of(cls, run: Run) -> TrainedWith:
-        """What the training of a resolved run has; its image must be there. Raises InputError."""
-        config, (mean, stddev), box = run.config, run.normalisation, run.config.training.box
-        assert box is not None, "a resolved configuration has a training box"
+        """What the training of a resolved run has; its images, and the network that it starts from, must be
+        there. Raises InputError."""
+        config, (mean, stddev) = run.config, run.normalisation
+        start_from = config.training.start_from
+        before = read_trained_with(start_from) if start_from else None
         return cls(
             fov=config.network.fov,
             deltas=config.network.deltas,
@@ -64,8 +72,7 @@ class TrainedWith:
             voxel_size_nm=image_voxel_size_nm(run),
             soft_label=config.training.soft_label,
             **{k: v for k, v in vars(config.training.flood_rules).items() if v != FLOOD_RULES[k]},
-            box=box,
-            tissue=_tissue(open_image(run).read, box),
+            seen=tuple(dict.fromkeys([*map(_seen, run.trained_on), *(before.seen if before else ())])),
         )
 
     @classmethod
@@ -75,8 +82,8 @@ class TrainedWith:
 
     def attributes(self) -> dict[str, Any]:
         """What is known, as attributes of an HDF5 file."""
-        known = {name: value for name, value in vars(self).items() if value is not None}
-        return known | ({"box": str(self.box)} if self.box else {})
+        known = {name: value for name, value in vars(self).items() if value is not None and name != "seen"}
+        return known | ({"seen": [f"{one.box} {one.tissue}" for one in self.seen]} if self.seen else {})
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> TrainedWith | None:
@@ -92,9 +99,10 @@ class TrainedWith:
             if "voxel_size_nm" in known:
                 z, y, x = (float(n) for n in known["voxel_size_nm"])
                 known["voxel_size_nm"] = z, y, x
-            if "box" in known:
-                known["box"] = Box.parse(str(known["box"]))
-            return cls(**known)
+            listed = known.pop("seen", [])
+            if "box" in attributes and "tissue" in attributes:  # of older versions: the last training's alone
+                listed = [f"{attributes['box']} {attributes['tissue']}"]
+            return cls(**known, seen=tuple(_parsed(str(one)) for one in listed))
         except (KeyError, TypeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
@@ -160,15 +168,15 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
         ) from None
 
 
-def trained_on(run: Run, network: str | None) -> Box | None:
-    """The box of the run's image on which the `network` in a file was trained; None where that was elsewhere,
-    or cannot be told.
+def trained_on(run: Run, network: str) -> list[Box]:
+    """The boxes of the run's image on which the `network` in a file was trained, or one that it went on from;
+    none where that was elsewhere, or cannot be told.
 
     The tissue is known again by its voxels, so that a copy of the image, or another format, is noticed.
     """
-    trained = read_trained_with(network or "")
-    if trained is None or trained.box is None:
-        return None
+    trained = read_trained_with(network)
+    if trained is None or not trained.seen:
+        return []
     data = run.config.data
     if data.image == "phantom":
         phantom = Phantom(data.phantom.shape, data.phantom.seed, data.phantom.spacing)
@@ -177,17 +185,32 @@ def trained_on(run: Run, network: str | None) -> Box | None:
         try:
             image = open_image(run)
         except InputError:  # status is asked where the image may not be
-            return None
+            return []
         # of one that the run makes, no more is sure to be there when the run is scored
         read, covered = image.read, run.inference_box if run.makes_image else image.box
-    if not covered.contains(trained.box):
-        return None
     try:
-        return trained.box if _tissue(read, trained.box) == trained.tissue else None
+        return [
+            one.box
+            for one in trained.seen
+            if covered.contains(one.box) and _tissue(read, one.box) == one.tissue
+        ]
     except InputError:
         if run.makes_image:  # it is not there yet
-            return None
+            return []
         raise
+
+
+def _seen(run: Run) -> Seen:
+    """The training box of a resolved run."""
+    box = run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    return Seen(box, _tissue(open_image(run).read, box))
+
+
+def _parsed(text: str) -> Seen:
+    """`0:20,0:30,0:40 DIGEST`. Raises ValueError."""
+    box, _, tissue = text.partition(" ")
+    return Seen(Box.parse(box), tissue)
 
 
 def _tissue(read: Callable[[Box], np.ndarray], box: Box) -> str:

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
+from pipeline.sections.grid import grid
 from pipeline.sections.matching import Match, Seen, match_seen
 from pipeline.sections.picture import SectionPicture
 from pipeline.settings.sections import Alignment
@@ -60,14 +61,6 @@ def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, setting
     moves, points, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
     good = np.isfinite(moves[..., 0])
     return Flow(points[good], bent(points[good] + moves[good]), asked)
-
-
-def grid(box: Box, spacing: int) -> tuple[np.ndarray, np.ndarray]:
-    """The y and the x of the points in `box`: every `spacing` pixels, half of that from its edge."""
-    _, *starts = box.start
-    _, *stops = box.stop
-    y, x = (np.arange(start + spacing // 2, stop, spacing) for start, stop in zip(starts, stops))
-    return y, x
 
 
 def _bent(affine: Affine, moves: np.ndarray, first: np.ndarray, spacing: int) -> Guess:

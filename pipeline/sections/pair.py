@@ -11,15 +11,13 @@ from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
 from pipeline.sections.coarse import coarse
 from pipeline.sections.flow import Flow, flow
+from pipeline.sections.grid import FEWEST_POINTS
 from pipeline.sections.overview import read_overview
 from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
 from pipeline.sections.tiles import TileSection
 
 VERSION = 2
-
-FEWEST_POINTS = 6
-"""With fewer, an affine map through them says nothing of any of them."""
 
 SETTINGS = {"min_inliers", "grid", "patch", "search", "min_quality", "max_deviation"}
 

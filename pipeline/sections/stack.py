@@ -16,6 +16,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_files import RunFiles
 from pipeline.sections.corrections import CorrectedShift, Excluded, read_corrections
+from pipeline.sections.grid import FEWEST_POINTS, grid
 from pipeline.sections.table import Listed, read_table
 from pipeline.sections.tiles import ImageTile, TileSection
 from pipeline.settings.sections import FromSections
@@ -70,7 +71,8 @@ def read_stack(config: FromSections, folder: Path) -> tuple[Stack, dict[int, Til
     """The stack of a configuration, and its sections by their z.
 
     Every image of the table is looked for, and the first is looked into: all must be as large. Raises
-    InputError where the table, or the file of corrections, is not understood, or none of the images is there.
+    InputError where the table, or the file of corrections, is not understood, none of the images is there,
+    or alignment.grid is too coarse for any pair to be compared.
     """
     listed = read_table(config.tiles)
     base = Path(config.tiles.table).parent
@@ -91,10 +93,18 @@ def read_stack(config: FromSections, folder: Path) -> tuple[Stack, dict[int, Til
     _check_corrections(config, corrections, sections, {one.section for one in listed})
     margin = config.volume.margin
     first_z, last_z = listed[0].section, listed[-1].section
+    box = Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))).grow((0, margin, margin))
+    points = math.prod(map(len, grid(box, config.alignment.grid)))
+    if len(sections) > 1 and points < FEWEST_POINTS:
+        raise InputError(
+            f"alignment.grid is {config.alignment.grid}: in a volume of {box.shape[1]:,} x {box.shape[2]:,} "
+            f"pixels sections would be compared at {points} point(s), and a pair takes {FEWEST_POINTS}: "
+            "set it smaller"
+        )
     stack = Stack(
         folder,
         config,
-        Box((first_z, *_corner(listed)), (last_z + 1, *_end(listed, shape))).grow((0, margin, margin)),
+        box,
         tuple(sections),
         tuple(z for z in range(first_z, last_z + 1) if z not in sections),
         tuple(excluded.values()),

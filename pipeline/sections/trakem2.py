@@ -17,7 +17,8 @@ def read_trakem2(path: Path) -> Iterator[Listed]:
     """The patches of every layer of a project; the layers are numbered by their z.
 
     Raises InputError where it is no XML, for patches that are rotated, scaled or bent, since montage starts
-    from images as they were taken, and for those with a mask, of which nothing would be seen.
+    from images as they were taken, and for those that are hidden or have a mask, of which nothing would be
+    seen.
     """
     try:
         project = ElementTree.parse(path)
@@ -37,6 +38,8 @@ def read_trakem2(path: Path) -> Iterator[Listed]:
                     f"{where} has a mask, alpha_mask_id {patch.get('alpha_mask_id')}, and what it hides "
                     "would be shown: remove it"
                 )
+            if patch.get("visible") == "false":
+                raise InputError(f"{where} is hidden, and would be shown: make it visible, or remove it")
             if patch.get("file_path") is None:
                 raise InputError(f"{where} has no file_path")
             y, x = _moved(patch.get("transform", "matrix(1,0,0,1,0,0)"), where)

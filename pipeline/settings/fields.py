@@ -45,6 +45,12 @@ def _as_number(value: object) -> object:
         raise ValueError("expected a number") from None
 
 
+def _as_request(text: str) -> str:
+    if text and "{gpus}" not in text:
+        raise ValueError("expected {gpus} in it, for their number: --gres=gpu:{gpus}")
+    return text
+
+
 NUMBER = BeforeValidator(_as_number)
 """Stands behind the limits: the JSON schema would not have them otherwise."""
 Whole = Annotated[int, NUMBER]
@@ -55,6 +61,7 @@ BoxField = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "description": "z0:z1,y0:y1,x0:x1"}),
 ]
+GpuRequest = Annotated[str, AfterValidator(_as_request)]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]
 Probability = Annotated[float, Field(gt=0, lt=1), NUMBER]
 Share = Annotated[float, Field(ge=0, le=1), NUMBER]

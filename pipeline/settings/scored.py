@@ -40,17 +40,17 @@ def scored(config: RunConfig, inference_box: Box, labelled: Box | None) -> Evalu
 def seen_in_training(run: Run) -> list[Box]:
     """The boxes of the run's image on which its networks were trained, as far as that is known.
 
-    They are its own, those of `training.volumes` that are of the same image, and that of each network that it
-    starts from or imports. Patches of examples lie in them whole, so nothing beyond them was seen.
+    They are its own, those of `training.volumes` that are of the same image, and those of each network that
+    it starts from or imports. Patches of examples lie in them whole, so nothing beyond them was seen.
     """
-    known: list[Box | None] = []
+    known: list[Box] = []
     imported = {one.config.network.checkpoint for one in run.passes}
     if run.config.trains:
         imported |= {run.config.training.start_from}
         data = run.config.data
-        known = [one.config.training.box for one in run.trained_on if one.config.data.has_the_image_of(data)]
-    known += [trained_on(run, network) for network in sorted(filter(None, imported))]
-    return [box for box in known if box is not None]
+        own = [one.config.training.box for one in run.trained_on if one.config.data.has_the_image_of(data)]
+        known = [box for box in own if box is not None]
+    return known + [box for network in sorted(filter(None, imported)) for box in trained_on(run, network)]
 
 
 def share_seen(run: Run) -> float:
@@ -78,10 +78,11 @@ def _share_in(run: Run, known: Sequence[Box]) -> float:
 
 def _voxels_of(boxes: Sequence[Box]) -> int:
     """Voxels that lie in any of some boxes."""
-    full = [box for box in boxes if not box.is_empty]
-    if not full:
+    full = dict.fromkeys(box for box in boxes if not box.is_empty)
+    outer = [box for box in full if not any(other.contains(box) for other in full if other != box)]
+    if not outer:
         return 0
-    first, *others = full
+    first, *others = outer
     return first.size + _voxels_of(others) - _voxels_of([first & other for other in others])
 
 

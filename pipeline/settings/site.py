@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.settings.fields import NaturalInt, PositiveInt, Section
+from pipeline.settings.fields import GpuRequest, NaturalInt, PositiveInt, Section
 
 
 class Jobs(Section):
@@ -64,7 +64,7 @@ class Site(Section):
     gpus_per_node: NaturalInt | None = None
     """GPUs of a node that workers and ranks use; where one of them finds none, it fails. 0: they use CPUs.
     None: as many as the site has; on this machine those that are found, and none are missed."""
-    gpu_request: str | None = None
+    gpu_request: GpuRequest | None = None
     """How a job asks for them, such as --gres=gpu:a100:{gpus}; None: as the site does, --gpus-per-node={gpus}
     under Slurm, ngpus={gpus} under PBS; '': nothing is asked for."""
     share_nodes: bool = False

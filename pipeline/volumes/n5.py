@@ -21,7 +21,9 @@ from pipeline.geometry import Box
 from pipeline.volumes.attributes import axes_of, refuse_other_order
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, corner, positive_sizes
+from pipeline.volumes.cosem import NAME as TRANSFORM
+from pipeline.volumes.cosem import listed_transform, stated_by_transform
+from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, positive_sizes
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
@@ -50,7 +52,8 @@ class N5Volume(Volume):
         choice: Choice,
     ) -> None:
         self._folder = folder
-        self._is_placed_by_finest = "transform" in attributes and folder.name != FINEST
+        transform = _transform(attributes, _of_groups(folder), folder.name)
+        self._is_placed_by_finest = transform is not None and folder.name != FINEST
         self._blocks = tuple(int(n) for n in reversed(attributes["blockSize"]))
         shape = tuple(int(n) for n in reversed(attributes["dimensions"]))
         self._layout = Layout.of(shape, stated.axes, choice, uri)
@@ -127,8 +130,7 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
             raise ValueError("blockSize and dimensions differ in length")
-        group = {name: said for above in _groups(folder) for name, said in _attributes(above).items()}
-        stated = _stated(attributes, group, folder, uri, choice)
+        stated = _stated(attributes, _of_groups(folder), folder, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -145,8 +147,16 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
 
 def _groups(folder: Path) -> list[Path]:
     """The folders above a dataset that have attributes for it: BigDataViewer's setup has its levels'."""
-    is_in_setup = re.fullmatch(r"setup\d+/timepoint\d+/s\d+", "/".join(folder.absolute().parts[-3:]))
-    return [folder.parent.parent, folder.parent] if is_in_setup else [folder.parent]
+    return [folder.parent.parent, folder.parent] if _is_in_setup(folder) else [folder.parent]
+
+
+def _of_groups(folder: Path) -> dict[str, Any]:
+    return {name: said for above in _groups(folder) for name, said in _attributes(above).items()}
+
+
+def _is_in_setup(folder: Path) -> bool:
+    """Whether a dataset is a level as BigDataViewer writes it."""
+    return bool(re.fullmatch(r"setup\d+/timepoint\d+/s\d+", "/".join(folder.absolute().parts[-3:])))
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
@@ -176,9 +186,11 @@ def _stated(
     names = axes_of(named, dimensions)
     if names is None:
         refuse_other_order(named, dimensions, uri, choice)
-    cosem = attributes.get("transform")
+    cosem = _transform(attributes, group, folder.name)
     if isinstance(cosem, Mapping):
-        return _cosem(cosem, names, folder, uri, choice)
+        of_finest = _transform(_attributes(folder.parent / FINEST), group, FINEST)
+        is_level = re.fullmatch(r"s\d+", folder.name) and isinstance(of_finest, Mapping)
+        return stated_by_transform(cosem, of_finest if is_level else cosem, names, uri, choice)
     sizes, unit, said_by = both.get("resolution"), both.get("units", both.get("unit")), "resolution"
     pixel = both.get("pixelResolution")
     if sizes is None and pixel is not None:
@@ -186,6 +198,8 @@ def _stated(
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
+    if unit is None and (said_by == "pixelResolution" or _is_in_setup(folder)):
+        unit = NO_LENGTHS[0]  # n5-viewer means pixels, and BigDataViewer's unit is in the XML beside the N5
     coarser = _coarser(attributes, group, folder)
     if coarser is None and said_by not in attributes and re.fullmatch(r"s0*[1-9]\d*", folder.name):
         sizes = None  # the group's is the finest level's, and how much coarser this one is nobody says
@@ -222,27 +236,7 @@ def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Pa
     return own
 
 
-def _cosem(
-    transform: Mapping[str, Any], names: tuple[str, ...] | None, folder: Path, uri: str, choice: Choice
-) -> Stated:
-    """COSEM's transform names its own numbers, often z, y, x, while dimensions stay x, y, z as ever in N5."""
-    axes = [str(axis) for axis in transform["axes"]]
-    if not set(AXES) <= set(axes):
-        raise InputError(
-            f"{uri}: attribute transform.axes is {axes}; expected z, y and x among them: correct them there"
-        )
-    scale = positive_sizes(transform["scale"], uri, "attribute transform.scale")
-    size = dict(zip(axes, scale, strict=True))
-    at = dict(zip(axes, map(float, transform.get("translate") or [0.0] * len(axes)), strict=True))
-    finest = dict(size)
-    of_finest = _attributes(folder.parent / FINEST).get("transform")
-    if re.fullmatch(r"s\d+", folder.name) and isinstance(of_finest, Mapping):
-        numbers = positive_sizes(of_finest["scale"], uri, f"transform.scale of {FINEST}")
-        finest = dict(zip(map(str, of_finest["axes"]), numbers, strict=True))
-    return stated_in_units(
-        names,
-        size,
-        {axis: corner(at[axis], size[axis], finest[axis]) for axis in AXES},
-        lambda: nm_by_axis(transform.get("units"), axes, uri, "transform.units"),
-        choice,
-    )
+def _transform(attributes: Mapping[str, Any], group: Mapping[str, Any], level: str) -> Any:
+    """COSEM's, by a dataset's own attributes or those of its group."""
+    own = attributes.get(TRANSFORM)
+    return own if isinstance(own, Mapping) else listed_transform(group, level)

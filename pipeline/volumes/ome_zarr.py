@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.volumes.by_axis import nm_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.cosem import as_ome, is_cosem
 from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, corner, positive_sizes
 
 
@@ -27,7 +28,7 @@ class Level:
 class Multiscale:
     """An image at several resolutions, the finest first."""
 
-    version: str
+    format: str
     levels: list[Level]
     told: str
     """What a person may not expect of it, in words that go behind a name; as a rule nothing."""
@@ -51,9 +52,11 @@ def read_multiscale(
         image = found[0] if level is None else next((i for i in found if level in _paths(i)), None)
         if image is None:
             return None
-        version = image.get("version") or metadata.get("version") or "0.4"
         several = f", the first of {len(found)} multiscales there" if level is None and found[1:] else ""
-        return _multiscale(image, str(version), several, uri, choice)
+        if is_cosem(image):
+            return _multiscale(as_ome(image), "Zarr with COSEM's transform", several, uri, choice)
+        version = image.get("version") or metadata.get("version") or "0.4"
+        return _multiscale(image, f"OME-Zarr {version}", several, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -66,7 +69,7 @@ def _paths(image: Mapping[str, Any]) -> list[str]:
     return [PurePosixPath(dataset["path"]).as_posix() for dataset in image["datasets"]]
 
 
-def _multiscale(image: Mapping[str, Any], version: str, several: str, uri: str, choice: Choice) -> Multiscale:
+def _multiscale(image: Mapping[str, Any], format: str, several: str, uri: str, choice: Choice) -> Multiscale:
     axes = image.get("axes")
     if axes is None:  # before 0.4
         axes = ["t", "c", "z", "y", "x"]
@@ -91,7 +94,7 @@ def _multiscale(image: Mapping[str, Any], version: str, several: str, uri: str, 
         Level(path, _stated(names, units, scale, translation, finest, uri, choice))
         for path, (scale, translation) in finest_first
     ]
-    return Multiscale(version, levels, several)
+    return Multiscale(format, levels, several)
 
 
 def _voxel_volume(names: Sequence[str], scale: Sequence[float]) -> float:

@@ -26,7 +26,7 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     """
     choice = choice or Choice()
     # CloudVolume, zarr and tifffile take up to a second to import: only those who use them wait.
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, rest = split_scheme(uri)
     if not separator:
         return _open_path(uri, choice)
     if scheme == "graphene":
@@ -44,6 +44,12 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     if scheme == "n5":
         return _open_n5(*_container(rest), choice)
     raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
+
+
+def split_scheme(uri: str) -> tuple[str, str, str]:
+    """As `uri.partition("://")`; of a path it is no matter whether file:// stands before it again."""
+    scheme, separator, rest = uri.partition("://")
+    return scheme, separator, rest.removeprefix("file://")
 
 
 def split(location: str) -> tuple[Path, str]:

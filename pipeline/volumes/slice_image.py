@@ -9,7 +9,15 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
-from pipeline.volumes.tiff_file import JPEG, only_series, opened, planes, refuse_sparse
+from pipeline.volumes.tiff_file import (
+    JPEG,
+    ORIENTATION,
+    only_series,
+    opened,
+    planes,
+    refuse_sparse,
+    refuse_turned,
+)
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
@@ -28,7 +36,8 @@ def read_slice(path: Path) -> np.ndarray:
     """The grey values of the image at `path`, (y, x), in the file's own integer or floating-point type.
 
     Palettes are looked up; colour whose channels are equal, and opacity that is full, are taken for grey.
-    Raises InputError when the file cannot be read, holds several pages, or real colour or transparency.
+    Raises InputError when the file cannot be read, holds several pages, real colour or transparency, or is to
+    be shown turned.
     """
     try:
         values = _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_picture(path)
@@ -46,6 +55,8 @@ def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
     try:
         if path.suffix.lower() not in TIFF_SUFFIXES:
             with Image.open(path) as image:
+                if image.format != "PNG" or "exif" in image.info:  # else it may lie behind the pixels
+                    refuse_turned(image.getexif().get(ORIENTATION), path)
                 return (image.height, image.width), _picture_dtype(image, path)
         with opened(path, alone=True) as file:
             page = _only_page(file, path)
@@ -124,9 +135,10 @@ def _only_page(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPage:
 def _read_picture(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         _picture_dtype(image, path)
-        if image.mode == "P":
-            return np.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB"))
-        return np.asarray(image)
+        grey_or_rgb = {"P": "RGBA" if "transparency" in image.info else "RGB"}.get(image.mode)
+        values = np.asarray(image.convert(grey_or_rgb) if grey_or_rgb else image)
+        refuse_turned(image.getexif().get(ORIENTATION), path)
+        return values
 
 
 def _picture_dtype(image: Image.Image, path: Path) -> np.dtype:

@@ -13,6 +13,9 @@ from pipeline.errors import InputError
 GREY = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.RGB)
 """The ways to store values that are read; colours are told from grey where the values are."""
 
+ORIENTATION = 274
+"""The tag of TIFF and of EXIF that says how an image is to be turned where it is shown."""
+
 JPEG = (
     tifffile.COMPRESSION.JPEG,
     tifffile.COMPRESSION.OJPEG,
@@ -45,7 +48,8 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:
 def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     """The one image in `file`, opened from `path`; thumbnails and levels are none of their own.
 
-    Raises InputError where there are more images, parts of it are not there, or it is not stored as grey.
+    Raises InputError where there are more images, parts of it are not there, it is not stored as grey, or is
+    to be shown turned.
     """
     images = [series for series in file.series if not series.keyframe.is_reduced]
     if len(images) != 1:
@@ -54,6 +58,7 @@ def only_series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
             f"{path} holds {len(images)} images, of shapes {shapes}; expected one volume: save it alone"
         )
     _refuse_other_than_grey(images[0].keyframe, path)
+    refuse_turned(images[0].keyframe.tags.valueof(ORIENTATION), path)
     absent = sum(page is None for page in images[0].pages)
     if absent:
         raise InputError(
@@ -87,6 +92,18 @@ def refuse_sparse(pages: Iterable[tifffile.TiffPage | tifffile.TiffFrame | None]
                 f"{path}: page {page.index} has no data for {count} of its {len(page.databytecounts)} strips "
                 "or tiles: save it with all of them"
             )
+
+
+def refuse_turned(orientation: int | None, path: Path) -> None:
+    """Raise InputError where the tag of the image at `path` says to show it otherwise than it is stored.
+
+    Viewers turn it, and what reads voxels mostly does not: what is meant by its rows and columns is unknown.
+    """
+    if orientation in range(2, 9):
+        raise InputError(
+            f"{path} is to be shown turned or mirrored: its orientation is {orientation}, expected 1, as it "
+            "is stored; save it the way that it is to be read, without this tag"
+        )
 
 
 def files_of(series: tifffile.TiffPageSeries) -> list[Path]:

@@ -13,13 +13,15 @@ import zarr
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.attributes import stated_by
+from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.cosem import NAME as TRANSFORM
+from pipeline.volumes.cosem import is_cosem
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
 from pipeline.volumes.lossy import lossy_codec
-from pipeline.volumes.ome_zarr import read_multiscale
+from pipeline.volumes.ome_zarr import Multiscale, read_multiscale
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
@@ -143,7 +145,7 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
         if not isinstance(array, zarr.Array):
             raise InputError(f"{uri}: its level {level.path} is not there; its arrays: {_listed(path)}")
         many = f", level {level.path} of {len(image.levels)}" if len(image.levels) > 1 else ""
-        name = f"OME-Zarr {image.version}{many}{image.told}"
+        name = f"{image.format}{many}{image.told}"
         return ZarrVolume(array, folder / level.path, folder, uri, name, level.stated, choice)
     if found is None:
         arrays = _listed(path)
@@ -164,15 +166,29 @@ def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
         image = read_multiscale(dict(group.attrs), uri, choice, path)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
-                name = f"OME-Zarr {image.version if image else ''}"
+                name = image.format if image else ""
                 return ZarrVolume(array, folder, above, uri, name, level.stated, choice)
     metadata, attributes = ArrayMetadata.read(folder), dict(array.attrs)
+    image = _by_transform(attributes, array.ndim, uri, choice)
+    if image:
+        return ZarrVolume(array, folder, folder.parent, uri, image.format, image.levels[0].stated, choice)
     if choice.axes:
         attributes["axes"] = choice.axes
     if metadata.dimension_names:
         attributes.setdefault("dimension_names", metadata.dimension_names)
     stated = stated_by(attributes, array.ndim, uri, choice)
     return ZarrVolume(array, folder, folder.parent, uri, f"Zarr {metadata.zarr_format}", stated, choice)
+
+
+def _by_transform(
+    attributes: Mapping[str, Any], dimensions: int, uri: str, choice: Choice
+) -> Multiscale | None:
+    """An array as a level of its own, where COSEM's transform alone says where it lies."""
+    own = {"datasets": [{"path": "", TRANSFORM: attributes.get(TRANSFORM)}]}
+    if not is_cosem(own) or any(attributes.get(name) is not None for name in SIZES):
+        return None
+    is_of_all_axes = len(attributes[TRANSFORM].get("axes") or ()) == dimensions
+    return read_multiscale({"multiscales": [own]}, uri, choice) if is_of_all_axes else None
 
 
 def _open(folder: Path) -> zarr.Array | zarr.Group | None:

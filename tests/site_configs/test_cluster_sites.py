@@ -15,7 +15,7 @@ from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.machine import gpus
 from pipeline.run_folder import Run
-from site_configs import placement
+from site_configs import cluster, placement
 from site_configs.described import machine
 from site_configs.preview import launch_line
 from tests.job_pages import PAGE, page, preview
@@ -276,6 +276,27 @@ def test_a_site_has_defaults_which_the_run_file_can_change() -> None:
     assert run_on("aurora").config.site.workers == 12
     assert run_on("aurora", workers=6).config.site.workers == 6
     assert run_on("theta").config.site.threads_per_worker == 2
+
+
+def test_what_is_said_of_jobs_does_not_count_on_this_machine() -> None:
+    """A run file for a cluster with `--site local`: a plan would tell of workers that there are not."""
+    jobs = {
+        "workers": 3,
+        "tile_nodes": 4,
+        "tile_jobs": 2,
+        "ranks_per_node": 1,
+        "training": {"walltime_s": 60},
+    }
+    for name, workers, nodes in (("slurm", 24, 2), ("local", 3, 1)):
+        document = {"site": {"name": name, **jobs}, "training": {"ranks": 2}}
+        run = Run(Path("/scratch/run"), site_configs.with_defaults(RunConfig.model_validate(document)))
+        assert (run.config.site.tile_workers, cluster.training_nodes(run)) == (workers, nodes)
+
+
+def test_a_request_for_gpus_that_does_not_say_how_many_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected \{gpus\} in it"):
+        RunConfig.model_validate({"site": {"gpu_request": "--gres=gpu:4"}})
+    assert RunConfig.model_validate({"site": {"gpu_request": ""}}).site.gpu_request == ""
 
 
 @pytest.mark.parametrize(("name", "workers", "sharing"), [("polaris", 16, 4), ("local", 3, 3)])

@@ -123,6 +123,9 @@ def test_a_point_is_one_job_whatever_the_run_file_has_at_once(
         return Point(settings.site.tile_workers, settings.site.tile_nodes, 1, 1, 1.0, 1.0, 0.0)
 
     monkeypatch.setattr("workflows.weak_scaling.measure_point", measured)
-    code, said = call(folder, "--set", "site.tile_jobs=3", "--set", "site.workers=4", "--nodes", "1,2")
+    asked = ("--set", "site.tile_jobs=3", "--set", "site.workers=4", "--nodes", "1,2")
+    code, said = call(folder, "--site", "slurm", *asked)
     assert code == 0, said
     assert [site.tile_workers for site in sites] == [4, 8]
+    code, said = call(folder, *asked)
+    assert (code, "--nodes: this machine is one node" in said) == (1, True)

@@ -19,6 +19,7 @@ from pipeline.volumes import Volume, labelled_box, open_image, open_labels
 from pipeline.volumes.absence import Absence, absence, of_slices
 from pipeline.volumes.content import sampled_blocks
 from pipeline.volumes.intensity import Intensity, sample, sample_blocks
+from pipeline.volumes.open import split_scheme
 
 USUAL = 0.8
 
@@ -28,7 +29,7 @@ BOUNDARY_DISTANCE = 1
 
 def absolute(uri: str) -> str:
     """The uri of a volume that leads to it from every folder; addresses of buckets are that already."""
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, rest = split_scheme(uri)
     if "://" in rest:
         return uri
     path = os.path.abspath(Path(rest if separator else uri).expanduser())

@@ -83,6 +83,17 @@ def test_what_a_person_adds_to_the_verdicts_stays(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == own
 
 
+def test_of_two_verdicts_on_one_error_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    keep_verdicts(WRONGS, path)
+    head, split, blank = path.read_text().splitlines()
+    path.write_text("\n".join([head, f"Ann: no{split}", f"Bob: yes{split}", blank]) + "\n")
+    for _ in range(2):
+        keep_verdicts(WRONGS, path)
+        rows = path.read_text().splitlines()
+        assert sorted(rows) == sorted([head, f"Ann: no{split}", f"Bob: yes{split}", blank])
+
+
 def test_verdicts_are_read_as_spreadsheets_save_them(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     path.write_text("\ufeffverdict;what;bits\r\nwrong;5 is cut between 1 and 2;0,5\r\n", encoding="utf-8")
@@ -96,3 +107,22 @@ def test_a_file_of_verdicts_that_is_none_is_refused_and_stays(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"has the columns \['notes'\]; expected verdict, what"):
         keep_verdicts(WRONGS, path)
     assert path.read_text() == "notes\nmine\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("no, it is one,5 is cut between 1 and 2,0.5", "line 3 has 4 values"),
+        ('"no,5 is cut between 1 and 2,0.5', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_verdict_that_would_be_read_as_another_column_is_refused(
+    tmp_path: Path, row: str, said: str
+) -> None:
+    """A comma without quotes, as text editors leave it: what comes after it was lost at the next score."""
+    path = tmp_path / "verdicts.csv"
+    path.write_text(f"verdict,what,bits\nyes,4 is cut between 1 and 2,1\n{row}\n")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=said):
+        keep_verdicts(WRONGS, path)
+    assert path.read_bytes() == before

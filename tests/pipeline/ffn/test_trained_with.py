@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
-from pipeline.ffn.trained_with import TrainedWith, read_trained_with, trained_on
+from pipeline.ffn.trained_with import Seen, TrainedWith, read_trained_with, trained_on
 from pipeline.ffn.weights import import_checkpoint, read_weights, weight_shapes, write_weights
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.other_volume import OtherVolume
 
 SIZES = Network(fov=(13, 13, 13), deltas=(3, 3, 3), depth=2, features=2)
 WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in weight_shapes(SIZES).items()}
@@ -49,8 +50,7 @@ def random_image(seed: int = 1) -> np.ndarray:
     image_stddev=numbers,
     voxel_size_nm=st.none() | st.tuples(*[st.floats(0.1, 500)] * 3),
     soft_label=numbers,
-    box=st.none() | st.just(Box((-3, 0, 4), (9, 9, 9))),
-    tissue=st.none() | st.just("digest"),
+    seen=st.lists(st.builds(Seen, st.just(Box((-3, 0, 4), (9, 9, 9))), st.sampled_from("abc"))).map(tuple),
 ))  # fmt: skip
 def test_what_is_written_is_read_back(trained: TrainedWith) -> None:
     assert TrainedWith.from_attributes(trained.attributes()) == trained
@@ -131,7 +131,7 @@ def test_a_network_carries_the_rules_that_it_was_trained_with(tmp_path: Path) ->
 def test_attributes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, random_image())))
     with h5py.File(tmp_path / "net.h5", "a") as file:
-        file.attrs["box"] = "somewhere"
+        file.attrs["seen"] = ["somewhere"]
     with pytest.raises(InputError, match="what it says of its training cannot be read: box 'somewhere'"):
         read_weights(tmp_path / "net.h5", SIZES)
 
@@ -147,6 +147,38 @@ def test_the_tissue_of_the_training_is_known_again_in_another_file(tmp_path: Pat
     image = random_image()
     write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, image)))
     network = str(tmp_path / "net.h5")
-    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16)), network) == Box.of_shape(SHAPE)
-    assert trained_on(run_on(tmp_path / "there", random_image(2)), network) is None
-    assert trained_on(run_on(tmp_path / "there", image[:10]), network) is None
+    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16)), network) == [Box.of_shape(SHAPE)]
+    assert trained_on(run_on(tmp_path / "there", random_image(2)), network) == []
+    assert trained_on(run_on(tmp_path / "there", image[:10]), network) == []
+
+
+def test_a_network_carries_what_the_networks_before_it_saw(tmp_path: Path) -> None:
+    """Of other boxes, of other images, and of all volumes of each training."""
+    images = [random_image(seed) for seed in range(3)]
+    runs, start_from = list[Run](), None
+    for number, image in enumerate(images):
+        (tmp_path / str(number)).mkdir()
+        run = run_on(tmp_path / str(number), image)
+        updates: dict[str, Any] = {
+            "box": Box((0, 0, 0), (20, 30, 10 * (number + 1))),
+            "start_from": start_from,
+        }
+        if number == 2:  # together with the image of the first training, in another box
+            other = Box((0, 0, 20), SHAPE)
+            updates["volumes"] = (OtherVolume.model_construct(data=runs[0].config.data, box=other),)
+        training = run.config.training.model_copy(update=updates)
+        runs.append(replace(run, config=run.config.model_copy(update={"training": training})))
+        start_from = str(tmp_path / f"{number}.h5")
+        write_weights(WEIGHTS, SIZES, Path(start_from), TrainedWith.of(runs[-1]))
+    boxes = [run.config.training.box for run in runs]
+    assert [trained_on(run, str(start_from)) for run in runs] == [[other, boxes[0]], [boxes[1]], [boxes[2]]]
+
+
+def test_a_network_of_an_older_version_says_where_it_was_trained(tmp_path: Path) -> None:
+    run = run_on(tmp_path, random_image())
+    trained = TrainedWith.of(run)
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", trained)
+    with h5py.File(tmp_path / "net.h5", "a") as file:
+        file.attrs["box"], file.attrs["tissue"] = file.attrs["seen"][0].split()
+        del file.attrs["seen"]
+    assert read_trained_with(tmp_path / "net.h5") == trained

@@ -11,7 +11,9 @@ from scipy.ndimage import map_coordinates
 
 from pipeline.errors import InputError
 from pipeline.sections.picture import SectionPicture
+from pipeline.sections.stack import read_stack
 from pipeline.sections.tiles import ImageTile, TileSection
+from pipeline.settings.sections import FromSections
 
 SIDE = 40
 WHOLE = np.random.default_rng(3).normal(120, 20, (SIDE, 2 * SIDE)).astype(np.float32)
@@ -59,3 +61,15 @@ def test_what_is_not_between_tiles_stays_empty(tmp_path: Path, place: tuple[floa
     ]
     assert not there[~(inside[0] | inside[1])].any()
     assert not values[~there].any()
+
+
+@pytest.mark.parametrize(("grid", "points"), [(300, 0), (60, 2)])
+def test_a_grid_too_coarse_for_any_pair_is_refused(tmp_path: Path, grid: int, points: int) -> None:
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"{z}.tif", WHOLE)
+    (tmp_path / "t.csv").write_text("file,section,x,y\n0.tif,0,0,0\n1.tif,1,0,0\n")
+    tiles = {"table": str(tmp_path / "t.csv"), "voxel_size_nm": (40, 4, 4)}
+    settings = FromSections.model_validate({"tiles": tiles, "alignment": {"grid": grid}})
+    said = rf"alignment.grid is {grid}: in a volume of 72 x 112 pixels .* at {points} point"
+    with pytest.raises(InputError, match=said):
+        read_stack(settings, tmp_path)

@@ -70,6 +70,7 @@ def test_tile_specifications_are_read(tmp_path: Path) -> None:
         ("t.xml", LAYERS.replace("/>", "><ict_transform_list/></t2_patch>"), "ict_transform_list"),
         ("t.xml", LAYERS.replace("title", "ct_id='7' title"), "a has a transform ct_id"),
         ("t.xml", LAYERS.replace("title", "alpha_mask_id='7' title"), "patch a has a mask"),
+        ("t.xml", LAYERS.replace("title", "visible='false' title"), "patch a is hidden"),
         ("t.xml", "<trakem2>", "is not XML"),
         ("t.json", "{}", "holds no list"),
         ("t.json", json.dumps([TILE]).replace("AffineModel2D", "ThinPlateSpline"), "ThinPlateSpline"),

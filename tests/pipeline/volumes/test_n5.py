@@ -35,11 +35,15 @@ def test_a_cosem_transform_names_its_numbers_and_turns_no_voxels(tmp_path: Path,
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
-def test_levels_of_cosem_are_placed_by_centres_from_the_finest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_attributes", [True, False])
+def test_levels_of_cosem_are_placed_by_centres_from_the_finest(tmp_path: Path, own_attributes: bool) -> None:
     group = tmp_path / "v.n5" / "em"
     write_n5_block_by_block(group / "s0", IMAGE, (4, 4, 4), transform("zyx", [5, 4, 4], [10, 8, 8]))
     coarser = transform("zyx", [10, 8, 8], [12.5, 10, 10])
-    write_n5_block_by_block(group / "s1", IMAGE[::2, ::2, ::2], (4, 4, 4), coarser)
+    own = coarser if own_attributes else {}
+    write_n5_block_by_block(group / "s1", IMAGE[::2, ::2, ::2], (4, 4, 4), own)
+    listed = {"multiscales": [{"datasets": [{"path": "s1", **coarser}]}]}
+    (group / "attributes.json").write_text(json.dumps({} if own_attributes else listed))
     for volume in (open_volume(str(group), Choice(level=1)), open_volume(str(group / "s1"))):
         assert (volume.voxel_size_nm, volume.frame.origin) == ((10, 8, 8), (1, 1, 1))
     before = volume.stamp
@@ -67,12 +71,32 @@ def test_levels_of_big_data_viewer_have_the_factors_of_their_setup(tmp_path: Pat
     for level in range(2):
         write_n5_block_by_block(setup / "timepoint0" / f"s{level}", IMAGE, (4, 4, 4), {})
     (setup / "attributes.json").write_text(json.dumps({"downsamplingFactors": [[1, 1, 1], [2, 2, 3]]}))
-    (setup / "timepoint0" / "attributes.json").write_text(json.dumps({"resolution": [4, 5, 40]}))
+    resolution = {"resolution": [4, 5, 40], "units": ["nm"] * 3}
+    (setup / "timepoint0" / "attributes.json").write_text(json.dumps(resolution))
     finest, coarser = (open_volume(str(setup / "timepoint0"), Choice(level=level)) for level in range(2))
     assert (finest.voxel_size_nm, coarser.voxel_size_nm) == ((40, 5, 4), (120, 10, 8))
     before = coarser.stamp
     (setup / "attributes.json").write_text("{}")
     assert coarser.stamp != before
+    # BigDataViewer itself writes none, and may mean micrometres: its XML says it
+    (setup / "timepoint0" / "attributes.json").write_text(json.dumps({"resolution": [0.004, 0.005, 0.04]}))
+    assert open_volume(str(setup / "timepoint0")).voxel_size_nm is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "size_nm"),
+    [
+        ({"resolution": [4, 5, 40]}, (40, 5, 4)),
+        ({"pixelResolution": {"dimensions": [4, 5, 40]}}, None),
+        ({"pixelResolution": [4, 5, 40]}, None),
+        ({"pixelResolution": [4, 5, 40], "unit": "nm"}, (40, 5, 4)),
+    ],
+)
+def test_without_a_unit_it_is_as_those_who_write_the_attribute_mean_it(
+    tmp_path: Path, attributes: Any, size_nm: tuple[float, ...] | None
+) -> None:
+    """Neuroglancer and funlib nm, n5-viewer pixels."""
+    assert open_volume(write(tmp_path, attributes)).voxel_size_nm == size_nm
 
 
 def test_a_level_of_which_nobody_says_how_coarse_it_is_has_not_the_finest_s_voxels(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image, open_labels, open_mask
+from tests.pipeline.volumes.writers_precomputed import write_precomputed
 
 IMAGE = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
 LABELS = IMAGE.astype(np.int32)
@@ -35,6 +36,14 @@ def test_relative_paths_are_looked_up_in_the_data_folder(tmp_path: Path) -> None
     run = make_run(tmp_path, folder=str(tmp_path), image="data.h5:raw", labels="data.h5:seg")
     np.testing.assert_array_equal(open_image(run).read(Box.of_shape((4, 5, 6))), IMAGE)
     np.testing.assert_array_equal(open_labels(run).read(Box.of_shape((4, 5, 6))), LABELS)
+
+
+@pytest.mark.parametrize("scheme", ["precomputed://", "file://", "precomputed://file://"])
+def test_relative_addresses_of_files_are_looked_up_there_too(tmp_path: Path, scheme: str) -> None:
+    """Not where a process happens to be: workers are elsewhere than the driver."""
+    write_precomputed(tmp_path, IMAGE, (0, 0, 0), (40, 4, 4), chunk=(4, 4, 4))
+    run = make_run(tmp_path, folder=str(tmp_path), image=f"{scheme}precomputed", labels="data.h5:seg")
+    np.testing.assert_array_equal(open_image(run).read(Box.of_shape((4, 5, 6))), IMAGE)
 
 
 def test_absolute_paths_need_no_data_folder(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.volumes import open_volume
 from pipeline.volumes.slice_image import read_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
+from pipeline.volumes.tiff_file import ORIENTATION
 
 GREY = np.random.default_rng(1).integers(1, 256, (4, 9, 11), dtype=np.uint8)
 
@@ -126,6 +127,26 @@ def test_compressed_tiff_slices_are_read(tmp_path: Path, compression: str) -> No
 def test_what_is_no_grey_image_is_one_line(tmp_path: Path, array: np.ndarray, said: str) -> None:
     Image.fromarray(array).save(tmp_path / "z1.png")
     assert said in error_of(str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_a_slice_that_is_to_be_shown_turned_is_one_line(tmp_path: Path, suffix: str) -> None:
+    """Whether what reads it turns it is not known, so neither is where its labels lie."""
+    exif = Image.Exif()
+    for orientation in (1, 6):
+        exif[ORIENTATION] = orientation
+        Image.fromarray(GREY[0]).save(tmp_path / f"{orientation}.{suffix}", exif=exif)
+    assert read_slice(tmp_path / f"1.{suffix}").shape == GREY[0].shape
+    for ask in (read_slice, slice_header):
+        with pytest.raises(InputError, match=r"6\.\w+ is to be shown turned .* its orientation is 6"):
+            ask(tmp_path / f"6.{suffix}")
+
+
+def test_a_stack_that_is_to_be_shown_turned_is_one_line(tmp_path: Path) -> None:
+    upside_down = [(ORIENTATION, "H", 1, 3, True)]
+    tifffile.imwrite(tmp_path / "v.tif", GREY, photometric="minisblack", extratags=upside_down)
+    with pytest.raises(InputError, match="its orientation is 3"):
+        open_volume(str(tmp_path / "v.tif"))
 
 
 def test_a_tiff_with_0_as_white_is_one_line(tmp_path: Path) -> None:

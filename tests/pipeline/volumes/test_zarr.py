@@ -155,3 +155,53 @@ def test_the_first_of_several_multiscales_is_read_and_told_and_arrays_of_others_
     assert volume.voxel_size_nm == (4, 4, 4)
     assert "the first of 2 multiscales there" in volume.format
     assert open_volume(f"{folder}:b").voxel_size_nm == (8, 8, 8)
+
+
+def transform(scale: float, translate: float, order: str | None = None) -> dict[str, Any]:
+    """COSEM's, of a volume stored z, y, x; voxels are twice as long along z."""
+    turn = -1 if order == "F" else 1
+    said = {
+        "axes": ["z", "y", "x"][::turn], "units": ["nm"] * 3,
+        "scale": [2 * scale, scale, scale][::turn], "translate": [translate] * 3,
+    }  # fmt: skip
+    return {"transform": {**said, **({"order": order} if order else {})}}
+
+
+@pytest.mark.parametrize("order", [None, "C", "F"])
+@pytest.mark.parametrize("of", ["group", "arrays"])
+def test_cosem_says_where_arrays_lie_by_a_transform(tmp_path: Path, of: str, order: str | None) -> None:
+    group = zarr.open_group(str(tmp_path / "v.zarr"), mode="w", zarr_format=2)
+    datasets = []
+    for path, own in (("s0", transform(4, 40, order)), ("s1", transform(8, 80, order))):
+        array = group.create_array(path, shape=IMAGE.shape, dtype=IMAGE.dtype, chunks=(4, 4, 4))
+        array[...] = IMAGE
+        datasets.append({"path": path, **own})
+        if of == "arrays":
+            array.attrs.update(own)
+    if of == "group":
+        group.attrs["multiscales"] = [{"name": "em", "datasets": datasets}]
+        by_level = open_volume(str(tmp_path / "v.zarr"), Choice(level=1))
+        assert "Zarr with COSEM's transform, level s1 of 2" in by_level.format
+        assert (by_level.voxel_size_nm, by_level.frame.origin) == ((16, 8, 8), (5, 10, 10))
+    alone = open_volume(str(tmp_path / "v.zarr/s1"))
+    assert (alone.voxel_size_nm, alone.frame.origin) == ((16, 8, 8), (5, 10, 10))
+    np.testing.assert_array_equal(alone.read(alone.box)[0], IMAGE[0])
+
+
+def test_what_an_array_says_of_itself_otherwise_goes_before_a_transform(tmp_path: Path) -> None:
+    """As where a program has copied the attributes of what it read, and written its own."""
+    array = zarr.create_array(str(tmp_path / "v.zarr"), shape=(8, 8, 8), dtype="u1", zarr_format=2)
+    array.attrs.update({**transform(4, 40), "resolution": [30, 6, 6], "offset": [60, 6, 0]})
+    volume = open_volume(str(tmp_path / "v.zarr"))
+    assert (volume.voxel_size_nm, volume.frame.origin) == ((30, 6, 6), (2, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"scale": [4, 4]}, "multiscales cannot be understood"), ({"units": None}, "cannot be understood")],
+)
+def test_a_transform_that_makes_no_sense_is_one_line(tmp_path: Path, wrong: Any, said: str) -> None:
+    array = zarr.create_array(str(tmp_path / "v.zarr"), shape=(8, 8, 8), dtype="u1", zarr_format=2)
+    array.attrs["transform"] = {**transform(4, 40)["transform"], **wrong}
+    with pytest.raises(InputError, match=said):
+        open_volume(str(tmp_path / "v.zarr"))
