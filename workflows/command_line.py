@@ -37,8 +37,9 @@ LONGEST_NAME = 4096
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        help="The run file: what to compute, on which data (default: those kept in --run-dir, or the demo). "
-        "One that is not there by this name may be one that comes with the program.",
+        help="The run file: what to compute, on which data (default: that kept in --run-dir, or, where no "
+        "folder is given either, the demo). One that is not there by this name may be one that comes with "
+        "the program.",
         autocompletion=completion.run_file,
     ),
 ]
@@ -94,20 +95,25 @@ def load_settings(config: Path, overrides: list[str] | None, site: str | None) -
 
 
 def run_file(config: Path | None, run_dir: Path | None) -> Path:
-    """The run file: as given, else the settings with which the run in `run_dir` was started last, else DEMO.
+    """The run file: as given, else the settings with which the run in `run_dir` was started last; DEMO where
+    neither is named.
 
     One that is not there may be of this name among those that come with the program. Raises InputError.
     """
     if config is None:
-        kept = run_dir / CONFIG_NAME if run_dir else None
-        if kept and is_there(kept):
-            return kept
-        if run_dir and is_there(run_dir / ALIGN_CONFIG_NAME):
+        if run_dir is None:
+            return RUN_FILES / DEMO
+        if is_there(run_dir / CONFIG_NAME):
+            return run_dir / CONFIG_NAME
+        if is_there(run_dir / ALIGN_CONFIG_NAME):
             raise InputError(
                 f"{run_dir} is the folder of `ffn align`, and of no run: `ffn align --run-dir` goes on with "
                 "it, with --dry-run it tells what it would do"
             )
-        return RUN_FILES / DEMO
+        raise InputError(
+            f"{run_dir} holds no run to go on with, as it has no {CONFIG_NAME}; a new one needs --config, "
+            "a run file or one that comes with the program: --config demo"
+        )
     try:
         config.stat()
     except FileNotFoundError:

@@ -51,7 +51,7 @@ def test_what_cannot_be_printed_as_it_is_ends_nothing(tmp_path: Path, volume: st
 
 
 def test_where_the_terminal_has_no_width_a_plan_is_printed_all_the_same(tmp_path: Path) -> None:
-    code, shown, _ = ends(tmp_path, ["plan", "--run-dir", "run"], COLUMNS="0")
+    code, shown, _ = ends(tmp_path, ["plan", "--config", "demo", "--run-dir", "run"], COLUMNS="0")
     assert code == 0
     assert "segment" in shown
 

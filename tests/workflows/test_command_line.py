@@ -16,10 +16,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_a_name_it_is_the_one_kept_in_the_run_folder_else_the_demo(elsewhere: Path) -> None:
-    assert run_file(None, None) == run_file(None, elsewhere) == RUN_FILES / "demo.yaml"
+def test_without_a_name_it_is_the_one_kept_in_the_run_folder_and_without_a_folder_the_demo(
+    elsewhere: Path,
+) -> None:
+    assert run_file(None, None) == RUN_FILES / "demo.yaml"
     (elsewhere / "config.yaml").touch()
     assert run_file(None, elsewhere) == elsewhere / "config.yaml"
+
+
+def test_a_folder_of_no_run_begins_none_unless_a_run_file_is_named(elsewhere: Path) -> None:
+    with pytest.raises(InputError, match=r"typo holds no run to go on with, .*--config demo"):
+        run_file(None, elsewhere / "typo")
 
 
 @pytest.mark.parametrize("name", ["fib25", "fib25.yaml", "configs/fib25.yaml", "./configs/fib25.yaml"])

@@ -33,7 +33,9 @@ def test_a_command_has_the_options_of_its_script(
 def test_plan_plans_and_starts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, shown = said(main, ["plan", "--run-dir", str(tmp_path / "run")], monkeypatch, capsys)
+    code, shown = said(
+        main, ["plan", "--config", "demo", "--run-dir", str(tmp_path / "run")], monkeypatch, capsys
+    )
     assert code == 0
     assert "Nothing was written: this was a dry run." in " ".join(shown.split())
     assert not (tmp_path / "run").exists()
