@@ -55,8 +55,10 @@ class Desk:
             "PYTHONPATH": str(REPOSITORY),
             "HOME": str(self.folder),
         }
+        # a shell that stays, as a user's: completion asks which it is
+        line = line.replace("REPOSITORY", str(REPOSITORY)) + "\nexit $?"
         done = subprocess.run(
-            ["bash", "-c", line.replace("REPOSITORY", str(REPOSITORY))],
+            ["bash", "-c", line],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
