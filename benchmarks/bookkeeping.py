@@ -2,14 +2,14 @@
 
     python benchmarks/bookkeeping.py --tiles 10000
 
-Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
-one process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
-dry run; `start` does what a start of the finished run does before its work is known to be done, and writes
-the records of groups; `check_again` and `start_again` are the same when these are there; `earlier` looks for
-what is of an earlier state, as `ffn view` does; `new` plans another run of as many tiles, of which nothing is
-there, and gives its tasks to Parsl. Nothing is segmented: these are the costs beside the science. Where TMPDIR
-is on a disk, its fsyncs are most of what publishing takes. With --run-dir the run is kept, and the same command
-again publishes only what is not there. The last line is JSON.
+Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in one
+process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a dry
+run; `start` does what a start of the finished run does before its work is known to be done, and writes the
+records of groups; `check_again` and `start_again` are the same when these are there; `earlier` looks for
+what is of an earlier state, as `ffn view` does; `new` plans another run of as many tiles, of which nothing
+is there, and gives its tasks to Parsl. Nothing is segmented: these are the costs beside the science. Where
+TMPDIR is on a disk, its fsyncs are most of what publishing takes. With --run-dir the run is kept, and the
+same command again publishes only what is not there. The last line is JSON.
 """
 
 from __future__ import annotations
