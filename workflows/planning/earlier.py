@@ -51,15 +51,26 @@ def of_now(run: Run) -> Mapping[str, str]:
     return {task.path: stage.name for stage in stages for task in stage.tasks if isinstance(task, Artifact)}
 
 
+def told_of_now(run: Run, unreadable: str | None = None) -> tuple[Mapping[str, str] | None, list[str]]:
+    """As `of_now`, or None where that cannot be told, and a line that says why: what a person may look at is
+    there all the same. `unreadable` is why an input cannot be read, where that is known.
+    """
+    if unreadable is None:
+        try:
+            return of_now(run), []
+        except InputError as error:
+            unreadable = str(error)
+    return None, _untold([unreadable])
+
+
 def earlier_in(run: Run, unreadable: str | None = None) -> tuple[Earlier, list[str]]:
     """What is of an earlier state in the folder of a run, for who looks at its results or takes them along,
-    and a line for each reason why not all of that is known; `unreadable` is one, of an input.
+    and a line for each reason why not all of that is known.
     """
-    known, look = None, Look()
-    try:
-        known = look(of_now, run) if unreadable is None else None
-    except InputError as error:  # what a person may look at is there all the same
-        unreadable = str(error)
+    (known, untold), look = told_of_now(run, unreadable), Look()
     earlier = Earlier(run, records(run, look, known or ()), known)
-    why = look.untold if unreadable is None else [unreadable, *look.untold]
-    return earlier, [f"what is of an earlier state of this run cannot be told: {reason}" for reason in why]
+    return earlier, [*untold, *_untold(look.untold)]
+
+
+def _untold(reasons: list[str]) -> list[str]:
+    return [f"what is of an earlier state of this run cannot be told: {reason}" for reason in reasons]

@@ -19,6 +19,7 @@ from pipeline.viewing.run_layers import layers_of_run
 from tests.commands import said
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from tests.workflows.planning.test_explain import finish, make_run
+from workflows import report
 from workflows.export import main
 from workflows.planning.earlier import of_now
 from workflows.planning.explain import explain
@@ -98,14 +99,20 @@ def test_what_a_browser_takes_out_of_the_volume_itself_is_told(folder: Path) -> 
     ]
 
 
-def test_where_it_cannot_be_told_the_rest_is_shown(folder: Path) -> None:
+def test_where_it_cannot_be_told_the_rest_is_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = started(folder).config_file
     text = config.read_text()
     config.write_text(text.replace("corrections: null", f"corrections: {folder / 'gone.csv'}"))
     assert config.read_text() != text
     shown = layers_of(folder)
     assert "segmentation" in [layer.name for layer in shown.layers]
-    assert "what is of an earlier state of this run cannot be told: " in "\n".join(shown.lacking)
+    told = "what is of an earlier state of this run cannot be told: "
+    assert told in "\n".join(shown.lacking)
+    code, printed = said(report.main, [str(folder)], monkeypatch, capsys)
+    assert code == 0, printed
+    assert told in printed
 
 
 def test_a_box_of_an_earlier_state_is_warned_of(
