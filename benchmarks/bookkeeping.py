@@ -2,13 +2,14 @@
 
     python benchmarks/bookkeeping.py --tiles 10000
 
-Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in
-one process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a
-dry run; `start` does what a start of the finished run does before its work is known to be done, and writes
-the records of groups; `check_again` and `start_again` are the same when these are there; `new` plans another
-run of as many tiles, of which nothing is there, and gives its tasks to Parsl. Nothing is segmented: these are
-the costs beside the science. Where TMPDIR is on a disk, its fsyncs are most of what publishing takes. With
---run-dir the run is kept, and the same command again publishes only what is not there. The last line is JSON.
+Every task of a run of that many tiles publishes a file of a few bytes with its record, in order and in one
+process. Then fresh processes do what a driver does: `check` plans the run and checks every record, as a dry
+run; `start` does what a start of the finished run does before its work is known to be done, and writes the
+records of groups; `check_again` and `start_again` are the same when these are there; `earlier` looks for
+what is of an earlier state, as `ffn view` does; `new` plans another run of as many tiles, of which nothing
+is there, and gives its tasks to Parsl. Nothing is segmented: these are the costs beside the science. Where
+TMPDIR is on a disk, its fsyncs are most of what publishing takes. With --run-dir the run is kept, and the
+same command again publishes only what is not there. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from workflows.planning.calls import group_records
 from workflows.planning.discards import refuse_to_discard
+from workflows.planning.earlier import earlier_in
 from workflows.planning.explain import explain
 from workflows.running.submission import Submission
 from workflows.running.summing_up import SummingUp
@@ -162,6 +164,12 @@ def _start(run: Run) -> None:
     assert all(task.done() for stage in stages for task in stage.tasks)
 
 
+def _earlier(run: Run) -> None:
+    found, untold = earlier_in(run)
+    assert not found.stages, found.stages
+    assert not untold, untold
+
+
 def _new(run: Run) -> None:
     finished = refuse_to_discard(run)
     executors = [_Idle(label=label) for label in ("head", "train", "tiles", "light")]
@@ -183,6 +191,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "start": _start,
     "check_again": _check,
     "start_again": _start,
+    "earlier": _earlier,
     "new": _new,
 }
 

@@ -38,9 +38,6 @@ from workflows.command_line import QuietOption, start
 from workflows.scores_as_text import print_scores
 from workflows.volume_options import choice_of, numbers
 
-WIDTH = 100
-"""Columns that the table takes, where a terminal has fewer too: cut figures say nothing."""
-
 
 def evaluate(
     volumes: Annotated[
@@ -107,7 +104,6 @@ def evaluate(
         raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
     traced = read_skeletons(skeletons) if skeletons else None
     console, results = Console(), {}
-    console.width = max(console.width, WIDTH)
     for segmentation in volumes[:-1]:
         comparison = Comparison(
             segmentation,

@@ -210,9 +210,11 @@ def _earlier(folder: Path, stages: set[str]) -> Iterator[str]:
     """That what these stages of a run make is of an earlier state, all or in part. Raises InputError."""
     if not is_there(folder / CONFIG_NAME):
         return
-    from workflows.watching.earlier_results import earlier_in  # Parsl takes a second to import
+    # Parsl takes a second to import
+    from workflows.planning.earlier import earlier_in
+    from workflows.watching.status_view import read_run
 
-    earlier, untold = earlier_in(folder)
+    earlier, untold = earlier_in(*read_run(folder))
     before = sorted(stages & earlier.stages)
     if before:
         yield (

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.results.unreadable import Look, is_there
+from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 from pipeline.settings.align_file import load_align_config
 from workflows.command_line import start
@@ -32,7 +32,7 @@ def report(
     """
     # CloudVolume and Parsl take seconds to import
     from pipeline.report import write_alignment_report, write_report_now
-    from workflows.planning.earlier import of_now
+    from workflows.planning.earlier import told_of_now
     from workflows.watching.status_view import read_run
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
@@ -42,13 +42,10 @@ def report(
         console.print(files.report_page)
         return
     run, unreadable = read_run(folder)
-    look = Look()
-    write_report_now(run, look(of_now, run) if unreadable is None else None)
-    for line in look.untold:
-        console.print(f"what is of an earlier state of this run cannot be told: {line}")
-    if unreadable is not None:
-        console.print(f"an input cannot be read from here: {unreadable}")
-        console.print("Finished files were not compared with the input and the settings.")
+    known, untold = told_of_now(run, unreadable)
+    write_report_now(run, known)
+    for line in untold:
+        console.print(line)
     console.print(run.report_page)
 
 

@@ -116,10 +116,11 @@ def layers_of(folder: Path) -> Shown:
             {"image": (f"precomputed://file://{RunFiles(folder).aligned_folder}", Choice())}
         )
     from pipeline.viewing.run_layers import layers_of_run
-    from workflows.watching.earlier_results import earlier_in
+    from workflows.planning.earlier import earlier_in
+    from workflows.watching.status_view import read_run
 
     run = Run(folder, read_config(kept_run_file(folder)))
-    earlier, untold = earlier_in(folder)
+    earlier, untold = earlier_in(*read_run(folder))
     shown = layers_of_run(run, earlier)
     shown.lacking += untold
     return shown

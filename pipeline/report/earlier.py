@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -43,22 +43,24 @@ def made_by(run: Run) -> dict[Path, str]:
 class Earlier:
     """What is of an earlier state among the records `found` in the folder of a run.
 
-    `of_now` are the paths of the results that the run as it is would make; None where that is not known: then
-    only what is of stages, tiles or blocks that the run has no more is taken for earlier.
+    `of_now` are the paths of the results that the run as it is would make, each with its stage: their records
+    need not be among `found`. None where that is not known: then only what is of stages, tiles or blocks that
+    the run has no more is taken for earlier.
     """
 
     def __init__(
-        self, run: Run, found: Iterable[Mapping[str, Any]], of_now: Collection[str] | None = None
+        self, run: Run, found: Iterable[Mapping[str, Any]], of_now: Mapping[str, str] | None = None
     ) -> None:
-        expected, grids = expected_tasks(run), Grids(run)
+        expected = expected_tasks(run)
+        is_of_now = Grids(run).have if of_now is None else lambda record: record["path"] in of_now
         by_age: dict[bool, list[Mapping[str, Any]]] = {True: [], False: []}
         for record in found:
-            is_of_now = grids.have(record) if of_now is None else record["path"] in of_now
-            by_age[is_of_now and STAGES[record["stage"]] in expected].append(record)
+            by_age[STAGES[record["stage"]] in expected and is_of_now(record)].append(record)
         self.records_of_now = by_age[True]
         self.fingerprints = frozenset(record["fingerprint"] for record in by_age[False])
         """Of the records of an earlier state."""
-        made = Counter(STAGES[record["stage"]] for record in self.records_of_now)
+        known = (STAGES[record["stage"]] for record in self.records_of_now)
+        made = Counter(known if of_now is None else of_now.values())
         before = {STAGES[record["stage"]] for record in by_age[False]}
         # what an earlier grid has left lies beside a stage that is done, and is part of nothing
         self.stages = frozenset(name for name in before if made[name] < expected.get(name, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -42,11 +42,12 @@ MOST_FAILURES = 20
 SEGMENTATION = "segmentation (Neuroglancer precomputed)"
 
 
-def facts(run: Run, of_now: Collection[str] | None = None) -> dict[str, Any]:
+def facts(run: Run, of_now: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What is known of a run, at work, failed or done, from its folder alone.
 
     What cannot be read is left out and named under `untold`, and so is what is of an earlier state of the
-    run: `of_now` are the paths of the results that it would make as it is. None: not known.
+    run: `of_now` are the paths of the results that it would make as it is, each with its stage. None: not
+    known.
     """
     look = Look()
     tried, found = history.attempts(run, look), history.records(run, look)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,9 @@ def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
     return found
 
 
-def records(run: Run, look: Look) -> list[dict[str, Any]]:
+def records(run: Run, look: Look, but: Collection[str] = ()) -> list[dict[str, Any]]:
     """The completion records of everything in the run folder that is as they say, each with its `file`'s name
-    and its `path`.
+    and its `path`; not those of the paths in `but`.
     """
     folders = [
         run.phantom_file.parent,
@@ -105,10 +105,10 @@ def records(run: Run, look: Look) -> list[dict[str, Any]]:
     suffix = record_path(run.model_file).name.removeprefix(run.model_file.name)
     for file in files:
         if file.name.endswith(suffix):
-            name = file.name.removesuffix(suffix)
-            record = look(_record, run, file.with_name(name))
+            made = file.with_name(file.name.removesuffix(suffix))
+            record = None if str(made) in but else look(_record, run, made)
             if record is not None and record["stage"] in STAGES:
-                found.append({**record, "file": name, "path": str(file.with_name(name))})
+                found.append({**record, "file": made.name, "path": str(made)})
     return found
 
 

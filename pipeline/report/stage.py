@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,11 @@ def write_page(run: Run, said: Artifact) -> Artifact:
     return make(page_target(run, said), write)
 
 
-def write_report_now(run: Run, of_now: Collection[str] | None = None) -> None:
+def write_report_now(run: Run, of_now: Mapping[str, str] | None = None) -> None:
     """Write both files as the run stands, however far it is.
 
-    `of_now` are the paths of the results that the run as it is would make: others are not shown. None: not
-    known.
+    `of_now` are the paths of the results that the run as it is would make, each with its stage: others are
+    not shown. None: not known.
     Of a run that is done they have records, which are written anew too; else they have none, and a start that
     goes on makes them again, also where that comes to the results of an earlier one. Raises InputError where
     they cannot be written.

@@ -15,7 +15,8 @@ from pipeline.run_folder import Run
 from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, has_scores, share_of_waiting
 
 POOR_F1 = 0.7
-"""Over the last tenth of a training; what segments the demo's phantom at all has more (docs/demo.md)."""
+"""Over the last tenth of a training that is done; what segments the demo's phantom at all has more
+(docs/demo.md)."""
 
 SCORES = ("accuracy", "f1", "precision", "recall")
 MEASURED = {"fovs_seen", "fovs_per_s", "loss"}
@@ -43,7 +44,7 @@ def training(run: Run, look: Look) -> dict[str, Any] | None:
         "fovs_per_s": seen / seconds if seconds else None,
         "input_wait_share": share_of_waiting(lines),
         "f1_of_last_tenth": f1,
-        "doubts": [] if f1 is None or f1 >= POOR_F1 else [_poor(f1)],
+        "doubts": [_poor(f1)] if f1 is not None and f1 < POOR_F1 and fovs[-1] >= settings.fovs else [],
         "shares": lines[-1].get("shares"),
         "rehearsal": look(rehearsal, run),
         "last": {"loss": lines[-1]["loss"], **{name: _last(scored, name) for name in SCORES}},

@@ -206,9 +206,7 @@ def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
     """What changed between the recorded recipe and this one, the most telling first."""
     if (record["stage"], record["version"]) != (recipe.stage, recipe.version):
         return f"stage version changed: {record['stage']} {record['version']} -> {recipe.version}"
-    # as JSON would have it: a record knows no tuples
-    settings = json.loads(json.dumps(recipe.settings))
-    others = changes(record["settings"], settings)
+    others = changes(record["settings"], _as_recorded(recipe.settings))
     if others:
         more = f" and {len(others) - MOST_CHANGES_NAMED} more" if len(others) > MOST_CHANGES_NAMED else ""
         return "settings changed: " + ", ".join(others[:MOST_CHANGES_NAMED]) + more
@@ -218,6 +216,27 @@ def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
         if record["inputs"].get(name) != recipe.inputs.get(name)
     )
     return f"input changed: {', '.join(inputs)}"
+
+
+def is_so_made(record: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether a record is of this recipe, or of an earlier version of its stage from the same inputs: of the
+    settings only those that both know can differ then.
+    """
+    if record["version"] == recipe.version:
+        return bool(record["fingerprint"] == recipe.fingerprint)
+    is_alike = record["stage"] == recipe.stage and record["inputs"] == recipe.inputs
+    return is_alike and _agree(record["settings"], _as_recorded(recipe.settings))
+
+
+def _agree(old: Any, new: Any) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(_agree(old[key], new[key]) for key in old.keys() & new.keys())
+    return bool(old == new)
+
+
+def _as_recorded(settings: Mapping[str, Any]) -> Any:
+    """As JSON has it: a record knows no tuples."""
+    return json.loads(json.dumps(settings))
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:

@@ -2,63 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from apps.targets import target_of
+from pipeline.errors import InputError
 from pipeline.inference.pinning import with_pin
 from pipeline.report.earlier import Earlier
 from pipeline.report.history import records
 from pipeline.results.artifacts import Artifact
-from pipeline.results.records import Missing, read
+from pipeline.results.records import Missing, is_so_made, read
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
+from workflows.planning.calls import Calls, group_records
+from workflows.planning.explain import UPSTREAM, Outcome, any_missing
 from workflows.stages import build
 
-UNMADE = ""
-"""Instead of its SHA-256, of a result that is not there as the run makes it now."""
+NOT_SO_MADE = Missing("it is of other settings or inputs")
 
 
-def of_now(run: Run) -> frozenset[str]:
-    """The paths of those results in its folder that a resolved run would make: of its settings and inputs,
-    and of results of which that is true.
+def of_now(run: Run) -> Mapping[str, str]:
+    """The paths of those results in its folder that a resolved run would make, each with its stage: of its
+    settings and inputs, and of results of which that is true.
 
-    Their records alone say so; damage is not looked for. Raises Unreadable, and InputError where an input
-    cannot be read.
+    Their records alone say so; damage is not looked for. What an earlier version of this program has made is
+    the run's until a start makes it anew. Raises Unreadable, and InputError where an input cannot be read.
     """
-    found: set[str] = set()
+    run = with_pin(run)  # workers may have pinned the engine since this attempt began
+    groups, calls, numbers = group_records(run), Calls(), count()
 
-    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Artifact:
+    def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+        number = next(numbers)
+        if any_missing(args):
+            return UPSTREAM
+        if run.only is None:
+            held = groups.finished(number, lambda: calls.sum_of(app.__name__, args, kwargs))
+            if held is not None:
+                return held[0]
         target = target_of(app.__name__, args, kwargs)
-        path, record = str(target.path), read(target.path)
-        if isinstance(record, Missing) or not _all_made(args):
-            return Artifact(path, UNMADE)
-        if record["fingerprint"] != target.recipe.fingerprint:
-            return Artifact(path, UNMADE)
-        found.add(path)
-        return Artifact(path, record["sha256"])
+        record = read(target.path)
+        if isinstance(record, Missing):
+            return record
+        is_of_now = is_so_made(record, target.recipe)
+        return Artifact(str(target.path), record["sha256"]) if is_of_now else NOT_SO_MADE
 
-    # workers may have pinned the engine since this attempt began
-    build(with_pin(run), submit)
-    return frozenset(found)
+    stages = build(run, submit)
+    return {task.path: stage.name for stage in stages for task in stage.tasks if isinstance(task, Artifact)}
 
 
-def earlier_stages(run: Run) -> frozenset[str]:
-    """The stages of a run of which its folder has results of an earlier state alone, or in part.
-
-    What cannot be read is not among them. Raises InputError where an input cannot be read.
+def told_of_now(run: Run, unreadable: str | None = None) -> tuple[Mapping[str, str] | None, list[str]]:
+    """As `of_now`, or None where that cannot be told, and a line that says why: what a person may look at is
+    there all the same. `unreadable` is why an input cannot be read, where that is known.
     """
-    look = Look()
-    known = look(of_now, run)
-    return Earlier(run, records(run, look), known).stages
+    if unreadable is None:
+        try:
+            return of_now(run), []
+        except InputError as error:
+            unreadable = str(error)
+    return None, _untold([unreadable])
 
 
-def _all_made(values: Any) -> bool:
-    """Whether no artifact in tuples, lists and dictionaries, however deep, is UNMADE."""
-    for value in values.values() if isinstance(values, dict) else values:
-        if type(value) is Artifact:
-            if value.sha256 == UNMADE:
-                return False
-        elif isinstance(value, (tuple, list, dict)) and not _all_made(value):
-            return False
-    return True
+def earlier_in(run: Run, unreadable: str | None = None) -> tuple[Earlier, list[str]]:
+    """What is of an earlier state in the folder of a run, for who looks at its results or takes them along,
+    and a line for each reason why not all of that is known.
+    """
+    (known, untold), look = told_of_now(run, unreadable), Look()
+    earlier = Earlier(run, records(run, look, known or ()), known)
+    return earlier, [*untold, *_untold(look.untold)]
+
+
+def _untold(reasons: list[str]) -> list[str]:
+    return [f"what is of an earlier state of this run cannot be told: {reason}" for reason in reasons]

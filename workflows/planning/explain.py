@@ -116,7 +116,7 @@ def outcomes_of(
             return before
         if foreseen:
             args = _with_artifacts(args)
-        if _any_missing(args):
+        if any_missing(args):
             return UPSTREAM
         try:
             if groups is not None and not foreseen:
@@ -191,11 +191,11 @@ def results(run: Run) -> list[Stage[Path]]:
     return [Stage(stage.name, [Path(task.path) for task in stage.tasks]) for stage in build(run, submit)]
 
 
-def _any_missing(values: Any) -> bool:
+def any_missing(values: Any) -> bool:
     """Whether anything in tuples, lists and dictionaries, however deep, is missing."""
     for value in values.values() if isinstance(values, dict) else values:
         if type(value) is Artifact:  # most of them are
             continue
-        if isinstance(value, Missing) or (isinstance(value, (tuple, list, dict)) and _any_missing(value)):
+        if isinstance(value, Missing) or (isinstance(value, (tuple, list, dict)) and any_missing(value)):
             return True
     return False

@@ -21,7 +21,6 @@ from pipeline.results.artifacts import publishing, remove_temporaries
 from pipeline.results.attempts import INTERRUPTED, Attempt, begin
 from pipeline.results.finished import Finished
 from pipeline.results.gates import AT_A_GATE
-from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
@@ -104,15 +103,15 @@ def work(
 def _report(run: Run, say: Callable[[str], object]) -> None:
     """Write the report of a run that has stopped, for whoever is to judge it."""
     from pipeline.report import write_report_now  # CloudVolume takes seconds to import
-    from workflows.planning.earlier import of_now
+    from workflows.planning.earlier import told_of_now
 
-    look = Look()
+    known, untold = told_of_now(run)
     try:
-        write_report_now(run, look(of_now, run))
+        write_report_now(run, known)
     except (InputError, Superseded) as error:
         say(f"warning: there is no new report: {error}")
-    for line in look.untold:
-        say(f"warning: what is of an earlier state of this run cannot be told: {line}")
+    for line in untold:
+        say(f"warning: {line}")
 
 
 def work_on(

@@ -15,7 +15,7 @@ from pipeline.report.history import expected_tasks
 from pipeline.results.artifacts import Artifact
 from pipeline.results.gates import PASSED, Gate, Judged, decide, gate_of, write_judged
 from pipeline.run_folder import Run
-from workflows.planning.earlier import earlier_stages
+from workflows.planning.earlier import earlier_in
 from workflows.stage import Stage
 from workflows.stages import build
 
@@ -141,8 +141,8 @@ def _look_at(run: Run) -> list[str]:
         run.logs_folder / "pictures",
         run.segmentation_folder,
     )
-    stages, earlier = made_by(run), earlier_stages(run)
-    there = [str(path) for path in files if stages[path] not in earlier and path.exists()]
+    stages, (earlier, _) = made_by(run), earlier_in(run)
+    there = [str(path) for path in files if stages[path] not in earlier.stages and path.exists()]
     return [str(run.report_page), *there, f"ffn view {shlex.quote(str(run.folder))}"]
 
 

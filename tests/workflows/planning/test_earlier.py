@@ -11,7 +11,7 @@ from pipeline.report import write_report_now
 from pipeline.report.facts import facts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from workflows.planning.earlier import earlier_stages, of_now
+from workflows.planning.earlier import earlier_in, of_now
 from workflows.planning.explain import explain, outcomes
 from workflows.running.gates import Gates
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_run_has_what_would_be_reused_and_nothing_else(folder: Path, change: str) -> None:
     run = make_run(folder, change)
     tasks = [task for stage in outcomes(run) for task in stage.tasks]
-    assert of_now(run) == {task.path for task in tasks if isinstance(task, Artifact)}
+    assert of_now(run).keys() == {task.path for task in tasks if isinstance(task, Artifact)}
 
 
 def names(run: Run) -> set[str]:
@@ -68,13 +68,13 @@ def test_what_another_grid_of_tiles_has_left_is_neither_counted_nor_shown(folder
     run = make_run(folder, AGGLOMERATION, "inference.tile=[30,30,30]")
     rows = {row["name"]: row["finished"] for row in facts(run, of_now(run))["stages"]}
     assert (rows["train"], rows["segment"], rows["write"], rows["score"]) == (1, 0, 0, 0)
-    assert {"segment", "write", "score"} <= earlier_stages(run)
+    assert {"segment", "write", "score"} <= earlier_in(run)[0].stages
 
 
 def test_what_was_left_beside_a_stage_that_is_done_hides_nothing_of_it(tmp_path: Path) -> None:
     for change in ("", "reconciliation.block=[48,48,48]"):
         finish(make_run(tmp_path, *([change] if change else [])))
-    assert earlier_stages(make_run(tmp_path, "reconciliation.block=[48,48,48]")) == frozenset()
+    assert earlier_in(make_run(tmp_path, "reconciliation.block=[48,48,48]"))[0].stages == frozenset()
 
 
 def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ FLOODS = {"seeds": 2, "calls": 400, "most_often": 40, "is_finite": True, "diverg
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run whose training has ended: 2,000 FOVs, half as fast in the second half."""
-    run = Run(tmp_path, RunConfig.model_validate({"data": {"image": "phantom", "labels": "phantom"}}))
+    settings = {"data": {"image": "phantom", "labels": "phantom"}, "training": {"fovs": 2000}}
+    run = Run(tmp_path, RunConfig.model_validate(settings))
     lines = [
         {**LINE, "fovs_seen": 1000, "fovs_per_s": 100.0, "f1": 0.4},
         {**LINE, "fovs_seen": 2000, "fovs_per_s": 50.0, "f1": 0.8, "shares": [5, 3]},
@@ -75,6 +76,9 @@ def test_a_network_that_finds_hardly_anything_is_warned_of(run: Run) -> None:
     run.training_log.write_text(run.training_log.read_text().replace('"f1": 0.8', '"f1": 0.31'))
     _, warning = training_lines(run, Look())
     assert warning.startswith("WARNING       an F1 of 0.310 over the last tenth of the training")
+    training = run.config.training.model_copy(update={"fovs": 100_000})
+    under_way = replace(run, config=run.config.model_copy(update={"training": training}))
+    assert len(training_lines(under_way, Look())) == 1
 
 
 def test_nothing_is_told_of_a_training_that_logged_nothing(run: Run) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.report.earlier import Earlier
 from pipeline.report.history import records
+from pipeline.results.artifacts import Recipe
+from pipeline.results.records import Missing, read, record_path, sealed
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
@@ -17,8 +19,10 @@ from pipeline.viewing.run_layers import layers_of_run
 from tests.commands import said
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from tests.workflows.planning.test_explain import finish, make_run
+from workflows import report
 from workflows.export import main
 from workflows.planning.earlier import of_now
+from workflows.planning.explain import explain
 from workflows.view import layers_of
 
 JOINED = "reconciliation.min_overlap_fraction=0.7"
@@ -62,24 +66,53 @@ def test_neuroglancer_is_shown_the_run_as_it_is(folder: Path) -> None:
         assert "of an earlier state of this run, and not shown: " in lines(folder)
 
 
+def test_what_an_earlier_version_of_the_program_has_made_is_shown_unless_settings_changed_since(
+    tmp_path: Path, folder: Path
+) -> None:
+    """Of a stage that now depends on a setting more."""
+    shutil.copytree(folder, tmp_path / "old")
+    run = started(tmp_path / "old")
+    paths = list(run.reconciliation_folder.rglob("*.evidence.h5"))
+    assert len(paths) == 8
+    for path in paths:
+        record = read(path)
+        assert not isinstance(record, Missing)
+        del record["settings"]["reflect"]
+        record["version"] -= 1
+        parts = (record[name] for name in ("stage", "version", "settings", "inputs"))
+        record_path(path).write_bytes(sealed(record | {"fingerprint": Recipe(*parts).fingerprint}))
+    assert {status.name for status in explain(run) if status.reasons} >= {"compare", "write"}
+    assert "segmentation" in [layer.name for layer in layers_of(run.folder).layers]
+    assert "earlier state" not in lines(run.folder)
+    started(run.folder, JOINED)
+    assert "earlier state" in lines(run.folder)
+
+
 def test_what_a_browser_takes_out_of_the_volume_itself_is_told(folder: Path) -> None:
     run = started(folder)
     listed = str(run.reconciliation_folder / "properties.json")
-    earlier = Earlier(run, records(run, Look()), of_now(run) - {listed})
+    known = {path: stage for path, stage in of_now(run).items() if path != listed}
+    earlier = Earlier(run, records(run, Look()), known)
     assert layers_of_run(run, earlier).lacking[-2:] == [
         "of an earlier state of this run, and not shown: properties",
         "but a browser has these from the segmentation itself: properties",
     ]
 
 
-def test_where_it_cannot_be_told_the_rest_is_shown(folder: Path) -> None:
+def test_where_it_cannot_be_told_the_rest_is_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = started(folder).config_file
     text = config.read_text()
     config.write_text(text.replace("corrections: null", f"corrections: {folder / 'gone.csv'}"))
     assert config.read_text() != text
     shown = layers_of(folder)
     assert "segmentation" in [layer.name for layer in shown.layers]
-    assert "what is of an earlier state of this run cannot be told: " in "\n".join(shown.lacking)
+    told = "what is of an earlier state of this run cannot be told: "
+    assert told in "\n".join(shown.lacking)
+    code, printed = said(report.main, [str(folder)], monkeypatch, capsys)
+    assert code == 0, printed
+    assert told in printed
 
 
 def test_a_box_of_an_earlier_state_is_warned_of(
