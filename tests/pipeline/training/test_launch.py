@@ -286,13 +286,15 @@ def test_a_training_starts_from_another_runs_network(
         np.testing.assert_allclose(ours[name], weights, atol=1e-6)
 
 
-def test_ranks_die_with_their_launcher_from_their_beginning_on(volume: Path, tmp_path: Path) -> None:
+def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
     run, coordinates = make_run(tmp_path, volume, fovs=400_000)
     TrainingJob(run, Path(coordinates.path), "").save()
     launcher = subprocess.Popen(
         [sys.executable, "-c", TRAIN, str(tmp_path), coordinates.sha256], cwd=Path(__file__).parents[3]
     )
-    wait_until(lambda: len(ranks_of(run)) == 2)
+    # before they have met they would end without it in any case
+    wait_until(run.checkpoint_file.exists)
+    assert len(ranks_of(run)) == 2
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
     wait_until(lambda: ranks_of(run) == [])
