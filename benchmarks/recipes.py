@@ -29,11 +29,11 @@ from rich.table import Table
 from pipeline.errors import InputError
 from pipeline.machine.processor import processor
 from pipeline.settings.run_file import read_config
+from pipeline.training.metrics import SCORES
 from workflows.command_line import listed, start
 
 REPOSITORY = Path(__file__).parents[1]
 
-UNSEEN = ("accuracy", "precision", "recall", "f1")
 FILLED = ("are", "voi_split", "voi_merge")
 
 RECIPES: dict[str, tuple[str, ...]] = {
@@ -131,7 +131,7 @@ def run_whole(config: str, folder: Path, changes: list[str], examples: int, core
     scores = json.loads((folder / "metrics.json").read_text())
     patches = json.loads(_last_line(flooded.stdout))["networks"][0]
     return {
-        **{name: patches[name] for name in UNSEEN},
+        **{name: patches[name] for name in SCORES},
         "coverage": scores["coverage"],
         **{name: scores["filled"][name] for name in FILLED},
     }

@@ -31,11 +31,11 @@ def refuse_of_another(run: Run) -> None:
 
 def _inputs_now(run: Run) -> Mapping[str, str] | None:
     """What it would be made of; None where some of that has yet to be made."""
-    tables = [] if run.config.reconciliation.corrections is None else [_made(run.corrected_table_file)]
-    scores, corrected = _scores_of_volume(run), [each for each in tables if each is not None]
-    if scores is None or len(corrected) < len(tables):
+    is_corrected, scores = run.config.reconciliation.corrections is not None, _scores_of_volume(run)
+    table = _made(run.corrected_table_file) if is_corrected else None
+    if scores is None or (is_corrected and table is None):
         return None
-    return agglomeration.agglomerated_target(run, scores, corrected).recipe.inputs
+    return agglomeration.agglomerated_target(run, scores, [table] if table else []).recipe.inputs
 
 
 def _scores_of_volume(run: Run) -> list[Artifact] | None:

@@ -13,8 +13,8 @@ from tests.documented_commands import Shown, commands
 
 AT_A_DESK = """
 ffn status --help
-ffn --show-completion bash
-ffn --install-completion bash
+ffn --show-completion
+ffn --install-completion
 ffn config init em.h5:raw --truth traced.h5:labels -o mine.yaml
 ffn config explain inference
 ffn config explain reconciliation.min_larger_fraction

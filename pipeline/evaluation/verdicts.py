@@ -33,7 +33,7 @@ def read_verdicts(path: Path) -> dict[str, str]:
 
 def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
     """Write the rows of `wrongs` with the verdicts that the file has; those on others, and where there are
-    several on one all but the last, come after.
+    several on one all but the first, come after, so that the last stays the one that is read.
 
     Columns and rows that a person has added are kept as verdicts are. Raises InputError where the file lacks
     columns, is no CSV or cannot be written, Unreadable, and Superseded.
@@ -41,7 +41,7 @@ def keep_verdicts(wrongs: Sequence[Wrong], path: Path) -> None:
     found = _rows(path)
     names = dict.fromkeys([*COLUMNS, *(name for row in found for name in row)])
     kept = [row for row in found if any(row[name] for name in row if name not in OURS)]
-    of, listed = {row[WHAT]: row for row in kept}, {wrong.what for wrong in wrongs}
+    of, listed = {row[WHAT]: row for row in reversed(kept)}, {wrong.what for wrong in wrongs}
     rows = [of.get(wrong.what, {VERDICT: ""}) | _row(wrong) for wrong in wrongs]
     rows += [row for row in kept if row[WHAT] not in listed or of[row[WHAT]] is not row]
     text = io.StringIO(newline="")

@@ -12,13 +12,13 @@ from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
+from pipeline.training.metrics import SCORES
 from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, has_scores, share_of_waiting
 
 POOR_F1 = 0.7
 """Over the last tenth of a training that is done; what segments the demo's phantom at all has more
 (docs/demo.md)."""
 
-SCORES = ("accuracy", "f1", "precision", "recall")
 MEASURED = {"fovs_seen", "fovs_per_s", "loss"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.training.example import Example
 
-SCORES = ("accuracy", "precision", "recall", "f1")
+SCORES = ("accuracy", "f1", "precision", "recall")
 """What is told of the examples that have ended."""
 
 
@@ -61,9 +61,9 @@ class Tally:
             return {"loss": loss, **dict.fromkeys(SCORES)}
         of_examples = (
             _ratio(tp + tn, tp + fp + fn + tn),
+            _ratio(2 * tp, 2 * tp + fp + fn),
             _ratio(tp, tp + fp),
             _ratio(tp, tp + fn),
-            _ratio(2 * tp, 2 * tp + fp + fn),
         )
         return {"loss": loss, **dict(zip(SCORES, of_examples))}
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.run_folder import Run
+from pipeline.training.metrics import SCORES
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import Chart, Line, Panel
-from workflows.studies.measured import SCORES, Measured
+from workflows.studies.measured import Measured
 from workflows.studies.point import Value
 
 PLACES = 12

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.log_lines import lines_of
+from pipeline.training.metrics import SCORES
 from pipeline.training.pace import has_scores, step_seconds
 from workflows.studies.point import Point
 
-SCORES = ("accuracy", "f1", "precision", "recall")
 NEEDED = {"fovs_seen", "fovs_per_s", "step_s", "step_s_std", "loss", *SCORES}
 END = 0.75
 """From which share of the FOVs on lines count for how a training ended: single ones are noisy."""

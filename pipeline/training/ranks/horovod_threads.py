@@ -28,7 +28,7 @@ class HorovodThreads:
         yield
         self._threads = _threads() - before
         try:
-            self._put(os.SCHED_OTHER)
+            self._put(os.SCHED_OTHER)  # which they have: whether it can be given back is to be known now
             self._put(os.SCHED_BATCH)
         except OSError as error:  # as where the system is emulated
             print(f"Horovod's threads may interrupt this rank while it computes: {error}", flush=True)

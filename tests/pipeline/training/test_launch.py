@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import psutil
 import pytest
 
-from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.weights import read_weights
-from pipeline.results.artifacts import Artifact, Recipe, file_sha256, file_stamp
+from pipeline.results.artifacts import Artifact, Recipe, file_sha256
 from pipeline.results.records import inspect
 from pipeline.run_folder import Run
-from pipeline.settings.input_identities import with_identities
 from pipeline.training.checkpoint import Checkpoint, previous
 from pipeline.training.launch import lineage, model_target, train, where_training_starts
 from pipeline.training.progress import Progress, Stretch
-from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.job import TrainingJob
-from pipeline.training.ranks.rank_processes import RankError, RankLaunch, rank_command, run_locally
-from pipeline.training.sampling import sample_coordinates
+from pipeline.training.ranks.rank_processes import RankError
+from tests.pipeline.training.real_trainings import (
+    checkpoint_of,
+    kill_rank_after_next_checkpoint,
+    log_of,
+    make_run,
+    ranks_of,
+    wait_until,
+    weights_of_each_rank,
+    without_speed,
+)
 
 pytestmark = pytest.mark.slow
-
-pytest.importorskip("horovod", reason="Horovod is not installed")
 
 TRAIN = (
     "import sys; from pathlib import Path; "
@@ -48,62 +48,6 @@ TRAIN = (
     "train(with_identities(job.run), Artifact(str(job.coordinates), sys.argv[2]))"
 )
 """A launching process of its own: what a Parsl worker does with the training task."""
-
-WEIGHTS_OF_EACH_RANK = """
-import sys, pathlib, numpy as np
-from pipeline.ffn.network import network_variables
-from pipeline.training import trainer
-from pipeline.training.ranks.job import TrainingJob
-ranks = trainer.Ranks()
-for folder in map(pathlib.Path, sys.argv[1:]):
-    subject = trainer.Trainer(TrainingJob.load(folder), ranks)
-    subject.run()
-    np.savez(folder / f"rank_{ranks.rank}.npz", **network_variables(subject._model))
-ranks.leave()
-"""
-"""Trains one run folder after the other."""
-
-
-@pytest.fixture(scope="module")
-def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cells around random points, dark where two meet: `image` and `labels`, 40^3 voxels."""
-    rng = np.random.default_rng(0)
-    points = rng.uniform(0, 40, (30, 3))
-    grid = np.moveaxis(np.indices((40, 40, 40)), 0, -1)
-    distances = np.sort(np.linalg.norm(grid[..., None, :] - points, axis=-1), axis=-1)
-    labels = np.argmin(np.linalg.norm(grid[..., None, :] - points, axis=-1), axis=-1) + 1
-    image = 180 - 120 * np.exp(-(((distances[..., 1] - distances[..., 0]) / 1.5) ** 2))
-    path = tmp_path_factory.mktemp("volume") / "volume.h5"
-    with h5py.File(path, "w") as file:
-        file["image"] = (image + rng.normal(0, 8, image.shape)).astype(np.uint8)
-        file["labels"] = labels.astype(np.uint32)
-    return path
-
-
-def make_run(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
-    """A run that trains a tiny network in a second or two, and its coordinates."""
-    document = {
-        "data": {
-            "image": f"{volume}:image",
-            "labels": f"{volume}:labels",
-            "image_mean": 128,
-            "image_stddev": 33,
-        },
-        "network": {"fov": [9, 9, 9], "deltas": [2, 2, 2], "depth": 2, "features": 4},
-        "inference": {"tile": [40, 40, 40], "overlap": [10, 10, 10]},
-        "training": {
-            "box": "0:40,0:40,0:40",
-            "fovs": 1600,
-            "batch_size": 2,
-            "learning_rate": 0.005,
-            "report_every_steps": 40,
-            "checkpoint_every_steps": 100,
-            "sampling": {"radius": [4, 4, 4], "min_segment_voxels": 100, "coordinates": 500},
-            **training,
-        },
-    }
-    run = with_identities(Run(folder, RunConfig.model_validate(document)))
-    return run, sample_coordinates(run)
 
 
 @pytest.fixture(scope="module")
@@ -286,13 +230,15 @@ def test_a_training_starts_from_another_runs_network(
         np.testing.assert_allclose(ours[name], weights, atol=1e-6)
 
 
-def test_ranks_die_with_their_launcher_from_their_beginning_on(volume: Path, tmp_path: Path) -> None:
+def test_ranks_die_with_their_launcher(volume: Path, tmp_path: Path) -> None:
     run, coordinates = make_run(tmp_path, volume, fovs=400_000)
     TrainingJob(run, Path(coordinates.path), "").save()
     launcher = subprocess.Popen(
         [sys.executable, "-c", TRAIN, str(tmp_path), coordinates.sha256], cwd=Path(__file__).parents[3]
     )
-    wait_until(lambda: len(ranks_of(run)) == 2)
+    # before they have met they would end without it in any case
+    wait_until(run.checkpoint_file.exists)
+    assert len(ranks_of(run)) == 2
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
     wait_until(lambda: ranks_of(run) == [])
@@ -331,13 +277,6 @@ def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Pa
     assert not run.model_file.exists()
 
 
-def weights_of_each_rank(ranks: int, folders: Sequence[Path]) -> None:
-    """Train the jobs that are saved in these folders, one after the other in the same ranks."""
-    with rendezvous(ranks) as environments:
-        command = [sys.executable, "-c", WEIGHTS_OF_EACH_RANK, *map(str, folders)]
-        run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=folders[0])
-
-
 def copy_without_model(source: Run, folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
     """What a training leaves, but for the model and its record, as another run's."""
     shutil.copytree(source.folder, folder, dirs_exist_ok=True)
@@ -345,53 +284,3 @@ def copy_without_model(source: Run, folder: Path, volume: Path, **training: Any)
     for path in folder.glob("model/ffn.h5*"):
         path.unlink()
     return run, coordinates
-
-
-def checkpoint_of(run: Run) -> Checkpoint:
-    found = Checkpoint.read(run.checkpoint_file)
-    assert found is not None
-    return found
-
-
-def log_of(run: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.training_log.read_text().splitlines()]
-
-
-def without_speed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    speed = {"fovs_per_s", "step_s", "step_s_std", "input_wait_share", "input_wait_most", "input_wait_rank"}
-    return [{name: value for name, value in e.items() if name not in speed} for e in entries]
-
-
-def ranks_of(run: Run) -> list[psutil.Process]:
-    """Rank processes of this run folder that are alive."""
-    command = rank_command(run.folder)[1:]
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cmdline()[1:] == command and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def kill_rank_after_next_checkpoint(run: Run, rank: int) -> None:
-    def checkpoint() -> str | None:
-        try:
-            return file_stamp(run.checkpoint_file)
-        except FileNotFoundError:
-            return None
-
-    before = checkpoint()
-    wait_until(lambda: len(ranks_of(run)) == 2)
-    # found beforehand: looking for it takes longer than some rounds
-    (victim,) = (p for p in ranks_of(run) if p.environ()["HOROVOD_RANK"] == str(rank))
-    wait_until(lambda: checkpoint() not in (before, None))
-    os.kill(victim.pid, signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -12,8 +12,10 @@ import pytest
 from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.ranks.averaging import average_variables
 from pipeline.training.ranks.job import TrainingJob
-from tests.pipeline.training.test_launch import checkpoint_of, make_run, weights_of_each_rank
-from tests.pipeline.training.test_not_finite import refusal, spoiled_for_rank_1, volume  # noqa: F401
+from tests.pipeline.training.real_trainings import checkpoint_of, make_run, weights_of_each_rank
+from tests.pipeline.training.test_not_finite import refusal, spoiled_for_rank_1, volume
+
+__all__ = ["volume"]
 
 ROUND = {"checkpoint_every_steps": 10, "report_every_steps": 10, "local_steps": 4}
 """Rounds that end between two averagings."""
@@ -37,8 +39,7 @@ def test_floating_point_variables_are_averaged_and_counters_are_not() -> None:
 
 
 def test_a_setting_that_is_as_before_leaves_earlier_networks_what_they_are(
-    volume: Path,  # noqa: F811
-    tmp_path: Path,
+    volume: Path, tmp_path: Path
 ) -> None:
     run, coordinates = make_run(tmp_path, volume)
     recipe = model_target(run, coordinates).recipe
@@ -53,9 +54,7 @@ class TestRealRanks:
     """Horovod processes."""
 
     def test_a_rank_alone_learns_the_same_however_often_it_averages(
-        self,
-        volume: Path,  # noqa: F811
-        tmp_path: Path,
+        self, volume: Path, tmp_path: Path
     ) -> None:
         folders = [tmp_path / "1", tmp_path / "4"]
         for folder in folders:
@@ -67,11 +66,7 @@ class TestRealRanks:
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
 
     @pytest.mark.thorough  # test_resume_within_round stops it at harder places
-    def test_a_training_that_was_stopped_ends_in_the_same_bytes(
-        self,
-        volume: Path,  # noqa: F811
-        tmp_path: Path,
-    ) -> None:
+    def test_a_training_that_was_stopped_ends_in_the_same_bytes(self, volume: Path, tmp_path: Path) -> None:
         whole, coordinates = make_run(tmp_path / "whole", volume, **ROUND, fovs=80)
         train(whole, coordinates)
         parted, sampled = make_run(tmp_path / "parted", volume, **ROUND, fovs=40)
@@ -86,9 +81,7 @@ class TestRealRanks:
         assert all(np.array_equal(a, b) for a, b in pairs)
 
     def test_what_is_spoiled_on_one_rank_ends_both_at_the_next_averaging(
-        self,
-        volume: Path,  # noqa: F811
-        tmp_path: Path,
+        self, volume: Path, tmp_path: Path
     ) -> None:
         run, coordinates, centre = spoiled_for_rank_1(tmp_path, volume)
         training = run.config.training.model_copy(update={"local_steps": 4})

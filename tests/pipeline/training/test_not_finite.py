@@ -20,7 +20,7 @@ from pipeline.training.finite import Fault, describe, find_fault
 from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.sampling import sample_coordinates
-from tests.pipeline.training.test_launch import checkpoint_of, make_run, ranks_of
+from tests.pipeline.training.real_trainings import checkpoint_of, make_run, ranks_of
 
 NAN = np.full((1, 3, 3, 3, 1), np.nan)
 WHOLE = np.zeros_like(NAN)

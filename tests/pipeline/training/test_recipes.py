@@ -12,9 +12,7 @@ from pipeline.ffn.trained_with import read_trained_with
 from pipeline.ffn.weights import read_weights
 from pipeline.run_folder import Run
 from pipeline.training.launch import train
-from tests.pipeline.training.test_launch import checkpoint_of, log_of, make_run, volume, without_speed
-
-__all__ = ["volume"]
+from tests.pipeline.training.real_trainings import checkpoint_of, log_of, make_run, without_speed
 
 pytestmark = pytest.mark.slow
 

@@ -20,17 +20,14 @@ from pipeline.training.in_hand import InHand
 from pipeline.training.launch import train
 from pipeline.training.moves import Way
 from pipeline.training.ranks.rank_processes import RankError
-from tests.pipeline.training.test_examples import COORDINATES, maker
-from tests.pipeline.training.test_launch import (
+from tests.pipeline.training.real_trainings import (
     checkpoint_of,
     kill_rank_after_next_checkpoint,
     log_of,
     make_run,
-    volume,
     without_speed,
 )
-
-__all__ = ["volume"]
+from tests.pipeline.training.test_examples import COORDINATES, maker
 
 ONE_ROUND = {
     "fovs": 800,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.config import Network, Training
 from pipeline.training.launch import lineage, model_target
-from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.job import TrainingJob
-from pipeline.training.ranks.rank_processes import RankLaunch, run_locally
 from pipeline.training.shares import Shares, divide
 from tests.pipeline.ffn.winograd_instructions import needs_compiled
-from tests.pipeline.training.test_launch import log_of, make_run, volume
-
-__all__ = ["volume"]
+from tests.pipeline.training.real_trainings import log_of, make_run, run_ranks
 
 MEASURED = Training(shares="measured", batch_size=4, ranks=2)
 
@@ -136,9 +131,7 @@ class TestRealRanks:
     def test_a_step_of_uneven_shares_is_that_of_the_joined_batch(self, tmp_path: Path, engine: str) -> None:
         joined(tmp_path)
         for of_ranks in ((5, 3), (8,)):
-            with rendezvous(len(of_ranks)) as environments:
-                command = [sys.executable, "-c", ONE_STEP, str(tmp_path), engine, *map(str, of_ranks)]
-                run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=tmp_path)
+            run_ranks(len(of_ranks), ONE_STEP, tmp_path, engine, *of_ranks)
         first, second = (np.load(tmp_path / f"2_rank_{rank}.npz") for rank in range(2))
         alone, before = np.load(tmp_path / "1_rank_0.npz"), np.load(tmp_path / "weights.npz")
         for name in before.files:
@@ -154,9 +147,7 @@ class TestRealRanks:
         settings = {"shares": "measured", "report_every_steps": 5, "epochs": True, "fovs": 120}
         run, coordinates = make_run(tmp_path, volume, **settings)
         TrainingJob(run, Path(coordinates.path), "lineage").save()
-        with rendezvous(2) as environments:
-            command = [sys.executable, "-c", SLOW_RANK, str(tmp_path)]
-            run_locally(RankLaunch(command, environments), threads_per_rank=1, logs_folder=tmp_path)
+        run_ranks(2, SLOW_RANK, tmp_path)
         lines = log_of(run)
         # who goes on finds out anew who is slow
         assert [line["shares"] for line in lines] == [[2, 2], [3, 1], [3, 1]] * 2

@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("horovod", reason="Horovod is not installed")
-
-from test_launch import log_of, make_run, volume
-
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
 from pipeline.training.launch import train, where_training_starts
-
-__all__ = ["volume"]
+from tests.pipeline.training.real_trainings import log_of, make_run
 
 pytestmark = pytest.mark.slow
 

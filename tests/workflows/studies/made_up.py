@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
-from workflows.studies.measured import SCORES, Curve, Measured
+from pipeline.training.metrics import SCORES
+from workflows.studies.measured import Curve, Measured
 from workflows.studies.point import Point, Value, make_point
 
 

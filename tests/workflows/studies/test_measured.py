@@ -11,7 +11,8 @@ import pytest
 from made_up import made_point, made_up
 
 from pipeline.errors import InputError
-from workflows.studies.measured import SCORES, measure
+from pipeline.training.metrics import SCORES
+from workflows.studies.measured import measure
 from workflows.studies.point import Point
 
 

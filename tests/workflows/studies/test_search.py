@@ -14,10 +14,11 @@ from made_up import base_run
 from pipeline.errors import InputError
 from pipeline.results.records import make
 from pipeline.training.launch import model_target
+from pipeline.training.metrics import SCORES
 from pipeline.training.sampling import coordinates_target
 from pipeline.training.schedule import learning_rate, target_rate
 from workflows.output import KeepingConsole
-from workflows.studies.measured import SCORES, measure
+from workflows.studies.measured import measure
 from workflows.studies.point import Value
 from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do, unfinished
 from workflows.studies.search_chain import has_seen_more, make_search, up_to
