@@ -8,7 +8,7 @@ from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from pipeline.settings.input_identities import read_kept
+from pipeline.settings.input_identities import Known, read_kept
 from pipeline.settings.last_start import settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
@@ -54,7 +54,7 @@ def _recorded(run: Run, box: Box) -> Data | None:
     Of an image that has been written anew since, what was measured says nothing. Raises Unreadable.
     """
     earlier, image, now = settings_of_last_start(run), read_kept(run).get("image"), run.inputs.get("image")
-    if earlier is None or image is None or now is None or image.content != now.content:
+    if earlier is None or image is None or now is None or image.content != Known(*now).content:
         return None
     left_open = {"image_mean": None, "image_stddev": None}
     same = earlier.data.model_copy(update=left_open) == run.config.data.model_copy(update=left_open)
