@@ -23,9 +23,7 @@ def write_image(folder: Path, image: np.ndarray) -> None:
         file["raw"] = image
 
 
-def resolved(
-    folder: Path, run_folder: str, box: str = "0:20,0:40,0:40", trust_kept: bool = False
-) -> Run:
+def resolved(folder: Path, run_folder: str, box: str = "0:20,0:40,0:40", trust_kept: bool = False) -> Run:
     document = {
         "data": {"image": f"{folder}/em.h5:raw"},
         "network": {"checkpoint": "ffn.h5", "fov": [9, 9, 9], "deltas": [2, 2, 2]},
