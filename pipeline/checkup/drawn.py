@@ -5,6 +5,7 @@ What is 0 counts as no object. Where that is only not labelled, training teaches
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import fastremap
@@ -12,15 +13,15 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.volumes.absence import of_slices
 from pipeline.volumes.labels import LabelVolume
 
-BLOCK: Triple = (16, 64, 64)
-MOST_BLOCKS = 48
-BLOCK_OF_SLICES: Triple = (16, 512, 512)
-MOST_OF_SLICES = 6
-"""Each may mean that 16 whole slices are decoded."""
+SECTIONS = 16
+SIDE, MOST_BLOCKS = 64, 48
+SIDE_OF_SLICES, MOST_OF_SLICES = 512, 3
+"""Where each block may mean that its sections are decoded whole."""
 
 GOES_ON = 0.3
 """A smaller part of the labelled voxels, if only that has the same id in the next section, is told: where
@@ -36,7 +37,7 @@ ROOM = 0.2
 """A smaller part of a side of the training box, if examples are centred there alone, is told."""
 
 MOST_COUNTED = 2**26
-"""Voxels whose objects are counted before a run, in a second or two."""
+"""Voxels, with all that is decoded for them, whose objects are counted before a run, in a few seconds."""
 
 NOT_LABELLED = (
     "what is only not labelled there counts as no object: give it an id of its own, by data.ignore_labels, "
@@ -46,22 +47,13 @@ NOT_LABELLED = (
 
 def doubts_of_training(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """What makes one doubt that much is learned from the labels in a training box. Raises InputError."""
+    needed = _needed(box, run.config.training.sampling.boundary_distance)
+    blocks = _blocks(labels, box, needed)
     return [
-        *_drawing(labels, box),
-        *_thin(run, labels, box),
+        *_along_z(blocks, labels),
+        *_thin(run, blocks, labels, needed),
         *_room(run, box),
         *_objects(run, labels, box),
-    ]
-
-
-def _thin(run: Run, labels: LabelVolume, box: Box) -> list[str]:
-    """Objects in which no voxel is far enough from what is not the object."""
-    distance = run.config.training.sampling.boundary_distance
-    if not is_drawn_too_thin(labels, box, distance):
-        return []
-    return [
-        f"no object that was looked at goes on through {2 * distance + 1} sections, as many as an example "
-        f"needs by training.sampling.boundary_distance = {distance}: set it to 0"
     ]
 
 
@@ -70,30 +62,49 @@ def is_drawn_too_thin(labels: LabelVolume, box: Box, boundary_distance: int) -> 
 
     Then no example can be centred anywhere. Raises InputError.
     """
-    for ids in _blocks(labels, box):
+    needed = _needed(box, boundary_distance)
+    return _too_thin(_blocks(labels, box, needed), labels, needed)
+
+
+def _needed(box: Box, boundary_distance: int) -> int:
+    """Sections that an object must have around an example; beyond the box nothing is asked of it."""
+    return min(2 * boundary_distance + 1, box.shape[0])
+
+
+def _blocks(labels: LabelVolume, box: Box, sections: int) -> list[np.ndarray]:
+    """Stored ids of some blocks of a few sections, so many at least, spread over the box."""
+    side, most = (SIDE_OF_SLICES, MOST_OF_SLICES) if of_slices(labels) else (SIDE, MOST_BLOCKS)
+    return [
+        labels.read_stored(block) for block in box.spread_blocks((max(SECTIONS, sections), side, side), most)
+    ]
+
+
+def _too_thin(blocks: Sequence[np.ndarray], labels: LabelVolume, sections: int) -> bool:
+    """Whether of the objects in the blocks, if there are any, none goes on through so many sections."""
+    found = False
+    for ids in blocks:
         through = ~labels.is_unlabelled(ids)
-        for _ in range(2 * boundary_distance):
+        found |= bool(through.any())
+        for _ in range(sections - 1):
             ids, through = ids[1:], through[:-1] & (ids[:-1] == ids[1:])
         if through.any():
             return False
-    return True
+    return found
 
 
-def _blocks(labels: LabelVolume, box: Box) -> list[np.ndarray]:
-    """Stored ids of some blocks of a few sections, spread over the box."""
-    if labels.chunk is not None and labels.chunk[0] == 1:
-        blocks = box.spread_blocks(BLOCK_OF_SLICES, MOST_OF_SLICES)
-    else:
-        blocks = box.spread_blocks(BLOCK, MOST_BLOCKS)
-    return [labels.read_stored(block) for block in blocks]
-
-
-def _drawing(labels: LabelVolume, box: Box) -> list[str]:
-    """Whether the labels are of objects in three dimensions."""
-    return _along_z(_blocks(labels, box), labels)
+def _thin(run: Run, blocks: Sequence[np.ndarray], labels: LabelVolume, needed: int) -> list[str]:
+    """Objects in which no voxel is far enough from what is not the object."""
+    if not _too_thin(blocks, labels, needed):
+        return []
+    distance = run.config.training.sampling.boundary_distance
+    return [
+        f"no object that was looked at goes on through {needed} sections, as many as an example "
+        f"needs by training.sampling.boundary_distance = {distance}: set it to 0"
+    ]
 
 
 def _along_z(blocks: Sequence[np.ndarray], labels: LabelVolume) -> list[str]:
+    """Whether the labels are of objects in three dimensions."""
     looked_at, go_on, end = 0, 0, 0
     for ids in blocks:
         here, after = ids[:-1], ids[1:]
@@ -130,7 +141,8 @@ def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
 
     Nothing of labels too large to be read before a run. Raises InputError where there is no other object.
     """
-    if labels.is_remote or box.size > MOST_COUNTED:
+    decoded = labels.count_chunks(box) * math.prod(labels.chunk or ())
+    if labels.is_remote or max(box.size, decoded) > MOST_COUNTED:
         return []
     least = run.config.training.sampling.min_segment_voxels
     ids, counts = fastremap.unique(labels.read(box), return_counts=True)

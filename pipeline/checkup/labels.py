@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.checkup.drawn import background, doubts_of_training
-from pipeline.checkup.finding import Finding, fail, ok, skip, together, warn
+from pipeline.checkup.finding import FAIL, Finding, fail, ok, skip, together, warn
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -29,16 +29,24 @@ def labels(run: Run) -> Finding:
     """What the labels are and where they lie, a sample of them read. Raises InputError."""
     if run.config.data.labels == "phantom":
         return skip("the run makes its own")
-    training = run.config.training
-    wanted = [training.box, training.validation_box] if run.config.trains else [run.config.evaluation.box]
-    boxes = [box for box in wanted if box is not None]
-    return together([_labels_in(run, box) for box in boxes]) if boxes else skip("the run needs none")
-
-
-def _labels_in(run: Run, box: Box) -> Finding:
-    """What the labels in one box are."""
+    training, evaluation = run.config.training, run.config.evaluation
+    wanted = {"evaluation.box": evaluation.box}
+    if run.config.trains:
+        wanted = {"training.box": training.box, "training.validation_box": training.validation_box}
+    boxes = {name: box for name, box in wanted.items() if box is not None}
+    if not boxes:
+        return skip("the run needs none")
     image, volume = open_image(run), open_labels(run)
-    found = describe(volume, volume.stored_dtype)
+    looks = together([_look_in(run, volume, name, box) for name, box in boxes.items()])
+    found = f"{describe(volume, volume.stored_dtype)}; {looks.text}"
+    doubts = [*_voxel_size(image, volume), *_other_numbers(image, volume), *_outside(image, volume)]
+    if doubts and looks.state != FAIL:
+        return warn(found, "; ".join(doubts))
+    return Finding(looks.state, found)
+
+
+def _look_in(run: Run, volume: LabelVolume, name: str, box: Box) -> Finding:
+    """What the labels are in the box of a setting."""
     blocks = sample_blocks(volume, box)
     stored = [volume.source.read(block) for block in blocks]
     ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
@@ -47,20 +55,17 @@ def _labels_in(run: Run, box: Box) -> Finding:
     if labelled == 0:
         judge = fail if sum(block.size for block in blocks) == box.size else warn
         return judge(
-            f"{found}; no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
+            f"no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
         )
-    trains_here = run.config.trains and box == run.config.training.box
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
         *background(ids, counts, ~unlabelled),
-        *(doubts_of_training(run, volume, box) if trains_here else []),
+        *(doubts_of_training(run, volume, box) if name == "training.box" else []),
         *_without_body(volume, blocks),
-        *_voxel_size(image, volume),
-        *_other_numbers(image, volume),
-        *_gaps(image, volume, box),
+        *_gaps(volume, box),
     ]
-    found += f"; {labelled:.1%} labelled{_told(ids, counts, unlabelled)}"
+    found = f"{labelled:.1%} of {name} labelled{_told(ids, counts, unlabelled)}"
     return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
@@ -134,17 +139,19 @@ def _voxel_size(image: Volume, labels: Volume) -> list[str]:
     return doubts
 
 
-def _gaps(image: Volume, labels: LabelVolume, box: Box) -> list[str]:
-    """Labels where there is no image, and chunks of labels that are not stored."""
-    doubts = []
+def _outside(image: Volume, labels: LabelVolume) -> list[str]:
+    """Labels where there is no image."""
     outside = labels.box.size - (labels.box & image.box).size
-    if outside:
-        doubts.append(f"{outside:,} of their voxels lie outside the image")
+    return [f"{outside:,} of their voxels lie outside the image"] if outside else []
+
+
+def _gaps(labels: LabelVolume, box: Box) -> list[str]:
+    """Chunks of labels that are not stored."""
     missing = absence(labels, box)
-    if missing.missing:
-        noun = "slices of the labels" if of_slices(labels) else "chunks of the labels"
-        doubts.append(f"{missing.text(noun)} and count as unlabelled")
-    return doubts
+    if not missing.missing:
+        return []
+    noun = "slices of the labels" if of_slices(labels) else "chunks of the labels"
+    return [f"{missing.text(noun)} and count as {'0' if labels.may_be_empty else 'unlabelled'}"]
 
 
 def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:

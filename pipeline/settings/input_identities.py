@@ -23,8 +23,7 @@ from pipeline.settings.data import SECTIONS
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
-from pipeline.volumes.absence import absence
-from pipeline.volumes.content import content
+from pipeline.volumes.content import content, sampled_blocks
 
 
 class Known(NamedTuple):
@@ -122,13 +121,6 @@ def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
             yield f"loss_mask{of}", one.config.data, loss_mask
 
 
-def has_image_of_last_start(run: Run) -> bool:
-    """Whether the files of the image are as the last start of the run found them. Raises Unreadable."""
-    before, data, image = read_kept(run).get("image"), run.config.data, open_image(run)
-    now = Known(image.stamp, _read_as("image", data), "")
-    return before is not None and _as_before(now, before, image)
-
-
 def _as_before(now: Known, before: Known, volume: Volume) -> bool:
     """Whether a volume need not be read: in a bucket it may have changed without a sign."""
     return now.stamp == before.stamp and now.read_as == before.read_as and not volume.is_remote
@@ -140,10 +132,12 @@ def _ignoring(name: str, data: Data) -> str:
 
 
 def _gaps(kind: str, volume: Volume) -> str:
-    """Whether chunks of labels are missing: an earlier version took what is there for no object."""
-    if kind != "labels" or volume.may_be_empty or not absence(volume, volume.box).missing:
+    """Which chunks of labels are missing where `content` looks: what is there is read as 0, but unknown."""
+    if kind != "labels" or volume.may_be_empty:
         return ""
-    return " with gaps"
+    chunks = dict.fromkeys(chunk for block in sampled_blocks(volume) for chunk in volume.chunks(block))
+    missing = "; ".join(map(str, volume.missing_of(list(chunks))))
+    return f" without {hashlib.sha256(missing.encode()).hexdigest()}" if missing else ""
 
 
 def _read_as(name: str, data: Data) -> str:

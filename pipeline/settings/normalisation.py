@@ -8,7 +8,7 @@ from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from pipeline.settings.input_identities import has_image_of_last_start
+from pipeline.settings.input_identities import Known, read_kept
 from pipeline.settings.last_start import settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
@@ -19,7 +19,7 @@ PHANTOM = (128.0, 33.0)
 
 
 def with_normalisation(run: Run, box: Box) -> Data:
-    """The run's data section with image_mean and image_stddev set.
+    """The data section of a run that knows its inputs, with image_mean and image_stddev set.
 
     They are what the run file says, else those of the image that the run makes itself, else what an earlier
     start of the same run measured, else measured now on blocks spread over `box`. Raises InputError where the
@@ -53,8 +53,8 @@ def _recorded(run: Run, box: Box) -> Data | None:
 
     Of an image that has been written anew since, what was measured says nothing. Raises Unreadable.
     """
-    earlier = settings_of_last_start(run)
-    if earlier is None or not has_image_of_last_start(run):
+    earlier, image, now = settings_of_last_start(run), read_kept(run).get("image"), run.inputs.get("image")
+    if earlier is None or image is None or now is None or image.content != Known(*now).content:
         return None
     left_open = {"image_mean": None, "image_stddev": None}
     same = earlier.data.model_copy(update=left_open) == run.config.data.model_copy(update=left_open)

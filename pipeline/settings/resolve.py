@@ -45,7 +45,6 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     _inside("inference.box", inference_box, "the image", image_box)
     inference = with_preset(config.inference, config.network)
     updates: dict[str, Section] = {
-        "data": with_normalisation(run, inference_box),
         "inference": inference.model_copy(update={"box": inference_box, "passes": _located_passes(config)}),
         "reconciliation": config.reconciliation.model_copy(
             update={"corrections": _located(config, config.reconciliation.corrections)}
@@ -83,7 +82,9 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     _check_passes(resolved)
     if config.reconciliation.sharded:
         sharding(inference_box.shape, config.reconciliation)
-    return with_pin(with_identities(resolved, trust_kept))
+    known = with_identities(resolved, trust_kept)
+    data = with_normalisation(known, inference_box)
+    return with_pin(replace(known, config=known.config.model_copy(update={"data": data})))
 
 
 def _resolved_volume(run: Run, index: int) -> OtherVolume:

@@ -9,7 +9,11 @@ import pytest
 from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
 from skimage.io import imsave
 
+from pipeline.checkup.drawn import is_drawn_too_thin
 from pipeline.errors import InputError
+from pipeline.geometry import Box
+from pipeline.volumes.labels import LabelVolume
+from pipeline.volumes.open import open_volume
 
 EVERY_EIGHTH = np.arange(SHAPE[0]) % 8 == 0
 
@@ -87,6 +91,34 @@ def test_labels_of_single_sections_in_which_no_example_can_be_centred_are_told(t
 
     assert of(0).startswith("ok")
     assert "goes on through 3 sections, as many as an example needs" in of(1)
+
+
+@pytest.mark.parametrize(
+    ("sections", "distance", "thin"),
+    [
+        (SHAPE[0], 1, False),
+        (SHAPE[0], 9, False),  # an object of more sections than are looked at otherwise
+        (2, 1, False),  # beyond the box nothing is asked of it
+        (SHAPE[0], 20, True),
+    ],
+)
+def test_objects_are_too_thin_by_the_distance_that_examples_keep(
+    sections: int, distance: int, thin: bool, tmp_path: Path
+) -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[:30] = 7
+    write_hdf5(tmp_path / "em.h5", labels=labels)
+    volume = LabelVolume(open_volume(f"{tmp_path}/em.h5:labels"))
+    assert is_drawn_too_thin(volume, Box.of_shape((sections, *SHAPE[1:])), distance) == thin
+
+
+def test_labels_that_no_look_has_met_are_not_said_to_be_too_thin(tmp_path: Path) -> None:
+    """Where a few objects of a large box are traced, the places that are looked at may have none."""
+    labels = np.zeros((16, 128, 64 * 64), np.uint8)
+    labels[:, :32, 64:96] = 1
+    write_hdf5(tmp_path / "em.h5", labels=labels)
+    volume = LabelVolume(open_volume(f"{tmp_path}/em.h5:labels"))
+    assert not is_drawn_too_thin(volume, volume.box, 0)
 
 
 def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_path: Path) -> None:

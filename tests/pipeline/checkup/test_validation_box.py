@@ -65,3 +65,10 @@ def test_networks_are_tried_in_the_run_s_own_volume_alone(folder: Path) -> None:
     training = {**SETTINGS["training"], "volumes": [{"data": data, "box": "0:40,0:48,0:60"}]}
     run = run_on(folder, data={"labels": "em.h5:labels"}, **{**SETTINGS, "training": training})
     assert "em.h5:image, box 0:40,0:48,0:60" in findings(run)["volumes"]
+
+
+def test_labels_of_both_boxes_are_told_in_one_line_about_one_volume(folder: Path) -> None:
+    found = findings(run_on(folder, data={"labels": "em.h5:labels"}, **SETTINGS))["labels"]
+    assert found.count("em.h5:labels") == 1
+    assert "% of training.box labelled; " in found
+    assert found.endswith("% of training.validation_box labelled")

@@ -140,3 +140,17 @@ def test_voxels_that_cannot_be_read_are_no_others(public_folder: Path) -> None:
     assert with_identities(run).identities == before
     (slices / "003.png").write_bytes((slices / "003.png").read_bytes()[:200])
     assert with_identities(run).identities != before  # damage is another content, and stays it
+
+
+def test_each_missing_chunk_of_labels_that_comes_makes_another_input_also_if_it_holds_nothing(
+    data: Path,
+) -> None:
+    """What is missing is unknown; a 0 is a membrane, at which networks learn to stop."""
+    known = []
+    for stored in (1, 2, 3, 4):
+        with h5py.File(data / "v.h5", "r+") as file:
+            del file["labels"]
+            labels = file.create_dataset("labels", IMAGE.shape, np.uint32, chunks=(10, 40, 40))
+            labels[: 10 * stored] = 0
+        known.append(started(data).identities["labels"])
+    assert len(set(known)) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -22,13 +23,13 @@ def write_image(folder: Path, image: np.ndarray) -> None:
         file["raw"] = image
 
 
-def resolved(folder: Path, run_folder: str, box: str = "0:20,0:40,0:40") -> Run:
+def resolved(folder: Path, run_folder: str, box: str = "0:20,0:40,0:40", trust_kept: bool = False) -> Run:
     document = {
         "data": {"image": f"{folder}/em.h5:raw"},
         "network": {"checkpoint": "ffn.h5", "fov": [9, 9, 9], "deltas": [2, 2, 2]},
         "inference": {"box": box, "tile": [20, 40, 40], "overlap": [0, 0, 0]},
     }
-    return resolve(RunConfig.model_validate(document), folder / run_folder)
+    return resolve(RunConfig.model_validate(document), folder / run_folder, trust_kept)
 
 
 @pytest.fixture
@@ -42,11 +43,25 @@ def started(tmp_path: Path) -> Run:
     return run
 
 
+def measure_otherwise(run: Run) -> None:
+    """As an earlier version might have measured."""
+    data = run.config.data.model_copy(update={"image_mean": 99.0})
+    run.config_file.write_text(dump_config(run.config.model_copy(update={"data": data})))
+
+
 def test_later_starts_keep_what_was_measured(started: Run, tmp_path: Path) -> None:
-    data = started.config.data.model_copy(update={"image_mean": 99.0})  # as an earlier version measured
-    started.config_file.write_text(dump_config(started.config.model_copy(update={"data": data})))
+    measure_otherwise(started)
     assert resolved(tmp_path, "run").normalisation == (99.0, started.normalisation[1])
+    os.utime(tmp_path / "em.h5", (1, 1))
+    assert resolved(tmp_path, "run").normalisation[0] == 99.0
     assert resolved(tmp_path, "run", "0:20,0:40,0:30").normalisation[0] != 99.0
+
+
+def test_a_look_at_a_run_measures_nothing(started: Run, tmp_path: Path) -> None:
+    """It shows the run as its last start has left it, wherever the image is, and whatever became of it."""
+    measure_otherwise(started)
+    write_image(tmp_path, IMAGE // 2 + 20)
+    assert resolved(tmp_path, "run", trust_kept=True).normalisation[0] == 99.0
 
 
 def test_an_image_written_anew_is_normalised_as_in_a_new_folder(started: Run, tmp_path: Path) -> None:
