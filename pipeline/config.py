@@ -101,7 +101,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _looks_at_both_segments(self) -> RunConfig:
         radius, fov = self.agglomeration.radius, self.network.fov
-        if radius is None:
+        if radius is None or not self.agglomeration.enabled:
             return self
         centred = [r - f // 2 for r, f in zip(radius, fov)]
         if min(centred) < 0 or max(centred) == 0:

@@ -57,10 +57,13 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
             "inference.min_boundary_dist [1, 1, 17] must be at most half",
         ),
         (
-            "agglomeration.radius=[15,40,40]",
+            "agglomeration={enabled: true, radius: [15,40,40]}",
             "agglomeration.radius [15, 40, 40] must be at least half the network.fov [33, 33, 33]",
         ),
-        ("agglomeration.radius=[16,16,16]", "half the network.fov [33, 33, 33], and more along some axis"),
+        (
+            "agglomeration={enabled: true, radius: [16,16,16]}",
+            "half the network.fov [33, 33, 33], and more along some axis",
+        ),
         ("inference.pad_probability=0.7", "pad_probability 0.7 must be below segment_threshold 0.6"),
         ("inference.seed_probability=0.8", "seed_probability 0.8 is below move_threshold 0.9"),
         ("training.soft_label=0.5", "training.soft_label is 0.5"),
