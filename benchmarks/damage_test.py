@@ -7,7 +7,7 @@ run; the disk gets full in mid-write; write permission is taken away. The same c
 damage) or end in a clear error (`refused`); all else is `wrong`. Bits that flip without a trace in size or
 time of change must be noticed by the same command with --verify. `recomputed_more_than_touched` counts
 artifacts that were made again though they were whole. The last line is JSON; the exit code is 0 only if
-nothing was wrong. Some 130 damages of about 10 s each on two cores.
+nothing was wrong. Some 400 damages of about 8 s each on two cores.
 
     python benchmarks/damage_test.py --seed 1
 """
