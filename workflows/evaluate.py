@@ -137,7 +137,7 @@ def scores_of(
 ) -> dict[str, Any]:
     """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
     segmentation, truth = comparison.open()
-    found = smells(segmentation, truth, box)
+    odd = smells(segmentation, truth, box)
     screen, work = Console(stderr=True), blocks(box)
     counts = list(
         track(
@@ -163,7 +163,7 @@ def scores_of(
         "scores": score(total),
         "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
         "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, read_truth, box)],
-        "doubts": [*found, *doubts(of_truth)],
+        "doubts": [*odd, *doubts(of_truth)],
     }
 
 

@@ -22,9 +22,7 @@ from pipeline.volumes.intensity import Intensity, sample, sample_blocks
 from pipeline.volumes.open import split_scheme
 
 USUAL = 0.8
-
-BOUNDARY_DISTANCE = 1
-"""That is proposed, as configs/fib25_train.yaml has it, unless labels are single sections."""
+"""The share of what is labelled by whose objects one tells how large they are."""
 
 
 def absolute(uri: str) -> str:
@@ -87,7 +85,7 @@ class Truth:
     looked_at: float
     """The share of the voxels."""
     boundary_distance: int
-    """That training can keep."""
+    """That training can keep: the one asked for, or 0."""
     usual: int
     """Four fifths of what is labelled are of objects of so many voxels or more."""
 
@@ -109,7 +107,7 @@ def look_at_image(run: Run) -> Image:
     return Image(volume, found, None if volume.chunk is None else absence(volume, volume.box))
 
 
-def look_at_truth(run: Run) -> Truth:
+def look_at_truth(run: Run, boundary_distance: int) -> Truth:
     """Open the labels that the run names, and count a sample of them. Raises InputError."""
     labels, box = open_labels(run), labelled_box(run)
     blocks = [block for block in (b & box for b in sampled_blocks(labels)) if not block.is_empty]
@@ -125,7 +123,7 @@ def look_at_truth(run: Run) -> Truth:
     description = describe(labels, labels.stored_dtype)
     if drawn != box:
         description += f", in which labels lie in {drawn} alone"
-    kept = 0 if is_drawn_too_thin(labels, drawn, BOUNDARY_DISTANCE) else BOUNDARY_DISTANCE
+    kept = 0 if is_drawn_too_thin(labels, drawn, boundary_distance) else boundary_distance
     sizes = np.sort(list(objects.values()) or [0])[::-1]
     labelled, usual = int(sizes.sum()), int(sizes[np.argmax(np.cumsum(sizes) >= USUAL * sizes.sum())])
     return Truth(description, drawn, len(objects), labelled / voxels, voxels / box.size, kept, usual)

@@ -72,11 +72,12 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     """
     given = _given(image, truth, overrides)
     run = Run(Path(), given)
-    seen, labels = look_at_image(run), look_at_truth(run) if truth else None
+    model = read_config(RUN_FILES / MODEL)
+    seen = look_at_image(run)
+    labels = look_at_truth(run, model.training.sampling.boundary_distance) if truth else None
     found = [*seen.lines(), *([labels.line()] if labels else [])]
     proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
     _put_data(proposal, run, seen)
-    model = read_config(RUN_FILES / MODEL)
     network = _put_network(proposal, given, model, seen, labels)
     box = seen.volume.box
     if labels is not None and given.trains:
@@ -191,17 +192,23 @@ def _put_training(
     for name in [name for name in type(model).model_fields if name in model.model_fields_set]:
         if name not in ("box", "sampling"):
             proposal.put(f"training.{name}", getattr(model, name))
+    _put_sampling(proposal, given, model, network, labels)
+    return held_back or labels.box
+
+
+def _put_sampling(
+    proposal: Proposal, given: RunConfig, model: Training, network: Network, labels: Truth
+) -> None:
+    """Propose where examples are centred, and of which objects, so that the labels have some."""
     radius = [max(1, round(r * f / max(network.fov))) for r, f in zip(model.sampling.radius, network.fov)]
     proposal.put("training.sampling.radius", radius, "As long along every axis as the FOV is there.")
-    thin = (
-        "" if labels.boundary_distance else "Labels are single sections: no voxel of them keeps a distance."
-    )
-    least = 10 ** int(math.log10(max(1, labels.usual // 10)))
     if labels.looked_at == 1 and labels.usual < 2 * given.training.sampling.min_segment_voxels:
-        small = "Four fifths of what is labelled are of objects more than ten times as large."
-        proposal.put("training.sampling.min_segment_voxels", least, small)
-    proposal.put("training.sampling.boundary_distance", labels.boundary_distance, thin)
-    return held_back or labels.box
+        least = 10 ** int(math.log10(max(1, labels.usual // 10)))
+        why = "Four fifths of what is labelled are of objects more than ten times as large."
+        proposal.put("training.sampling.min_segment_voxels", least, why)
+    is_thin = labels.boundary_distance < model.sampling.boundary_distance
+    why = "Labels are single sections: no voxel of them keeps a distance." if is_thin else ""
+    proposal.put("training.sampling.boundary_distance", labels.boundary_distance, why)
 
 
 def _put_unseen(proposal: Proposal, run: Run, network: Network, labels: Truth) -> None:

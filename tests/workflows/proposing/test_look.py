@@ -26,5 +26,5 @@ def test_labels_much_larger_than_the_image_are_looked_at_where_it_is(tmp_path: P
         "folder": str(tmp_path), "image": "em.npy", "labels": "truth.zarr", "origin": [70, 70, 200],
         "voxel_size_nm": [8, 8, 8],
     }  # fmt: skip
-    truth = look_at_truth(Run(tmp_path / "run", parse_config({"data": data}, "run.yaml")))
+    truth = look_at_truth(Run(tmp_path / "run", parse_config({"data": data}, "run.yaml")), 1)
     assert (truth.objects, truth.labelled, truth.looked_at) == (1, 1.0, 1.0)
