@@ -31,7 +31,7 @@ def size_by_xml(data: Path, setup: int) -> Size | None:
     """The voxel size of a setup; None where no XML beside `data` says it in a unit of length."""
     try:
         said = ElementTree.parse(xml_beside(data)).getroot().find("SequenceDescription")
-    except (OSError, ElementTree.ParseError):
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # the last two of its encoding
         return None
     if said is None or not any((of.text or "").strip() == data.name for of in said.iterfind("ImageLoader/*")):
         return None

@@ -110,14 +110,11 @@ def _by_xml(dataset: h5py.Dataset) -> dict[str, Any]:
     if level is None:
         return {}
     found = size_by_xml(Path(dataset.file.filename), int(level["setup"]))
-    coarser = found and dataset.file.get(f"s{level['setup']}/resolutions")
-    if (
-        not isinstance(coarser, h5py.Dataset)
-        or coarser.shape[1:] != (3,)
-        or int(level["level"]) >= len(coarser)
-    ):
+    coarser, number = dataset.file.get(f"s{level['setup']}/resolutions"), int(level["level"])
+    is_table = isinstance(coarser, h5py.Dataset) and coarser.shape[1:] == (3,)
+    if found is None or not is_table or number >= len(coarser):
         return {}
-    lengths = np.multiply(found.lengths, coarser[int(level["level"])])
+    lengths = np.multiply(found.lengths, coarser[number])
     return {"resolution": lengths[::-1].tolist(), "units": found.unit}
 
 
