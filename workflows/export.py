@@ -208,9 +208,13 @@ def _box(text: str) -> Box | None:
 
 def _earlier(folder: Path, stages: set[str]) -> Iterator[str]:
     """That what these stages of a run make is of an earlier state, all or in part. Raises InputError."""
-    if not is_there(folder / CONFIG_NAME):
-        return
     # Parsl takes a second to import
+    if not is_there(folder / CONFIG_NAME):
+        if is_there(folder / ALIGN_CONFIG_NAME):
+            from workflows.planning.align_plan import told_of_volume
+
+            yield from told_of_volume(folder)
+        return
     from workflows.planning.earlier import earlier_in
     from workflows.watching.status_view import read_run
 

@@ -112,9 +112,13 @@ def layers_of(folder: Path) -> Shown:
 
     folder = folder.resolve()
     if is_there(folder / ALIGN_CONFIG_NAME):
-        return layers_of_volumes(
+        from workflows.planning.align_plan import told_of_volume
+
+        shown = layers_of_volumes(
             {"image": (f"precomputed://file://{RunFiles(folder).aligned_folder}", Choice())}
         )
+        shown.lacking += told_of_volume(folder)
+        return shown
     from pipeline.viewing.run_layers import layers_of_run
     from workflows.planning.earlier import earlier_in
     from workflows.watching.status_view import read_run

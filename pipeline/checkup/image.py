@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.checkup.finding import Finding, fail, ok, skip, together, warn
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, spread, triple
 from pipeline.run_folder import Run
@@ -49,6 +49,13 @@ def image(run: Run) -> Finding:
     z, y, x = volume.voxel_size_nm
     if min(z, y, x) < SMALLEST_NM or max(z, y, x) > LARGEST_NM:
         return warn(found, "that is no size of a voxel: is its unit another? set data.voxel_size_nm")
+    is_set = run.config.data.voxel_size_nm is not None
+    if not is_set and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
+        return warn(
+            found,
+            "pixels that are longer along one side than the other: does its file list x, y, z? set "
+            "data.voxel_size_nm, z, y, x",
+        )
     return ok(found)
 
 
@@ -66,14 +73,14 @@ def completeness(run: Run) -> Finding:
     if volume.chunk is None:
         return ok("stored as a whole")
     noun = "slices of the image" if of_slices(volume) else "chunks of the image"
-    worst = ok(f"no missing {noun}")
+    findings = [ok(f"no missing {noun}")]
     for name, box in read_boxes(run).items():
         found = absence(volume, box)
         if not found.missing:
             continue
         text = f"{found.text(noun)}, in {name} {box}"
         refuse_too_much(found.share, text, volume, data)
-        worst = warn(text, "they are black: nothing is seeded there, and no training patch touches them")
+        mend = "they are black: nothing is seeded there, and no training patch touches them"
         if name == "training.box":
             clear = _clear_of_gaps(run, volume, box)
             if not clear:
@@ -82,10 +89,9 @@ def completeness(run: Run) -> Finding:
                     "the patch of every example that was tried there touches some: use another training.box",
                 )
             if clear < FEW_CLEAR:
-                worst = warn(
-                    worst.text, f"that leaves {clear:.0%} of the places where examples can be centred"
-                )
-    return worst
+                mend += f"; that leaves {clear:.0%} of the places where examples can be centred"
+        findings.append(warn(text, mend))
+    return together(findings)
 
 
 def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:
@@ -127,17 +133,17 @@ def intensity(run: Run) -> Finding:
             f"{text}: in steps of {step:g}, which is what float32 has there, little is left of it",
             "subtract the mean from the image, or save it as 16 bits",
         )
+    doubts, tissue = [], run.config.data.tissue_range
     if abs(found.mean - mean) > stddev or not 0.5 < found.stddev / stddev < 2:
-        return warn(
-            f"{text}, but data.image_mean is {mean:g} and data.image_stddev {stddev:g}",
-            "leave both out to have them measured, unless the network was trained with them on such an image",
+        doubts.append(
+            f"but data.image_mean is {mean:g} and data.image_stddev {stddev:g}: leave both out to have them "
+            "measured, unless the network was trained with them on such an image"
         )
-    tissue = run.config.data.tissue_range
     if tissue is not None and (tissue[0] > found.highest or tissue[1] < found.lowest):
-        return warn(f"{text}; none is in data.tissue_range {list(tissue)}", "nothing would be seeded")
+        doubts.append(f"none is in data.tissue_range {list(tissue)}: nothing would be seeded")
     for share, value in ((found.at_lowest, found.lowest), (found.at_highest, found.highest)):
         if share > SATURATED:
-            return warn(
-                f"{text}; {share:.0%} of the voxels are {value:g}", "the image may be saturated or padded"
-            )
+            doubts.append(f"{share:.0%} of the voxels are {value:g}: the image may be saturated or padded")
+    if doubts:
+        return warn(text, "; ".join(doubts))
     return ok(text)

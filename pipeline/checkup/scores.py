@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.checkup.finding import WARN, Finding, fail, ok, skip, warn
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.traced import check_size
 from pipeline.evaluation.trust import FEW_LABELLED
@@ -24,7 +24,7 @@ def scores(run: Run) -> Finding:
     nothing = why_not_scored(run)
     if nothing is not None:
         return warn(f"nothing to score: {nothing}", "the run segments all the same")
-    evaluation, seen = run.config.evaluation, share_seen(run)
+    evaluation = run.config.evaluation
     if evaluation.box is None:
         return skip("there are no labels")
     if evaluation.ignore_border_nm and image_voxel_size_nm(run) is None:
@@ -35,25 +35,38 @@ def scores(run: Run) -> Finding:
         )
     found = f"in {evaluation.box}" + (f" without {evaluation.exclude}" if evaluation.exclude else "")
     labelled = _labelled(run, evaluation.box, evaluation.exclude)
-    if labelled < FEW_LABELLED:
-        return warn(
-            f"{found}: {labelled:.2%} of what was looked at there is labelled, and scores would say little",
-            "set inference.box, or evaluation.box, to where labels are",
-        )
+    doubts = [*_of_labels(labelled), *_of_training(run)]
+    if doubts:
+        return Finding(WARN, f"{found}: {'; '.join(doubts)}")
+    return ok(found)
+
+
+def _of_labels(labelled: float) -> list[str]:
+    """That too little is labelled, as far as was looked."""
+    if labelled >= FEW_LABELLED:
+        return []
+    return [
+        f"{labelled:.2%} of what was looked at there is labelled, and scores would say little; "
+        "set inference.box, or evaluation.box, to where labels are"
+    ]
+
+
+def _of_training(run: Run) -> list[str]:
+    """What of it was seen in training, or chooses the network."""
+    doubts, seen, chosen_by = [], share_seen(run), share_chosen_by(run)
     if seen:
         where = " and ".join(map(str, seen_in_training(run)))
-        return warn(
-            f"{found}: {seen:.0%} of it was seen in training, which makes scores too good",
-            ("give training.box alone, or " if run.config.trains else "give ")
-            + f"an evaluation.box or evaluation.exclude that leaves out {where}",
+        give = "give training.box alone, or" if run.config.trains else "give"
+        doubts.append(
+            f"{seen:.0%} of it was seen in training, which makes scores too good; {give} an evaluation.box "
+            f"or evaluation.exclude that leaves out {where}"
         )
-    chosen_by = share_chosen_by(run)
     if chosen_by:
-        return warn(
-            f"{found}: {chosen_by:.0%} of it chooses the network, which makes scores a little too good",
-            "give an evaluation.box that does not meet training.validation_box",
+        doubts.append(
+            f"{chosen_by:.0%} of it chooses the network, which makes scores a little too good; give an "
+            "evaluation.box that does not meet training.validation_box"
         )
-    return ok(found)
+    return doubts
 
 
 def _labelled(run: Run, box: Box, exclude: Box | None = None) -> float:

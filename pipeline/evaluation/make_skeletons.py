@@ -16,7 +16,7 @@ from pipeline.run_folder import Run
 from pipeline.tracing import LEAST_VOXELS, TEASAR
 from pipeline.volumes import image_voxel_size_nm, open_labels
 
-VERSION = 1
+VERSION = 2
 
 
 def skeletons_target(run: Run) -> Target:

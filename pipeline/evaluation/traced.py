@@ -17,6 +17,9 @@ from pipeline.volumes import VoxelSize
 MOST_VOXELS = 1 << 29
 """Of a box that is traced: kimimaro holds it whole, with more than 20 bytes a voxel."""
 
+REACH = 2.0
+"""How far to either side the paths of skeletons are smoothed, in the longest sides of voxels."""
+
 
 @dataclass(frozen=True)
 class Traced:
@@ -66,7 +69,7 @@ def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skele
     start_nm = np.multiply(box.start, voxel_size_nm)
     skeletons = Skeletons.of(
         [
-            (str(label), found[label].vertices.astype(np.float64) + start_nm, found[label].edges)
+            (str(label), _nodes(found[label], labels, label, voxel_size_nm) + start_nm, found[label].edges)
             for label in sorted(found)
             if len(found[label].edges)
         ]
@@ -81,6 +84,42 @@ def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skele
     return skeletons, Traced(
         by, str(box), voxel_size_nm, np.count_nonzero(ids), len(skeletons.names), LEAST_VOXELS, TEASAR
     )
+
+
+def _nodes(skeleton: Any, labels: np.ndarray, label: int, voxel_size_nm: VoxelSize) -> np.ndarray:
+    """The nodes of an object's skeleton, z, y, x in nm from where the labels begin, each in its object.
+
+    kimimaro's paths lead from voxel to voxel, to and fro between such as lie equally deep in the object: they
+    are up to 1.6 times too long, where sections are thick 7 times. They are smoothed.
+    """
+    nodes = skeleton.vertices + np.multiply(voxel_size_nm, 0.5)
+    smooth = nodes.copy()
+    places = {tuple(vertex): place for place, vertex in enumerate(skeleton.vertices)}
+    for path in skeleton.interjoint_paths():  # whose indices are those of a piece
+        at = [places[tuple(vertex)] for vertex in path]
+        smooth[at] = along(nodes[at], REACH * max(voxel_size_nm))
+    voxels = np.clip(np.floor_divide(smooth, voxel_size_nm).astype(np.int64), 0, np.array(labels.shape) - 1)
+    is_inside = labels[tuple(voxels.T)] == label
+    return np.where(is_inside[:, np.newaxis], smooth, nodes)
+
+
+def along(path: np.ndarray, reach: float) -> np.ndarray:
+    """Each point of a path, (n, 3), as the mean of the path for so far to either side; its ends stay.
+
+    Near an end as much is taken to one side as there is to the other.
+    """
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    at = np.concatenate([[0.0], np.cumsum(steps)])
+    middles = (path[1:] + path[:-1]) / 2
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(middles * steps[:, np.newaxis], axis=0)])
+    half = np.minimum(reach, np.minimum(at, at[-1] - at))
+    inner = half > 0
+    begins, ends = (at - half)[inner], (at + half)[inner]
+    smooth = path.copy()
+    for axis in range(3):
+        between = np.interp(ends, at, sums[:, axis]) - np.interp(begins, at, sums[:, axis])
+        smooth[inner, axis] = between / (ends - begins)
+    return smooth
 
 
 def check_size(box: Box) -> None:

@@ -5,16 +5,19 @@
 | `resolution` | CREMI, gunpowder, funlib | voxel size, stored order, in `units`, else nm |
 | `voxel_size` | funlib.persistence | the same |
 | `offset` | CREMI, gunpowder, funlib | where the first voxel begins in the world, in the same units |
-| `element_size_um` | ilastik, elf, PlantSeg | voxel size in micrometres |
+| `element_size_um` | Fiji, elf, PlantSeg | voxel size in micrometres |
+| `voxel_size_nm` and the like | this program, people | voxel size in the unit of its name, stored order |
 | `units`, `unit` | funlib | of the above: one for all, or one an axis; `pixel` is none |
 | `axes`, `axis_names`, `dimension_names` | ilastik, funlib, Zarr 3 | names of the stored axes |
-| `axistags` | VIGRA, ilastik | JSON with the names of the stored axes |
+| `axistags` | VIGRA, ilastik | JSON: the names of the stored axes, and how long a voxel is along each |
+| `axis_units` | ilastik | JSON: the units of these lengths, by axis; without one they are none |
 | `_ARRAY_DIMENSIONS` | xarray | names of the stored axes |
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,10 +27,14 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, positive_sizes
+from pipeline.volumes.frame import AXES, Stated, nm_per, positive_sizes
 
-IN_UM = "element_size_um"
-SIZES = ("resolution", "voxel_size", IN_UM)
+UNITS = {
+    f"{name}_{unit}": unit for name in ("element_size", "voxel_size", "resolution") for unit in ("um", "nm")
+}
+"""Of the attributes that name it."""
+
+SIZES = ("resolution", "voxel_size", *UNITS)
 """Attributes that give the voxel size; the first that is there counts."""
 
 NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS")
@@ -65,9 +72,13 @@ def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: 
     offset = (
         None if attributes.get("offset") is None else choice.unless_set("origin", partial(numbers, "offset"))
     )
-    if size == IN_UM and said is not None:
-        size_nm = {axis: 1000 * length for axis, length in said.items()}
-        return replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=size_nm)
+    by_itself = None
+    if size in UNITS and said is not None:
+        by_itself = {axis: length * nm_per(UNITS[size], uri) for axis, length in said.items()}
+    elif size is None:
+        by_itself = choice.unless_set("voxel_size_nm", partial(_of_tags, attributes, uri))
+    if by_itself is not None:
+        return replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=by_itself)
     return stated_in_units(axes, said, offset, nm, choice)
 
 
@@ -87,6 +98,21 @@ def refuse_other_order(attributes: Mapping[str, Any], dimensions: int, uri: str,
                 f"{uri}: its axes are called {', '.join(names)}, of which not all of z, y and x are known: "
                 + choice.mend("axes", "name them in {}, such as xyz")
             )
+
+
+def _of_tags(attributes: Mapping[str, Any], uri: str) -> dict[str, float] | None:
+    """The voxel size in nm that ilastik writes beside the names of axes; None where it does not say it.
+
+    Raises InputError where a unit is not known.
+    """
+    try:
+        tags = {tag["key"]: tag for tag in json.loads(_text(attributes["axistags"]))["axes"]}
+        units = json.loads(_text(attributes["axis_units"]))
+        said = {axis: (float(tags[axis]["resolution"]), str(units[axis] or "pixel")) for axis in AXES}
+    except (KeyError, TypeError, ValueError):
+        return None
+    size = {axis: length * nm_per(unit, uri) for axis, (length, unit) in said.items()}
+    return size if all(0 < length < math.inf for length in size.values()) else None
 
 
 def _named(attributes: Mapping[str, Any], dimensions: int) -> Iterator[tuple[str, ...]]:

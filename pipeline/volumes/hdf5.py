@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.attributes import SIZES, axes_of, stated_by
+from pipeline.volumes.big_data_viewer import HDF5_CELLS, size_by_xml, xml_beside
 from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
@@ -22,8 +22,6 @@ from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
 GEOMETRY = (*SIZES, "offset", "units", "unit")
-BIG_DATA_VIEWER = r"/t\d{5}/s\d{2}/\d+/cells"
-"""Where BigDataViewer puts images of 16 bits without a sign, which its library stores as if they had one."""
 
 
 class Hdf5Volume(Volume):
@@ -36,7 +34,8 @@ class Hdf5Volume(Volume):
     InputError when the file cannot be read, has no such dataset (the message lists those it has), or is
     compressed by a filter that is not installed.
 
-    BigDataViewer's int16 is read as the uint16 that it means, and `format` says so.
+    BigDataViewer's int16 is read as the uint16 that it means, and `format` says so; the size of its voxels is
+    that of the XML beside the file.
     """
 
     def __init__(self, path: Path, dataset: str, choice: Choice) -> None:
@@ -59,8 +58,10 @@ class Hdf5Volume(Volume):
             self._storage = storage_of(found, self._layout, uri)
             self.lossy = self._storage.lossy
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            if HDF5_CELLS.fullmatch(found.name):
+                self._others.append(xml_beside(path))
             is_int16 = found.dtype.newbyteorder("=") == np.int16
-            is_unsigned = is_int16 and re.fullmatch(BIG_DATA_VIEWER, found.name)
+            is_unsigned = is_int16 and HDF5_CELLS.fullmatch(found.name)
             super().__init__(
                 uri,
                 "HDF5 of BigDataViewer (its int16 taken for uint16)" if is_unsigned else "HDF5",
@@ -96,11 +97,25 @@ def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str,
     """What the run file, the dataset, the labels of its dimensions and its group say of it."""
     attributes = _readable(dataset)
     if not any(name in attributes for name in (*SIZES, "offset")):
-        attributes |= _of_groups(dataset, choice, uri)
+        attributes |= _by_xml(dataset) or _of_groups(dataset, choice, uri)
     labels = [dimension.label for dimension in dataset.dims]
     if choice.axes or (any(labels) and axes_of(attributes, len(labels)) is None):
         attributes["axes"] = choice.axes or labels
     return attributes
+
+
+def _by_xml(dataset: h5py.Dataset) -> dict[str, Any]:
+    """The voxel size of a level of BigDataViewer's, by the XML beside the file, z, y, x."""
+    level = HDF5_CELLS.fullmatch(dataset.name)
+    if level is None:
+        return {}
+    found = size_by_xml(Path(dataset.file.filename), int(level["setup"]))
+    coarser, number = dataset.file.get(f"s{level['setup']}/resolutions"), int(level["level"])
+    is_table = isinstance(coarser, h5py.Dataset) and coarser.shape[1:] == (3,)
+    if found is None or not is_table or number >= len(coarser):
+        return {}
+    lengths = np.multiply(found.lengths, coarser[number])
+    return {"resolution": lengths[::-1].tolist(), "units": found.unit}
 
 
 def _of_groups(dataset: h5py.Dataset, choice: Choice, uri: str) -> dict[str, Any]:

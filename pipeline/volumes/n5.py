@@ -19,6 +19,7 @@ import tensorstore
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.volumes.attributes import axes_of, refuse_other_order
+from pipeline.volumes.big_data_viewer import N5_LEVEL, size_by_xml, xml_beside
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import NAME as TRANSFORM
@@ -69,6 +70,8 @@ class N5Volume(Volume):
     @property
     def stamp(self) -> str:
         described_by = [above / ATTRIBUTES for above in (*_groups(self._folder), self._folder)]
+        if _setup(self._folder) is not None:
+            described_by.append(xml_beside(_container(self._folder)))
         if self._is_placed_by_finest:
             described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
@@ -147,16 +150,22 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
 
 def _groups(folder: Path) -> list[Path]:
     """The folders above a dataset that have attributes for it: BigDataViewer's setup has its levels'."""
-    return [folder.parent.parent, folder.parent] if _is_in_setup(folder) else [folder.parent]
+    return [folder.parent.parent, folder.parent] if _setup(folder) is not None else [folder.parent]
 
 
 def _of_groups(folder: Path) -> dict[str, Any]:
     return {name: said for above in _groups(folder) for name, said in _attributes(above).items()}
 
 
-def _is_in_setup(folder: Path) -> bool:
-    """Whether a dataset is a level as BigDataViewer writes it."""
-    return bool(re.fullmatch(r"setup\d+/timepoint\d+/s\d+", "/".join(folder.absolute().parts[-3:])))
+def _setup(folder: Path) -> int | None:
+    """Of which setup a dataset is a level as BigDataViewer writes it; None where it is none."""
+    found = N5_LEVEL.fullmatch("/".join(folder.absolute().parts[-3:]))
+    return int(found["setup"]) if found else None
+
+
+def _container(level: Path) -> Path:
+    """The N5 in which a level of BigDataViewer's lies."""
+    return level.absolute().parents[2]
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
@@ -198,8 +207,11 @@ def _stated(
         sizes, unit = (
             (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
         )
-    if unit is None and (said_by == "pixelResolution" or _is_in_setup(folder)):
-        unit = NO_LENGTHS[0]  # n5-viewer means pixels, and BigDataViewer's unit is in the XML beside the N5
+    setup = _setup(folder)
+    if unit is None and setup is not None and (found := size_by_xml(_container(folder), setup)):
+        sizes, unit, said_by = *found, "voxelSize of its XML"
+    elif unit is None and (said_by == "pixelResolution" or setup is not None):
+        unit = NO_LENGTHS[0]  # n5-viewer means pixels, and BigDataViewer's unit is in its XML alone
     coarser = _coarser(attributes, group, folder)
     if coarser is None and said_by not in attributes and re.fullmatch(r"s0*[1-9]\d*", folder.name):
         sizes = None  # the group's is the finest level's, and how much coarser this one is nobody says

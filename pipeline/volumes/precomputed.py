@@ -22,6 +22,7 @@ from pipeline.volumes.frame import AXES, Stated, positive_sizes, size_text
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.precomputed_chunks import PrecomputedChunks
 from pipeline.volumes.volume import Volume
+from pipeline.volumes.web import REFUSED, WEB, status
 
 OTHER_FORMATS = {
     "graphene": "a segmentation that a server puts together (graphene); export the part that is wanted",
@@ -139,10 +140,19 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
         known = f"precomputed://{by_alias(cloudpath)}"
         return CloudVolume(known, bounded=True, fill_missing=True, progress=False)
     except InfoUnavailableError:
-        raise InputError(f"{cloudpath}: no precomputed volume there (no info file)") from None
+        raise InputError(f"{cloudpath}: {_why_without_info(cloudpath)}") from None
     except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file
         reason = _other_content(cloudpath) or f"is not a precomputed volume: {_one_line(error)}"
         raise InputError(f"{cloudpath} {reason}") from None
+
+
+def _why_without_info(cloudpath: str) -> str:
+    if cloudpath.partition("://")[0] in WEB and status(CloudFiles(cloudpath), "info") == REFUSED:
+        return (
+            "the server refuses to show its info file (403), or has none and does not say so: see whether "
+            "the address is right, and whether you may read there"
+        )
+    return "no precomputed volume there (no info file)"
 
 
 def _other_content(cloudpath: str) -> str:

@@ -21,6 +21,7 @@ from cloudvolume.frontends import CloudVolumePrecomputed
 from pipeline.geometry import Triple, spread, triple
 from pipeline.volumes.local_shards import LocalShards
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
+from pipeline.volumes.web import WEB, are_there
 
 SUFFIXES = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
 """What CloudVolume adds to the names of local files that it compresses, and how it calls that."""
@@ -122,7 +123,10 @@ class PrecomputedChunks:
         names = [self._name(index) for index in indices]
         if self.is_local:
             return [_holds_data(_local(self.folder) / name) for name in names]
-        there = CloudFiles(self.folder, progress=False).exists(names)
+        files = CloudFiles(self.folder, progress=False)
+        if self._meta.path.protocol in WEB:
+            return are_there(files, names)
+        there = files.exists(names)
         return [there[name] for name in names]
 
     def local_stamp(self) -> str:

@@ -15,6 +15,7 @@ from taken import SMALL
 
 from tests.commands import said
 from workflows.align import main
+from workflows.export import _earlier as of_earlier
 from workflows.full_pipeline import main as main_of_runs
 from workflows.status import status
 from workflows.view import layers_of
@@ -70,7 +71,17 @@ def test_tiles_become_a_volume_and_only_what_changed_is_made_again(tmp_path: Pat
     assert "state       attempt 1, ended with exit code 0" in shown
     assert counts(shown) == {stage: (tasks, tasks) for stage, (_, tasks) in planned.items()}
     assert "alignment     7 pairs of sections, 0 refused" in shown
-    assert [layer.name for layer in layers_of(tmp_path / "run").layers] == ["image"]
+    shown_in_browser = layers_of(tmp_path / "run")
+    assert [layer.name for layer in shown_in_browser.layers] == ["image"]
+    assert shown_in_browser.lacking == []
+    kept = tmp_path / "run" / "align.yaml"
+    as_made = kept.read_text()
+    kept.write_text(re.sub(r"stiffness: \S+", "stiffness: 0.3", as_made))  # as of a start that was stopped
+    assert kept.read_text() != as_made
+    (told,) = layers_of(tmp_path / "run").lacking
+    assert re.fullmatch(r"of the volume \d+ of \d+ parts have yet to be made, .*earlier state.*", told)
+    assert list(of_earlier(tmp_path / "run", {"write"})) == [told]
+    kept.write_text(as_made)
 
     code, shown = align(tmp_path)
     assert code == 0, shown

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.errors import InputError
+from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
-from pipeline.sections.stack import Stack
+from pipeline.sections.stack import Stack, read_stack
 from pipeline.sections.tiles import TileSection
+from pipeline.settings.align_file import load_align_config
 from site_configs.stage_jobs import TILES, has_light_jobs
 from workflows.planning.dry_run import print_jobs
 from workflows.planning.explain import Outcome, outcomes_of, status_of
@@ -20,6 +24,24 @@ from workflows.stage import Stage
 def alignment_outcomes(stack: Stack, sections: Mapping[int, TileSection]) -> list[Stage[Outcome]]:
     """Of every task, what would be reused, or why it would run."""
     return outcomes_of(lambda submit: align(stack, sections, submit).stages)
+
+
+def told_of_volume(folder: Path) -> list[str]:
+    """That the volume in the folder of `ffn align` is not, all of it, of the settings and images that it has
+    now, for who looks at it or takes it along; or why that cannot be told."""
+    try:
+        stack, sections = read_stack(load_align_config(folder / ALIGN_CONFIG_NAME), folder.resolve())
+    except InputError as error:
+        return [f"whether all of the volume is of the alignment as it is cannot be told: {error}"]
+    render = next(stage for stage in alignment_outcomes(stack, sections) if stage.name == "render")
+    found = status_of(render)
+    if found.finished == found.tasks:
+        return []
+    why = "; ".join(f"{tasks:,}: {reason}" for reason, tasks in found.reasons)
+    return [
+        f"of the volume {found.tasks - found.finished:,} of {found.tasks:,} parts have yet to be made, or "
+        f"made anew ({why}): what is there of them is of an earlier state of the alignment"
+    ]
 
 
 def print_align_plan(

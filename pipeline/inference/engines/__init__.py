@@ -102,7 +102,7 @@ def load(what: Loading) -> Engine:
         return TorchEngine(what.model, what.network, what.precision, what.threads, what.batch)
     from pipeline.inference.engines.keras import KerasEngine
 
-    return KerasEngine(what.model, what.network, what.precision, what.batch)
+    return KerasEngine(what.model, what.network, what.precision, what.batch, what.threads)
 
 
 def choose(network: Network, engine: str, precision: str) -> Choice:

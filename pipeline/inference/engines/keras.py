@@ -5,6 +5,8 @@ As a program it prints the precisions in which the backend computes on a GPU her
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import keras
 import numpy as np
 
@@ -24,10 +26,20 @@ POLICIES = {
 
 class KerasEngine:
     """Runs in float32, on a GPU in tensorfloat32, unless another precision is asked for. `name` tells the
-    backend too."""
+    backend too. On CPUs it has `threads`; JAX, which cannot be told, has one for each core of its process.
+    """
 
-    def __init__(self, model: Artifact, network: Network, precision: str, batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        model: Artifact,
+        network: Network,
+        precision: str,
+        batch_size: int = 1,
+        threads: int | None = None,
+    ) -> None:
         self.name = f"keras on {keras.config.backend()}"
+        if threads is not None:
+            _use(threads)
         if keras.config.backend() == "tensorflow":
             from pipeline.ffn.repeatable import make_tensorflow_repeatable
 
@@ -60,6 +72,19 @@ def finds_gpu() -> bool:
 def precisions() -> tuple[str, ...]:
     """Those in which the Keras backend computes here, the one that `auto` means first."""
     return tuple(POLICIES) if finds_gpu() else CPU_PRECISIONS
+
+
+def _use(threads: int) -> None:
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with suppress(RuntimeError):  # it has computed in this process, and keeps those that it has
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def _allow_tensorfloat32(allowed: bool) -> None:

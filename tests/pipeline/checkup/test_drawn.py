@@ -43,6 +43,26 @@ def test_single_sections_among_ground_are_told_and_among_what_is_unknown_are_not
     assert told_of(tmp_path, wide, ignore_labels=[255]).startswith("ok")
 
 
+def test_what_a_loss_mask_leaves_out_is_not_doubted(tmp_path: Path) -> None:
+    labels = drawn_in_some_sections(between=0)
+    write_hdf5(
+        tmp_path / "mask.h5", labelled=np.broadcast_to(EVERY_EIGHTH[:, None, None], SHAPE).astype("u1")
+    )
+    told = told_of(tmp_path, labels, loss_mask="mask.h5:labelled")
+    assert "are single sections labelled?" not in told
+    assert "are only some objects labelled?" not in told
+
+
+def test_labels_of_some_objects_among_others_that_nobody_has_labelled_are_told(tmp_path: Path) -> None:
+    labels = cells()[1].copy()
+    labels[labels % 3 > 0] = 0
+    told = told_of(tmp_path, labels)
+    assert told.startswith("warn")
+    assert "of what was looked at is 0: are only some objects labelled? what is only not labelled" in told
+    labels[labels == 0] = 200
+    assert "are only some objects labelled?" not in told_of(tmp_path, labels, ignore_labels=[200])
+
+
 def test_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:
     labels = cells()[1].copy()
     rng = np.random.default_rng(1)
@@ -63,6 +83,9 @@ def test_scores_of_a_box_without_labels_are_told_before_the_run(tmp_path: Path) 
     assert "without 0:40,0:48,0:42: 0.00% of what was looked at there is labelled" in around
     seen = findings(run_on(tmp_path, **sections, evaluation={"box": "0:40,0:48,0:56"}))["scores"]
     assert "of it was seen in training" in seen
+    seen = findings(run_on(tmp_path, **sections, evaluation={"box": "0:40,0:48,29:56"}))["scores"]
+    assert "2.32% of what was looked at there is labelled" in seen
+    assert "4% of it was seen in training" in seen
 
 
 def test_objects_too_small_to_learn_from_are_told_before_the_run(tmp_path: Path) -> None:

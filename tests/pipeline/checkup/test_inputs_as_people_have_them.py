@@ -194,7 +194,28 @@ def test_a_blank_image_is_refused(tmp_path: Path, value: int) -> None:
 def test_a_saturated_image_is_told(tmp_path: Path) -> None:
     image, _ = cells()
     write_hdf5(tmp_path / "em.h5", image=np.where(image > 150, 255, image).astype(np.uint8))
-    assert "of the voxels are 255; the image may be saturated" in findings(run_on(tmp_path))["intensity"]
+    assert "of the voxels are 255: the image may be saturated" in findings(run_on(tmp_path))["intensity"]
+
+
+def test_all_that_is_doubtful_of_an_image_and_of_its_gaps_is_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    (tmp_path / "em").mkdir()
+    for z in set(range(SHAPE[0])) - {3, 35}:
+        section = np.where(image[z] > 150, 255, 0).astype(np.uint8)
+        imsave(tmp_path / "em" / f"z{z:04}.png", section, check_contrast=False)
+    write_hdf5(tmp_path / "truth.h5", labels=labels)
+    data = {
+        "image": "em",
+        "labels": "truth.h5:labels",
+        "max_missing": 0.1,
+        "image_mean": 20,
+        "image_stddev": 5,
+    }
+    told = findings(run_on(tmp_path, data=data, training={"box": "5:40,0:48,0:56"}))
+    for doubt in ("data.image_mean is 20", "of the voxels are 0:", "of the voxels are 255:"):
+        assert doubt in told["intensity"]
+    assert "2 of 40 slices of the image are missing, the first at 3:4" in told["complete"]
+    assert "1 of 35 slices of the image are missing, the first at 35:36" in told["complete"]
 
 
 @pytest.mark.parametrize(
@@ -363,6 +384,15 @@ def test_a_voxel_size_in_another_unit_is_doubted(tmp_path: Path, size: tuple[flo
     image, _ = cells()
     write_hdf5(tmp_path / "em.h5", image=(image, {"resolution": size}))
     assert "that is no size of a voxel" in findings(run_on(tmp_path))["image"]
+
+
+def test_a_voxel_size_that_lists_x_y_and_z_is_doubted(tmp_path: Path) -> None:
+    image, _ = cells()
+    for size, doubt in (((4, 4, 40), True), ((40, 4, 4), False), ((8, 8, 8), False), ((30, 6, 6), False)):
+        write_hdf5(tmp_path / "em.h5", image=(image, {"voxel_size_nm": size}))
+        assert ("does its file list x, y, z?" in findings(run_on(tmp_path))["image"]) == doubt
+        told = findings(run_on(tmp_path, data={"voxel_size_nm": [40, 4, 4]}))["image"]
+        assert "does its file list" not in told
 
 
 def test_slices_of_labels_that_begin_with_another_number_are_doubted(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation import make_skeletons, measure_run_length, traced
 from pipeline.evaluation.skeleton_files import read_skeletons, read_traced, write_skeletons
 from pipeline.evaluation.traced import check_size, trace
-from pipeline.geometry import Box
+from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.tracing import LEAST_VOXELS, TEASAR
@@ -72,6 +72,22 @@ def test_a_skeleton_runs_through_its_object_and_small_ones_have_none() -> None:
     assert (how.objects, how.skeletons, how.by.split()[0]) == (3, 2, "kimimaro")
     assert "scale 1.5, const 300" in how.what
     assert "1,000 voxels at least): 2 of 3 objects" in how.what
+
+
+@pytest.mark.usefixtures("_kimimaro")
+@pytest.mark.parametrize(("size_nm", "turned"), [((30, 6, 6), 0), ((30, 6, 6), 30), ((8, 8, 8), 20)])
+def test_a_fibre_is_as_long_as_it_is_whatever_its_voxels(size_nm: Triple, turned: float) -> None:
+    """kimimaro's path leads from voxel to voxel, and was up to 1.6 times as long."""
+    length, radius = 2400.0, 100.0
+    towards = np.array([np.sin(np.deg2rad(turned)), 0, np.cos(np.deg2rad(turned))])
+    shape = np.ceil((towards * length + 2 * radius) / size_nm).astype(int) + 2
+    at = (np.moveaxis(np.indices(shape), 0, -1) + 0.5 - shape / 2) * size_nm
+    along = at @ towards
+    away = np.linalg.norm(at - along[..., np.newaxis] * towards, axis=-1)
+    labels = ((away < radius) & (np.abs(along) < length / 2)).astype(np.uint32)
+    skeletons, _ = trace(labels, Box.of_shape(triple(shape.tolist())), size_nm)
+    assert skeletons.lengths_nm.sum() == pytest.approx(length, rel=0.08)
+    assert labels[tuple(skeletons.voxels(size_nm).T)].all()
 
 
 @pytest.mark.usefixtures("_kimimaro")

@@ -66,3 +66,22 @@ def test_a_backend_computes_what_another_engine_does_and_needs_no_tensorflow(
     found = np.load(tmp_path / "update.npy")
     assert found.shape == expected.shape == (2, *SMALL.fov, 1)
     assert np.abs(found - expected).max() <= off * np.abs(expected).max()
+
+
+def test_a_worker_s_threads_are_those_that_tensorflow_has(tmp_path: Path) -> None:
+    """However many cores its process may use: it had them all, and so had each worker beside it."""
+    small_model(tmp_path)
+    program = (
+        "import sys\n"
+        "from pipeline.config import Inference, Network\n"
+        "from pipeline.inference.engines import open_engine\n"
+        "from pipeline.results.artifacts import Artifact\n"
+        "network, inference = Network.model_validate_json(sys.argv[2]), Inference(engine='keras')\n"
+        "print(open_engine(Artifact(sys.argv[1], ''), network, inference, threads=3).name)\n"
+        "import tensorflow\n"
+        "print(tensorflow.config.threading.get_intra_op_parallelism_threads())\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "ffn.h5"), SMALL.model_dump_json()]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(Path(__file__).parents[3])}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    assert told.stdout.split("\n")[:2] == ["keras on tensorflow", "3"]

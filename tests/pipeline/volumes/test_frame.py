@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,8 @@ def test_units_that_fit_no_axes_are_one_line(axes: str | None, units: list[str],
 
 def test_element_size_is_in_micrometres() -> None:
     assert stated_by({"element_size_um": (0.04, 0.004, 0.004)}, 3, "v", Choice()).size_nm == (40, 4, 4)
+    assert stated_by({"voxel_size_nm": (40, 4, 4), "units": "um"}, 3, "v", Choice()).size_nm == (40, 4, 4)
+    assert stated_by({"resolution_um": "[0.04, 0.004, 0.004]"}, 3, "v", Choice()).size_nm == (40, 4, 4)
 
 
 def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxels() -> None:
@@ -95,3 +99,35 @@ def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxel
 def test_what_makes_no_sense_is_one_line(attributes: dict[str, object], wrong: str) -> None:
     with pytest.raises(InputError, match=wrong):
         stated_by(attributes, 3, "v", Choice()).frame("v", None, None, "set data.origin")
+
+
+@pytest.mark.parametrize(
+    ("units", "size_nm"),
+    [
+        ({"x": "um", "y": "\u00b5m", "z": "nm", "c": ""}, (40, 5, 4)),
+        ({"x": "", "y": "", "z": ""}, None),
+        ({"x": "pixel", "y": "nm", "z": "nm"}, None),
+        ({"x": "nm"}, None),
+        (None, None),
+    ],
+)
+def test_ilastik_says_lengths_beside_the_names_of_axes_and_their_units_apart(
+    units: dict[str, str] | None, size_nm: tuple[float, ...] | None
+) -> None:
+    lengths = {"x": 0.004, "y": 0.005, "z": 40.0, "c": 0.0}
+    tags = [{"key": axis, "typeFlags": 2, "resolution": length} for axis, length in lengths.items()]
+    said = {"axistags": json.dumps({"axes": tags})} | ({"axis_units": json.dumps(units)} if units else {})
+    stated = stated_by(said, 4, "v", Choice())
+    assert stated.axes == ("x", "y", "z", "c")
+    assert stated.size_nm == (None if size_nm is None else pytest.approx(size_nm))
+
+
+def test_a_unit_of_ilastik_s_that_is_not_known_says_what_to_set() -> None:
+    tags = [{"key": axis, "resolution": 1} for axis in "zyx"]
+    said = {
+        "axistags": json.dumps({"axes": tags}),
+        "axis_units": json.dumps(dict.fromkeys("zyx", "furlong")),
+    }
+    with pytest.raises(InputError, match=r"unit 'furlong' is not known: set data\.voxel_size_nm"):
+        stated_by(said, 3, "v", Choice())
+    assert stated_by(said, 3, "v", Choice(voxel_size_nm=(40, 4, 4))).size_nm is None

@@ -1,0 +1,93 @@
+"""A precomputed volume on a web server: what it refuses, or cannot answer now, is not taken for missing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from writers_precomputed import write_precomputed
+
+from pipeline.errors import InputError
+from pipeline.volumes import open_volume
+
+IMAGE = np.random.default_rng(1).integers(1, 256, (8, 8, 8), dtype=np.uint8)
+CHUNK = "0-4_0-4_0-4"
+OTHER = "4-8_0-4_0-4"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder; `answers` are what it says instead, by the end of a path, one after the other."""
+
+    absent = 404
+    answers: dict[str, list[int]]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    write_precomputed(tmp_path, IMAGE, (0, 0, 0), (40, 8, 4))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *given: object) -> None:
+            super().__init__(*given, directory=str(tmp_path / "precomputed"))  # type: ignore[arg-type]
+
+        def send_head(self):  # type: ignore[no-untyped-def]
+            said = found.answers.get(self.path.rpartition("/")[2])
+            if said:
+                return self.send_error(said.pop(0) if len(said) > 1 else said[0])
+            if not Path(self.translate_path(self.path)).exists():
+                return self.send_error(found.absent)
+            return super().send_head()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with Server(("127.0.0.1", 0), Handler) as found:
+        found.answers = {}
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield found
+        found.shutdown()
+
+
+def uri(server: Server) -> str:
+    return f"precomputed://http://127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize("absent", [404, 403])
+def test_a_chunk_that_is_not_there_is_missing_whatever_the_server_calls_it(
+    server: Server, tmp_path: Path, absent: int
+) -> None:
+    server.absent = absent
+    (gone,) = (tmp_path / "precomputed").glob(f"*/{CHUNK}")
+    gone.unlink()
+    volume = open_volume(uri(server))
+    assert [str(box) for box in volume.missing(volume.box)] == ["0:4,0:4,0:4"]
+
+
+def test_a_chunk_that_is_refused_by_a_server_that_says_what_is_absent_is_not_missing(server: Server) -> None:
+    server.answers[OTHER] = [403]
+    volume = open_volume(uri(server))
+    with pytest.raises(
+        InputError, match=r"cannot find out which chunks are there: .*refuses .*4-8.* \(403\)"
+    ):
+        volume.missing(volume.box)
+
+
+def test_a_server_that_is_busy_is_asked_again(server: Server) -> None:
+    server.answers[CHUNK] = [503, 200]
+    volume = open_volume(uri(server))
+    server.answers[CHUNK] = [503]
+    threading.Timer(0.3, server.answers.clear).start()
+    assert volume.missing(volume.box) == []
+
+
+def test_an_info_file_that_is_refused_is_told_from_none(server: Server) -> None:
+    server.answers["info"] = [403]
+    with pytest.raises(InputError, match=r"the server refuses to show its info file \(403\)"):
+        open_volume(uri(server))
+    server.answers["info"] = [404]
+    with pytest.raises(InputError, match="no precomputed volume there"):
+        open_volume(uri(server))
