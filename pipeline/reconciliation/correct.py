@@ -104,7 +104,7 @@ def write_corrected(
         conflicts.write(file)
         file[f"{GROUP}/became"] = became
         for name, of in (("before", table.global_ids), ("after", ids)):
-            file[f"{GROUP}/{name}"] = np.where(rows >= 0, of[rows], 0).astype(np.uint64)
+            file[f"{GROUP}/{name}"] = np.append(of.astype(np.uint64), np.uint64(0))[rows]  # -1: 0
         write_kept_apart(file, ids[rows[np.isin(became, (Became.CUT, Became.APART_ALREADY))]])
 
     corrected.write(path, vars(outcome), also)
