@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.checkup.foreign import refuse_foreign
 from pipeline.checkup.sections import doubts
 from pipeline.errors import InputError
 from pipeline.run_files import ALIGN_CONFIG_NAME
@@ -63,6 +64,7 @@ def align(
         )
     settings = load_align_config(path, [*_at(site, afresh=config is None), *(overrides or [])])
     run = Run(run_dir.resolve(), with_defaults(as_run(settings)))
+    refuse_foreign(run.folder)
     check_machine(run)
     stack, sections = read_stack(settings, run.folder)
     doubtful = doubts(stack, sections)

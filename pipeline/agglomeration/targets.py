@@ -24,9 +24,13 @@ def blocks(run: Run) -> list[Box]:
 
 def radius_of(run: Run) -> Triple:
     """Of the block around a decision point."""
+    return run.config.agglomeration.radius or _open_radius(run)
+
+
+def _open_radius(run: Run) -> Triple:
+    """That where the settings leave it open."""
     network = run.config.network
-    open_radius = triple([f // 2 + 3 * d for f, d in zip(network.fov, network.deltas)])
-    return run.config.agglomeration.radius or open_radius
+    return triple([f // 2 + 3 * d for f, d in zip(network.fov, network.deltas)])
 
 
 def points_reach(run: Run, block: Box) -> Box:
@@ -57,9 +61,12 @@ def scores_target(
 ) -> Target:
     """The file of the scores of a block's points; arguments as for `resegment`."""
     config = run.config
+    rule = config.agglomeration.model_dump(mode="json", exclude=NOT_FOR_SCORES)
+    if radius_of(run) == _open_radius(run):
+        rule["radius"] = None  # be it written out or not
     settings = {
         "block": str(block),
-        "agglomeration": config.agglomeration.model_dump(mode="json", exclude=NOT_FOR_SCORES),
+        "agglomeration": rule,
         "network": config.network.sizes,
         "inference": run.inference.model_dump(mode="json", exclude=NOT_FOR_FLOODS),
         "normalisation": run.normalisation,

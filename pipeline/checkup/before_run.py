@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from pipeline.checkup.finding import FAIL, WARN, Finding, examine
 from pipeline.checkup.folder import writing
+from pipeline.checkup.foreign import refuse_foreign
 from pipeline.checkup.image import completeness, image, intensity
 from pipeline.checkup.labels import labels, loss_mask, mask
 from pipeline.checkup.layout import layout
@@ -30,6 +31,13 @@ from pipeline.run_folder import Run
 
 RunCheck: TypeAlias = Callable[[Run], Finding]
 
+
+def folder(run: Run) -> Finding:
+    """Whether the run folder is the run's own, and can be written to."""
+    refuse_foreign(run.folder)
+    return writing(run.folder)
+
+
 CHECKS: list[tuple[str, RunCheck]] = [
     ("sections", sections),
     ("image", image),
@@ -47,7 +55,7 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("scores", scores),
     ("skeletons", skeletons),
     ("shapes", shapes),
-    ("run folder", lambda run: writing(run.folder)),
+    ("run folder", folder),
     ("output", output),
     ("layout", layout),
     ("disk", disk),

@@ -105,7 +105,8 @@ def metrics_target(
     uncorrected: Sequence[Artifact] = (),
 ) -> Target:
     """The run's metrics.json; arguments as for `score_run`."""
-    settings = {"evaluation": {"box": str(evaluation_box(run))}, **_known_before(run)}
+    told = {"box": str(evaluation_box(run)), **_border(run.config.evaluation.ignore_border_nm)}
+    settings = {"evaluation": told, **_known_before(run)}
     inputs = {"counts": combined(counts)}
     if agglomeration:
         inputs["agglomeration"] = combined(agglomeration)
@@ -189,11 +190,16 @@ def shares(counts: BoxCounts, box: Box, ignore_border_nm: float) -> dict[str, fl
     unfilled = counts.filled.blank.total_voxels
     return {
         **({"unfilled_share": unfilled / box.size} if unfilled else {}),
-        **({"ignore_border_nm": ignore_border_nm} if ignore_border_nm else {}),
+        **_border(ignore_border_nm),
         "labelled_share": counts.as_is.labelled.total_voxels / box.size,
         "ignored_share": counts.ignored / box.size,
         "left_out_share": 1 - (counts.as_is.total_voxels + counts.ignored) / box.size,
     }
+
+
+def _border(ignore_border_nm: float) -> dict[str, float]:
+    """What is told of the border that is left out: two of them may leave out the same voxels."""
+    return {"ignore_border_nm": ignore_border_nm} if ignore_border_nm else {}
 
 
 def open_segmentation(run: Run) -> Volume:

@@ -6,6 +6,7 @@ Needs no Keras, so that a wrong checkpoint is refused before anything heavy is l
 from __future__ import annotations
 
 import os
+from glob import escape
 from pathlib import Path
 
 import h5py
@@ -76,7 +77,8 @@ def weights_sha256(path: str) -> str:
     Raises Unreadable.
     """
     source = Path(path)
-    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(source.name + ".*"))
+    of_tf1 = sorted(source.parent.glob(f"{escape(source.name)}.*"))
+    data = [source] if source.suffix == ".h5" else of_tf1
     found = []
     for file in filter(is_there, data):
         with reading(file):

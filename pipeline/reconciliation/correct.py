@@ -28,7 +28,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.corrections import Correction, identity_of, read_corrections
 from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 3
+VERSION = 4
 LIST_VERSION = 1
 GROUP = "corrections"
 WHY_NOT = {
@@ -104,7 +104,7 @@ def write_corrected(
         conflicts.write(file)
         file[f"{GROUP}/became"] = became
         for name, of in (("before", table.global_ids), ("after", ids)):
-            file[f"{GROUP}/{name}"] = np.where(rows >= 0, of[rows], 0).astype(np.uint64)
+            file[f"{GROUP}/{name}"] = np.append(of.astype(np.uint64), np.uint64(0))[rows]  # -1: 0
         write_kept_apart(file, ids[rows[np.isin(became, (Became.CUT, Became.APART_ALREADY))]])
 
     corrected.write(path, vars(outcome), also)
@@ -113,7 +113,8 @@ def write_corrected(
 def list_target(run: Run, corrected: Artifact) -> Target:
     """The run's corrections.json."""
     inputs = {"id table": corrected.sha256, "corrections": run.identities["corrections"]}
-    return Target(run.corrections_file, Recipe("list corrections", LIST_VERSION, {}, inputs))
+    settings = {"file": run.config.reconciliation.corrections}
+    return Target(run.corrections_file, Recipe("list corrections", LIST_VERSION, settings, inputs))
 
 
 def list_corrections(run: Run, corrected: Artifact) -> Artifact:

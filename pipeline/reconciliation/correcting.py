@@ -70,9 +70,14 @@ def corrected_ids(
     a, b, shared = a[kept], b[kept], shared[kept]
     cut_off: dict[int, int] = {}  # the first place of a piece, and by which of the cuts it became one
     cuts = 0
+    joined = {row: {row} for row in np.unique(rows).tolist()}  # with which rows each is one by joins so far
     for correction, (row, other), (one, another) in zip(corrections, rows, two):
         if correction.kind == "join":
-            became.append(Became.ONE_ALREADY if ids[row] == ids[other] else Became.JOINED)
+            here, there = joined[int(row)], joined[int(other)]
+            is_one = ids[row] == ids[other] or here is there
+            became.append(Became.ONE_ALREADY if is_one else Became.JOINED)
+            here |= there
+            joined |= dict.fromkeys(there, here)
             continue
         cuts += 1
         if row == other:

@@ -24,9 +24,10 @@ VERSION = 6
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:
-    """The run's report.json; arguments as for `write_facts`."""
+    """The run's report.json, which names every setting and where all lies; arguments as for `write_facts`."""
+    settings = {**run.config.model_dump(mode="json"), "folder": str(run.folder)}
     inputs = {"model": model.sha256, "results": combined(results)}
-    return Target(run.report_file, Recipe("report facts", VERSION, {}, inputs))
+    return Target(run.report_file, Recipe("report facts", VERSION, settings, inputs))
 
 
 def write_facts(run: Run, model: Artifact, results: list[Artifact]) -> Artifact:

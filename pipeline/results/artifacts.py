@@ -29,6 +29,8 @@ from pipeline.results.flush import flush
 from pipeline.results.unreadable import mend_write
 
 TEMPORARY = ".tmp"
+_OWN_TEMPORARY = re.compile(r"\.(.+\.[a-z0-9_]{8}|[0-9a-f]{16})\.tmp")
+"""As `tempfile` and `remove` make them here: others have files of such names too."""
 
 _canonical = json.JSONEncoder(sort_keys=True).encode
 
@@ -220,7 +222,7 @@ def file_stamp(path: Path) -> str:
 
 
 def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(TEMPORARY)
+    return _OWN_TEMPORARY.fullmatch(name) is not None
 
 
 def _sync(path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import RECORD
+from pipeline.results.times import Touched
 from pipeline.results.unreadable import ABSENT, reading
 
 
@@ -22,6 +23,8 @@ class Finished:
         self._results: dict[int, tuple[Artifact, int]] = {}
         self.looked_into: set[int] = set()
         """Groups (`group_records`) of whose tasks some were looked at one by one, and might not be again."""
+        self.touched: list[Touched] = []
+        """Files of these results that had to be read for their time of change."""
 
     def note(self, number: int, result: Artifact, stamp: int) -> None:
         """A result that was found; `stamp` is the `record_stamp` from before its record was read."""

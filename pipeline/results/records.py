@@ -30,6 +30,7 @@ from pipeline.results.artifacts import (
     temporary_for,
 )
 from pipeline.results.bucket import Bucket
+from pipeline.results.times import Touched
 from pipeline.results.unreadable import ABSENT, is_there, read_if_there, reading
 
 SEAL = b',\n "seal": "'
@@ -87,11 +88,14 @@ def make(
     return Artifact(str(target.path), sha256)
 
 
-def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artifact | Missing:
+def inspect(
+    target: Target, verify: bool = False, compare: bool = True, touched: list[Touched] | None = None
+) -> Artifact | Missing:
     """The target's artifact if it is complete and made by this very recipe, else why it can not be used.
 
     A file counts as unchanged when its size and time of change are those recorded; where only the
-    time differs, or always with `verify`, its SHA-256 decides. Without `compare` any recipe will do.
+    time differs, or always with `verify`, its SHA-256 decides; what is as recorded but for the time is added
+    to `touched`. Without `compare` any recipe will do.
     Reads nothing else, changes nothing. Raises Unreadable where the file system keeps it from finding out.
     """
     record = read(target.path)
@@ -99,7 +103,9 @@ def inspect(target: Target, verify: bool = False, compare: bool = True) -> Artif
         return record
     if compare and record["fingerprint"] != target.recipe.fingerprint:
         return Missing(_difference(record, target.recipe))
-    damage = _damage(str(target.path), record, verify) or _damaged_part(target, record, verify)
+    touched = [] if touched is None else touched
+    damage = _damage(str(target.path), record, verify, touched)
+    damage = damage or _damaged_part(target, record, verify, touched)
     return Missing(damage, is_damage=True) if damage else Artifact(str(target.path), record["sha256"])
 
 
@@ -151,28 +157,32 @@ def _stamp(path: str) -> dict[str, int]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _damage(path: str, recorded: Mapping[str, Any], verify: bool) -> str | None:
+def _damage(path: str, recorded: Mapping[str, Any], verify: bool, touched: list[Touched]) -> str | None:
     """How the file differs from what was recorded of it, or None. Raises Unreadable."""
     try:
         with reading(path):
-            found = _stamp(path)
-            if found["size"] != recorded["size"]:
-                return f"file torn: {found['size']:,} bytes instead of {recorded['size']:,}"
-            suspect = verify or found["mtime_ns"] != recorded.get("mtime_ns")
-            if suspect and file_sha256(Path(path)) != recorded["sha256"]:
+            found, recorded_ns = os.stat(path), recorded.get("mtime_ns")
+            if found.st_size != recorded["size"]:
+                return f"file torn: {found.st_size:,} bytes instead of {recorded['size']:,}"
+            is_touched = found.st_mtime_ns != recorded_ns
+            if (verify or is_touched) and file_sha256(Path(path)) != recorded["sha256"]:
                 return "file damaged: its SHA-256 is not the recorded one"
+            if is_touched and recorded_ns is not None:
+                touched.append(Touched(path, found, recorded_ns))
     except ABSENT:
         return "file missing"
     return None
 
 
-def _damaged_part(target: Target, record: Mapping[str, Any], verify: bool) -> str | None:
+def _damaged_part(
+    target: Target, record: Mapping[str, Any], verify: bool, touched: list[Touched]
+) -> str | None:
     """What is wrong with the first of the artifact's parts that is not as recorded, or None."""
     for name, recorded in record["parts"].items():
         if isinstance(target.parts, Bucket):
             damage = _damaged_object(target.parts, name, recorded, verify)
         else:
-            damage = _damage(f"{target.parts}/{name}", recorded, verify)
+            damage = _damage(f"{target.parts}/{name}", recorded, verify, touched)
         if damage is not None:
             return damage
     return None

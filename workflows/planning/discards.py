@@ -21,6 +21,8 @@ from pipeline.training.launch import where_training_starts
 from pipeline.training.pace import fovs_and_seconds
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
 
+TOLD = "report"
+"""The stage that tells of work and is none itself."""
 FREE_NODE_HOURS = 5 / 60
 """What may be lost without a question: a few minutes of a node, less than it takes to answer."""
 
@@ -62,6 +64,8 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
         raise refusal
     start, changed = where_training_starts(run), False
     for wanted, there in zip(now, before_now):
+        if wanted.name == TOLD:
+            continue
         lost = [
             (after.why, read(Path(before.path)))
             for after, before in zip(wanted.tasks, there.tasks)

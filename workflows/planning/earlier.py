@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from apps.targets import target_of
 from pipeline.errors import InputError
@@ -18,6 +18,9 @@ from pipeline.run_folder import Run
 from workflows.planning.calls import Calls, group_records
 from workflows.planning.explain import UPSTREAM, Outcome, any_missing
 from workflows.stages import build
+
+OfNow: TypeAlias = tuple[Mapping[str, str] | None, list[str]]
+"""The paths of results of the run as it is, each with its stage, or None and why that cannot be told."""
 
 NOT_SO_MADE = Missing("it is of other settings or inputs")
 
@@ -51,7 +54,7 @@ def of_now(run: Run) -> Mapping[str, str]:
     return {task.path: stage.name for stage in stages for task in stage.tasks if isinstance(task, Artifact)}
 
 
-def told_of_now(run: Run, unreadable: str | None = None) -> tuple[Mapping[str, str] | None, list[str]]:
+def told_of_now(run: Run, unreadable: str | None = None) -> OfNow:
     """As `of_now`, or None where that cannot be told, and a line that says why: what a person may look at is
     there all the same. `unreadable` is why an input cannot be read, where that is known.
     """
@@ -67,7 +70,12 @@ def earlier_in(run: Run, unreadable: str | None = None) -> tuple[Earlier, list[s
     """What is of an earlier state in the folder of a run, for who looks at its results or takes them along,
     and a line for each reason why not all of that is known.
     """
-    (known, untold), look = told_of_now(run, unreadable), Look()
+    return earlier_beside(run, told_of_now(run, unreadable))
+
+
+def earlier_beside(run: Run, told: OfNow) -> tuple[Earlier, list[str]]:
+    """As `earlier_in`, beside what is known to be of the run as it is."""
+    (known, untold), look = told, Look()
     earlier = Earlier(run, records(run, look, known or ()), known)
     return earlier, [*untold, *_untold(look.untold)]
 

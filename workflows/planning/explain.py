@@ -130,7 +130,7 @@ def outcomes_of(
                 # one listing instead of a look for each of very many files
                 return foresee(app.__name__, Missing(NEVER_DONE), name, args)
             stamp = record_stamp(target.path)  # before the record is read: one that comes after it is another
-            found = inspect(target, verify, compare)
+            found = inspect(target, verify, compare, known.touched)
             if isinstance(found, Missing):
                 return foresee(app.__name__, found, name, args)
         except Unreadable as refusal:

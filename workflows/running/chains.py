@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # Parsl takes a second to import
     from parsl.dataflow.memoization import Memoizer
 
     from site_configs.executors import RetryHandler
+    from workflows.planning.earlier import OfNow
     from workflows.running.gates import Gates
     from workflows.stage import Stage
 
@@ -50,6 +51,8 @@ class Pipeline:
     """What was found of it before this attempt."""
     gates: Gates | None = None
     """Those of this attempt, once it is under way."""
+    of_now: OfNow | None = None
+    """Which results are of the run as it is, where it has stopped at one of them."""
 
     def parsl_config(self, memoizer: Memoizer, retry_handler: RetryHandler) -> Config:
         from site_configs import parsl_config
@@ -76,6 +79,7 @@ class Pipeline:
         return stages
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
+        from workflows.planning.earlier import told_of_now
         from workflows.planning.rates import measure, write_rates
         from workflows.running.gates import failed_stages, print_gates
         from workflows.running.summary import print_failures, print_summary
@@ -84,7 +88,9 @@ class Pipeline:
             print_failures(self.run, stages, console.on_stderr())
             return
         if self.gates is not None and self.gates.closed:
-            print_gates(self.run, self.gates.closed, console)
+            self.of_now = told_of_now(self.run)
+            look_at = self.gates.keep_what_to_look_at(self.of_now)
+            print_gates(self.run, self.gates.closed, look_at, console)
             return
         with suppress(InputError):  # a full disk: what was computed is whole all the same
             write_rates(self.run, measure(self.run))

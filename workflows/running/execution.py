@@ -34,6 +34,7 @@ from workflows.signals import stop_on_signals
 if TYPE_CHECKING:
     from parsl.dataflow.dflow import DataFlowKernel
 
+    from workflows.planning.earlier import OfNow
     from workflows.running.chains import Chain
 
 STOP_S = 20
@@ -93,19 +94,19 @@ def work(
         earlier = set_old_scores_aside(run)
         if earlier is not None:
             say(f"this run scores nothing; scores of an earlier start are kept in {earlier.name}")
-        code, why = execute(Pipeline(run, verify, passes_gates, finished), attempt, kept, verify, quiet)
+        chain = Pipeline(run, verify, passes_gates, finished)
+        code, why = execute(chain, attempt, kept, verify, quiet)
         attempt.end(code, why)
-        if code == AT_A_GATE:
-            _report(run, say)
+        if chain.of_now is not None:
+            _report(run, chain.of_now, say)
     return code
 
 
-def _report(run: Run, say: Callable[[str], object]) -> None:
+def _report(run: Run, of_now: OfNow, say: Callable[[str], object]) -> None:
     """Write the report of a run that has stopped, for whoever is to judge it."""
     from pipeline.report import write_report_now  # CloudVolume takes seconds to import
-    from workflows.planning.earlier import told_of_now
 
-    known, untold = told_of_now(run)
+    known, untold = of_now
     try:
         write_report_now(run, known)
     except (InputError, Superseded) as error:

@@ -15,7 +15,7 @@ from pipeline.report.history import expected_tasks
 from pipeline.results.artifacts import Artifact
 from pipeline.results.gates import PASSED, Gate, Judged, decide, gate_of, write_judged
 from pipeline.run_folder import Run
-from workflows.planning.earlier import earlier_in
+from workflows.planning.earlier import OfNow, earlier_beside
 from workflows.stage import Stage
 from workflows.stages import build
 
@@ -82,6 +82,7 @@ class Gates:
         self._places = places(run)
         self._made: dict[str, list[Artifact | None]] = {name: [] for name in run.config.gates}
         self._wanted = {name: sum(p.stage == name for p in self._places) for name in run.config.gates}
+        self._judged: dict[str, Judged] = {}
         self.settled: dict[str, Gate] = {}
         """Those of which every task has ended, well or not."""
 
@@ -109,9 +110,9 @@ class Gates:
     def _settle(self, stage: str, made: Sequence[Artifact]) -> Gate:
         if len(made) < self._wanted[stage]:
             return Gate(stage, False, f"{self._wanted[stage] - len(made):,} of its tasks are not done")
-        judged = Judged.of(self._run.folder, stage, made)
+        self._judged[stage] = judged = Judged.of(self._run.folder, stage, made)
         gate = gate_of(self._run.folder, judged)
-        write_judged(self._run.folder, judged, _look_at(self._run))
+        write_judged(self._run.folder, judged, [])
         if gate.is_open or not self._passes:
             return gate
         decide(self._run.folder, judged, PASSED, why=f"it was {gate.says}")
@@ -123,11 +124,19 @@ class Gates:
         done = {name for name, made in self._made.items() if all(made)}
         return [gate for gate in self.settled.values() if not gate.is_open and gate.stage in done]
 
+    def keep_what_to_look_at(self, known: OfNow) -> list[str]:
+        """Once all that can run has: what a person may look at, which is kept with what each closed gate has
+        to judge. `known` is what `told_of_now` says. Raises InputError.
+        """
+        look_at = _look_at(self._run, known)
+        for gate in self.closed:
+            write_judged(self._run.folder, self._judged[gate.stage], look_at)
+        return look_at
 
-def _look_at(run: Run) -> list[str]:
-    """What a person may look at: the report is written when the run stops; other files as far as they are
-    there and of the run as it is. Raises InputError.
-    """
+
+def _look_at(run: Run, known: OfNow) -> list[str]:
+    """The report is written when the run stops; other files as far as they are there and of the run as it
+    is."""
     files = (
         run.quality_file,
         run.aligned_folder,
@@ -141,7 +150,7 @@ def _look_at(run: Run) -> list[str]:
         run.logs_folder / "pictures",
         run.segmentation_folder,
     )
-    stages, (earlier, _) = made_by(run), earlier_in(run)
+    stages, (earlier, _) = made_by(run), earlier_beside(run, known)
     there = [str(path) for path in files if stages[path] not in earlier.stages and path.exists()]
     return [str(run.report_page), *there, f"ffn view {shlex.quote(str(run.folder))}"]
 
@@ -158,14 +167,14 @@ def held_by(stages: Sequence[Stage[Any]]) -> str:
     return "; ".join(dict.fromkeys(str(error) for error in errors if isinstance(error, HeldBackError)))
 
 
-def print_gates(run: Run, closed: Sequence[Gate], console: Console) -> None:
+def print_gates(run: Run, closed: Sequence[Gate], look_at: Sequence[str], console: Console) -> None:
     """Say what waits for a person, where to look and how to go on."""
     lines = [f"stopped before what depends on {', '.join(gate.stage for gate in closed)}; all else is done"]
     for gate in closed:
         of = shlex.join([str(run.folder), gate.stage])
         lines += [f"gate          {gate.stage}: {gate.says}", f"to go on      ffn approve {of} [--why TEXT]"]
         lines += [f"or            ffn reject {of} [--why TEXT]"]
-    lines += [f"look at       {what}" for what in _look_at(run)]
+    lines += [f"look at       {what}" for what in look_at]
     lines += ["After that, give the same command again; --yes opens all gates."]
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
 

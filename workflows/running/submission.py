@@ -18,6 +18,7 @@ from pipeline.errors import Unreadable
 from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
 from pipeline.results.records import inspect
+from pipeline.results.times import Touched, set_times_back
 from pipeline.results.unreadable import names_in
 from workflows.running.gates import Gates, HeldBackError, Place
 from workflows.running.summing_up import SummingUp
@@ -126,6 +127,7 @@ class Submission:
         self._waiting: deque[Submitted] = deque()
         self._gates = gates
         self._known = known or Finished()
+        set_times_back(self._known.touched)
         self._summing_up = summing_up
         self._parked: list[Submitted] = []
         self._submitted = 0
@@ -230,7 +232,9 @@ class Submission:
             folder, _, name = path.rpartition("/")
             if name not in self._names(folder):
                 return None
-            found = inspect(target)
+            touched: list[Touched] = []
+            found = inspect(target, touched=touched)
+            set_times_back(touched)
         except Unreadable:  # as the memoizer will find too, and fail the task
             return None
         return found if isinstance(found, Artifact) else None

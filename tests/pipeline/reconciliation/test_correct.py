@@ -132,3 +132,10 @@ def test_a_file_without_corrections_changes_no_id(tmp_path: Path) -> None:
     assert said["corrections"] == []
     first, second = (AssembledVolume(run, table, tiles).read(BOX) for table in (before, after))
     assert (first == second).all()
+
+
+def test_where_nothing_is_segmented_each_correction_is_told_as_on_no_segment(tmp_path: Path) -> None:
+    run, tiles = three_tiles(tmp_path, "join,6,7,8,6,7,66\ncut,6,7,8,7,7,9\n")
+    tiles = {tile.index: write_tile(run, tile, np.zeros(tile.box.shape, np.uint32)) for tile in run.grid}
+    _, _, said = corrected(run, tiles)
+    assert [(row["became"], row["segments"]) for row in said["corrections"]] == [("blank", [0, 0])] * 2

@@ -77,6 +77,12 @@ def test_what_is_so_already_or_cannot_be_is_told() -> None:
     assert ids == ids_of(CHAIN, 7).tolist()
 
 
+def test_what_joins_before_it_have_made_one_is_one_already() -> None:
+    wanted: list[tuple[Kind, int, int]] = [("join", 0, 4), ("join", 4, 0), ("join", 4, 6), ("join", 6, 0)]
+    one, made = Became.ONE_ALREADY, Became.JOINED
+    assert corrected(CHAIN, *wanted, rows=7) == ([1] * 7, [made, one, made, one])
+
+
 @pytest.mark.parametrize("cut", [("cut", 0, 6), ("cut", 6, 5)])
 def test_joins_that_connect_what_is_to_be_cut_are_one_error_that_names_both(
     cut: tuple[Kind, int, int],

@@ -80,10 +80,17 @@ def test_what_is_installed_first_stays_also_on_file_systems_without_links(
 def test_temporaries_of_a_run_in_a_folder_below_are_left_to_it(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "tiles", tmp_path / "runs" / "other" / "tiles"):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".a.h5.x.tmp").touch()
+        (folder / ".a.h5.x7_lkq2z.tmp").touch()
     for folder in (tmp_path, tmp_path / "runs" / "other"):
         (folder / "owner.json").touch()
     remove_temporaries(tmp_path)
     assert [path.parent for path in tmp_path.rglob(".*.tmp")] == [tmp_path / "runs" / "other" / "tiles"]
     remove_temporaries(tmp_path / "runs" / "other")
     assert list(tmp_path.rglob(".*.tmp")) == []
+
+
+@pytest.mark.parametrize("name", [".cache.tmp", ".notes.tmp", ".a.h5.backup.tmp", "a.h5.x7_lkq2z.tmp"])
+def test_what_others_call_temporary_is_left_to_them(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    remove_temporaries(tmp_path)
+    assert os.listdir(tmp_path) == [name]

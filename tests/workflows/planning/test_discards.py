@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("change", [change for change in RUN_AGAIN if change not in OTHER_NAMES])
 def test_what_would_run_again_though_it_is_finished_is_lost(folder: Path, change: str) -> None:
     lost = [each.stage for each in discarded(make_run(folder, change))]
-    assert lost == RUN_AGAIN[change].split()
+    assert lost == [stage for stage in RUN_AGAIN[change].split() if stage != "report"]  # which is no work
 
 
 def test_an_unchanged_run_loses_nothing(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.report import write_report_now
 from pipeline.report.facts import facts
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from workflows.planning.earlier import earlier_in, of_now
+from workflows.planning.earlier import earlier_in, of_now, told_of_now
 from workflows.planning.explain import explain, outcomes
 from workflows.running.gates import Gates
 
@@ -85,6 +85,7 @@ def test_a_gate_names_nothing_of_an_earlier_segmentation_to_look_at(folder: Path
         for task in segmented:
             assert isinstance(task, Artifact)
             gates.end("segment", task)
+        gates.keep_what_to_look_at(told_of_now(run))
         look_at = (folder / "gates/segment.json").read_text()
         for name in ("metrics.json", "worst.json", "edges.csv", "conflicts.json"):
             assert (name in look_at) is there, name

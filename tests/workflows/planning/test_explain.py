@@ -43,22 +43,22 @@ RUN_AGAIN = {
     "network.normalisation=layer": FROM_TRAINING,
     "network.normalisation=none": "",
     "network.fov=[19,19,19]": "sample " + FROM_TRAINING,
-    "training.ranks=4": "",
-    "training.threads_per_rank=2": "",
+    "training.ranks=4": "report",
+    "training.threads_per_rank=2": "report",
     "training.start_from=other.h5": FROM_TRAINING,
-    "training.precision=float32": "",
+    "training.precision=float32": "report",
     "training.precision=mixed_bfloat16": FROM_TRAINING,
     "training.fovs=999": FROM_TRAINING,
     "training.learning_rate=0.1": FROM_TRAINING,
-    "training.checkpoint_every_steps=7": "",
-    "training.checkpoint_every_s=7": "",
+    "training.checkpoint_every_steps=7": "report",
+    "training.checkpoint_every_s=7": "report",
     "training.optimizer=adamw": FROM_TRAINING,
     "training.pad_probability=0.5": FROM_TRAINING,
     "training.augmentation.missing=0.1": FROM_TRAINING,
     "training.augmentation.missing=0": "",
     "training.epochs=true": FROM_TRAINING,
-    "training.pictures=true": "",
-    "training.validate_every_fovs=7": "",
+    "training.pictures=true": "report",
+    "training.validate_every_fovs=7": "report",
     "training.clip_value=null": FROM_TRAINING,
     "training.clip_value=0.7": "",
     "training.ema=0.999": FROM_TRAINING,
@@ -66,23 +66,23 @@ RUN_AGAIN = {
     "training.fov_moves=neighbours": "sample " + FROM_TRAINING,
     "training.fov_moves=max_pred_moves": "",
     "training.moves_reach=1": "sample " + FROM_TRAINING,
-    "training.moves_reach=2": "",
-    "training.report_every_steps=7": "",
+    "training.moves_reach=2": "report",
+    "training.report_every_steps=7": "report",
     "training.sampling.coordinates=7": "sample " + FROM_TRAINING,
     "training.box=0:48,0:48,0:50": "sample " + FROM_TRAINING,
     "inference.move_threshold=0.8": FROM_TILES,
     "inference.deltas=[2,2,2]": FROM_TILES,
     "inference.deltas=[4,4,4]": "",
     "inference.preset=fast": FROM_TILES,
-    "inference.preset=best": "",
-    "inference.preset=balanced": "",
+    "inference.preset=best": "report",
+    "inference.preset=balanced": "report",
     "inference.overlap=[20,20,20]": FROM_TILES,
     "inference.reflect=false": FROM_TILES,
-    "inference.engine=winograd": "",
+    "inference.engine=winograd": "report",
     "inference.engine=keras": FROM_TILES,
-    "inference.precision=float32": "",
+    "inference.precision=float32": "report",
     "inference.precision=bfloat16": FROM_TILES,
-    "inference.checkpoint_every_s=7": "",
+    "inference.checkpoint_every_s=7": "report",
     "inference.seed_order=forward": "",
     "inference.seed_order=reverse": FROM_TILES,
     "inference.passes=[{}, {seed_order: reverse}]": f"segment consensus {FROM_TILES.partition(' ')[2]}",
@@ -95,12 +95,13 @@ RUN_AGAIN = {
     "reconciliation.meshes=true": "volume mesh store meshes report",
     "reconciliation.skeletons=true": "volume trace store skeletons report",
     "agglomeration.enabled=true": "points resegment agglomerate score report",
-    "agglomeration.min_iou=0.7": "",
+    "agglomeration.min_iou=0.7": "report",
     "evaluation.box=0:40,0:48,64:112": "count score worst report",
-    "site.workers=7": "",
-    "site.threads_per_worker=3": "",
+    "site.workers=7": "report",
+    "site.threads_per_worker=3": "report",
 }
-"""A changed setting, and the stages that depend on it. What was `auto` is written out as it was pinned."""
+"""A changed setting, and the stages that depend on it: at least the report, which names all. What was `auto`
+is written out as it was pinned."""
 
 PIN = EnginePin({"engine": "winograd", "precision": "float32"}, asked_precision="auto", host="node7")
 
@@ -259,3 +260,31 @@ def test_every_damaged_artifact_or_record_is_named_in_its_stage_and_nothing_else
             assert first.startswith(("file damaged", "record damaged")), (damaged, statuses)
             damaged.write_bytes(before)
     assert unfinished(explain(run)) == {}
+
+
+def recipes(folder: Path, app: str, args: list[Any], *changes: str) -> set[str]:
+    """How an app's result is known where the run has one change or the other, and all else is the same."""
+    runs = [make_run(folder, change) for change in changes]
+    return {target_of(app, (run, *args), {}).recipe.fingerprint for run in runs}
+
+
+def test_what_a_file_says_is_in_its_recipe_though_what_it_is_made_of_is_the_same(tmp_path: Path) -> None:
+    made = Artifact("made", "of one kind")
+    borders = [f"evaluation.ignore_border_nm={n}" for n in (25, 26)]  # which may leave out the same voxels
+    assert len(recipes(tmp_path, "score_run", [[made], [], []], *borders)) == 2
+    sizes = [f"data.voxel_size_nm={size}" for size in ([8, 8, 8], [40, 8, 8])]
+    assert len(recipes(tmp_path, "list_conflicts", [made], *sizes)) == 2
+    for name in ("one.csv", "other.csv"):
+        (tmp_path / name).write_text("kind,z1,y1,x1,z2,y2,x2\njoin,0,0,64,40,40,100\n")
+    files = [f"reconciliation.corrections={tmp_path / name}" for name in ("one.csv", "other.csv")]
+    assert len(recipes(tmp_path, "list_corrections", [made], *files)) == 2
+    assert len(recipes(tmp_path, "correct", [made, [made], {0: made, 7: made}], *files)) == 1
+
+
+def test_a_radius_that_is_written_out_is_the_same(tmp_path: Path) -> None:
+    made = Artifact("made", "of one kind")
+    block = make_run(tmp_path).inference_box
+    args = [block, made, made, [made], []]
+    same = ["agglomeration.attempts=2", "agglomeration.radius=[20,20,20]"]
+    assert len(recipes(tmp_path, "resegment", args, *same)) == 1
+    assert len(recipes(tmp_path, "resegment", args, *same, "agglomeration.radius=[21,20,20]")) == 2

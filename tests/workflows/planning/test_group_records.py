@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -105,6 +106,18 @@ def test_a_start_that_finds_all_of_it_writes_nothing(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (folder / "checked").iterdir()}
     assert start(make_run(folder)) == []
     assert {path: path.stat().st_mtime_ns for path in (folder / "checked").iterdir()} == before
+
+
+def test_a_copy_without_times_is_read_once(tmp_path: Path, folder: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    read = Finished()
+    explain.outcomes(make_run(tmp_path / "copy"), known=read)
+    assert len(read.touched) > 50
+    # it reports where it lies
+    assert start(make_run(tmp_path / "copy")) == ["write_facts", "write_page"]
+    again = Finished()
+    explain.outcomes(make_run(tmp_path / "copy"), known=again)
+    assert again.touched == []
 
 
 def test_only_looking_writes_nothing(tmp_path: Path) -> None:

@@ -214,8 +214,9 @@ def test_the_checkpoint_of_a_tile_stays_that_a_newer_attempt_has_begun(
 
 
 def test_temporaries_of_a_newer_attempts_writers_stay(newer: Newer) -> None:
-    write_all(newer.folder, ".old.tmp", "tiles/.old.tmp", "tiles/.older.tmp/a")
-    newer.begin_at(artifacts, "_is_temporary", ".new.tmp", "tiles/.new.tmp", ".folder.tmp/a")
+    old, new = ".old.0000000_.tmp", ".new.0000000_.tmp"
+    write_all(newer.folder, old, f"tiles/{old}", "tiles/.0123456789abcdef.tmp/a")
+    newer.begin_at(artifacts, "_is_temporary", new, f"tiles/{new}", ".fedcba9876543210.tmp/a")
     with pytest.raises(Superseded):
         remove_temporaries(newer.folder)
     newer.assert_untouched()
