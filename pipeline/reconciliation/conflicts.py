@@ -69,7 +69,8 @@ def read_conflicts(id_table: Artifact) -> Conflicts:
 
 def conflicts_target(run: Run, id_table: Artifact) -> Target:
     """The run's conflicts.json."""
-    recipe = Recipe("conflicts", VERSION, {"most": MOST}, {"id table": id_table.sha256})
+    settings = {"most": MOST, "voxel_size_nm": image_voxel_size_nm(run)}
+    recipe = Recipe("conflicts", VERSION, settings, {"id table": id_table.sha256})
     return Target(run.conflicts_file, recipe)
 
 
