@@ -100,10 +100,11 @@ def _turned(ids: np.ndarray, labels: np.ndarray, bits: float) -> list[str]:
     best = min(tried, key=lambda order: tried[order])
     if tried[best] > FAR_BETTER * bits:
         return []
-    axes = "".join("zyx"[order] for order in np.argsort(best))
+    axes = ", ".join("zyx"[order] for order in np.argsort(best))
     return [
         f"with its axes in another order the segmentation fits far better (VOI {tried[best]:.2f} bits "
-        f"instead of {bits:.2f}): set --segmentation-axes {axes}"
+        f"instead of {bits:.2f}): what is read as z, y, x is {axes}; name its stored axes so with "
+        "--segmentation-axes"
     ]
 
 

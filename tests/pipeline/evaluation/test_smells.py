@@ -60,8 +60,12 @@ def image(ids: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("segmentation", "truth", "expected"),
     [
-        (lambda ids: ids.transpose(2, 1, 0), None, "set --segmentation-axes xyz"),
-        (lambda ids: ids.transpose(1, 2, 0), None, "set --segmentation-axes yxz"),
+        (
+            lambda ids: ids.transpose(2, 1, 0),
+            None,
+            "what is read as z, y, x is x, y, z; name its stored axes so with --segmentation-axes",
+        ),
+        (lambda ids: ids.transpose(1, 2, 0), None, "what is read as z, y, x is y, x, z; name"),
         (lambda ids: np.roll(ids, (5, -9, 12), (0, 1, 2)), None, r"moved by \(-5, 9, -12\) voxels"),
         (None, supervoxels, "the labels are supervoxels, without the table"),
         (
