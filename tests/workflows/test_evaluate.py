@@ -183,6 +183,10 @@ def test_what_cannot_be_scored_ends_in_one_line(
             "reaches outside 0:12,0:40,0:120",
         ),
         ([f"{volumes}:split", f"{volumes}:truth", "--truth-origin", "1,2"], "is not of the form Z,Y,X"),
+        (
+            [f"{volumes}:split", f"{volumes}:truth", "--voxel-size", "0,8,8"],
+            "expected three positive lengths",
+        ),
         ([f"{volumes}:split", f"{volumes}:truth", "--skeletons", "none.swc"], "none.swc: no such file"),
     ):
         code, error = said(main, arguments, monkeypatch, capsys)

@@ -180,8 +180,8 @@ def test_counts_of_many_blocks_are_kept_as_those_of_few_parts_and_of_each_block(
     assert kept.part == (24, 24, 24)
     parts = box.parts(kept.part)
     assert len(kept.parts()) == len(parts) < len(blocks(box))
-    for counts, part in zip(kept.parts(), parts):
-        assert_equal(counts.as_is, ContingencyTable.count(truth[part.slices()], segmentation[part.slices()]))
+    for of_part, part in zip(kept.parts(), parts):
+        assert_equal(of_part.as_is, ContingencyTable.count(truth[part.slices()], segmentation[part.slices()]))
     for block, table in kept.by_block():
         assert_equal(table, ContingencyTable.count(truth[block.slices()], segmentation[block.slices()]))
 
