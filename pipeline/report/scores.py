@@ -91,6 +91,9 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
         "box": str(run.config.evaluation.box),
         "agglomerated": None,
         "chosen_by": 0.0,
+        "ignore_border_nm": 0.0,
+        "left_out_share": 0.0,
+        "unfilled_share": 0.0,
         "uncorrected": None,
         "doubts": doubts(found),
         **found,
@@ -101,13 +104,20 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
 def run_length(run: Run, look: Look) -> dict[str, Any] | None:
     """The run's run_length.json, each error with a link into `ffn view`; None where there is none (yet).
 
-    `doubts` are why it says little; `agglomerated` is None where there is no agglomeration.
+    `doubts` are why it says little; `agglomerated` is None where there is no agglomeration, and `traced`
+    where people traced the skeletons.
     """
     found = _json(run.run_length_file, MEASURED, look)
     if found is None:
         return None
     errors = [{**e, "link": point_link(run, e["point"], segments=e["segments"])} for e in found["worst"]]
-    return {"agglomerated": None, **found, "worst": errors, "doubts": doubts_of_run_length(found)}
+    return {
+        "agglomerated": None,
+        "traced": None,
+        **found,
+        "worst": errors,
+        "doubts": doubts_of_run_length(found),
+    }
 
 
 def why_no_scores(run: Run) -> str | None:

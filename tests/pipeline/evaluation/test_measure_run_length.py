@@ -20,6 +20,8 @@ from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.stage import open_segmentation
 from pipeline.evaluation.trust import doubts_of_run_length
 from pipeline.geometry import Box
+from pipeline.report.facts import facts
+from pipeline.report.page import page
 from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
@@ -124,3 +126,11 @@ def changed(run: Run, **sections: Any) -> Run:
         for name, to in sections.items()
     }
     return with_identities(replace(run, config=run.config.model_copy(update=of)))
+
+
+def test_the_report_shows_run_length_along_skeletons_that_people_traced(tmp_path: Path) -> None:
+    run = traced_run(tmp_path)
+    measure_run_length(run, PARTS)
+    shown = page(facts(run), [], None)
+    assert "Run length along skeletons" in shown
+    assert "Skeletons were made" not in shown
