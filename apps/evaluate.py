@@ -54,11 +54,13 @@ def make_skeletons(run: Run, after: list[Artifact]) -> Artifact:
 
 
 @python_app(executors=["light"])
-def measure_run_length(run: Run, segmentation: list[Artifact], made: Artifact | None = None) -> Artifact:
+def measure_run_length(
+    run: Run, segmentation: list[Artifact], made: Artifact | None, joined: list[Artifact]
+) -> Artifact:
     """Measure run length along skeletons and write run_length.json."""
     from pipeline import evaluation
 
-    return evaluation.measure_run_length(run, segmentation, made)
+    return evaluation.measure_run_length(run, segmentation, made, joined)
 
 
 @python_app(executors=["light"])

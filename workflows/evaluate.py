@@ -14,6 +14,8 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
 
 import json
 import os
+import tempfile
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -22,11 +24,11 @@ from rich.progress import track
 
 from pipeline.errors import InputError
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import Comparison, blocks, part_shape
-from pipeline.evaluation.contingency import ContingencyTable
+from pipeline.evaluation.comparison import Comparison, blocks
 from pipeline.evaluation.conventions import BoxCounts, score
-from pipeline.evaluation.nodes import run_length_in
+from pipeline.evaluation.kept_counts import KeptCounts
 from pipeline.evaluation.points import located
+from pipeline.evaluation.side_by_side import run_lengths, run_lengths_along_truth, side_by_side
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.stage import shares
@@ -103,9 +105,12 @@ def evaluate(
     if skeletons and skeletons_from_truth:
         raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
     traced = read_skeletons(skeletons) if skeletons else None
-    console, results = Console(), {}
-    for segmentation in volumes[:-1]:
-        comparison = Comparison(
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise InputError(
+            f"--json {json_file}: there is no folder {json_file.parent}; make it, or name another"
+        )
+    comparisons = [
+        Comparison(
             segmentation,
             volumes[-1],
             choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
@@ -113,20 +118,27 @@ def evaluate(
             tuple(ignore or ()),
             ignore_border,
         )
-        here = comparison.box(_box(box))
-        found = scores_of(comparison, here, workers or len(os.sched_getaffinity(0)), most, quiet)
-        if skeletons_from_truth:
-            made, how = comparison.trace_truth(here)
-            along = run_length_in(comparison.open()[0], made, merge_threshold)
-            found["run_length"] = {**along, "traced": how.as_dict()}
-        elif traced is not None:
-            scored = comparison.open()[0]
-            found["run_length"] = run_length_in(scored, traced, merge_threshold)
-            unit = traced.other_unit(scored.box, found["run_length"]["voxel_size_nm"])
+        for segmentation in dict.fromkeys(volumes[:-1])
+    ]
+    scored = side_by_side(comparisons, _box(box))
+    # before the hours of counting, since it may be refused
+    lengths: list[dict[str, Any]] = []
+    if skeletons_from_truth:
+        lengths = list(run_lengths_along_truth(scored, merge_threshold))
+    elif traced is not None:
+        lengths = list(run_lengths(scored, traced, merge_threshold))
+    console, results = Console(), {}
+    for one, along in zip_longest(scored, lengths):
+        found = scores_of(one.comparison, one.box, workers or len(os.sched_getaffinity(0)), most, quiet)
+        found["doubts"] = [*one.doubts, *found["doubts"]]
+        if along is not None:
+            found["run_length"] = along
+        if along is not None and traced is not None:
+            unit = traced.other_unit(one.comparison.open()[0].box, along["voxel_size_nm"])
             if unit is not None:
                 found["doubts"].append(f"the skeletons are taken for nm, and would fill the volume in {unit}")
-        results[segmentation] = found
-    for name, found in results.items():
+        name = one.comparison.segmentation
+        results[name] = found
         print_scores(name, found, console)
     if json_file is not None:
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
@@ -139,30 +151,30 @@ def scores_of(
     segmentation, truth = comparison.open()
     odd = smells(segmentation, truth, box)
     screen, work = Console(stderr=True), blocks(box)
-    counts = list(
-        track(
-            comparison.count(box, workers),
-            "counting",
-            len(work),
-            console=screen,
-            transient=True,
-            disable=quiet or not screen.is_terminal,
-        )
+    counting = track(
+        comparison.count(box, workers),
+        "counting",
+        len(work),
+        console=screen,
+        transient=True,
+        disable=quiet or not screen.is_terminal,
     )
-    parts = [part for block in counts for part in block]
-    total = BoxCounts.total(parts)
-    by_block = (
-        (block, ContingencyTable.total(part.as_is for part in found)) for block, found in zip(work, counts)
-    )
+    with tempfile.TemporaryFile() as file:
+        kept = KeptCounts(box, file)
+        for counts, block in zip(counting, work):
+            kept.add(block, counts)
+        parts = kept.parts()
+        total = BoxCounts.total(parts)
+        errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
+        errors = located(errors, kept.by_block(), segmentation.read, read_truth, box)
     of_truth = shares(total, box, comparison.ignore_border_nm)
-    errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
     return {
         "box": str(box),
         "voxels": box.size,
         **of_truth,
         "scores": score(total),
-        "intervals_95": {"boxes": len(parts), "box_shape": part_shape(box), **intervals(parts)},
-        "worst": [wrong.as_dict() for wrong in located(errors, by_block, segmentation.read, read_truth, box)],
+        "intervals_95": {"boxes": len(parts), "box_shape": kept.part, **intervals(parts)},
+        "worst": [wrong.as_dict() for wrong in errors],
         "doubts": [*odd, *doubts(of_truth)],
     }
 

@@ -29,14 +29,19 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
     for convention in ("gt_foreground", "filled", "both_foreground"):
         scores, spread = found["scores"][convention], found["intervals_95"][convention]
         table.add_row(convention, *(_value(scores[key]) for key in COLUMNS.values()))
-        table.add_row("  in 95% of draws", *(_interval(spread[key]) for key in COLUMNS.values()), style="dim")
-    shape = " x ".join(map(str, found["intervals_95"]["box_shape"]))
+        if found["intervals_95"]["boxes"] > 1:
+            table.add_row(
+                "  in 95% of draws", *(_interval(spread[key]) for key in COLUMNS.values()), style="dim"
+            )
+    drawn = found["intervals_95"]
+    boxes, shape = drawn["boxes"], " x ".join(map(str, drawn["box_shape"]))
+    draws = f"of {boxes} boxes of {shape} voxels, with replacement" if boxes > 1 else "none: there is one box"
     console.print(f"\n{name}", style="bold", highlight=False, soft_wrap=True, markup=False)
     console.print(whole(table), soft_wrap=True)
     console.print(
         f"box           {found['box']}, {found['voxels']:,} voxels",
         *lines_beside(found["scores"], found),
-        f"draws         of {found['intervals_95']['boxes']} boxes of {shape} voxels, with replacement",
+        f"draws         {draws}",
         *(run_length_lines(found["run_length"]) if "run_length" in found else []),
         sep="\n",
         highlight=False,
@@ -87,14 +92,19 @@ def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
 def run_length_lines(found: dict[str, Any]) -> list[str]:
     """Expected run length, its convention, and what it is made of."""
     voxel = " x ".join(f"{n:g}" for n in found["voxel_size_nm"])
-    erl = "undefined" if found["erl_nm"] is None else _um(found["erl_nm"])
-    nerl = "" if found["nerl"] is None else f", NERL {found['nerl']:.4f}"
     lines = [
-        f"run length    ERL {erl}{nerl}; {found['skeletons']} skeletons of {_um(found['length_nm'])}, voxels "
-        f"of {voxel} nm; a segment merges from {found['merge_threshold_nodes'] + 1} nodes in each of two on",
+        f"run length    ERL {_erl(found)}; {found['skeletons']} skeletons of {_um(found['length_nm'])}, "
+        f"voxels of {voxel} nm; "
+        f"a segment merges from {found['merge_threshold_nodes'] + 1} nodes in each of two on",
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]
+    if "agglomerated" in found:
+        of = found["agglomerated"]
+        lines.append(
+            f"agglomerated  ERL {_erl(of)}; {of['splits']:,} split, {of['omitted']:,} omitted; "
+            f"{of['mergers']:,} segments merge {of['merged_skeletons']:,} skeletons"
+        )
     if "traced" in found:
         lines.append(f"skeletons     {found['traced']['what']}")
     if found["worst"]:
@@ -107,6 +117,11 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
     if found["length_outside_nm"]:
         lines.append(f"outside       {_um(found['length_outside_nm'])} of skeleton, which does not count")
     return lines
+
+
+def _erl(found: dict[str, Any]) -> str:
+    erl = "undefined" if found["erl_nm"] is None else _um(found["erl_nm"])
+    return erl if found["nerl"] is None else f"{erl}, NERL {found['nerl']:.4f}"
 
 
 def _um(length_nm: float) -> str:

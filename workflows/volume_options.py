@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pipeline.errors import InputError
 from pipeline.geometry import Triple, triple
 from pipeline.volumes import Choice, VoxelSize
@@ -22,11 +24,13 @@ def choice_of(
 
 
 def numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:
-    """`"40,4,4"` -> (40, 4, 4). Raises InputError."""
+    """`"40,4,4"` -> (40, 4, 4); floats are lengths. Raises InputError."""
     if text is None:
         return None
     try:
         z, y, x = (kind(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} {text!r} is not of the form Z,Y,X") from None
+    if kind is float and not all(0 < n < math.inf for n in (z, y, x)):
+        raise InputError(f"{option} {text!r}: expected three positive lengths in nm, Z,Y,X")
     return z, y, x

@@ -41,7 +41,7 @@ def make_volume(
         counted, scored, worst = _evaluate(run, submit, written, joined, before)
         stages += [counted, scored, worst]
         shown += [scored, worst]
-    along = _run_length(run, submit, written, source.phantom)
+    along = _run_length(run, submit, written, joined, source.phantom)
     stages += along
     shown += along[-1:]
     return stages, [*results, *(task for stage in shown for task in stage.tasks)]
@@ -188,13 +188,16 @@ def _evaluate(
 
 
 def _run_length(
-    run: Run, submit: Submit[Task], written: list[Task], phantom: list[Task]
+    run: Run, submit: Submit[Task], written: list[Task], joined: list[Task], phantom: list[Task]
 ) -> list[Stage[Task]]:
-    """Run length along skeletons, made first where there are none; nothing where it is not asked for."""
+    """Run length along skeletons, made first where there are none; nothing where it is not asked for.
+
+    `joined` as for `_evaluate`.
+    """
     if run.config.evaluation.makes_skeletons:
         made = submit(evaluate.make_skeletons, run, after=phantom)
-        along = submit(evaluate.measure_run_length, run, written, made)
+        along = submit(evaluate.measure_run_length, run, written, made, joined)
         return [Stage("skeletons", [made]), Stage("run length", [along])]
     if run.config.evaluation.measures_run_length:
-        return [Stage("run length", [submit(evaluate.measure_run_length, run, written)])]
+        return [Stage("run length", [submit(evaluate.measure_run_length, run, written, None, joined)])]
     return []

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.checkup.finding import WARN, Finding, fail, ok, skip, warn
+from pipeline.evaluation.counted_skeletons import counted, share_seen_along
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.traced import check_size
 from pipeline.evaluation.trust import FEW_LABELLED
@@ -102,16 +103,31 @@ def skeletons(run: Run) -> Finding:
     if path == FROM_LABELS:
         return _made(run)
     traced = read_skeletons(Path(path))
-    inside = traced.inside(run.inference_box, size).lengths_nm.sum() / traced.lengths_nm.sum()
-    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    here = counted(run, traced)
+    inside = here.lengths_nm.sum() / traced.lengths_nm.sum()
+    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box" + _left_out(run)
     unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
     if unit is not None:
         return warn(
             f"{found}; they are taken for nm, and would fill the image in {unit}", "convert them if so"
         )
     if not inside:
-        return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
+        other = ", or set another evaluation.box or evaluation.exclude" if _left_out(run) else ""
+        return fail(found, f"they are z, y, x in nm from the voxel 0, 0, 0{other}")
+    seen = share_seen_along(run, here)
+    if seen:
+        return warn(
+            f"{found}: {seen:.0%} of that was seen in training, which makes run length too good",
+            "give an evaluation.exclude that leaves it out",
+        )
     return ok(found)
+
+
+def _left_out(run: Run) -> str:
+    """Where skeletons do not count, in words."""
+    evaluation = run.config.evaluation
+    exclude = f" without {evaluation.exclude}" if evaluation.exclude else ""
+    return exclude + (" where the mask is not 0" if evaluation.within_mask else "")
 
 
 def _made(run: Run) -> Finding:

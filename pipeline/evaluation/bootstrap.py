@@ -19,7 +19,8 @@ Intervals = dict[str, dict[str, tuple[float, float] | None]]
 def intervals(counts: Sequence[BoxCounts], seed: int = 1, repeats: int = REPEATS) -> Intervals:
     """95% intervals of every score of `conventions.score`, by convention, from counts of disjoint boxes.
 
-    Boxes are drawn with replacement (Efron's percentile bootstrap); None where a score is not defined. An
+    Boxes are drawn with replacement (Efron's percentile bootstrap); None where a score is not defined, and of
+    one box, of which all draws are the same. An
     object that runs through two boxes counts in both, as one, in every draw that holds both.
     """
     rng, found = np.random.default_rng(seed), []
@@ -29,7 +30,8 @@ def intervals(counts: Sequence[BoxCounts], seed: int = 1, repeats: int = REPEATS
         found.append(score(BoxCounts(as_is.drawn(times), filled.drawn(times))))
     return {
         convention: {
-            name: _interval([draw[convention][name] for draw in found]) for name in found[0][convention]
+            name: _interval([draw[convention][name] for draw in found]) if len(counts) > 1 else None
+            for name in found[0][convention]
         }
         for convention in found[0]
         if isinstance(found[0][convention], dict)

@@ -22,8 +22,8 @@ from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.labels import LabelVolume
 
 BLOCK: Triple = (192, 192, 192)
-PARTS = (192, 96, 48, 24)
-"""Sides of the parts that are counted apart, of which scores are told apart by resampling."""
+LEAST_PART = 24
+"""Side of the smallest parts that are counted apart; of scores of parts are drawn how far the whole's go."""
 MANY = 20
 
 
@@ -118,11 +118,14 @@ def blocks(box: Box) -> list[Box]:
 
 
 def part_shape(box: Box) -> Triple:
-    """The largest of PARTS of which there are many in the box, else the smallest."""
-    for side in PARTS:
-        if Box.of_shape(box.shape).count_blocks((side,) * 3) >= MANY:
-            return (side,) * 3
-    return (PARTS[-1],) * 3
+    """The largest of LEAST_PART times 1, 2, 4 ... of which there are many in the box, else the smallest.
+
+    So there are never very many: all their tables are in memory.
+    """
+    whole, side = Box.of_shape(box.shape), LEAST_PART
+    while whole.count_blocks((2 * side,) * 3) >= MANY:
+        side *= 2
+    return (side,) * 3
 
 
 def _count_parts(work: tuple[Comparison, Box, Box, Triple]) -> list[BoxCounts]:
@@ -159,12 +162,13 @@ def _put_together(segmentation: Volume, truth: Volume) -> None:
         return
     if segmentation.shape != truth.shape:
         turned = sorted(segmentation.shape) == sorted(truth.shape)
-        axes = "".join("zyx"[truth.shape.index(n)] for n in segmentation.shape) if turned else ""
+        axes = ["zyx"[truth.shape.index(n)] for n in segmentation.shape] if turned else []
         raise InputError(
             f"segmentation {segmentation.uri} has shape {segmentation.shape}, truth {truth.uri} has "
             f"{truth.shape}, and {_unplaced(segmentation, truth)}: "
             + (
-                f"if its axes are in another order, set --segmentation-axes {axes}"
+                f"if what is read as z, y, x is {', '.join(axes)}, name its stored axes so with "
+                "--segmentation-axes"
                 if len(set(axes)) == 3
                 else "set --segmentation-origin or --truth-origin"
             )

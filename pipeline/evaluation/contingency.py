@@ -80,6 +80,17 @@ class ContingencyTable:
         first = np.concatenate(([0], np.flatnonzero(is_new) + 1))
         return cls(truth[first], segmentation[first], np.add.reduceat(voxels[order], first))
 
+    @classmethod
+    def of_columns(cls, columns: Ids) -> ContingencyTable:
+        """The table whose `columns` these are."""
+        truth, segmentation, voxels = columns
+        return cls(truth, segmentation, voxels.astype(np.int64))
+
+    @property
+    def columns(self) -> Ids:
+        """Truth, segmentation and voxels, (3, n), as files hold them."""
+        return np.stack([self.truth, self.segmentation, self.voxels.astype(np.uint64)])
+
     def where(self, rows: NDArray[np.bool_]) -> ContingencyTable:
         """The part of these rows."""
         return ContingencyTable(self.truth[rows], self.segmentation[rows], self.voxels[rows])
@@ -122,16 +133,19 @@ EMPTY = ContingencyTable(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zero
 
 
 class TableSum:
-    """A table that others are added to, one by one; they wait, and are added up many together."""
+    """A table that others are added to, one by one; they wait, and are added up many together: when they
+    have `most_waiting` rows, and no fewer than the sum.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = ROWS_AT_A_TIME) -> None:
         self._waiting = [EMPTY]
         self._rows = 0
+        self._most_waiting = most_waiting
 
     def add(self, table: ContingencyTable) -> None:
         self._waiting.append(table)
         self._rows += len(table.voxels)
-        if self._rows > max(ROWS_AT_A_TIME, len(self._waiting[0].voxels)):
+        if self._rows > max(self._most_waiting, len(self._waiting[0].voxels)):
             self.table()
 
     def table(self) -> ContingencyTable:

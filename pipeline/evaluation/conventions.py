@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation import compiled
-from pipeline.evaluation.contingency import ContingencyTable, TableSum
+from pipeline.evaluation.contingency import ROWS_AT_A_TIME, ContingencyTable, TableSum
 from pipeline.evaluation.filling import fill
 from pipeline.evaluation.scores import adapted_rand, cremi, variation_of_information
 from pipeline.volumes.labels import LabelVolume
@@ -93,12 +93,26 @@ class BoxCounts:
     @classmethod
     def total(cls, counts: Iterable[BoxCounts]) -> BoxCounts:
         """The counts of disjoint boxes taken together; memory does not grow with their number."""
-        as_is, filled, ignored = TableSum(), TableSum(), 0
+        total = CountsSum()
         for each in counts:
-            as_is.add(each.as_is)
-            filled.add(each.filled)
-            ignored += each.ignored
-        return cls(as_is.table(), filled.table(), ignored)
+            total.add(each)
+        return total.counts()
+
+
+class CountsSum:
+    """Counts that others of disjoint boxes are added to, one by one; as `TableSum`."""
+
+    def __init__(self, most_waiting: int = ROWS_AT_A_TIME) -> None:
+        self._as_is, self._filled, self._ignored = TableSum(most_waiting), TableSum(most_waiting), 0
+
+    def add(self, counts: BoxCounts) -> None:
+        self._as_is.add(counts.as_is)
+        self._filled.add(counts.filled)
+        self._ignored += counts.ignored
+
+    def counts(self) -> BoxCounts:
+        """The sum of all that were added until now."""
+        return BoxCounts(self._as_is.table(), self._filled.table(), self._ignored)
 
 
 def count_box(segmentation: np.ndarray, truth: np.ndarray) -> BoxCounts:

@@ -34,7 +34,11 @@ VERSION = 2
 
 def worst_target(run: Run, counts: Sequence[Artifact], segmentation: Sequence[Artifact]) -> Target:
     """The run's worst.json; arguments as for `find_worst`."""
-    settings = {"evaluation": {"box": str(evaluation_box(run))}, "most": MOST}
+    settings = {
+        "evaluation": {"box": str(evaluation_box(run))},
+        "most": MOST,
+        "voxel_size_nm": image_voxel_size_nm(run),
+    }
     inputs = {"counts": combined(counts), "segmentation": combined(segmentation)}
     return Target(run.worst_file, Recipe("worst", VERSION, settings, inputs))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.evaluation.counted_skeletons import voxel_size_of_skeletons
 from pipeline.evaluation.skeleton_files import write_skeletons
 from pipeline.evaluation.stage import evaluation_box, within
 from pipeline.evaluation.traced import trace
@@ -41,11 +41,7 @@ def make_skeletons(run: Run) -> Artifact:
     """
 
     def write(path: Path) -> None:
-        box, size = evaluation_box(run), image_voxel_size_nm(run)
-        if size is None:
-            raise InputError(
-                "skeletons are in nm, and the image's voxel size is unknown: set data.voxel_size_nm"
-            )
+        box, size = evaluation_box(run), voxel_size_of_skeletons(run)
         labels, counted = open_labels(run).read(box), within(run, box)
         if counted is not None:
             labels = np.where(counted, labels, 0)

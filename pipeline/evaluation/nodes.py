@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,32 +20,43 @@ BLOCK = 128
 MOST_LOST = 25
 
 
-def run_length_in(volume: Volume, traced: Skeletons, merge_threshold_nodes: int) -> dict[str, Any]:
+def run_length_in(
+    volume: Volume,
+    traced: Skeletons,
+    merge_threshold_nodes: int,
+    counted: Skeletons | None = None,
+    joined: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> dict[str, Any]:
     """`RunLength` along what of some skeletons lies in the volume, its voxel size and the length outside.
 
-    And what costs most of it, under `worst`.
+    And what costs most of it, under `worst`. `counted` is the part of `traced` that counts; None: all.
+    `joined` gives other ids for those of segments, of which the same stands under `agglomerated`.
 
-    Raises InputError where the voxel size is unknown, and where nothing lies in the volume.
+    Raises InputError where the voxel size is unknown, and where nothing that counts lies in the volume.
     """
     size = volume.voxel_size_nm
     if size is None:
         raise InputError(f"{volume.uri} does not say how large its voxels are: set --voxel-size")
-    inside = traced.inside(volume.box, size)
+    inside = (traced if counted is None else counted).inside(volume.box, size)
     if not len(inside.edges):
         voxels = traced.voxels(size)
         low, high = voxels.min(axis=0).tolist(), voxels.max(axis=0).tolist()
         raise InputError(
             f"the skeletons lie at voxels {low} to {high} (z, y, x), the segmentation at {volume.box}: "
-            "none is in it; skeletons are in nm"
+            + ("none is in it; skeletons are in nm" if counted is None else "nothing of them counts there")
         )
     ids = ids_at(volume, inside, size)
-    found = expected_run_length(inside, ids, merge_threshold_nodes)
-    lost = lost_runs(inside, ids, size, MOST_LOST, merge_threshold_nodes)
+
+    def along(ids: np.ndarray) -> dict[str, Any]:
+        found = expected_run_length(inside, ids, merge_threshold_nodes)
+        lost = lost_runs(inside, ids, size, MOST_LOST, merge_threshold_nodes)
+        return {**found.as_dict(), "worst": [run.as_dict() for run in lost]}
+
     return {
-        **found.as_dict(),
+        **along(ids),
         "voxel_size_nm": size,
         "length_outside_nm": float(traced.lengths_nm.sum() - inside.lengths_nm.sum()),
-        "worst": [run.as_dict() for run in lost],
+        **({} if joined is None else {"agglomerated": along(joined(ids))}),
     }
 
 

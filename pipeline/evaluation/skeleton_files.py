@@ -40,7 +40,7 @@ def read_skeletons(path: Path) -> Skeletons:
         raise InputError(f"skeletons {path}: no such file; {KNOWN}")
     if path.is_dir():
         parts = _precomputed(path) if (path / "info").is_file() else _swc_folder(path)
-    elif path.suffix == ".swc":
+    elif path.suffix.lower() == ".swc":
         parts = [_swc(path)]
     elif path.suffix == ".npz":
         parts = _erl_graph(path)
@@ -84,7 +84,8 @@ def _in_order(names: list[str]) -> list[str]:
 
 
 def _swc_folder(folder: Path) -> list[Part]:
-    names = _in_order([file.name for file in folder.glob("*.swc") if not file.name.startswith(".")])
+    swc = [file.name for file in folder.iterdir() if file.suffix.lower() == ".swc"]
+    names = _in_order([name for name in swc if not name.startswith(".")])
     if not names:
         raise InputError(f"skeletons {folder}: no .swc file in it, and no info; {KNOWN}")
     return [_swc(folder / name) for name in names]

@@ -59,10 +59,17 @@ class Skeletons:
         """The voxel that each node lies in: (nodes, 3), z, y, x; voxel v begins at v * its size."""
         return np.floor(self.nodes_nm / voxel_size_nm + ROUNDING).astype(np.int64)
 
+    def lies_in(self, box: Box, voxel_size_nm: VoxelSize) -> NDArray[np.bool_]:
+        """Which nodes lie in a box of voxels, (nodes,) bool."""
+        voxels = self.voxels(voxel_size_nm)
+        return np.all((voxels >= box.start) & (voxels < box.stop), axis=1)
+
     def inside(self, box: Box, voxel_size_nm: VoxelSize) -> Skeletons:
         """The nodes that lie in a box of voxels, and the edges between two of them; all names stay."""
-        voxels = self.voxels(voxel_size_nm)
-        kept = np.all((voxels >= box.start) & (voxels < box.stop), axis=1)
+        return self.where(self.lies_in(box, voxel_size_nm))
+
+    def where(self, kept: NDArray[np.bool_]) -> Skeletons:
+        """The nodes that are `kept`, (nodes,) bool, and the edges between two of them; all names stay."""
         number = np.cumsum(kept) - 1
         edges = self.edges[kept[self.edges].all(axis=1)]
         return Skeletons(self.names, self.nodes_nm[kept], self.owner[kept], number[edges])

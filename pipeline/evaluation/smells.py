@@ -26,15 +26,19 @@ SHORT_RUN = 2.5
 MANY_IDS = 10
 
 
-def smells(segmentation: Volume, truth: LabelVolume, box: Box) -> list[str]:
+def smells(segmentation: LabelVolume, truth: LabelVolume, box: Box) -> list[str]:
     """What is doubtful about comparing the two in `box`, most of it seen in its middle. Raises InputError."""
     gaps = [*_gaps(segmentation, "segmentation", box), *_gaps(truth, "truth", box)]
     return [*gaps, *_in_the_middle(segmentation, truth, _middle(box))]
 
 
-def _in_the_middle(segmentation: Volume, truth: LabelVolume, middle: Box) -> list[str]:
+def _in_the_middle(segmentation: LabelVolume, truth: LabelVolume, middle: Box) -> list[str]:
     ids, labels = segmentation.read(middle), truth.read(middle)
-    found = [*_of_one(ids, "segmentation"), *_of_one(labels, "truth")]
+    found = [
+        *_negative(segmentation.read_stored(middle)),
+        *_of_one(ids, "segmentation"),
+        *_of_one(labels, "truth"),
+    ]
     if not labels.any():
         return [*found, f"no voxel of the truth is labelled in {middle}"]
     if np.mean(labels != 0) < FEW_LABELLED:
@@ -53,6 +57,17 @@ def _gaps(volume: Volume, what: str, box: Box) -> list[str]:
     """What of a volume is not stored."""
     found = absence(volume, box)
     return [f"{found.text(f'chunks of the {what}')}; they count as 0"] if found.missing else []
+
+
+def _negative(stored: np.ndarray) -> list[str]:
+    """Several negative ids of a segmentation; a single one is background."""
+    negative = stored[stored < 0]
+    if not negative.size or (negative == negative[0]).all():
+        return []
+    return [
+        f"{negative.size / stored.size:.1%} of the segmentation has negative ids, which are read as 0: if "
+        "they are ids above 2^63, save it as uint64"
+    ]
 
 
 def _of_one(ids: np.ndarray, what: str) -> list[str]:
@@ -100,10 +115,11 @@ def _turned(ids: np.ndarray, labels: np.ndarray, bits: float) -> list[str]:
     best = min(tried, key=lambda order: tried[order])
     if tried[best] > FAR_BETTER * bits:
         return []
-    axes = "".join("zyx"[order] for order in np.argsort(best))
+    axes = ", ".join("zyx"[order] for order in np.argsort(best))
     return [
         f"with its axes in another order the segmentation fits far better (VOI {tried[best]:.2f} bits "
-        f"instead of {bits:.2f}): set --segmentation-axes {axes}"
+        f"instead of {bits:.2f}): what is read as z, y, x is {axes}; name its stored axes so with "
+        "--segmentation-axes"
     ]
 
 

@@ -247,8 +247,8 @@ def save_counts(counts: BoxCounts, path: Path) -> None:
     with open(path, "wb") as file:
         np.savez(
             file,
-            as_is=_columns(counts.as_is),
-            filled=_columns(counts.filled),
+            as_is=counts.as_is.columns,
+            filled=counts.filled.columns,
             ignored=np.int64(counts.ignored),
         )
 
@@ -256,16 +256,8 @@ def save_counts(counts: BoxCounts, path: Path) -> None:
 def load_counts(path: Path) -> BoxCounts:
     """Read what `save_counts` wrote. Raises Unreadable."""
     with reading(path), np.load(path) as arrays:
-        return BoxCounts(_table(arrays["as_is"]), _table(arrays["filled"]), int(arrays["ignored"]))
-
-
-def _columns(table: ContingencyTable) -> np.ndarray:
-    return np.stack([table.truth, table.segmentation, table.voxels.astype(np.uint64)])
-
-
-def _table(columns: np.ndarray) -> ContingencyTable:
-    truth, segmentation, voxels = columns
-    return ContingencyTable(truth, segmentation, voxels.astype(np.int64))
+        as_is, filled = (ContingencyTable.of_columns(arrays[name]) for name in ("as_is", "filled"))
+        return BoxCounts(as_is, filled, int(arrays["ignored"]))
 
 
 def evaluation_box(run: Run) -> Box:

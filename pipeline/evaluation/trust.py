@@ -20,13 +20,26 @@ def doubts(metrics: Mapping[str, Any]) -> list[str]:
     return [*_of_labels(metrics), *_of_training(metrics)]
 
 
+def doubts_of_run_length(found: Mapping[str, Any]) -> list[str]:
+    """As `doubts`, of a run's `run_length.json`, or of what older programs wrote there."""
+    seen = found.get("seen_in_training")
+    if not seen:
+        return []
+    return [
+        f"{seen:.0%} of the length of the skeletons was seen in training: run length there says little of "
+        "tissue that the network has not seen"
+    ]
+
+
 def _of_labels(metrics: Mapping[str, Any]) -> list[str]:
     labelled = metrics["labelled_share"]
     if not labelled:
         return ["no voxel that is scored is labelled: these are no scores"]
-    if labelled < FEW_LABELLED:
-        return [f"only {labelled:.2%} of the scored box is labelled: these scores say little of the rest"]
-    counted = 1 - metrics["ignored_share"] - metrics.get("left_out_share", 0.0)
+    not_left_out = 1 - metrics.get("left_out_share", 0.0)
+    share = labelled / not_left_out
+    if share < FEW_LABELLED:
+        return [f"only {share:.2%} of what is to be scored is labelled: these scores say little of the rest"]
+    counted = not_left_out - metrics["ignored_share"]
     unlabelled = 1 - labelled / counted
     if unlabelled <= MOSTLY_UNLABELLED:
         return []
@@ -40,8 +53,8 @@ def _of_training(metrics: Mapping[str, Any]) -> list[str]:
     found = []
     if metrics.get("seen_in_training"):
         found.append(
-            f"{metrics['seen_in_training']:.0%} of the scored voxels were seen in training: these scores say "
-            "little of tissue that the network has not seen"
+            f"{metrics['seen_in_training']:.0%} of the scored voxels{_of_those_labelled(metrics)} were seen "
+            "in training: these scores say little of tissue that the network has not seen"
         )
     if metrics.get("chosen_by"):
         found.append(
@@ -49,3 +62,12 @@ def _of_training(metrics: Mapping[str, Any]) -> list[str]:
             "too good"
         )
     return found
+
+
+def _of_those_labelled(metrics: Mapping[str, Any]) -> str:
+    """Words for it where few voxels are labelled: as a rule training saw just these."""
+    not_left_out = 1 - metrics.get("left_out_share", 0.0)
+    labelled = metrics["labelled_share"] / not_left_out if not_left_out else 0.0
+    if not labelled or labelled > MOSTLY_UNLABELLED:
+        return ""
+    return f", and up to {min(1.0, metrics['seen_in_training'] / labelled):.0%} of those labelled,"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.conventions import CONVENTIONS
-from pipeline.evaluation.trust import doubts
+from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.evaluation.verdicts import read_verdicts
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.reconciliation.shapes.listing import read_told
@@ -22,7 +22,7 @@ from pipeline.settings.scored import why_not_scored
 from pipeline.viewing.links import point_link
 
 MOST_WRONG = 25
-MEASURED = {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm", "worst"}
+MEASURED = {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm", "length_outside_nm", "worst"}
 SCORED = {*CONVENTIONS, "cremi", "coverage", "seen_in_training", "labelled_share", "ignored_share"}
 
 
@@ -91,6 +91,9 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
         "box": str(run.config.evaluation.box),
         "agglomerated": None,
         "chosen_by": 0.0,
+        "ignore_border_nm": 0.0,
+        "left_out_share": 0.0,
+        "unfilled_share": 0.0,
         "uncorrected": None,
         "doubts": doubts(found),
         **found,
@@ -99,12 +102,22 @@ def scores(run: Run, look: Look) -> dict[str, Any] | None:
 
 
 def run_length(run: Run, look: Look) -> dict[str, Any] | None:
-    """The run's run_length.json, each error with a link into `ffn view`; None where there is none (yet)."""
+    """The run's run_length.json, each error with a link into `ffn view`; None where there is none (yet).
+
+    `doubts` are why it says little; `agglomerated` is None where there is no agglomeration, and `traced`
+    where people traced the skeletons.
+    """
     found = _json(run.run_length_file, MEASURED, look)
     if found is None:
         return None
     errors = [{**e, "link": point_link(run, e["point"], segments=e["segments"])} for e in found["worst"]]
-    return {**found, "worst": errors}
+    return {
+        "agglomerated": None,
+        "traced": None,
+        **found,
+        "worst": errors,
+        "doubts": doubts_of_run_length(found),
+    }
 
 
 def why_no_scores(run: Run) -> str | None:

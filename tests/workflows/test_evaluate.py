@@ -77,6 +77,59 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
 
 
+def test_segmentations_are_scored_where_all_are_and_so_are_skeletons(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    volumes = case[1]
+    for name, ids in (("split", volumes["split"]), ("part", volumes["split"][..., :90])):
+        np.save(tmp_path / f"{name}.npy", ids)
+    names = [
+        *(str(tmp_path / f"{name}.npy") for name in ("split", "part")),
+        f"{case[0] / 'volumes.h5'}:truth",
+    ]
+    options = [
+        "--segmentation-origin",
+        "0,0,0",
+        "--voxel-size",
+        "40,8,8",
+        "--skeletons",
+        str(case[0] / "swc"),
+    ]
+    options += ["--json", str(tmp_path / "scores.json")]
+    code, printed = said(main, [*names, *options], monkeypatch, capsys)
+    assert code == 0, printed
+    split, part = json.loads((tmp_path / "scores.json").read_text())["segmentations"].values()
+    assert split["box"] == part["box"] == "0:12,0:40,0:90"
+    assert split["doubts"][0].startswith(
+        "scored in 0:12,0:40,0:90, which all segmentations cover; this one and"
+    )
+    assert part["doubts"] == []
+    assert split["run_length"] == part["run_length"]
+    code, printed = said(main, [*names, *options, "--box", "0:12,0:40,0:60"], monkeypatch, capsys)
+    assert code == 0, printed
+    for found in json.loads((tmp_path / "scores.json").read_text())["segmentations"].values():
+        assert (found["run_length"]["edges"], found["run_length"]["splits"]) == (2 * 29, 0)
+        assert found["run_length"]["length_outside_nm"] == 2 * 30 * 16
+
+
+def test_segmentations_with_other_voxels_are_not_called_comparable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.arange(1, 9).repeat(8**3 * 8).reshape(32, 32, 32)
+    with h5py.File(tmp_path / "volumes.h5", "w") as file:
+        for name, size in (("fine", 8), ("coarse", 16), ("truth", None)):
+            file[name] = ids
+            if size:
+                file[name].attrs["resolution"] = (size, size, size)
+    names = [f"{tmp_path / 'volumes.h5'}:{name}" for name in ("fine", "coarse", "truth")]
+    code, shown = said(main, names, monkeypatch, capsys)
+    assert code == 0, shown
+    assert "voxels are of 16 x 16 x 16 nm: segmentations with other voxels are scored beside it" in shown
+
+
 def test_a_truth_of_which_most_is_unlabelled_is_told_and_no_figure_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,9 +183,38 @@ def test_what_cannot_be_scored_ends_in_one_line(
             "reaches outside 0:12,0:40,0:120",
         ),
         ([f"{volumes}:split", f"{volumes}:truth", "--truth-origin", "1,2"], "is not of the form Z,Y,X"),
+        (
+            [f"{volumes}:split", f"{volumes}:truth", "--voxel-size", "0,8,8"],
+            "expected three positive lengths",
+        ),
         ([f"{volumes}:split", f"{volumes}:truth", "--skeletons", "none.swc"], "none.swc: no such file"),
     ):
         code, error = said(main, arguments, monkeypatch, capsys)
         assert (code, error.count("\n")) == (1, 1)
         assert error.startswith("error: ")
+        assert expected in error
+
+
+def test_what_is_refused_is_refused_before_anything_is_counted(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def counting(*_: Any) -> None:
+        raise AssertionError("hours of counting have begun")
+
+    monkeypatch.setattr("workflows.evaluate.scores_of", counting)
+    volumes = case[0] / "volumes.h5"
+    (tmp_path / "far.swc").write_text("1 0 9e6 0 0 1 -1\n2 0 9e6 8 0 1 1\n")
+    for arguments, expected in (
+        ([f"{volumes}:split", f"{volumes}:lost", f"{volumes}:truth"], "lost"),
+        ([f"{volumes}:split", f"{volumes}:truth", "--skeletons", str(tmp_path / "far.swc")], "none is in it"),
+        (
+            [f"{volumes}:split", f"{volumes}:truth", "--json", str(tmp_path / "no" / "s.json")],
+            "there is no folder",
+        ),
+    ):
+        code, error = said(main, arguments, monkeypatch, capsys)
+        assert (code, error.count("\n")) == (1, 1)
         assert expected in error

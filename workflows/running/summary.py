@@ -17,7 +17,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
-from pipeline.evaluation.trust import doubts
+from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.report.scores import shapes
@@ -49,6 +49,8 @@ def print_summary(run: Run, console: Console) -> None:
     if run.config.evaluation.measures_run_length:
         found = json.loads(run.run_length_file.read_text())
         console.print(*run_length_lines(found), sep="\n", highlight=False, soft_wrap=True, markup=False)
+        for doubt in doubts_of_run_length(found):
+            console.print(f"WARNING: {doubt}", style="bold red", soft_wrap=True)
     nothing = why_not_scored(run)
     if nothing is not None:
         console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 from pipeline.errors import InputError
 from pipeline.evaluation import comparison
 from pipeline.evaluation.bootstrap import intervals
-from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.comparison import MANY, Comparison, blocks, part_shape
+from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
+from pipeline.evaluation.kept_counts import KeptCounts
 from pipeline.geometry import Box
 from pipeline.volumes import Choice
 
@@ -87,7 +90,7 @@ def test_what_cannot_be_compared_ends_in_one_line(tmp_path: Path) -> None:
     for file, expected in zip(
         files[1:],
         [
-            "neither says where it lies: if its axes are in another order, set --segmentation-axes xyz",
+            "neither says where it lies: if what is read as z, y, x is x, y, z, name its stored axes so with",
             "neither says where it lies: set --segmentation-origin or --truth-origin",
             "holds float32, which cannot keep ids above 2\\^24 apart; expected integers",
             "holds float64, which cannot keep ids above 2\\^53 apart",
@@ -149,3 +152,39 @@ def test_intervals_hold_the_score_and_close_in_where_boxes_are_alike() -> None:
     one = intervals([same[0]] * 9, repeats=20)["gt_foreground"]["voi_merge"]
     assert one is not None
     assert one == pytest.approx((score(same[0])["gt_foreground"]["voi_merge"],) * 2)
+
+
+def test_of_one_box_no_interval_is_drawn() -> None:
+    truth = blobs((16, 16, 16), 3)
+    found = intervals([count_box(np.where(truth % 3 == 0, 0, truth), truth)], repeats=5)
+    assert all(interval is None for scores in found.values() for interval in scores.values())
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 24), (100, 90, 80), (250, 2500, 2500), (30_000, 20_000, 40_000)])
+def test_however_large_a_box_is_few_parts_are_counted_apart(shape: tuple[int, int, int]) -> None:
+    box, part = Box.of_shape(shape), part_shape(Box.of_shape(shape))
+    assert box.count_blocks(part) < 8 * MANY
+    assert box.count_blocks(part) >= MANY or part == (24, 24, 24)
+
+
+def test_counts_of_many_blocks_are_kept_as_those_of_few_parts_and_of_each_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "BLOCK", (12, 12, 12))
+    truth, segmentation = blobs((60, 50, 100), 5), blobs((60, 50, 100), 6)
+    found = between(saved(tmp_path, segmentation=segmentation, truth=truth))
+    box = found.box()
+    kept = KeptCounts(box, io.BytesIO())
+    for block, counts in zip(blocks(box), found.count(box)):
+        kept.add(block, counts)
+    assert kept.part == (24, 24, 24)
+    parts = box.parts(kept.part)
+    assert len(kept.parts()) == len(parts) < len(blocks(box))
+    for of_part, part in zip(kept.parts(), parts):
+        assert_equal(of_part.as_is, ContingencyTable.count(truth[part.slices()], segmentation[part.slices()]))
+    for block, table in kept.by_block():
+        assert_equal(table, ContingencyTable.count(truth[block.slices()], segmentation[block.slices()]))
+
+
+def assert_equal(found: ContingencyTable, expected: ContingencyTable) -> None:
+    assert np.array_equal(found.columns, expected.columns)

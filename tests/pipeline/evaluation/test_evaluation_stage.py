@@ -254,3 +254,13 @@ def test_what_stays_blank_in_filled_is_told(tmp_path: Path) -> None:
     assert stage.shares(counts, box, 0)["unfilled_share"] == pytest.approx((400 - 128) / 400)
     filled = dataclasses.replace(counts, filled=counts.filled.segmented)
     assert "unfilled_share" not in stage.shares(filled, box, 0)
+
+
+def test_how_far_from_borders_voxels_are_left_out_is_told_as_it_is_set_now(tmp_path: Path) -> None:
+    """20 and 21 nm leave out the same voxels of 10 nm."""
+    run, _, _ = make_run(tmp_path)
+    for border_nm in (20.0, 21.0):
+        data = run.config.data.model_copy(update={"voxel_size_nm": (10.0, 10.0, 10.0)})
+        evaluation = run.config.evaluation.model_copy(update={"ignore_border_nm": border_nm})
+        config = run.config.model_copy(update={"data": data, "evaluation": evaluation})
+        assert run_stage(dataclasses.replace(run, config=config))["ignore_border_nm"] == border_nm

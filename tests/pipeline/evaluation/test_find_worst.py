@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,11 @@ def test_a_verdict_that_would_be_read_as_another_column_is_refused(
     with pytest.raises(InputError, match=said):
         keep_verdicts(WRONGS, path)
     assert path.read_bytes() == before
+
+
+def test_the_voxel_size_beside_the_points_is_the_one_that_the_run_file_has_now(tmp_path: Path) -> None:
+    run, _, _ = make_run(tmp_path)
+    for size in ((8.0, 8.0, 8.0), (40.0, 8.0, 8.0)):
+        data = run.config.data.model_copy(update={"voxel_size_nm": size})
+        run = replace(run, config=run.config.model_copy(update={"data": data}))
+        assert found_in(run)["voxel_size_nm"] == list(size)

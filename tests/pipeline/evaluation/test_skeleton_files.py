@@ -124,3 +124,10 @@ def test_what_holds_no_skeletons_ends_in_one_line(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=expected):
             read_skeletons(tmp_path / name)
+
+
+def test_swc_files_are_read_however_their_ending_is_written(tmp_path: Path) -> None:
+    for name in ("1.swc", "2.SWC", "3.Swc", ".4.swc"):
+        (tmp_path / name).write_text("1 0 0 0 0 1 -1\n2 0 8 0 0 1 1\n")
+    assert read_skeletons(tmp_path).names == ("1", "2", "3")
+    assert read_skeletons(tmp_path / "2.SWC").names == ("2",)

@@ -60,8 +60,12 @@ def image(ids: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("segmentation", "truth", "expected"),
     [
-        (lambda ids: ids.transpose(2, 1, 0), None, "set --segmentation-axes xyz"),
-        (lambda ids: ids.transpose(1, 2, 0), None, "set --segmentation-axes yxz"),
+        (
+            lambda ids: ids.transpose(2, 1, 0),
+            None,
+            "what is read as z, y, x is x, y, z; name its stored axes so with --segmentation-axes",
+        ),
+        (lambda ids: ids.transpose(1, 2, 0), None, "what is read as z, y, x is y, x, z; name"),
         (lambda ids: np.roll(ids, (5, -9, 12), (0, 1, 2)), None, r"moved by \(-5, 9, -12\) voxels"),
         (None, supervoxels, "the labels are supervoxels, without the table"),
         (
@@ -124,3 +128,12 @@ def test_sound_comparisons_have_no_smell(tmp_path: Path, cells: np.ndarray) -> N
     blank = np.where(cells < 12, 0, cells)
     for segmentation in (cells, halves, merged, blank):
         assert told(tmp_path, segmentation.astype(np.uint64), moved) == []
+
+
+def test_ids_above_2_63_that_were_saved_as_signed_numbers_are_told(tmp_path: Path, cells: np.ndarray) -> None:
+    ids = np.where(cells > 9, cells + np.uint64(2**63), cells).astype(np.int64)
+    [found] = told(tmp_path, ids, cells)
+    assert "of the segmentation has negative ids, which are read as 0" in found
+    assert not told(
+        tmp_path, np.where(cells == 0, -1, cells.astype(np.int64)), cells + np.uint64(9) * (cells > 0)
+    )
