@@ -45,6 +45,9 @@ def test_a_refusal_is_told_in_the_schedulers_words(site: Site) -> None:
     "words",
     [
         "qsub: would exceed queue debug's per-user limit",
+        "qsub: would exceed complex's per-group limit of jobs in 'Q' state",
+        "qsub: Maximum number of jobs for user em already in queue debug",
+        "qsub: Maximum number of jobs in 'Q' state for project EM already in complex",
         "The limit of 20 jobs per user in the 'default' queue has been reached",
     ],
 )
