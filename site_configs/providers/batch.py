@@ -26,8 +26,8 @@ FULL = re.compile(
     r"SubmitJobs?\w*Limit",
     re.I,
 )
-"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do. OpenPBS
-by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
+"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.
+OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
 
 logger = logging.getLogger(__name__)
 

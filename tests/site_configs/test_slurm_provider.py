@@ -115,7 +115,7 @@ def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_i
 ) -> None:
     provider.scheduler_options = "#SBATCH --hold"
     held = provider.submit("sleep 300", 1)
-    assert status(provider, held).state is JobState.HELD
+    assert (status(provider, held).state, status(provider, held).message) == (JobState.HELD, "JobHeldUser")
     assert provider.max_blocks == 0
     subprocess.run(["scontrol", "release", held], check=True)
     wait_until(lambda: status(provider, held).state is JobState.RUNNING)
@@ -134,6 +134,7 @@ def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_of_this_user(
     job = provider.submit("true", 1)
     for _ in range(5):
         assert status(provider, job).state is JobState.PENDING
+    assert "QOSMaxSubmitJobPerUserLimit" in str(status(provider, job).message)
     (tmp_path / "full").unlink()
     assert ended(provider, job).state is JobState.COMPLETED
 
