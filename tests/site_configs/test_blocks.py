@@ -74,6 +74,18 @@ def test_a_task_whose_block_is_ended_at_its_walltime_is_done_on_the_next(tmp_pat
     assert failures(tmp_path) == ["lost"]
 
 
+def test_parsls_log_does_not_grow_while_nothing_happens(tmp_path: Path) -> None:
+    """A run may wait for days; and the warnings that `ffn status` shows of its end would be far from there."""
+    with local_site(tmp_path, Site(workers=1)) as kernel:
+        PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["sleep", "3"]).result(
+            timeout=300
+        )
+        log = (Path(kernel.run_dir) / "parsl.log").read_text()
+    assert "Scaling out" in log
+    assert "Strategizing" not in log
+    assert "_general_strategy on thread" not in log
+
+
 def test_blocks_in_which_no_worker_comes_up_are_given_up_in_the_jobs_own_words(tmp_path: Path) -> None:
     with local_site(tmp_path, Site(), "echo 'module: no such module' >&2; exit 3") as kernel:
         run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
