@@ -75,11 +75,10 @@ def test_a_task_whose_block_is_ended_at_its_walltime_is_done_on_the_next(tmp_pat
 
 
 def test_parsls_log_does_not_grow_while_nothing_happens(tmp_path: Path) -> None:
-    """A run may wait for days; and the warnings that `ffn status` shows of its end would be far from there."""
+    """A run may wait for days, and `ffn status` shows the warnings that stand near its end."""
     with local_site(tmp_path, Site(workers=1)) as kernel:
-        PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["sleep", "3"]).result(
-            timeout=300
-        )
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        run(["sleep", "3"]).result(timeout=300)
         log = (Path(kernel.run_dir) / "parsl.log").read_text()
     assert "Scaling out" in log
     assert "Strategizing" not in log
