@@ -44,7 +44,8 @@ def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[st
 
 
 def _ended_by_itself(status: JobStatus) -> bool:
-    return status.terminal and status.state is not JobState.CANCELLED
+    """Not cancelled by somebody, nor given back: a long queue may start one of many, and that be enough."""
+    return status.terminal and status.state not in (JobState.CANCELLED, JobState.SCALED_IN)
 
 
 def _last_words(status: JobStatus) -> str:

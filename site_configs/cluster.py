@@ -71,13 +71,15 @@ def worker_init(run: Run, machine: Machine) -> str:
     """Shell commands that make a job ready to work for the run, whatever the batch system hands on.
 
     The machine's and the site's own commands come first, so that none of them changes what is this
-    program's. A job's own folder of temporary files may have a path that is too long for sockets.
+    program's. By a `set -eu` in them a variable that is not set would end the job, or a failure before its
+    exit status is kept. A job's own folder of temporary files may have a path that is too long for sockets.
     """
     attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
     folder = shlex.quote(os.path.realpath(run.folder))
     commands = [
         machine.worker_init,
         run.config.site.worker_init,
+        "set +eu",
         f'[ "${{#TMPDIR}}" -le {MOST_BYTES} ] || export TMPDIR=/tmp',
         f"export {RUN}={folder} {ATTEMPT}={attempt}",
     ]

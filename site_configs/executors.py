@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +30,9 @@ RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
 WORKER_PORTS = (54000, 55000)
 """The driver listens to its workers on ports from the first of these up to, not including, the second."""
 
+NOISY = ("parsl.jobs.strategy", "parsl.process_loggers")
+"""Parsl's loggers that say twice a second, in a third of a gigabyte a day, that there is nothing to do."""
+
 
 def config(
     run: Run,
@@ -41,6 +45,8 @@ def config(
 
     Parsl's own files go to the run's logs folder.
     """
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.INFO)
     return Config(
         executors=[ThreadPoolExecutor(label="head", max_threads=2), *executors],
         memoizer=memoizer,

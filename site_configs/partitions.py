@@ -26,7 +26,10 @@ def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
         return partition, []  # a dry run elsewhere; sbatch has the last word
     nodes_of: dict[str, int] = {}
     walltimes_s: dict[str, int] = {}
-    for marked, time, nodes in (line.strip().split("|") for line in done.stdout.splitlines()):
+    for row in (line.strip().split("|") for line in done.stdout.splitlines()):
+        if len(row) != 3 or not row[2].isdigit():
+            continue  # what a site's own command says around it
+        marked, time, nodes = row
         name = marked.rstrip("*")
         if marked.endswith("*") and partition is None:
             partition = name

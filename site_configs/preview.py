@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
-from parsl.providers.cluster_provider import ClusterProvider
 
 from pipeline.run_folder import Run
 from pipeline.training.ranks.launchers import LineLauncher
 from site_configs.providers.batch import BatchProvider
 from site_configs.providers.scheduler import QueuedJob
-from site_configs.providers.slurm import submit_command
-
-ANSWER = "Submitted batch job 0\n"
 
 
 def submit_scripts(run: Run, config: Config) -> dict[str, str]:
     """By executor label, the script of a job; none for executors whose blocks are not batch jobs.
 
-    What is known only when a run starts stands in it by name: PORT, TIME, ID.
+    What is known only when a run starts stands in it by name: PORT, ID.
     """
     scripts = {}
     for executor in config.executors:
-        if isinstance(executor, HighThroughputExecutor) and isinstance(executor.provider, ClusterProvider):
+        if isinstance(executor, HighThroughputExecutor) and isinstance(executor.provider, BatchProvider):
             scripts[executor.label] = _script(executor, executor.provider, run)
     return scripts
 
@@ -38,24 +32,14 @@ def launch_line(launcher: object, run: Run) -> list[str] | None:
     return launcher.command_of(run.folder) if isinstance(launcher, LineLauncher) else None
 
 
-def _script(executor: Any, provider: Any, run: Run) -> str:
+def _script(executor: Any, provider: BatchProvider, run: Run) -> str:
     """The very script that an executor's provider writes when it is asked for a block."""
     executor.run_dir = str(run.logs_folder / "parsl" / "NNN")
     executor.cert_dir = f"{executor.logdir}/certificates"
     executor.logconf_path = None
     executor.worker_port = "PORT"
     executor.initialize_scaling()
-    if isinstance(provider, BatchProvider):
-        provider.script_dir = f"{executor.run_dir}/submit_scripts"
-        job = QueuedJob(f"parsl.{executor.label}.block-0.ID", Path(provider.script_dir))
-        text = provider.submit_script(executor._get_launch_command("0"), 1, job.name)
-        return f"{text}\n# submitted by\n# {shlex.join(provider.submit_command(job))}\n"
-    with tempfile.TemporaryDirectory() as folder:
-        provider.script_dir = folder
-        provider.execute_wait = lambda cmd, timeout=None: (0, ANSWER, "")  # no batch system is asked
-        provider.submit(executor._get_launch_command("0"), 1, f"parsl.{executor.label}.block-0")
-        (path,) = (path for path in Path(folder).iterdir() if path.is_file())
-        script = Path(executor.run_dir) / "submit_scripts" / path.name
-        text = path.read_text().replace(shlex.quote(f"{path}.status"), shlex.quote(f"{script}.status"))
-    text += f"\n\n# submitted by\n# {shlex.join(submit_command(script))}\n"
-    return re.sub(r"(block-0\.)\d+\.\d+", r"\1TIME", text)
+    provider.script_dir = f"{executor.run_dir}/submit_scripts"
+    job = QueuedJob(f"parsl.{executor.label}.block-0.ID", Path(provider.script_dir))
+    text = provider.submit_script(executor._get_launch_command("0"), 1, job.name)
+    return f"{text}\n# submitted by\n# {shlex.join(provider.submit_command(job))}\n"

@@ -23,7 +23,8 @@ def check(run: Run, machine: Machine) -> None:
     site = run.config.site
     check_account(cluster.account(site))
     if not machine.queues:
-        for job in wanted_jobs(run, machine):
+        # of a QOS nothing is told, and it may lift what the partition says
+        for job in wanted_jobs(run, machine) if machine.queue_option == "partition" else ():
             partition, limits = limits_of(job.queue)
             check_limits(run, replace(job, queue=partition), limits)
     elif not site.reservation:
@@ -42,11 +43,8 @@ def provider(
     return SlurmProvider(
         account=cluster.account(site),
         nodes_per_block=job.nodes,
-        init_blocks=0,
-        min_blocks=0,
         max_blocks=job.at_once,
-        # Slurm counts minutes: Parsl leaves out what is less, and 0 minutes are no limit to Slurm
-        walltime=cluster.walltime(-(-(job.walltime_s or 0) // 60) * 60),
+        walltime=cluster.walltime(job.walltime_s),
         scheduler_options="\n".join(f"#SBATCH {option}" for option in options),
         worker_init=worker_init,
         launcher=launcher,

@@ -21,7 +21,7 @@ PAGE = REPOSITORY / "docs" / "jobs.md"
 
 HEAD = """# What is submitted
 What `--dry-run` prints of the jobs of a run on each site: their scripts, how they are submitted, and the line
-that starts the ranks. What is known only when a run starts stands in them by name: PORT, TIME, ID, PYTHON.
+that starts the ranks. What is known only when a run starts stands in them by name: PORT, ID, PYTHON.
 [The sites](sites.md) has what the machines are; a test holds this page to what the program makes.
 """
 

@@ -1,1 +1,1 @@
-"""Parsl providers that Parsl lacks, or has with faults that lose jobs: Cobalt and PBS Pro."""
+"""Parsl providers that Parsl lacks, or has with faults that lose jobs: Cobalt, PBS Pro and Slurm."""

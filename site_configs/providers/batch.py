@@ -1,4 +1,4 @@
-"""What Cobalt and PBS Pro need alike: submit once and only once, and never mistake silence for an end.
+"""What Cobalt, PBS Pro and Slurm need alike: submit once and only once, and never mistake silence for an end.
 
 A scheduler may be slow, may fail, and may queue a job while its command reports an error. So every
 submission has a name of its own, and before a job is submitted again it is looked for by that name.
@@ -22,9 +22,12 @@ from parsl.providers.errors import SubmitException
 from site_configs.providers.scheduler import Answer, ErrorAnswerError, NoAnswerError, QueuedJob, ask
 
 FULL = re.compile(
-    r"per-user limit|per-project limit|limit of jobs|number of jobs already|jobs per user", re.I
+    r"per-(user|group|project) limit|limit of jobs|number of jobs\b.* already in|jobs per user|"
+    r"SubmitJobs?\w*Limit",
+    re.I,
 )
-"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do."""
+"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.
+OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class BatchProvider(ClusterProvider):
     retry_pause_s = 5.0
     absences_allowed = 3
     """That many answers in a row without the job make it gone."""
+    delete_command = "qdel"
     poll_s: int
     cores_per_node: int | None = None
     mem_per_node: float | None = None
@@ -73,7 +77,7 @@ class BatchProvider(ClusterProvider):
 
     @abstractmethod
     def _is_gone(self, answer: Answer) -> bool:
-        """Whether a failed qdel says that there is nothing left to delete."""
+        """Whether a failed deletion says that there is nothing left to delete."""
 
     @property
     def status_polling_interval(self) -> int:
@@ -130,11 +134,13 @@ class BatchProvider(ClusterProvider):
         except FileNotFoundError as error:
             raise SubmitException(job.name, f"command not found: {error.filename}") from error
         except NoAnswerError as error:
+            job.message = f"not answered yet: {error}"
             logger.warning("submission of %s: %s; it is looked for later", job.name, error)
             return None
         if job.id is not None or answer is None or answer.returncode == 0:
             return None
         if FULL.search(f"{answer}"):
+            job.message = f"not taken yet: {' '.join(f'{answer}'.split())}"
             logger.warning("submission of %s: %s; it is tried again later", job.name, answer)
             return None
         return answer
@@ -220,9 +226,9 @@ class BatchProvider(ClusterProvider):
 
     def _delete(self, job_id: str) -> None:
         """Delete a job, if it is still there. Raises NoAnswerError."""
-        answer = ask(["qdel", job_id], self.cmd_timeout)
+        answer = ask([self.delete_command, job_id], self.cmd_timeout)
         if answer.returncode != 0 and not self._is_gone(answer):
-            raise ErrorAnswerError(f"qdel {job_id}: {answer}")
+            raise ErrorAnswerError(f"{self.delete_command} {job_id}: {answer}")
 
     def delete_leftovers(self, names: Collection[str]) -> list[str]:
         """Delete the jobs of these names, which a driver that was killed left in the queue; returns ids.

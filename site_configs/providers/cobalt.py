@@ -5,7 +5,6 @@ Cobalt forgets a job as soon as it has ended; how it ended stands in its .cobalt
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from parsl.utils import RepresentationMixin
 
 from pipeline.machine.user import user_name
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives, minutes
 
 STATES = {
     "queued": JobState.PENDING,
@@ -135,12 +134,6 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
 
     def _is_gone(self, answer: Answer) -> bool:
         return "not found" in answer.stdout + answer.stderr
-
-
-def minutes(walltime: str) -> int:
-    """HH:MM:SS in minutes, rounded up."""
-    hours, mins, seconds = (int(part) for part in walltime.split(":"))
-    return hours * 60 + mins + math.ceil(seconds / 60)
 
 
 def cobaltlog(job: QueuedJob) -> Path:

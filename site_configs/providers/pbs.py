@@ -120,7 +120,7 @@ class PbsProvider(BatchProvider, PBSProProvider):
             status = attribute(answer.stdout, "Exit_status")
             end(job, None if status is None else int(status))
         else:
-            job.seen(STATES.get(letter, job.state), f"PBS state {letter}")
+            job.seen(STATES.get(letter, job.state), attribute(answer.stdout, "comment"))
 
     def _is_gone(self, answer: Answer) -> bool:
         return answer.returncode in (UNKNOWN_JOB, FINISHED_JOB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -114,3 +115,9 @@ def directives(tag: str, lines: Sequence[str], options: str) -> str:
         if not line.startswith(f"{tag} "):
             raise InputError(f"scheduler_options: {line!r} is not a line that starts with {tag!r}")
     return "\n".join([*(f"{tag} {line}" for line in lines), *own])
+
+
+def minutes(walltime: str) -> int:
+    """HH:MM:SS in minutes, rounded up."""
+    hours, mins, seconds = (int(part) for part in walltime.split(":"))
+    return hours * 60 + mins + math.ceil(seconds / 60)

@@ -1,21 +1,22 @@
-"""SlurmProvider: Parsl's, mended where it calls a killed job completed, or could submit one twice."""
+"""Blocks on clusters under Slurm, with or without accounting.
+
+By Parsl's provider a job that was killed has completed, one more is submitted beside each that is held, a run
+is given up where a queue takes no more jobs of its user, and commands that hang stay behind.
+"""
 
 from __future__ import annotations
 
-import logging
+import re
 import shlex
-import subprocess
-import time
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from parsl.jobs.states import JobState, JobStatus
-from parsl.providers import SlurmProvider as ParslSlurmProvider
+from parsl.jobs.states import TERMINAL_STATES, JobState
+from parsl.launchers.base import Launcher
+from parsl.utils import RepresentationMixin
 
-from site_configs.providers.scheduler import NoAnswerError
-
-log = logging.getLogger(__name__)
+from site_configs.providers.batch import BatchProvider
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives, minutes
 
 STATES = {
     "PENDING": JobState.PENDING,
@@ -48,153 +49,146 @@ STATES = {
 HOLDS = ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue")
 """Reasons for which a pending job does not start until someone releases it."""
 
-UNANSWERED = ("Unable to contact", "Socket timed out", "Connection refused", "Transport endpoint")
-"""What Slurm's commands say when the controller did not answer; anything else is its answer."""
-
-DIRECTIVES_WITH_PATHS = ("#SBATCH --output=", "#SBATCH --error=")
-"""In Parsl's template for a script."""
-
-ASK_AGAIN_S = 10
-PATIENCE_S = 1800
-"""How long a submission waits for a controller that does not answer."""
+UNKNOWN_JOB = "Invalid job id"
 
 
-class SlurmProvider(ParslSlurmProvider):
-    """Jobs of a Slurm cluster, with or without accounting.
+class SlurmProvider(BatchProvider, RepresentationMixin):
+    """One block is one script job.
 
     A job is looked for among those that the controller remembers, also when they are over (MinJobAge, 5
-    minutes unless set otherwise); of an older one its script has written the exit status. A job of which
-    neither is known has failed.
+    minutes unless set otherwise); of an older one its script has written the exit status.
 
-    Arguments are those of Parsl's provider, and `poll_s`: how often the jobs are looked at, in seconds.
+    `scheduler_options` are further `#SBATCH` lines; `walltime` is HH:MM:SS, in whole minutes to Slurm.
     """
 
-    def __init__(self, *, poll_s: int, **options: Any) -> None:
-        super().__init__(cmd_timeout=60, **options)
-        # a block that lost a node is replaced by Parsl; Slurm would start the same one once more
-        self.scheduler_options += "#SBATCH --no-requeue\n"
+    delete_command = "scancel"
+
+    def __init__(
+        self,
+        *,
+        launcher: Launcher,
+        account: str | None = None,
+        partition: str | None = None,
+        qos: str | None = None,
+        exclusive: bool = True,
+        scheduler_options: str = "",
+        worker_init: str = "",
+        nodes_per_block: int = 1,
+        max_blocks: int = 1,
+        walltime: str = "00:20:00",
+        cmd_timeout: int = 60,
+        poll_s: int = 30,
+    ) -> None:
+        super().__init__(
+            "slurm",
+            nodes_per_block,
+            init_blocks=0,
+            min_blocks=0,
+            max_blocks=max_blocks,
+            parallelism=1,
+            walltime=walltime,
+            launcher=launcher,
+            cmd_timeout=cmd_timeout,
+        )
+        self.account = account
+        self.partition = partition
+        self.qos = qos
+        self.exclusive = exclusive
+        self.scheduler_options = scheduler_options
+        self.worker_init = worker_init
         self.poll_s = poll_s
 
-    @property
-    def status_polling_interval(self) -> int:
-        return self.poll_s
-
-    def _status(self) -> None:
-        jobs: dict[Any, dict[str, Any]] = self.resources
-        active = [job_id for job_id, job in jobs.items() if not job["status"].terminal]
-        if not active:
-            return
-        known = self._remembered(active)
-        if known is None:
-            return  # Slurm does not answer: nothing is known to have changed
-        for job_id in active:
-            job = jobs[job_id]
-            status = _exit_status(job)
-            state, message = known.get(job_id) or _forgotten(status)
-            job["status"] = JobStatus(
-                state,
-                message=message,
-                exit_code=status,
-                stdout_path=job.get("job_stdout_path"),
-                stderr_path=job.get("job_stderr_path"),
-            )
-
-    def _remembered(self, job_ids: list[str]) -> dict[str, tuple[JobState, str]] | None:
-        """State and Slurm's words for it of each job that the controller remembers; None: no answer."""
-        clusters = f" --clusters={self.clusters}" if self.clusters else ""
-        code, output, error = self.execute_wait(
-            f"squeue{clusters} --noheader --states=all --format='%i|%T|%r' --jobs={','.join(job_ids)}"
+    def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
+        """The script, which leaves the exit status of what it runs beside itself."""
+        asked = (f"--nodes={self.nodes_per_block}", f"--time={minutes(self.walltime)}")
+        head = directives(
+            "#SBATCH",
+            [f"--job-name={job_name}", *asked, f"--ntasks-per-node={tasks_per_node}"],
+            self.scheduler_options,
         )
-        if code != 0 and "Invalid job id" not in error:
-            log.warning("squeue: %s", error.strip())
-            return None
-        states = {}
-        for line in output.splitlines():
-            job_id, state, reason = [*(part.strip() for part in line.split("|", 2)), "", ""][:3]
-            if job_id in job_ids:
-                held = state == "PENDING" and reason in HOLDS
-                parsl_state = JobState.HELD if held else STATES.get(state, JobState.UNKNOWN)
-                states[job_id] = (parsl_state, state if reason in ("", "None") else f"{state}, {reason}")
-        return states
+        own = ["--exclusive"] if self.exclusive else []
+        for option, value in (
+            ("--partition", self.partition),
+            ("--account", self.account),
+            ("--qos", self.qos),
+        ):
+            own += [f"{option}={value}"] if value else []
+        # Parsl replaces a lost block itself: one that Slurm ran again would be there twice
+        head += "".join(f"\n#SBATCH {option}" for option in [*own, "--no-requeue"])
+        body = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir or "")
+        left = shlex.quote(str(Path(self.script_dir or "").resolve() / f"{job_name}.status"))
+        work = f"(\n{body}\n)\nstatus=$?\necho $status > {left}\nexit $status"
+        return f"#!/bin/bash\n{head}\n\n{self.worker_init}\n\n{work}\n"
 
-    def execute_wait(self, cmd: str, timeout: int | None = None) -> tuple[int, str, str]:
-        """As Parsl's, but a command that takes too long was not answered, and a submission waits for one."""
-        program, _, script = cmd.partition(" ")  # Parsl writes the path of a script as it is
-        return self._submit_once(Path(script)) if program == "sbatch" else self._ask(cmd)
+    def submit_command(self, job: QueuedJob) -> list[str]:
+        """sbatch; paths are no directives, since those end at blanks; Slurm fills in what begins with %."""
+        output, error = (str(path).replace("%", "%%") for path in (job.stdout, job.stderr))
+        return ["sbatch", f"--output={output}", f"--error={error}", str(job.script)]
 
-    def _ask(self, cmd: str) -> tuple[int, str, str]:
-        try:
-            answer: tuple[int, str, str] = super().execute_wait(cmd)
-            return answer
-        except subprocess.TimeoutExpired as late:
-            return 1, "", f"Socket timed out: no answer in {late.timeout} s to {cmd}"
+    def _id_printed(self, stdout: str) -> str | None:
+        printed = re.search(r"^Submitted batch job (\d+)", stdout, re.MULTILINE)
+        return printed.group(1) if printed else None
 
-    def _submit_once(self, script: Path) -> tuple[int, str, str]:
-        """Submit a script; one that was not answered may have been submitted, and is looked for by its name.
+    def _ids_of(self, job: QueuedJob, *, also_ended: bool) -> list[str]:
+        ended = ["--states=all"] if also_ended else []
+        found = self._queue(f"--name={job.name}", *ended)
+        return sorted((job_id for job_id, name in found.items() if name == job.name), key=int)
 
-        No other job has that name.
-        """
-        cmd = shlex.join(submit_command(script))
-        look = f"squeue --me --noheader --states=all --format=%i --name={script.name}"
-        deadline = time.monotonic() + PATIENCE_S
-        answer = self._ask(cmd)
-        while _is_unanswered(answer) and time.monotonic() < deadline:
-            log.warning("%s: %s", cmd, answer[2].strip())
-            time.sleep(ASK_AGAIN_S)
-            found = self._ask(look)
-            if not _is_unanswered(found):
-                job_ids = found[1].split()
-                answer = (0, f"Submitted batch job {job_ids[0]}\n", "") if job_ids else self._ask(cmd)
-        return answer
+    def _names(self) -> dict[str, str]:
+        return self._queue()
 
-    def delete_leftovers(self, names: Collection[str]) -> list[str]:
-        """Delete the jobs of these names, which a driver that was killed left in the queue; returns ids.
+    def _queue(self, *options: str) -> dict[str, str]:
+        """The name of each of the user's jobs by its id. Raises NoAnswerError."""
+        answer = ask(["squeue", "--me", "--noheader", *options, "--format=%i|%j"], self.cmd_timeout)
+        if answer.returncode != 0:
+            raise ErrorAnswerError(f"squeue: {answer}")
+        rows = (line.strip().split("|", 1) for line in answer.stdout.splitlines())
+        return {row[0]: row[1] for row in rows if len(row) == 2 and row[0].isdigit()}
+
+    def _observe(self, jobs: Sequence[QueuedJob]) -> None:
+        if not jobs:
+            return
+        known = self._remembered([str(job.id) for job in jobs])
+        for job in jobs:
+            left = exit_status(job)
+            told = known.get(f"{job.id}")
+            if told is not None:
+                see(job, *told, left)
+            elif left is not None:
+                state = JobState.FAILED if left else JobState.COMPLETED
+                job.end(state, f"ended with exit status {left}", left)
+            else:
+                self._absent(job)
+
+    def _remembered(self, job_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Slurm's words for the state of each job that the controller remembers, and for the reason.
 
         Raises NoAnswerError.
         """
-        code, output, error = self._ask("squeue --me --noheader --format='%i %j'")
-        if code != 0:
-            raise NoAnswerError(f"squeue: {error.strip()}")
-        jobs = dict(line.split(maxsplit=1) for line in output.splitlines())
-        left = [job_id for job_id, name in jobs.items() if name.strip() in names]
-        code, _, error = self._ask(f"scancel {' '.join(left)}") if left else (0, "", "")
-        if code != 0:
-            raise NoAnswerError(f"scancel: {error.strip()}")
-        return left
+        asked = ["--noheader", "--states=all", "--format=%i|%T|%r", f"--jobs={','.join(job_ids)}"]
+        answer = ask(["squeue", *asked], self.cmd_timeout)
+        if answer.returncode != 0 and UNKNOWN_JOB not in answer.stderr:
+            raise ErrorAnswerError(f"squeue: {answer}")
+        rows = (line.strip().split("|", 2) for line in answer.stdout.splitlines())
+        return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
 
-    def _write_submit_script(
-        self, template: str, script_filename: str, job_name: str, configs: dict[str, Any]
-    ) -> None:
-        """Parsl's script, which also leaves the exit status of what it runs beside itself."""
-        left = shlex.quote(f"{script_filename}.status")
-        work = f"(\n{configs['user_script'].strip()}\n)\nstatus=$?\necho $status > {left}\nexit $status"
-        lines = [line for line in template.splitlines() if not line.startswith(DIRECTIVES_WITH_PATHS)]
-        super()._write_submit_script(
-            "\n".join(lines), script_filename, job_name, {**configs, "user_script": work}
-        )
+    def _is_gone(self, answer: Answer) -> bool:
+        return UNKNOWN_JOB in answer.stderr
 
 
-def submit_command(script: Path) -> list[str]:
-    """sbatch; paths are no directives, since those end at blanks. In paths `%` begins what Slurm fills in."""
-    output = str(script).replace("%", "%%")
-    return ["sbatch", f"--output={output}.stdout", f"--error={output}.stderr", str(script)]
+def see(job: QueuedJob, word: str, reason: str, exit_code: int | None) -> None:
+    """Bring a job up to date by what Slurm says of it."""
+    reason = "" if reason == "None" else reason
+    state = STATES.get(word, job.state)
+    if state in TERMINAL_STATES:
+        job.end(state, f"{word}, {reason}" if reason else word, exit_code)
+    else:
+        job.seen(JobState.HELD if word == "PENDING" and reason in HOLDS else state, reason or None)
 
 
-def _is_unanswered(answer: tuple[int, str, str]) -> bool:
-    return answer[0] != 0 and any(words in answer[2] for words in UNANSWERED)
-
-
-def _exit_status(job: dict[str, Any]) -> int | None:
-    """What the job's script has left, if it came to its end; a job of an older driver has no known script."""
-    output = job.get("job_stdout_path")
+def exit_status(job: QueuedJob) -> int | None:
+    """What the job's script has left, if it came to its end."""
     try:
-        return None if output is None else int(Path(output).with_suffix(".status").read_text())
+        return int((job.folder / f"{job.name}.status").read_text())
     except (OSError, ValueError):
         return None
-
-
-def _forgotten(status: int | None) -> tuple[JobState, str]:
-    """What became of a job that the controller does not know any more."""
-    if status is None:
-        return JobState.FAILED, "gone from the queue before its script came to its end"
-    return (JobState.FAILED if status else JobState.COMPLETED), f"ended with exit status {status}"

@@ -15,13 +15,14 @@ from parsl.dataflow.dflow import DataFlowKernel
 from parsl.dataflow.memoization import BasicMemoizer
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.errors import BadStateException
+from parsl.jobs.states import JobState, JobStatus
 from parsl.providers import LocalProvider
 
 from apps.failures import FailurePolicy
 from pipeline.config import RunConfig, Site
 from pipeline.run_folder import Run
 from site_configs import parsl_config
-from site_configs.blocks import drain_period_s
+from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 
 pytestmark = pytest.mark.slow
 
@@ -73,12 +74,32 @@ def test_a_task_whose_block_is_ended_at_its_walltime_is_done_on_the_next(tmp_pat
     assert failures(tmp_path) == ["lost"]
 
 
+def test_parsls_log_does_not_grow_while_nothing_happens(tmp_path: Path) -> None:
+    """A run may wait for days, and `ffn status` shows the warnings that stand near its end."""
+    with local_site(tmp_path, Site(workers=1)) as kernel:
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        run(["sleep", "3"]).result(timeout=300)
+        log = (Path(kernel.run_dir) / "parsl.log").read_text()
+    assert "Scaling out" in log
+    assert "Strategizing" not in log
+    assert "_general_strategy on thread" not in log
+
+
 def test_blocks_in_which_no_worker_comes_up_are_given_up_in_the_jobs_own_words(tmp_path: Path) -> None:
     with local_site(tmp_path, Site(), "echo 'module: no such module' >&2; exit 3") as kernel:
         run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
         with pytest.raises(BadStateException, match=r"ended before a worker came up.*no such module"):
             run(["true"]).result(timeout=300)
     assert failures(tmp_path) == ["permanent"]
+
+
+def test_blocks_that_are_given_back_before_they_began_are_no_failure(tmp_path: Path) -> None:
+    """Of many jobs a long queue starts one, which does all the work; the others are cancelled after it."""
+    with local_site(tmp_path, Site()) as kernel:
+        executor = kernel.executors["tiles"]
+        assert isinstance(executor, HighThroughputExecutor)
+        give_up_on_barren_blocks(executor, {str(n): JobStatus(JobState.SCALED_IN) for n in range(1, 8)})
+        PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["true"]).result(timeout=300)
 
 
 def test_without_a_walltime_a_block_is_never_drained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,14 @@ def test_a_host_name_that_means_nothing_to_nodes_is_refused_before_jobs_wait_in_
         site_configs.check_address(run_on(name, interface=None))
     site_configs.check_address(run_on(name, interface="lo"))
     site_configs.check_address(Run(Path("/scratch/run"), RunConfig()))
+
+
+def test_a_strict_shell_of_the_users_ends_no_job() -> None:
+    """In which a variable that is not set, such as TMPDIR on many nodes, or a failure ends a script."""
+    strict = cluster.worker_init(run_on("slurm", worker_init="set -euo pipefail"), machine("slurm"))
+    script = f"{strict}\nfalse\necho status $?"
+    done = subprocess.run(["bash", "-c", script], env={}, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("status 1\n", "")
 
 
 def test_a_site_has_defaults_which_the_run_file_can_change() -> None:

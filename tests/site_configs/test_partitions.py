@@ -41,6 +41,24 @@ def test_what_it_takes_is_accepted() -> None:
     site_configs.check(run_with(queue="debug,debug", tile_nodes=4))
 
 
+@pytest.mark.usefixtures("slurm")
+def test_a_qos_is_not_looked_for_among_the_partitions(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("description: mine\nscheduler: slurm\nqueue_option: qos\n")
+    site_configs.check(run_with(name=str(mine), queue="normal"))
+
+
+def test_what_a_site_prints_around_the_partitions_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "sinfo"
+    command.write_text("#!/bin/sh\necho 'Maintenance | on Monday'\necho 'debug*|1:00:00|4'\necho\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(InputError, match="asks for 5 nodes; queue 'debug' of slurm takes up to 4"):
+        site_configs.check(run_with(tile_nodes=5))
+
+
 def test_where_no_slurm_answers_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     site_configs.check(run_with(tile_nodes=10_000))

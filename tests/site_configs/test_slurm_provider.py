@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers import SimpleLauncher
@@ -16,7 +17,7 @@ from parsl.providers.errors import SubmitException
 
 from site_configs import slurm_jobs
 from site_configs.described import machine
-from site_configs.providers import slurm as module
+from site_configs.providers.scheduler import QueuedJob
 from site_configs.providers.slurm import SlurmProvider
 from site_configs.stage_jobs import stage_jobs
 from tests.real_slurm import end_walltime
@@ -24,22 +25,44 @@ from tests.sites import run_on
 
 pytestmark = pytest.mark.usefixtures("slurm")
 
-STAND_IN = """#!/bin/sh
+NOT_ANSWERED = """
 if mkdir {folder}/asked 2>/dev/null; then
   {real} "$@" >/dev/null
-  echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1
+  echo 'sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received' >&2; exit 1
 fi
 exec {real} "$@"
 """
 
+FULL = """
+if [ -e {folder}/full ]; then
+  echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2
+  echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy' >&2; exit 1
+fi
+exec {real} "$@"
+"""
+"""As Slurm says it where a QOS has MaxSubmitJobsPerUser: mlr-org/batchtools 199, szcf-weiya/techNotes 7."""
+
 
 @pytest.fixture
 def provider(tmp_path: Path) -> SlurmProvider:
-    provider = SlurmProvider(
-        poll_s=1, walltime="00:01:00", exclusive=False, launcher=SimpleLauncher(), init_blocks=0
-    )
+    provider = SlurmProvider(poll_s=1, walltime="00:01:00", exclusive=False, launcher=SimpleLauncher())
     provider.script_dir = str(tmp_path)
+    provider.retry_pause_s = 0.1
     return provider
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a script before a command of Slurm's on PATH; in it {real} is the command, {folder} one for it."""
+
+    def put(name: str, script: str) -> None:
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f"#!/bin/sh\n{script.format(folder=tmp_path, real=shutil.which(name))}\n")
+        command.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+
+    return put
 
 
 def status(provider: SlurmProvider, job_id: str) -> JobStatus:
@@ -85,10 +108,35 @@ def test_jobs_that_slurm_ended_or_holds_are_told_as_such(provider: SlurmProvider
     failure = ended(provider, lost)
     subprocess.run(["scontrol", "update", f"node={node}", "state=resume"], check=False)
     assert (failure.state, failure.message) == (JobState.FAILED, "NODE_FAIL, NodeDown")
-    provider.scheduler_options += "#SBATCH --hold\n"
-    held = provider.submit("true", 1)
+
+
+def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_it(
+    provider: SlurmProvider,
+) -> None:
+    provider.scheduler_options = "#SBATCH --hold"
+    held = provider.submit("sleep 300", 1)
+    assert (status(provider, held).state, status(provider, held).message) == (JobState.HELD, "JobHeldUser")
+    assert provider.max_blocks == 0
+    subprocess.run(["scontrol", "release", held], check=True)
+    wait_until(lambda: status(provider, held).state is JobState.RUNNING)
+    assert provider.max_blocks == 1
+    subprocess.run(["scontrol", "suspend", held], check=True)
     assert status(provider, held).state is JobState.HELD
-    provider.cancel([held])
+    assert provider.max_blocks == 0
+    assert provider.cancel([held]) == [True]
+
+
+def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_of_this_user(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+) -> None:
+    stand_in("sbatch", FULL)
+    (tmp_path / "full").touch()
+    job = provider.submit("true", 1)
+    for _ in range(5):
+        assert status(provider, job).state is JobState.PENDING
+    assert "QOSMaxSubmitJobPerUserLimit" in str(status(provider, job).message)
+    (tmp_path / "full").unlink()
+    assert ended(provider, job).state is JobState.COMPLETED
 
 
 @pytest.mark.slow
@@ -104,53 +152,44 @@ def test_a_job_that_slurm_has_forgotten_is_judged_by_what_it_left(
 ) -> None:
     known = {"1000001": "0", "1000002": "5", "1000003": None}
     for job_id, left in known.items():
-        script = tmp_path / job_id
         if left is not None:
-            script.with_suffix(".status").write_text(left)
-        provider.resources[job_id] = {
-            "job_id": job_id,
-            "status": JobStatus(JobState.RUNNING),
-            "job_stdout_path": f"{script}.stdout",
-            "job_stderr_path": f"{script}.stderr",
-        }
+            (tmp_path / f"{job_id}.status").write_text(left)
+        provider.resources[job_id] = QueuedJob(job_id, tmp_path, job_id, JobState.RUNNING)
     states = [found.state for found in provider.status(list(known))]
-    assert states == [JobState.COMPLETED, JobState.FAILED, JobState.FAILED]
+    assert states == [JobState.COMPLETED, JobState.FAILED, JobState.RUNNING], "it may only not be shown now"
+    assert ended(provider, "1000003").state is JobState.MISSING
 
 
 def test_a_submission_that_worked_but_was_not_answered_is_not_made_again(
-    provider: SlurmProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: SlurmProvider, stand_in: Callable[[str, str], None]
 ) -> None:
-    command = tmp_path / "bin" / "sbatch"
-    command.parent.mkdir()
-    command.write_text(STAND_IN.format(folder=tmp_path, real=shutil.which("sbatch")))
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(module, "ASK_AGAIN_S", 0.5)
+    stand_in("sbatch", NOT_ANSWERED)
     job_id = provider.submit("sleep 300", 1, "parsl.once")
     names = subprocess.check_output(["squeue", "-ho", "%i %j"], text=True).split("\n")
     assert [line.split()[0] for line in names if "parsl.once" in line] == [job_id]
-    assert provider.cancel([job_id]) == [True]
+    assert provider.cancel([job_id, job_id]) == [True, True]
 
 
-def test_a_request_that_slurm_refuses_fails_at_once(provider: SlurmProvider) -> None:
-    provider.scheduler_options += "#SBATCH --partition=nope\n"
-    with pytest.raises(SubmitException):
+def test_a_request_that_slurm_refuses_fails_in_its_words(provider: SlurmProvider) -> None:
+    provider.partition = "nope"
+    with pytest.raises(SubmitException, match="invalid partition specified: nope"):
         provider.submit("true", 1)
 
 
 def test_while_slurm_does_not_answer_nothing_is_known_to_have_changed(
-    provider: SlurmProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: SlurmProvider, stand_in: Callable[[str, str], None]
 ) -> None:
     job_id = provider.submit("sleep 300", 1)
     wait_until(lambda: status(provider, job_id).state is JobState.RUNNING)
-    silent = tmp_path / "bin" / "squeue"
-    silent.parent.mkdir()
-    silent.write_text("#!/bin/sh\necho 'error: Unable to contact slurm controller' >&2; exit 1\n")
-    silent.chmod(0o755)
-    with monkeypatch.context() as patch:
-        patch.setenv("PATH", f"{silent.parent}:{os.environ['PATH']}")
-        assert status(provider, job_id).state is JobState.RUNNING
-    provider.cancel([job_id])
+    stand_in("squeue", "echo 'error: Unable to contact slurm controller' >&2; exit 1")
+    assert status(provider, job_id).state is JobState.RUNNING
+    stand_in("squeue", "printf 'Maintenance on Monday, \\351 8 h|\\n'")
+    assert status(provider, job_id).state is JobState.RUNNING
+    stand_in("squeue", "sleep 300")
+    provider.cmd_timeout = 1
+    assert status(provider, job_id).state is JobState.RUNNING
+    assert not [p for p in psutil.Process().children(recursive=True) if "squeue" in " ".join(p.cmdline())]
+    assert provider.cancel([job_id]) == [True]
     assert status(provider, job_id).state is JobState.CANCELLED
 
 

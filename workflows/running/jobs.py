@@ -49,6 +49,8 @@ class Job:
     state: str
     """The name of a parsl.jobs.states.JobState, as last seen."""
     provider: str
+    why: str | None = None
+    """What the batch system, or what it said last, tells of that state."""
 
     @property
     def is_over(self) -> bool:
@@ -83,7 +85,9 @@ def in_queue(kernel: DataFlowKernel) -> dict[str, str]:
         jobs = [job for job in _jobs(executor) if not job.is_over and job.provider != LOCAL]
         if jobs and not any(job.state == JobState.RUNNING.name for job in jobs):
             waiting[label] = ", ".join(
-                f"{job.provider} job {job.job_id} is {job.state.lower()}" for job in jobs
+                f"{job.provider} job {job.job_id} is {job.state.lower()}"
+                + (f" ({job.why})" if job.why else "")
+                for job in jobs
             )
     return waiting
 
@@ -144,7 +148,7 @@ def _jobs(executor: ParslExecutor) -> list[Job]:
     states = dict(executor.status_facade)  # copies: another thread changes both
     jobs = dict(executor.blocks_to_job_id)
     return [
-        Job(block, str(job_id), states[block].state.name, executor.provider.label)
+        Job(block, str(job_id), states[block].state.name, executor.provider.label, states[block].message)
         for block, job_id in jobs.items()
         if block in states
     ]

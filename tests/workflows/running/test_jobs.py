@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
+from parsl.jobs.states import JobState, JobStatus
 from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
 
@@ -17,7 +20,7 @@ from site_configs.providers.batch import BatchProvider
 from site_configs.providers.cobalt import CobaltProvider
 from site_configs.providers.pbs import PbsProvider
 from tests.emulators.cluster import Cluster
-from workflows.running.jobs import cancel_leftovers, leftover_jobs
+from workflows.running.jobs import cancel_leftovers, in_queue, leftover_jobs
 
 
 def provider_of(cluster: Cluster, script_folder: Path) -> BatchProvider:
@@ -98,6 +101,14 @@ def test_jobs_that_this_site_does_not_know_are_named(tmp_path: Path) -> None:
     here = Config(executors=[HighThroughputExecutor(label="tiles", provider=LocalProvider())])
     cancel_leftovers(run, here, said.append)
     assert said == ["an older attempt may have left slurm job 12: this site cannot cancel it"]
+
+
+def test_who_waits_for_a_job_sees_why_in_the_words_of_the_batch_system() -> None:
+    executor = HighThroughputExecutor(label="tiles", provider=CobaltProvider(launcher=SimpleLauncher()))
+    executor.blocks_to_job_id = {"0": "7", "1": "8"}
+    executor._status = {"0": JobStatus(JobState.HELD, "admin_hold"), "1": JobStatus(JobState.PENDING)}
+    kernel: Any = SimpleNamespace(executors={"tiles": executor})
+    assert in_queue(kernel) == {"tiles": "cobalt job 7 is held (admin_hold), cobalt job 8 is pending"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tiles": [{"job": 1}]}', '{"tiles": 3}'])
