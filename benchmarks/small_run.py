@@ -68,6 +68,7 @@ TELLS_TIMES = "report"
 GONE_S = 15.0
 """How long the processes of a driver that has ended may take to end."""
 
+LOOK_EVERY_S = 2.0
 STALLED_S = 180.0
 """A run of which no new record or line of the training log is seen for so long hangs. The ranks start in
 10 s, on a busy machine in a minute."""
@@ -212,10 +213,13 @@ class Patience:
     def __init__(self, run: SmallRun) -> None:
         self._run = run
         self._seen = run.events()
-        self._since = time.monotonic()
+        self._since = self._looked = time.monotonic()
 
     def check(self) -> None:
-        """Raise HangError when nothing has happened for too long."""
+        """Raise HangError when nothing has happened for too long; looks now and then."""
+        if time.monotonic() - self._looked < LOOK_EVERY_S:
+            return
+        self._looked = time.monotonic()
         events = self._run.events()
         if events != self._seen:
             self._seen, self._since = events, time.monotonic()

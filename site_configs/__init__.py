@@ -5,6 +5,7 @@ A site is a Parsl Config with executors `head`, `train`, `tiles` and, where that
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
 from site_configs import described
 from site_configs.described import LOCAL, lasting, site_names
+from site_configs.light_parsl import LightParsl
 
 if TYPE_CHECKING:  # every process of Parsl's imports this package
     from parsl.config import Config
@@ -23,6 +25,8 @@ if TYPE_CHECKING:  # every process of Parsl's imports this package
     from pipeline.training.ranks.launchers import Launcher
     from site_configs.allocation import Allocation
     from site_configs.executors import RetryHandler
+
+sys.meta_path.insert(0, LightParsl())
 
 OF_JOBS = ("tile_nodes", "tile_jobs", "ranks_per_node", "training", "light")
 """Settings of `site` that say what is asked of a batch system, and what a plan counts."""

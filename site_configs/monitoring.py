@@ -27,6 +27,7 @@ def hub(run: Run) -> MonitoringHub | None:
         return None
     check_monitoring(run)
     database_starter.dbm_starter = keep_database
+    database_starter._db_manager_excepts = None  # the driver does without the database's library
     router_starter.zmq_router_starter = pass_messages
     return MonitoringHub(
         workflow_name=run.folder.name,

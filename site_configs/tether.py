@@ -7,6 +7,7 @@ through this module it ends with its driver, and the managers end when it stops 
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def interchange_command(output: Path) -> list[str]:
 
 
 def main() -> None:
-    """Become the script that the command line names."""
+    """Run the script that the command line names."""
     parent, output, *script = sys.argv[1:]
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     for stream in (1, 2):
@@ -43,7 +44,9 @@ def main() -> None:
     os.setsid()
     # Parsl gives the process another title, which would overwrite the environment by which it is known.
     os.environ["SPT_NOENV"] = "1"
-    os.execv(sys.executable, [sys.executable, *script])
+    sys.argv = script
+    # here, and not by exec: site_configs/light_parsl.py shortens its start
+    runpy.run_path(script[0], run_name="__main__")
 
 
 if __name__ == "__main__":

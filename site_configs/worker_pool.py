@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import multiprocessing
 import multiprocessing.managers
+import multiprocessing.spawn
 import os
 import platform
 import runpy
@@ -15,8 +17,7 @@ import shutil
 import sys
 import uuid
 from pathlib import Path
-
-from parsl.multiprocessing import SpawnContext
+from typing import Any
 
 from pipeline.machine.processes import die_with_parent
 from pipeline.machine.sockets import keep_sockets_short
@@ -24,6 +25,8 @@ from site_configs.worker_queues import Locks
 
 DEATH = "has died"
 IDLE_DEATH = "was not busy when it died"
+WORKER = "HTEX-Worker-"
+"""Begins the name that Parsl gives the process of a worker."""
 
 
 def main() -> None:
@@ -38,29 +41,38 @@ def main() -> None:
         raise FileNotFoundError(f"Parsl's {sys.argv[0]} is neither beside {sys.executable} nor on PATH")
     keep_sockets_short()
     _tie_shared_state_to_this_process()
+    _load_no_more_than_is_used()
     logging.getLogger("parsl.executors.high_throughput.process_worker_pool").addFilter(
-        functools.partial(_leave_where_others_would_wait, Locks(SpawnContext))
+        functools.partial(_leave_where_others_would_wait, Locks(multiprocessing.get_context("spawn")))
     )
     runpy.run_path(script, run_name="__main__")
 
 
 def _tie_shared_state_to_this_process() -> None:
-    """The process that serves the pool's shared state has no other way to notice that the pool was killed.
-
-    Nor does it need the pool's script and all of Parsl, which a process that is spawned loads for the file of
-    `__main__`.
-    """
+    """The process that serves the pool's shared state has no other way to notice that the pool was killed."""
     start = multiprocessing.managers.SyncManager.start
 
     def start_tied(server: multiprocessing.managers.SyncManager) -> None:
-        main = vars(sys.modules["__main__"])
-        file = main.pop("__file__")
-        try:
-            start(server, initializer=die_with_parent, initargs=(os.getpid(),))
-        finally:
-            main["__file__"] = file
+        start(server, initializer=die_with_parent, initargs=(os.getpid(),))
 
     multiprocessing.managers.SyncManager.start = start_tied  # type: ignore[method-assign,assignment]
+
+
+def _load_no_more_than_is_used() -> None:
+    """A process that is spawned would load the pool's script, for the file of `__main__`, and all of Parsl.
+
+    A worker needs one function of it, and the process that serves the shared state nothing.
+    """
+    prepare = multiprocessing.spawn.get_preparation_data
+
+    def prepare_lightly(name: str) -> dict[str, Any]:
+        given: dict[str, Any] = prepare(name)
+        given.pop("init_main_from_path", None)
+        if name.startswith(WORKER):
+            given["init_main_from_name"] = "site_configs.worker"
+        return given
+
+    multiprocessing.spawn.get_preparation_data = prepare_lightly
 
 
 def _leave_where_others_would_wait(locks: Locks, record: logging.LogRecord) -> bool:

@@ -43,7 +43,6 @@ ffn config init em.h5:raw --truth traced.h5:labels -o whole.yaml \
 ffn plan --config whole.yaml --run-dir runs/whole --rates runs/demo
 ffn weak-scaling --workers 1 --share 1 --side 48 \
 --config my.yaml --run-dir runs/weak --set network.checkpoint=runs/demo/model/ffn.h5
-python benchmarks/bookkeeping.py --tiles 30
 python benchmarks/watching.py --tiles 30
 python benchmarks/phantom_baseline.py --config my.yaml
 python benchmarks/held_out.py runs/demo --box 0:48,0:48,0:64 --examples 2
@@ -54,6 +53,7 @@ THOROUGH = """
 python benchmarks/second_look.py runs/demo
 python workflows/study.py strong-scaling --ranks 1 STUDY
 python benchmarks/evaluation.py --voxels 1000000
+python benchmarks/bookkeeping.py --tiles 30
 python benchmarks/reconciliation.py --voxels 1000000
 python benchmarks/averaging.py --times 5
 python workflows/study.py learning-rate --ranks 1 STUDY

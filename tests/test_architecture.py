@@ -67,6 +67,7 @@ def test_imports_run_one_way(package: str) -> None:
         ("workflows.ffn", {"parsl", "tensorflow", "cloudvolume", "networkx", "skimage"}),
         ("workflows.watching.status_view", {"tensorflow", "cloudvolume", "networkx"}),
         ("site_configs.tether", {"parsl", "pydantic", "numpy"}),
+        ("site_configs.worker", {"boto3", "botocore", "sqlalchemy", "pydantic"}),
         ("pipeline.inference.segmenter", {"tensorflow", "cloudvolume"}),
     ],
 )

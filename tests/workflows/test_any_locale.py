@@ -18,6 +18,8 @@ FFN = str(Path(__file__).parents[2] / "workflows" / "ffn.py")
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 """Names of files are ASCII, and all that is printed."""
 PRINTS_ASCII = {"PYTHONIOENCODING": "ascii"}
+LATIN = os.fsdecode(b"caf\xe9")
+"""A name that is no UTF-8."""
 BOX = {"inference": {"box": "0:64,0:64,0:64"}}
 
 
@@ -67,8 +69,15 @@ def test_names_that_the_locale_has_no_characters_for_are_told_with_the_way_out(
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("environment", [{}, ASCII, PRINTS_ASCII])
-@pytest.mark.parametrize("name", ["é", os.fsdecode(b"caf\xe9")])
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [
+        (os.fsdecode(b"caf\xe9"), {}),
+        ("é", ASCII),
+        ("é", PRINTS_ASCII),
+        (os.fsdecode(b"caf\xe9"), PRINTS_ASCII),
+    ],
+)
 def test_a_report_is_utf_8_in_every_locale(tmp_path: Path, name: str, environment: dict[str, str]) -> None:
     folder = tmp_path / name
     folder.mkdir()

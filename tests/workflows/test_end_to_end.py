@@ -240,20 +240,21 @@ def test_the_same_command_again_computes_nothing_again(folder: Path, first: str)
     assert {path: path.stat().st_mtime_ns for path in results} == before
 
 
+@pytest.mark.thorough  # below it is stopped once more
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
-        signal.SIGTERM,
-        pytest.param(signal.SIGKILL, marks=pytest.mark.thorough),  # as two tests below
-    ],
-)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     folder: Path, first: str, how: signal.Signals
 ) -> None:
     """Ctrl-C and a batch system's SIGTERM reach the whole group of processes, SIGKILL the driver alone."""
     name = f"stopped_{how.name}"
+    stop_in_training(folder, name, how)
+    finish(start(folder, name))
+    assert files(folder / name / "segmentation") == files(folder / "first" / "segmentation")
+
+
+def stop_in_training(folder: Path, name: str, how: signal.Signals) -> None:
+    """Start a run and stop it; none of its processes is left."""
     process = start(folder, name)
     log = folder / name / "logs" / "training.jsonl"
     wait_for(log.exists)
@@ -264,8 +265,6 @@ def test_a_stopped_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), output
     wait_for(lambda: not processes_in(folder / name), timeout_s=15)
-    finish(start(folder, name))
-    assert files(folder / name / "segmentation") == files(folder / "first" / "segmentation")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
@@ -278,15 +277,16 @@ def test_a_driver_that_is_killed_while_its_workers_start_leaves_no_process(folde
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are tied to each other by a Linux call")
-def test_a_run_whose_processes_die_one_after_the_other_ends_in_the_same_bytes(
+def test_a_run_that_is_stopped_and_whose_processes_die_ends_in_the_same_bytes(
     folder: Path, first: str
 ) -> None:
-    """Interchange: the run ends and says so. Manager: it goes on. Driver: the next one ends what is left."""
+    """SIGTERM ends all. Interchange: the run says so. Manager: it goes on. Driver: the next ends the rest."""
     run = folder / "deaths"
 
     def pids(kind: str) -> list[int]:
         return [process.pid for process in processes_of(run) if process.kind == kind]
 
+    stop_in_training(folder, run.name, signal.SIGTERM)
     driver = start(folder, run.name)
     wait_for(lambda: pids("rank"))
     os.kill(pids("interchange")[0], signal.SIGKILL)
@@ -312,7 +312,7 @@ def test_a_run_whose_processes_die_one_after_the_other_ends_in_the_same_bytes(
 
     output = finish(start(folder, run.name))
     assert "ended what an older attempt had left running" in output
-    assert [attempt["exit"] for attempt in read_attempts(run)] == [1, None, 0]
+    assert [attempt["exit"] for attempt in read_attempts(run)] == ["interrupted", 1, None, 0]
     assert files(run / "segmentation") == files(folder / "first" / "segmentation")
 
 

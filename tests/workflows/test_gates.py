@@ -8,28 +8,33 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from pipeline.results.attempts import processes_of, read_attempts
+from tests.commands import said as said_by
 from tests.tiny_run import RUN_FILE
+from workflows.ffn import main
 from workflows.watching.status_view import status_view
 
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 FFN = [sys.executable, str(REPOSITORY / "workflows" / "ffn.py")]
-BEHIND = ("id_table.h5", "conflicts.json")
 
 
-def ffn(folder: Path, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run([*FFN, *arguments], cwd=folder, capture_output=True, text=True, timeout=400)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+class Ffn(Protocol):
+    """`ffn` with arguments, in the process of a test, which must end with `code`; gives what it prints."""
+
+    def __call__(self, *arguments: str, code: int = 0) -> str: ...
 
 
 def run(folder: Path, *options: str, code: int = 0) -> str:
-    return ffn(folder, "run", "--run-dir", "run", "--quiet", *options, code=code)
+    command = [*FFN, "run", "--run-dir", "run", "--quiet", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def status(folder: Path) -> str:
@@ -48,6 +53,19 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def folder(stopped: tuple[Path, str], tmp_path: Path) -> Path:
     shutil.copytree(stopped[0] / "run", tmp_path / "run")
     return tmp_path
+
+
+@pytest.fixture
+def ffn(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ffn:
+    """A command in that folder."""
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str, code: int = 0) -> str:
+        ended, shown = said_by(main, list(arguments), monkeypatch, capsys)
+        assert ended == code, shown
+        return shown
+
+    return call
 
 
 def test_the_run_stops_before_what_depends_on_the_stage_and_says_how_to_go_on(
@@ -74,11 +92,11 @@ def test_the_run_stops_before_what_depends_on_the_stage_and_says_how_to_go_on(
     assert "gate        merge: closed, waits for a person's word" in status(home)
 
 
-def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path) -> None:
-    ffn(folder, "reject", "run", "merge", "--by", "ann", "--why", "a merger")
+def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path, ffn: Ffn) -> None:
+    ffn("reject", "run", "merge", "--by", "ann", "--why", "a merger")
     assert "gate          merge: rejected by ann at " in run(folder, code=3)
-    assert "approved: merge, 1 files" in ffn(folder, "approve", "run", "merge", "--by", "bo", "--why", "fine")
-    shown = ffn(folder, "run", "--run-dir", "run", "--dry-run")
+    assert "approved: merge, 1 files" in ffn("approve", "run", "merge", "--by", "bo", "--why", "fine")
+    shown = ffn("run", "--run-dir", "run", "--dry-run")
     assert "gate        merge: open, approved by bo at " in shown
     run(folder)
     said = [json.loads(line) for line in (folder / "run/gates/decisions.jsonl").read_text().splitlines()]
@@ -101,18 +119,18 @@ def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path
 
 
 @pytest.mark.thorough  # test_places has it, without processes
-def test_another_result_of_the_stage_is_another_to_judge(folder: Path) -> None:
+def test_another_result_of_the_stage_is_another_to_judge(folder: Path, ffn: Ffn) -> None:
     gated = ("--set", "gates=[sample]")
     run(folder, *gated, code=3)
-    ffn(folder, "approve", "run", "sample", "--by", "bo")
+    ffn("approve", "run", "sample", "--by", "bo")
     said = run(folder, *gated, "--set", "training.sampling.coordinates=40", code=3)
     assert "gate          sample: closed again, approved by bo at " in said
     assert "since then 1 of its files are others (model/coordinates.npy)" in said
 
 
 @pytest.mark.thorough  # test_places has it, without processes
-def test_the_word_holds_while_the_result_is_the_same_though_it_is_made_again(folder: Path) -> None:
-    ffn(folder, "approve", "run", "merge")
+def test_the_word_holds_while_the_result_is_the_same_though_it_is_made_again(folder: Path, ffn: Ffn) -> None:
+    ffn("approve", "run", "merge")
     (folder / "run/tiles/reconciliation/id_table.h5").unlink()
     run(folder)
     assert (folder / "run/metrics.json").exists()
@@ -126,9 +144,9 @@ def test_yes_opens_all_gates_and_that_is_kept(folder: Path) -> None:
     run(folder)
 
 
-def test_what_is_no_stage_is_refused_with_those_that_are(folder: Path) -> None:
-    said = run(folder, "--set", "gates=[mrege]", code=1)
+def test_what_is_no_stage_is_refused_with_those_that_are(ffn: Ffn) -> None:
+    said = ffn("run", "--run-dir", "run", "--set", "gates=[mrege]", code=1)
     assert "gates has 'mrege', which is no stage of this run; expected some of phantom, sample, train" in said
-    said = ffn(folder, "approve", "run", "write", code=1)
+    said = ffn("approve", "run", "write", code=1)
     assert "has nothing of stage 'write' to judge; expected one of merge" in said
     assert said.count("\n") == 1

@@ -14,6 +14,8 @@ from bright_blocks import NETWORK, write_image, write_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.commands import said as said_by
+from workflows.full_pipeline import main
 from workflows.pilot import spread
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,7 +44,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(folder: Path) -> None:
+def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def plan(*options: str, run: str = "run") -> tuple[int, str]:
+        arguments = ["--config", str(folder / "run.yaml"), "--run-dir", str(folder / run), *options]
+        return said_by(main, arguments, monkeypatch, capsys)
+
     code, said = call("pilot.py", folder)
     assert code == 0, said
     tiles = sorted((folder / "run" / "tiles").glob("z*/y*/*.h5"))
@@ -53,14 +61,14 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(folder: Path)
     assert "2 tiles of 0:" in said
 
     made = tiles[0].stat().st_mtime_ns
-    code, planned = call("full_pipeline.py", folder, "--dry-run", "--budget-node-hours", "1")
+    code, planned = plan("--dry-run", "--budget-node-hours", "1")
     assert code == 0, planned
     assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread(s)" in planned
     assert "for 1 node-hours: --set inference.tile='[40, 44, 48]'" in planned
-    other = ["--rates", str(folder / "run"), "--run-dir", str(folder / "other"), "--dry-run"]
-    assert f"of {folder / 'run'} by openvino" in call("full_pipeline.py", folder, *other)[1]
+    other = plan("--rates", str(folder / "run"), "--dry-run", run="other")[1]
+    assert f"of {folder / 'run'} by openvino" in other
 
-    code, refused = call("full_pipeline.py", folder, "--rates", str(folder / "run"))
+    code, refused = plan("--rates", str(folder / "run"))
     assert (code, refused) == (1, "error: --rates and --budget-node-hours go with --dry-run\n")
     code, said = call("full_pipeline.py", folder)
     assert code == 0, said

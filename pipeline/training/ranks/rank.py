@@ -6,6 +6,7 @@ last line of standard error is an InputError's message.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -46,10 +47,13 @@ def _train(run_folder: Path) -> int:
         job = TrainingJob.load(run_folder)
         # a job's environment may name the backend of inference
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        gc.disable()  # what modules make while they are loaded stays
         # not before the rank is pinned: TensorFlow counts the cores it may use when it is loaded
         from pipeline.training.device import require_gpu
         from pipeline.training.trainer import train_rank
 
+        gc.freeze()  # nor is it to be looked through again in the midst of a step
+        gc.enable()
         require_gpu(job.run.config.site)
         train_rank(job)
     except InputError as error:

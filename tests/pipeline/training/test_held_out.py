@@ -117,7 +117,7 @@ def test_sections_are_shown_as_sections_where_training_does_not_turn_them(
 def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib25: Path) -> None:
     """Their centres keep off the membranes, which this ground truth fills.
 
-    When last measured: accuracy 0.959, precision 0.998, recall 0.913, F1 0.953.
+    When last measured: accuracy 0.974, precision 0.998, recall 0.947, F1 0.972.
     """
     document = {
         "seed": 1,
@@ -132,7 +132,9 @@ def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib2
         "training": {"sampling": {"boundary_distance": 3}},
     }
     run = Run(fib25, RunConfig.model_validate(document))
-    published = by_keras(fib25 / "checkpoint/model.ckpt-27465036", Network())
+    weights = Artifact(str(fib25 / "checkpoint/model.ckpt-27465036"), "")
+    # 700 calls, which is minutes in float32; by test_engines it comes to the same
+    published = load(Loading(weights, Network(), "openvino", "bfloat16", batch=1, threads=2)).predict
     scores = held_out_scores(run, published, Box((0, 0, 0), (125, 250, 250)), examples=12)
     assert scores["accuracy"] >= 0.95
     assert scores["f1"] >= 0.93

@@ -90,6 +90,7 @@ def test_both_ranks_end_with_the_same_weights_however_often_they_average(
         assert all(np.array_equal(first[name], final.weights[name]) for name in first.files)
 
 
+@pytest.mark.thorough  # test_resume_within_round stops it at harder places
 def test_a_training_whose_first_rank_is_killed_resumes_to_the_same_bytes(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:
