@@ -34,6 +34,32 @@ def test_a_shift_is_found_along_overlaps_of_any_length_where_some_of_it_shows_no
     assert found["quality"] > 0.95
 
 
+@pytest.mark.parametrize("noise", [0.0, 8.0])
+def test_a_piece_that_shows_something_is_not_mixed_with_those_that_show_nothing(
+    tmp_path: Path, noise: float
+) -> None:
+    rng = np.random.default_rng(1)
+    tissue = gaussian_filter(rng.normal(size=(3 * PIECE, 2 * WIDTH)), 2)
+    grey = 128 + 40 * tissue / tissue.std()
+    grey[PIECE - 40 :] = 128
+    places = (("a.tif", 0, 0), ("b.tif", 3, WIDTH - OVERLAP - 2))
+    a, b = (
+        _tile(
+            tmp_path / name,
+            np.clip(
+                grey[y : y + 3 * PIECE - 20, x : x + WIDTH] + rng.normal(0, noise, (3 * PIECE - 20, WIDTH)),
+                1,
+                255,
+            ).astype(np.uint8),
+            120.0 if x else 0.0,
+        )
+        for name, y, x in places
+    )
+    found = shift(a, b, Montage())
+    assert found["shift"] == pytest.approx([3, WIDTH - OVERLAP - 2], abs=0.1)
+    assert found["quality"] > 0.9
+
+
 def _tile(path: Path, image: np.ndarray, x: float) -> ImageTile:
     tifffile.imwrite(path, image)
     height, width = image.shape
