@@ -46,7 +46,7 @@ class Laid(NamedTuple):
 
 def pair_target(stack: Stack, a: Montaged, b: Montaged) -> Target:
     """An npz file with what `read_pair` gives."""
-    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "box": str(stack.box)}
+    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "area": stack.area}
     inputs: dict[str, str] = {}
     for which, one in (("first", a), ("second", b)):
         inputs |= {f"{which} montage": one.montage.sha256, f"{which} overview": one.overview.sha256}

@@ -18,7 +18,7 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
-VERSION = 3
+VERSION = 4
 
 WORST = 10
 
@@ -61,13 +61,15 @@ def judge(
     def write(path: Path) -> None:
         made = {z: load(montage) for z, (_, montage) in montages.items()}
         where = residual_map(stack, pairs, placed, groups)
+        places = load(placed)
         found = {
             "sections": len(stack.sections),
             "lost": list(stack.lost),
             "missing": [name for section, _ in montages.values() for name in section.missing],
             "montage": _montage(made),
-            "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
-            "drift": load(placed)["drift"],
+            "alignment": _alignment(pairs, groups, places["parts"], where),
+            "drift": places["drift"],
+            "otherwise": [int(z) for z in places["otherwise"]],
             "map": where.told(),
             "cut": _cut(stack, montages, made, placed, groups),
             "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),

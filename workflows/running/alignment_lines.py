@@ -29,6 +29,11 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
             f"the worst     sections {worst['a']} and {worst['b']}, where 5% of the points are "
             f"{worst['95%']:.1f} pixels and more apart"
         )
+    if found["otherwise"]:
+        lines.append(
+            f"otherwise     than most lie {len(found['otherwise']):,} sections, turned, moved far or of other "
+            f"pixels, and are laid as these: {first(found['otherwise'])}"
+        )
     if found["drift"]:
         lines += _drift(found["drift"])
     parts = alignment["parts"]
