@@ -34,7 +34,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
     if text is None:
         return None
     found = json.loads(text)
-    if not {"map", "corrections", "drift", "otherwise"} <= found.keys():
+    if not {"map", "corrections", "drift", "otherwise", "astray"} <= found.keys():
         raise InputError(f"{files.quality_file} is of an earlier version: align once more")
     montage, aligned = found["montage"], found["alignment"]
     measured = [pair for pair in montage["worst"] if not pair.get("corrected")]
@@ -65,6 +65,8 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
         "drift": _drift(found["drift"]),
         "otherwise": found["otherwise"][:WORST],
         "otherwise_in_all": len(found["otherwise"]),
+        "astray": sorted(found["astray"], key=lambda one: -one["share"])[:WORST],
+        "astray_in_all": len(found["astray"]),
         "corrections": [_of_correction(one) for one in found["corrections"][:MOST_CORRECTIONS]],
         "corrections_in_all": len(found["corrections"]),
         "chart": _chart(montage["of_sections"], aligned["of_pairs"]),

@@ -18,7 +18,7 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.settings.sections import GREY, Montage
 
-VERSION = 2
+VERSION = 3
 
 NOMINAL = 0.01
 """How much a nominal place counts next to a shift that was found: it decides where nothing else does."""

@@ -71,6 +71,7 @@ def judge(
             "drift": places["drift"],
             "otherwise": [int(z) for z in places["otherwise"]],
             "map": where.told(),
+            "astray": [{"z": z, "share": share} for z, share in where.astray.items()],
             "cut": _cut(stack, montages, made, placed, groups),
             "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),
         }
@@ -117,7 +118,7 @@ def _alignment(
         "refused": [_told(one) for one in laid if one.is_refused],
         "parts": parts,
         "points": {
-            "asked": sum(one.flow.asked for one in laid),
+            "asked": sum(len(one.flow.asked) for one in laid),
             "found": sum(len(one.flow.points) for one in laid),
         },
         "left_out": sum(one["left out"] for one in left.values()),
@@ -128,7 +129,7 @@ def _alignment(
 
 
 def _told(one: Laid) -> dict[str, int]:
-    return {"a": one.a, "b": one.b, "features": one.inliers, "asked": one.flow.asked}
+    return {"a": one.a, "b": one.b, "features": one.inliers, "asked": len(one.flow.asked)}
 
 
 def _cut(

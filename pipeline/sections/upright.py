@@ -27,7 +27,8 @@ def laid_as_most(part: Sequence[int], matches: Matches) -> dict[int, Affine]:
     most = OTHERWISE * float(np.median(spreads))
     alike = parts(part, [pair for pair, (points, to) in matches.items() if _moved(points, to) <= most])
     group_of = {z: group for group in alike for z in group}
-    maps = dict.fromkeys(max(alike, key=len), AS_IT_IS)
+    most_sections = max(alike, key=len)
+    maps = dict.fromkeys(most_sections, AS_IT_IS)
     unlike = [(a, b) for a, b in matches if group_of[a] is not group_of[b]]
     for a, b in itertools.cycle([*unlike, *reversed(unlike)]):
         if len(maps) == len(part):

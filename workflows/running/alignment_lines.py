@@ -31,8 +31,8 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         )
     if found["otherwise"]:
         lines.append(
-            f"otherwise     than most lie {len(found['otherwise']):,} sections, turned, moved far or of other "
-            f"pixels, and are laid as these: {first(found['otherwise'])}"
+            f"otherwise     than most lie {len(found['otherwise']):,} sections, turned, moved far or of "
+            f"other pixels, and are laid as these: {first(found['otherwise'])}"
         )
     if found["drift"]:
         lines += _drift(found["drift"])
@@ -41,6 +41,12 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         lines.append(
             f"WARNING: {len(parts)} parts between which nothing matches; how they lie on each other is a "
             f"guess. They begin with sections {first([part[0] for part in parts])}"
+        )
+    if found["astray"]:
+        named = first([f"{one['z']} ({one['share']:.0%})" for one in found["astray"]])
+        lines.append(
+            f"WARNING: parts of {len(found['astray']):,} sections are found in none beside them, and may lie "
+            f"anywhere, as what broke off: {named}"
         )
     if found["corrections"]:
         kinds = [one["kind"] for one in found["corrections"]]
