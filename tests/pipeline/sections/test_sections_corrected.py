@@ -114,6 +114,8 @@ def test_a_section_that_is_left_out_is_bridged_and_the_report_says_why(
         "1 section is lost and will be 0: 3",
         "1 section is left out by corrections and will be 0: 4",
     ]
+    assert doubts(stack, sections, {4: 5})[1:] == ["1 section is lost and will be 0: 3"]
+    assert doubts(stack, sections, {3: 4}) == doubts(stack, sections), "4 is not there either"
     align(stack, sections, run_now)
     told = json.loads(stack.quality_file.read_text())["corrections"]
     assert [(one["kind"], one["section"], one["where"], one["note"]) for one in told] == [
