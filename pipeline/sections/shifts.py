@@ -115,7 +115,9 @@ def _found(template: np.ndarray, search: np.ndarray, reach: int) -> Match:
         around = slice(rows.start, rows.stop + 2 * reach), slice(columns.start, columns.stop + 2 * reach)
         pieces.append(match(template[rows, columns], search[around]))
     pieces.sort(key=lambda piece: piece.quality, reverse=True)
-    better = [one for one in pieces[: (len(pieces) + 1) // 2] if one.quality >= pieces[0].quality / 2]
+    best = pieces[0].quality
+    half = pieces[: (len(pieces) + 1) // 2]
+    better = [one for one in half if one.quality >= best - abs(best) / 2]
     return Match(*map(float, np.median(better, axis=0)))
 
 

@@ -60,6 +60,20 @@ def test_a_piece_that_shows_something_is_not_mixed_with_those_that_show_nothing(
     assert found["quality"] > 0.9
 
 
+def test_tiles_that_are_unlike_wherever_they_are_put_are_compared_too(tmp_path: Path) -> None:
+    """Their best correlation is below 0, least so in the middle, where noise hides most of it."""
+    side, reach = 112, Montage().max_shift
+    ramp = np.broadcast_to(np.arange(side), (side, side))
+    noisy = np.zeros((side, side), bool)
+    noisy[reach:-reach, reach:-reach] = True
+    noisy[2 * reach : -2 * reach, 2 * reach : -2 * reach] = False
+    noise = np.random.default_rng(1).normal(0, 40, (side, side)) * noisy
+    a, b = (50 + ramp).astype(np.uint8), np.clip(200 - ramp + noise, 0, 255).astype(np.uint8)
+    found = shift(_tile(tmp_path / "a.tif", a, 0.0), _tile(tmp_path / "b.tif", b, 0.0), Montage())
+    assert found["shift"] == pytest.approx([0, 0], abs=1)
+    assert found["quality"] < -0.5
+
+
 def _tile(path: Path, image: np.ndarray, x: float) -> ImageTile:
     tifffile.imwrite(path, image)
     height, width = image.shape
