@@ -49,6 +49,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
         "montage": {
             "pairs": montage["pairs"],
             "refused": len(montage["refused"]),
+            "many_refused": montage["many_refused"],
             "guessed": len(montage["guessed"]),
             "residual_px": montage["residual_px"],
             "worst": [_of_tiles(pair) for pair in montage["worst"][:WORST]],

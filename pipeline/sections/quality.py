@@ -22,6 +22,9 @@ VERSION = 4
 
 WORST = 10
 
+MANY = 0.25
+"""Share of pairs of tiles from which on it is a failure that they are refused: some show resin alone."""
+
 
 def quality_target(
     stack: Stack,
@@ -66,7 +69,7 @@ def judge(
             "sections": len(stack.sections),
             "lost": list(stack.lost),
             "missing": [name for section, _ in montages.values() for name in section.missing],
-            "montage": _montage(made),
+            "montage": montage_figures(made),
             "alignment": _alignment(pairs, groups, places["parts"], where),
             "drift": places["drift"],
             "otherwise": [int(z) for z in places["otherwise"]],
@@ -86,12 +89,15 @@ def _corrections(stack: Stack, sections: Mapping[int, TileSection]) -> list[dict
     return [*shifts, *({"kind": "exclude", **asdict(one)} for one in stack.excluded)]
 
 
-def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+def montage_figures(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """What is told of the montages of sections, each as `make_montage` wrote it."""
     compared = [{"z": z, **pair} for z, one in made.items() for pair in one["pairs"]]
     used = [pair for pair in compared if pair["refused"] is None]
+    refused = [pair for pair in compared if pair["refused"] is not None]
     return {
         "pairs": len(compared),
-        "refused": [pair for pair in compared if pair["refused"] is not None],
+        "refused": refused,
+        "many_refused": len(refused) >= max(1, MANY * len(compared)),
         "guessed": [name for one in made.values() for name in one["guessed"]],
         "residual_px": _figures([pair["residual"] for pair in used]),
         "worst": sorted(used, key=lambda pair: -pair["residual"])[:WORST],

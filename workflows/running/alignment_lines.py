@@ -23,6 +23,12 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         f"{alignment['points']['asked']:,} points {alignment['points']['found']:,} found, "
         f"{alignment['left_out']:,} left out; residuals {_px(alignment['residual_px'])}",
     ]
+    if montage["many_refused"]:
+        lines.append(
+            f"WARNING: {len(montage['refused']):,} of {montage['pairs']:,} pairs of tiles do not fit near "
+            "where the table has them: does y go down in it as in the images, are tiles.units right, is "
+            "montage.max_shift enough? Residuals are of the others"
+        )
     if alignment["worst"]:
         worst = alignment["worst"][0]
         lines.append(

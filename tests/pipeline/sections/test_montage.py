@@ -11,6 +11,7 @@ from taken import Taken, settings
 
 from pipeline.errors import InputError
 from pipeline.sections.montage import make_montage, solve
+from pipeline.sections.quality import montage_figures
 from pipeline.sections.shifts import batches, find_shifts, neighbours, shift
 from pipeline.sections.stack import load, read_stack
 from pipeline.sections.tiles import ImageTile, TileSection
@@ -82,6 +83,30 @@ def test_a_tile_without_a_good_shift_stays_where_the_table_says_and_is_named(tak
     assert found["guessed"] == [lone.name]
     assert found["places"][lone.name] == [lone.y, lone.x]
     assert errors(taken, {n: p for n, p in found["places"].items() if n != lone.name}).max() < 1
+
+
+@pytest.mark.parametrize(("unlike", "is_told"), [(2, False), (3, True), (12, True)])
+def test_where_a_quarter_of_the_pairs_is_refused_the_montage_has_failed(
+    taken: Taken, unlike: int, is_told: bool
+) -> None:
+    """Those that are left may fit exactly."""
+    section = taken.sections[0]
+    tiles = {tile.name: np.array([tile.y, tile.x]) for tile in section.tiles}
+    pairs = [
+        {
+            "a": a.name,
+            "b": b.name,
+            "shift": tiles[b.name] - tiles[a.name],
+            "quality": 0.9,
+            "grey": [[9, 1]] * 2,
+        }
+        for a, b in neighbours(section, montage(taken))
+    ]
+    assert len(pairs) == 12
+    for pair in pairs[:unlike]:
+        pair["quality"] = 0.1
+    found = montage_figures({0: solve(section, pairs, montage(taken))})
+    assert found["many_refused"] is is_told
 
 
 def test_contrast_of_neighbours_becomes_one(taken: Taken) -> None:
