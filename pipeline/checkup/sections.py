@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.checkup.finding import Finding, ok, skip, warn
 from pipeline.run_folder import Run
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.sections.tiles import TileSection
 
 MOST_NAMED = 5
+
+COVERED = 0.25
+"""Shares of their sides by which images of a section are at least apart, along one of them."""
 
 
 def sections(run: Run) -> Finding:
@@ -31,7 +36,10 @@ def sections(run: Run) -> Finding:
 def doubts(
     stack: Stack, sections: Mapping[int, TileSection], replaced: Mapping[int, int] | None = None
 ) -> list[str]:
-    """What is not there of what the table lists; lost sections that are `replaced` are no doubt."""
+    """What is not there of what the table lists, and places in it that can hardly be meant.
+
+    Lost sections that are `replaced` by one that is there are no doubt.
+    """
     told = []
     missing = [name for section in sections.values() for name in section.missing]
     if missing:
@@ -41,11 +49,42 @@ def doubts(
         )
     excluded = [one.section for one in stack.excluded]
     lost = [z for z in stack.lost if z not in excluded]
+    shown = {z: other for z, other in (replaced or {}).items() if other in sections}
     for which, why in ((lost, "lost"), (excluded, "left out by corrections")):
-        blank = [z for z in which if z not in (replaced or {})]
+        blank = [z for z in which if z not in shown]
         if blank:
             count = len(blank)
             told.append(f"{count:,} {_are('section', count)} {why} and will be 0: {first(blank)}")
+    return told + _odd_places(stack, sections)
+
+
+def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
+    """Where images of a section lie on each other, or none touches another: what is wrong is seldom that."""
+    from scipy.spatial import cKDTree
+
+    covered, scattered = list[str](), list[int]()
+    for z, section in sections.items():
+        if len(section.tiles) < 2:
+            continue
+        shape = np.array(section.tiles[0].shape)
+        places = np.array([(tile.y, tile.x) for tile in section.tiles]) / shape
+        # the nearest is the image itself
+        apart = cKDTree(places).query(places, k=2, p=np.inf)[0][:, 1]
+        covered += [tile.name for tile, one in zip(section.tiles, apart) if one < COVERED]
+        if apart.min() > 1 + 1 / shape.min():
+            scattered.append(z)
+    told, units = [], f"are x and y in {stack.config.tiles.units}, as tiles.units says"
+    if covered:
+        told.append(
+            f"{len(covered):,} images lie on another of their section by three quarters of a side and more, "
+            f"and are blended with it: {first(covered)}; {units}, and numbers of sections right?"
+        )
+    if scattered:
+        count = len(scattered)
+        told.append(
+            f"in {count:,} section{'s' if count > 1 else ''} no image touches another: {first(scattered)}; "
+            f"{units}?"
+        )
     return told
 
 

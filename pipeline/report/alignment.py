@@ -34,7 +34,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
     if text is None:
         return None
     found = json.loads(text)
-    if not {"map", "corrections", "drift"} <= found.keys():
+    if not {"map", "corrections", "drift", "otherwise", "astray"} <= found.keys():
         raise InputError(f"{files.quality_file} is of an earlier version: align once more")
     montage, aligned = found["montage"], found["alignment"]
     measured = [pair for pair in montage["worst"] if not pair.get("corrected")]
@@ -49,6 +49,7 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
         "montage": {
             "pairs": montage["pairs"],
             "refused": len(montage["refused"]),
+            "many_refused": montage["many_refused"],
             "guessed": len(montage["guessed"]),
             "residual_px": montage["residual_px"],
             "worst": [_of_tiles(pair) for pair in montage["worst"][:WORST]],
@@ -63,6 +64,10 @@ def alignment(files: RunFiles) -> dict[str, Any] | None:
             "worst": [_of_sections(pair) for pair in aligned["worst"][:WORST]],
         },
         "drift": _drift(found["drift"]),
+        "otherwise": found["otherwise"][:WORST],
+        "otherwise_in_all": len(found["otherwise"]),
+        "astray": sorted(found["astray"], key=lambda one: -one["share"])[:WORST],
+        "astray_in_all": len(found["astray"]),
         "corrections": [_of_correction(one) for one in found["corrections"][:MOST_CORRECTIONS]],
         "corrections_in_all": len(found["corrections"]),
         "chart": _chart(montage["of_sections"], aligned["of_pairs"]),

@@ -30,6 +30,10 @@ class Affine(NamedTuple):
         """This map and after it another."""
         return Affine(other.matrix @ self.matrix, other.matrix @ self.moved + other.moved)
 
+    def undone(self, points: np.ndarray) -> np.ndarray:
+        """What comes to be at points (n, 2)."""
+        return (points - self.moved) @ np.linalg.inv(self.matrix).T
+
     @classmethod
     def fitted(cls, points: np.ndarray, to: np.ndarray) -> Affine:
         """The one that takes `points` (n, 2) nearest to where they should come."""
@@ -38,13 +42,16 @@ class Affine(NamedTuple):
         return cls(solution[:2].T, solution[2])
 
 
+AS_IT_IS = Affine(np.eye(2), np.zeros(2))
+
+
 def coarse(a: Overview, b: Overview) -> tuple[Affine, int]:
     """The map from the montage of `a` to that of `b`, and how many features agree on it: 0 is none."""
     from skimage.feature import match_descriptors
     from skimage.measure import ransac
     from skimage.transform import AffineTransform
 
-    nothing = Affine(np.eye(2), np.zeros(2)), 0
+    nothing = AS_IT_IS, 0
     (points_a, described_a), (points_b, described_b) = _features(a), _features(b)
     if not (len(points_a) and len(points_b)):
         return nothing

@@ -44,8 +44,8 @@ class Flow(NamedTuple):
 
     points: np.ndarray
     to: np.ndarray
-    asked: int
-    """Of how many points with tissue in both sections it was looked for."""
+    asked: np.ndarray
+    """The points, (m, 2), with tissue in both sections, that were looked for."""
 
 
 def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, settings: Alignment) -> Flow:
@@ -60,7 +60,7 @@ def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, setting
     bent = _bent(affine, first, np.array([ys[0], xs[0]]), settings.grid)
     moves, points, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
     good = np.isfinite(moves[..., 0])
-    return Flow(points[good], bent(points[good] + moves[good]), asked)
+    return Flow(points[good], bent(points[good] + moves[good]), _points(ys, xs)[asked])
 
 
 def _bent(affine: Affine, moves: np.ndarray, first: np.ndarray, spacing: int) -> Guess:
@@ -89,20 +89,18 @@ def _moves(
     axes: tuple[np.ndarray, np.ndarray],
     settings: Alignment,
     search: int,
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How each point is moved before it is where the guess puts it, (rows, columns, 2), NaN where it is not
-    found; where the point is of which that is true, (rows, columns, 2); and of how many it was looked for."""
+    found; where the point is of which that is true, (rows, columns, 2); and which were looked for."""
     ys, xs = axes
-    moves = np.full((len(ys), len(xs), 2), np.nan)
-    points = np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1).astype(float)
-    asked, at_once = 0, max(1, PORTION // settings.grid)
+    moves, points = np.full((len(ys), len(xs), 2), np.nan), _points(ys, xs)
+    asked, at_once = np.zeros(moves.shape[:2], bool), max(1, PORTION // settings.grid)
     for row in range(0, len(ys), at_once):
         for column in range(0, len(xs), at_once):
             part = slice(row, row + at_once), slice(column, column + at_once)
             here = ys[part[0]], xs[part[1]]
-            moves[part], middles, tried = _portion(a, b, guess, here, settings, search)
+            moves[part], middles, asked[part] = _portion(a, b, guess, here, settings, search)
             points[part] += middles
-            asked += tried
     moves[_contradicted(moves, settings.max_deviation)] = np.nan
     return moves, points, asked
 
@@ -114,9 +112,9 @@ def _portion(
     axes: tuple[np.ndarray, np.ndarray],
     settings: Alignment,
     search: int,
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     (ys, xs), half = axes, settings.patch // 2
-    moves, asked = np.full((len(ys), len(xs), 2), np.nan), 0
+    moves, asked = np.full((len(ys), len(xs), 2), np.nan), np.zeros((len(ys), len(xs)), bool)
     middles = np.zeros_like(moves)
     around = half + search
     start = np.array([ys[0] - around, xs[0] - around])
@@ -124,7 +122,7 @@ def _portion(
     places = np.indices(shape).reshape(2, -1).T + start
     here = Seen(*a.sample(_image(places, shape), order=1))
     if not here.known.any():
-        return moves, middles, 0
+        return moves, middles, asked
     there = Seen(*b.sample(_image(guess(places), shape), order=1))
     for i, y in enumerate(ys - start[0]):
         for j, x in enumerate(xs - start[1]):
@@ -133,7 +131,7 @@ def _portion(
             share = float((template.known & searched.within(search).known).mean())
             if share < LEAST:
                 continue
-            asked += 1
+            asked[i, j] = True
             found = match_seen(template, searched, LEAST)
             if found.quality >= settings.min_quality / math.sqrt(share):
                 moves[i, j] = found.dy, found.dx
@@ -146,6 +144,10 @@ def _middle(template: Seen, searched: Seen, search: int, found: Match) -> np.nda
     dy, dx = round(found.dy), round(found.dx)
     both = np.argwhere(template.known & searched.within(search, dy, dx).known)
     return np.asarray(both.mean(axis=0) - (np.array(template.known.shape) - 1) / 2)
+
+
+def _points(ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+    return np.stack(np.meshgrid(ys, xs, indexing="ij"), axis=-1).astype(float)
 
 
 def _image(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

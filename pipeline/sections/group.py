@@ -10,31 +10,36 @@ import numpy as np
 
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
-from pipeline.sections.coarse import Affine
+from pipeline.sections.coarse import AS_IT_IS, Affine
 from pipeline.sections.drift import FEWEST, drifts, told, without
 from pipeline.sections.mesh import Lattice, Matches, Mesh, relax
-from pipeline.sections.pair import read_pair
+from pipeline.sections.pair import Laid, read_pair
 from pipeline.sections.places import parts, places
 from pipeline.sections.stack import Stack, dump, load
+from pipeline.sections.upright import laid_as_most
 
 VERSION = 2
-PLACES_VERSION = 4
+PLACES_VERSION = 5
 
 SETTINGS = {"grid", "stiffness", "hold", "max_deviation"}
 PLACES_SETTINGS = {"grid", "stiffness", "hold", "drift_length"}
 
 
 class Place(NamedTuple):
-    """Where a section as a whole lies: by pairs alone, and the map of the volume that takes the drift off."""
+    """Where a section as a whole lies."""
 
+    first: Affine
+    """The map that lays it as most lie, which others are."""
     by_pairs: Affine
+    """From there, by pairs alone."""
     straight: Affine
+    """The map of the volume that takes the drift off."""
 
 
 def places_target(stack: Stack, pairs: Sequence[Artifact]) -> Target:
     """JSON: of each section matrix and translation as pairs alone have it, and the map of the volume that
     takes the drift off; what is told of the drift; and the parts between which nothing matches."""
-    settings: dict[str, Any] = {"box": str(stack.box), "sections": list(stack.sections)}
+    settings: dict[str, Any] = {"area": stack.area, "sections": list(stack.sections)}
     settings["alignment"] = stack.config.alignment.model_dump(include=PLACES_SETTINGS)
     recipe = Recipe("place sections", PLACES_VERSION, settings, _inputs(stack.section_pairs, pairs))
     return Target(places_file(stack), recipe)
@@ -57,17 +62,21 @@ def place_sections(stack: Stack, pairs: Sequence[Artifact]) -> Artifact:
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
-        found = places(stack.sections, matches, stack.box, settings)
-        connected = parts(stack.sections, list(matches))
-        straight, said = {z: Affine(np.eye(2), np.zeros(2)) for z in stack.sections}, []
+        taken = _matches(laid, {})
+        connected, first = parts(stack.sections, list(taken)), dict[int, Affine]()
+        for part in connected:
+            if within := {pair: points for pair, points in taken.items() if pair[0] in part}:
+                first |= laid_as_most(part, within)
+        found = places(stack.sections, _matches(laid, first), stack.box, settings)
+        straight, said = dict.fromkeys(stack.sections, AS_IT_IS), []
         for part in connected:
             if length and len(part) >= FEWEST:
                 drift = drifts(part, found, stack.box, length)
                 straight |= dict(zip(part, without(drift, stack.box)))
                 said.append(told(part, drift))
         placed = [{"z": z, **_written(a), "straight": _written(straight[z])} for z, a in found.items()]
-        dump(path, {"parts": connected, "drift": said, "sections": placed})
+        otherwise = {z: _written(first[z]) for z in sorted(first)}
+        dump(path, {"parts": connected, "drift": said, "otherwise": otherwise, "sections": placed})
 
     return make(places_target(stack, pairs), write)
 
@@ -80,7 +89,7 @@ def pairs_of_group(stack: Stack, group: Sequence[int]) -> list[tuple[int, int]]:
 
 def group_target(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Sequence[Artifact]) -> Target:
     """An npz file: the moves of each section's nodes, and what was left between points that match."""
-    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "box": str(stack.box)}
+    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "area": stack.area}
     inputs = {"places": placed.sha256, **_inputs(pairs_of_group(stack, group), pairs)}
     recipe = Recipe("relax", VERSION, {**settings, "group": list(group)}, inputs)
     return Target(group_file(stack, group), recipe)
@@ -95,9 +104,10 @@ def relax_group(stack: Stack, group: Sequence[int], placed: Artifact, pairs: Seq
 
     def write(path: Path) -> None:
         laid = [one for one in map(read_pair, pairs) if not one.is_refused]
-        affines = {z: place.by_pairs for z, place in read_places(placed).items()}
+        placed_at = read_places(placed)
+        affines = {z: place.by_pairs for z, place in placed_at.items()}
         lattice = Lattice.over(stack.box, settings.grid)
-        matches: Matches = {(one.a, one.b): (one.flow.points, one.flow.to) for one in laid}
+        matches = _matches(laid, {z: place.first for z, place in placed_at.items()})
         meshes = relax(group, affines, matches, lattice, settings)
         kept = {}
         for pair, apart in _apart(meshes, matches).items():
@@ -135,7 +145,12 @@ def groups_of(stack: Stack, z: int) -> list[int]:
 
 def read_places(placed: Artifact) -> dict[int, Place]:
     """By section, what `place_sections` found."""
-    return {one["z"]: Place(_read(one), _read(one["straight"])) for one in load(placed)["sections"]}
+    found = load(placed)
+    first = {int(z): _read(one) for z, one in found["otherwise"].items()}
+    return {
+        one["z"]: Place(first.get(one["z"], AS_IT_IS), _read(one), _read(one["straight"]))
+        for one in found["sections"]
+    }
 
 
 def read_mesh(stack: Stack, z: int, place: Place, groups: Mapping[int, Artifact]) -> Mesh:
@@ -154,7 +169,18 @@ def read_mesh(stack: Stack, z: int, place: Place, groups: Mapping[int, Artifact]
         with np.load(groups[number].path) as file:
             total += before * after * file["moves"][at].astype(np.float64)
         weights += before * after
-    return Mesh(place.by_pairs, lattice, total / weights).then(place.straight)
+    return Mesh(place.by_pairs, lattice, total / weights, place.first).then(place.straight)
+
+
+def _matches(laid: Sequence[Laid], first: Mapping[int, Affine]) -> Matches:
+    """The points of pairs, and where they are in the other section, both where `first` has them."""
+    return {
+        (one.a, one.b): (
+            first.get(one.a, AS_IT_IS)(one.flow.points),
+            first.get(one.b, AS_IT_IS)(one.flow.to),
+        )
+        for one in laid
+    }
 
 
 def _written(affine: Affine) -> dict[str, list[Any]]:

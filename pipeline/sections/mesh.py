@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -11,7 +11,7 @@ from scipy.sparse import block_diag, coo_array, csc_array, csr_array, eye_array
 from scipy.sparse.linalg import LinearOperator, cg
 
 from pipeline.geometry import Box
-from pipeline.sections.coarse import Affine
+from pipeline.sections.coarse import AS_IT_IS, Affine
 from pipeline.settings.sections import Alignment
 
 ROUNDED = 3
@@ -78,28 +78,36 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Mesh:
-    """The map of a section from its montage into the volume: affine, then moved as the lattice says."""
+    """The map of a section from its montage into the volume: affine, then moved as the lattice says.
+
+    `first` lays it as most sections lie; the others are of what it comes to then.
+    """
 
     affine: Affine
     lattice: Lattice
     moves: np.ndarray
     """(2, rows, columns): pixels along y and along x, of each node."""
+    first: Affine = AS_IT_IS
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Where points (n, 2) of the montage are in the volume."""
-        return self.affine(points) + self._moved(points)
+        return self._bent(self.first(points))
 
     def then(self, other: Affine) -> Mesh:
         """This map and after it an affine one of the volume."""
-        return Mesh(self.affine.then(other), self.lattice, np.tensordot(other.matrix, self.moves, axes=1))
+        moves = np.tensordot(other.matrix, self.moves, axes=1)
+        return replace(self, affine=self.affine.then(other), moves=moves)
 
     def undone(self, points: np.ndarray) -> np.ndarray:
         """The points of the montage, (n, 2), that are at places in the volume."""
+        at = self.affine.undone(points)
         inverse = np.linalg.inv(self.affine.matrix)
-        at = (points - self.affine.moved) @ inverse.T
         for _ in range(INVERSE_STEPS):
-            at = at - (self(at) - points) @ inverse.T
-        return at
+            at = at - (self._bent(at) - points) @ inverse.T
+        return self.first.undone(at)
+
+    def _bent(self, points: np.ndarray) -> np.ndarray:
+        return self.affine(points) + self._moved(points)
 
     def _moved(self, points: np.ndarray) -> np.ndarray:
         at = self.lattice._index(points).T

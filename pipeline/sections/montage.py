@@ -18,7 +18,7 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.settings.sections import GREY, Montage
 
-VERSION = 2
+VERSION = 3
 
 NOMINAL = 0.01
 """How much a nominal place counts next to a shift that was found: it decides where nothing else does."""
@@ -50,7 +50,8 @@ def make_montage(stack: Stack, section: TileSection, shifts: Sequence[Artifact])
 
 
 def solve(section: TileSection, pairs: list[dict[str, Any]], settings: Montage) -> dict[str, Any]:
-    """Places by least squares; of the shifts that the others contradict the worst is refused, and so on.
+    """Places by least squares; of the shifts that the others contradict the worst for its quality is refused,
+    and so on.
 
     What a person says of a pair goes before what was found, and is not refused.
     """
@@ -58,18 +59,19 @@ def solve(section: TileSection, pairs: list[dict[str, Any]], settings: Montage) 
     index = {tile.name: i for i, tile in enumerate(section.tiles)}
     ends = np.array([(index[p["a"]], index[p["b"]]) for p in pairs], int).reshape(-1, 2)
     shifts = np.array([p["shift"] for p in pairs], float).reshape(-1, 2)
-    used = np.array([p["quality"] >= settings.min_quality for p in pairs], bool)
+    quality = np.array([p["quality"] for p in pairs], float)
+    used = quality >= settings.min_quality
     doubtful = np.array([not p.get("corrected", False) for p in pairs], bool)
     seen = np.array(["grey" in p for p in pairs], bool)
     nominal = np.array([(tile.y, tile.x) for tile in section.tiles])
     while True:
         places = _differences(ends[used], shifts[used], nominal)
         residuals = np.linalg.norm(places[ends[:, 1]] - places[ends[:, 0]] - shifts, axis=1)
-        refusable = np.where(used & doubtful, residuals, 0)
-        worst = refusable.argmax() if len(pairs) else 0
-        if not len(pairs) or refusable[worst] <= settings.max_residual:
+        refusable = np.flatnonzero(used & doubtful & (residuals > settings.max_residual))
+        if not len(refusable):
             break
-        used[worst] = False
+        # around four tiles all are contradicted alike: then it is the one that is least alike
+        used[max(refusable, key=lambda i: residuals[i] / max(quality[i], 1e-3))] = False
     return {
         "z": section.z,
         "places": {tile.name: places[i].tolist() for tile, i in zip(section.tiles, index.values())},

@@ -17,7 +17,7 @@ from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
 from pipeline.sections.tiles import TileSection
 
-VERSION = 2
+VERSION = 3
 
 SETTINGS = {"min_inliers", "grid", "patch", "search", "min_quality", "max_deviation"}
 
@@ -46,7 +46,7 @@ class Laid(NamedTuple):
 
 def pair_target(stack: Stack, a: Montaged, b: Montaged) -> Target:
     """An npz file with what `read_pair` gives."""
-    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "box": str(stack.box)}
+    settings = {"alignment": stack.config.alignment.model_dump(include=SETTINGS), "area": stack.area}
     inputs: dict[str, str] = {}
     for which, one in (("first", a), ("second", b)):
         inputs |= {f"{which} montage": one.montage.sha256, f"{which} overview": one.overview.sha256}
@@ -65,7 +65,7 @@ def match_sections(stack: Stack, a: Montaged, b: Montaged) -> Artifact:
 
     def write(path: Path) -> None:
         affine, inliers = coarse(read_overview(a.overview), read_overview(b.overview))
-        found = Flow(np.zeros((0, 2)), np.zeros((0, 2)), 0)
+        found = Flow(*np.zeros((3, 0, 2)))
         if inliers >= settings.min_inliers:
             here, there = (SectionPicture(one.section, load(one.montage)) for one in (a, b))
             found = flow(here, there, affine, stack.box, settings)
@@ -80,4 +80,4 @@ def match_sections(stack: Stack, a: Montaged, b: Montaged) -> Artifact:
 def read_pair(artifact: Artifact) -> Laid:
     with np.load(artifact.path) as file:
         a, b = file["sections"].tolist()
-        return Laid(a, b, int(file["inliers"]), Flow(file["points"], file["to"], int(file["asked"])))
+        return Laid(a, b, int(file["inliers"]), Flow(file["points"], file["to"], file["asked"]))

@@ -11,7 +11,7 @@ from scipy.sparse import block_array, coo_array
 from scipy.sparse.linalg import spsolve
 
 from pipeline.geometry import Box
-from pipeline.sections.coarse import Affine
+from pipeline.sections.coarse import AS_IT_IS, Affine
 from pipeline.sections.mesh import Lattice, Matches, held
 from pipeline.settings.sections import Alignment
 
@@ -35,7 +35,7 @@ def places(sections: Sequence[int], matches: Matches, box: Box, settings: Alignm
     taken. Holding each of them there instead, however loosely, would shrink them all: smaller sections are
     less far from each other.
     """
-    found = {z: Affine(np.eye(2), np.zeros(2)) for z in sections}
+    found = dict.fromkeys(sections, AS_IT_IS)
     if matches:
         frame = _Frame.of(matches)
         bending = _price(frame, Lattice.over(box, settings.grid), settings)

@@ -18,9 +18,12 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
-VERSION = 3
+VERSION = 4
 
 WORST = 10
+
+MANY = 0.25
+"""Share of pairs of tiles from which on it is a failure that they are refused: some show resin alone."""
 
 
 def quality_target(
@@ -61,14 +64,17 @@ def judge(
     def write(path: Path) -> None:
         made = {z: load(montage) for z, (_, montage) in montages.items()}
         where = residual_map(stack, pairs, placed, groups)
+        places = load(placed)
         found = {
             "sections": len(stack.sections),
             "lost": list(stack.lost),
             "missing": [name for section, _ in montages.values() for name in section.missing],
-            "montage": _montage(made),
-            "alignment": _alignment(pairs, groups, load(placed)["parts"], where),
-            "drift": load(placed)["drift"],
+            "montage": montage_figures(made),
+            "alignment": _alignment(pairs, groups, places["parts"], where),
+            "drift": places["drift"],
+            "otherwise": [int(z) for z in places["otherwise"]],
             "map": where.told(),
+            "astray": [{"z": z, "share": share} for z, share in where.astray.items()],
             "cut": _cut(stack, montages, made, placed, groups),
             "corrections": _corrections(stack, {z: section for z, (section, _) in montages.items()}),
         }
@@ -83,12 +89,15 @@ def _corrections(stack: Stack, sections: Mapping[int, TileSection]) -> list[dict
     return [*shifts, *({"kind": "exclude", **asdict(one)} for one in stack.excluded)]
 
 
-def _montage(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+def montage_figures(made: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """What is told of the montages of sections, each as `make_montage` wrote it."""
     compared = [{"z": z, **pair} for z, one in made.items() for pair in one["pairs"]]
     used = [pair for pair in compared if pair["refused"] is None]
+    refused = [pair for pair in compared if pair["refused"] is not None]
     return {
         "pairs": len(compared),
-        "refused": [pair for pair in compared if pair["refused"] is not None],
+        "refused": refused,
+        "many_refused": len(refused) >= max(1, MANY * len(compared)),
         "guessed": [name for one in made.values() for name in one["guessed"]],
         "residual_px": _figures([pair["residual"] for pair in used]),
         "worst": sorted(used, key=lambda pair: -pair["residual"])[:WORST],
@@ -115,7 +124,7 @@ def _alignment(
         "refused": [_told(one) for one in laid if one.is_refused],
         "parts": parts,
         "points": {
-            "asked": sum(one.flow.asked for one in laid),
+            "asked": sum(len(one.flow.asked) for one in laid),
             "found": sum(len(one.flow.points) for one in laid),
         },
         "left_out": sum(one["left out"] for one in left.values()),
@@ -126,7 +135,7 @@ def _alignment(
 
 
 def _told(one: Laid) -> dict[str, int]:
-    return {"a": one.a, "b": one.b, "features": one.inliers, "asked": one.flow.asked}
+    return {"a": one.a, "b": one.b, "features": one.inliers, "asked": len(one.flow.asked)}
 
 
 def _cut(

@@ -17,7 +17,7 @@ from pipeline.sections.stack import Stack, dump
 from pipeline.sections.tiles import ImageTile, TileSection
 from pipeline.settings.sections import Montage
 
-VERSION = 2
+VERSION = 3
 
 PAIRS_AT_ONCE = 24
 """Pairs of one task: a task must be worth starting, and a pair takes well under a second."""
@@ -108,15 +108,17 @@ def _found(template: np.ndarray, search: np.ndarray, reach: int) -> Match:
     """Where the template lies in what is searched, `reach` pixels more on each side.
 
     Of a long overlap, pieces are looked for: the medians of the better half of them, since there may be
-    nothing to see in the others.
+    nothing to see in the others, nor in some of these.
     """
     pieces = []
     for rows, columns in itertools.product(*map(_spread, template.shape)):
         around = slice(rows.start, rows.stop + 2 * reach), slice(columns.start, columns.stop + 2 * reach)
         pieces.append(match(template[rows, columns], search[around]))
     pieces.sort(key=lambda piece: piece.quality, reverse=True)
-    better = np.median(pieces[: (len(pieces) + 1) // 2], axis=0)
-    return Match(*map(float, better))
+    best = pieces[0].quality
+    half = pieces[: (len(pieces) + 1) // 2]
+    better = [one for one in half if one.quality >= best - abs(best) / 2]
+    return Match(*map(float, np.median(better, axis=0)))
 
 
 def _spread(length: int) -> list[slice]:

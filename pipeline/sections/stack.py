@@ -43,6 +43,11 @@ class Stack:
         return RunFiles(self.folder).alignment_folder / kind / name
 
     @property
+    def area(self) -> str:
+        """Of the box what sections are compared in: more of them do not change that."""
+        return f"{self.box.start[1:]} to {self.box.stop[1:]}"
+
+    @property
     def volume_folder(self) -> Path:
         """Neuroglancer precomputed volume."""
         return RunFiles(self.folder).aligned_folder

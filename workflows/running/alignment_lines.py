@@ -23,11 +23,22 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         f"{alignment['points']['asked']:,} points {alignment['points']['found']:,} found, "
         f"{alignment['left_out']:,} left out; residuals {_px(alignment['residual_px'])}",
     ]
+    if montage["many_refused"]:
+        lines.append(
+            f"WARNING: {len(montage['refused']):,} of {montage['pairs']:,} pairs of tiles do not fit near "
+            "where the table has them: does y go down in it as in the images, are tiles.units right, is "
+            "montage.max_shift enough? Residuals are of the others"
+        )
     if alignment["worst"]:
         worst = alignment["worst"][0]
         lines.append(
             f"the worst     sections {worst['a']} and {worst['b']}, where 5% of the points are "
             f"{worst['95%']:.1f} pixels and more apart"
+        )
+    if found["otherwise"]:
+        lines.append(
+            f"otherwise     than most lie {len(found['otherwise']):,} sections, turned, moved far or of "
+            f"other pixels, and are laid as these: {first(found['otherwise'])}"
         )
     if found["drift"]:
         lines += _drift(found["drift"])
@@ -36,6 +47,12 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         lines.append(
             f"WARNING: {len(parts)} parts between which nothing matches; how they lie on each other is a "
             f"guess. They begin with sections {first([part[0] for part in parts])}"
+        )
+    if found["astray"]:
+        named = first([f"{one['z']} ({one['share']:.0%})" for one in found["astray"]])
+        lines.append(
+            f"WARNING: parts of {len(found['astray']):,} sections are found in none beside them, and may lie "
+            f"anywhere, as what broke off: {named}"
         )
     if found["corrections"]:
         kinds = [one["kind"] for one in found["corrections"]]

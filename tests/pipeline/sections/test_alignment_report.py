@@ -64,6 +64,26 @@ def test_what_was_taken_off_is_told_with_sections_that_are_far_from_the_table(
     ]
 
 
+def test_what_lies_wrong_without_a_residual_is_told(aligned: Taken, tmp_path: Path) -> None:
+    found = json.loads(aligned.stack.quality_file.read_text())
+    assert (found["otherwise"], found["astray"], found["montage"]["many_refused"]) == ([], [], False)
+    files = RunFiles(tmp_path)
+    found |= {"otherwise": [4, 5], "astray": [{"z": 4, "share": 0.361}]}
+    found["montage"]["many_refused"] = True
+    files.quality_file.write_text(json.dumps(found))
+    write_alignment_report(files, aligned.stack.config)
+    page = Page(files.report_page.read_text())
+    assert {(4.0, "4"), (5.0, "5"), (0.361, "0.36")} <= set(page.marked)
+    text = " ".join(page.said)
+    assert "lie otherwise than most" in text
+    assert "are found in no section beside them" in text
+    assert "Many pairs of tiles do not fit" in text
+    lines = "\n".join(alignment_lines(found, files))
+    assert "pairs of tiles do not fit near where the table has them" in lines
+    assert "otherwise     than most lie 2 sections" in lines
+    assert "as what broke off: 4 (36%)" in lines
+
+
 def test_neighbouring_sections_are_more_alike_after_than_before(aligned: Taken) -> None:
     """Of those that fit worst that cannot be said of each."""
     neighbours = [{"of": "sections", "a": z, "b": z + 1, "at": [136, 136]} for z in (0, 1, 4)]

@@ -127,7 +127,7 @@ def some_pairs(stack: Stack, true: Sequence[Affine], folder: Path) -> dict[tuple
         here, there = (true[z].then(leaning(z)) for z in (a, b))
         to = (here(POINTS) - there.moved) @ np.linalg.inv(there.matrix).T
         path = folder / f"{a}_{b}.npz"
-        np.savez(path, sections=[a, b], inliers=99, points=POINTS.astype(float), to=to, asked=len(POINTS))
+        np.savez(path, sections=[a, b], inliers=99, points=POINTS.astype(float), to=to, asked=POINTS)
         made[a, b] = Artifact(str(path), path.name)
     return made
 

@@ -58,6 +58,19 @@ def test_a_shift_makes_again_its_section_and_what_is_made_of_that(aligned: Taken
     assert all("z000002" in name for name in again["match_sections"])
 
 
+def test_a_section_that_is_added_at_the_end_is_compared_and_no_other_once_more(
+    aligned: Taken, tmp_path: Path
+) -> None:
+    table = (aligned.folder / "tiles.csv").read_text().splitlines()
+    added = [line.replace(",5,", ",6,", 1) for line in table if line.startswith("z0005")]
+    (tmp_path / "tiles.csv").write_text("\n".join([*table, *added]))
+    for images in aligned.folder.glob("z*"):
+        (tmp_path / images.name).symlink_to(images)
+    again = would_make(settings(tmp_path), aligned.stack.folder)
+    assert again["make_montage"] == ["z000006.json"]
+    assert again["match_sections"] == ["z000004_z000006.npz", "z000005_z000006.npz"]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_what_a_person_says_of_a_pair_goes_before_what_was_found(
     aligned: Taken, tmp_path: Path, turned: bool
@@ -101,6 +114,8 @@ def test_a_section_that_is_left_out_is_bridged_and_the_report_says_why(
         "1 section is lost and will be 0: 3",
         "1 section is left out by corrections and will be 0: 4",
     ]
+    assert doubts(stack, sections, {4: 5})[1:] == ["1 section is lost and will be 0: 3"]
+    assert doubts(stack, sections, {3: 4}) == doubts(stack, sections), "4 is not there either"
     align(stack, sections, run_now)
     told = json.loads(stack.quality_file.read_text())["corrections"]
     assert [(one["kind"], one["section"], one["where"], one["note"]) for one in told] == [

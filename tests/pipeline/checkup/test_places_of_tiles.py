@@ -1,0 +1,50 @@
+"""Places of tiles that can hardly be meant are told before anything is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline.checkup.sections import doubts
+from pipeline.sections.stack import read_stack
+from pipeline.settings.sections import FromSections
+
+SIDE, PITCH = 64, 50
+
+
+def told(folder: Path, place: Callable[[int, int], tuple[float, float, float]]) -> list[str]:
+    """Of three sections of two images beside each other, of which `place` says section, y and x."""
+    rows = ["file,section,y,x"]
+    for section in range(3):
+        for column in range(2):
+            name = f"{section}_{column}.tif"
+            tifffile.imwrite(folder / name, np.eye(SIDE, dtype=np.uint8))
+            rows.append(f"{name},{','.join(map(str, place(section, column)))}")
+    (folder / "tiles.csv").write_text("\n".join(rows))
+    tiles = {"table": str(folder / "tiles.csv"), "voxel_size_nm": (40, 4, 4)}
+    return doubts(*read_stack(FromSections.model_validate({"tiles": tiles}), folder))
+
+
+@pytest.mark.parametrize("pitch", [25, PITCH, SIDE - 1, SIDE, SIDE + 1])
+def test_images_that_overlap_or_lie_edge_to_edge_are_no_doubt(tmp_path: Path, pitch: int) -> None:
+    assert told(tmp_path, lambda section, column: (section, 0, pitch * column)) == []
+
+
+def test_two_sections_of_one_number_lie_on_each_other(tmp_path: Path) -> None:
+    [doubt] = told(tmp_path, lambda section, column: (max(section, 1), 2 * section, PITCH * column))
+    assert doubt.startswith("4 images lie on another of their section by three quarters of a side and more")
+    assert "0_0.tif, 0_1.tif, 1_0.tif, 1_1.tif; are x and y in pixel, as tiles.units says" in doubt
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [(0.004, "6 images lie on another"), (4, "in 3 sections no image touches another")],
+)
+def test_places_in_other_units_are_told(tmp_path: Path, factor: float, expected: str) -> None:
+    """um, and nm, for pixels."""
+    [doubt] = told(tmp_path, lambda section, column: (section, 0, factor * PITCH * column))
+    assert expected in doubt
