@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,13 @@ def test_the_map_has_the_largest_residuals_where_the_worst_pairs_say(aligned: Ta
         assert cells[0][row, column] >= pair["median"]
 
 
-def test_the_page_says_no_number_of_its_own_and_shows_the_worst(aligned: Taken) -> None:
-    files = RunFiles(aligned.stack.folder)
+@pytest.fixture
+def files(aligned: Taken, tmp_path: Path) -> RunFiles:
+    """A copy of the alignment for a report to lie in: other tests look at all that lies there."""
+    return RunFiles(shutil.copytree(aligned.stack.folder, tmp_path / "aligned"))
+
+
+def test_the_page_says_no_number_of_its_own_and_shows_the_worst(aligned: Taken, files: RunFiles) -> None:
     write_alignment_report(files, aligned.stack.config)
     said, page = json.loads(files.report_file.read_text()), Page(files.report_page.read_text())
     assert loose_numbers(page, said) == []
@@ -98,9 +104,10 @@ def test_neighbouring_sections_are_more_alike_after_than_before(aligned: Taken) 
     assert after < 0.8 * before
 
 
-def test_without_tiles_the_page_says_why_it_has_no_pictures(aligned: Taken, tmp_path: Path) -> None:
+def test_without_tiles_the_page_says_why_it_has_no_pictures(
+    aligned: Taken, files: RunFiles, tmp_path: Path
+) -> None:
     tiles = aligned.stack.config.tiles.model_copy(update={"table": str(tmp_path / "absent.csv")})
-    files = RunFiles(aligned.stack.folder)
     write_alignment_report(files, aligned.stack.config.model_copy(update={"tiles": tiles}))
     assert "There are no pictures: tiles.table" in files.report_page.read_text()
 
