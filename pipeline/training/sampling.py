@@ -201,7 +201,8 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
     """The coordinates in the file of `sample_coordinates` to train on, and how many are left out.
 
     They are (N, 4), volume, z, y, x. Left out are those whose patch touches what is missing of the image: a
-    network would learn from black. Raises InputError where fewer than one a rank stay.
+    network would learn from black. Raises InputError where fewer than one a rank stay, and where none of a
+    volume does.
     """
     coordinates, ranks = np.load(path), run.config.training.ranks
     if coordinates.shape[1] == 3:
@@ -212,6 +213,12 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
         box, own = one.config.training.box, coordinates[:, 0] == number
         assert box is not None, "a resolved configuration has a training box"
         clear[own] = clear_of(open_image(one).missing(box), coordinates[own, 1:], radius)
+        if own.any() and not clear[own].any():
+            of = f"training.volumes.{number - 1}: " if number else ""
+            raise InputError(
+                f"{of}training.box {box}: around each of {np.count_nonzero(own):,} coordinates the image is "
+                "missing in part: nothing would be learned there; complete the image, or choose another box"
+            )
     kept = np.count_nonzero(clear)
     if kept < min(ranks, len(clear)):
         raise InputError(
