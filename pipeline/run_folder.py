@@ -145,6 +145,10 @@ class Run(RunFiles):
         assert stddev is not None, "a resolved configuration has an image stddev"
         return mean, stddev
 
+    def has_the_image_of(self, other: Run) -> bool:
+        """Whether the images are the same voxels at the same coordinates, whatever they are read by."""
+        return self.identities.get("image") == other.identities.get("image")
+
     @property
     def trained_on(self) -> list[Run]:
         """The run as it would be if each volume that it trains on were its own; its own is the first."""

@@ -87,8 +87,8 @@ def choose(run: Run, scores: Sequence[Artifact]) -> Artifact:
         if all(NOT_FINITE_AT in each for each in networks):
             last = networks[-1]
             raise InputError(
-                f"training.validation_box {last['box']}: each of {len(networks)} networks gives NaN or infinity "
-                f"there, the last at {last[NOT_FINITE_AT]}: their weights are too large, lower "
+                f"training.validation_box {last['box']}: each of {len(networks)} networks gives NaN or "
+                f"infinity there, the last at {last[NOT_FINITE_AT]}: their weights are too large, lower "
                 "training.learning_rate, or look at the image there"
             )
         found = {"chosen_fovs": best(networks)["fovs"], "rule": RULE, "networks": networks}
