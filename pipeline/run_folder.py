@@ -146,8 +146,11 @@ class Run(RunFiles):
         return mean, stddev
 
     def has_the_image_of(self, other: Run) -> bool:
-        """Whether the images are the same voxels at the same coordinates, whatever they are read by."""
-        return self.identities.get("image") == other.identities.get("image")
+        """Whether the images are one, by their name, or by their voxels wherever these are read."""
+        known = self.identities.get("image")
+        return self.config.data.names_the_image_of(other.config.data) or (
+            known is not None and known == other.identities.get("image")
+        )
 
     @property
     def trained_on(self) -> list[Run]:

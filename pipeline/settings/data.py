@@ -102,6 +102,11 @@ class Data(Section):
     all else is in any case. docs/buckets.md says whose credentials are used."""
     phantom: Phantom = Phantom()
 
+    def names_the_image_of(self, other: Data) -> bool:
+        """Whether both name the same image, and voxels of it by the same coordinates."""
+        names = ("folder", "image", "mip", "channel", "axes", "origin")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
     @model_validator(mode="after")
     def _belong_together(self) -> Data:
         if (self.image_mean is None) != (self.image_stddev is None):

@@ -124,9 +124,7 @@ def test_all_boxes_of_the_image_that_were_trained_on_count(
     others = [OtherVolume(data=data, box=box) for box in trained[1:]]
     others.append(OtherVolume(data=elsewhere, box=evaluated))
     training = run.config.training.model_copy(update={"volumes": tuple(others)})
-    images = {f"image of training.volumes.{n}": "the same" for n in range(len(others) - 1)}
-    images |= {"image": "the same", f"image of training.volumes.{len(others) - 1}": "another"}
-    run = Run(run.folder, run.config.model_copy(update={"data": data, "training": training}), images)
+    run = Run(run.folder, run.config.model_copy(update={"data": data, "training": training}))
     counted, seen = np.zeros(WHOLE.shape, bool), np.zeros(WHOLE.shape, bool)
     counted[evaluated.slices()] = True
     counted[exclude.slices()] = False
