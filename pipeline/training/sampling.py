@@ -84,7 +84,14 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
     try:
         return draw_coordinates(labels_to_draw_from(run), box, radius, sampling, config.seed, number)
     except InputError as error:
-        raise InputError(f"training.volumes.{number - 1}: {error}" if number else str(error)) from None
+        mask = config.data.loss_mask
+        masked = f"; where data.loss_mask {mask} is 0 nothing counts" if mask else ""
+        raise InputError(f"{_volume_named(number)}{error}{masked}") from None
+
+
+def _volume_named(number: int) -> str:
+    """The beginning of what is said of a volume; of the run's own it needs none."""
+    return f"training.volumes.{number - 1}: " if number else ""
 
 
 def _shares(run: Run) -> list[tuple[Run, int]]:
@@ -214,10 +221,10 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
         assert box is not None, "a resolved configuration has a training box"
         clear[own] = clear_of(open_image(one).missing(box), coordinates[own, 1:], radius)
         if own.any() and not clear[own].any():
-            of = f"training.volumes.{number - 1}: " if number else ""
             raise InputError(
-                f"{of}training.box {box}: around each of {np.count_nonzero(own):,} coordinates the image is "
-                "missing in part: nothing would be learned there; complete the image, or choose another box"
+                f"{_volume_named(number)}training.box {box}: around each of {np.count_nonzero(own):,} "
+                "coordinates the image is missing in part: nothing would be learned there; complete the "
+                "image, or choose another box"
             )
     kept = np.count_nonzero(clear)
     if kept < min(ranks, len(clear)):
