@@ -26,14 +26,22 @@ def counted(run: Run, traced: Skeletons) -> Skeletons:
     voxels count in the other scores. Raises InputError where the voxel size is unknown, or the mask cannot be
     read.
     """
-    size, evaluation = voxel_size_of_skeletons(run), run.config.evaluation
+    found = in_boxes(run, traced)
+    return found.where(is_in_mask(run, found)) if run.config.evaluation.within_mask else found
+
+
+def in_boxes(run: Run, traced: Skeletons) -> Skeletons:
+    """What lies in the segmented box, outside `evaluation.exclude`. Raises InputError as `counted` does."""
+    size, exclude = voxel_size_of_skeletons(run), run.config.evaluation.exclude
     found = traced.inside(run.inference_box, size)
-    if evaluation.exclude is not None:
-        found = found.where(~found.lies_in(evaluation.exclude, size))
-    if evaluation.within_mask:
-        mask = open_mask(run)
-        found = found if mask is None else found.where(ids_at(mask, found, size) != 0)
-    return found
+    return found if exclude is None else found.where(~found.lies_in(exclude, size))
+
+
+def is_in_mask(run: Run, skeletons: Skeletons) -> NDArray[np.bool_]:
+    """Which nodes lie in the mask, (nodes,) bool: it is read all along. Raises InputError as above."""
+    mask, size = open_mask(run), voxel_size_of_skeletons(run)
+    assert mask is not None, "within_mask is refused without a mask"
+    return ids_at(mask, skeletons, size) != 0
 
 
 def share_seen_along(run: Run, skeletons: Skeletons) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from test_evaluation_stage import INFERENCE, PARTS, make_run
 
+from pipeline.checkup import scores
 from pipeline.checkup.scores import skeletons as check
 from pipeline.errors import InputError
 from pipeline.evaluation import measure_run_length
@@ -99,6 +100,23 @@ def test_skeletons_of_which_nothing_counts_are_refused_before_anything_runs(tmp_
     assert check(run).state == "FAIL"
     with pytest.raises(InputError, match="nothing of them counts there"):
         measure_run_length(run, PARTS)
+
+
+@pytest.mark.parametrize(
+    ("kept", "most", "state"), [((0, 0), 64, "FAIL"), ((12, 14), 64, "ok"), ((12, 14), 2, "warn")]
+)
+def test_before_a_run_a_mask_is_read_at_some_nodes_alone(
+    kept: tuple[int, int], most: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes lie at x 6 to 25."""
+    monkeypatch.setattr(scores, "MOST_NODES", most)
+    run = traced_run(tmp_path)
+    with h5py.File(tmp_path / "data.h5", "r+") as file:
+        x = np.indices((20, 24, 28))[2]
+        file["mask"] = ((x >= kept[0]) & (x < kept[1])).astype(np.uint8)
+    data = run.config.data.model_copy(update={"mask": "data.h5:mask"})
+    found = check(changed(run, data=data, evaluation={"within_mask": True}))
+    assert (found.state, "data.mask is 0 at all nodes looked at" in found.text) == (state, state != "ok")
 
 
 def test_of_an_agglomeration_run_length_is_that_of_the_segments_that_are_one_by_it(tmp_path: Path) -> None:
