@@ -50,7 +50,7 @@ def image(run: Run) -> Finding:
     if min(z, y, x) < SMALLEST_NM or max(z, y, x) > LARGEST_NM:
         return warn(found, "that is no size of a voxel: is its unit another? set data.voxel_size_nm")
     is_set = run.config.data.voxel_size_nm is not None
-    if not is_set and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
+    if not is_set and x > y and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
         return warn(
             found,
             "pixels that are longer along one side than the other: does its file list x, y, z? set "
