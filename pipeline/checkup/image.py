@@ -90,8 +90,9 @@ def gaps(run: Run, volume: Volume, name: str, box: Box) -> Finding:
     if not clear:
         return fail(text, "the patch of every example that was tried there touches some: use another box")
     black = "they are black: nothing is seeded there, and no training patch touches them"
-    few = f"; that leaves {clear:.0%} of the places where examples can be centred"
-    return warn(text, black + few * (clear < FEW_CLEAR))
+    if clear < FEW_CLEAR:
+        black += f"; that leaves {clear:.0%} of the places where examples can be centred"
+    return warn(text, black)
 
 
 def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:
