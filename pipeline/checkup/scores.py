@@ -109,15 +109,18 @@ def skeletons(run: Run) -> Finding:
     traced = read_skeletons(Path(path))
     here = in_boxes(run, traced)
     inside = here.lengths_nm.sum() / traced.lengths_nm.sum()
-    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box" + _left_out(run)
+    exclude = run.config.evaluation.exclude
+    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    found += f" without {exclude}" if exclude else ""
     unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
     if unit is not None:
         return warn(
             f"{found}; they are taken for nm, and would fill the image in {unit}", "convert them if so"
         )
+    if not len(traced.inside(run.inference_box, size).edges):
+        return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     if not inside:
-        other = ", or set another evaluation.box or evaluation.exclude" if _left_out(run) else ""
-        return fail(found, f"they are z, y, x in nm from the voxel 0, 0, 0{other}")
+        return fail(found, "set evaluation.box, by which nothing is left out, or another evaluation.exclude")
     if run.config.evaluation.within_mask and not is_in_mask(run, _some(here)).any():
         judge = fail if len(here.nodes_nm) <= MOST_NODES else warn
         return judge(f"{found}; data.mask is 0 at all nodes looked at", "nothing counts along them there")
@@ -128,12 +131,6 @@ def skeletons(run: Run) -> Finding:
             "give an evaluation.exclude that leaves it out",
         )
     return ok(found)
-
-
-def _left_out(run: Run) -> str:
-    """Where skeletons do not count, in words."""
-    exclude = run.config.evaluation.exclude
-    return f" without {exclude}" if exclude else ""
 
 
 def _some(skeletons: Skeletons) -> Skeletons:

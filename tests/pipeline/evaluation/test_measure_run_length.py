@@ -98,6 +98,7 @@ def test_run_length_where_training_saw_the_tissue_is_told_as_that(tmp_path: Path
 def test_skeletons_of_which_nothing_counts_are_refused_before_anything_runs(tmp_path: Path) -> None:
     run = traced_run(tmp_path, exclude=str(INFERENCE))
     assert check(run).state == "FAIL"
+    assert f"0% of their length in inference.box without {INFERENCE}; set evaluation.box" in check(run).text
     with pytest.raises(InputError, match="nothing of them counts there"):
         measure_run_length(run, PARTS)
 
