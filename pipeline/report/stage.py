@@ -20,7 +20,7 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 6
+VERSION = 7
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:

@@ -9,7 +9,8 @@ from test_explain import RUN_AGAIN, finish, make_run
 
 from pipeline.report import write_report_now
 from pipeline.report.facts import facts
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, Recipe
+from pipeline.results.records import read, record_path, sealed
 from pipeline.run_folder import Run
 from workflows.planning.earlier import earlier_in, of_now, told_of_now
 from workflows.planning.explain import explain, outcomes
@@ -101,3 +102,18 @@ def test_a_report_of_what_is_not_done_is_not_taken_for_that_of_the_same_results_
     write_report_now(other, of_now(other))
     assert "Not finished" in finished.report_page.read_text()
     assert {status.name for status in explain(finished) if status.finished < status.tasks} == {"report"}
+
+
+def test_what_an_earlier_version_listed_without_all_that_its_recipe_has_now_is_shown(tmp_path: Path) -> None:
+    finish(make_run(tmp_path))
+    run = make_run(tmp_path)
+    for file, version in ((run.conflicts_file, 1), (run.worst_file, 2)):
+        record = read(file)
+        assert isinstance(record, dict)
+        del record["settings"]["voxel_size_nm"]
+        old = Recipe(record["stage"], version, record["settings"], record["inputs"])
+        record |= {**vars(old), "fingerprint": old.fingerprint}
+        record_path(file).write_bytes(sealed(record))
+    assert earlier_in(run)[0].told() == []
+    [why] = [status.reasons for status in explain(run) if status.name == "conflicts"]
+    assert why == [("stage version changed: conflicts 1 -> 2", 1)]
