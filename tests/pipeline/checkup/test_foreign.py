@@ -49,5 +49,5 @@ def test_a_runs_own_folder_is_taken_whatever_it_holds(tmp_path: Path, left: str)
 
 def test_what_cannot_be_looked_into_is_named(public_folder: Path) -> None:
     (public_folder / "model").mkdir()
-    with denied(public_folder / "model"), pytest.raises(Unreadable, match="model/ffn.h5"):
+    with denied(public_folder / "model"), pytest.raises(Unreadable, match=r"model/ffn\.h5"):
         refuse_foreign(public_folder)

@@ -192,7 +192,7 @@ def test_a_disk_without_room_for_counts_is_told() -> None:
     ids = blobs((24, 24, 24), 5)
     counts = BoxCounts(ContingencyTable.count(ids, ids), EMPTY, 0)
     with (
-        pytest.raises(InputError, match="counts of blocks cannot be kept in .*No space left on device"),
+        pytest.raises(InputError, match=r"counts of blocks cannot be kept in .*No space left on device"),
         open("/dev/full", "w+b") as file,
     ):
         KeptCounts(Box.of_shape(ids.shape), file).add(Box.of_shape(ids.shape), [counts])
