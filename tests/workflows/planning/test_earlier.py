@@ -104,6 +104,15 @@ def test_a_report_of_what_is_not_done_is_not_taken_for_that_of_the_same_results_
     assert {status.name for status in explain(finished) if status.finished < status.tasks} == {"report"}
 
 
+def test_a_report_of_a_folder_elsewhere_is_not_taken_for_that_of_where_it_was(tmp_path: Path) -> None:
+    finish(make_run(tmp_path / "here"))
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    write_report_now(make_run(there), of_now(make_run(there)))
+    assert {status.name for status in explain(make_run(there)) if status.finished < status.tasks} == set()
+    here = make_run(there.rename(tmp_path / "here"))
+    assert {status.name for status in explain(here) if status.finished < status.tasks} == {"report"}
+
+
 def test_what_an_earlier_version_listed_without_all_that_its_recipe_has_now_is_shown(tmp_path: Path) -> None:
     finish(make_run(tmp_path))
     run = make_run(tmp_path)
