@@ -189,13 +189,14 @@ def test_counts_of_many_blocks_are_kept_as_those_of_few_parts_and_of_each_block(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
 def test_a_disk_without_room_for_counts_is_told() -> None:
-    ids = blobs((24, 24, 24), 5)
+    box = Box.of_shape((24, 24, 24))
+    ids = blobs(box.shape, 5)
     counts = BoxCounts(ContingencyTable.count(ids, ids), EMPTY, 0)
     with (
         pytest.raises(InputError, match=r"counts of blocks cannot be kept in .*No space left on device"),
         open("/dev/full", "w+b") as file,
     ):
-        KeptCounts(Box.of_shape(ids.shape), file).add(Box.of_shape(ids.shape), [counts])
+        KeptCounts(box, file).add(box, [counts])
 
 
 def assert_equal(found: ContingencyTable, expected: ContingencyTable) -> None:
