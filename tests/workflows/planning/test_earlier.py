@@ -113,16 +113,20 @@ def test_a_report_of_a_folder_elsewhere_is_not_taken_for_that_of_where_it_was(tm
     assert {status.name for status in explain(here) if status.finished < status.tasks} == {"report"}
 
 
-def test_what_an_earlier_version_listed_without_all_that_its_recipe_has_now_is_shown(tmp_path: Path) -> None:
-    finish(make_run(tmp_path))
-    run = make_run(tmp_path)
-    for file, version in ((run.conflicts_file, 1), (run.worst_file, 2)):
+def test_what_an_earlier_version_made_without_all_that_its_recipe_has_now_is_shown(tmp_path: Path) -> None:
+    bordered = "evaluation.ignore_border_nm=25"
+    finish(make_run(tmp_path, bordered))
+    run = make_run(tmp_path, bordered)
+    for file, version in ((run.conflicts_file, 1), (run.worst_file, 2), (run.metrics_file, 4)):
         record = read(file)
         assert isinstance(record, dict)
-        del record["settings"]["voxel_size_nm"]
-        old = Recipe(record["stage"], version, record["settings"], record["inputs"])
+        settings = record["settings"]
+        settings.pop("voxel_size_nm", None)
+        settings.get("evaluation", {}).pop("ignore_border_nm", None)
+        old = Recipe(record["stage"], version, settings, record["inputs"])
         record |= {**vars(old), "fingerprint": old.fingerprint}
         record_path(file).write_bytes(sealed(record))
     assert earlier_in(run)[0].told() == []
-    [why] = [status.reasons for status in explain(run) if status.name == "conflicts"]
-    assert why == [("stage version changed: conflicts 1 -> 2", 1)]
+    why = {status.name: status.reasons for status in explain(run)}
+    assert why["conflicts"] == [("stage version changed: conflicts 1 -> 2", 1)]
+    assert why["score"] == [("stage version changed: score 4 -> 5", 1)]
