@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.checkup.finding import WARN, Finding, fail, ok, skip, warn
-from pipeline.evaluation.counted_skeletons import in_boxes, is_in_mask, share_seen_along
+from pipeline.evaluation.counted_skeletons import is_in_mask, not_excluded, share_seen_along
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.traced import check_size
@@ -107,7 +107,7 @@ def skeletons(run: Run) -> Finding:
     if path == FROM_LABELS:
         return _made(run)
     traced = read_skeletons(Path(path))
-    here = in_boxes(run, traced)
+    here = not_excluded(run, traced)
     inside = here.lengths_nm.sum() / traced.lengths_nm.sum()
     exclude = run.config.evaluation.exclude
     found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"

@@ -21,24 +21,27 @@ def voxel_size_of_skeletons(run: Run) -> VoxelSize:
     return size
 
 
-def counted(run: Run, traced: Skeletons) -> Skeletons:
-    """What lies in the segmented box, outside `evaluation.exclude` and, with `within_mask`, in the mask: as
-    voxels count in the other scores. Raises InputError where the voxel size is unknown, or the mask cannot be
-    read.
+def not_excluded(run: Run, traced: Skeletons) -> Skeletons:
+    """What lies in the segmented box, outside `evaluation.exclude`. Raises InputError where the voxel size is
+    unknown.
     """
-    found = in_boxes(run, traced)
-    return found.where(is_in_mask(run, found)) if run.config.evaluation.within_mask else found
-
-
-def in_boxes(run: Run, traced: Skeletons) -> Skeletons:
-    """What lies in the segmented box, outside `evaluation.exclude`. Raises InputError as `counted` does."""
     size, exclude = voxel_size_of_skeletons(run), run.config.evaluation.exclude
     found = traced.inside(run.inference_box, size)
     return found if exclude is None else found.where(~found.lies_in(exclude, size))
 
 
+def counted(run: Run, traced: Skeletons) -> Skeletons:
+    """That of it which lies in the mask, with `evaluation.within_mask`: as voxels count in the other scores.
+    Raises InputError as `not_excluded` does, or where the mask cannot be read.
+    """
+    found = not_excluded(run, traced)
+    return found.where(is_in_mask(run, found)) if run.config.evaluation.within_mask else found
+
+
 def is_in_mask(run: Run, skeletons: Skeletons) -> NDArray[np.bool_]:
-    """Which nodes lie in the mask, (nodes,) bool: it is read all along. Raises InputError as above."""
+    """Which nodes lie in the mask, (nodes,) bool. Reads it along all of them, which may take hours. Raises
+    InputError as above.
+    """
     mask, size = open_mask(run), voxel_size_of_skeletons(run)
     assert mask is not None, "within_mask is refused without a mask"
     return ids_at(mask, skeletons, size) != 0
