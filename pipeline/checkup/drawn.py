@@ -16,6 +16,7 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.training.unknown import labels_to_draw_from
+from pipeline.volumes import Volume, open_mask
 from pipeline.volumes.absence import of_slices
 from pipeline.volumes.labels import LabelVolume
 
@@ -153,10 +154,10 @@ def _room(run: Run, box: Box) -> list[str]:
 def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """How many objects are too small to be trained on, where that is much of what is labelled and counts.
 
-    Nothing of labels too large to be read before a run. Raises InputError where there is no other object.
+    Nothing where labels or loss mask are too large to be read before a run. Raises InputError where there is
+    no other object.
     """
-    decoded = labels.count_chunks(box) * math.prod(labels.chunk or ())
-    if labels.is_remote or max(box.size, decoded) > MOST_COUNTED:
+    if not all(_is_soon_read(volume, box) for volume in (labels, open_mask(run, "loss_mask")) if volume):
         return []
     least = run.config.training.sampling.min_segment_voxels
     ids, counts = fastremap.unique(labels_to_draw_from(run)(box), return_counts=True)
@@ -179,6 +180,12 @@ def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
         f"{np.count_nonzero(~large):,} of {len(sizes):,} objects, {lost:.0%} of what is labelled, have fewer "
         f"than training.sampling.min_segment_voxels = {least} voxels in training.box: none of them is learned"
     ]
+
+
+def _is_soon_read(volume: Volume, box: Box) -> bool:
+    """Whether a box of a volume is read in a few seconds."""
+    decoded = volume.count_chunks(box) * math.prod(volume.chunk or ())
+    return not volume.is_remote and max(box.size, decoded) <= MOST_COUNTED
 
 
 def background(ids: np.ndarray, counts: np.ndarray, labelled: np.ndarray) -> list[str]:

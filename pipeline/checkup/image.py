@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, together, warn
@@ -9,7 +11,7 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, spread, triple
 from pipeline.run_folder import Run
 from pipeline.volumes import Volume, open_image
-from pipeline.volumes.absence import MOST_LOOKED_AT, absence, of_slices, refuse_too_much
+from pipeline.volumes.absence import absence, of_slices, refuse_too_much
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 
@@ -50,7 +52,7 @@ def image(run: Run) -> Finding:
     if min(z, y, x) < SMALLEST_NM or max(z, y, x) > LARGEST_NM:
         return warn(found, "that is no size of a voxel: is its unit another? set data.voxel_size_nm")
     is_set = run.config.data.voxel_size_nm is not None
-    if not is_set and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
+    if not is_set and x > y and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
         return warn(
             found,
             "pixels that are longer along one side than the other: does its file list x, y, z? set "
@@ -86,15 +88,16 @@ def gaps(run: Run, volume: Volume, name: str, box: Box) -> Finding:
         return ok(f"no missing {noun}")
     text = f"{found.text(noun)}, in {name} {box}"
     refuse_too_much(found.share, text, volume, run.config.data)
-    clear = _clear_of_gaps(run, volume, box) if name == "training.box" else 1.0
+    clear = _clear_of(found.gaps, run, volume, box) if name == "training.box" else 1.0
     if not clear:
         return fail(text, "the patch of every example that was tried there touches some: use another box")
     black = "they are black: nothing is seeded there, and no training patch touches them"
-    few = f"; that leaves {clear:.0%} of the places where examples can be centred"
-    return warn(text, black + few * (clear < FEW_CLEAR))
+    if clear < FEW_CLEAR:
+        black += f"; that leaves {clear:.0%} of the places where examples can be centred"
+    return warn(text, black)
 
 
-def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:
+def _clear_of(missing: Sequence[Box], run: Run, volume: Volume, box: Box) -> float:
     """The share of the places in a training box whose patch touches nothing missing, by a look at some."""
     from pipeline.training.sampling import clear_of  # which loads SciPy
 
@@ -103,7 +106,7 @@ def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:
     most = (inner.shape[0], 1, 1) if of_slices(volume) else (MOST_PLACES,) * 3
     along = [spread(range(a, b), n) for a, b, n in zip(inner.start, inner.stop, most)]
     places = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 3)
-    return float(clear_of(volume.missing_of(volume.chunks(box, MOST_LOOKED_AT)), places, radius).mean())
+    return float(clear_of(missing, places, radius).mean())
 
 
 def read_boxes(run: Run) -> dict[str, Box]:

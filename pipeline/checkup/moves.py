@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from pipeline.checkup.finding import Finding, ok, skip, warn
+from pipeline.checkup.finding import Finding, ok, skip, together, warn
 from pipeline.config import Training
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
@@ -20,22 +20,23 @@ def moves(run: Run) -> Finding:
     training = run.config.training
     if not run.config.trains:
         return skip("nothing is trained")
+    findings = [ok(f"{training.fov_moves}, {training.reach} deltas along each axis")]
     if run.keeps_moves:
-        return warn(
+        begun = warn(
             f"the training in {run.folder} was begun with training.fov_moves {training.fov_moves} and a "
             f"moves_reach of {training.reach}, once the defaults, and goes on so",
             f"write both into the run file, or training.fov_moves: {Training().fov_moves} to train anew",
         )
-    found = f"{training.fov_moves}, {training.reach} deltas along each axis"
-    turned = _turned_though_unlike(run)
-    if turned:
-        return warn(
-            f"{found}; examples are turned among {turned}, and voxels are "
-            f"{size_text(image_voxel_size_nm(run))}",
+        findings.append(begun)
+    among = _turned_though_unlike(run)
+    if among:
+        turned = warn(
+            f"examples are turned among {among}, and voxels are {size_text(image_voxel_size_nm(run))}",
             "make network.fov and deltas about as many nm along every axis, or set "
             "training.augmentation.turn_z to false",
         )
-    return ok(found)
+        findings.append(turned)
+    return together(findings)
 
 
 def _turned_though_unlike(run: Run) -> str:

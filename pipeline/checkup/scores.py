@@ -7,17 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.checkup.finding import WARN, Finding, fail, ok, skip, warn
-from pipeline.evaluation.counted_skeletons import not_excluded, share_seen_along
+from pipeline.evaluation.counted_skeletons import is_in_mask, not_excluded, share_seen_along
 from pipeline.evaluation.skeleton_files import read_skeletons
+from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.traced import check_size
 from pipeline.evaluation.trust import FEW_LABELLED
-from pipeline.geometry import Box
+from pipeline.geometry import Box, spread
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.scored import seen_in_training, share_chosen_by, share_seen, why_not_scored
 from pipeline.tracing import kimimaro_or_mend
 from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.intensity import sample_blocks
+
+MOST_NODES = 64
+"""Of skeletons at which the mask is read, a block for each: it may be large, and far away."""
 
 
 def scores(run: Run) -> Finding:
@@ -103,17 +107,23 @@ def skeletons(run: Run) -> Finding:
     if path == FROM_LABELS:
         return _made(run)
     traced = read_skeletons(Path(path))
-    here = not_excluded(run, traced)  # a mask along all skeletons may take hours to read
+    here = not_excluded(run, traced)
     inside = here.lengths_nm.sum() / traced.lengths_nm.sum()
-    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box" + _left_out(run)
+    exclude = run.config.evaluation.exclude
+    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    found += f" without {exclude}" if exclude else ""
     unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
     if unit is not None:
         return warn(
             f"{found}; they are taken for nm, and would fill the image in {unit}", "convert them if so"
         )
+    if not len(traced.inside(run.inference_box, size).edges):
+        return fail(found, "they are z, y, x in nm from the voxel 0, 0, 0")
     if not inside:
-        other = ", or set another evaluation.box or evaluation.exclude" if _left_out(run) else ""
-        return fail(found, f"they are z, y, x in nm from the voxel 0, 0, 0{other}")
+        return fail(found, "set evaluation.box, by which nothing is left out, or another evaluation.exclude")
+    if run.config.evaluation.within_mask and not is_in_mask(run, _some(here)).any():
+        judge = fail if len(here.nodes_nm) <= MOST_NODES else warn
+        return judge(f"{found}; data.mask is 0 at all nodes looked at", "nothing counts along them there")
     seen = share_seen_along(run, here)
     if seen:
         return warn(
@@ -123,11 +133,10 @@ def skeletons(run: Run) -> Finding:
     return ok(found)
 
 
-def _left_out(run: Run) -> str:
-    """Where skeletons do not count, in words."""
-    evaluation = run.config.evaluation
-    exclude = f" without {evaluation.exclude}" if evaluation.exclude else ""
-    return exclude + (", in the mask or not" if evaluation.within_mask else "")
+def _some(skeletons: Skeletons) -> Skeletons:
+    """At most MOST_NODES of the nodes, evenly spread."""
+    numbers = range(len(skeletons.nodes_nm))
+    return skeletons.where(np.isin(numbers, spread(numbers, MOST_NODES)))
 
 
 def _made(run: Run) -> Finding:

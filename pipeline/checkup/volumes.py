@@ -7,6 +7,7 @@ from functools import partial
 from pipeline.checkup.finding import FAIL, WARN, Finding, examine, ok, skip, warn
 from pipeline.checkup.image import gaps
 from pipeline.checkup.labels import labels, loss_mask
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm, open_image
 from pipeline.volumes.frame import same_size, size_text
@@ -46,4 +47,7 @@ def _completeness(other: Run) -> Finding:
     """What its image lacks where the network learns. Raises InputError where that is too much."""
     box = other.config.training.box
     assert box is not None, "a resolved configuration has a training box"
-    return gaps(other, open_image(other), "training.box", box)
+    found = gaps(other, open_image(other), "training.box", box)
+    if found.state == FAIL and is_there(other.model_file):
+        return warn(found.text, "the network that is there learned nothing of it")  # of an earlier version
+    return found

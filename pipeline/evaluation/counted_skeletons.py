@@ -32,11 +32,19 @@ def not_excluded(run: Run, traced: Skeletons) -> Skeletons:
 
 def counted(run: Run, traced: Skeletons) -> Skeletons:
     """That of it which lies in the mask, with `evaluation.within_mask`: as voxels count in the other scores.
-    Reads the mask along all of it. Raises InputError as `not_excluded` does, or where that cannot be read.
+    Raises InputError as `not_excluded` does, or where the mask cannot be read.
     """
     found = not_excluded(run, traced)
-    mask = open_mask(run) if run.config.evaluation.within_mask else None
-    return found if mask is None else found.where(ids_at(mask, found, voxel_size_of_skeletons(run)) != 0)
+    return found.where(is_in_mask(run, found)) if run.config.evaluation.within_mask else found
+
+
+def is_in_mask(run: Run, skeletons: Skeletons) -> NDArray[np.bool_]:
+    """Which nodes lie in the mask, (nodes,) bool. Reads it along all of them, which may take hours. Raises
+    InputError as above.
+    """
+    mask, size = open_mask(run), voxel_size_of_skeletons(run)
+    assert mask is not None, "within_mask is refused without a mask"
+    return ids_at(mask, skeletons, size) != 0
 
 
 def share_seen_along(run: Run, skeletons: Skeletons) -> float:

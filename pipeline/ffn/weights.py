@@ -77,8 +77,8 @@ def weights_sha256(path: str) -> str:
     Raises Unreadable.
     """
     source = Path(path)
-    of_tf1 = sorted(source.parent.glob(f"{escape(source.name)}.*"))
-    data = [source] if source.suffix == ".h5" else of_tf1
+    of_tf1 = f"{escape(source.name)}.*"
+    data = [source] if source.suffix == ".h5" else sorted(source.parent.glob(of_tf1))
     found = []
     for file in filter(is_there, data):
         with reading(file):

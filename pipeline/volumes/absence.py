@@ -21,17 +21,21 @@ MISSING_SLICES_ALLOWED = 0.0
 
 @dataclass(frozen=True)
 class Absence:
-    """Of the chunks that meet a box, how many were looked at, and how many of these are missing."""
+    """Of the chunks that meet a box, how many were looked at, and which of these are missing."""
 
     chunks: int
     looked_at: int
-    missing: int
-    first: Box | None
-    """The first that is missing."""
+    gaps: Sequence[Box]
+    """Those that are missing."""
     share: float
     """Of the voxels of the box that lie in those looked at, the part that is missing."""
     may_be_empty: bool
     """Whether those not stored may hold nothing but the fill value."""
+
+    @property
+    def missing(self) -> int:
+        """How many are."""
+        return len(self.gaps)
 
     def text(self, noun: str) -> str:
         """`12 of 96 chunks are missing, the first at 0:32,0:32,0:32`."""
@@ -39,7 +43,7 @@ class Absence:
             "" if self.looked_at == self.chunks else f" (of {self.chunks:,})"
         )
         empty = " or hold nothing but the fill value" if self.may_be_empty else ""
-        return f"{self.missing:,} of {of} are missing{empty}, the first at {self.first}"
+        return f"{self.missing:,} of {of} are missing{empty}, the first at {self.gaps[0]}"
 
 
 def absence(volume: Volume, box: Box) -> Absence:
@@ -49,8 +53,7 @@ def absence(volume: Volume, box: Box) -> Absence:
     return Absence(
         chunks=volume.count_chunks(box),
         looked_at=len(looked_at),
-        missing=len(missing),
-        first=missing[0] if missing else None,
+        gaps=missing,
         share=voxels_of(missing, box) / max(1, voxels_of(looked_at, box)),
         may_be_empty=volume.may_be_empty,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from as_people_have_them import SHAPE, cells, findings, run_on, write_hdf5
 from skimage.io import imsave
 
+from pipeline.checkup import drawn
 from pipeline.checkup.drawn import is_drawn_too_thin
 from pipeline.errors import InputError
 from pipeline.geometry import Box
@@ -169,6 +171,21 @@ def test_a_loss_mask_that_leaves_no_object_to_learn_from_is_refused_before_a_run
         findings(run)
     with pytest.raises(InputError, match=r"where data.loss_mask em.h5:mask is 0 nothing counts"):
         sample_coordinates(run)
+
+
+def test_a_loss_mask_too_large_to_be_read_before_a_run_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels = cells()
+    box = Box.parse("0:40,0:48,0:50")
+    monkeypatch.setattr(drawn, "MOST_COUNTED", box.size)
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels)
+    with h5py.File(tmp_path / "em.h5", "r+") as file:  # one chunk, which is unpacked for any part of it
+        file.create_dataset("mask", data=np.zeros(SHAPE, np.uint8), chunks=SHAPE, compression="gzip")
+    data = {"labels": "em.h5:labels", "loss_mask": "em.h5:mask"}
+    found = findings(run_on(tmp_path, data=data, training={"box": str(box)}))
+    assert "min_segment_voxels" not in found["labels"]
+    assert "nothing would be learned where it was looked at" in found["loss mask"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from test_evaluation_stage import INFERENCE, PARTS, make_run
 
+from pipeline.checkup import scores
 from pipeline.checkup.scores import skeletons as check
 from pipeline.errors import InputError
 from pipeline.evaluation import measure_run_length
@@ -69,9 +70,7 @@ def test_skeletons_that_cannot_be_measured_along_are_refused_before_anything_run
         with_identities(absent)
 
 
-def test_what_is_left_out_of_scores_counts_along_skeletons_neither(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_left_out_of_scores_counts_along_skeletons_neither(tmp_path: Path) -> None:
     """Nodes lie at x 6 to 25."""
     run = traced_run(tmp_path, exclude="5:20,4:22,9:16")
     found = json.loads(Path(measure_run_length(run, PARTS).path).read_text())
@@ -83,12 +82,6 @@ def test_what_is_left_out_of_scores_counts_along_skeletons_neither(
     masked = changed(run, data=data, evaluation={"within_mask": True})
     found = json.loads(Path(measure_run_length(masked, PARTS).path).read_text())
     assert (found["edges"], found["length_outside_nm"]) == (5, 140)
-    monkeypatch.setattr(
-        "pipeline.evaluation.counted_skeletons.open_mask", None
-    )  # as it may take hours to read
-    assert check(masked).text.endswith(
-        "58% of their length in inference.box without 5:20,4:22,9:16, in the mask or not"
-    )
 
 
 def test_run_length_where_training_saw_the_tissue_is_told_as_that(tmp_path: Path) -> None:
@@ -105,8 +98,26 @@ def test_run_length_where_training_saw_the_tissue_is_told_as_that(tmp_path: Path
 def test_skeletons_of_which_nothing_counts_are_refused_before_anything_runs(tmp_path: Path) -> None:
     run = traced_run(tmp_path, exclude=str(INFERENCE))
     assert check(run).state == "FAIL"
+    assert f"0% of their length in inference.box without {INFERENCE}; set evaluation.box" in check(run).text
     with pytest.raises(InputError, match="nothing of them counts there"):
         measure_run_length(run, PARTS)
+
+
+@pytest.mark.parametrize(
+    ("kept", "most", "state"), [((0, 0), 64, "FAIL"), ((12, 14), 64, "ok"), ((12, 14), 2, "warn")]
+)
+def test_before_a_run_a_mask_is_read_at_some_nodes_alone(
+    kept: tuple[int, int], most: int, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes lie at x 6 to 25."""
+    monkeypatch.setattr(scores, "MOST_NODES", most)
+    run = traced_run(tmp_path)
+    with h5py.File(tmp_path / "data.h5", "r+") as file:
+        x = np.indices((20, 24, 28))[2]
+        file["mask"] = ((x >= kept[0]) & (x < kept[1])).astype(np.uint8)
+    data = run.config.data.model_copy(update={"mask": "data.h5:mask"})
+    found = check(changed(run, data=data, evaluation={"within_mask": True}))
+    assert (found.state, "data.mask is 0 at all nodes looked at" in found.text) == (state, state != "ok")
 
 
 def test_of_an_agglomeration_run_length_is_that_of_the_segments_that_are_one_by_it(tmp_path: Path) -> None:

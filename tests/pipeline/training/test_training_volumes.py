@@ -206,6 +206,9 @@ def test_a_volume_whose_image_leaves_no_example_a_place_is_refused(
             read_coordinates(run, Path(drawn.path))
         assert found.state == FAIL
         assert found.text.startswith("training.volumes.0: 2 of 24 slices of the image are missing")
+        run.model_file.touch()
+        assert "the network that is there learned nothing of it" in volumes(run).text
+        assert volumes(run).state == WARN
 
 
 def test_a_volume_without_labels_is_refused(tmp_path: Path) -> None:
