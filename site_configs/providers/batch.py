@@ -21,13 +21,13 @@ from parsl.providers.errors import SubmitException
 
 from site_configs.providers.scheduler import Answer, ErrorAnswerError, NoAnswerError, QueuedJob, ask
 
-FULL = re.compile(
+NOT_NOW = re.compile(
     r"per-(user|group|project) limit|limit of jobs|number of jobs\b.* already in|jobs per user|"
-    r"SubmitJobs?\w*Limit",
+    r"SubmitJobs?\w*Limit|Unable to contact|Socket timed out|temporarily unable",
     re.I,
 )
-"""How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.
-OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
+"""How a scheduler says that a queue takes no more of this user's jobs now, as debug queues often do, or that
+it is busy. OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class BatchProvider(ClusterProvider):
             return None
         if job.id is not None or answer is None or answer.returncode == 0:
             return None
-        if FULL.search(f"{answer}"):
+        if NOT_NOW.search(f"{answer}"):
             job.message = f"not taken yet: {' '.join(f'{answer}'.split())}"
             logger.warning("submission of %s: %s; it is tried again later", job.name, answer)
             return None

@@ -33,14 +33,10 @@ fi
 exec {real} "$@"
 """
 
-FULL = """
-if [ -e {folder}/full ]; then
-  echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2
-  echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy' >&2; exit 1
-fi
+NOT_NOW = """
+if [ -e {folder}/busy ]; then cat {folder}/busy >&2; exit 1; fi
 exec {real} "$@"
 """
-"""As Slurm says it where a QOS has MaxSubmitJobsPerUser: mlr-org/batchtools 199, szcf-weiya/techNotes 7."""
 
 
 @pytest.fixture
@@ -126,16 +122,25 @@ def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_i
     assert provider.cancel([held]) == [True]
 
 
-def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_of_this_user(
-    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+@pytest.mark.parametrize(
+    "words",
+    [
+        # where a QOS has MaxSubmitJobsPerUser: mlr-org/batchtools 199, szcf-weiya/techNotes 7
+        "QOSMaxSubmitJobPerUserLimit\n... submission failed: Job violates accounting/QOS policy",
+        # where many submit at once, and squeue answers: snakemake 1789, DataBiosphere/toil 2381
+        "Batch job submission failed: Socket timed out on send/recv operation",
+    ],
+)
+def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_now(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None], words: str
 ) -> None:
-    stand_in("sbatch", FULL)
-    (tmp_path / "full").touch()
+    stand_in("sbatch", NOT_NOW)
+    (tmp_path / "busy").write_text(f"sbatch: error: {words}\n")
     job = provider.submit("true", 1)
     for _ in range(5):
         assert status(provider, job).state is JobState.PENDING
-    assert "QOSMaxSubmitJobPerUserLimit" in str(status(provider, job).message)
-    (tmp_path / "full").unlink()
+    assert words.split("\n")[0] in str(status(provider, job).message)
+    (tmp_path / "busy").unlink()
     assert ended(provider, job).state is JobState.COMPLETED
 
 
