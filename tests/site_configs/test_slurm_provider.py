@@ -144,6 +144,23 @@ def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_now(
     assert ended(provider, job).state is JobState.COMPLETED
 
 
+def test_of_many_blocks_that_wait_for_a_full_queue_one_is_tried_at_each_look(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+) -> None:
+    stand_in("sbatch", NOT_NOW)
+    (tmp_path / "busy").write_text("sbatch: error: QOSMaxSubmitJobPerUserLimit\n")
+    jobs = [provider.submit("true", 1) for _ in range(5)]
+    provider.cancel(jobs[:1])
+    stand_in("squeue", 'echo >> {folder}/asked; exec {real} "$@"')
+    for _ in range(4):
+        provider.status(jobs)
+    assert len((tmp_path / "asked").read_text()) <= 4 * 3
+    (tmp_path / "busy").unlink()
+    provider.status(jobs)
+    assert all(provider.resources[job].id for job in jobs[1:])
+    assert all(ended(provider, job).state is JobState.COMPLETED for job in jobs[1:])
+
+
 @pytest.mark.slow
 def test_a_job_that_is_killed_at_its_walltime_has_not_completed(provider: SlurmProvider) -> None:
     job_id = provider.submit("sleep 300", 1)

@@ -10,7 +10,7 @@ from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
 
 from pipeline.errors import InputError
-from site_configs.providers.batch import NOT_NOW
+from site_configs.providers.batch import FULL
 from tests.site_configs.providers.emulated_site import WAIT_S, Site
 
 
@@ -60,19 +60,18 @@ def test_a_block_waits_for_a_queue_that_takes_no_more_of_this_users_jobs(site: S
 
 
 @pytest.mark.parametrize(
-    ("words", "passes"),
+    ("words", "is_full"),
     [
         ("qsub: would exceed complex's per-group limit of jobs in 'Q' state", True),
         ("qsub: Maximum number of jobs for user em already in queue debug", True),
         ("qsub: Maximum number of jobs in 'Q' state for project EM already in complex", True),
         ("sbatch: error: AssocGrpSubmitJobsLimit", True),
-        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
         ("sbatch: error: QOSMaxWallDurationPerJobLimit (job submit limit, user's size and/or time)", False),
         ("qsub: Job violates queue and/or server resource limits", False),
     ],
 )
-def test_what_is_not_taken_now_is_told_from_what_never_is(words: str, passes: bool) -> None:
-    assert bool(NOT_NOW.search(words)) == passes
+def test_a_queue_that_is_full_is_told_from_one_that_never_takes_such_a_job(words: str, is_full: bool) -> None:
+    assert bool(FULL.search(words)) == is_full
 
 
 def test_a_missing_command_is_named(site: Site) -> None:
