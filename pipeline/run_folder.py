@@ -145,6 +145,13 @@ class Run(RunFiles):
         assert stddev is not None, "a resolved configuration has an image stddev"
         return mean, stddev
 
+    def has_the_image_of(self, other: Run) -> bool:
+        """Whether the images are one, by their name, or by their voxels wherever these are read."""
+        known = self.identities.get("image")
+        return self.config.data.names_the_image_of(other.config.data) or (
+            known is not None and known == other.identities.get("image")
+        )
+
     @property
     def trained_on(self) -> list[Run]:
         """The run as it would be if each volume that it trains on were its own; its own is the first."""

@@ -43,9 +43,9 @@ CHECKS: list[tuple[str, RunCheck]] = [
     ("image", image),
     ("complete", completeness),
     ("intensity", intensity),
-    ("labels", labels),
     ("mask", mask),
     ("loss mask", loss_mask),
+    ("labels", labels),  # of what the masks leave
     ("volumes", volumes),
     ("unchanged", touched),
     ("network", network),

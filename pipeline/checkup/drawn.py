@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.training.unknown import labels_to_draw_from
 from pipeline.volumes.absence import of_slices
 from pipeline.volumes.labels import LabelVolume
 
@@ -150,7 +151,7 @@ def _room(run: Run, box: Box) -> list[str]:
 
 
 def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
-    """How many objects are too small to be trained on, where that is much of what is labelled.
+    """How many objects are too small to be trained on, where that is much of what is labelled and counts.
 
     Nothing of labels too large to be read before a run. Raises InputError where there is no other object.
     """
@@ -158,14 +159,18 @@ def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     if labels.is_remote or max(box.size, decoded) > MOST_COUNTED:
         return []
     least = run.config.training.sampling.min_segment_voxels
-    ids, counts = fastremap.unique(labels.read(box), return_counts=True)
+    ids, counts = fastremap.unique(labels_to_draw_from(run)(box), return_counts=True)
     sizes = counts[ids != 0]
     large, labelled = sizes >= least, sizes.sum()
     if not large.any():
+        mask = run.config.data.loss_mask
+        within, or_mask = (
+            ("", "") if mask is None else (" where data.loss_mask is not 0", f", or mend {mask}")
+        )
         raise InputError(
-            f"data.labels {labels.uri}: in training.box {box} is no object of "
-            f"training.sampling.min_segment_voxels = {least} or more voxels, the largest has {sizes.max()}: "
-            "set it lower"
+            f"data.labels {labels.uri}: in training.box {box}{within} is no object of "
+            f"training.sampling.min_segment_voxels = {least} or more voxels, the largest has "
+            f"{sizes.max(initial=0)}: set it lower{or_mask}"
         )
     lost = sizes[~large].sum() / labelled
     if lost <= LOST:

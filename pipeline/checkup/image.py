@@ -69,29 +69,29 @@ def completeness(run: Run) -> Finding:
     """Whether all of the image is stored that is segmented or trained on. Raises InputError."""
     if run.makes_image:
         return skip("the run makes its own")
-    volume, data = open_image(run), run.config.data
+    volume = open_image(run)
+    return together([gaps(run, volume, name, box) for name, box in read_boxes(run).items()])
+
+
+def gaps(run: Run, volume: Volume, name: str, box: Box) -> Finding:
+    """What the image lacks in the box of a setting and, of a training box, where examples can still lie.
+
+    Raises InputError where it lacks more than it may.
+    """
     if volume.chunk is None:
         return ok("stored as a whole")
     noun = "slices of the image" if of_slices(volume) else "chunks of the image"
-    findings = [ok(f"no missing {noun}")]
-    for name, box in read_boxes(run).items():
-        found = absence(volume, box)
-        if not found.missing:
-            continue
-        text = f"{found.text(noun)}, in {name} {box}"
-        refuse_too_much(found.share, text, volume, data)
-        mend = "they are black: nothing is seeded there, and no training patch touches them"
-        if name == "training.box":
-            clear = _clear_of_gaps(run, volume, box)
-            if not clear:
-                return fail(
-                    text,
-                    "the patch of every example that was tried there touches some: use another training.box",
-                )
-            if clear < FEW_CLEAR:
-                mend += f"; that leaves {clear:.0%} of the places where examples can be centred"
-        findings.append(warn(text, mend))
-    return together(findings)
+    found = absence(volume, box)
+    if not found.missing:
+        return ok(f"no missing {noun}")
+    text = f"{found.text(noun)}, in {name} {box}"
+    refuse_too_much(found.share, text, volume, run.config.data)
+    clear = _clear_of_gaps(run, volume, box) if name == "training.box" else 1.0
+    if not clear:
+        return fail(text, "the patch of every example that was tried there touches some: use another box")
+    black = "they are black: nothing is seeded there, and no training patch touches them"
+    few = f"; that leaves {clear:.0%} of the places where examples can be centred"
+    return warn(text, black + few * (clear < FEW_CLEAR))
 
 
 def _clear_of_gaps(run: Run, volume: Volume, box: Box) -> float:

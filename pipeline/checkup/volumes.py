@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from pipeline.checkup.finding import FAIL, WARN, Finding, examine, ok, skip, warn
+from pipeline.checkup.image import gaps
 from pipeline.checkup.labels import labels, loss_mask
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm, open_image
-from pipeline.volumes.absence import absence, of_slices, refuse_too_much
 from pipeline.volumes.frame import same_size, size_text
 
 
@@ -19,7 +19,7 @@ def volumes(run: Run) -> Finding:
         return skip("the run trains on its own alone")
     said, doubts = [], list[str]()
     for index, other in enumerate(others):
-        looked_at = [examine(partial(check, other)) for check in (labels, loss_mask)]
+        looked_at = [examine(partial(check, other)) for check in (labels, loss_mask, _completeness)]
         for found in looked_at:
             if found.state == FAIL:
                 return Finding(FAIL, f"training.volumes.{index}: {found.text}")
@@ -35,16 +35,15 @@ def volumes(run: Run) -> Finding:
 
 
 def _unlike(run: Run, other: Run) -> list[str]:
-    """Voxels of another size, and what is missing. Raises InputError where that is too much."""
-    doubts = []
+    """Voxels of another size."""
     own, theirs = image_voxel_size_nm(run), image_voxel_size_nm(other)
     if own and theirs and not same_size(own, theirs):
-        doubts.append(f"voxels of {size_text(theirs)}, those of the run's own image of {size_text(own)}")
-    image, box = open_image(other), other.config.training.box
+        return [f"voxels of {size_text(theirs)}, those of the run's own image of {size_text(own)}"]
+    return []
+
+
+def _completeness(other: Run) -> Finding:
+    """What its image lacks where the network learns. Raises InputError where that is too much."""
+    box = other.config.training.box
     assert box is not None, "a resolved configuration has a training box"
-    missing = absence(image, box)
-    if missing.missing:
-        text = missing.text("slices of the image" if of_slices(image) else "chunks of the image")
-        refuse_too_much(missing.share, text, image, other.config.data)
-        doubts.append(text)
-    return doubts
+    return gaps(other, open_image(other), "training.box", box)

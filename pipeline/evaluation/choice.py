@@ -18,7 +18,7 @@ from pipeline.evaluation.filling import fill
 from pipeline.evaluation.stage import counted_in, evaluation_box, shares
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.records import make
-from pipeline.results.tile_labels import read_labels
+from pipeline.results.tile_labels import NOT_FINITE_AT, read_labels, read_not_finite_at
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm, open_labels
@@ -45,8 +45,9 @@ def try_target(trial: Run, segmented: Artifact) -> Target:
 def score_try(trial: Run, segmented: Artifact) -> Artifact:
     """Score what one network has `segmented`, the file of the one tile of `trial`, against the labels.
 
-    The JSON object has `fovs`, that the network saw, `box`, and all that metrics.json has of scores. Raises
-    InputError when tile, labels or mask cannot be read, and where nothing in the box is labelled.
+    The JSON object has `fovs`, that the network saw, `box`, all that metrics.json has of scores and, of a
+    network that gave NaN or infinity, `not_finite_at`. Raises InputError when tile, labels or mask cannot be
+    read, and where nothing in the box is labelled.
     """
 
     def write(path: Path) -> None:
@@ -61,7 +62,9 @@ def score_try(trial: Run, segmented: Artifact) -> Artifact:
                 "chosen by it; set another"
             )
         of_box = shares(counts, box, trial.config.evaluation.ignore_border_nm)
-        path.write_text(_text({"fovs": trial.tries, "box": str(box), **found, **of_box}))
+        at = read_not_finite_at(segmented)
+        broken = {} if at is None else {NOT_FINITE_AT: at}
+        path.write_text(_text({"fovs": trial.tries, "box": str(box), **found, **of_box, **broken}))
 
     return make(try_target(trial, segmented), write)
 
@@ -75,11 +78,19 @@ def choice_target(run: Run, scores: Sequence[Artifact]) -> Target:
 def choose(run: Run, scores: Sequence[Artifact]) -> Artifact:
     """Put the scores of all networks together, in the order of their FOVs, and say which one is the best.
 
-    The JSON object has `chosen_fovs`, the `rule`, and in `networks` what `score_try` wrote of each.
+    The JSON object has `chosen_fovs`, the `rule`, and in `networks` what `score_try` wrote of each. Raises
+    InputError where each gave NaN or infinity.
     """
 
     def write(path: Path) -> None:
         networks = [_read(Path(artifact.path)) for artifact in scores]
+        if all(NOT_FINITE_AT in each for each in networks):
+            last = networks[-1]
+            raise InputError(
+                f"training.validation_box {last['box']}: each of {len(networks)} networks gives NaN or "
+                f"infinity there, the last at {last[NOT_FINITE_AT]}: their weights are too large, lower "
+                "training.learning_rate, or look at the image there"
+            )
         found = {"chosen_fovs": best(networks)["fovs"], "rule": RULE, "networks": networks}
         path.write_text(_text(found))
 
@@ -90,10 +101,11 @@ def best(networks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """That of the scored networks which RULE says.
 
     Where a network finds next to nothing, filling makes one segment of the whole box, whose ARE may well be
-    lower than that of an honest segmentation: it is not asked.
+    lower than that of an honest segmentation: it is not asked. Nor is one that gave NaN or infinity.
     """
-    enough = max(each["coverage"] for each in networks) / 2
-    honest = [each for each in networks if each["coverage"] >= enough]
+    finite = [each for each in networks if NOT_FINITE_AT not in each]
+    enough = max(each["coverage"] for each in finite) / 2
+    honest = [each for each in finite if each["coverage"] >= enough]
     return min(honest, key=lambda each: (each["filled"]["are"], -each["fovs"]))
 
 

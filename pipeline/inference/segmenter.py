@@ -26,6 +26,7 @@ from pipeline.inference.tile_input import block_with_context, canvas_of, read_in
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, open_anew, remove
 from pipeline.results.records import make
+from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.run_folder import Run
 
 MOST_LOSSES = 2
@@ -42,7 +43,8 @@ def segment_tile(run: Run, tile: Tile, model: Artifact, image: Sequence[Artifact
     is rewritten with one JSON object every few seconds. A tile that was stopped goes on from its
     checkpoint to the same bytes. `image` are the blocks of it that the tile reads, where the run makes it of
     sections. The engine is the one that the run's first worker pinned, which may be this
-    one. Raises InputError, also where this machine does not have that engine.
+    one. Raises InputError, also where this machine does not have that engine, and where the network gives NaN
+    or infinity; but of one that is only tried the file then says where, and holds no segment.
     """
     run = pinned(run)
     target = tile_target(run, tile, model, image)
@@ -73,19 +75,25 @@ def _segment(run: Run, tile: Tile, model: Artifact, made_by: Mapping[str, str], 
     engine = engine_for(run, model)
     checkpoint = TileCheckpoint(run.tile_checkpoint_file(tile), made_by)
     block = block_with_context(run, tile)
+    broken: dict[str, str] = {}
     try:
         canvas, missing_voxels = _flood(run, tile, engine, checkpoint)
     except NotFinite as error:
         centre = triple([c + a for c, a in zip(error.centre, block.start)])
-        raise InputError(
-            f"tile {tile.box}: the network gives NaN or infinity with its FOV at {centre}, which tells "
-            f"nothing: {_too_large(engine.precision)}"
-        ) from None
+        if run.tries is None:
+            raise InputError(
+                f"tile {tile.box}: the network gives NaN or infinity with its FOV at {centre}, which tells "
+                f"nothing: {_too_large(engine.precision)}"
+            ) from None
+        # one of several, of which others may do: it has segmented nothing, and is not chosen
+        canvas, missing_voxels = canvas_of(run, np.zeros(block.shape, np.float32)), 0
+        broken = {NOT_FINITE_AT: str(centre)}
     attributes: dict[str, str | int] = {
         "box": str(tile.box),
         "calls": canvas.calls,
         "engine": engine.name,
         "precision": engine.precision,
+        **broken,
     }
     if missing_voxels:
         attributes["missing_voxels"] = missing_voxels

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.inference.rehearsal import WHAT_HELPS, read_rehearsal
 from pipeline.report.charts import line_chart
 from pipeline.results.log_lines import lines_of
+from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
 from pipeline.training.metrics import SCORES
@@ -81,7 +82,7 @@ def choice(run: Run, look: Look) -> dict[str, Any] | None:
     if text is None:
         return None
     found = json.loads(text)
-    networks = found["networks"]
+    networks = [one for one in found["networks"] if NOT_FINITE_AT not in one]
     series = {
         "filled ARE": [one["filled"]["are"] for one in networks],
         "filled VOI split": [one["filled"]["voi_split"] for one in networks],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import deflate
 import h5py
@@ -15,6 +16,9 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import reading
 
 DATASET = "segmentation"
+
+NOT_FINITE_AT = "not_finite_at"
+"""Attribute of a tile's file: the centre of the FOV in which the network gave NaN or infinity."""
 
 
 def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
@@ -58,8 +62,17 @@ def _read(labels: h5py.Dataset, box: Box) -> np.ndarray:
 
 def read_missing_voxels(artifact: Artifact) -> int:
     """How many voxels of a tile's core the image lacks. Raises InputError when the file cannot be read."""
+    return int(_attributes(artifact).get("missing_voxels", 0))
+
+
+def read_not_finite_at(artifact: Artifact) -> str | None:
+    """Where a network that was tried on the tile gave NaN or infinity, if it did. Raises as above."""
+    return _attributes(artifact).get(NOT_FINITE_AT)
+
+
+def _attributes(artifact: Artifact) -> dict[str, Any]:
     try:
         with h5py.File(artifact.path, "r") as file:
-            return int(file.attrs.get("missing_voxels", 0))
+            return dict(file.attrs)
     except OSError as error:
         raise InputError(f"cannot read tile {artifact.path}: {error}") from error

@@ -102,7 +102,7 @@ class Data(Section):
     all else is in any case. docs/buckets.md says whose credentials are used."""
     phantom: Phantom = Phantom()
 
-    def has_the_image_of(self, other: Data) -> bool:
+    def names_the_image_of(self, other: Data) -> bool:
         """Whether both name the same image, and voxels of it by the same coordinates."""
         names = ("folder", "image", "mip", "channel", "axes", "origin")
         return all(getattr(self, name) == getattr(other, name) for name in names)

@@ -71,8 +71,6 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
                 ),
             }
         )
-        if training.validation_box is not None:
-            check_validation(config.model_copy(update={"training": training}), training_box)
         updates["training"] = training
     else:
         checkpoint = _located(config, config.network.checkpoint)
@@ -83,6 +81,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     if config.reconciliation.sharded:
         sharding(inference_box.shape, config.reconciliation)
     known = with_identities(resolved, trust_kept)
+    check_validation(known)
     data = with_normalisation(known, inference_box)
     return with_pin(replace(known, config=known.config.model_copy(update={"data": data})))
 

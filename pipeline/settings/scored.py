@@ -47,8 +47,7 @@ def seen_in_training(run: Run) -> list[Box]:
     imported = {one.config.network.checkpoint for one in run.passes}
     if run.config.trains:
         imported |= {run.config.training.start_from}
-        data = run.config.data
-        own = [one.config.training.box for one in run.trained_on if one.config.data.has_the_image_of(data)]
+        own = [one.config.training.box for one in run.trained_on if one.has_the_image_of(run)]
         known = [box for box in own if box is not None]
     return known + [box for network in sorted(filter(None, imported)) for box in trained_on(run, network)]
 

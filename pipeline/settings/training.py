@@ -249,6 +249,11 @@ class Training(Section):
         return self
 
     @property
+    def decays(self) -> bool:
+        """Whether the rate of a step depends on how many FOVs follow."""
+        return bool(self.decay_fovs) or self.schedule == "cosine"
+
+    @property
     def coordinates_of_volumes(self) -> list[int]:
         """How many of `sampling.coordinates` are drawn in the run's own volume, and in each of `volumes`."""
         weights = list(accumulate([0.0, self.weight, *(volume.weight for volume in self.volumes)]))

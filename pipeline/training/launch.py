@@ -57,6 +57,9 @@ ADDED = {
 }
 """Settings that are younger than networks that were trained as their defaults do: these stay as they are."""
 
+TOWARDS = "towards_fovs"
+"""What the recipe of a network to be tried says beside its own FOVs."""
+
 Rehearse = Callable[[Run, Path, Path, "int | None"], None]
 """Given the run, the file of the trained network, that of the coordinates, and `until` as `train` is: raises
 InputError where that network is not fit for inference."""
@@ -123,7 +126,7 @@ def model_target(
     }
     settings["training"]["precision"] = precision or _precision(run, path)
     if until:
-        settings["training"]["fovs"] = until
+        settings["training"] |= {"fovs": until, **_towards(run, path, is_made=precision is not None)}
     inputs = {
         "coordinates": coordinates.sha256,
         **_read_in(run, image),
@@ -160,12 +163,31 @@ def _precision(run: Run, path: Path) -> str:
     return str(record["settings"].get("training", {}).get("precision", asked))
 
 
+def _towards(run: Run, path: Path, is_made: bool) -> dict[str, int]:
+    """The FOVs of the whole training, where the rate of one of its networks to be tried depends on them.
+
+    One that is there stays where the training goes on further now, but not where it is to end sooner: the
+    rate fell too late.
+    """
+    training, record = run.config.training, read(path)
+    if not training.decays:
+        return {}
+    if is_made or isinstance(record, Missing):
+        return {TOWARDS: training.fovs}
+    then = record["settings"].get("training", {})
+    if TOWARDS not in then and (then.get("decay_fovs") or then.get("schedule") == "cosine"):
+        return {}  # an earlier version did not say
+    return {TOWARDS: min(then.get(TOWARDS, training.fovs), training.fovs)}
+
+
 def lineage(recipe: Recipe) -> str:
     """Fingerprint of everything that may not change between a checkpoint and what goes on from it.
 
     But for the precision, which a checkpoint has beside it.
     """
-    training = {k: v for k, v in recipe.settings["training"].items() if k not in ("fovs", "precision")}
+    training = {
+        k: v for k, v in recipe.settings["training"].items() if k not in ("fovs", TOWARDS, "precision")
+    }
     settings = {**recipe.settings, "training": training}
     return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
 

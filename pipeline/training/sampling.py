@@ -84,7 +84,14 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
     try:
         return draw_coordinates(labels_to_draw_from(run), box, radius, sampling, config.seed, number)
     except InputError as error:
-        raise InputError(f"training.volumes.{number - 1}: {error}" if number else str(error)) from None
+        mask = config.data.loss_mask
+        masked = f"; where data.loss_mask {mask} is 0 nothing counts" if mask else ""
+        raise InputError(f"{_volume_named(number)}{error}{masked}") from None
+
+
+def _volume_named(number: int) -> str:
+    """The beginning of what is said of a volume; of the run's own it needs none."""
+    return f"training.volumes.{number - 1}: " if number else ""
 
 
 def _shares(run: Run) -> list[tuple[Run, int]]:
@@ -201,7 +208,8 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
     """The coordinates in the file of `sample_coordinates` to train on, and how many are left out.
 
     They are (N, 4), volume, z, y, x. Left out are those whose patch touches what is missing of the image: a
-    network would learn from black. Raises InputError where fewer than one a rank stay.
+    network would learn from black. Raises InputError where fewer than one a rank stay, and where none of a
+    volume does.
     """
     coordinates, ranks = np.load(path), run.config.training.ranks
     if coordinates.shape[1] == 3:
@@ -212,6 +220,12 @@ def read_coordinates(run: Run, path: Path) -> tuple[np.ndarray, int]:
         box, own = one.config.training.box, coordinates[:, 0] == number
         assert box is not None, "a resolved configuration has a training box"
         clear[own] = clear_of(open_image(one).missing(box), coordinates[own, 1:], radius)
+        if own.any() and not clear[own].any():
+            raise InputError(
+                f"{_volume_named(number)}training.box {box}: around each of {np.count_nonzero(own):,} "
+                "coordinates the image is missing in part: nothing would be learned there; complete the "
+                "image, or choose another box"
+            )
     kept = np.count_nonzero(clear)
     if kept < min(ranks, len(clear)):
         raise InputError(

@@ -22,6 +22,7 @@ from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.report.scores import shapes
 from pipeline.results.agglomerated_ids import read_summary
+from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
@@ -121,6 +122,9 @@ def describe_choice(run: Run) -> list[str]:
     lines = [f"chosen        the network after {chosen:,} FOVs, in {box}: {found['rule']}"]
     for one in found["networks"]:
         filled, mark = one["filled"], ", chosen" if one["fovs"] == chosen else ""
+        if NOT_FINITE_AT in one:
+            lines.append(f"              {one['fovs']:>11,} FOVs: NaN or infinity at {one[NOT_FINITE_AT]}")
+            continue
         lines.append(
             f"              {one['fovs']:>11,} FOVs: filled ARE {filled['are']:.4f}, VOI split "
             f"{filled['voi_split']:.4f}, merge {filled['voi_merge']:.4f}, "

@@ -188,7 +188,7 @@ def _require_the_same(chain: SearchChain) -> None:
 def _require_rungs(point: Point, fovs: int) -> None:
     """Raise InputError where a point cannot be trained to the end of a first rung, or decays there."""
     training = point.run.config.training
-    if training.decay_fovs or training.schedule == "cosine":
+    if training.decays:
         raise InputError(
             f"--space: training.schedule {training.schedule} with training.decay_fovs {training.decay_fovs} "
             "lets the rate fall to 0, which it would at the end of every rung: leave it out of the search"

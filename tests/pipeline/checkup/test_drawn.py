@@ -12,6 +12,7 @@ from skimage.io import imsave
 from pipeline.checkup.drawn import is_drawn_too_thin
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.training.sampling import sample_coordinates
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.open import open_volume
 
@@ -149,6 +150,25 @@ def test_a_training_box_in_whose_middle_alone_examples_are_centred_is_told(tmp_p
     training = {"box": "0:28,0:48,0:56", "sampling": {"min_segment_voxels": 100}}
     told = findings(run_on(tmp_path, data={"labels": "em.h5:labels"}, training=training))["labels"]
     assert "examples can be centred on 4 of 28 voxels of training.box along z, as their patch is 25" in told
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_loss_mask_that_leaves_no_object_to_learn_from_is_refused_before_a_run_and_named(
+    kept: int, tmp_path: Path
+) -> None:
+    image, labels = cells()
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[20, 20:28, 20:30] = kept
+    write_hdf5(tmp_path / "em.h5", image=image, labels=labels, mask=mask)
+    data = {"labels": "em.h5:labels", "loss_mask": "em.h5:mask"}
+    run = run_on(tmp_path, data=data, training={"box": "0:40,0:48,0:56"})
+    largest = np.bincount((labels * mask).ravel())[1:].max(initial=0)
+    with pytest.raises(
+        InputError, match=f"where data.loss_mask is not 0 is no object .* the largest has {largest}: "
+    ):
+        findings(run)
+    with pytest.raises(InputError, match=r"where data.loss_mask em.h5:mask is 0 nothing counts"):
+        sample_coordinates(run)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from pipeline.errors import InputError
 from pipeline.evaluation import choose, count_box, score, score_try, take_chosen
 from pipeline.evaluation.choice import best
 from pipeline.results.artifacts import Artifact, file_sha256
+from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
+from workflows.running.summary import describe_choice
 
 SHAPE = (20, 20, 40)
 VALIDATION = "0:20,0:20,20:40"
@@ -48,13 +50,15 @@ def make_run(folder: Path, unlabelled: bool = False) -> tuple[Run, np.ndarray]:
     return with_identities(Run(folder / "run", RunConfig.model_validate(config))), labels[:, :, 20:]
 
 
-def segmented(trial: Run, segmentation: np.ndarray) -> Artifact:
+def segmented(trial: Run, segmentation: np.ndarray, not_finite_at: str | None = None) -> Artifact:
     """What a network that is tried has segmented, as inference publishes it."""
     [tile] = trial.tiles
     path = trial.tile_file(tile)
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file["segmentation"] = segmentation.astype(np.uint32)
+        if not_finite_at is not None:
+            file.attrs[NOT_FINITE_AT] = not_finite_at
     return Artifact(str(path), file_sha256(path))
 
 
@@ -97,6 +101,18 @@ def test_the_best_in_the_middle_becomes_the_model(tmp_path: Path) -> None:
     for each, segmentation, fovs in zip(told["networks"], shown, (20, 40, 50)):
         assert each["fovs"] == fovs
         assert each.items() >= score(count_box(segmentation, truth)).items()
+
+
+def test_a_network_that_gives_nan_is_told_and_not_chosen_and_where_all_do_none_is(tmp_path: Path) -> None:
+    run, truth = make_run(tmp_path)
+    blank = np.zeros_like(truth)
+    scores = [score_try(run.trials[0], segmented(run.trials[0], blank))]
+    scores += [score_try(trial, segmented(trial, blank, "(1, 2, 3)")) for trial in run.trials[1:]]
+    choose(run, scores)
+    assert json.loads(run.validation_file.read_text())["chosen_fovs"] == 20
+    assert describe_choice(run)[2].endswith("40 FOVs: NaN or infinity at (1, 2, 3)")
+    with pytest.raises(InputError, match=r"each of 2 networks gives NaN or infinity .* at \(1, 2, 3\)"):
+        choose(run, scores[1:])
 
 
 def test_what_is_scored_already_is_not_scored_again(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pipeline.inference import segmenter
 from pipeline.inference.segmenter import segment_tile
 from pipeline.inference.tile_input import block_with_context, mirrored, read_input
 from pipeline.results.artifacts import Artifact
+from pipeline.results.tile_labels import read_not_finite_at
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
 from pipeline.volumes import open_image, open_volume
@@ -219,6 +220,21 @@ def test_a_network_that_gives_nan_is_told_with_tile_and_place_and_no_tile_is_mad
     with pytest.raises(InputError, match=rf"^tile {tile.box}: the network gives NaN or inf.* at \(\d+"):
         segment_tile(run, tile, write_network(tmp_path, gain=3e38))
     assert not run.tile_file(tile).exists()
+
+
+def test_a_network_that_is_only_tried_and_gives_nan_has_segmented_nothing_and_says_where(
+    tmp_path: Path, image_file: Path
+) -> None:
+    """Of several networks others may do: one must not end the run."""
+    run = make_run(tmp_path, image_file)
+    choice = {"choose_by": "segmentation", "validation_box": run.inference_box, "validate_every_fovs": 20}
+    training = run.config.training.model_copy(update={"fovs": 50, **choice})
+    [trial, *_] = replace(run, config=run.config.model_copy(update={"training": training})).trials
+    made = segment_tile(trial, trial.tiles[0], write_network(tmp_path, gain=3e38))
+    labels, segments, _ = read_tile(made)
+    assert (labels.any(), len(segments)) == (False, 0)
+    assert str(read_not_finite_at(made)).startswith("(")
+    assert read_not_finite_at(segment_tile(run, run.tiles[0], write_network(tmp_path))) is None
 
 
 @pytest.mark.parametrize(

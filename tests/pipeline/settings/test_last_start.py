@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.checkup.before_run import check, warnings_of
 from pipeline.config import RunConfig
+from pipeline.results.attempts.ownership import owner_file
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, parse_config
@@ -33,6 +34,7 @@ def start(folder: Path, **training: Any) -> Run:
 def begin(folder: Path, **training: Any) -> None:
     """A folder in which a training was begun."""
     run = start(folder, **training)
+    owner_file(folder).write_text("")
     run.checkpoint_file.parent.mkdir()
     run.checkpoint_file.write_text("")
 

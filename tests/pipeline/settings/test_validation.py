@@ -50,12 +50,25 @@ def test_a_box_that_cannot_choose_is_refused(tmp_path: Path, training: dict[str,
         resolve(config(**training), tmp_path)
 
 
-def test_all_that_is_labelled_of_the_same_image_is_shown_where_a_volume_has_no_box(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("volume.h5:raw", {}),
+        ("volume.h5:raw", {"replace_sections": {5: 4}}),
+        ("./volume.h5:/raw", {}),
+        ("copy.npy", {}),
+    ],
+)
+def test_all_that_is_labelled_of_the_same_image_is_shown_where_a_volume_has_no_box(
+    tmp_path: Path, name: str, more: dict[str, Any]
+) -> None:
     with h5py.File(tmp_path / "volume.h5", "w") as file:
         file["raw"] = np.random.default_rng(0).integers(0, 255, (40, 40, 120), np.uint8)
+        np.save(tmp_path / "copy.npy", file["raw"][()])
         file["labels"] = np.ones((40, 40, 120), np.uint8)
     files = {"image": f"{tmp_path}/volume.h5:raw", "labels": f"{tmp_path}/volume.h5:labels"}
-    document = config(volumes=[{"data": files}]).model_dump(mode="json")
+    other = {**files, **more, "image": f"{tmp_path}/{name}"}
+    document = config(volumes=[{"data": other}]).model_dump(mode="json")
     document["data"] |= files
     with pytest.raises(InputError, match=r"training.volumes.0.box 0:40,0:40,0:120 share voxels"):
         resolve(RunConfig.model_validate(document), tmp_path / "run")

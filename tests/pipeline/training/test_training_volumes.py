@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from skimage.io import imsave
 
-from pipeline.checkup.finding import OK, SKIP, WARN
+from pipeline.checkup.finding import FAIL, OK, SKIP, WARN
 from pipeline.checkup.volumes import volumes
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
@@ -181,6 +182,30 @@ def test_what_each_is_and_how_it_is_normalised_is_told_before_a_run(folder: Path
     assert unlike.state == WARN
     assert "training.volumes.0: voxels of 20 x 20 x 20 nm, those of the run's own image of 10" in unlike.text
     assert volumes(resolve(config_of(folder), tmp_path)).state == SKIP
+
+
+@pytest.mark.parametrize(("gaps", "clear"), [((2,), True), ((8, 15), False)])
+def test_a_volume_whose_image_leaves_no_example_a_place_is_refused(
+    folder: Path, tmp_path: Path, gaps: tuple[int, ...], clear: bool
+) -> None:
+    """Patches have 9 sections of 24: those of all others would be trained on, and nothing of this one."""
+    (tmp_path / "em").mkdir()
+    with h5py.File(folder / "other.h5") as file:
+        for z in set(range(SHAPE[0])) - set(gaps):
+            imsave(tmp_path / "em" / f"z{z:04}.png", file["image"][z], check_contrast=False)
+    data = {**data_of("other"), "image": str(tmp_path / "em"), "max_missing": 0.1}
+    run = resolve(config_of(folder, {"data": data}), tmp_path / "run")
+    found, drawn = volumes(run), sample_coordinates(run)
+    if clear:
+        coordinates, left_out = read_coordinates(run, Path(drawn.path))
+        assert 0 < np.count_nonzero(coordinates[:, 0] == 1) == 200 - left_out < 200
+        assert found.state == WARN
+        assert "training.volumes.0: 1 of 24 slices of the image are missing" in found.text
+    else:
+        with pytest.raises(InputError, match=r"^training.volumes.0: .* around each of 200 coordinates"):
+            read_coordinates(run, Path(drawn.path))
+        assert found.state == FAIL
+        assert found.text.startswith("training.volumes.0: 2 of 24 slices of the image are missing")
 
 
 def test_a_volume_without_labels_is_refused(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import Network
+from pipeline.config import Network, Training
+from pipeline.errors import InputError
 from pipeline.ffn.network import assign_weights, build_network
 from pipeline.ffn.winograd.gradient import DifferentiableNetwork
 from pipeline.training.example import NOT_COUNTED
+from pipeline.training.precision import uses_winograd
 from pipeline.training.step import mean_loss_of_known
 from pipeline.training.winograd_step import flood
 from tests.pipeline.ffn.network_by_definition import decided_weights, random_weights
@@ -58,6 +60,18 @@ def test_pom_loss_and_gradient_are_those_of_tensorflow(network: Network, some_ig
     np.testing.assert_allclose(pom, expected_pom, atol=1e-3)
     np.testing.assert_allclose(loss, float(expected_loss), rtol=1e-5)
     assert np.linalg.norm(compiled.gradient() - expected) < 1e-4 * np.linalg.norm(expected)
+
+
+@needs_compiled
+def test_a_training_that_goes_on_in_bfloat16_is_not_computed_in_float32_unsaid() -> None:
+    network, asked = (
+        Network(fov=(5, 5, 5), deltas=(1, 1, 1), depth=2, features=8),
+        Training(engine="winograd"),
+    )
+    assert uses_winograd(asked, network, "float32")
+    assert not uses_winograd(Training(), network, "mixed_bfloat16")
+    with pytest.raises(InputError, match="begun in mixed_bfloat16 and goes on in it: leave the"):
+        uses_winograd(asked, network, "mixed_bfloat16")
 
 
 @needs_compiled
