@@ -210,6 +210,7 @@ class BatchProvider(ClusterProvider):
         for attempt in range(self.attempts):
             time.sleep(self.retry_pause_s if attempt else 0)
             try:
+                self._cancel_at_once([job for job in jobs if job.id is not None and not job.ended])
                 for job in jobs:
                     if not job.ended:
                         self._cancel(job)
@@ -218,6 +219,14 @@ class BatchProvider(ClusterProvider):
             if all(job.ended for job in jobs):
                 break
         return [job.ended for job in jobs]
+
+    def _cancel_at_once(self, jobs: Sequence[QueuedJob]) -> None:
+        """Cancel jobs by one command, if it says that all went well: a hundred take long one by one."""
+        if len(jobs) > 1:
+            ids = [f"{job.id}" for job in jobs]
+            if ask([self.delete_command, *ids], self.cmd_timeout).returncode == 0:
+                for job in jobs:
+                    job.end(JobState.CANCELLED)
 
     def _cancel(self, job: QueuedJob) -> None:
         try:

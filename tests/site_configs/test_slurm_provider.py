@@ -192,6 +192,20 @@ def test_a_submission_that_worked_but_was_not_answered_is_not_made_again(
     assert provider.cancel([job_id, job_id]) == [True, True]
 
 
+def test_many_jobs_are_cancelled_by_one_command_and_one_by_one_where_that_is_not_all_well(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+) -> None:
+    stand_in("scancel", 'echo >> {folder}/asked; [ $# = 1 ] || [ ! -e {folder}/busy ] && exec {real} "$@"')
+    jobs = [provider.submit("sleep 300", 1) for _ in range(5)]
+    assert provider.cancel(jobs) == [True] * 5
+    assert len((tmp_path / "asked").read_text()) == 1
+    jobs = [provider.submit("sleep 300", 1) for _ in range(3)]
+    (tmp_path / "busy").touch()
+    assert provider.cancel(jobs) == [True] * 3
+    left = subprocess.check_output(["squeue", "-ho", "%i", "-t", "PD,R"], text=True).split()
+    assert not set(left) & set(jobs)
+
+
 def test_a_request_that_slurm_refuses_fails_in_its_words(provider: SlurmProvider) -> None:
     provider.partition = "nope"
     with pytest.raises(SubmitException, match="invalid partition specified: nope"):
