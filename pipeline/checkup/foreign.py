@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.ownership import owner_file
-from pipeline.results.unreadable import is_there, names_in
+from pipeline.results.unreadable import is_there, reading
 from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 
 
@@ -37,4 +37,5 @@ def _results(files: RunFiles) -> list[Path]:
 
 def _holds_something(path: Path) -> bool:
     """Whether there is a file, or a folder that is not empty. Raises Unreadable."""
-    return bool(names_in(path)) if path.is_dir() else is_there(path)
+    with reading(path):
+        return any(path.iterdir()) if path.is_dir() else path.exists()

@@ -21,19 +21,22 @@ def voxel_size_of_skeletons(run: Run) -> VoxelSize:
     return size
 
 
-def counted(run: Run, traced: Skeletons) -> Skeletons:
-    """What lies in the segmented box, outside `evaluation.exclude` and, with `within_mask`, in the mask: as
-    voxels count in the other scores. Raises InputError where the voxel size is unknown, or the mask cannot be
-    read.
+def not_excluded(run: Run, traced: Skeletons) -> Skeletons:
+    """What lies in the segmented box, outside `evaluation.exclude`. Raises InputError where the voxel size is
+    unknown.
     """
-    size, evaluation = voxel_size_of_skeletons(run), run.config.evaluation
+    size, exclude = voxel_size_of_skeletons(run), run.config.evaluation.exclude
     found = traced.inside(run.inference_box, size)
-    if evaluation.exclude is not None:
-        found = found.where(~found.lies_in(evaluation.exclude, size))
-    if evaluation.within_mask:
-        mask = open_mask(run)
-        found = found if mask is None else found.where(ids_at(mask, found, size) != 0)
-    return found
+    return found if exclude is None else found.where(~found.lies_in(exclude, size))
+
+
+def counted(run: Run, traced: Skeletons) -> Skeletons:
+    """That of it which lies in the mask, with `evaluation.within_mask`: as voxels count in the other scores.
+    Reads the mask along all of it. Raises InputError as `not_excluded` does, or where that cannot be read.
+    """
+    found = not_excluded(run, traced)
+    mask = open_mask(run) if run.config.evaluation.within_mask else None
+    return found if mask is None else found.where(ids_at(mask, found, voxel_size_of_skeletons(run)) != 0)
 
 
 def share_seen_along(run: Run, skeletons: Skeletons) -> float:

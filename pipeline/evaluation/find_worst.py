@@ -29,7 +29,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm, open_labels
 
 MOST = 50
-VERSION = 2
+VERSION = 3
 
 
 def worst_target(run: Run, counts: Sequence[Artifact], segmentation: Sequence[Artifact]) -> Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import IO
 
 import numpy as np
@@ -35,7 +36,10 @@ class KeptCounts:
         self._blocks.append(block)
         try:
             np.save(self._file, ContingencyTable.total(found.as_is for found in counts).columns)
+            self._file.flush()
         except OSError as error:
+            with suppress(OSError):  # closing tries to write once more
+                self._file.close()
             raise InputError(
                 f"counts of blocks cannot be kept in {tempfile.gettempdir()}: {error.strerror}; set TMPDIR "
                 "to a folder with room"

@@ -22,7 +22,7 @@ from pipeline.volumes import image_voxel_size_nm
 
 MOST = 1000
 """The largest are listed; all are counted."""
-VERSION = 1
+VERSION = 2
 GROUP = "conflicts"
 COLUMNS = ("keeper", "joiner", "first", "second", "voxels", "is_seen", "z", "y", "x")
 

@@ -29,7 +29,7 @@ from pipeline.settings.corrections import Correction, identity_of, read_correcti
 from pipeline.volumes import image_voxel_size_nm
 
 VERSION = 4
-LIST_VERSION = 1
+LIST_VERSION = 2
 GROUP = "corrections"
 WHY_NOT = {
     Became.OUTSIDE: "a point lies outside what is segmented",

@@ -20,14 +20,17 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 6
+VERSION = 7
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:
     """The run's report.json, which names every setting and where all lies; arguments as for `write_facts`."""
-    settings = {**run.config.model_dump(mode="json"), "folder": str(run.folder)}
     inputs = {"model": model.sha256, "results": combined(results)}
-    return Target(run.report_file, Recipe("report facts", VERSION, settings, inputs))
+    return Target(run.report_file, Recipe("report facts", VERSION, _named(run), inputs))
+
+
+def _named(run: Run) -> dict[str, Any]:
+    return {**run.config.model_dump(mode="json"), "folder": str(run.folder)}
 
 
 def write_facts(run: Run, model: Artifact, results: list[Artifact]) -> Artifact:
@@ -70,21 +73,25 @@ def write_report_now(run: Run, of_now: Mapping[str, str] | None = None) -> None:
     if said["state"]["kind"] != "good":
         for file in (run.report_file, run.report_page):
             remove(record_path(file))
-    written = _write(run.report_file, _as_json(said), {})
-    _write(run.report_page, _drawn(run, said), {"facts": written.sha256})
+    written = _write(run.report_file, _as_json(said), _named(run), {})
+    _write(run.report_page, _drawn(run, said), {}, {"facts": written.sha256})
 
 
-def _write(file: Path, text: str, inputs: dict[str, str]) -> Artifact:
-    """Write a file anew, and its record if it has one, with other `inputs` where they are named."""
+def _write(file: Path, text: str, settings: dict[str, Any], inputs: dict[str, str]) -> Artifact:
+    """Write a file anew, and its record if it has one, with other `settings` and `inputs` where there are."""
     record = read(file)
     if isinstance(record, Missing):
         with publishing(file) as temporary:
             _put(temporary, text)
         return Artifact(str(file), file_sha256(file))
-    recipe = Recipe(record["stage"], record["version"], record["settings"], {**record["inputs"], **inputs})
+    recipe = Recipe(
+        record["stage"],
+        record["version"],
+        {**record["settings"], **settings},
+        {**record["inputs"], **inputs},
+    )
     target = Target(file, recipe)
     discard(target)
-
     return make(target, lambda path: _put(path, text))
 
 
@@ -112,8 +119,8 @@ def write_alignment_report(files: RunFiles, settings: FromSections) -> None:
     if found is None:
         raise InputError(f"{files.quality_file} is not there: the alignment has not come so far")
     said = {"run": {"folder": str(files.folder), "name": files.folder.name}, "alignment": found}
-    _write(files.report_file, _as_json(said), {})
-    _write(files.report_page, alignment_page(said, _fits(settings, files, found)), {})
+    _write(files.report_file, _as_json(said), {}, {})
+    _write(files.report_page, alignment_page(said, _fits(settings, files, found)), {}, {})
 
 
 def _fits(settings: FromSections, files: RunFiles, found: dict[str, Any]) -> Fits:

@@ -168,7 +168,7 @@ def _damage(path: str, recorded: Mapping[str, Any], verify: bool, touched: list[
             if (verify or is_touched) and file_sha256(Path(path)) != recorded["sha256"]:
                 return "file damaged: its SHA-256 is not the recorded one"
             if is_touched and recorded_ns is not None:
-                touched.append(Touched(path, found, recorded_ns))
+                touched.append(Touched(path, found.st_ctime_ns, recorded_ns))
     except ABSENT:
         return "file missing"
     return None

@@ -18,18 +18,18 @@ class Touched(NamedTuple):
     """A file that was read and is as recorded."""
 
     path: str
-    seen: os.stat_result
-    """From before it was read."""
+    changed_ns: int
+    """When anything of it was last changed (ctime), as seen before it was read."""
     recorded_ns: int
     """The time of change in its record."""
 
 
 def set_times_back(touched: Iterable[Touched]) -> None:
     """For a start: give files the recorded times, but for those that were changed since they were seen, or
-    that belong to somebody else. Raises Superseded.
+    that belong to somebody else. Raises Superseded and Unreadable.
     """
-    for path, seen, recorded_ns in touched:
+    for path, changed_ns, recorded_ns in touched:
         with suppress(OSError), fence():
             now = os.stat(path)
-            if (now.st_mtime_ns, now.st_ctime_ns) == (seen.st_mtime_ns, seen.st_ctime_ns):
+            if now.st_ctime_ns == changed_ns:
                 os.utime(path, ns=(now.st_atime_ns, recorded_ns))

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact
 from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.sections.stack import Stack, read_stack
@@ -15,6 +16,7 @@ from pipeline.sections.tiles import TileSection
 from pipeline.settings.align_file import load_align_config
 from site_configs.stage_jobs import TILES, has_light_jobs
 from workflows.planning.dry_run import print_jobs
+from workflows.planning.earlier import so_made
 from workflows.planning.explain import Outcome, outcomes_of, status_of
 from workflows.planning.stage_table import stage_table
 from workflows.section_stages import align
@@ -31,16 +33,16 @@ def told_of_volume(folder: Path) -> list[str]:
     now, for who looks at it or takes it along; or why that cannot be told."""
     try:
         stack, sections = read_stack(load_align_config(folder / ALIGN_CONFIG_NAME), folder.resolve())
+        stages = so_made(lambda submit: align(stack, sections, submit).stages)
     except InputError as error:
         return [f"whether all of the volume is of the alignment as it is cannot be told: {error}"]
-    render = next(stage for stage in alignment_outcomes(stack, sections) if stage.name == "render")
-    found = status_of(render)
-    if found.finished == found.tasks:
+    parts = next(stage.tasks for stage in stages if stage.name == "render")
+    others = sum(not isinstance(part, Artifact) for part in parts)
+    if not others:
         return []
-    why = "; ".join(f"{tasks:,}: {reason}" for reason, tasks in found.reasons)
     return [
-        f"of the volume {found.tasks - found.finished:,} of {found.tasks:,} parts have yet to be made, or "
-        f"made anew ({why}): what is there of them is of an earlier state of the alignment"
+        f"of the volume {others:,} of {len(parts):,} parts have yet to be made, or made anew: what is there "
+        "of them is of an earlier state of the alignment"
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -12,11 +13,13 @@ from pipeline.inference.pinning import with_pin
 from pipeline.report.earlier import Earlier
 from pipeline.report.history import records
 from pipeline.results.artifacts import Artifact
+from pipeline.results.group_records import GroupRecords
 from pipeline.results.records import Missing, is_so_made, read
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from workflows.planning.calls import Calls, group_records
 from workflows.planning.explain import UPSTREAM, Outcome, any_missing
+from workflows.stage import Stage, Submit
 from workflows.stages import build
 
 OfNow: TypeAlias = tuple[Mapping[str, str] | None, list[str]]
@@ -25,21 +28,23 @@ OfNow: TypeAlias = tuple[Mapping[str, str] | None, list[str]]
 NOT_SO_MADE = Missing("it is of other settings or inputs")
 
 
-def of_now(run: Run) -> Mapping[str, str]:
-    """The paths of those results in its folder that a resolved run would make, each with its stage: of its
-    settings and inputs, and of results of which that is true.
+def so_made(
+    chain: Callable[[Submit[Outcome]], list[Stage[Outcome]]], groups: GroupRecords | None = None
+) -> list[Stage[Outcome]]:
+    """Of every task of a chain the result, where that is of its settings and inputs, and of results of which
+    that is true.
 
-    Their records alone say so; damage is not looked for. What an earlier version of this program has made is
-    the run's until a start makes it anew. Raises Unreadable, and InputError where an input cannot be read.
+    Their records alone say so; damage is not looked for. What an earlier version of this program has made
+    counts until a start makes it anew. What `groups` say is not worked out. Raises Unreadable, and InputError
+    where an input cannot be read.
     """
-    run = with_pin(run)  # workers may have pinned the engine since this attempt began
-    groups, calls, numbers = group_records(run), Calls(), count()
+    calls, numbers = Calls(), count()
 
     def submit(app: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
         number = next(numbers)
         if any_missing(args):
             return UPSTREAM
-        if run.only is None:
+        if groups is not None:
             held = groups.finished(number, lambda: calls.sum_of(app.__name__, args, kwargs))
             if held is not None:
                 return held[0]
@@ -50,7 +55,13 @@ def of_now(run: Run) -> Mapping[str, str]:
         is_of_now = is_so_made(record, target.recipe)
         return Artifact(str(target.path), record["sha256"]) if is_of_now else NOT_SO_MADE
 
-    stages = build(run, submit)
+    return chain(submit)
+
+
+def of_now(run: Run) -> Mapping[str, str]:
+    """The paths of what `so_made` finds of a resolved run, each with its stage. Raises as that does."""
+    run = with_pin(run)  # workers may have pinned the engine since this attempt began
+    stages = so_made(partial(build, run), group_records(run) if run.only is None else None)
     return {task.path: stage.name for stage in stages for task in stage.tasks if isinstance(task, Artifact)}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkup.foreign import refuse_foreign
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
+from tests.denied import denied
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,9 @@ def test_a_runs_own_folder_is_taken_whatever_it_holds(tmp_path: Path, left: str)
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     refuse_foreign(tmp_path)
+
+
+def test_what_cannot_be_looked_into_is_named(public_folder: Path) -> None:
+    (public_folder / "model").mkdir()
+    with denied(public_folder / "model"), pytest.raises(Unreadable, match=r"model/ffn\.h5"):
+        refuse_foreign(public_folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation import comparison
 from pipeline.evaluation.bootstrap import intervals
 from pipeline.evaluation.comparison import MANY, Comparison, blocks, part_shape
-from pipeline.evaluation.contingency import ContingencyTable
+from pipeline.evaluation.contingency import EMPTY, ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
 from pipeline.evaluation.kept_counts import KeptCounts
 from pipeline.geometry import Box
@@ -184,6 +185,18 @@ def test_counts_of_many_blocks_are_kept_as_those_of_few_parts_and_of_each_block(
         assert_equal(of_part.as_is, ContingencyTable.count(truth[part.slices()], segmentation[part.slices()]))
     for block, table in kept.by_block():
         assert_equal(table, ContingencyTable.count(truth[block.slices()], segmentation[block.slices()]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_disk_without_room_for_counts_is_told() -> None:
+    box = Box.of_shape((24, 24, 24))
+    ids = blobs(box.shape, 5)
+    counts = BoxCounts(ContingencyTable.count(ids, ids), EMPTY, 0)
+    with (
+        pytest.raises(InputError, match=r"counts of blocks cannot be kept in .*No space left on device"),
+        open("/dev/full", "w+b") as file,
+    ):
+        KeptCounts(box, file).add(box, [counts])
 
 
 def assert_equal(found: ContingencyTable, expected: ContingencyTable) -> None:

@@ -69,7 +69,9 @@ def test_skeletons_that_cannot_be_measured_along_are_refused_before_anything_run
         with_identities(absent)
 
 
-def test_what_is_left_out_of_scores_counts_along_skeletons_neither(tmp_path: Path) -> None:
+def test_what_is_left_out_of_scores_counts_along_skeletons_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nodes lie at x 6 to 25."""
     run = traced_run(tmp_path, exclude="5:20,4:22,9:16")
     found = json.loads(Path(measure_run_length(run, PARTS).path).read_text())
@@ -81,6 +83,12 @@ def test_what_is_left_out_of_scores_counts_along_skeletons_neither(tmp_path: Pat
     masked = changed(run, data=data, evaluation={"within_mask": True})
     found = json.loads(Path(measure_run_length(masked, PARTS).path).read_text())
     assert (found["edges"], found["length_outside_nm"]) == (5, 140)
+    monkeypatch.setattr(
+        "pipeline.evaluation.counted_skeletons.open_mask", None
+    )  # as it may take hours to read
+    assert check(masked).text.endswith(
+        "58% of their length in inference.box without 5:20,4:22,9:16, in the mask or not"
+    )
 
 
 def test_run_length_where_training_saw_the_tissue_is_told_as_that(tmp_path: Path) -> None:

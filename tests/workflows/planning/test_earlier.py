@@ -9,7 +9,8 @@ from test_explain import RUN_AGAIN, finish, make_run
 
 from pipeline.report import write_report_now
 from pipeline.report.facts import facts
-from pipeline.results.artifacts import Artifact
+from pipeline.results.artifacts import Artifact, Recipe
+from pipeline.results.records import read, record_path, sealed
 from pipeline.run_folder import Run
 from workflows.planning.earlier import earlier_in, of_now, told_of_now
 from workflows.planning.explain import explain, outcomes
@@ -101,3 +102,31 @@ def test_a_report_of_what_is_not_done_is_not_taken_for_that_of_the_same_results_
     write_report_now(other, of_now(other))
     assert "Not finished" in finished.report_page.read_text()
     assert {status.name for status in explain(finished) if status.finished < status.tasks} == {"report"}
+
+
+def test_a_report_of_a_folder_elsewhere_is_not_taken_for_that_of_where_it_was(tmp_path: Path) -> None:
+    finish(make_run(tmp_path / "here"))
+    there = (tmp_path / "here").rename(tmp_path / "there")
+    write_report_now(make_run(there), of_now(make_run(there)))
+    assert {status.name for status in explain(make_run(there)) if status.finished < status.tasks} == set()
+    here = make_run(there.rename(tmp_path / "here"))
+    assert {status.name for status in explain(here) if status.finished < status.tasks} == {"report"}
+
+
+def test_what_an_earlier_version_made_without_all_that_its_recipe_has_now_is_shown(tmp_path: Path) -> None:
+    bordered = "evaluation.ignore_border_nm=25"
+    finish(make_run(tmp_path, bordered))
+    run = make_run(tmp_path, bordered)
+    for file, version in ((run.conflicts_file, 1), (run.worst_file, 2), (run.metrics_file, 4)):
+        record = read(file)
+        assert isinstance(record, dict)
+        settings = record["settings"]
+        settings.pop("voxel_size_nm", None)
+        settings.get("evaluation", {}).pop("ignore_border_nm", None)
+        old = Recipe(record["stage"], version, settings, record["inputs"])
+        record |= {**vars(old), "fingerprint": old.fingerprint}
+        record_path(file).write_bytes(sealed(record))
+    assert earlier_in(run)[0].told() == []
+    why = {status.name: status.reasons for status in explain(run)}
+    assert why["conflicts"] == [("stage version changed: conflicts 1 -> 2", 1)]
+    assert why["score"] == [("stage version changed: score 4 -> 5", 1)]

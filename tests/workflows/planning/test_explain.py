@@ -270,8 +270,6 @@ def recipes(folder: Path, app: str, args: list[Any], *changes: str) -> set[str]:
 
 def test_what_a_file_says_is_in_its_recipe_though_what_it_is_made_of_is_the_same(tmp_path: Path) -> None:
     made = Artifact("made", "of one kind")
-    borders = [f"evaluation.ignore_border_nm={n}" for n in (25, 26)]  # which may leave out the same voxels
-    assert len(recipes(tmp_path, "score_run", [[made], [], []], *borders)) == 2
     sizes = [f"data.voxel_size_nm={size}" for size in ([8, 8, 8], [40, 8, 8])]
     assert len(recipes(tmp_path, "list_conflicts", [made], *sizes)) == 2
     for name in ("one.csv", "other.csv"):
