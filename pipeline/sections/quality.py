@@ -18,7 +18,7 @@ from pipeline.sections.stack import Stack, dump, load
 from pipeline.sections.tiles import TileSection
 from pipeline.sections.volume import Montages
 
-VERSION = 4
+VERSION = 5
 
 WORST = 10
 

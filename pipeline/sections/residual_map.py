@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -54,8 +55,8 @@ def residual_map(
     side = -(-max(stack.box.shape[1:]) // CELLS)
     shape = (-(-stack.box.shape[1] // side), -(-stack.box.shape[2] // side))
     of_sections = {z: np.full(shape, np.nan) for z in stack.sections}
-    asked, known = ({z: np.zeros(shape, int) for z in stack.sections} for _ in range(2))
     worst_at, meshes, places = {}, dict[int, Mesh](), read_places(placed)
+    found_of: dict[tuple[int, int], np.ndarray] = {}
     for artifact in pairs:
         laid = read_pair(artifact)
         if laid.is_refused:
@@ -66,19 +67,19 @@ def residual_map(
                 meshes[z] = read_mesh(stack, z, places[z], groups)
         here = meshes[laid.a](laid.flow.points)
         apart = np.linalg.norm(here - meshes[laid.b](laid.flow.to), axis=1)
-        of_points = _cells(here, stack.box, side, shape)
-        of_asked = _cells(meshes[laid.a](laid.flow.asked), stack.box, side, shape)
-        cells = _medians(apart, of_points, shape)
+        looked_for = meshes[laid.a](laid.flow.asked)
+        numbers = [_cells(points, stack.box, side, shape) for points in (here, looked_for)]
+        counts = [np.bincount(each, minlength=math.prod(shape)) for each in numbers]
+        found_of[laid.a, laid.b] = np.stack(counts)
+        cells = _medians(apart, numbers[0], shape)
         for z in (laid.a, laid.b):
             of_sections[z] = np.fmax(of_sections[z], cells)
-            np.add.at(asked[z].reshape(-1), of_asked, 1)
-            np.add.at(known[z].reshape(-1), of_points, 1)
         row, column = np.unravel_index(int(np.nan_to_num(cells, nan=-1).argmax()), shape)
         worst_at[laid.a, laid.b] = (
             stack.box.start[1] + int(row) * side + side // 2,
             stack.box.start[2] + int(column) * side + side // 2,
         )
-    return ResidualMap(side, of_sections, worst_at, _astray(stack.sections, asked, known))
+    return ResidualMap(side, of_sections, worst_at, _astray(stack.sections, found_of))
 
 
 def _cells(points: np.ndarray, box: Box, side: int, shape: tuple[int, int]) -> np.ndarray:
@@ -94,16 +95,29 @@ def _medians(apart: np.ndarray, numbers: np.ndarray, shape: tuple[int, int]) -> 
     return cells
 
 
-def _astray(
-    sections: Sequence[int], asked: Mapping[int, np.ndarray], known: Mapping[int, np.ndarray]
-) -> dict[int, float]:
-    """Where there is nothing to see in any section, as in resin, nothing went astray."""
-    found = {}
+def _astray(sections: Sequence[int], found_of: Mapping[tuple[int, int], np.ndarray]) -> dict[int, float]:
+    """`found_of` has of each pair, (2, cells), how many points were found and how many looked for.
+
+    Where there is nothing to see in any section, as in resin, nothing went astray: of the sections beside one
+    the pairs with others count.
+    """
+    pairs_of: dict[int, list[tuple[int, int]]] = {z: [] for z in sections}
+    for a, b in found_of:
+        pairs_of[a].append((a, b))
+        pairs_of[b].append((a, b))
+
+    def counts(z: int, but: int | None = None) -> np.ndarray:
+        of_pairs = [found_of[pair] for pair in pairs_of[z] if but not in pair]
+        return np.sum(of_pairs, axis=0) if of_pairs else np.zeros((2, 1), int)
+
+    astray = {}
     for i, z in enumerate(sections):
-        beside = [*sections[max(0, i - 1) : i], *sections[i + 1 : i + 2]]
-        is_seen = np.any([(asked[n] > 0) & (2 * known[n] >= asked[n]) for n in beside], axis=0)
-        is_lost = is_seen & (4 * known[z] < asked[z])
-        share = float(is_lost.sum() / max(1, (asked[z] > 0).sum()))
+        known, asked = counts(z)
+        is_seen = np.zeros(1, bool)
+        for beside in (*sections[max(0, i - 1) : i], *sections[i + 1 : i + 2]):
+            there, of = counts(beside, but=z)
+            is_seen = is_seen | ((of > 0) & (2 * there >= of))
+        share = float((is_seen & (4 * known < asked)).sum() / max(1, (asked > 0).sum()))
         if share >= ASTRAY:
-            found[z] = round(share, DIGITS)
-    return found
+            astray[z] = round(share, DIGITS)
+    return astray

@@ -78,6 +78,8 @@ class QueuedJob:
     """How often it was submitted; all but the first because none was in the queue."""
     absences: int = 0
     """How many times in a row the scheduler has answered that there is no such job."""
+    is_put_off: bool = False
+    """Whether it was last refused by a queue that is full."""
 
     @property
     def script(self) -> Path:
@@ -101,7 +103,7 @@ class QueuedJob:
 
     def end(self, state: JobState, message: str | None = None, exit_code: int | None = None) -> None:
         """It is over."""
-        self.state, self.message, self.exit_code = state, message, exit_code
+        self.state, self.message, self.exit_code, self.is_put_off = state, message, exit_code, False
 
     def status(self) -> JobStatus:
         """A new object each time, since Parsl's executor writes into what it is given."""

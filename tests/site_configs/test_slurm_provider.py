@@ -33,14 +33,10 @@ fi
 exec {real} "$@"
 """
 
-FULL = """
-if [ -e {folder}/full ]; then
-  echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2
-  echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy' >&2; exit 1
-fi
+NOT_NOW = """
+if [ -e {folder}/busy ]; then cat {folder}/busy >&2; exit 1; fi
 exec {real} "$@"
 """
-"""As Slurm says it where a QOS has MaxSubmitJobsPerUser: mlr-org/batchtools 199, szcf-weiya/techNotes 7."""
 
 
 @pytest.fixture
@@ -126,17 +122,43 @@ def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_i
     assert provider.cancel([held]) == [True]
 
 
-def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_of_this_user(
-    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+@pytest.mark.parametrize(
+    "words",
+    [
+        # where a QOS has MaxSubmitJobsPerUser: mlr-org/batchtools 199, szcf-weiya/techNotes 7
+        "QOSMaxSubmitJobPerUserLimit\n... submission failed: Job violates accounting/QOS policy",
+        # where many submit at once, and squeue answers: snakemake 1789, DataBiosphere/toil 2381
+        "Batch job submission failed: Socket timed out on send/recv operation",
+    ],
+)
+def test_a_block_waits_for_a_queue_that_takes_no_more_jobs_now(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None], words: str
 ) -> None:
-    stand_in("sbatch", FULL)
-    (tmp_path / "full").touch()
+    stand_in("sbatch", NOT_NOW)
+    (tmp_path / "busy").write_text(f"sbatch: error: {words}\n")
     job = provider.submit("true", 1)
     for _ in range(5):
         assert status(provider, job).state is JobState.PENDING
-    assert "QOSMaxSubmitJobPerUserLimit" in str(status(provider, job).message)
-    (tmp_path / "full").unlink()
+    assert words.split("\n")[0] in str(status(provider, job).message)
+    (tmp_path / "busy").unlink()
     assert ended(provider, job).state is JobState.COMPLETED
+
+
+def test_of_many_blocks_that_wait_for_a_full_queue_one_is_tried_at_each_look(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+) -> None:
+    stand_in("sbatch", NOT_NOW)
+    (tmp_path / "busy").write_text("sbatch: error: QOSMaxSubmitJobPerUserLimit\n")
+    jobs = [provider.submit("true", 1) for _ in range(5)]
+    provider.cancel(jobs[:1])
+    stand_in("squeue", 'echo >> {folder}/asked; exec {real} "$@"')
+    for _ in range(4):
+        provider.status(jobs)
+    assert len((tmp_path / "asked").read_text()) <= 4 * 3
+    (tmp_path / "busy").unlink()
+    provider.status(jobs)
+    assert all(provider.resources[job].id for job in jobs[1:])
+    assert all(ended(provider, job).state is JobState.COMPLETED for job in jobs[1:])
 
 
 @pytest.mark.slow
@@ -168,6 +190,20 @@ def test_a_submission_that_worked_but_was_not_answered_is_not_made_again(
     names = subprocess.check_output(["squeue", "-ho", "%i %j"], text=True).split("\n")
     assert [line.split()[0] for line in names if "parsl.once" in line] == [job_id]
     assert provider.cancel([job_id, job_id]) == [True, True]
+
+
+def test_many_jobs_are_cancelled_by_one_command_and_one_by_one_where_that_is_not_all_well(
+    provider: SlurmProvider, tmp_path: Path, stand_in: Callable[[str, str], None]
+) -> None:
+    stand_in("scancel", 'echo >> {folder}/asked; [ $# = 1 ] || [ ! -e {folder}/busy ] && exec {real} "$@"')
+    jobs = [provider.submit("sleep 300", 1) for _ in range(5)]
+    assert provider.cancel(jobs) == [True] * 5
+    assert len((tmp_path / "asked").read_text()) == 1
+    jobs = [provider.submit("sleep 300", 1) for _ in range(3)]
+    (tmp_path / "busy").touch()
+    assert provider.cancel(jobs) == [True] * 3
+    left = subprocess.check_output(["squeue", "-ho", "%i", "-t", "PD,R"], text=True).split()
+    assert not set(left) & set(jobs)
 
 
 def test_a_request_that_slurm_refuses_fails_in_its_words(provider: SlurmProvider) -> None:

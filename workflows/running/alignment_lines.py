@@ -26,8 +26,8 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
     if montage["many_refused"]:
         lines.append(
             f"WARNING: {len(montage['refused']):,} of {montage['pairs']:,} pairs of tiles do not fit near "
-            "where the table has them: does y go down in it as in the images, are tiles.units right, is "
-            "montage.max_shift enough? Residuals are of the others"
+            "where the table has them: do they show resin alone, does y go down in it as in the images, are "
+            "tiles.units right, is montage.max_shift enough? Residuals are of the others"
         )
     if alignment["worst"]:
         worst = alignment["worst"][0]

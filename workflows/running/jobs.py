@@ -79,15 +79,19 @@ class JobLog:
 
 
 def in_queue(kernel: DataFlowKernel) -> dict[str, str]:
-    """By executor label, the batch jobs for which it waits, if it has no running one."""
+    """By executor label, the batch jobs for which it waits, if it has no running one: often very many."""
     waiting = {}
     for label, executor in kernel.executors.items():
         jobs = [job for job in _jobs(executor) if not job.is_over and job.provider != LOCAL]
         if jobs and not any(job.state == JobState.RUNNING.name for job in jobs):
+            alike: dict[str, list[str]] = {}
+            for job in jobs:
+                what = job.state.lower() + (f" ({job.why})" if job.why else "")
+                alike.setdefault(what, []).append(job.job_id)
             waiting[label] = ", ".join(
-                f"{job.provider} job {job.job_id} is {job.state.lower()}"
-                + (f" ({job.why})" if job.why else "")
-                for job in jobs
+                f"{jobs[0].provider} job {ids[0]}"
+                + (f" and {len(ids) - 1:,} more are {what}" if len(ids) > 1 else f" is {what}")
+                for what, ids in alike.items()
             )
     return waiting
 

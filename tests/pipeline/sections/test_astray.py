@@ -45,6 +45,18 @@ def test_what_broke_off_is_told(tmp_path: Path, right_of: int, share: float) -> 
     assert found[BROKEN] == pytest.approx(share, abs=0.07)
 
 
+@pytest.mark.parametrize("broken", [{0}, {6}, {3, 4}])
+def test_one_at_an_end_and_two_in_a_row_are_told_too(tmp_path: Path, broken: set[int]) -> None:
+    """Of two the halves lie wrong alike: each is found in the other."""
+    rng = np.random.default_rng(1)
+
+    def is_found(a: int, b: int) -> np.ndarray:
+        found = rng.random(len(POINTS)) < 0.9
+        return found & (((a in broken) == (b in broken)) | (POINTS[:, 1] < 200))
+
+    assert set(astray(tmp_path, is_found)) == broken
+
+
 def test_where_nothing_is_to_be_seen_in_any_section_nothing_is_said(tmp_path: Path) -> None:
     assert astray(tmp_path, lambda a, b: POINTS[:, 1] < 200) == {}
 

@@ -129,6 +129,5 @@ def wait_until(condition: Callable[[], bool]) -> None:
             return
         looked = time.monotonic()
         assert looked < deadline
-        time.sleep(
-            max(0.01, 5 * (looked - began))
-        )  # to look at all processes would cost what ranks compute with
+        # to look at all processes costs what ranks compute with
+        time.sleep(max(0.01, 5 * (looked - began)))

@@ -105,10 +105,18 @@ def test_jobs_that_this_site_does_not_know_are_named(tmp_path: Path) -> None:
 
 def test_who_waits_for_a_job_sees_why_in_the_words_of_the_batch_system() -> None:
     executor = HighThroughputExecutor(label="tiles", provider=CobaltProvider(launcher=SimpleLauncher()))
-    executor.blocks_to_job_id = {"0": "7", "1": "8"}
-    executor._status = {"0": JobStatus(JobState.HELD, "admin_hold"), "1": JobStatus(JobState.PENDING)}
+    executor.blocks_to_job_id = {str(block): str(block + 7) for block in range(5)}
+    executor._status = {
+        "0": JobStatus(JobState.HELD, "admin_hold"),
+        "1": JobStatus(JobState.PENDING),
+        **{block: JobStatus(JobState.PENDING, "queue is full") for block in "234"},
+    }
     kernel: Any = SimpleNamespace(executors={"tiles": executor})
-    assert in_queue(kernel) == {"tiles": "cobalt job 7 is held (admin_hold), cobalt job 8 is pending"}
+    assert in_queue(kernel)["tiles"].split(", ") == [
+        "cobalt job 7 is held (admin_hold)",
+        "cobalt job 8 is pending",
+        "cobalt job 9 and 2 more are pending (queue is full)",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tiles": [{"job": 1}]}', '{"tiles": 3}'])
