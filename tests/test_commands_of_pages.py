@@ -34,7 +34,7 @@ class Desk:
         ):
             with h5py.File(folder / name, "w") as file:
                 file[dataset] = voxels
-                file[dataset].attrs["voxel_size_nm"] = (8, 8, 8)
+                file[dataset].attrs["voxel_size_nm"] = (10, 10, 10)
         (folder / "my.yaml").write_text(RUN_FILE)
         tools = folder / "bin"
         tools.mkdir()

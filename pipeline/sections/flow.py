@@ -12,15 +12,13 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
 from pipeline.sections.grid import grid
+from pipeline.sections.growing import AROUND, beside, continued, crowded, largest_group
 from pipeline.sections.matching import Match, Seen, match_seen
 from pipeline.sections.picture import SectionPicture
 from pipeline.settings.sections import Alignment
 
 PORTION = 768
 """Pixels along a side of what is compared at a time, and around it what is searched."""
-
-AROUND = 2
-"""Points on each side that one is compared with."""
 
 FEWEST = 3
 """Points around one that can contradict it."""
@@ -35,6 +33,8 @@ by chance more easily, so the quality asked for goes with the root of the number
 LATER_SEARCH = 5
 """Pixels searched once the first moves are taken off."""
 
+Axes = tuple[np.ndarray, np.ndarray]
+"""Of a grid of points: their y, and their x."""
 Guess = Callable[[np.ndarray], np.ndarray]
 """Takes points (n, 2) of one section to where they should be in another."""
 
@@ -51,23 +51,44 @@ class Flow(NamedTuple):
 def flow(a: SectionPicture, b: SectionPicture, affine: Affine, box: Box, settings: Alignment) -> Flow:
     """Look for the points of a grid over `box` of section `a` in section `b`.
 
-    Sections are bent, so patches of the two are not alike: what is found first bends `b` for a second look,
+    Sections are bent, so patches of the two are not alike: what is found first bends `b` for a later look,
     which is the one that counts. Points of low quality are left out, and those that move otherwise than those
     around them.
     """
-    ys, xs = grid(box, settings.grid)
-    first, _, _ = _moves(a, b, affine.__call__, (ys, xs), settings, settings.search)
-    bent = _bent(affine, first, np.array([ys[0], xs[0]]), settings.grid)
-    moves, points, asked = _moves(a, b, bent, (ys, xs), settings, LATER_SEARCH)
+    axes = grid(box, settings.grid)
+    bent = _bent(affine, _first_moves(a, b, affine, axes, settings), axes, settings.grid)
+    moves, points, asked = _moves(a, b, bent, axes, settings, LATER_SEARCH)
     good = np.isfinite(moves[..., 0])
-    return Flow(points[good], bent(points[good] + moves[good]), _points(ys, xs)[asked])
+    return Flow(points[good], bent(points[good] + moves[good]), _points(*axes)[asked])
 
 
-def _bent(affine: Affine, moves: np.ndarray, first: np.ndarray, spacing: int) -> Guess:
+def _first_moves(
+    a: SectionPicture, b: SectionPicture, affine: Affine, axes: Axes, settings: Alignment
+) -> np.ndarray:
+    """How points are moved before they are where the affine map puts them, (rows, columns, 2), NaN far from
+    all that are found.
+
+    Features may lie on one side of a section, and their map be far off on the other. So what is found goes on
+    from point to point, beyond what is searched around the map, as long as there is more to find.
+    """
+    first, _, _ = _moves(a, b, affine.__call__, axes, settings, settings.search)
+    moves = largest_group(first)
+    new = np.isfinite(moves[..., 0])
+    while (wanted := crowded(beside(new) & np.isnan(moves[..., 0]), FEWEST)).any():
+        guess = _bent(affine, continued(moves, beside(wanted)), axes, settings.grid)
+        more, points, _ = _moves(a, b, guess, axes, settings, settings.search, wanted)
+        new = np.isfinite(more[..., 0])
+        moves[new] = affine.undone(guess(points[new] + more[new])) - points[new]
+    moves = np.where(np.isfinite(moves), moves, first)
+    return continued(moves, np.ones(moves.shape[:2], bool))
+
+
+def _bent(affine: Affine, moves: np.ndarray, axes: Axes, spacing: int) -> Guess:
     """The affine map of points that are moved before, as those that were found near them are.
 
-    `moves` are those of a grid, (rows, columns, 2), whose first point is `first`.
+    `moves` are those of a grid, (rows, columns, 2).
     """
+    first = np.array([along[0] for along in axes])
     known = np.isfinite(moves[..., 0]).astype(float)
     weight = gaussian_filter(known, SMOOTH, mode="constant")
     field = [gaussian_filter(np.nan_to_num(moves[..., k]), SMOOTH, mode="constant") for k in (0, 1)]
@@ -86,20 +107,25 @@ def _moves(
     a: SectionPicture,
     b: SectionPicture,
     guess: Guess,
-    axes: tuple[np.ndarray, np.ndarray],
+    axes: Axes,
     settings: Alignment,
     search: int,
+    wanted: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How each point is moved before it is where the guess puts it, (rows, columns, 2), NaN where it is not
-    found; where the point is of which that is true, (rows, columns, 2); and which were looked for."""
+    found; where the point is of which that is true, (rows, columns, 2); and which were looked for.
+
+    Those are looked for that are `wanted`, (rows, columns) bool; by default all.
+    """
     ys, xs = axes
     moves, points = np.full((len(ys), len(xs), 2), np.nan), _points(ys, xs)
+    wanted = np.ones(moves.shape[:2], bool) if wanted is None else wanted
     asked, at_once = np.zeros(moves.shape[:2], bool), max(1, PORTION // settings.grid)
     for row in range(0, len(ys), at_once):
         for column in range(0, len(xs), at_once):
             part = slice(row, row + at_once), slice(column, column + at_once)
             here = ys[part[0]], xs[part[1]]
-            moves[part], middles, asked[part] = _portion(a, b, guess, here, settings, search)
+            moves[part], middles, asked[part] = _portion(a, b, guess, here, settings, search, wanted[part])
             points[part] += middles
     moves[_contradicted(moves, settings.max_deviation)] = np.nan
     return moves, points, asked
@@ -109,13 +135,16 @@ def _portion(
     a: SectionPicture,
     b: SectionPicture,
     guess: Guess,
-    axes: tuple[np.ndarray, np.ndarray],
+    axes: Axes,
     settings: Alignment,
     search: int,
+    wanted: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     (ys, xs), half = axes, settings.patch // 2
     moves, asked = np.full((len(ys), len(xs), 2), np.nan), np.zeros((len(ys), len(xs)), bool)
     middles = np.zeros_like(moves)
+    if not wanted.any():
+        return moves, middles, asked
     around = half + search
     start = np.array([ys[0] - around, xs[0] - around])
     shape = ys[-1] - ys[0] + 2 * around, xs[-1] - xs[0] + 2 * around
@@ -124,18 +153,18 @@ def _portion(
     if not here.known.any():
         return moves, middles, asked
     there = Seen(*b.sample(_image(guess(places), shape), order=1))
-    for i, y in enumerate(ys - start[0]):
-        for j, x in enumerate(xs - start[1]):
-            template = here.part(slice(y - half, y + half), slice(x - half, x + half))
-            searched = there.part(slice(y - around, y + around), slice(x - around, x + around))
-            share = float((template.known & searched.within(search).known).mean())
-            if share < LEAST:
-                continue
-            asked[i, j] = True
-            found = match_seen(template, searched, LEAST)
-            if found.quality >= settings.min_quality / math.sqrt(share):
-                moves[i, j] = found.dy, found.dx
-                middles[i, j] = _middle(template, searched, search, found)
+    for i, j in np.argwhere(wanted):
+        y, x = ys[i] - start[0], xs[j] - start[1]
+        template = here.part(slice(y - half, y + half), slice(x - half, x + half))
+        searched = there.part(slice(y - around, y + around), slice(x - around, x + around))
+        share = float((template.known & searched.within(search).known).mean())
+        if share < LEAST:
+            continue
+        asked[i, j] = True
+        found = match_seen(template, searched, LEAST)
+        if found.quality >= settings.min_quality / math.sqrt(share):
+            moves[i, j] = found.dy, found.dx
+            middles[i, j] = _middle(template, searched, search, found)
     return moves, middles, asked
 
 

@@ -17,7 +17,7 @@ from pipeline.sections.picture import SectionPicture
 from pipeline.sections.stack import Stack, load
 from pipeline.sections.tiles import TileSection
 
-VERSION = 3
+VERSION = 4
 
 SETTINGS = {"min_inliers", "grid", "patch", "search", "min_quality", "max_deviation"}
 

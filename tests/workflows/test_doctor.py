@@ -25,7 +25,7 @@ RUN_FILE = """
 data: {folder: ., image: "em.h5:raw", labels: "em.h5:labels"}
 network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
 inference: {tile: [40, 40, 40], overlap: [20, 20, 20]}
-training: {ranks: 1, box: "0:64,0:64,0:44"}
+training: {ranks: 1, box: "0:64,0:64,0:44", augmentation: {turn_z: false}}
 site: {workers: 1}
 """
 
