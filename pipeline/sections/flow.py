@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import find_objects, gaussian_filter, map_coordinates
 
 from pipeline.geometry import Box
 from pipeline.sections.coarse import Affine
@@ -120,15 +120,25 @@ def _moves(
     ys, xs = axes
     moves, points = np.full((len(ys), len(xs), 2), np.nan), _points(ys, xs)
     wanted = np.ones(moves.shape[:2], bool) if wanted is None else wanted
-    asked, at_once = np.zeros(moves.shape[:2], bool), max(1, PORTION // settings.grid)
-    for row in range(0, len(ys), at_once):
-        for column in range(0, len(xs), at_once):
-            part = slice(row, row + at_once), slice(column, column + at_once)
-            here = ys[part[0]], xs[part[1]]
-            moves[part], middles, asked[part] = _portion(a, b, guess, here, settings, search, wanted[part])
-            points[part] += middles
+    asked = np.zeros(moves.shape[:2], bool)
+    for part in _portions(wanted, max(1, PORTION // settings.grid)):
+        here = ys[part[0]], xs[part[1]]
+        moves[part], middles, asked[part] = _portion(a, b, guess, here, settings, search, wanted[part])
+        points[part] += middles
     moves[_contradicted(moves, settings.max_deviation)] = np.nan
     return moves, points, asked
+
+
+def _portions(wanted: np.ndarray, most: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of at most so many points a side with all that are wanted, (rows, columns) bool."""
+    for row in range(0, wanted.shape[0], most):
+        for column in range(0, wanted.shape[1], most):
+            of = wanted[row : row + most, column : column + most]
+            for rows, columns in find_objects(of.astype(int)):
+                yield (
+                    slice(row + rows.start, row + rows.stop),
+                    slice(column + columns.start, column + columns.stop),
+                )
 
 
 def _portion(
@@ -143,8 +153,6 @@ def _portion(
     (ys, xs), half = axes, settings.patch // 2
     moves, asked = np.full((len(ys), len(xs), 2), np.nan), np.zeros((len(ys), len(xs)), bool)
     middles = np.zeros_like(moves)
-    if not wanted.any():
-        return moves, middles, asked
     around = half + search
     start = np.array([ys[0] - around, xs[0] - around])
     shape = ys[-1] - ys[0] + 2 * around, xs[-1] - xs[0] + 2 * around
