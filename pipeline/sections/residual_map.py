@@ -21,6 +21,9 @@ CELLS = 6
 ASTRAY = 0.1
 """Share of a section's cells from which on it is told that they are found in no other section."""
 
+FEW = 2
+"""A cell of a small section that has no more points is found or not by chance."""
+
 DIGITS = 3
 """Of a residual, in pixels."""
 
@@ -117,7 +120,8 @@ def _astray(sections: Sequence[int], found_of: Mapping[tuple[int, int], np.ndarr
         for beside in (*sections[max(0, i - 1) : i], *sections[i + 1 : i + 2]):
             there, of = counts(beside, but=z)
             is_seen = is_seen | ((of > 0) & (2 * there >= of))
-        share = float((is_seen & (4 * known < asked)).sum() / max(1, (asked > 0).sum()))
+        is_told = is_seen & (asked > FEW * len(pairs_of[z])) & (4 * known < asked)
+        share = float(is_told.sum() / max(1, (asked > 0).sum()))
         if share >= ASTRAY:
             astray[z] = round(share, DIGITS)
     return astray
