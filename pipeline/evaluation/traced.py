@@ -89,8 +89,8 @@ def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skele
 def _nodes(skeleton: Any, labels: np.ndarray, label: int, voxel_size_nm: VoxelSize) -> np.ndarray:
     """The nodes of an object's skeleton, z, y, x in nm from where the labels begin, each in its object.
 
-    kimimaro's paths lead from voxel to voxel, to and fro between such as lie equally deep in the object: they
-    are up to 1.6 times too long, where sections are thick 7 times. They are smoothed.
+    kimimaro's paths lead from voxel to voxel, to and fro between such as lie equally deep in the object, and
+    are too long by that, most where sections are thick. They are smoothed.
     """
     nodes = skeleton.vertices + np.multiply(voxel_size_nm, 0.5)
     smooth = nodes.copy()
