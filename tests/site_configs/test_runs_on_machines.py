@@ -45,6 +45,9 @@ PLACES = {
 SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
 
+SLURMS_OWN = ("srun ", "slurmstepd: ")
+"""Processes of a job that listen as Slurm is set up; the daemon of a step is among a run's only for moments."""
+
 NASTY = 'a\' "b" [c] {d} & é;`x` %j'
 """Runs do not care how the folders are called in which they lie."""
 
@@ -94,7 +97,7 @@ def test_a_run_whose_blocks_end_at_their_walltime_and_by_hand_ends_in_the_bytes_
     wait_until(lambda: not machine.queue(), run)
     jobs = {path.stem for path in run.files("logs/parsl/**/submit_scripts/parsl.*.s[ht]*")}
     assert machine.submissions(jobs) == len(jobs) >= 4
-    ours = {one for one in found if not one.who.startswith("srun ")}  # which listens as Slurm is set up
+    ours = {one for one in found if not one.who.startswith(SLURMS_OWN)}
     assert_nobody_else_can_reach(ours, ["full_pipeline.py", "HTEX interchange"])
 
 
