@@ -90,6 +90,18 @@ class Canvas:
         self.seeds_done = state.seeds_done
         self.calls = state.calls
 
+    def settled(self, seeds: np.ndarray) -> np.ndarray:
+        """Of each seed on which a FOV can be centred whether it needs no network call any more; (m,) bool.
+
+        `seeds` are all of them in their order, (n, 3) int. Those are settled that were tried, and those in an
+        object, that in hand among them as far as it is flooded.
+        """
+        at = tuple(seeds.T)
+        settled = (self.segmentation[at] > UNSEGMENTED) | (self._pom[at] >= self._segment_threshold)
+        settled[: self.seeds_done] = True
+        fits = (seeds >= self._first) & (seeds <= self._last)
+        return settled[fits.all(axis=1)]
+
     def segment(self, seeds: Iterable[Triple], fov: np.ndarray) -> Generator[None, np.ndarray, None]:
         """Grow one object after the other from `seeds`; a coroutine that asks for network calls.
 

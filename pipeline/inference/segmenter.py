@@ -129,7 +129,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with (
         open_anew(log_path) as log,
-        Autosave(canvas, checkpoint, every_s, run.tile_marker(tile)) as autosave,
+        Autosave(canvas, checkpoint, every_s) as autosave,
     ):
         progress = Progress(canvas, source, engine, config.site.threads_per_worker, log)
         _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)

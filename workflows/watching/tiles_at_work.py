@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.geometry import Tile
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
-from workflows.watching.long_tasks import Share, TileReport, Work, read_tile_log
+from workflows.watching.long_tasks import Share, Work, read_tile_log
 
 
 class TilesAtWork:
@@ -20,6 +20,9 @@ class TilesAtWork:
         self._left = {one.stem(tile): (one, tile) for one, tile in self._floods}
         self._begun: dict[str, Work] = {}
         """By name, as last seen: a tile whose file is being published has no marker any more."""
+        self._restored: dict[str, float] = {}
+        """By name, the part of a tile that older attempts had done: what a checkpoint brings that was made in
+        this one, as each job of a tile longer than a job makes it, is this one's work."""
         self._finished = Work()
         self.count = len(self._floods)
         """How many are segmented in this attempt, as far as is known: reused and failed ones do not count."""
@@ -37,8 +40,8 @@ class TilesAtWork:
         if not counts:
             self.count -= 1
             return
-        report = self._report(one, tile, since)
-        share = report.share if report else Share()
+        share = self._share(one, tile, since) or Share()
+        self._restored.pop(one.stem(tile), None)
         self._finished += Work.of(share._replace(done=1.0), tile.box.size)
 
     def look(self, since: float) -> Work:
@@ -47,13 +50,16 @@ class TilesAtWork:
             if name not in self._left:
                 continue
             one, tile = self._left[name]
-            report = self._report(one, tile, since)
-            if report:
-                self._begun[name] = Work.of(report.share, tile.box.size)
+            share = self._share(one, tile, since)
+            if share:
+                self._begun[name] = Work.of(share, tile.box.size)
         return sum(self._begun.values(), self._finished)
 
-    def _report(self, one: Run, tile: Tile, since: float) -> TileReport | None:
-        report = read_tile_log(one.tile_log(tile), since)
-        if report:
-            self.began = min(self.began or report.began, report.began)
-        return report
+    def _share(self, one: Run, tile: Tile, since: float) -> Share | None:
+        report, name = read_tile_log(one.tile_log(tile), since), one.stem(tile)
+        if report is None:
+            return None
+        self.began = min(self.began or report.began, report.began)
+        restored = min(self._restored.get(name, 1.0), report.share.restored)
+        self._restored[name] = restored
+        return report.share._replace(restored=restored)

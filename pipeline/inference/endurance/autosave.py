@@ -6,14 +6,11 @@ import logging
 import signal
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.endurance.tile_checkpoint import TileCheckpoint
-from pipeline.results.artifacts import remove
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +23,12 @@ class Autosave:
     the process; a handler that returns, or SIG_IGN, lets the flooding go on. Only the main thread can
     handle signals; in another, SIGTERM is left alone.
 
-    Where SIGTERM ends the process the tile's `marker` is removed first: an end that was announced, as
-    that of a job's time, is no kill for lack of memory (`memory_share.losses`).
-
     A checkpoint that cannot be written is warned of and tried again at its next time: the tile can
     still be finished, and ending it would lose what the checkpoint is there to keep.
     """
 
-    def __init__(self, canvas: Canvas, checkpoint: TileCheckpoint, every_s: float, marker: Path) -> None:
+    def __init__(self, canvas: Canvas, checkpoint: TileCheckpoint, every_s: float) -> None:
         self._canvas = canvas
-        self._marker = marker
         self._checkpoint = checkpoint
         self._every_s = every_s
         self._saved_at_s = time.monotonic()
@@ -76,9 +69,6 @@ class Autosave:
 
     def _pass_on(self) -> None:
         self._terminated = False
-        if self._previous == signal.SIG_DFL:
-            with suppress(InputError, Superseded):  # one that stays costs the tile company, some time
-                remove(self._marker)
         signal.signal(signal.SIGTERM, self._previous)
         # Unlike os.kill, it returns only after the signal was handled.
         signal.raise_signal(signal.SIGTERM)

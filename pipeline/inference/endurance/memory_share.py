@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Superseded
 from pipeline.machine.private_folder import private_folder
 from pipeline.results.artifacts import remove
 from pipeline.results.attempts.fencing import ATTEMPT, fence
@@ -50,7 +52,8 @@ def losses(marker: Path) -> Iterator[int]:
     """How often the work in this context was begun in this attempt, and its process killed before its end.
 
     By the operating system, perhaps, which ends a process where memory runs out without asking it. The file
-    `marker` is there while the work goes on; who is told to end, and can, takes it away, and is not counted.
+    `marker` is there while the work goes on; who is told to end takes it away, and is not counted: an end
+    that was announced, as that of a job's time, is no kill for lack of memory.
     Raises Superseded when a newer attempt has begun: the marker says by now how often that attempt has begun
     the work. Raises Unreadable.
     """
@@ -65,10 +68,32 @@ def losses(marker: Path) -> Iterator[int]:
     with fence():
         marker.write_text(f"{attempt} {lost + 1}")
     try:
-        yield lost
+        with _taken_away_by_sigterm(marker):
+            yield lost
     finally:
         with suppress(InputError):  # one that stays costs the tile company at its next start
             remove(marker)
+
+
+@contextmanager
+def _taken_away_by_sigterm(marker: Path) -> Iterator[None]:
+    """SIGTERM removes the marker before it ends the process; other handlers and other threads are let be."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(signum: int, frame: object) -> None:
+        with suppress(InputError, Superseded):
+            remove(marker)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,6 +6,8 @@ import json
 import time
 from typing import TextIO
 
+import numpy as np
+
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine
 from pipeline.inference.tile_input import TileInput
@@ -16,13 +18,16 @@ REPORT_EVERY_S = 3.0
 class Progress:
     """Counts network calls and the time they take, and reports every few seconds to `log`.
 
-    Calls go on from those of a canvas that was restored; seconds are those since then.
+    How far the tile is, is told by the seeds that are settled. Those tried lag far behind: the first objects
+    are large and take most of the calls, and with them seeds whose turn is yet to come. Calls and seeds go on
+    from those of a canvas that was restored; seconds are those since then.
     """
 
     def __init__(self, canvas: Canvas, source: TileInput, engine: Engine, threads: int, log: TextIO) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
-        self._resumed_at_seeds = canvas.seeds_done
+        self._seeds = np.array(source.seeds, np.intp).reshape(-1, 3)
         self._canvas = canvas
+        self._resumed_at_seeds = np.count_nonzero(canvas.settled(self._seeds))
         self._source = source
         self._engine = engine
         self._threads = threads
@@ -40,11 +45,12 @@ class Progress:
     def report(self) -> None:
         """Write one line."""
         self._reported = time.time()
+        settled = self._canvas.settled(self._seeds)
         state = {
             "time": round(self._reported, 3),
             "seconds": round(self._reported - self._started, 3),
-            "seeds": self._canvas.seeds_done,
-            "seeds_total": len(self._source.seeds),
+            "seeds": np.count_nonzero(settled),
+            "seeds_total": len(settled),
             "missing_chunks": self._source.missing_chunks,
             "missing_voxels": self._source.missing_voxels,
             "resumed_at_seeds": self._resumed_at_seeds,

@@ -121,6 +121,19 @@ def test_objects_are_found_whole_and_numbered_in_order_of_their_seeds() -> None:
     assert [s.seed for s in canvas.segments] == [(7, 7, 20), (7, 7, 5)]
 
 
+def test_seeds_are_settled_when_they_were_tried_or_lie_in_an_object_even_in_that_in_hand() -> None:
+    """By those tried alone a tile seems to be at its beginning while its first, large object is flooded."""
+    seeds = [(7, 7, 20), (7, 7, 5), (0, 7, 25), (7, 8, 24), (8, 8, 8)]
+    canvas = Canvas(two_slabs().astype(np.float32), FOV, DELTAS, SETTINGS)
+    assert canvas.settled(np.array(seeds)).tolist() == [False] * 4, "no FOV fits around the third"
+    settled = []
+    for most_calls in (1, 40, 1000):
+        canvas = Canvas(two_slabs().astype(np.float32), FOV, DELTAS, SETTINGS)
+        flood(canvas, seeds, same_value_network, most_calls)
+        settled.append(canvas.settled(np.array(seeds)).tolist())
+    assert settled == [[True, False, False, False], [True, False, True, False], [True] * 4]
+
+
 def test_an_object_does_not_take_voxels_of_an_earlier_one() -> None:
     def greedy(fov: np.ndarray) -> np.ndarray:
         return INSIDE - fov[..., 1]

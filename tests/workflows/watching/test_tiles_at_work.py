@@ -154,6 +154,20 @@ def test_a_tile_between_its_last_report_and_its_end_does_not_lose_its_share(tmp_
     assert tiles.look(0) == Work(1.0, 1.0, run.tiles[0].box.size)
 
 
+def test_what_an_earlier_job_of_the_attempt_did_of_a_tile_is_work_of_the_attempt(tmp_path: Path) -> None:
+    """A tile longer than a job goes on in each from the checkpoint of the one before; so does its log."""
+    run = run_of(tmp_path, 2)
+    tiles, size = TilesAtWork(run), run.tiles[0].box.size
+    mark(run, run.tiles[0])
+    for seeds, restored in ((30, 20), (60, 50), (90, 80)):
+        report(run, run.tiles[0], seeds, restored)
+        found = tiles.look(0)
+        assert found.done == pytest.approx(seeds / 100)
+        assert found.worked == pytest.approx(seeds / 100 - 0.2), "a fifth was done by an older attempt"
+    tiles.end(0, 0, counts=True)
+    assert tiles.look(0) == Work(1.0, 0.8, 0.8 * size)
+
+
 def test_the_time_left_is_told_by_that_of_work_and_not_by_that_in_the_queue(tmp_path: Path) -> None:
     """Five hours in the queue, then half of one of two tiles in ten minutes: half an hour is left."""
     run = run_of(tmp_path, 2)

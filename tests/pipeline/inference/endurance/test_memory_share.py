@@ -38,7 +38,7 @@ import os, signal, sys
 from pathlib import Path
 from pipeline.inference.endurance.memory_share import losses
 with losses(Path(sys.argv[1])):
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.{})
 """
 
 
@@ -113,14 +113,34 @@ def test_memory_that_does_not_suffice_alone_is_an_error_and_any_other_error_pass
     assert len(calls) == 3
 
 
+def end_at_work(marker: Path, signum: signal.Signals) -> int:
+    """The exit code of a process that gets a signal while it works."""
+    program = KILLED_AT_WORK.format(signum.name)
+    return subprocess.run([sys.executable, "-c", program, str(marker)], env=os.environ).returncode
+
+
+def test_who_is_told_to_end_is_no_loss_whatever_it_is_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of a job: it may be loading the network, looking for seeds, or waiting for others."""
+    marker = tmp_path / "tile"
+    monkeypatch.setenv(ATTEMPT, "1")
+    assert end_at_work(marker, signal.SIGKILL) == -signal.SIGKILL
+    assert end_at_work(marker, signal.SIGTERM) == -signal.SIGTERM
+    assert not marker.exists()
+    before = signal.getsignal(signal.SIGTERM)
+    with losses(marker) as lost:
+        assert lost == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_kills_in_the_middle_of_the_work_are_counted_within_an_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = tmp_path / "logs" / "tile.at_work"
     monkeypatch.setenv(ATTEMPT, "1")
     for expected in range(3):
-        killed = subprocess.run([sys.executable, "-c", KILLED_AT_WORK, str(marker)], env=os.environ)
-        assert killed.returncode == -signal.SIGKILL
+        assert end_at_work(marker, signal.SIGKILL) == -signal.SIGKILL
         assert marker.read_text() == f"1 {expected + 1}"
     with losses(marker) as lost:
         assert lost == 3
