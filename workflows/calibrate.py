@@ -55,7 +55,7 @@ def calibrate(
     console = Console(markup=False, highlight=False)
     console.print(whole(_table(cross_validate(labelled, tried))), soft_wrap=True)
     voxels = [part.counts.total_voxels for part in labelled.boxes]
-    _print_choice(choose(tried, voxels).rule, used, console)
+    _print_choice(choose(tried, voxels).rule, used, int(labelled.edges["calls"].sum()), console)
 
 
 def _table(held: list[HeldOut]) -> Table:
@@ -69,12 +69,17 @@ def _table(held: list[HeldOut]) -> Table:
     return table
 
 
-def _print_choice(chosen: Agglomeration, used: Agglomeration, console: Console) -> None:
+def _print_choice(chosen: Agglomeration, used: Agglomeration, calls: int, console: Console) -> None:
     console.print("VOI is in bits, of what is both labelled and segmented. All boxes choose")
     for name in ("min_iou", "min_recovered", "max_deleted"):
         console.print(f"  --set agglomeration.{name}={getattr(chosen, name)}")
     if chosen.min_recovered == used.min_recovered:
         console.print("of min_recovered the least that can be tried: the run itself looked no further")
+    else:
+        console.print(
+            f"with another min_recovered all points are flooded again, {calls:,} network calls here: where its "
+            "first seed recovers less, a side is given others"
+        )
 
 
 def _bits(voi: tuple[float | None, float | None]) -> str:

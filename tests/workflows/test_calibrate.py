@@ -55,6 +55,7 @@ def run(tmp_path: Path) -> Run:
         rows[name] = column
     for name in ("a_from_a", "b_from_a", "a_from_b", "b_from_b"):
         rows[name] = 1
+    rows["calls"] = 4
     with h5py.File(run.agglomeration_file, "w") as file:
         file["edges"], file["strength"] = rows, rows["iou"]
         file["base"] = file["agglomerated"] = np.zeros(0, np.uint64)
@@ -70,6 +71,7 @@ def test_each_box_is_scored_by_the_rule_of_the_others(
     assert "0:16,0:16,32:64" in output
     assert output.count("2.000 + 0.000  2.000 + 0.000  0.000 + 0.000") == 2
     assert "--set agglomeration.min_iou=0.7\n" in output
+    assert "with another min_recovered all points are flooded again, 88 network calls here" in output
 
 
 def test_what_joins_segments_of_a_box_beside_it_counts_as_in_the_run(
