@@ -77,8 +77,8 @@ def _print_choice(chosen: Agglomeration, used: Agglomeration, calls: int, consol
         console.print("of min_recovered the least that can be tried: the run itself looked no further")
     else:
         console.print(
-            f"with another min_recovered all points are flooded again, {calls:,} network calls here: where its "
-            "first seed recovers less, a side is given others"
+            f"with another min_recovered all points are flooded again, {calls:,} network calls here: a side "
+            "whose first seed recovers less is given others"
         )
 
 
