@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.results.bucket import Bucket
+from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.records import Missing, read
 from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
@@ -21,9 +21,6 @@ REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
 
 FOLDER = "folder"
 """The name under which a record has it."""
-
-PROVENANCE = "provenance"
-"""The object beside `info` in which CloudVolume and others say what a volume is made of."""
 
 
 def provenance(run: Run) -> bytes:

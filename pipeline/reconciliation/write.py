@@ -15,9 +15,9 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
-from pipeline.reconciliation.whose import PROVENANCE, folder_of, provenance, refuse_foreign
+from pipeline.reconciliation.whose import folder_of, provenance, refuse_foreign
 from pipeline.results.artifacts import Artifact, Recipe, Target
-from pipeline.results.bucket import Bucket
+from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.folders import place
 from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import clear, has_part, listed_as, put, read_part

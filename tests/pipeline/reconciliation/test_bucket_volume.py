@@ -177,6 +177,20 @@ def test_the_volume_of_another_run_is_left_alone(run: Run, s3: LocalS3, bucket: 
     assert s3.objects(bucket) == whole
 
 
+def test_the_volume_of_another_run_in_a_folder_below_stays_where_this_one_is_written_anew(
+    run: Run, s3: LocalS3, bucket: str
+) -> None:
+    create_volume(run)
+    create_volume(into(run_of(run.folder.with_name("below")), f"{s3.uri(bucket)}/v2"))
+    below = {key: found for key, found in s3.objects(bucket).items() if "/v2/" in key}
+    assert len(below) == 3
+    s3.client.put_object(Bucket=bucket, Key="segmentation/8_8_8/0.shard", Body=b"ours")
+    create_volume(into(run_of(run.folder, chunk=16), s3.uri(bucket)))
+    after = s3.objects(bucket)
+    assert {key: found for key, found in after.items() if "/v2/" in key} == below
+    assert "segmentation/8_8_8/0.shard" not in after
+
+
 def test_a_copy_of_the_run_leaves_its_volume_alone_and_one_that_was_moved_goes_on(
     run: Run, s3: LocalS3, bucket: str
 ) -> None:
