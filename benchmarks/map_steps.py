@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.calibration import candidates, cross_validate, labelled_boxes
+from pipeline.calibration import candidates, cross_validate, labelled_run, try_out
 from pipeline.errors import InputError
 from pipeline.machine.processor import processor
 from pipeline.run_folder import Run
@@ -76,14 +76,14 @@ def measure(name: str, run: Run, boxes: int) -> Iterator[dict[str, Any]]:
     yield {"step": name, "calls": calls, **_figures(scores)}
     more = calls + said["agglomeration"]["calls"]
     yield {"step": f"{name}, agglomerated", "calls": more, **_figures(scores["agglomerated"])}
-    parts = [part for part in labelled_boxes(run, boxes) if part.counts.total_voxels]
-    if len(parts) < 2:
+    labelled = labelled_run(run, boxes)
+    if len(labelled.boxes) < 2:
         return
-    held = cross_validate(parts, candidates(run.config.agglomeration))
+    held = cross_validate(labelled, try_out(labelled, candidates(run.config.agglomeration)))
     for part, voi in (("base", [one.base for one in held]), ("held out", [one.joined for one in held])):
         split, merge = ([bits or 0.0 for bits in side] for side in zip(*voi))
         yield {
-            "step": f"{name}, mean of {len(parts)} boxes, {part}",
+            "step": f"{name}, mean of {len(held)} boxes, {part}",
             "calls": calls if part == "base" else more,
             "both_foreground": {"voi_split": sum(split) / len(split), "voi_merge": sum(merge) / len(merge)},
         }

@@ -38,44 +38,48 @@ def calibrate(
     has seen no labels. At last stands the rule that all boxes choose. Nothing in the run folder changes.
     """
     from pipeline.agglomerated import refuse_of_another
-    from pipeline.calibration import candidates, choose, cross_validate, labelled_boxes
+    from pipeline.calibration import candidates, choose, cross_validate, labelled_run, try_out
     from workflows.watching.status_view import read_run
 
     run, unreadable = read_run(folder)
     if unreadable is not None:
         raise InputError(unreadable)
     refuse_of_another(run)
-    rules, parts = candidates(run.config.agglomeration), labelled_boxes(run, boxes)
-    parts = [part for part in parts if part.counts.total_voxels]
-    if len(parts) < 2:
+    labelled, used = labelled_run(run, boxes), run.config.agglomeration
+    if len(labelled.boxes) < 2:
         raise InputError(
-            f"of {boxes} boxes {len(parts)} have labels and segments; two must: score more of the volume"
+            f"of {boxes} boxes {len(labelled.boxes)} have labels and segments; two must: score more of the "
+            "volume"
         )
+    tried = try_out(labelled, candidates(used))
     console = Console(markup=False, highlight=False)
-    console.print(whole(_table(cross_validate(parts, rules), run.config.agglomeration)), soft_wrap=True)
-    _print_choice(choose(parts, rules), run.config.agglomeration, console)
+    console.print(whole(_table(cross_validate(labelled, tried))), soft_wrap=True)
+    voxels = [part.counts.total_voxels for part in labelled.boxes]
+    _print_choice(choose(tried, voxels).rule, used, int(labelled.edges["calls"].sum()), console)
 
 
-def _table(held: list[HeldOut], used: Agglomeration) -> Table:
-    from pipeline.calibration import variation
-
+def _table(held: list[HeldOut]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("box", "points", "split + merge", "as run", "held out"):
         table.add_column(name, no_wrap=True, justify="left" if name == "box" else "right")
     table.add_column("by the others' rule", no_wrap=True)
     for one in held:
-        as_run = variation(one.box, used)
-        values = (_bits(one.base), _bits(as_run), _bits(one.joined))
-        table.add_row(str(one.box.box), f"{len(one.box.edges):,}", *values, _rule(one.rule))
+        values = (_bits(one.base), _bits(one.as_run), _bits(one.joined))
+        table.add_row(str(one.box.box), f"{one.box.points:,}", *values, _rule(one.rule))
     return table
 
 
-def _print_choice(chosen: Agglomeration, used: Agglomeration, console: Console) -> None:
+def _print_choice(chosen: Agglomeration, used: Agglomeration, calls: int, console: Console) -> None:
     console.print("VOI is in bits, of what is both labelled and segmented. All boxes choose")
     for name in ("min_iou", "min_recovered", "max_deleted"):
         console.print(f"  --set agglomeration.{name}={getattr(chosen, name)}")
     if chosen.min_recovered == used.min_recovered:
         console.print("of min_recovered the least that can be tried: the run itself looked no further")
+    else:
+        console.print(
+            f"with another min_recovered all points are flooded again, {calls:,} network calls here: a side "
+            "whose first seed recovers less is given others"
+        )
 
 
 def _bits(voi: tuple[float | None, float | None]) -> str:

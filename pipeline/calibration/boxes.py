@@ -1,4 +1,4 @@
-"""Labelled boxes of a finished run: the truth in each, and the edges of its agglomeration graph there."""
+"""What rules are tried on: labelled boxes of a finished run, and the edges of its agglomeration graph."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.stage import BLOCK, counted_in, open_segmentation
 from pipeline.geometry import Box, triple
+from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
 from pipeline.results.artifacts import Artifact
 from pipeline.results.kept_apart import read_kept_apart
 from pipeline.results.unreadable import is_there
@@ -26,16 +27,28 @@ class LabelledBox:
     box: Box
     counts: ContingencyTable
     """Truth against the base segmentation, of what is scored and both labelled and segmented."""
+    points: int
+    """Decision points in it."""
+
+
+@dataclass(frozen=True)
+class LabelledRun:
+    """What is known of a run's labels and decision points."""
+
+    boxes: list[LabelledBox]
     edges: np.ndarray
-    """Rows of SCORE whose points lie in the box."""
+    """Rows of SCORE, in the whole volume: what joins two segments of a box may lie beside it."""
     apart: np.ndarray
     """uint64 (n, 2), segments that a person has cut apart: no rule joins them."""
+    joined: AgglomeratedIds
+    """What the run has joined."""
 
 
-def labelled_boxes(run: Run, count: int) -> list[LabelledBox]:
+def labelled_run(run: Run, count: int) -> LabelledRun:
     """Cut the run's evaluation box into `count` or more boxes alike, and read what each holds.
 
-    Raises InputError where nothing is scored or agglomerated, or the files cannot be read.
+    Boxes without a voxel that counts are left out. Raises InputError where nothing is scored or agglomerated,
+    or the files cannot be read.
     """
     whole = run.config.evaluation.box
     if whole is None:
@@ -52,8 +65,9 @@ def labelled_boxes(run: Run, count: int) -> list[LabelledBox]:
     found = []
     for box in cut(whole, count):
         inside = ((points >= box.start) & (points < box.stop)).all(axis=1)
-        found.append(LabelledBox(box, _count(run, box), edges[inside], apart))
-    return found
+        found.append(LabelledBox(box, _count(run, box), int(np.count_nonzero(inside))))
+    boxes = [box for box in found if box.counts.total_voxels]
+    return LabelledRun(boxes, edges, apart, read_agglomerated_ids(run.agglomeration_file))
 
 
 def cut(box: Box, count: int) -> list[Box]:

@@ -9,13 +9,22 @@ from itertools import product
 import numpy as np
 
 from pipeline.agglomeration.graph import Graph
-from pipeline.calibration.boxes import LabelledBox
+from pipeline.calibration.boxes import LabelledBox, LabelledRun
 from pipeline.config import Agglomeration
 from pipeline.evaluation.scores import VariationOfInformation, variation_of_information
+from pipeline.results.agglomerated_ids import AgglomeratedIds
 
 IOU = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 RECOVERED = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 DELETED = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A rule, and what its joins make of each box."""
+
+    rule: Agglomeration
+    of_boxes: list[VariationOfInformation]
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class HeldOut:
     rule: Agglomeration
     base: VariationOfInformation
     """Without any joins."""
+    as_run: VariationOfInformation
+    """With those that the run has made."""
     joined: VariationOfInformation
     """With those of `rule`."""
 
@@ -42,30 +53,40 @@ def candidates(settings: Agglomeration) -> list[Agglomeration]:
     ]
 
 
-def variation(box: LabelledBox, rule: Agglomeration | None) -> VariationOfInformation:
-    """VOI in bits of what is both labelled and segmented in a box, with the joins of a rule that a person's
-    cuts leave, or with none."""
-    if rule is None:
-        return variation_of_information(box.counts)
-    ids = Graph.of(box.edges, rule).keeping(box.apart).equivalences(rule.min_iou)
-    return variation_of_information(box.counts.with_segments(ids.of))
+def variation(box: LabelledBox, ids: AgglomeratedIds | None = None) -> VariationOfInformation:
+    """VOI in bits of what is both labelled and segmented in a box, of base segments or of what is one by
+    `ids`."""
+    return variation_of_information(box.counts if ids is None else box.counts.with_segments(ids.of))
 
 
-def choose(boxes: Sequence[LabelledBox], rules: Sequence[Agglomeration]) -> Agglomeration:
-    """The rule with the least VOI, split and merge together, over all boxes by their voxels; of equal ones
-    the first.
+def try_out(run: LabelledRun, rules: Sequence[Agglomeration]) -> list[Tried]:
+    """What each of `candidates` makes of each box, by the joins of the whole volume that a person's cuts
+    leave."""
+    loosest = Graph.of(run.edges, rules[-1])
+    edges = loosest.edges[loosest.joins]  # no rule makes others
+    found = []
+    for rule in rules:
+        ids = Graph.of(edges, rule).keeping(run.apart).equivalences(rule.min_iou)
+        found.append(Tried(rule, [variation(box, ids) for box in run.boxes]))
+    return found
+
+
+def choose(tried: Sequence[Tried], voxels: Sequence[int]) -> Tried:
+    """The rule with the least VOI, split and merge together, over boxes by so many voxels of each; of equal
+    ones the first.
     """
-    weights = np.array([box.counts.total_voxels for box in boxes], float)
-    sums = [float(np.dot(weights, [_bits(variation(box, rule)) for box in boxes])) for rule in rules]
-    return rules[int(np.argmin(sums))]
+    sums = [float(np.dot(voxels, [_bits(voi) for voi in each.of_boxes])) for each in tried]
+    return tried[int(np.argmin(sums))]
 
 
-def cross_validate(boxes: Sequence[LabelledBox], rules: Sequence[Agglomeration]) -> list[HeldOut]:
-    """Each box, two at least, under the rule that is chosen by the others."""
+def cross_validate(run: LabelledRun, tried: Sequence[Tried]) -> list[HeldOut]:
+    """Each box, of two at least, under the rule that is chosen by the others."""
     held = []
-    for box in boxes:
-        rule = choose([other for other in boxes if other is not box], rules)
-        held.append(HeldOut(box, rule, variation(box, None), variation(box, rule)))
+    for number, box in enumerate(run.boxes):
+        others = [0 if other is box else other.counts.total_voxels for other in run.boxes]
+        chosen = choose(tried, others)
+        as_run = variation(box, run.joined)
+        held.append(HeldOut(box, chosen.rule, variation(box), as_run, chosen.of_boxes[number]))
     return held
 
 

@@ -42,7 +42,7 @@ from pipeline.reconciliation.shapes.meshes import (
 )
 from pipeline.reconciliation.shapes.shards import shard_target, write_shard
 from pipeline.reconciliation.shapes.skeletons import trace_cell, trace_cells, trace_target
-from pipeline.reconciliation.shapes.stored import MESHES, SKELETONS, Kind, count_shards
+from pipeline.reconciliation.shapes.stored import MESHES, SKELETONS, Kind, count_shards, kinds
 from pipeline.reconciliation.write import (
     block_list_file,
     block_target,
@@ -80,6 +80,7 @@ __all__ = [
     "group_target",
     "groups",
     "id_table_target",
+    "kinds",
     "level_blocks",
     "levels",
     "list_conflicts",

@@ -15,9 +15,9 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
-from pipeline.reconciliation.whose import PROVENANCE, provenance, refuse_foreign
+from pipeline.reconciliation.whose import folder_of, provenance, refuse_foreign
 from pipeline.results.artifacts import Artifact, Recipe, Target
-from pipeline.results.bucket import Bucket
+from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.folders import place
 from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import clear, has_part, listed_as, put, read_part
@@ -92,7 +92,7 @@ def create_volume(run: Run) -> Artifact:
             files[f"{kind.folder}/info"] = put(volume, f"{kind.folder}/info", content)
         path.write_text(json.dumps(files, indent=1))
 
-    return make(target, write)
+    return make(target, write, folder_of(run))
 
 
 def _was_of(listing: Path, info: bytes) -> bool:

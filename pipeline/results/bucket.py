@@ -24,6 +24,9 @@ SINGLY = 32
 FRESH_S = 60.0
 """How long such a list is believed of what is as it was recorded."""
 
+PROVENANCE = "provenance"
+"""The object beside `info` in which CloudVolume and others say what a volume is made of."""
+
 NO_CACHE = "no-cache"
 """What is made again must not be shown as it was: Google's store would let browsers keep it for an hour."""
 
@@ -49,7 +52,7 @@ class Bucket:
 
     def put(self, name: str, content: bytes) -> None:
         """Publish an object. Raises InputError, and Superseded when a newer attempt has begun."""
-        kind = "application/json" if name.rpartition("/")[2] in ("info", "provenance") else None
+        kind = "application/json" if name.rpartition("/")[2] in ("info", PROVENANCE) else None
         with self._writing(name), fence():
             _files(self.url).put(name, content, content_type=kind, cache_control=NO_CACHE)
 
@@ -83,12 +86,15 @@ class Bucket:
     def clear(self) -> None:
         """Remove all objects, `info` first: without it nothing of them is taken for a volume.
 
-        Raises InputError, and Superseded when a newer attempt has begun.
+        Folders in it that say by a `provenance` of their own whose they are stay. Raises InputError, and
+        Superseded when a newer attempt has begun.
         """
         with self._writing(), fence():
             files = _files(self.url)
             files.delete("info")
-            files.delete(list(files.list()))
+            names = list(files.list())
+            others = tuple(name.removesuffix(PROVENANCE) for name in names if name.endswith(f"/{PROVENANCE}"))
+            files.delete([name for name in names if not name.startswith(others)])
 
     def try_out(self) -> None:
         """Write an object of a random name, read it and delete it. Raises InputError at once."""

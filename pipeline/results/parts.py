@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.results.artifacts import Parts, publishing, remove
 from pipeline.results.bucket import Bucket
-from pipeline.results.unreadable import is_there, read_if_there
+from pipeline.results.unreadable import is_there, names_in, read_if_there
 
 
 def put(folder: Parts, name: str, content: bytes) -> dict[str, Any]:
@@ -40,5 +40,12 @@ def has_part(folder: Parts, name: str) -> bool:
 
 
 def clear(folder: Parts) -> None:
-    """Remove all that is in the folder. Raises as `put` does."""
-    folder.clear() if isinstance(folder, Bucket) else remove(folder)
+    """Remove all that is in the folder, `info` first: without it nothing of them is taken for a volume.
+
+    The folder itself stays: where it is a link, the volume stays where that leads. Raises as `put` does.
+    """
+    if isinstance(folder, Bucket):
+        folder.clear()
+        return
+    for name in sorted(names_in(folder), key=lambda name: (name != "info", name)):
+        remove(folder / name)

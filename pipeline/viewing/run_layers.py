@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
-from pipeline.reconciliation import MESHES, SKELETONS, read_shaped
+from pipeline.reconciliation import MESHES, SKELETONS, kinds, read_shaped
 from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
 from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 MOST_IN_3D = 30
 """Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
 
-IN_THE_VOLUME = ("downsample", "properties", "store meshes", "store skeletons")
-"""Stages whose results a browser takes from the volume itself: what is earlier of them is seen, and told."""
+STORED = {MESHES: "store meshes", SKELETONS: "store skeletons"}
+"""The stages that put shapes into the volume."""
 
 
 def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
@@ -62,7 +62,7 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
         shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
     if earlier is not None:
         shown.lacking += earlier.told()
-        drawn = [stage for stage in IN_THE_VOLUME if stage in gone and "write" not in gone]
+        drawn = [stage for stage in _in_the_volume(run) if stage in gone and "write" not in gone]
         if drawn:
             shown.lacking.append(f"but a browser has these from the segmentation itself: {', '.join(drawn)}")
     return shown
@@ -79,9 +79,15 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str]) -> bool:
         return False
     if "agglomerate" not in gone:
         _add_agglomerated(shown, run, found)
-    if gone.isdisjoint(IN_THE_VOLUME):
+    if gone.isdisjoint(_in_the_volume(run)):
         shown.in_3d = shown.or_told(largest_shaped, run) or []
     return shown.or_told(_is_complete, shown, found) or False
+
+
+def _in_the_volume(run: Run) -> list[str]:
+    """Stages whose results a browser takes from the volume itself, as that names them: what is earlier of
+    them is seen, and told. Shapes that a run has no more are files that nothing names."""
+    return ["downsample", "properties", *(STORED[kind] for kind in kinds(run))]
 
 
 def _truth(run: Run, image: Volume | None) -> Volume:
@@ -111,10 +117,10 @@ def largest_shaped(run: Run) -> list[int]:
 
     A browser waits without end for the mesh of a segment that has none.
     """
-    kinds = [kind for kind in (MESHES, SKELETONS) if has_part(run.volume, f"{kind.folder}/info")]
-    if not kinds:
+    shown = [kind for kind in kinds(run) if has_part(run.volume, f"{kind.folder}/info")]
+    if not shown:
         return []
-    shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in kinds))
+    shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in shown))
     listed = read_part(run.volume, "segment_properties/info")
     try:
         ids = map(int, json.loads(listed)["inline"]["ids"] if listed else [])  # as `as_properties` lists them

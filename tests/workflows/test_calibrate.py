@@ -11,8 +11,9 @@ import pytest
 from cloudvolume import CloudVolume
 
 from pipeline.agglomeration.tables import SCORE
-from pipeline.calibration import labelled_boxes
+from pipeline.calibration import labelled_run
 from pipeline.config import RunConfig
+from pipeline.geometry import Box
 from pipeline.results.kept_apart import write_kept_apart
 from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
@@ -54,8 +55,10 @@ def run(tmp_path: Path) -> Run:
         rows[name] = column
     for name in ("a_from_a", "b_from_a", "a_from_b", "b_from_b"):
         rows[name] = 1
+    rows["calls"] = 4
     with h5py.File(run.agglomeration_file, "w") as file:
         file["edges"], file["strength"] = rows, rows["iou"]
+        file["base"] = file["agglomerated"] = np.zeros(0, np.uint64)
     return run
 
 
@@ -67,6 +70,22 @@ def test_each_box_is_scored_by_the_rule_of_the_others(
     assert "0:16,0:16,0:32" in output
     assert "0:16,0:16,32:64" in output
     assert output.count("2.000 + 0.000  2.000 + 0.000  0.000 + 0.000") == 2
+    assert "--set agglomeration.min_iou=0.7\n" in output
+    assert "with another min_recovered all points are flooded again, 88 network calls here" in output
+
+
+def test_what_joins_segments_of_a_box_beside_it_counts_as_in_the_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of no decision point in a box was nothing joined, though they are one object above it."""
+    scored = run.config.evaluation.model_copy(update={"box": Box.parse("0:4,0:16,0:64")})
+    run.config_file.write_text(dump_config(run.config.model_copy(update={"evaluation": scored})))
+    with h5py.File(run.agglomeration_file, "a") as file:
+        del file["base"], file["agglomerated"]
+        file["base"], file["agglomerated"] = np.arange(1, 9), np.ones(8, int)
+    code, output = said(main, [str(run.folder), "--boxes", "2"], monkeypatch, capsys)
+    assert code == 0
+    assert output.count("      0  2.000 + 0.000  1.000 + 0.000  0.000 + 0.000") == 2
     assert "--set agglomeration.min_iou=0.7\n" in output
 
 
@@ -85,19 +104,19 @@ def test_a_run_without_agglomeration_of_its_segmentation_is_told_what_to_do(
     assert "agglomeration.h5 is missing: give the run's command with agglomeration.enabled set" in output
 
 
-def test_cuts_of_the_corrected_run_go_with_its_boxes(run: Run) -> None:
-    assert labelled_boxes(run, 2)[0].apart.shape == (0, 2)
+def test_cuts_of_the_corrected_run_go_with_its_edges(run: Run) -> None:
+    assert labelled_run(run, 2).apart.shape == (0, 2)
     corrections = run.config.reconciliation.model_copy(update={"corrections": "corrections.csv"})
     corrected = replace(run, config=run.config.model_copy(update={"reconciliation": corrections}))
     corrected.corrected_table_file.parent.mkdir(parents=True)
     with h5py.File(corrected.corrected_table_file, "w") as file:
         write_kept_apart(file, np.array([[1, 9]]))
-    assert [part.apart.tolist() for part in labelled_boxes(corrected, 2)] == [[[1, 9]]] * 2
+    assert labelled_run(corrected, 2).apart.tolist() == [[1, 9]]
 
 
 def test_what_is_near_a_border_does_not_choose_where_it_is_not_scored(run: Run) -> None:
     evaluation = run.config.evaluation.model_copy(update={"ignore_border_nm": 40.0})
     bordered = replace(run, config=run.config.model_copy(update={"evaluation": evaluation}))
     for scored, rows_of_a_fibre in ((run, 8), (bordered, 3)):
-        voxels = sum(part.counts.total_voxels for part in labelled_boxes(scored, 2))
+        voxels = sum(part.counts.total_voxels for part in labelled_run(scored, 2).boxes)
         assert voxels == 2 * rows_of_a_fibre * SHAPE[0] * SHAPE[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from shaped_volume import shape, shaped_run, written
 from test_reconciliation_stage import known_segmentation, reconcile, segment
 from tiled_volume import make_run, relabelled_equally
 
+from pipeline.checkup.output import output as check
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
@@ -173,6 +175,40 @@ def test_the_volume_of_another_run_is_left_alone(run: Run, s3: LocalS3, bucket: 
     with pytest.raises(InputError, match="name another one, or delete what is in it"):
         create_volume(into(run_of(run.folder.with_name("other")), s3.uri(bucket)))
     assert s3.objects(bucket) == whole
+
+
+def test_the_volume_of_another_run_in_a_folder_below_stays_where_this_one_is_written_anew(
+    run: Run, s3: LocalS3, bucket: str
+) -> None:
+    create_volume(run)
+    create_volume(into(run_of(run.folder.with_name("below")), f"{s3.uri(bucket)}/v2"))
+    below = {key: found for key, found in s3.objects(bucket).items() if "/v2/" in key}
+    assert len(below) == 3
+    s3.client.put_object(Bucket=bucket, Key="segmentation/8_8_8/0.shard", Body=b"ours")
+    create_volume(into(run_of(run.folder, chunk=16), s3.uri(bucket)))
+    after = s3.objects(bucket)
+    assert {key: found for key, found in after.items() if "/v2/" in key} == below
+    assert "segmentation/8_8_8/0.shard" not in after
+
+
+def test_a_copy_of_the_run_leaves_its_volume_alone_and_one_that_was_moved_goes_on(
+    run: Run, s3: LocalS3, bucket: str
+) -> None:
+    """The records of a copy say that the volume is its own."""
+    output = s3.uri(bucket)
+    create_volume(run)
+    whole, elsewhere = s3.objects(bucket), run.folder.with_name("copy")
+    shutil.copytree(run.folder, elsewhere)
+    copy = into(run_of(elsewhere, chunk=4), output)
+    for look in (check, create_volume):
+        with pytest.raises(InputError, match=rf"the run folder {run.folder}, of which {elsewhere} is a copy"):
+            look(copy)
+    assert s3.objects(bucket) == whole
+    shutil.rmtree(run.folder)
+    create_volume(copy)
+    assert s3.objects(bucket) != whole
+    create_volume(into(run_of(run.folder), s3.uri(s3.bucket())))  # a new run in its place, elsewhere
+    assert check(copy).state == "ok"
 
 
 def test_folders_beside_it_are_others(run: Run, s3: LocalS3, bucket: str) -> None:

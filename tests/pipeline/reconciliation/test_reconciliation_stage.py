@@ -204,6 +204,18 @@ def test_no_chunk_of_an_earlier_box_is_left(tmp_path: Path) -> None:
         assert len(chunks) == chunks_of(run)
 
 
+def test_a_volume_behind_a_link_stays_there_and_nothing_of_an_earlier_one_with_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", BOX, (16, 16, 16), (4, 4, 4))
+    reconcile(run, segment(run, known_segmentation(BOX.shape)))
+    elsewhere = run.segmentation_folder.rename(tmp_path / "scratch")
+    run.segmentation_folder.symlink_to(elsewhere)
+    smaller = Box((3, 5, 7), (40, 42, 34))
+    run = make_run(tmp_path / "run", smaller, (16, 16, 16), (4, 4, 4))
+    reconcile(run, segment(run, known_segmentation(smaller.shape)))
+    assert run.segmentation_folder.is_symlink()
+    assert len([p for p in elsewhere.rglob("*-*") if p.is_file()]) == chunks_of(run)
+
+
 def test_a_lost_or_torn_chunk_is_written_again_and_nothing_else_is(tmp_path: Path) -> None:
     run = make_run(tmp_path, BOX, (16, 16, 16), (4, 4, 4))
     tiles = segment(run, known_segmentation(BOX.shape))

@@ -99,6 +99,14 @@ def test_what_a_browser_takes_out_of_the_volume_itself_is_told(folder: Path) -> 
     ]
 
 
+def test_shapes_that_a_run_has_no_more_are_not_in_the_volume(folder: Path) -> None:
+    """Their files stay, and its `info` names them no more."""
+    run = started(folder)
+    earlier = Earlier(run, records(run, Look()), of_now(run))
+    earlier.stages = frozenset({"mesh", "store meshes"})
+    assert layers_of_run(run, earlier).lacking[-1].endswith("not shown: mesh, store meshes")
+
+
 def test_where_it_cannot_be_told_the_rest_is_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
