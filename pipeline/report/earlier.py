@@ -56,7 +56,7 @@ class Earlier:
         by_age: dict[bool, list[Mapping[str, Any]]] = {True: [], False: []}
         for record in found:
             by_age[STAGES[record["stage"]] in expected and is_of_now(record)].append(record)
-        self.records_of_now = by_age[True]
+        self.records_of_now, self.records_before = by_age[True], by_age[False]
         self.fingerprints = frozenset(record["fingerprint"] for record in by_age[False])
         """Of the records of an earlier state."""
         known = (STAGES[record["stage"]] for record in self.records_of_now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +36,12 @@ def last_line(path: Path) -> dict[str, Any] | None:
     except ABSENT:
         return None
     return next(iter(_parsed(lines[-1:])), None)
+
+
+def is_logged_for(line: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a line, with its `time`, was written while the result of a record was made: a log is begun anew
+    where it is to be made otherwise, and that may have been given up."""
+    return bool(record["started"] <= line.get("time", 0.0) <= record["started"] + record["seconds"])
 
 
 def _whole_lines(file: BinaryIO, start: int) -> list[bytes]:

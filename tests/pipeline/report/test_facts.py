@@ -15,9 +15,12 @@ from pipeline.geometry import Box, triple
 from pipeline.report.facts import facts
 from pipeline.report.slices import middle_of
 from pipeline.report.training import training
+from pipeline.results.artifacts import Recipe, Target
 from pipeline.results.attempts import begin
+from pipeline.results.records import make
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
+from pipeline.training.launch import lineage
 
 SIDES = st.tuples(*[st.integers(1, 10**6)] * 3)
 
@@ -59,7 +62,7 @@ def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Pa
     sound = {"fovs_seen": 8, "fovs_per_s": 4.0, **figures}
     broken = {"fovs_seen": 16, "fovs_per_s": 4.0, **figures, "loss": float("nan")}
     run.training_log.write_text(f"{json.dumps(sound)}\n{json.dumps(broken)}\n")
-    found = training(run, Look())
+    found = training(run, Look(), is_trained=False)
     assert found is not None
     assert (found["fovs"], found["seconds"]) == (8, 2.0)
     json.dumps(found, allow_nan=False)
@@ -74,12 +77,36 @@ def test_where_no_example_ended_a_training_has_no_scores(tmp_path: Path, none: f
     ended = {"fovs_seen": 8, **pace, **dict.fromkeys(names, 0.5)}
     begun = {"fovs_seen": 16, **pace, **dict.fromkeys(names, none)}
     run.training_log.write_text(f"{json.dumps(ended)}\n{json.dumps(begun)}\n")
-    found = training(run, Look())
+    found = training(run, Look(), is_trained=False)
     assert found is not None
     assert found["fovs"] == 16
     assert found["last"] == {"loss": 0.25, **dict.fromkeys(names, 0.5)}
     assert all(line["points"] == [[8, 0.5]] for line in found["metrics"]["series"])
     run.training_log.write_text(f"{json.dumps(begun)}\n")
-    found = training(run, Look())
+    found = training(run, Look(), is_trained=False)
     assert found is not None
     assert set(found["last"].values()) == {0.25, None}
+
+
+def test_a_training_that_was_begun_since_and_given_up_is_not_told_as_that_of_the_network(
+    tmp_path: Path,
+) -> None:
+    run, look = Run(tmp_path, RunConfig()), Look()
+    recipes = [Recipe("train", 1, {"training": {"fovs": 8, "seed": seed}}, {}) for seed in (1, 2)]
+    make(Target(run.model_file, recipes[0]), lambda path: path.touch())
+    names = ("loss", "accuracy", "f1", "precision", "recall")
+
+    def log(recipe: Recipe, *seen: int) -> None:
+        figures = {"fovs_per_s": 4.0, **dict.fromkeys(names, 0.5), "lineage": lineage(recipe)}
+        run.training_log.parent.mkdir(parents=True, exist_ok=True)
+        run.training_log.write_text("".join(json.dumps({"fovs_seen": n, **figures}) + "\n" for n in seen))
+
+    log(recipes[0], 4, 9)  # a step sees several
+    assert training(run, look, is_trained=True)["fovs"] == 9  # type: ignore[index]
+    assert not look.untold
+    log(recipes[0], 4, 9, 12)  # it was to be trained further
+    assert training(run, look, is_trained=True)["fovs"] == 9  # type: ignore[index]
+    assert training(run, Look(), is_trained=False)["fovs"] == 12  # type: ignore[index]
+    log(recipes[1], 4)
+    assert training(run, look, is_trained=True) is None
+    assert [line.startswith(f"{run.training_log} and TensorBoard have") for line in look.untold] == [True] * 2
