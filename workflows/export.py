@@ -121,6 +121,7 @@ def export(
             "volume", volume_origin, volume_axes, volume_mip, numbers(voxel_size, float, "--voxel-size")
         ),
         channel=volume_channel,
+        lacks=(),
     )
     volume = _opened(source, choice, agglomerated)
     if fill is not None:
