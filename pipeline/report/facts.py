@@ -56,7 +56,7 @@ def facts(run: Run, of_now: Mapping[str, str] | None = None) -> dict[str, Any]:
     shown, corrects = earlier.unless, run.config.reconciliation.corrections is not None
     failed = _failures(run, tried, look)
     stages = history.stages(run, earlier.records_of_now, tried)
-    is_trained = any(stage["name"] == "train" and stage["finished"] >= stage["tasks"] for stage in stages)
+    done = {stage["name"] for stage in stages if stage["finished"] >= stage["tasks"]}
     last = tried[-1]["attempt"] if tried else None
     given_up = [f for f in failed if not f["tried_again"] and f["attempt"] == last]
     gone = {Path(f.get("target", "")).stem for f in given_up}
@@ -65,10 +65,10 @@ def facts(run: Run, of_now: Mapping[str, str] | None = None) -> dict[str, Any]:
         "attempts": tried,
         "stages": stages,
         "timeline": history.timeline(found, tried),
-        "training": None if look(earlier.has_training_log, run) else training(run, look, is_trained),
+        "training": None if look(earlier.has_training_log, run) else training(run, look, "train" in done),
         "choice": shown("choose", choice, run, look),
         "tiles": tiles(run, earlier.records_of_now, earlier.records_before, gone, look),
-        "outcome": shown("correct" if corrects else "merge", outcome, run, look),
+        "outcome": shown("correct" if corrects else "merge", outcome, run, look, "properties" in done),
         "shapes": look(shapes, run, earlier.stages) or [],
         "agglomeration": shown("agglomerate", agglomeration, run, look),
         "corrections": shown("correct", _or_told, look, corrections, run, look),
