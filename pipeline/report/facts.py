@@ -30,7 +30,7 @@ from pipeline.report.tiles import tiles
 from pipeline.report.training import choice, training
 from pipeline.results.bucket import Bucket
 from pipeline.results.gates import words
-from pipeline.results.log_lines import newest_lines
+from pipeline.results.log_lines import lines_of
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
@@ -105,7 +105,7 @@ def _or_told(look: Look, read: Callable[P, Found], *args: P.args, **kwargs: P.kw
 def _failures(run: Run, tried: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:
     """The failures of tasks, the newest first, each with the attempt in which it was."""
     found = []
-    for failure in reversed(look(newest_lines, run.failures_log) or []):
+    for failure in reversed(look(lines_of, run.failures_log) or []):
         if {"time", "tried_again", "error"} <= failure.keys():
             began = [attempt["attempt"] for attempt in tried if attempt["began"] <= failure["time"]]
             found.append({**failure, "attempt": began[-1] if began else None})

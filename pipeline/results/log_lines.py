@@ -19,11 +19,6 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return _parsed((read_if_there(path) or b"").splitlines())
 
 
-def newest_lines(path: Path) -> list[dict[str, Any]]:
-    """As `lines_of`, but of a long log only those at its end. Raises Unreadable."""
-    return _parsed([line.encode() for line in tail(path)])
-
-
 def last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line, or None while there is none, or it is damaged. Raises Unreadable."""
     try:

@@ -228,9 +228,9 @@ def _failures(failures: list[dict[str, Any]]) -> Iterator[str]:
     given_up = sum(not failure["tried_again"] for failure in failures)
     yield f"\nfailures in this attempt: {len(failures):,}, of which {given_up:,} were not tried again"
     for failure in failures[:MOST_FAILURES]:
-        at = time.strftime("%H:%M:%S", time.localtime(failure["time"]))
+        since = duration(time.time() - failure["time"])
         what = "tried again" if failure["tried_again"] else "given up"
-        yield f"  {at}  {failure['target']}, {failure['kind']}, {what}: {_clipped(failure['error'])}"
+        yield f"  {since} ago  {failure['target']}, {failure['kind']}, {what}: {_clipped(failure['error'])}"
     if len(failures) > MOST_FAILURES:
         yield f"  and {len(failures) - MOST_FAILURES:,} more in logs/failures.jsonl"
 
