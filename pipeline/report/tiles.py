@@ -170,11 +170,14 @@ def _row(
 
 
 def _by_its_file(path: Path) -> dict[str, Any]:
-    """What the file of a tile says of how it was made. Raises Unreadable."""
-    with reading(path), h5py.File(path, "r") as file:
-        numbers = {name: int(file.attrs[name]) for name in ("calls", "missing_voxels") if name in file.attrs}
-        names = {name: str(file.attrs[name]) for name in ("engine", "precision") if name in file.attrs}
-        return {**numbers, **names, "segments": len(file["segments"])}
+    """What the file of a tile says of how it was made; nothing where it is damaged. Raises Unreadable."""
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            numbers = {n: int(file.attrs[n]) for n in ("calls", "missing_voxels") if n in file.attrs}
+            names = {n: str(file.attrs[n]) for n in ("engine", "precision") if n in file.attrs}
+            return {**numbers, **names, "segments": len(file["segments"])}
+    except (OSError, KeyError):
+        return {}
 
 
 def _state(run: Run, tile: Tile, failed: set[str], log: Mapping[str, Any], look: Look) -> str:
