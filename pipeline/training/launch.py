@@ -198,7 +198,7 @@ def logged_for(run: Run, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     """
     until = run.config.training.parts[-1]
     record = read(run.candidate_file(until) if until else run.model_file)
-    if isinstance(record, Missing):
+    if isinstance(record, Missing) or "fovs" not in record["settings"].get("training", {}):
         return list(lines)
     made = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
     own, fovs = lineage(made), record["settings"]["training"]["fovs"]
