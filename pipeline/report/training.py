@@ -32,7 +32,8 @@ def training(run: Run, look: Look, is_trained: bool) -> dict[str, Any] | None:
     `is_trained` what was logged of another training since then is left out, which is told.
     """
     logged = look(lines_of, run.training_log) or []
-    own = (look(logged_for, run, logged) or []) if is_trained and logged else logged
+    own = look(logged_for, run, logged) if is_trained else None
+    own = logged if own is None else own
     if len(own) < len(logged):
         look.untold.append(
             f"{run.training_log} and TensorBoard have a training that was begun after the network that is "
