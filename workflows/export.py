@@ -39,7 +39,7 @@ from pipeline.settings.resolve import with_sections
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.volumes import Choice, Volume, open_image, open_volume
-from pipeline.volumes.absence import absence
+from pipeline.volumes.absence import Absence, absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, kept_run_file, start
 from workflows.signals import stop_on_signals
@@ -121,6 +121,7 @@ def export(
             "volume", volume_origin, volume_axes, volume_mip, numbers(voxel_size, float, "--voxel-size")
         ),
         channel=volume_channel,
+        lacks=(),
     )
     volume = _opened(source, choice, agglomerated)
     if fill is not None:
@@ -128,12 +129,16 @@ def export(
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     made_by = {"write", *["agglomerate"] * agglomerated, *["downsample"] * bool(volume_mip)}
-    for line in [*_earlier(Path(source), made_by), *_doubts(part)]:
+    gone = absence(volume, part.box)
+    for line in [*_earlier(Path(source), made_by), *_doubts(part, gone)]:
         screen.print(f"WARNING: {line}")
     with Progress(console=screen, transient=True, disable=quiet or not screen.is_terminal) as progress:
         task = progress.add_task("writing", total=part.box.size)
         for voxels in output.written(part):
             progress.advance(task, voxels)
+    if part.missing_voxels and gone.looked_at < gone.chunks:  # of many chunks a sample was looked at before
+        empty = " or hold nothing but the fill value" if gone.may_be_empty else ""
+        screen.print(f"WARNING: {part.missing_voxels:,} voxels of {part.box} are missing{empty}; they are 0")
     was = "" if part.dtype == volume.dtype else f" (stored as {volume.dtype}; all values fit)"
     told = f"{part.box} (z, y, x), {size_text(part.voxel_size_nm)}, {part.dtype}{was}"
     console = Console(markup=False, highlight=False, soft_wrap=True)
@@ -228,9 +233,8 @@ def _earlier(folder: Path, stages: set[str]) -> Iterator[str]:
     yield from untold
 
 
-def _doubts(part: Part) -> Iterator[str]:
+def _doubts(part: Part, gone: Absence) -> Iterator[str]:
     volume = part.volume
-    gone = absence(volume, part.box)
     if gone.missing:
         yield f"{volume.uri}: {gone.text('chunks')}; they are 0"
     if volume.voxel_size_nm is None:

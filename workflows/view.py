@@ -69,7 +69,7 @@ def view(
 
     size = numbers(voxel_size, float, "--voxel-size")
     volumes = {
-        name: (uri, choice_of(name, origin, size=size))
+        name: (uri, choice_of(name, origin, size=size, lacks=("level", "channel", "axes")))
         for name, uri, origin in (
             ("image", image, image_origin),
             ("segmentation", segmentation, segmentation_origin),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from pipeline.errors import InputError
 from pipeline.geometry import Triple, triple
@@ -15,12 +16,14 @@ def choice_of(
     axes: str | None = None,
     mip: int | None = None,
     size: tuple[float, ...] | None = None,
+    lacks: Collection[str] = ("channel",),
 ) -> Choice:
-    """What the options that begin with `option` choose of a volume. Raises InputError."""
+    """What the options that begin with `option` choose of a volume, of which the command `lacks` some. Raises
+    InputError."""
     start_at = numbers(origin, int, f"--{option}-origin")
     first: Triple | None = None if start_at is None else triple(list(start_at))
     z_y_x: VoxelSize | None = None if size is None else (size[0], size[1], size[2])
-    return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option)
+    return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option, lacks=lacks)
 
 
 def numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:

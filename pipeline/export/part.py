@@ -10,18 +10,21 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Volume, VoxelSize
+from pipeline.volumes.absence import voxels_of
 
 BLOCK: Triple = (128, 256, 256)
 """Voxels that are in memory at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Part:
     """The voxels of `box` of `volume`, as `dtype`."""
 
     volume: Volume
     box: Box
     dtype: np.dtype
+    missing_voxels: int = 0
+    """Of what was read so far."""
 
     @property
     def voxel_size_nm(self) -> VoxelSize | None:
@@ -31,6 +34,7 @@ class Part:
     def read(self, box: Box) -> np.ndarray:
         """The voxels of a box within, (z, y, x). Raises InputError where one does not fit `dtype`."""
         voxels = self.volume.read(box)
+        self.missing_voxels += voxels_of(self.volume.missing(box), box)
         if self.dtype.kind in "iu" and voxels.dtype.kind in "iu":
             limits = np.iinfo(self.dtype)
             for value in (int(voxels.min()), int(voxels.max())):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, fields
 
 import h5py
 import numpy as np
 
 from pipeline.reconciliation.conflicts import Conflicts
+from pipeline.reconciliation.write import PROPERTIES
+from pipeline.results.parts import read_part
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
@@ -18,11 +22,16 @@ ONE_SEGMENT = 0.5
 """A larger share of what is segmented, in one segment, is told."""
 
 
+LISTED = re.compile(r"largest of ([\d,]+) segments are listed")
+"""What the list of a volume's segments says where it has not all of them."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Of a whole volume; voxels in the overlaps of tiles count as often as they were segmented."""
 
     segments: int
+    """Of tiles: some may lie in overlaps alone, where the volume has another tile."""
     voxels: int
     """All that are segmented."""
     largest: int
@@ -43,9 +52,13 @@ class Outcome:
             int(np.count_nonzero(conflicts.is_joined)),
         )
 
-    def describe(self, tiled_voxels: int) -> str:
-        """`302 segments over 91% of the tiles' voxels, the largest 12% of that`."""
-        found = f"{self.segments:,} segments over {self.voxels / tiled_voxels:.0%} of the tiles' voxels"
+    def describe(self, tiled_voxels: int, in_volume: int | None) -> str:
+        """`302 segments over 91% of the tiles' voxels, the largest 12% of that`.
+
+        `in_volume` is how many segments the volume has; None: it is not written yet.
+        """
+        segments = f"up to {self.segments:,} segments" if in_volume is None else f"{in_volume:,} segments"
+        found = f"{segments} over {self.voxels / tiled_voxels:.0%} of the tiles' voxels"
         return f"{found}, the largest {self.largest / max(1, self.voxels):.0%} of that"
 
     def describe_conflicts(self) -> str:
@@ -73,6 +86,19 @@ class Outcome:
         if self.segments == 1:
             doubts.append(f"all that is segmented is one segment: {hint}")
         return doubts
+
+
+def count_in_volume(run: Run) -> int | None:
+    """How many segments the run's volume has, by the list of them that it has once it is whole; None where
+    that is not there, or is none. Raises Unreadable.
+    """
+    try:
+        listed = json.loads(read_part(run.volume, f"{PROPERTIES}/info") or b"")["inline"]
+        told = " ".join(str(one.get("description", "")) for one in listed["properties"])
+        of_many = LISTED.search(told)
+        return int(of_many[1].replace(",", "")) if of_many else len(listed["ids"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def read_outcome(run: Run) -> Outcome | None:

@@ -132,7 +132,7 @@ def _chart(
     for pair in pairs:
         of[pair["a"]].append(pair)
         of[pair["b"]].append(pair)
-    shown = sorted(z for z in of if z >= 0)
+    shown = sorted(of)
     if len(shown) < 2:
         return None
     return line_chart(
@@ -140,8 +140,9 @@ def _chart(
         {
             "sections, median": [float(np.mean([p["median"] for p in of[z]])) for z in shown],
             "sections, 95%": [max(p["95%"] for p in of[z]) for z in shown],
-            "tiles, median": [montages[str(z)]["median"] or 0.0 for z in shown],
+            "tiles, median": [montages[str(z)]["median"] for z in shown],
         },
+        of_places=True,
     )
 
 

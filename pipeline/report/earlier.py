@@ -56,11 +56,12 @@ class Earlier:
         by_age: dict[bool, list[Mapping[str, Any]]] = {True: [], False: []}
         for record in found:
             by_age[STAGES[record["stage"]] in expected and is_of_now(record)].append(record)
-        self.records_of_now = by_age[True]
+        self.records_of_now, self.records_before = by_age[True], by_age[False]
         self.fingerprints = frozenset(record["fingerprint"] for record in by_age[False])
         """Of the records of an earlier state."""
         known = (STAGES[record["stage"]] for record in self.records_of_now)
-        made = Counter(known if of_now is None else of_now.values())
+        self._expected = expected
+        self._made = made = Counter(known if of_now is None else of_now.values())
         before = {STAGES[record["stage"]] for record in by_age[False]}
         # what an earlier grid has left lies beside a stage that is done, and is part of nothing
         self.stages = frozenset(name for name in before if made[name] < expected.get(name, 1))
@@ -68,6 +69,10 @@ class Earlier:
         self._last_end = max(
             (r["started"] + r["seconds"] for r in by_age[False] if r["stage"] == "train"), default=0.0
         )
+
+    def left_of(self, stage: str) -> int:
+        """How many tasks of a stage that has begun are not done; 0 where none has left a record."""
+        return max(0, self._expected.get(stage, 0) - self._made[stage]) if self._made[stage] else 0
 
     def has_training_log(self, run: Run) -> bool:
         """Whether the log is that of an earlier training: while another is under way it is newer than

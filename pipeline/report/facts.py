@@ -30,7 +30,7 @@ from pipeline.report.tiles import tiles
 from pipeline.report.training import choice, training
 from pipeline.results.bucket import Bucket
 from pipeline.results.gates import words
-from pipeline.results.log_lines import newest_lines
+from pipeline.results.log_lines import lines_of
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import ABSENT, Look, reading
 from pipeline.run_folder import Run
@@ -55,18 +55,20 @@ def facts(run: Run, of_now: Mapping[str, str] | None = None) -> dict[str, Any]:
     look.untold += earlier.told()
     shown, corrects = earlier.unless, run.config.reconciliation.corrections is not None
     failed = _failures(run, tried, look)
+    stages = history.stages(run, earlier.records_of_now, tried)
+    done = {stage["name"] for stage in stages if stage["finished"] >= stage["tasks"]}
     last = tried[-1]["attempt"] if tried else None
     given_up = [f for f in failed if not f["tried_again"] and f["attempt"] == last]
     gone = {Path(f.get("target", "")).stem for f in given_up}
     said = {
         "run": {"folder": str(run.folder), "name": run.folder.name, "site": run.config.site.name},
         "attempts": tried,
-        "stages": history.stages(run, earlier.records_of_now, tried),
+        "stages": stages,
         "timeline": history.timeline(found, tried),
-        "training": None if look(earlier.has_training_log, run) else training(run, look),
+        "training": None if look(earlier.has_training_log, run) else training(run, look, "train" in done),
         "choice": shown("choose", choice, run, look),
-        "tiles": tiles(run, earlier.records_of_now, gone, look),
-        "outcome": shown("correct" if corrects else "merge", outcome, run, look),
+        "tiles": tiles(run, earlier.records_of_now, earlier.records_before, gone, look),
+        "outcome": shown("correct" if corrects else "merge", outcome, run, look, "properties" in done),
         "shapes": look(shapes, run, earlier.stages) or [],
         "agglomeration": shown("agglomerate", agglomeration, run, look),
         "corrections": shown("correct", _or_told, look, corrections, run, look),
@@ -103,7 +105,7 @@ def _or_told(look: Look, read: Callable[P, Found], *args: P.args, **kwargs: P.kw
 def _failures(run: Run, tried: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:
     """The failures of tasks, the newest first, each with the attempt in which it was."""
     found = []
-    for failure in reversed(look(newest_lines, run.failures_log) or []):
+    for failure in reversed(look(lines_of, run.failures_log) or []):
         if {"time", "tried_again", "error"} <= failure.keys():
             began = [attempt["attempt"] for attempt in tried if attempt["began"] <= failure["time"]]
             found.append({**failure, "attempt": began[-1] if began else None})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.results.attempts import is_alive, read_owner
-from pipeline.results.gates import AT_A_GATE
+from pipeline.results.gates import AT_A_GATE, describe
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
@@ -21,15 +21,25 @@ def state(run: Run, said: Mapping[str, Any], look: Look) -> dict[str, str]:
         return {"kind": "wait", "says": f"At work: {', '.join(missing)} to go."}
     last = said["attempts"][-1] if said["attempts"] else None
     if last and last["exit"] == AT_A_GATE:
-        return {"kind": "wait", "says": f"Waits for a person: {last['why']}; to go: {', '.join(missing)}."}
+        return {"kind": "wait", "says": f"{_at_its_gate(last, said)}; to go: {', '.join(missing)}."}
     how = f"the last attempt {ending(last)}" if last else "no run was started here"
     return {"kind": "bad", "says": f"Not finished: {how}; missing: {', '.join(missing)}."}
 
 
-def ending(attempt: Mapping[str, Any]) -> str:
+def _at_its_gate(last: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    """What an attempt that stopped at gates waits for: a person's word, or, once that is said, a start."""
+    words = [word for word in said["gates"] if word["time"] >= last["ended"]]
+    if not words:
+        return f"Waits for a person: {last['why']}"
+    spoken = "; ".join(f"{word['stage']} {describe(word)}" for word in words)
+    return f"Stopped at a gate, and not started again since a person has spoken: {spoken}"
+
+
+def ending(attempt: Mapping[str, Any], is_at_work: bool = False) -> str:
     """How an attempt ended, in words."""
     if attempt["ended"] is None:
-        return "has not ended, or died without a word"
+        dead = "has not ended, or died without a word"
+        return "was at work when this was written" if is_at_work else dead
     why = f": {attempt['why']}" if attempt.get("why") else ""
     if attempt["exit"] == 0:
         return f"ended well at {attempt['ended']}"

@@ -12,7 +12,7 @@ from pipeline.report.alignment import tasks_of_sections
 from pipeline.report.charts import ticks
 from pipeline.report.headline import ending
 from pipeline.results.artifacts import Artifact, Parts, Recipe, Target
-from pipeline.results.attempts import read_attempts
+from pipeline.results.attempts import is_alive, read_attempts, read_owner
 from pipeline.results.folders import files_below
 from pipeline.results.records import Missing, inspect, read, record_path
 from pipeline.results.unreadable import Look, names_in
@@ -77,12 +77,14 @@ GAP_S = 1.0
 
 def attempts(run: Run, look: Look) -> list[dict[str, Any]]:
     """All attempts on the run, oldest first; `began` and `over` are their times in seconds since 1970."""
-    found = []
+    found, owner = [], look(read_owner, run.folder)
+    at_work = owner.attempt if owner is not None and look(is_alive, run.folder, owner) else None
     for attempt in look(read_attempts, run.folder) or []:
         if attempt.keys() >= TOLD:
             began = _seconds(attempt["started"])
             over = _seconds(attempt["ended"]) if attempt["ended"] else None
-            found.append({**attempt, "began": began, "over": over, "says": ending(attempt)})
+            says = ending(attempt, attempt["attempt"] == at_work)
+            found.append({**attempt, "began": began, "over": over, "says": says})
     return found
 
 

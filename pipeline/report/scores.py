@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.evaluation.verdicts import read_verdicts
-from pipeline.reconciliation.outcome import read_outcome
+from pipeline.reconciliation.outcome import count_in_volume, read_outcome
 from pipeline.reconciliation.shapes.listing import read_told
 from pipeline.reconciliation.shapes.stored import kinds
 from pipeline.report.history import STAGES
@@ -26,14 +26,18 @@ MEASURED = {"erl_nm", "nerl", "merge_threshold_nodes", "voxel_size_nm", "length_
 SCORED = {*CONVENTIONS, "cremi", "coverage", "seen_in_training", "labelled_share", "ignored_share"}
 
 
-def outcome(run: Run, look: Look) -> dict[str, Any] | None:
-    """Segments and their voxels, and each reason to doubt them; None before there is a segmentation."""
+def outcome(run: Run, look: Look, is_listed: bool) -> dict[str, Any] | None:
+    """Segments and their voxels, and each reason to doubt them; None before there is a segmentation.
+
+    `segments` are those of the volume, once `is_listed`, and `segments_of_tiles` may be some more.
+    """
     found = look(read_outcome, run)
     if found is None:
         return None
     voxels = run.grid.tiled_voxels
     return {
-        "segments": found.segments,
+        "segments": look(count_in_volume, run) if is_listed else None,
+        "segments_of_tiles": found.segments,
         "segmented_share": found.voxels / voxels,
         "largest_share": found.largest / max(1, found.voxels),
         "doubts": found.doubts(voxels),

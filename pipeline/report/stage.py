@@ -20,7 +20,7 @@ from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.sections import FromSections
 
-VERSION = 7
+VERSION = 8
 
 
 def facts_target(run: Run, model: Artifact, results: list[Artifact]) -> Target:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from pipeline.geometry import Tile
-from pipeline.results.log_lines import last_line
-from pipeline.results.unreadable import Look, is_there
+from pipeline.results.log_lines import is_logged_for, last_line
+from pipeline.results.unreadable import Look, is_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.tile_grid import TileGrid
@@ -24,21 +26,31 @@ SLOWEST = 10
 MOST_NAMED = 3
 
 
-def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: Look) -> dict[str, Any]:
+def tiles(
+    run: Run,
+    found: Iterable[Mapping[str, Any]],
+    before: Iterable[Mapping[str, Any]],
+    failed: set[str],
+    look: Look,
+) -> dict[str, Any]:
     """All that is known of the run's tiles, from their records in `found` and from their logs.
 
-    `failed` names the tiles that failed for good.
+    `before` are records of an earlier state of the run, `failed` names the tiles that failed for good.
     """
-    made = {record["file"].removesuffix(".h5"): record for record in found if record["stage"] == "infer"}
+    made, others = _by_stem(found), _by_stem(before)
     by_pass = [
-        [_row(one, tile, made.get(one.stem(tile)), failed, look) for tile in one.grid] for one in run.passes
+        [
+            _row(one, tile, made.get(one.stem(tile)), others.get(one.stem(tile)), failed, look)
+            for tile in one.grid
+        ]
+        for one in run.passes
     ]
     rows = [_over_passes(rows) for rows in zip(*by_pass)]
     done = [row for row in rows if row["state"] == "finished"]
     calls, seconds = sum(row["calls"] for row in done), sum(row["seconds"] for row in done)
     sizes = {tile.name: tile.box.size for tile in run.grid}
     voxels = sum(sizes[row["name"]] for row in done)
-    timed_calls = sum(row["timed_calls"] for row in done)
+    timed_calls, timed_s = (sum(row[name] for row in done) for name in ("timed_calls", "timed_s"))
     timed_voxels = sum(sizes[row["name"]] * _timed_share(row) for row in done)
     network_s = sum(row["seconds_in_network"] for row in done)
     foretold = plan(run)
@@ -50,9 +62,9 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
         "calls_foretold": foretold.network_calls,
         "worker_seconds": seconds,
         "node_hours": seconds / run.config.site.workers / 3600,
-        "voxels_per_s_a_worker": timed_voxels / seconds if seconds else None,
-        "calls_per_s_a_worker": timed_calls / seconds if seconds else None,
-        "network_share": network_s / seconds if seconds else None,
+        "voxels_per_s_a_worker": timed_voxels / timed_s if timed_s else None,
+        "calls_per_s_a_worker": timed_calls / timed_s if timed_s else None,
+        "network_share": network_s / timed_s if timed_s else None,
         "bytes_a_voxel": sum(row["bytes"] for row in done) / voxels if voxels else None,
         "made_by": sorted({row["made_by"] for row in rows if row["made_by"]}),
         "missing_voxels": sum(row["missing_voxels"] for row in rows),
@@ -61,9 +73,13 @@ def tiles(run: Run, found: Iterable[Mapping[str, Any]], failed: set[str], look: 
     }
 
 
+def _by_stem(records: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {record["file"].removesuffix(".h5"): record for record in records if record["stage"] == "infer"}
+
+
 def _timed_share(row: Mapping[str, Any]) -> float:
-    """What part of a tile its seconds are of: after it went on from a checkpoint, what was done since."""
-    return row["timed_calls"] / row["calls"] if row["calls"] else 1.0
+    """What part of a tile its timed seconds are of: where it went on from a checkpoint, what came then."""
+    return row["timed_calls"] / row["calls"] if row["calls"] else float(row["timed_s"] > 0)
 
 
 def tile_map(grid: TileGrid, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -112,7 +128,8 @@ def _says(row: Mapping[str, Any]) -> str:
 
 def _over_passes(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One row for a tile in all passes: it is as far as the worst of them, and what they took is added up."""
-    first, added = rows[0], ("seconds", "bytes", "calls", "timed_calls", "seconds_in_network")
+    first = rows[0]
+    added = ("seconds", "bytes", "calls", "timed_calls", "timed_s", "seconds_in_network")
     return {
         **first,
         **{name: sum(row[name] for row in rows) for name in added},
@@ -121,9 +138,21 @@ def _over_passes(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _row(
-    run: Run, tile: Tile, record: Mapping[str, Any] | None, failed: set[str], look: Look
+    run: Run,
+    tile: Tile,
+    record: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None,
+    failed: set[str],
+    look: Look,
 ) -> dict[str, Any]:
+    """Of a tile in one pass. Its log may be of another tile than the `record`'s: of that which was there
+    `before`, or of one that was begun with other settings and given up."""
     log = look(last_line, run.tile_log(tile)) or {}
+    there = record or before
+    is_of_there = there is not None and is_logged_for(log, there)
+    if bool(record) != is_of_there:
+        log = (look(_by_its_file, run.tile_file(tile)) if record else None) or {}
+    timed_calls = log.get("calls", 0) - log.get("resumed_at_calls", 0) if is_of_there else 0
     return {
         "name": tile.name,
         "box": str(tile.box),
@@ -131,12 +160,24 @@ def _row(
         "seconds": record["seconds"] if record else 0.0,
         "bytes": record["size"] if record else 0,
         "calls": log.get("calls", 0),
-        "timed_calls": log.get("calls", 0) - log.get("resumed_at_calls", 0),
+        "timed_calls": timed_calls,
+        "timed_s": record["seconds"] if record and is_of_there else 0.0,
         "segments": log.get("segments", 0),
         "seconds_in_network": log.get("seconds_in_network", 0.0),
         "missing_voxels": log.get("missing_voxels", 0),
         "made_by": f"{log['engine']} in {log['precision']}" if {"engine", "precision"} <= log.keys() else "",
     }
+
+
+def _by_its_file(path: Path) -> dict[str, Any]:
+    """What the file of a tile says of how it was made; nothing where it is damaged. Raises Unreadable."""
+    try:
+        with reading(path), h5py.File(path, "r") as file:
+            numbers = {n: int(file.attrs[n]) for n in ("calls", "missing_voxels") if n in file.attrs}
+            names = {n: str(file.attrs[n]) for n in ("engine", "precision") if n in file.attrs}
+            return {**numbers, **names, "segments": len(file["segments"])}
+    except (OSError, KeyError):
+        return {}
 
 
 def _state(run: Run, tile: Tile, failed: set[str], log: Mapping[str, Any], look: Look) -> str:

@@ -13,6 +13,7 @@ from pipeline.results.log_lines import lines_of
 from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.results.unreadable import Look, read_if_there
 from pipeline.run_folder import Run
+from pipeline.training.launch import logged_for
 from pipeline.training.metrics import SCORES
 from pipeline.training.pace import f1_of_last_tenth, fovs_and_seconds, has_scores, share_of_waiting
 
@@ -23,13 +24,22 @@ POOR_F1 = 0.7
 MEASURED = {"fovs_seen", "fovs_per_s", "loss"}
 
 
-def training(run: Run, look: Look) -> dict[str, Any] | None:
+def training(run: Run, look: Look, is_trained: bool) -> dict[str, Any] | None:
     """FOVs, rate and metrics, what floods with the network came to, and the charts of metrics and loss over
     FOVs; None where none was logged.
 
-    Figures are means over the intervals between two lines of the log, over all ranks.
+    Figures are means over the intervals between two lines of the log, over all ranks. Where the run
+    `is_trained` what was logged of another training since then is left out, which is told.
     """
-    lines = [line for line in look(lines_of, run.training_log) or [] if _is_whole(line)]
+    logged = look(lines_of, run.training_log) or []
+    own = look(logged_for, run, logged) if is_trained else None
+    own = logged if own is None else own
+    if len(own) < len(logged):
+        look.untold.append(
+            f"{run.training_log} and TensorBoard have a training that was begun after the network that is "
+            "there, and given up: it is not shown"
+        )
+    lines = [line for line in own if _is_whole(line)]
     if not run.config.trains or not lines:
         return None
     settings, (seen, seconds) = run.config.training, fovs_and_seconds(lines)

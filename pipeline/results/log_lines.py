@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,11 +19,6 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return _parsed((read_if_there(path) or b"").splitlines())
 
 
-def newest_lines(path: Path) -> list[dict[str, Any]]:
-    """As `lines_of`, but of a long log only those at its end. Raises Unreadable."""
-    return _parsed([line.encode() for line in tail(path)])
-
-
 def last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line, or None while there is none, or it is damaged. Raises Unreadable."""
     try:
@@ -35,6 +31,12 @@ def last_line(path: Path) -> dict[str, Any] | None:
     except ABSENT:
         return None
     return next(iter(_parsed(lines[-1:])), None)
+
+
+def is_logged_for(line: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a line, with its `time`, was written while the result of a record was made: a log is begun anew
+    where it is to be made otherwise, and that may have been given up."""
+    return bool(record["started"] <= line.get("time", 0.0) <= record["started"] + record["seconds"])
 
 
 def _whole_lines(file: BinaryIO, start: int) -> list[bytes]:

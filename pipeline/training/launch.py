@@ -192,6 +192,20 @@ def lineage(recipe: Recipe) -> str:
     return replace(recipe, settings=settings, version=LINEAGE_VERSION).fingerprint
 
 
+def logged_for(run: Run, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the training log's lines those of the network that is there: another training may have been begun
+    since, or this one for more FOVs, and given up. Raises Unreadable.
+    """
+    until = run.config.training.parts[-1]
+    record = read(run.candidate_file(until) if until else run.model_file)
+    if isinstance(record, Missing) or "fovs" not in record["settings"].get("training", {}):
+        return list(lines)
+    made = Recipe(record["stage"], record["version"], record["settings"], record["inputs"])
+    own, fovs = lineage(made), record["settings"]["training"]["fovs"]
+    lines = [line for line in lines if line.get("lineage", own) == own]  # an earlier version did not say
+    return lines[: 1 + sum(line.get("fovs_seen", 0) < fovs for line in lines)]
+
+
 class TrainingStart(NamedTuple):
     """From where a start of the run trains its network."""
 

@@ -232,6 +232,7 @@ class Trainer:
                 {
                     "step": step,
                     "fovs_seen": fovs_seen,
+                    "lineage": self._job.lineage,
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     **speed,

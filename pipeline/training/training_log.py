@@ -33,7 +33,7 @@ class TrainingLog:
                 self._summarise(entry)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add one interval; `entry` has `step`, numbers or None by name, and perhaps `shares`."""
+        """Add one interval; `entry` has `step`, by name numbers, and what TensorBoard has no use for."""
         self.entries.append(entry)
         with fence():
             with open(self._path, "a") as file:
@@ -43,7 +43,7 @@ class TrainingLog:
     def _summarise(self, entry: dict[str, Any]) -> None:
         with self._writer.as_default(step=entry["step"]):
             for name, value in entry.items():
-                if name not in ("step", "shares") and value is not None:  # shares are a list
+                if name != "step" and isinstance(value, (int, float)):
                     tf.summary.scalar(name, value)
         self._writer.flush()
 

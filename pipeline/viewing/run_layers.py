@@ -45,7 +45,8 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
     image = None if "render" in gone else shown.add_if_there("image", "image", partial(open_image, run))
     is_complete = False
     if "write" not in gone:
-        is_complete = _add_segmentation(shown, run, gone)
+        left = earlier.left_of("write") if earlier else 0
+        is_complete = _add_segmentation(shown, run, gone, left)
     for folder in _other_segmentations(run):
         shown.add_if_there(folder.name, "segmentation", partial(open_volume, f"precomputed://{folder}"))
     if not is_complete and run.config.inference.box is not None:
@@ -68,8 +69,9 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
     return shown
 
 
-def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str]) -> bool:
-    """The run's segmentation, base and agglomerated, if it is there: whether it is complete."""
+def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str], left: int) -> bool:
+    """The run's segmentation, base and agglomerated, if it is there: whether it is complete. Of its blocks so
+    many are `left` to be written."""
     if not shown.or_told(has_part, run.volume, "info"):
         shown.lacking.append("no segmentation: the tiles are not yet joined")
         return False
@@ -81,6 +83,11 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str]) -> bool:
         _add_agglomerated(shown, run, found)
     if gone.isdisjoint(_in_the_volume(run)):
         shown.in_3d = shown.or_told(largest_shaped, run) or []
+    if left:
+        shown.lacking.append(
+            f"the segmentation is not complete: {left:,} of its blocks are yet to be written"
+        )
+        return False
     return shown.or_told(_is_complete, shown, found) or False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -43,22 +43,34 @@ class Choice:
 
     option: str = ""
     """Where the choice is made on a command line: how its options begin, such as `truth`."""
+    lacks: Collection[str] = ()
+    """What there is no such option for; there is of `ffn export`, which writes a volume without the need."""
 
     def setting(self, name: str) -> str:
         """What chooses `level`, `channel`, `axes` or `origin`: a setting of the run file, or an option."""
         if self.option:
-            return f"--{self.option}-{'mip' if name == 'level' else name}"
+            option = "mip" if name == "level" else name
+            return f"--{'volume' if name in self.lacks else self.option}-{option}"
         if name == "origin" and self.role:
             return "data.labels_box"
         return f"data.{self.role}{'mip' if name == 'level' else name}"
 
     def mend(self, name: str, how: str) -> str:
         """`how`, in which {} stands for the setting: what mends an error. What a mask must be without one."""
-        return MASK[name] if self.role == "mask_" else how.format(self.setting(name))
+        if self.role == "mask_":
+            return MASK[name]
+        said = how.format(self.setting(name))
+        return f"write it anew by `ffn export`, and there {said}" if name in self.lacks else said
+
+    @property
+    def size_setting(self) -> str:
+        """What says how large voxels are."""
+        return "--voxel-size" if self.option else "data.voxel_size_nm"
 
     def frame(self, stated: Stated, uri: str) -> Frame:
         """Where a volume lies, of which a file says `stated`. Raises InputError as `Stated.frame` does."""
-        return stated.frame(uri, self.origin, self.voxel_size_nm, self.mend("origin", FIRST_VOXEL))
+        mend = self.mend("origin", FIRST_VOXEL)
+        return stated.frame(uri, self.origin, self.voxel_size_nm, mend, self.size_setting)
 
     def unless_set(self, name: Literal["voxel_size_nm", "origin"], read: Callable[[], T]) -> T | None:
         """What `read` finds in a file; None where that is nothing that can be understood, and this sets it.
@@ -70,7 +82,7 @@ class Choice:
         except InputError as error:
             if getattr(self, name) is not None:
                 return None
-            of_size = "set data.voxel_size_nm (z, y, x in nm)"
+            of_size = f"set {self.size_setting} (z, y, x in nm)"
             mend = of_size if name == "voxel_size_nm" else self.mend("origin", FIRST_VOXEL)
             raise InputError(f"{error}: {mend}") from None
 

@@ -63,15 +63,23 @@ class Stated:
     origin: Mapping[str, float] | None = None
     """The same in voxels, for formats that count so; refused like an offset where it is no whole number."""
 
-    def frame(self, uri: str, origin: Triple | None, voxel_size_nm: VoxelSize | None, mend: str) -> Frame:
+    def frame(
+        self,
+        uri: str,
+        origin: Triple | None,
+        voxel_size_nm: VoxelSize | None,
+        mend: str,
+        size_setting: str = "data.voxel_size_nm",
+    ) -> Frame:
         """The frame, with what the run file sets in place of what the file says.
 
-        `mend` says, for the error, what gives another origin. Raises InputError where the offset is no
-        whole number of voxels, or cannot be told in voxels because their size is unknown.
+        `mend` says, for the error, what gives another origin, `size_setting` what the voxel size. Raises
+        InputError where the offset is no whole number of voxels, or cannot be told in voxels because their
+        size is unknown.
         """
         own = self.size_nm
         return Frame(
-            origin or self._origin(uri, own or voxel_size_nm, mend),
+            origin or self._origin(uri, own or voxel_size_nm, mend, size_setting),
             voxel_size_nm or own,
             stated_nm=own,
             is_placed=not (origin is None and self.origin is None and self.offset_nm is None),
@@ -84,7 +92,7 @@ class Stated:
         z, y, x = sizes
         return None if z is None or y is None or x is None else (float(z), float(y), float(x))
 
-    def _origin(self, uri: str, size_nm: VoxelSize | None, mend: str) -> Triple:
+    def _origin(self, uri: str, size_nm: VoxelSize | None, mend: str, size_setting: str) -> Triple:
         if self.origin is not None:
             voxels = [self.origin.get(axis, 0) for axis in AXES]
             return _whole(voxels, f"{uri}: its offset is {_plain(voxels)} voxels (z, y, x)", mend)
@@ -94,7 +102,7 @@ class Stated:
         if size_nm is None:
             raise InputError(
                 f"{uri}: its offset is {_plain(offset)} (z, y, x in nm), but its voxel size is unknown: set "
-                f"data.voxel_size_nm, or {mend}"
+                f"{size_setting}, or {mend}"
             )
         voxels = [at / size for at, size in zip(offset, size_nm)]
         said = (

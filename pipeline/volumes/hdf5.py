@@ -132,7 +132,7 @@ def _of_groups(dataset: h5py.Dataset, choice: Choice, uri: str) -> dict[str, Any
         if not choice.voxel_size_nm or (np.any(said.get("offset", 0)) and not choice.origin):
             raise InputError(
                 f"{uri} states no voxel size; its group {group.name} does, but has arrays of several shapes: "
-                f"which it means cannot be told; set data.voxel_size_nm and "
+                f"which it means cannot be told; set {choice.size_setting} and "
                 + choice.mend("origin", FIRST_VOXEL)
             )
         return {}

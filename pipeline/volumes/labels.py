@@ -31,7 +31,7 @@ class LabelVolume(Volume):
             )
         if volume.lossy:
             raise InputError(
-                f"data.labels {volume.uri} is stored as {volume.lossy}, which changes ids: save it losslessly"
+                f"{volume.uri} is stored as {volume.lossy}, which changes ids: save it losslessly"
             )
         super().__init__(
             volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk

@@ -25,6 +25,7 @@ from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.records import sealed
 from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
+from pipeline.volumes.absence import absence
 from tests.commands import said
 from tests.denied import denied
 from tests.pipeline.viewing.placed import (
@@ -36,6 +37,7 @@ from tests.pipeline.viewing.placed import (
     image_in,
     write_case,
 )
+from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from workflows.export import main
 
 PART = Box((28, 114, 322), (40, 160, 430))
@@ -133,6 +135,24 @@ def test_what_is_missing_or_not_known_is_told(
     assert "unknown voxel size, int8" in shown
 
 
+def test_what_is_missing_of_very_many_chunks_is_counted_as_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, side = np.ones((34, 32, 32), np.uint8), (2, 2, 2)
+    volume = open_volume(write_precomputed(tmp_path, ids, (0, 0, 0), (8.0, 8.0, 8.0), chunk=side))
+    looked_at = absence(volume, volume.box).looked_at
+    assert looked_at < volume.count_chunks(volume.box)
+    first, *_ = set(volume.chunks(volume.box)) - set(volume.chunks(volume.box, looked_at))
+    (z, y, x), (z1, y1, x1) = first.start, first.stop
+    (chunk,) = (tmp_path / "precomputed").glob(f"*/{x}-{x1}_{y}-{y1}_{z}-{z1}*")
+    chunk.unlink()
+    for ending in ("h5", "tif"):
+        out = str(tmp_path / f"out.{ending}")
+        code, shown = said(main, [volume.uri, "all", out], monkeypatch, capsys)
+        assert code == 0
+        assert "WARNING: 8 voxels of 0:34,0:32,0:32 are missing; they are 0\n" in shown
+
+
 def test_what_cannot_be_written_ends_in_one_line(
     run: Path, case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +211,7 @@ def test_a_folder_that_may_not_be_written_is_named(
 ENDED = """
 import os, signal, sys
 from pipeline.export import Part
+from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from workflows.export import main
 read, number = Part.read, getattr(signal, sys.argv.pop())
 signal.signal(number, signal.SIG_DFL)  # it may be ignored where tests are run

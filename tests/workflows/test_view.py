@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -81,6 +82,12 @@ def test_input_that_is_none_is_one_line(
 ) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     (case.folder / "empty").mkdir()
+    np.save(case.folder / "colours.npy", np.zeros((4, 5, 6, 3), np.uint8))
+    with h5py.File(case.folder / "colours.h5", "w") as file:
+        file["raw"] = np.zeros((3, 4, 5, 6), np.uint8)
+        file["raw"].attrs["axes"] = "czyx"
+        file["nowhere"] = np.zeros((4, 5, 6), np.uint8)
+        file["nowhere"].attrs["offset"] = (40, 4, 4)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for arguments, expected in (
@@ -92,6 +99,19 @@ def test_input_that_is_none_is_one_line(
             (
                 ["--image", case.image, "--image-origin", "1,2"],
                 "--image-origin '1,2' is not of the form Z,Y,X",
+            ),
+            # what there is no option for here there is for `ffn export`
+            (
+                ["--image", str(case.folder / "colours.npy")],
+                "write it anew by `ffn export`, and there name its axes in --volume-axes, such as czyx",
+            ),
+            (
+                ["--image", f"{case.folder / 'colours.h5'}:raw"],
+                "has 3 channels; write it anew by `ffn export`, and there set --volume-channel to one of 0",
+            ),
+            (
+                ["--image", f"{case.folder / 'colours.h5'}:nowhere"],
+                "its voxel size is unknown: set --voxel-size, or set --image-origin to where",
             ),
             (["--image", case.image, "--port", str(port)], f"port {port} of 127.0.0.1 is in use; set --port"),
         ):

@@ -17,7 +17,7 @@ from pipeline.geometry import Tile
 from pipeline.inference.pinning import with_pin
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, publishing
-from pipeline.results.log_lines import last_line, lines_of
+from pipeline.results.log_lines import is_logged_for, last_line, lines_of
 from pipeline.results.records import Missing, read
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
@@ -25,7 +25,7 @@ from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.pace import fovs_and_seconds, step_seconds
-from workflows.watching.long_tasks import read_precision, read_tile_log
+from workflows.watching.long_tasks import read_precision, report_in
 
 
 class TileRate(Section):
@@ -132,11 +132,12 @@ def _measure_tiles(run: Run) -> TileRate | None:
     processor, computed, threads = "unknown", None, run.config.site.threads_per_worker
     for tile in run.grid:
         record, log = _record(run, tile), run.tile_log(tile)
-        report = read_tile_log(log, record["started"]) if record else None
-        if record is None or report is None:
+        last = last_line(log) if record else None
+        report = report_in(last, since=0.0)
+        if record is None or last is None or report is None or not is_logged_for(last, record):
             continue
         processor, computed = record.get("processor", processor), read_precision(log)
-        threads = (last_line(log) or {}).get("threads", threads)
+        threads = last.get("threads", threads)
         # a worker has one tile in hand, however many there were when it was made
         tiles, seconds = tiles + 1, seconds + record["seconds"]
         voxels, size = voxels + tile.box.size, size + record["size"]

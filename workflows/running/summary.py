@@ -19,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.machine.own import REPOSITORY
-from pipeline.reconciliation.outcome import read_outcome
+from pipeline.reconciliation.outcome import count_in_volume, read_outcome
 from pipeline.report.scores import shapes
 from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.tile_labels import NOT_FINITE_AT
@@ -59,7 +59,7 @@ def print_summary(run: Run, console: Console) -> None:
     if run.config.sections is not None:
         found = json.loads(run.quality_file.read_text())
         console.print(*alignment_lines(found, run), sep="\n", highlight=False, soft_wrap=True, markup=False)
-    for line in look(outcome_lines, run) or []:
+    for line in look(outcome_lines, run, is_listed=True) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
     for line in look(correction_lines, run) or []:
@@ -101,14 +101,22 @@ def viewing(run: Run) -> str:
     return shlex.join([sys.executable, str(REPOSITORY / "workflows" / "view.py"), str(run.folder)])
 
 
-def outcome_lines(run: Run) -> list[str]:
-    """What the segmentation is like, and a line for each reason to doubt it; none before there is one."""
+def outcome_lines(run: Run, is_listed: bool) -> list[str]:
+    """What the segmentation is like, and a line for each reason to doubt it; none before there is one.
+
+    `is_listed` says whether the volume's list of its segments is the run's. Raises Unreadable.
+    """
     outcome, voxels = read_outcome(run), run.grid.tiled_voxels
     if outcome is None:
         return []
     doubts = [f"WARNING       {doubt}" for doubt in outcome.doubts(voxels)]
     told = [f"conflicts     {outcome.describe_conflicts()}, listed in {run.conflicts_file.name}"]
-    return [f"segments      {outcome.describe(voxels)}", *(told if outcome.conflicts else []), *doubts]
+    in_volume = count_in_volume(run) if is_listed else None
+    return [
+        f"segments      {outcome.describe(voxels, in_volume)}",
+        *(told if outcome.conflicts else []),
+        *doubts,
+    ]
 
 
 def describe_choice(run: Run) -> list[str]:

@@ -13,7 +13,7 @@ def training_lines(run: Run, look: Look) -> list[str]:
 
     None where nothing was trained, or its log is gone.
     """
-    found = training(run, look)
+    found = training(run, look, is_trained=True)
     if found is None:
         return []
     waited, f1, shares = found["input_wait_share"], found["f1_of_last_tenth"], found["shares"]

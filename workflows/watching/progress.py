@@ -20,6 +20,7 @@ from rich.table import Table
 
 from pipeline.errors import Unreadable
 from pipeline.run_folder import Run
+from workflows.output import KeepingConsole
 from workflows.running.gates import HeldBackError
 from workflows.stage import Stage
 from workflows.watching.long_tasks import describe_tiles, describe_training, duration
@@ -169,12 +170,20 @@ def _is_reused(future: Any) -> bool:
 
 @contextmanager
 def _display(states: list[_State], console: Console) -> Iterator[Any]:
-    """A table that renews itself on a terminal; elsewhere a line whenever something changed."""
-    if console.is_terminal:
-        with Live(console=console, auto_refresh=False) as live:
-            yield lambda: live.update(_table(states), refresh=True)
-    else:
+    """A table that renews itself on a terminal; elsewhere, and in what is kept of a terminal, a line whenever
+    something changed."""
+    if not console.is_terminal:
         yield _PlainLines(states, console)
+        return
+    kept = _PlainLines(states, console.kept) if isinstance(console, KeepingConsole) else None
+    with Live(console=console, auto_refresh=False) as live:
+
+        def show() -> None:
+            live.update(_table(states), refresh=True)
+            if kept is not None:
+                kept()
+
+        yield show
 
 
 def _table(states: list[_State]) -> Table:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.results.attempts import Owner, is_alive, last_heartbeat_s, read_attempts, read_owner
 from pipeline.results.attempts.ownership import HEARTBEAT_EVERY_S
-from pipeline.results.log_lines import newest_lines, tail
+from pipeline.results.log_lines import lines_of, tail
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run
 from workflows.watching.long_tasks import duration
@@ -71,7 +71,7 @@ def read_failures(run: Run, since: float) -> list[dict[str, Any]]:
 
     Raises Unreadable.
     """
-    failures = [line for line in newest_lines(run.failures_log) if line.get("time", 0) >= since]
+    failures = [line for line in lines_of(run.failures_log) if line.get("time", 0) >= since]
     return sorted(failures, key=lambda failure: (failure["tried_again"], -failure["time"]))
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished
 from pipeline.results.log_lines import last_line
@@ -112,7 +113,8 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
 
 def _outcome_lines(run: Run, stages: list[Stage[Outcome]]) -> list[str]:
     """As `outcome_lines`; where the table of ids is to be made anew, a line that says so."""
-    lines = outcome_lines(run)
+    (listed,) = (stage.tasks for stage in stages if stage.name == "properties")
+    lines = outcome_lines(run, is_listed=all(isinstance(task, Artifact) for task in listed))
     tables = [stage.tasks[:1] for stage in stages if stage.name in ("merge", "correct")]
     if lines and any(isinstance(task, Missing) and not task.refusal for of in tables for task in of):
         return ["segments      not shown: they, or what they are made of, are to be made anew"]
@@ -226,9 +228,9 @@ def _failures(failures: list[dict[str, Any]]) -> Iterator[str]:
     given_up = sum(not failure["tried_again"] for failure in failures)
     yield f"\nfailures in this attempt: {len(failures):,}, of which {given_up:,} were not tried again"
     for failure in failures[:MOST_FAILURES]:
-        at = time.strftime("%H:%M:%S", time.localtime(failure["time"]))
+        since = duration(time.time() - failure["time"])
         what = "tried again" if failure["tried_again"] else "given up"
-        yield f"  {at}  {failure['target']}, {failure['kind']}, {what}: {_clipped(failure['error'])}"
+        yield f"  {since} ago  {failure['target']}, {failure['kind']}, {what}: {_clipped(failure['error'])}"
     if len(failures) > MOST_FAILURES:
         yield f"  and {len(failures) - MOST_FAILURES:,} more in logs/failures.jsonl"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.group import Group, gathered
 from pipeline.reconciliation.id_table import IdTable
 from pipeline.reconciliation.merge import sizes_of
-from pipeline.reconciliation.outcome import Outcome, read_outcome
+from pipeline.reconciliation.outcome import Outcome, count_in_volume, read_outcome
 from pipeline.reconciliation.overlap import concatenate
+from pipeline.reconciliation.segments import Segments, as_properties
+from pipeline.reconciliation.write import PROPERTIES
+from pipeline.results.parts import put
 from pipeline.run_folder import Run
 
 sizes = st.lists(st.lists(st.integers(1, 10**12), max_size=4), max_size=5)
@@ -43,6 +47,19 @@ def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.
     assert Outcome.of(sizes_of(groups[::-1], table), none) == Outcome(
         len(totals), sum(flat), max(totals.values(), default=0)
     )
+
+
+@pytest.mark.parametrize("most", [2, 3, 10])
+def test_segments_are_told_as_many_as_the_volume_has(tmp_path: Path, most: int) -> None:
+    run, outcome = Run(tmp_path, RunConfig()), Outcome(1234, 900, 300)
+    assert count_in_volume(run) is None
+    assert outcome.describe(1000, None).startswith("up to 1,234 segments over 90% of the tiles' voxels")
+    ids, ends = np.array([3, 7, 2**63], np.uint64), np.ones((3, 3), np.int64)
+    listed = as_properties(Segments(ids, np.array([5, 6, 7]), ends, ends + 1), most)
+    put(run.volume, f"{PROPERTIES}/info", json.dumps(listed).encode())
+    assert count_in_volume(run) == 3
+    # the other ones of tiles lie in overlaps alone, where the volume has another tile
+    assert outcome.describe(1000, 3).startswith("3 segments over 90%")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,13 +54,38 @@ def test_rates_of_tiles_that_went_on_from_a_checkpoint_are_those_of_what_was_don
     logs = {whole: {"calls": 400}, resumed: {"calls": 400, "resumed_at_calls": 300}}
     for tile, line in logs.items():
         run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
-        run.tile_log(tile).write_text(json.dumps(line) + "\n")
+        run.tile_log(tile).write_text(json.dumps({**line, "time": 9}) + "\n")
     seconds = {whole: 40.0, resumed: 10.0}
     found = [
-        {"stage": "infer", "file": run.tile_file(tile).name, "seconds": taken, "size": 1}
+        {"stage": "infer", "file": run.tile_file(tile).name, "started": 0, "seconds": taken, "size": 1}
         for tile, taken in seconds.items()
     ]
-    said = tiles(run, found, set(), Look())
+    said = tiles(run, found, [], set(), Look())
     assert said["calls"] == 800
     assert said["calls_per_s_a_worker"] == 10
     assert said["voxels_per_s_a_worker"] == whole.box.size / 40
+
+
+def test_the_log_of_a_tile_of_other_settings_is_not_told_as_that_of_the_one_that_is_there(
+    tmp_path: Path,
+) -> None:
+    inference = {"box": "0:40,0:40,0:40", "tile": (40, 40, 40), "overlap": (0, 0, 10)}
+    run = Run(tmp_path, RunConfig.model_validate({"inference": inference}))
+    (tile,) = run.grid
+    for path in (run.tile_file(tile), run.tile_log(tile)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(run.tile_file(tile), "w") as file:
+        file["segments"] = [1, 2, 3]
+        file.attrs.update(calls=70, engine="winograd", precision="float32")
+    # another was begun since and given up: the log is that one's, and the tile's file says what it is itself
+    given_up = {"calls": 5, "segments": 1, "time": 99.0, "engine": "keras", "precision": "float16"}
+    record = {"stage": "infer", "file": run.tile_file(tile).name, "started": 10, "seconds": 20, "size": 1}
+    run.tile_log(tile).write_text(json.dumps(given_up) + "\n")
+    said = tiles(run, [record], [], set(), Look())
+    assert (said["calls"], said["slowest"][0]["segments"]) == (70, 3)
+    assert said["made_by"] == ["winograd in float32"]
+    assert said["calls_per_s_a_worker"] is said["network_share"] is None
+    # of other settings than the run has now: the one that was begun is the run's, or nobody has begun it
+    assert tiles(run, [], [record], set(), Look())["states"]["stopped"] == 1
+    run.tile_log(tile).write_text(json.dumps({**given_up, "time": 29.0}) + "\n")
+    assert tiles(run, [], [record], set(), Look())["states"]["not begun"] == 1

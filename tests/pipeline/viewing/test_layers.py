@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.config import RunConfig
+from pipeline.config import Reconciliation, RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.reconciliation import block_list_file, blocks
+from pipeline.report.earlier import Earlier
 from pipeline.results.records import record_path, sealed
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
@@ -20,7 +23,7 @@ from pipeline.viewing.layers import UNKNOWN_SIZE_NM, Layer, Shown, layers_of_vol
 from pipeline.viewing.run_layers import layers_of_run
 from pipeline.viewing.scene import scene
 from pipeline.viewing.tiles import IDS_OF_A_TILE
-from pipeline.volumes import Choice, open_volume
+from pipeline.volumes import Choice, absence, open_volume
 from tests.pipeline.viewing.placed import (
     IMAGE_BOX,
     SEGMENTED_BOX,
@@ -30,6 +33,8 @@ from tests.pipeline.viewing.placed import (
     image_in,
 )
 from tests.pipeline.volumes.writers_precomputed import add_level, write_info
+
+SMALL_BLOCKS = Reconciliation(chunk=(16, 16, 16), block=(32, 32, 32))
 
 
 def make_run(case: Case, **data: Any) -> Run:
@@ -93,6 +98,24 @@ def test_a_segmentation_that_is_not_complete_is_shown_with_the_tiles(case: Case)
     shown = layers_of_run(run)
     assert names(shown) == ["image", "segmentation", "tiles", "truth"]
     assert any(line.startswith("the segmentation is not complete: 1 of ") for line in shown.lacking)
+
+
+def test_a_block_that_no_sample_of_many_chunks_meets_is_missed_too(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absence, "MOST_LOOKED_AT", 1)
+    run = make_run(case)
+    run = replace(run, config=run.config.model_copy(update={"reconciliation": SMALL_BLOCKS}))
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    write_tile(run, 0)
+    made = [str(block_list_file(run, block)) for block in blocks(run)]
+    assert len(made) > 1
+    found = [{"stage": "write", "path": path, "fingerprint": path} for path in made]
+    whole = Earlier(run, found, dict.fromkeys(made, "write"))
+    assert names(layers_of_run(run, whole)) == ["image", "segmentation", "truth"]
+    shown = layers_of_run(run, Earlier(run, found[1:], dict.fromkeys(made[1:], "write")))
+    assert names(shown) == ["image", "segmentation", "tiles", "truth"]
+    assert "the segmentation is not complete: 1 of its blocks are yet to be written" in shown.lacking
 
 
 def test_every_segmentation_that_a_run_has_is_a_layer(case: Case) -> None:

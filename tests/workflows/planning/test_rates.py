@@ -81,6 +81,9 @@ def test_a_worker_was_as_fast_as_it_was_however_many_there_are_now(
     for tile, record in zip(run.tiles, records, strict=True):
         at_once = {k: v for k, v in record.items() if k != "seal"} | {"started": began}
         record_path(run.tile_file(tile)).write_bytes(sealed(at_once))
+        line = json.loads(run.tile_log(tile).read_text().splitlines()[-1])
+        line["time"] -= record["started"] - began
+        run.tile_log(tile).write_text(json.dumps(line) + "\n")
     rate = measure(changed(run, "site", **now)).segment
     assert rate is not None
     assert rate.seconds == pytest.approx(sum(record["seconds"] for record in records), abs=0.002)

@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 from test_explain import finish, make_run
 
+from pipeline.report.facts import facts
 from pipeline.results.attempts import Owner
 from pipeline.results.records import record_path
 from pipeline.settings.run_file import dump_config
-from workflows.watching.run_state import LastAttempt
-from workflows.watching.status_view import status_view
+from workflows.watching.run_state import LastAttempt, read_failures
+from workflows.watching.status_view import status_view, what_failed
 
 
 def attempt(began: float, heard_of: float, alive: bool = True) -> LastAttempt:
@@ -35,6 +36,22 @@ def test_a_sign_of_life_from_the_future_is_no_proof_of_life(ahead_s: float, is_d
     said = attempt(began=-60, heard_of=ahead_s).state
     assert said.startswith("at work for 1:0")
     assert ("it may have died since" in said) == is_doubted
+
+
+def test_all_failures_of_an_attempt_count_however_many_there_are(tmp_path: Path) -> None:
+    run, began, many = make_run(tmp_path), time.time() - 7200, 2000
+    first = {"time": began + 1, "target": "first.h5", "kind": "permanent", "tried_again": False}
+    again = {"time": began + 9, "target": "again.h5", "kind": "lost", "tried_again": True}
+    run.failures_log.parent.mkdir(parents=True)
+    lines = [json.dumps({**one, "error": "E" * 300}) for one in (first, *[again] * many)]
+    run.failures_log.write_text("\n".join(lines) + "\n")
+    failures = read_failures(run, began)
+    assert (len(failures), failures[0]["target"]) == (many + 1, "first.h5")
+    said = "\n".join(what_failed(run, failures, []))
+    assert f"failures in this attempt: {many + 1:,}, of which 1 were not tried again" in said
+    # as the rest of the picture: clocks of this machine and of the run's may be of other zones
+    assert " ago  first.h5, permanent, given up: " in said
+    assert facts(run)["failures_in_all"] == many + 1
 
 
 def test_of_a_folder_that_a_study_trains_in_it_is_told_how_far_that_is(tmp_path: Path) -> None:

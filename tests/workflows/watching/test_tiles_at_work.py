@@ -23,6 +23,7 @@ from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
+from workflows.output import KeepingConsole
 from workflows.stage import Stage
 from workflows.watching import progress
 from workflows.watching.long_tasks import Share, Work, last_lines
@@ -130,6 +131,18 @@ def test_a_stage_is_counted_by_how_its_tasks_end(tmp_path: Path) -> None:
     tasks[1].set_result(Artifact("", ""))
     state.update({})
     assert (state.count, state.ended, state.finished is not None) == ("2/3", True, True)
+
+
+def test_of_a_terminal_progress_is_kept_as_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which makes a terminal of anything
+    console, task = KeepingConsole.at(tmp_path / "driver.log"), Task()
+    assert console.is_terminal
+    task.set_result(Artifact("", ""))
+    progress.watch(run_of(tmp_path, 1), [Stage("merge", [task])], console, lambda: None, dict)
+    assert "merge" in capsys.readouterr().out
+    assert re.fullmatch(r"merge +done +1/1  0:00\n+", (tmp_path / "driver.log").read_text())
 
 
 def test_a_stage_has_begun_when_one_of_its_tasks_runs(tmp_path: Path) -> None:
