@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipeline.checkup.before_run import check, warnings_of
+from pipeline.checkup.before_run import BEYOND_TRAINING, check, warnings_of
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -148,7 +148,7 @@ def study(
     if base.config.sections is not None:
         raise InputError("data.image is sections: a study trains on an image that is there; align them first")
     chain = _chain(kind.value, base, fovs, chosen)
-    warnings = warnings_of(check(base))
+    warnings = warnings_of(check(base, but=BEYOND_TRAINING))
     for point in chain.points:
         check_machine(point.run)
     print_run_file(config, console)
