@@ -121,9 +121,9 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 def _list_expected(location: tuple[int | str, ...], document: type[Section]) -> str:
     """What the field at `location` in a document of this kind, which holds several values, is to be given."""
     section = _section_at(location, document)
-    field = section and section.model_fields.get(str(location[-1]))
-    kinds = [get_args(kind) for kind in (field.annotation, *get_args(field.annotation))] if field else []
-    if any(len(kind) == 3 for kind in kinds):
+    field = section.model_fields.get(str(location[-1])) if section else None
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    if any(len(get_args(kind)) == 3 for kind in kinds):
         return "expected three values in brackets, [z, y, x]"
     return "expected a list in brackets, [A, B]"
 

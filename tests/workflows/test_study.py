@@ -160,8 +160,14 @@ def test_a_study_needs_no_disk_for_a_segmentation(folder: Path) -> None:
         shape, chunks = (48, 48, 56), (64, 64, 64)
         image = file.create_dataset("raw", (20_000,) * 3, np.uint8, chunks=chunks, fillvalue=100)
         image[: shape[0], : shape[1], : shape[2]] = np.random.default_rng(0).integers(0, 255, shape)
-        file["labels"] = np.repeat(np.uint64([1, 2]), 24)[:, None, None] + np.zeros(shape, np.uint64)
-    data = {"image": "volumes.h5:raw", "labels": "volumes.h5:labels", "labels_box": "0:48,0:48,0:56"}
+        file["labels"] = np.repeat(np.array([1, 2], np.uint64), 24)[:, None, None] + np.zeros(
+            shape, np.uint64
+        )
+    data: dict[str, object] = {
+        "image": "volumes.h5:raw",
+        "labels": "volumes.h5:labels",
+        "labels_box": "0:48,0:48,0:56",
+    }
     data |= {"folder": str(folder), "voxel_size_nm": [8, 8, 8], "image_mean": 128, "image_stddev": 40}
     document = {**yaml.safe_load(RUN_FILE), "data": {**data, "max_missing": 1}}
     del document["inference"]["box"]

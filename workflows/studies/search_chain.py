@@ -88,7 +88,7 @@ class SearchChain(PointChain):
                         raise InterruptedError("the search was stopped")
                     time.sleep(POLL_S)
                 future.result()
-            return measure(rung).curve.at_end("f1")
+            return measure(rung).curve.at_end("f1") or 0.0
 
         return [
             Stage(f"trial {index + 1}", [try_settings(earlier)])
