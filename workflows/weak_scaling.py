@@ -30,10 +30,9 @@ from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
 from site_configs.described import LOCAL
+from workflows import completion
 from workflows.command_line import (
-    ConfigOption,
     QuietOption,
-    RunDirOption,
     SetOption,
     SiteOption,
     listed,
@@ -49,8 +48,18 @@ from workflows.studies.scaling_point import Point, measure_point, require_cores
 
 
 def weak_scaling(
-    config: ConfigOption = None,
-    run_dir: RunDirOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run file whose network, engine and site are measured (default: the demo). One that is "
+            "not there by this name may be one that comes with the program.",
+            autocompletion=completion.run_file,
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="The folder of all points (default: runs/ and the run file's name)."),
+    ] = None,
     site: SiteOption = None,
     overrides: SetOption = None,
     workers: Annotated[

@@ -122,6 +122,11 @@ def test_a_wrong_setting_is_named_in_one_line(run_file: Path, override: str, exp
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("none", ["", "''", "null"])
+def test_a_checkpoint_that_is_left_empty_is_none(run_file: Path, none: str) -> None:
+    assert load_config(run_file, [f"network.checkpoint={none}"]).trains
+
+
 def test_one_of_two_sections_that_are_one_by_an_anchor_is_changed_alone(run_file: Path) -> None:
     run_file.write_text("site:\n  training: &job {queue: debug, walltime_s: 60}\n  light: *job\n")
     site = load_config(run_file, ["site.training.queue=large"]).site
