@@ -149,7 +149,7 @@ class RunConfig(Section):
     @property
     def trains(self) -> bool:
         """Whether the run trains its network, rather than using a checkpoint."""
-        return self.network.checkpoint is None
+        return not self.network.checkpoint
 
     @property
     def inference_deltas(self) -> Triple:

@@ -80,13 +80,22 @@ DiscardOption = Annotated[
 def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -> list[str]:
     """What `--set` and `--site` change in a run file.
 
-    A run that goes on at another site does not take the settings of the first one's machine along.
+    A run that goes on at another site does not take the settings of the first one's machine along. Raises
+    InputError where a preset would choose nothing, since the last start has written all of it down.
     """
+    changes, is_kept = list(overrides or []), read_owner(config.parent) is not None
+    sets = {change.partition("=")[0] for change in changes}
+    if is_kept and "inference.preset" in sets and "inference.deltas" not in sets:
+        raise InputError(
+            f"--set inference.preset: {config} has the deltas and the precision of the last start, which win "
+            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
+            "file by --config"
+        )
     if site is None:
-        return list(overrides or [])
+        return changes
     site = lasting(site)
-    moves = read_owner(config.parent) is not None and read_config(config).site.name != site
-    return [*(["site={}"] if moves else []), *(overrides or []), f"site.name={site}"]
+    moves = is_kept and read_config(config).site.name != site
+    return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:

@@ -15,14 +15,13 @@ from pathlib import Path
 if not __package__:  # a script: this program's packages before what PYTHONPATH has under their names
     sys.path[0] = str(Path(__file__).parents[1])
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pipeline.checkup.before_run import check, warnings_of
+from pipeline.checkup.before_run import BEYOND_TRAINING, check, warnings_of
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -41,7 +40,7 @@ from workflows.command_line import (
 from workflows.studies.chain import StudyChain
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
-from workflows.studies.point import Point, make_point
+from workflows.studies.point import make_point
 from workflows.studies.results import Results
 from workflows.studies.search import FOVS as SEARCH_FOVS
 from workflows.studies.search import NAME, TRIALS, Space
@@ -107,7 +106,10 @@ def study(
         int | None, typer.Option(min=1, help="Settings that search tries, in all its starts (12).")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the points, and which are made already.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the points, and which are made already; of search how many trials."
+        ),
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -146,12 +148,13 @@ def study(
     if base.config.sections is not None:
         raise InputError("data.image is sections: a study trains on an image that is there; align them first")
     chain = _chain(kind.value, base, fovs, chosen)
-    warnings = warnings_of(check(base))
+    warnings = warnings_of(check(base, but=BEYOND_TRAINING))
     for point in chain.points:
         check_machine(point.run)
     print_run_file(config, console)
     if dry_run:
-        _print_points(chain.points, console)
+        for line in [*chain.foretold(), "Nothing was written: this was a dry run."]:
+            console.print(line, highlight=False, soft_wrap=True)
         raise typer.Exit(0)
     from workflows.running.execution import work_on
 
@@ -188,17 +191,6 @@ def _precisions(text: str) -> list[str]:
     if not set(chosen) <= set(PRECISIONS) or len(set(chosen)) < len(chosen):
         raise InputError(f"--precisions {text!r}: expected {' or '.join(PRECISIONS)}, or both")
     return chosen
-
-
-def _print_points(points: Sequence[Point], console: Console) -> None:
-    from pipeline.training.launch import where_training_starts
-
-    for point in points:
-        varied = ", ".join(f"{name} {value}" for name, value in point.varied.items())
-        start = where_training_starts(point.run)
-        line = f"{point.name}  {varied}  {'made already' if start is None else start}"
-        console.print(line, highlight=False, soft_wrap=True)
-    console.print("Nothing was written: this was a dry run.", highlight=False)
 
 
 def main() -> None:

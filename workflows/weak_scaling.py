@@ -30,10 +30,9 @@ from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
 from site_configs.described import LOCAL
+from workflows import completion
 from workflows.command_line import (
-    ConfigOption,
     QuietOption,
-    RunDirOption,
     SetOption,
     SiteOption,
     listed,
@@ -45,12 +44,22 @@ from workflows.command_line import (
 )
 from workflows.output import whole
 from workflows.studies.scaling_chart import chart
-from workflows.studies.scaling_point import Point, measure_point
+from workflows.studies.scaling_point import Point, measure_point, require_cores
 
 
 def weak_scaling(
-    config: ConfigOption = None,
-    run_dir: RunDirOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run file whose network, engine and site are measured (default: the demo). One that is "
+            "not there by this name may be one that comes with the program.",
+            autocompletion=completion.run_file,
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="The folder of all points (default: runs/ and the run file's name)."),
+    ] = None,
     site: SiteOption = None,
     overrides: SetOption = None,
     workers: Annotated[
@@ -80,18 +89,23 @@ def weak_scaling(
         raise InputError("data.image is sections: tiles are measured on an image that is there; align first")
     if settings.trains:
         raise InputError("network.checkpoint is not set: name a trained network, such as RUN/model/ffn.h5")
+    if settings.site.name == LOCAL:
+        require_cores(max(counts) * settings.site.threads_per_worker)
     cube = middle_cube(resolve(settings, folder), side)
     points: list[Point] = []
-    for count in counts:
-        change = {"tile_nodes": count} if nodes else {"workers": count}
-        # more jobs at once would be more workers than the point is said to have
-        chosen = settings.site.model_copy(update={**change, "tile_jobs": 1})
-        measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
-        points.append(_with_efficiency(measured, points))
-        if not quiet:
-            console.print(_line(points[-1]), highlight=False)
-    print_run_file(config, console)
-    _report(points, folder, "nodes" if nodes else "workers", console)
+    try:
+        for count in counts:
+            change = {"tile_nodes": count} if nodes else {"workers": count}
+            # more jobs at once would be more workers than the point is said to have
+            chosen = settings.site.model_copy(update={**change, "tile_jobs": 1})
+            measured = measure_point(settings.model_copy(update={"site": chosen}), folder, cube, share)
+            points.append(_with_efficiency(measured, points))
+            if not quiet:
+                console.print(_line(points[-1]), highlight=False)
+    finally:  # what was measured is not measured again
+        if points:
+            print_run_file(config, console)
+            _report(points, folder, "nodes" if nodes else "workers", console)
 
 
 def _with_efficiency(point: Point, before: list[Point]) -> Point:

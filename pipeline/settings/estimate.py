@@ -17,6 +17,17 @@ BYTES_PER_PHANTOM_VOXEL = 2.0
 BYTES_PER_ALIGNED_VOXEL = 1.5
 """One each, and what is kept of how sections lie on each other."""
 
+BYTES_PER_MESHED_VOXEL = 3.0
+BYTES_PER_TRACED_VOXEL = 0.5
+"""Of the volume; pieces and what is stored of them took 1.6 and 0.15 on the demo's phantom."""
+
+NETWORKS_KEPT = 9
+"""Of a training: the network, and two checkpoints of it with the means of its weights and the optimiser's two
+moments."""
+
+BYTES_BESIDE = 10e6
+"""Logs, reports and records, of whatever size the run is."""
+
 CALLS_PER_STEP_VOLUME = 1.3
 """Network calls per prod(deltas) voxels that can be a FOV's centre, at the deltas of the network: measured
 1.29 on FIB-25 and 1.2 on the phantom."""
@@ -96,15 +107,29 @@ def segmentations_of_a_tile(run: Run) -> int:
 
 
 def bytes_on_disk(run: Run) -> int:
-    tiled = segmentations_of_a_tile(run) * run.grid.tiled_voxels
+    """At most, about."""
+    tiled, stored = segmentations_of_a_tile(run) * run.grid.tiled_voxels, run.config.reconciliation
     phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
-    aligned = BYTES_PER_ALIGNED_VOXEL * (run.aligned.size if run.aligned else 0)
-    return round(BYTES_PER_SEGMENTED_VOXEL * tiled + BYTES_PER_PHANTOM_VOXEL * phantom + aligned)
+    aligned = run.aligned.size if run.aligned else 0
+    shapes = BYTES_PER_MESHED_VOXEL * stored.meshes + BYTES_PER_TRACED_VOXEL * stored.skeletons
+    networks = (NETWORKS_KEPT if run.config.trains else 1) + len(run.trials)
+    return round(
+        BYTES_PER_SEGMENTED_VOXEL * tiled
+        + BYTES_PER_PHANTOM_VOXEL * phantom
+        + BYTES_PER_ALIGNED_VOXEL * aligned
+        + shapes * run.inference_box.size
+        + networks * 4 * _weights(run.config)
+        + BYTES_BESIDE
+    )
 
 
 def _flops_per_call(config: RunConfig) -> int:
     """Multiplications and additions of all convolutions over one FOV."""
+    return 2 * _weights(config) * math.prod(config.network.fov)
+
+
+def _weights(config: RunConfig) -> int:
+    """Of all convolutions, without their biases."""
     network = config.network
     kernel = 27 * network.features
-    per_voxel = kernel * 2 + (2 * network.depth - 1) * kernel * network.features + network.features
-    return 2 * per_voxel * math.prod(network.fov)
+    return kernel * 2 + (2 * network.depth - 1) * kernel * network.features + network.features

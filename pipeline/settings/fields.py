@@ -20,7 +20,11 @@ from pipeline.geometry import Box
 
 
 def _as_box(value: object) -> object:
-    return Box.parse(value) if isinstance(value, str) else value
+    if isinstance(value, Box):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected z0:z1,y0:y1,x0:x1")
+    return Box.parse(value)
 
 
 def _as_axes(value: str) -> str:

@@ -86,13 +86,12 @@ def apply_override(document: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r} is not of the form section.key=value, such as training.ranks=4")
     *sections, last = key.split(".")
     for section in sections:
-        if document.get(section) is None:
-            document[section] = {}
-        document = document[section]
-        if not isinstance(document, dict):
+        inner = document.get(section)
+        if not isinstance(inner, dict | None):
             raise InputError(
                 f"--set {override!r}: {section!r} is a value, not a section; `config explain` lists all keys"
             )
+        document[section] = document = dict(inner or {})  # by an anchor it may be another section too
     try:
         document[last] = read_value(text)
     except ValueError as error:
@@ -102,34 +101,59 @@ def apply_override(document: dict[str, Any], override: str) -> None:
 def explain(error: ValidationError, document: type[Section]) -> str:
     """The first thing that is wrong with a document of this kind, with where it is, as one line."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    location, given = first["loc"], first["input"]
     if first["type"] == "extra_forbidden":
-        return f"unknown key {where!r}{_nearest(first['loc'], document)}"
+        return f"unknown key {_dotted(location)!r}{_nearest(location, document)}"
     message = _one_line(first["msg"].removeprefix("Value error, "))
-    if not where or isinstance(first["input"], (dict, BaseModel)):
-        return f"{where}: {message}" if where else message
-    return f"{where} is {_as_written(first['input'])}: {message}"
+    if first["type"] in ("tuple_type", "too_long") or (first["type"] == "missing" and type(given) is list):
+        # of a list that is too short pydantic names the number of what it lacks
+        location = location[:-1] if isinstance(location[-1], int) else location
+        message = _list_expected(location, document)
+    elif not location or isinstance(given, (dict, BaseModel)):
+        return f"{_dotted(location)}: {message}" if location else message
+    return f"{_dotted(location)} is {_as_written(given)}: {message}"
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
+
+
+def _list_expected(location: tuple[int | str, ...], document: type[Section]) -> str:
+    """What the field at `location` in a document of this kind, which holds several values, is to be given."""
+    section = _section_at(location, document)
+    field = section.model_fields.get(str(location[-1])) if section else None
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    if any(len(get_args(kind)) == 3 for kind in kinds):
+        return "expected three values in brackets, [z, y, x]"
+    return "expected a list in brackets, [A, B]"
 
 
 def _as_written(value: object) -> str:
     """A value as a run file has it: a number without quotes, though it comes as text."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_written, value))}]"
     number = isinstance(value, str) and re.fullmatch(r"[-+]?\.?(\d[\w.]*|inf|nan)", value)
     return str(value) if number else repr(value)
 
 
 def _nearest(location: tuple[int | str, ...], document: type[Section]) -> str:
     """Suggest the valid key that looks most like the one at `location` in a document of this kind."""
-    section = document
-    for part in location[:-1]:
-        if part not in section.model_fields:
-            continue  # the name or number of one of several sections
-        inner = _section_in(section.model_fields[str(part)].annotation)
-        if inner is None:
-            return ""
-        section = inner
+    section = _section_at(location, document)
+    if section is None:
+        return ""
     keys = list(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; valid keys: {', '.join(keys)}"
+
+
+def _section_at(location: tuple[int | str, ...], document: type[Section]) -> type[Section] | None:
+    """The kind of section that the key at `location` is in, in a document of this kind."""
+    section: type[Section] | None = document
+    for part in location[:-1]:
+        # any other part is the name or number of one of several sections
+        if section is not None and part in section.model_fields:
+            section = _section_in(section.model_fields[str(part)].annotation)
+    return section
 
 
 def _section_in(annotation: Any) -> type[Section] | None:

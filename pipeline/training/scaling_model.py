@@ -138,7 +138,7 @@ def expected_order_statistic(ranks: int, backups: int, fovs: int) -> float:
     """
     if fovs == 1:
         return harmonic(ranks) - harmonic(backups)
-    most = special.gammaincinv(fovs, 1 - 1e-12 / ranks)
+    most = special.gammainccinv(fovs, 1e-12 / ranks)  # of many ranks 1 less that is 1
     x = np.linspace(0, most, GRID)
     reached = special.betainc(ranks - backups, backups + 1, special.gammainc(fovs, x))
     return float(integrate.trapezoid(1 - reached, x))

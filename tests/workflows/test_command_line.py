@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
-from workflows.command_line import RUN_FILES, run_file
+from pipeline.results.attempts import begin
+from pipeline.settings.resolve import resolve
+from pipeline.settings.run_file import dump_config
+from workflows.command_line import RUN_FILES, load_settings, run_file
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +59,17 @@ def test_one_that_cannot_be_reached_is_refused_with_the_reason(elsewhere: Path) 
     (elsewhere / "file").touch()
     with pytest.raises(InputError, match=r"config file file/run\.yaml: Not a directory"):
         run_file(Path("file/run.yaml"), None)
+
+
+def test_a_preset_of_which_nothing_would_be_taken_is_refused(elsewhere: Path) -> None:
+    """A start writes down what the first preset, or none, has chosen."""
+    document = {"data": {"labels": "phantom"}, "inference": {"overlap": [20, 20, 20], "tile": [64, 64, 64]}}
+    run = resolve(RunConfig.model_validate(document), elsewhere)
+    with begin(run.folder, dump_config(run.config), print) as attempt:
+        run.config_file.write_text(dump_config(run.config))
+        attempt.end(0, "")
+    with pytest.raises(InputError, match=r"--set inference\.preset: .* which win over a preset's; add --set"):
+        load_settings(run.config_file, ["inference.preset=fast"], None)
+    changes = ["inference.preset=fast", "inference.deltas=", "inference.precision=auto"]
+    fast = resolve(load_settings(run.config_file, changes, None), elsewhere)
+    assert (run.config.inference.deltas, fast.config.inference.deltas) == ((8, 8, 8), (12, 12, 12))

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import h5py
+import numpy as np
 import pytest
 import typer
+import yaml
 from parsl.dataflow.memoization import BasicMemoizer
 from typer.testing import CliRunner
 
@@ -149,6 +152,28 @@ def test_studies_with_a_training_in_common_share_its_point(folder: Path) -> None
     assert len(set.intersection(*names)) == 1
     assert len(set.union(*names)) == 2 + 3 + 3 - 2
     assert not (folder / "studies").exists(), "a dry run writes nothing"
+
+
+def test_a_study_needs_no_disk_for_a_segmentation(folder: Path) -> None:
+    """As of a volume of terabytes of which a little is labelled."""
+    with h5py.File(folder / "volumes.h5", "w") as file:
+        shape, chunks = (48, 48, 56), (64, 64, 64)
+        image = file.create_dataset("raw", (20_000,) * 3, np.uint8, chunks=chunks, fillvalue=100)
+        image[: shape[0], : shape[1], : shape[2]] = np.random.default_rng(0).integers(0, 255, shape)
+        file["labels"] = np.repeat(np.array([1, 2], np.uint64), 24)[:, None, None] + np.zeros(
+            shape, np.uint64
+        )
+    data: dict[str, object] = {
+        "image": "volumes.h5:raw",
+        "labels": "volumes.h5:labels",
+        "labels_box": "0:48,0:48,0:56",
+    }
+    data |= {"folder": str(folder), "voxel_size_nm": [8, 8, 8], "image_mean": 128, "image_stddev": 40}
+    document = {**yaml.safe_load(RUN_FILE), "data": {**data, "max_missing": 1}}
+    del document["inference"]["box"]
+    (folder / "run.yaml").write_text(yaml.safe_dump(document))
+    code, said = call(folder, "batch-size", "--batches", "1", "--dry-run")
+    assert code == 0, said
 
 
 def test_a_batch_system_gets_a_job_of_its_own_size_for_each_number_of_ranks(tmp_path: Path) -> None:

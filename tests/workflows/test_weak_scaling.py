@@ -90,7 +90,7 @@ def test_every_worker_has_the_same_work_and_every_point_is_reported(folder: Path
         (["--workers", "0"], "--workers '0': expected numbers such as 1,2,4"),
         (["--workers", "1", "--nodes", "2"], "not both"),
         (["--side", "45"], "45 voxels a side is more than the inference.box"),
-        (["--workers", "4096"], "4096 worker threads need as many cores"),
+        (["--workers", "1,4096"], "4096 worker threads need as many cores"),
         (["--set", "network.checkpoint=null"], "network.checkpoint is not set"),
     ],
 )
@@ -129,3 +129,20 @@ def test_a_point_is_one_job_whatever_the_run_file_has_at_once(
     assert [site.tile_workers for site in sites] == [4, 8]
     code, said = call(folder, *asked)
     assert (code, "--nodes: this machine is one node" in said) == (1, True)
+
+
+def test_points_that_are_measured_are_told_where_a_later_one_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that goes on would not measure them again."""
+
+    def measured(settings: RunConfig, *_: object) -> Point:
+        if settings.site.tile_nodes > 2:
+            raise InputError("the run in x failed: no such nodes")
+        return Point(settings.site.tile_workers, settings.site.tile_nodes, 1, 1, 1.0, 1.0, 0.0)
+
+    monkeypatch.setattr("workflows.weak_scaling.measure_point", measured)
+    code, said = call(folder, "--site", "slurm", "--nodes", "1,2,4")
+    assert (code, said.splitlines()[-1]) == (1, "error: the run in x failed: no such nodes")
+    points = json.loads((folder / "weak" / "weak_scaling.json").read_text())
+    assert [point["nodes"] for point in points] == [1, 2]

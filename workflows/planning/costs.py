@@ -77,14 +77,14 @@ def print_costs(run: Run, rates: Rates, console: Console) -> None:
 def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
     estimate, measured = expected(run, rates), rates.segment
     lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
-    train = [("train", _train(run, rates.train)), *scaling_lines(run, rates.train)]
+    train = [("train", _train(run, rates)), *scaling_lines(run, rates.train)]
     if measured is None:
         return [
             *lines,
             *(train if run.config.trains and rates.train else []),
             ("time", f"no rate of tiles is known: {_how_to_measure(run)}"),
         ]
-    lines += [("rate", _rate(rates, measured)), ("segment", _segment(run, estimate, measured))]
+    lines += [("rate", _rate(run, rates, measured)), ("segment", _segment(run, estimate, measured))]
     if run.config.trains:
         lines += train
     tile_s = seconds_per_tile(estimate, measured)
@@ -115,12 +115,17 @@ def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
     return f"about {_bytes(rate.bytes_per_voxel * voxels)} for tiles and volume, {room}"
 
 
-def _rate(rates: Rates, rate: TileRate) -> str:
+def _rate(run: Run, rates: Rates, rate: TileRate) -> str:
     return (
         f"{rate.calls_per_s:.2f} network calls/s a worker of {rate.threads_per_worker} thread(s), "
         f"{rate.calls_per_1000_voxels:.2f} calls per 1000 voxels: measured on {rate.tiles:,} tile(s) of "
-        f"{rates.measured_in} by {rate.engine} {rate.precision} on {rate.processor}"
+        f"{rates.measured_in} by {rate.engine} {rate.precision} on {rate.processor}{_elsewhere(run, rates)}"
     )
+
+
+def _elsewhere(run: Run, rates: Rates) -> str:
+    """Where the rates are of another site than the run is planned for."""
+    return "" if rates.site == run.config.site.name else f", at site {rates.site}"
 
 
 def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
@@ -131,13 +136,15 @@ def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
     return f"{passes}{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"
 
 
-def _train(run: Run, rate: TrainingRate | None) -> str:
+def _train(run: Run, rates: Rates) -> str:
+    rate = rates.train
     if rate is None:
         return "no rate of a training is known"
     training, cost = run.config.training, cost_of_training(run, rate)
     return (
         f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on {training.ranks:,} "
-        f"rank(s), {rate.fovs_per_s:,.1f} measured on {rate.ranks:,}: {_described(run, cost)}"
+        f"rank(s), {rate.fovs_per_s:,.1f} measured on {rate.ranks:,} of {rate.threads_per_rank} thread(s)"
+        f"{_elsewhere(run, rates)}: {_described(run, cost)}"
     )
 
 

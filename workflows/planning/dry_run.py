@@ -27,7 +27,10 @@ from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
 from workflows.running.gates import gate_lines
 
-AGGLOMERATION = "two floods or one at each place where segments meet; how many is known once they are there"
+AGGLOMERATION = (
+    "two floods or one at each place where segments meet; how many is known once they are there; not in the "
+    "costs below"
+)
 
 
 def print_plan(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import centres
 from pipeline.settings.fields import PositiveTriple, Section
+from pipeline.settings.last_start import settings_of_last_start
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.pace import fovs_and_seconds, step_seconds
 from workflows.watching.long_tasks import read_precision, report_in
@@ -76,18 +78,22 @@ class Rates(Section):
 
 
 def measure(run: Run) -> Rates:
-    """The rates of a resolved run so far. Reads records and logs. Raises Unreadable."""
+    """The rates of a resolved run so far, on the site of its last start. Reads records and logs.
+
+    What a training measured by a network of other sizes does not count. Raises Unreadable.
+    """
     run = with_pin(run)  # its tiles may have been finished since it was resolved
-    network = run.config.network
+    network, as_started = run.config.network, settings_of_last_start(run) or run.config
+    of_other_sizes = as_started.network.sizes != network.sizes
     return Rates(
         measured_in=str(run.folder),
-        site=run.config.site.name,
+        site=as_started.site.name,
         fov=network.fov,
         depth=network.depth,
         features=network.features,
         normalisation=network.normalisation,
         segment=_measure_tiles(run),
-        train=measure_training(run),
+        train=None if of_other_sizes else measure_training(replace(run, config=as_started)),
     )
 
 
@@ -172,7 +178,9 @@ def _record(run: Run, tile: Tile) -> dict[str, Any] | None:
 
 
 def measure_training(run: Run) -> TrainingRate | None:
-    """Of the training log: FOVs over the seconds that they took. Raises Unreadable.
+    """Of the training log of a run with the settings of its last start: FOVs over the seconds that they took.
+
+    Raises Unreadable.
 
     Where the ranks were others at first, or will be others from now on, those that were there last count.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.run_folder import Run
-from workflows.studies.design import Design, Row, Sizes, f1_to_reach
+from workflows.studies.design import Design, Row, Sizes, f1_to_reach, rounded
 from workflows.studies.drawing import Chart, Line, Panel
 from workflows.studies.measured import Measured
 from workflows.studies.point import Value
@@ -24,7 +24,7 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
             {
                 "batch a rank": point.point.varied["batch"],
                 "FOV/s": round(point.fovs_per_s, 2),
-                "F1 at the end": round(point.curve.at_end("f1"), 4),
+                "F1 at the end": rounded(point.curve.at_end("f1")),
                 "F1 to reach": round(f1, 3),
                 "FOVs to that F1": round(reached[0]) if reached else None,
                 "s to that F1": round(reached[1], 1) if reached else None,

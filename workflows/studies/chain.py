@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import site_configs
 from pipeline.run_folder import Run
+from pipeline.training.launch import where_training_starts
 from pipeline.training.ranks.launchers import Launcher, LocalLauncher
 from workflows.output import KeepingConsole
 from workflows.studies.point import Point
@@ -66,6 +67,15 @@ class StudyChain(PointChain):
     """All points of a study; none waits for another's result, and none is lost with another."""
 
     results: Results
+
+    def foretold(self) -> list[str]:
+        """Of each point what sets it apart, and from where a start would train it; nothing is written."""
+        lines = []
+        for point in self.points:
+            varied = ", ".join(f"{name} {value}" for name, value in point.varied.items())
+            start = where_training_starts(point.run)
+            lines.append(f"{point.name}  {varied}  {'made already' if start is None else start}")
+        return lines
 
     def build(self) -> list[Stage[Any]]:
         """A stage for each point, which ends with its training."""

@@ -23,11 +23,11 @@ def vary(base: Run, sizes: Sizes) -> list[dict[str, Value]]:
 
 def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
     """Mean over the repeats, and one standard deviation (of the population; none of one alone), at even
-    distances of FOVs."""
+    distances of FOVs, as far as all that have scores have some there."""
     known = [point.curve for point in measured if len(point.curve.fovs)]
-    if not known:
-        return []
-    at = np.linspace(max(c.fovs[0] for c in known), min(c.fovs[-1] for c in known), PLACES)
+    first = max((c.fovs[0] for c in known), default=1)
+    last = min((c.fovs[-1] for c in known), default=0)
+    at = np.unique(np.linspace(first, last, PLACES)) if first <= last else ()
     rows: list[Row] = []
     for fovs in at:
         row: dict[str, Value | None] = {"FOVs": round(float(fovs)), "repeats": len(known)}

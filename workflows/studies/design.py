@@ -56,3 +56,8 @@ def f1_to_reach(measured: Sequence[Measured], sizes: Sizes) -> float:
         return sizes.f1
     best = [point.curve.smoothed("f1").max(initial=0.0) for point in measured]
     return float(min(best))
+
+
+def rounded(score: float | None) -> float | None:
+    """A score as tables have it."""
+    return None if score is None else round(score, 4)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from pipeline.run_folder import Run
-from workflows.studies.design import Design, Row, Sizes
+from workflows.studies.design import Design, Row, Sizes, rounded
 from workflows.studies.drawing import Grid, Line, Panel
 from workflows.studies.measured import Measured
 from workflows.studies.point import Value
@@ -26,20 +26,20 @@ def vary(base: Run, sizes: Sizes) -> list[dict[str, Value]]:
 def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
     """Laws start from the best rate of the fewest ranks; `by law` says which leads to a point's rate."""
     fewest = min(_ranks(point) for point in measured)
-    base = max((p for p in measured if _ranks(p) == fewest), key=lambda p: p.curve.at_end("accuracy"))
-    best = {n: max(p.curve.at_end("accuracy") for p in measured if _ranks(p) == n) for n in _all(measured)}
+    base = max((p for p in measured if _ranks(p) == fewest), key=_accuracy)
+    best = {n: max(_accuracy(p) for p in measured if _ranks(p) == n) for n in _all(measured)}
     return [
         {
             "ranks": _ranks(point),
             "rate": _rate(point),
-            "accuracy": round(point.curve.at_end("accuracy"), 4),
-            "F1": round(point.curve.at_end("f1"), 4),
+            "accuracy": rounded(point.curve.at_end("accuracy")),
+            "F1": rounded(point.curve.at_end("f1")),
             "by law": ", ".join(
                 name
                 for name, law in LAWS.items()
                 if math.isclose(_rate(point), _rate(base) * law(_ranks(point) / fewest), rel_tol=0.01)
             ),
-            "best of its ranks": "yes" if point.curve.at_end("accuracy") == best[_ranks(point)] else "",
+            "best of its ranks": "yes" if _accuracy(point) == best[_ranks(point)] else "",
         }
         for point in measured
     ]
@@ -70,6 +70,11 @@ def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
         )
         for score in ("accuracy", "F1")
     ]
+
+
+def _accuracy(point: Measured) -> float:
+    """By which points are compared: none is the worst."""
+    return point.curve.at_end("accuracy") or 0.0
 
 
 def _number(value: Value | None) -> float | None:

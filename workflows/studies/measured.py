@@ -29,11 +29,13 @@ class Curve:
     seconds: np.ndarray
     """Of training, from its first step."""
     scores: dict[str, np.ndarray]
+    ends_at: float
+    """FOVs of the whole training, be there scores to the end or not."""
 
-    def at_end(self, score: str) -> float:
-        """The mean over the last quarter of the FOVs; 0 where no example ended at all."""
-        late = self.scores[score][self.fovs >= END * self.fovs[-1]] if len(self.fovs) else []
-        return float(np.mean(late)) if len(late) else 0.0
+    def at_end(self, score: str) -> float | None:
+        """The mean over the last quarter of the FOVs; None where no example ended in it."""
+        late = self.scores[score][self.fovs >= END * self.ends_at]
+        return float(np.mean(late)) if len(late) else None
 
     def smoothed(self, score: str) -> np.ndarray:
         """The running mean; as long as the curve."""
@@ -43,7 +45,10 @@ class Curve:
         return np.convolve(values, ones, "same") / np.convolve(np.ones_like(values), ones, "same")
 
     def reaches(self, score: str, value: float) -> tuple[float, float] | None:
-        """FOVs and seconds after which the smoothed score was first at least `value`; None: never."""
+        """FOVs and seconds after which the smoothed score was first at least `value`; None: never, or where
+        that is 0, which says nothing."""
+        if value <= 0:
+            return None
         reached = np.flatnonzero(self.smoothed(score) >= value)
         return (float(self.fovs[reached[0]]), float(self.seconds[reached[0]])) if len(reached) else None
 
@@ -101,6 +106,7 @@ def measure(point: Point) -> Measured:
             np.cumsum(fovs)[ended],
             np.cumsum(seconds)[ended],
             {name: np.array([lines[index][name] for index in ended]) for name in SCORES},
+            ends_at=float(fovs.sum()),
         ),
         fovs_per_s=float(fovs[timed].sum() / seconds[timed].sum()),
         step_s=step_s,

@@ -41,6 +41,9 @@ PINNING = ("pinned", "not pinned")
 DECISIVE = ("seed", "data", "network", "training")
 """Sections of the settings that decide what a training learns, and how fast."""
 
+MACHINE = {"name", "ranks_per_node", "gpus_per_node", "train_on_cpus"}
+"""Settings of `site` that decide how fast; on this machine, as it is by default, none of them counts."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -104,8 +107,11 @@ def _name(point: Point) -> str:
     """Readable, and unlike that of every other point."""
     config = point.run.config
     settings = {name: json.loads(config.model_dump_json())[name] for name in DECISIVE}
+    machine = config.site.model_dump(mode="json", include=MACHINE, exclude_defaults=True)
+    machine = {"site": machine} if machine else {}
     pinned = {} if point.is_pinned else {"pinned": False}
-    text = json.dumps({**settings, **pinned, "inputs": dict(point.run.identities)}, sort_keys=True)
+    inputs = dict(point.run.identities)
+    text = json.dumps({**settings, **machine, **pinned, "inputs": inputs}, sort_keys=True)
     t = config.training
     return (
         f"ranks_{t.ranks}-batch_{t.batch_size}-rate_{t.learning_rate:g}-seed_{config.seed}-"

@@ -94,15 +94,20 @@ def _row_of_cubes(settings: RunConfig, here: Path, cube: np.ndarray, tiles: int)
     return resolve(config, here / "run")
 
 
+def require_cores(wanted: int) -> list[int]:
+    """So many cores of this machine. Raises InputError where it has fewer."""
+    cores = sorted(os.sched_getaffinity(0))
+    if wanted > len(cores):
+        raise InputError(f"{wanted} worker threads need as many cores; there are {len(cores)}")
+    return cores[:wanted]
+
+
 def _work(command: list[str], run: Run, output: Path) -> None:
     """Run the pilot; on this machine it has just as many cores as its workers have threads."""
     pin = None
     if not site_configs.commands(run):
-        cores, wanted = sorted(os.sched_getaffinity(0)), run.config.site.workers
-        wanted *= run.config.site.threads_per_worker
-        if wanted > len(cores):
-            raise InputError(f"{wanted} worker threads need as many cores; there are {len(cores)}")
-        pin = partial(os.sched_setaffinity, 0, cores[:wanted])
+        wanted = run.config.site.workers * run.config.site.threads_per_worker
+        pin = partial(os.sched_setaffinity, 0, require_cores(wanted))
     with open(output, "w") as file:
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=pin).returncode
     if code == INTERRUPTED:

@@ -9,14 +9,18 @@ trials that were under way, each at its own rung.
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.results.artifacts import publishing
+from pipeline.results.unreadable import is_there, read_if_there
 from workflows.studies.point import Value
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ class Space:
         key, sign, values = text.partition("=")
         low, dots, high = values.partition("..")
         try:
-            if dots and 0 < float(low) < float(high):
+            if dots and 0 < float(low) < float(high) < math.inf:
                 return cls(key, low=float(low), high=float(high))
             if sign and key and values and not dots:
                 return cls(key, [_value(part) for part in values.split(",")])
@@ -66,13 +70,38 @@ class Space:
         """The values as `parse` reads them."""
         return ",".join(map(str, self.choices)) if self.choices else f"{self.low}..{self.high}"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all whole numbers between two, as the setting takes no others."""
+        return not self.choices and _takes_whole(self.key)
+
+    @property
+    def ends(self) -> Sequence[Value]:
+        """The values that must be possible if all are to be."""
+        return self.choices or (self.low, self.high)
+
     def suggest(self, trial: Trial) -> Value:
         """The value that a trial has, or is given now."""
         if self.choices:
             chosen = trial.suggest_categorical(self.key, list(self.choices))
             assert chosen is not None, "`parse` takes no choice that is nothing"
             return chosen
+        if self.is_whole:
+            return trial.suggest_int(self.key, int(self.low), int(self.high), log=True)
         return trial.suggest_float(self.key, self.low, self.high, log=True)
+
+
+def _takes_whole(key: str) -> bool:
+    """Whether a setting, if it is one, takes whole numbers alone."""
+    kind: Any = RunConfig
+    for name in key.split("."):
+        fields = getattr(kind, "model_fields", {})
+        kind = fields[name].annotation if name in fields else None
+    return _is_whole(kind)
+
+
+def _is_whole(kind: Any) -> bool:
+    return kind is int or any(map(_is_whole, get_args(kind)))
 
 
 def rungs_of(fovs: int) -> list[int]:
@@ -82,15 +111,11 @@ def rungs_of(fovs: int) -> list[int]:
 
 def open_study(journal: Path, seed: int) -> Study:
     """The search whose journal this is, or a new one. Raises InputError where Optuna is not installed."""
-    try:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        raise InputError("a search needs Optuna: pip install 'optuna>=4'") from None
-    optuna.logging.set_verbosity(logging.WARNING)
+    optuna = _optuna()
     journal.parent.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),
+    _take_off_what_is_torn(journal)
+    study: Study = optuna.create_study(
+        storage=_storage(journal),
         study_name=NAME,
         direction="maximize",
         load_if_exists=True,
@@ -100,6 +125,40 @@ def open_study(journal: Path, seed: int) -> Study:
     seed += len(study.get_trials())
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     return study
+
+
+def states_of(journal: Path) -> list[str]:
+    """Of each trial in a journal, if there is one, its state in small letters; nothing is written."""
+    optuna = _optuna()
+    if not is_there(journal):
+        return []
+    study = optuna.load_study(study_name=NAME, storage=_storage(journal))
+    return [trial.state.name.lower() for trial in study.get_trials()]
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise InputError("a search needs Optuna: pip install 'optuna>=4'") from None
+    optuna.logging.set_verbosity(logging.WARNING)
+    return optuna
+
+
+def _storage(journal: Path) -> Any:
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def _take_off_what_is_torn(journal: Path) -> None:
+    """Cut off the end of a journal that a full disk kept from being written whole: Optuna would go on in that
+    line, and could read neither again."""
+    written = read_if_there(journal) or b""
+    whole = written[: written.rfind(b"\n") + 1]
+    if whole != written:
+        with publishing(journal) as temporary:
+            temporary.write_bytes(whole)
 
 
 def unfinished(study: Study) -> list[FrozenTrial]:

@@ -22,7 +22,7 @@ from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
 from workflows.studies.point import DECISIVE, RATE_SCALING, SETTINGS, Point, Value, make_point
 from workflows.studies.results import as_markdown
-from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do
+from workflows.studies.search import Space, open_study, pursue, rungs_of, states_of, still_to_do
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -88,11 +88,22 @@ class SearchChain(PointChain):
                         raise InterruptedError("the search was stopped")
                     time.sleep(POLL_S)
                 future.result()
-            return measure(rung).curve.at_end("f1")
+            return measure(rung).curve.at_end("f1") or 0.0
 
         return [
             Stage(f"trial {index + 1}", [try_settings(earlier)])
             for index, earlier in enumerate(still_to_do(study, self.trials))
+        ]
+
+    def foretold(self) -> list[str]:
+        """What a start would do; nothing is written."""
+        there = states_of(self.folder / "journal.log")
+        under_way = there.count("running")
+        rungs = " or ".join(f"{fovs:,}" for fovs in rungs_of(self.fovs))
+        return [
+            f"{max(self.trials, len(there))} trials, of which {len(there) - under_way} are done and "
+            f"{under_way} under way, each of {rungs} FOVs; they choose",
+            *(f"{space.key}  {space}" for space in self.spaces),
         ]
 
     def end(self, stages: list[Stage[Any]], console: KeepingConsole) -> None:
@@ -168,11 +179,36 @@ def make_search(run: Run, folder: Path, spaces: Sequence[Space], fovs: int, tria
     """The chain of a search. Raises InputError where a space is of no setting, or of impossible values, and
     where no rung can be trained."""
     chain = SearchChain(run, [], folder, spaces, fovs, trials)
-    ends = [chain.point({s.key: value}) for s in spaces for value in s.choices or (s.low, s.high)]
+    twice = [space.key for i, space in enumerate(spaces) if space.key in [other.key for other in spaces[:i]]]
+    if twice:
+        raise InputError(f"--space {twice[0]} is given twice: give all its values at once")
+    ends = [point for space in spaces for point in _ends(chain, space)]
     for point in ends:
         _require_rungs(point, fovs)
     _require_the_same(chain)
     return replace(chain, points=ends)
+
+
+def _ends(chain: SearchChain, space: Space) -> list[Point]:
+    """The trainings with the values of a space that must be possible if all are to be.
+
+    Raises InputError where they are not, or where two of them are one training, as of a setting on which a
+    training does not depend.
+    """
+    if space.is_whole and space.key == SETTINGS["ranks"]:
+        raise InputError(f"--space {space.key}={space}: each number of ranks has a job of its own: list them")
+    by_name: dict[str, Value] = {}
+    points = []
+    for value in space.ends:
+        point = chain.point({space.key: value})
+        if point.name in by_name:
+            raise InputError(
+                f"--space {space.key}: {by_name[point.name]} and {value} make one and the same training of "
+                "a search, so there is nothing to choose"
+            )
+        by_name[point.name] = value
+        points.append(point)
+    return points
 
 
 def _require_the_same(chain: SearchChain) -> None:

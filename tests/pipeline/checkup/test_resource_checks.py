@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkup.resources import cores, disk, files_written
-from pipeline.config import RunConfig
+from pipeline.config import Network, RunConfig
 from pipeline.run_folder import Run
+from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
+from pipeline.settings.run_file import load_config
+from tests.tiny_run import RUN_FILE
 
 
 def phantom_run(folder: Path, side: int = 128, **site: int) -> Run:
@@ -27,6 +30,27 @@ def phantom_run(folder: Path, side: int = 128, **site: int) -> Run:
 
 def test_a_small_run_has_room(tmp_path: Path) -> None:
     assert disk(phantom_run(tmp_path)).state == "ok"
+
+
+def test_as_much_is_foretold_as_a_run_with_all_that_is_made_of_a_volume_took(tmp_path: Path) -> None:
+    """Of two passes, meshes and skeletons in 20 tiles: 1.2 MB of it were logs."""
+    (tmp_path / "run.yaml").write_text(RUN_FILE)
+    changes = ["inference.box=0:48,0:48,0:112", "inference.tile=[40, 40, 40]"]
+    changes += ["inference.passes=[{}, {seed_order: reverse}]", "reconciliation.skeletons=true"]
+    without = plan(resolve(load_config(tmp_path / "run.yaml", changes), tmp_path / "run")).bytes_on_disk
+    changes.append("reconciliation.meshes=true")
+    run = resolve(load_config(tmp_path / "run.yaml", changes), tmp_path / "run")
+    assert plan(run).bytes_on_disk > 10_649_655
+    assert plan(run).bytes_on_disk - without == 3 * 48 * 48 * 112
+
+
+def test_checkpoints_of_a_network_take_disk(tmp_path: Path) -> None:
+    """Of one that is small in FOV and large in weights: the published one has 472,353 up to depth 9."""
+    run, network = phantom_run(tmp_path), Network(depth=9)
+    more = plan(replace(run, config=run.config.model_copy(update={"network": network}))).bytes_on_disk
+    fewer = network.model_copy(update={"depth": 1})
+    less = plan(replace(run, config=run.config.model_copy(update={"network": fewer}))).bytes_on_disk
+    assert 8 * 4 * 440_000 < more - less < 9 * 4 * 472_353
 
 
 def test_a_run_that_does_not_fit_fails_with_both_numbers(tmp_path: Path) -> None:

@@ -44,6 +44,17 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
         ("inference.engine=abacus", "inference.engine is 'abacus'"),
         ("inference.box=0:0,0:9,0:9", "is empty"),
         ("inference.box=0:9,0:9", "not of the form z0:z1,y0:y1,x0:x1"),
+        ("inference.box=[0,0,0,9,9,9]", "inference.box is [0, 0, 0, 9, 9, 9]: expected z0:z1,y0:y1,x0:x1"),
+        ("inference.box={z: 9}", "inference.box: expected z0:z1,y0:y1,x0:x1"),
+        ("data.voxel_size_nm=10", "data.voxel_size_nm is 10: expected three values in brackets, [z, y, x]"),
+        ("data.voxel_size_nm=[40, 4]", "data.voxel_size_nm is [40, 4]: expected three values in brackets"),
+        ("inference.tile=[8,8,8,8]", "inference.tile is [8, 8, 8, 8]: expected three values in brackets"),
+        ("data.ignore_labels=5", "data.ignore_labels is 5: expected a list in brackets"),
+        ("training.volumes={data: {image: a}}", "expected a list in brackets"),
+        (
+            "training.volumes=[{data: {image: a, labels: b, voxel_size_nm: 4}}]",
+            "training.volumes.0.data.voxel_size_nm is 4: expected three values in brackets, [z, y, x]",
+        ),
         ("reconciliation.block=[100,64,64]", "must be a multiple of chunk"),
         ("training", "is not of the form section.key=value"),
         ("seed.deep=1", "is a value, not a section"),
@@ -109,6 +120,18 @@ def test_a_wrong_setting_is_named_in_one_line(run_file: Path, override: str, exp
         load_config(run_file, [override])
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("none", ["", "''", "null"])
+def test_a_checkpoint_that_is_left_empty_is_none(run_file: Path, none: str) -> None:
+    assert load_config(run_file, [f"network.checkpoint={none}"]).trains
+
+
+def test_one_of_two_sections_that_are_one_by_an_anchor_is_changed_alone(run_file: Path) -> None:
+    run_file.write_text("site:\n  training: &job {queue: debug, walltime_s: 60}\n  light: *job\n")
+    site = load_config(run_file, ["site.training.queue=large"]).site
+    assert (site.training.queue, site.light.queue) == ("large", "debug")
+    assert site.training.walltime_s == site.light.walltime_s == 60
 
 
 def test_a_missing_or_torn_file_is_named(tmp_path: Path) -> None:

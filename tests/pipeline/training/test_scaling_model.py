@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import integrate, special
 
 from pipeline.config import Network
 from pipeline.ffn.network import build_network
@@ -39,6 +40,15 @@ def test_the_slowest_rank_is_as_slow_as_in_a_simulation(ranks: int, backups: int
     draws = np.sort(np.random.default_rng(0).gamma(fovs, size=(20_000, ranks)), axis=1)
     simulated = draws[:, ranks - 1 - backups].mean()
     assert expected_order_statistic(ranks, backups, fovs) == pytest.approx(simulated, rel=0.02)
+
+
+@pytest.mark.parametrize("ranks", [4096, 20_000, 10**6])
+def test_the_slowest_of_very_many_ranks_is_a_number(ranks: int) -> None:
+    """The integral of what is left of the slowest one's distribution."""
+    x = np.linspace(0, 60, 100_000)
+    later = -np.expm1(ranks * np.log1p(-special.gammaincc(4, x[1:])))
+    expected = x[1] + integrate.trapezoid(later, x[1:])
+    assert expected_order_statistic(ranks, 0, 4) == pytest.approx(expected, rel=1e-3)
 
 
 def test_one_rank_waits_for_nobody_and_needs_no_message() -> None:

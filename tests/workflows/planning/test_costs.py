@@ -66,6 +66,13 @@ def test_a_volume_in_a_bucket_takes_no_disk() -> None:
     assert "; the volume is in a bucket\n" in said
 
 
+def test_a_plan_for_another_site_than_that_of_the_rates_says_so() -> None:
+    assert "at site" not in printed(run_of(), RATES)
+    said = printed(run_of(), RATES.model_copy(update={"site": "theta"}))
+    assert "by openvino bfloat16 on AMD EPYC, at site theta\n" in said
+    assert "100.0 measured on 2 of 1 thread(s), at site theta: " in said
+
+
 def test_a_tile_is_kept_of_each_pass_and_of_what_they_agree_on() -> None:
     run = run_of()
     passes = {"passes": ({"seed_order": "forward"}, {"seed_order": "reverse"})}

@@ -16,6 +16,7 @@ from pipeline.inference.segmenter import segment_tile
 from pipeline.machine.processor import processor
 from pipeline.results.records import Missing, read, record_path, sealed
 from pipeline.run_folder import Run
+from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import Progress, Stretch
 from workflows.planning.costs import expected
@@ -127,6 +128,32 @@ def test_a_training_that_other_ranks_began_is_measured_by_those_that_were_there_
     rate = measure(run).train
     assert rate is not None
     assert (rate.ranks, rate.threads_per_rank, rate.fovs_per_s) == (2, 1, pytest.approx(20.0))
+
+
+@pytest.mark.parametrize(
+    ("section", "now", "counts"),
+    [
+        ("training", {"batch_size": 16}, True),
+        ("training", {"local_steps": 4}, True),
+        ("network", {"depth": 9}, False),
+        ("network", {"fov": (15, 15, 15)}, False),
+    ],
+)
+def test_a_training_is_measured_as_it_was_started_whatever_the_settings_are_now(
+    tmp_path: Path, half_done: Run, section: str, now: dict[str, Any], counts: bool
+) -> None:
+    """A network of other sizes, or batches as large as they are now, would be told to be as fast."""
+    run = replace(half_done, folder=tmp_path)
+    run.logs_folder.mkdir()
+    run.config_file.write_text(dump_config(changed(run, "site", name="theta").config))
+    run.training_log.write_text('{"fovs_seen": 100, "fovs_per_s": 10.0}\n')
+    rates = measure(changed(run, section, **now))
+    assert rates.site == "theta"
+    if not counts:
+        assert rates.train is None
+        return
+    assert rates.train is not None
+    assert (rates.train.batch_size, rates.train.local_steps) == (run.config.training.batch_size, 1)
 
 
 def test_rates_are_read_back_from_the_folder_or_the_file(half_done: Run) -> None:

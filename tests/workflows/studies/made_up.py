@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,18 @@ def made_point(folder: Path, varied: dict[str, Value], fovs: int = 1000) -> Poin
     return make_point(base_run(folder), folder / "points", fovs, varied)
 
 
+def cut(measured: Measured, kept: slice) -> Measured:
+    """A training in which examples ended in some of its intervals alone."""
+    curve = measured.curve
+    scores = {name: values[kept] for name, values in curve.scores.items()}
+    return replace(measured, curve=Curve(curve.fovs[kept], curve.seconds[kept], scores, curve.ends_at))
+
+
 def made_up(point: Point, final: float, fovs_per_s: float) -> Measured:
     """A training whose scores all rise evenly to `final`."""
     fovs = np.linspace(50, 1000, 20)
     scores = {name: np.linspace(0, final, 20) for name in SCORES}
     step_s = point.run.config.training.ranks / fovs_per_s
-    return Measured(point, Curve(fovs, fovs / fovs_per_s, scores), fovs_per_s, step_s, step_s / 10)
+    return Measured(
+        point, Curve(fovs, fovs / fovs_per_s, scores, ends_at=1000), fovs_per_s, step_s, step_s / 10
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from made_up import base_run, made_point, made_up
+from made_up import base_run, cut, made_point, made_up
 
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
@@ -66,3 +66,33 @@ def test_the_band_is_the_spread_of_the_repeats(tmp_path: Path) -> None:
     [alone, *_] = rows = DESIGNS["curves"].table(apart[:1], SIZES)
     assert (alone["repeats"], alone["f1 sigma"]) == (1, None), "one training says nothing of a spread"
     assert "polygon" not in figure(DESIGNS["curves"].panels(apart[:1], rows), "")
+
+
+def test_a_training_without_scores_at_its_end_has_none_there(tmp_path: Path) -> None:
+    """Of one whose examples ended early that is not how it ended, and no accuracy is 0."""
+    for kind, columns in (("batch-size", {"F1 at the end"}), ("learning-rate", {"accuracy", "F1"})):
+        points = measured(kind, tmp_path)
+        for part in (slice(0, 5), slice(0, 0)):
+            rows = DESIGNS[kind].table([*points[:-1], cut(points[-1], part)], SIZES)
+            assert {name: rows[-1][name] for name in columns} == dict.fromkeys(columns)
+            assert None not in [rows[0][name] for name in columns]
+            ElementTree.fromstring(figure(DESIGNS[kind].panels(points, rows), ""))
+
+
+def test_an_f1_that_one_point_never_had_is_reached_by_none(tmp_path: Path) -> None:
+    """All have reached 0: the time to that said nothing of the others."""
+    points = measured("strong-scaling", tmp_path)
+    rows = DESIGNS["strong-scaling"].table([*points[:-1], cut(points[-1], slice(0, 0))], SIZES)
+    assert {(row["F1 to reach"], row["s to that F1"], row["relative time"]) for row in rows} == {
+        (0.0, None, None)
+    }
+
+
+def test_curves_that_share_no_fovs_are_not_drawn_beyond_their_ends(tmp_path: Path) -> None:
+    early, late = (made_up(made_point(tmp_path, {"seed": seed}), 0.9, 10) for seed in (1, 2))
+    design = DESIGNS["curves"]
+    rows = design.table([cut(early, slice(0, 5)), cut(late, slice(10, 20))], SIZES)
+    assert rows == []
+    ElementTree.fromstring(figure(design.panels([early, late], rows), ""))
+    [row] = design.table([cut(early, slice(0, 6)), cut(late, slice(5, 20))], SIZES)
+    assert (row["FOVs"], row["repeats"]) == (300, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import base_run, made_point
 
+from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.training.ranks.launchers import LocalLauncher
 from pipeline.training.schedule import target_rate
@@ -66,6 +68,18 @@ def test_equal_settings_are_one_folder_and_every_other_is_another(tmp_path: Path
     assert names[1] == names[2], "two ranks of one thread, pinned, are what the run file says"
     assert len(set(names)) == len(names) - 1
     assert made_point(tmp_path / "elsewhere", {"ranks": 1}).name == names[0]
+
+
+def test_points_of_another_machine_are_others(tmp_path: Path) -> None:
+    """What was measured on one says nothing of how fast another is."""
+    base, names = base_run(tmp_path), []
+    for site in ({}, {"name": "theta"}, {"name": "theta", "ranks_per_node": 2}, {"train_on_cpus": True}):
+        config = base.config.model_copy(update={"site": Site.model_validate(site)})
+        names.append(make_point(replace(base, config=config), tmp_path, 1000, {"ranks": 1}).name)
+    assert len(set(names)) == 4
+    more = base.config.site.model_copy(update={"name": "local", "workers": 7, "idle_s": 5})
+    same = replace(base, config=base.config.model_copy(update={"site": more}))
+    assert make_point(same, tmp_path, 1000, {"ranks": 1}).name == names[0]
 
 
 def test_ranks_that_are_not_pinned_may_use_every_core(tmp_path: Path) -> None:

@@ -79,6 +79,29 @@ def test_a_space_of_no_setting_is_refused(tmp_path: Path) -> None:
             make_search(base_run(tmp_path), tmp_path, [Space.parse(text)], 100, 2)
 
 
+SPACES = {
+    "training.fovs=10,20": "10 and 20 make one and the same training",  # a search sets them itself
+    "inference.batch=1,2": "1 and 2 make one and the same training",
+    "training.batch_size=2,2": "2 and 2 make one and the same training",
+    "training.batch_size=0.5..2": "batch_size is 0.5",
+    "training.ranks=1..4": "each number of ranks has a job of its own: list them",
+}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_in_which_there_is_nothing_to_choose_or_not_all_can_be_is_refused(
+    space: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=SPACES[space]):
+        make_search(base_run(tmp_path), tmp_path, [Space.parse(space)], 100, 2)
+
+
+def test_two_spaces_of_one_setting_are_refused(tmp_path: Path) -> None:
+    spaces = [Space.parse(f"training.batch_size={values}") for values in ("1,2", "4,8")]
+    with pytest.raises(InputError, match=r"training\.batch_size is given twice"):
+        make_search(base_run(tmp_path), tmp_path, spaces, 100, 2)
+
+
 def test_a_rung_is_the_first_part_of_the_trials_own_training(tmp_path: Path) -> None:
     point = make_search(base_run(tmp_path), tmp_path, [RATE], 400, 2).points[0]
     rung = up_to(point, 100)
@@ -183,6 +206,43 @@ class TestWithOptuna:
         again = Trainer()
         search(journal, again)
         assert again.trained == []
+
+    @pytest.mark.parametrize("key", ["training.batch_size", "training.moves_reach"])
+    def test_between_two_whole_numbers_whole_ones_are_tried(self, key: str, tmp_path: Path) -> None:
+        """Any other is none that the setting takes: all trials failed."""
+        space, tried = Space.parse(f"{key}=1..5"), set[Value]()
+        chain = make_search(base_run(tmp_path), tmp_path, [space], 400, 2)
+
+        def train(settings: Mapping[str, Value], fovs: int) -> float:
+            chain.point(settings)
+            tried.add(settings[key])
+            return 1.0
+
+        for _ in range(12):
+            pursue(chain.study, None, [space], RUNGS, train)
+        assert tried <= {1, 2, 3, 4, 5}
+        assert {type(value) for value in tried} == {int}
+        assert len(tried) > 2
+
+    def test_a_journal_whose_end_was_not_written_whole_goes_on(self, tmp_path: Path) -> None:
+        journal = tmp_path / "journal.log"
+        search(journal, Trainer(), trials=2)
+        journal.write_bytes(journal.read_bytes()[:-20])
+        search(journal, Trainer(), trials=4)
+        assert len(open_study(journal, seed=1).get_trials()) == 4
+
+    def test_a_dry_run_tells_how_many_trials_are_left_and_writes_nothing(self, tmp_path: Path) -> None:
+        chain = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 6)
+        assert chain.foretold()[0].startswith("6 trials, of which 0 are done and 0 under way")
+        assert not chain.folder.exists()
+        with pytest.raises(KeyboardInterrupt):
+            search(chain.folder / "journal.log", Trainer(4), trials=6)
+        before = (chain.folder / "journal.log").read_bytes()
+        assert chain.foretold() == [
+            "6 trials, of which 1 are done and 1 under way, each of 100 or 200 or 400 FOVs; they choose",
+            "training.learning_rate  0.0001..0.1",
+        ]
+        assert (chain.folder / "journal.log").read_bytes() == before
 
     def test_trials_of_equal_settings_are_one_training(self, tmp_path: Path) -> None:
         """A rung of few FOVs after one of more would begin the training in their folder anew."""
