@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.volumes.lossy import LOSSY_TIFF
 from pipeline.volumes.tiff_file import (
-    JPEG,
     ORIENTATION,
     only_series,
     opened,
@@ -71,12 +71,15 @@ def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
         ) from None
 
 
-def is_lossy(path: Path) -> bool:
-    """Whether the values of the image at `path` are only near to what was written. Raises InputError."""
+def lossy_slice(path: Path) -> str:
+    """What the image at `path` is stored as, if its values are only near to what was written; else nothing.
+
+    Raises InputError.
+    """
     if path.suffix.lower() not in TIFF_SUFFIXES:
-        return path.suffix.lower() in LOSSY_SUFFIXES
+        return "JPEG" if path.suffix.lower() in LOSSY_SUFFIXES else ""
     with opened(path, alone=True) as file:
-        return _only_page(file, path).compression in JPEG
+        return LOSSY_TIFF.get(_only_page(file, path).compression, "")
 
 
 def grey(values: np.ndarray, path: Path) -> np.ndarray:
