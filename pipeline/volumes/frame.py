@@ -16,6 +16,9 @@ AXES = "zyx"
 WHOLE = 0.01
 """How far, in voxels, an offset may be from a whole number of them: files round."""
 
+IN_ORDER = ", its levels put in order (they are listed otherwise than the finest first)"
+"""What is told behind the name of a volume whose file lists them so."""
+
 SAME_SIZE = 0.01
 """Voxel sizes that differ by less than this part are one: 3.9999 nm is 4 nm."""
 
