@@ -209,7 +209,8 @@ def test_a_transform_that_makes_no_sense_is_one_line(tmp_path: Path, wrong: Any,
 
 
 def test_an_array_described_in_both_formats_is_that_of_the_newer_with_its_chunks(tmp_path: Path) -> None:
-    for zarr_format, values in ((2, IMAGE), (3, IMAGE[::-1])):
+    formats: list[tuple[Any, np.ndarray]] = [(2, IMAGE), (3, IMAGE[::-1])]
+    for zarr_format, values in formats:
         stored = zarr.create_array(
             str(tmp_path / f"{zarr_format}.zarr"), shape=IMAGE.shape, dtype=IMAGE.dtype, chunks=(4, 4, 4),
             zarr_format=zarr_format,
