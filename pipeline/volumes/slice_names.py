@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.volumes.other_formats import other_folder
 from pipeline.volumes.slice_image import SUFFIXES
 
 HIDDEN = (".", "Thumbs.db", "desktop.ini")
@@ -56,6 +57,9 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
     shapes = {path: re.sub(r"\d+", "#", path.name) for path in files}
     images = Counter(shape for shape in shapes.values() if shape.lower().endswith(SUFFIXES))
     if not images:
+        other = other_folder(folder, (path.name for path in files))
+        if other:
+            raise InputError(f"folder {folder} holds {other}")
         raise InputError(
             f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
         )

@@ -265,9 +265,9 @@ def test_labels_are_tried_as_the_image_is(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_lists_the_formats(tmp_path: Path) -> None:
-    (tmp_path / "em.mrc").write_bytes(b"MAP " * 300)
-    with pytest.raises(InputError, match=r"em\.mrc is of no known format; these are read: HDF5"):
-        run_on(tmp_path, data={"image": "em.mrc"})
+    (tmp_path / "em.what").write_bytes(b"MAP " * 300)
+    with pytest.raises(InputError, match=r"em\.what is of no known format; these are read: HDF5"):
+        run_on(tmp_path, data={"image": "em.what"})
 
 
 @pytest.mark.parametrize(
