@@ -12,6 +12,7 @@
 | `axistags` | VIGRA, ilastik | JSON: the names of the stored axes, and how long a voxel is along each |
 | `axis_units` | ilastik | JSON: the units of these lengths, by axis; without one they are none |
 | `_ARRAY_DIMENSIONS` | xarray | names of the stored axes |
+| `DIMENSION_LABELS` | HDF5's dimension scales | the same |
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ UNITS = {
 SIZES = ("resolution", "voxel_size", *UNITS)
 """Attributes that give the voxel size; the first that is there counts, and it is told where others differ."""
 
-NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS")
+NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS")
 OTHER_NAMES = {
     "channel": "c", "channels": "c", "ch": "c", "time": "t",
     "depth": "z", "slice": "z", "plane": "z", "section": "z", "pln": "z",
