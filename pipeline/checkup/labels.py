@@ -133,7 +133,7 @@ def _voxel_size(image: Volume, labels: Volume) -> list[str]:
     """A voxel size that the labels' file states otherwise, or in two ways, or that one of the two files alone
     states."""
     doubts, stated = [], labels.frame.stated_nm
-    if labels.frame.stated_otherwise and labels.voxel_size_nm == stated:
+    if labels.frame.stated_otherwise:
         doubts.append(labels.frame.stated_otherwise)
     if stated and labels.voxel_size_nm and not same_size(stated, labels.voxel_size_nm):
         doubts.append(f"their file says {size_text(stated)}")

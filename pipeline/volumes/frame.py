@@ -53,7 +53,7 @@ class Frame:
     is_placed: bool = False
     """Whether the file, or the run file, says where the first voxel is; else the origin is a guess."""
     stated_otherwise: str = ""
-    """What else in the file says another voxel size, in words; as a rule nothing."""
+    """What else in the file says another voxel size, in words; nothing where the run file sets it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Stated:
             voxel_size_nm or own,
             stated_nm=own,
             is_placed=not (origin is None and self.origin is None and self.offset_nm is None),
-            stated_otherwise=self.otherwise,
+            stated_otherwise="" if voxel_size_nm else self.otherwise,
         )
 
     @property
