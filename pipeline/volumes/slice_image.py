@@ -20,8 +20,9 @@ from pipeline.volumes.tiff_file import (
 )
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-LOSSY_SUFFIXES = (".jpg", ".jpeg")
-SUFFIXES = (".png", *TIFF_SUFFIXES, *LOSSY_SUFFIXES, ".bmp")
+SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
+LOSSY_FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+"""Of Pillow's formats, and how they are called here."""
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 Image.MAX_IMAGE_PIXELS = None
 """Slices of electron microscopes have more pixels than Pillow takes for an attack."""
@@ -77,7 +78,8 @@ def lossy_slice(path: Path) -> str:
     Raises InputError.
     """
     if path.suffix.lower() not in TIFF_SUFFIXES:
-        return "JPEG" if path.suffix.lower() in LOSSY_SUFFIXES else ""
+        with Image.open(path) as image:  # whatever the file is called
+            return LOSSY_FORMATS.get(image.format or "", "")
     with opened(path, alone=True) as file:
         return LOSSY_TIFF.get(_only_page(file, path).compression, "")
 
