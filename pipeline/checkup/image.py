@@ -48,17 +48,26 @@ def image(run: Run) -> Finding:
         return warn(found, "the segmentation will say 1 x 1 x 1 nm unless you set data.voxel_size_nm")
     if stated is not None and not same_size(stated, volume.voxel_size_nm):
         return warn(f"{found} by data.voxel_size_nm", f"its file says {size_text(stated)}")
-    z, y, x = volume.voxel_size_nm
+    doubts = _doubts_of_size(volume, run.config.data.voxel_size_nm is not None)
+    return warn(found, "; ".join(doubts)) if doubts else ok(found)
+
+
+def _doubts_of_size(volume: Volume, is_set: bool) -> list[str]:
+    """What makes one doubt the voxel size of an image, by its file or, where it `is_set`, by the run file."""
+    assert volume.voxel_size_nm is not None
+    (z, y, x), doubts = volume.voxel_size_nm, []
     if min(z, y, x) < SMALLEST_NM or max(z, y, x) > LARGEST_NM:
-        return warn(found, "that is no size of a voxel: is its unit another? set data.voxel_size_nm")
-    is_set = run.config.data.voxel_size_nm is not None
-    if not is_set and x > y and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
-        return warn(
-            found,
+        doubts.append("that is no size of a voxel: is its unit another? set data.voxel_size_nm")
+    if is_set:
+        return doubts
+    if volume.frame.stated_otherwise:
+        doubts.append(f"{volume.frame.stated_otherwise}: set data.voxel_size_nm to that which is right")
+    if x > y and same_size((z, y, x), (y, y, x)) and not same_size((z, y, x), (z, y, y)):
+        doubts.append(
             "pixels that are longer along one side than the other: does its file list x, y, z? set "
-            "data.voxel_size_nm, z, y, x",
+            "data.voxel_size_nm, z, y, x"
         )
-    return ok(found)
+    return doubts
 
 
 def describe(volume: Volume, stored_dtype: np.dtype | None = None) -> str:

@@ -130,8 +130,11 @@ def _without_body(labels: LabelVolume, blocks: list[Box]) -> list[str]:
 
 
 def _voxel_size(image: Volume, labels: Volume) -> list[str]:
-    """A voxel size that the labels' file states otherwise, or that one of the two files alone states."""
+    """A voxel size that the labels' file states otherwise, or in two ways, or that one of the two files alone
+    states."""
     doubts, stated = [], labels.frame.stated_nm
+    if labels.frame.stated_otherwise:
+        doubts.append(labels.frame.stated_otherwise)
     if stated and labels.voxel_size_nm and not same_size(stated, labels.voxel_size_nm):
         doubts.append(f"their file says {size_text(stated)}")
     if labels.frame.is_placed and (stated is None) != (image.frame.stated_nm is None):

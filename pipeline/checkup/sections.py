@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from pipeline.sections.tiles import TileSection
 
 MOST_NAMED = 5
+
+LONELY = 3
+"""Sides of an image: farther from all others of its section, from corner to corner, it is told."""
+
+EMPTY = 2
+"""As many times the largest section's area a volume may have."""
 
 COVERED = 0.25
 """Shares of their sides by which images of a section are at least apart, along one of them."""
@@ -62,7 +69,7 @@ def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
     """Where images of a section lie on each other, or none touches another: what is wrong is seldom that."""
     from scipy.spatial import cKDTree
 
-    covered, scattered = list[str](), list[int]()
+    covered, lonely, scattered = list[str](), list[str](), list[int]()
     for z, section in sections.items():
         if len(section.tiles) < 2:
             continue
@@ -73,6 +80,8 @@ def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
         covered += [tile.name for tile, one in zip(section.tiles, apart) if one < COVERED]
         if apart.min() > 1 + 1 / shape.min():
             scattered.append(z)
+        else:
+            lonely += [tile.name for tile, one in zip(section.tiles, apart) if one > LONELY]
     told, units = [], f"are x and y in {stack.config.tiles.units}, as tiles.units says"
     if covered:
         told.append(
@@ -85,7 +94,29 @@ def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
             f"in {count:,} section{'s' if count > 1 else ''} no image touches another: {first(scattered)}; "
             f"{units}?"
         )
-    return told
+    if lonely:
+        told.append(
+            f"{len(lonely):,} images lie more than {LONELY - 1} sides away from all others of their section: "
+            f"{first(lonely)}; is there a slip in the table?"
+        )
+    return told + _apart(stack, sections)
+
+
+def _apart(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
+    """Sections that lie beside each other instead of on each other: most of the volume would be empty."""
+    margin = 2 * stack.config.volume.margin
+    sides = [
+        np.ptp([(tile.y, tile.x) for tile in section.tiles], axis=0) + section.tiles[0].shape + margin
+        for section in sections.values()
+    ]
+    height, width = max(map(tuple, sides), key=math.prod)
+    _, rows, columns = stack.box.shape
+    if rows * columns < EMPTY * height * width:
+        return []
+    return [
+        f"the sections lie apart: the volume has {rows:,} x {columns:,} pixels, the largest section "
+        f"{height:,.0f} x {width:,.0f}; are x and y where the stage was? give them from each section's corner"
+    ]
 
 
 def _are(noun: str, count: int) -> str:

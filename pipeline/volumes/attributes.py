@@ -12,6 +12,7 @@
 | `axistags` | VIGRA, ilastik | JSON: the names of the stored axes, and how long a voxel is along each |
 | `axis_units` | ilastik | JSON: the units of these lengths, by axis; without one they are none |
 | `_ARRAY_DIMENSIONS` | xarray | names of the stored axes |
+| `DIMENSION_LABELS` | HDF5's dimension scales | the same |
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, nm_per, positive_sizes
+from pipeline.volumes.frame import AXES, Stated, VoxelSize, contradiction, nm_per, positive_sizes
 
 UNITS = {
     f"{name}_{unit}": unit for name in ("element_size", "voxel_size", "resolution") for unit in ("um", "nm")
@@ -35,9 +36,9 @@ UNITS = {
 """Of the attributes that name it."""
 
 SIZES = ("resolution", "voxel_size", *UNITS)
-"""Attributes that give the voxel size; the first that is there counts."""
+"""Attributes that give the voxel size; the first that is there counts, and it is told where others differ."""
 
-NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS")
+NAMES = ("axes", "axis_names", "dimension_names", "_ARRAY_DIMENSIONS", "DIMENSION_LABELS")
 OTHER_NAMES = {
     "channel": "c", "channels": "c", "ch": "c", "time": "t",
     "depth": "z", "slice": "z", "plane": "z", "section": "z", "pln": "z",
@@ -78,8 +79,25 @@ def stated_by(attributes: Mapping[str, Any], dimensions: int, uri: str, choice: 
     elif size is None:
         by_itself = choice.unless_set("voxel_size_nm", partial(_of_tags, attributes, uri))
     if by_itself is not None:
-        return replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=by_itself)
-    return stated_in_units(axes, said, offset, nm, choice)
+        stated = replace(stated_in_units(axes, None, offset, nm, choice), voxel_size_nm=by_itself)
+    else:
+        stated = stated_in_units(axes, said, offset, nm, choice)
+    others = ((f"attribute {name}", _size_nm(name, attributes, names, uri)) for name in (*SIZES, "axistags"))
+    return replace(stated, otherwise=contradiction(stated.size_nm, others))
+
+
+def _size_nm(name: str, attributes: Mapping[str, Any], names: tuple[str, ...], uri: str) -> VoxelSize | None:
+    """The voxel size by one of the attributes; None where it is not there, or cannot be understood."""
+    try:
+        if name == "axistags":
+            return Stated(voxel_size_nm=_of_tags(attributes, uri)).size_nm
+        units = UNITS.get(name, attributes.get("units", attributes.get("unit")))
+        nm = nm_by_axis(units, names, uri, "units")
+        lengths = numbers_by_axis(attributes.get(name), names, name)
+        z, y, x = positive_sizes([lengths[axis] * nm[axis] for axis in AXES], uri, name)
+    except InputError:
+        return None
+    return z, y, x
 
 
 def axes_of(attributes: Mapping[str, Any], dimensions: int) -> tuple[str, ...] | None:

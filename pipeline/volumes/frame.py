@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +15,9 @@ VoxelSize: TypeAlias = tuple[float, float, float]
 AXES = "zyx"
 WHOLE = 0.01
 """How far, in voxels, an offset may be from a whole number of them: files round."""
+
+IN_ORDER = ", its levels put in order (they are listed otherwise than the finest first)"
+"""What is told behind the name of a volume whose file lists them so."""
 
 SAME_SIZE = 0.01
 """Voxel sizes that differ by less than this part are one: 3.9999 nm is 4 nm."""
@@ -49,6 +52,8 @@ class Frame:
     """The voxel size by the file alone, which the run file may have replaced."""
     is_placed: bool = False
     """Whether the file, or the run file, says where the first voxel is; else the origin is a guess."""
+    stated_otherwise: str = ""
+    """What else in the file says another voxel size, in words; nothing where the run file sets it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Stated:
     """Where the first voxel begins in the world."""
     origin: Mapping[str, float] | None = None
     """The same in voxels, for formats that count so; refused like an offset where it is no whole number."""
+    otherwise: str = ""
+    """See `Frame.stated_otherwise`."""
 
     def frame(
         self,
@@ -83,6 +90,7 @@ class Stated:
             voxel_size_nm or own,
             stated_nm=own,
             is_placed=not (origin is None and self.origin is None and self.offset_nm is None),
+            stated_otherwise="" if voxel_size_nm else self.otherwise,
         )
 
     @property
@@ -150,6 +158,17 @@ def corner(translation: float, size: float, finest: float) -> float:
 def same_size(a: VoxelSize, b: VoxelSize) -> bool:
     """Whether two voxel sizes are one, up to rounding."""
     return all(abs(p - q) <= SAME_SIZE * max(p, q) for p, q in zip(a, b))
+
+
+def contradiction(size_nm: VoxelSize | None, others: Iterable[tuple[str, VoxelSize | None]]) -> str:
+    """The first of other voxel sizes of a file that is known and not `size_nm`, by what says it, in words.
+
+    Nothing where there is none.
+    """
+    for said_by, other in others:
+        if size_nm is not None and other is not None and not same_size(size_nm, other):
+            return f"its {said_by} says {size_text(other)}"
+    return ""
 
 
 def size_text(size_nm: VoxelSize | None) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
-from pipeline.volumes.attributes import SIZES, axes_of, stated_by
+from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.big_data_viewer import HDF5_CELLS, size_by_xml, xml_beside
 from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
@@ -94,13 +94,12 @@ class Hdf5Volume(Volume):
 
 
 def _attributes(dataset: h5py.Dataset, choice: Choice, uri: str) -> Mapping[str, Any]:
-    """What the run file, the dataset, the labels of its dimensions and its group say of it."""
+    """What the run file, the dataset and its group say of it."""
     attributes = _readable(dataset)
     if not any(name in attributes for name in (*SIZES, "offset")):
         attributes |= _by_xml(dataset) or _of_groups(dataset, choice, uri)
-    labels = [dimension.label for dimension in dataset.dims]
-    if choice.axes or (any(labels) and axes_of(attributes, len(labels)) is None):
-        attributes["axes"] = choice.axes or labels
+    if choice.axes:
+        attributes["axes"] = choice.axes
     return attributes
 
 

@@ -1,4 +1,5 @@
-"""Which filters of HDF5 and codecs of Zarr give back only what is near to what was written."""
+"""Which filters of HDF5, codecs of Zarr and compressions of TIFF give back only what is near to what was
+written."""
 
 from __future__ import annotations
 
@@ -30,6 +31,16 @@ LOSSY_CODECS = (
 """Names of numcodecs and imagecodecs, without what they begin with."""
 LOSSLESS_UNASKED = ("jpegxl", "jpegxr", "jpeg2k", "htj2k", "webp", "avif", "lerc")
 """Those that lose nothing unless they are told a level of quality, or a distance."""
+LOSSY_TIFF = (
+    dict.fromkeys((6, 7, 33007, 34892), "JPEG")
+    | dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000")
+    | dict.fromkeys((22610, 34934), "JPEG XR")
+    | dict.fromkeys((34927, 50001), "WebP")
+    | dict.fromkeys((50002, 52546), "JPEG XL")
+    | {34887: "LERC", 48124: "Jetraw"}
+)
+"""By the numbers of the tag `Compression`, which does not say whether those that can be lossless are."""
+
 ZFP_PARAMETERS = ("tolerance", "rate", "precision")
 ZFPY_REVERSIBLE = 5
 

@@ -24,9 +24,10 @@ from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_unit
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import NAME as TRANSFORM
 from pipeline.volumes.cosem import listed_transform, stated_by_transform
-from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, positive_sizes
+from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, contradiction, positive_sizes
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
+from pipeline.volumes.paintera import DATA, is_paintera, refuse_unmerged
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
@@ -102,6 +103,7 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such N5 folder")
+    choice_of_axes = choice
     if choice.axes is not None:  # which N5 names in the order of its dimensions, x first, as a rule
         choice = replace(choice, axes=choice.axes[::-1])
     folder = path / part if part else path
@@ -110,6 +112,8 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     if "dimensions" in attributes:
         choice.refuse_level(uri)
         return _dataset(folder, uri, "N5", choice)
+    if is_paintera(attributes):
+        return open_n5(path, f"{part}/{DATA}".lstrip("/"), choice_of_axes)
     levels = sorted(
         (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in _attributes(f)),
         key=lambda f: int(f.name[1:]),
@@ -129,6 +133,13 @@ def _dataset(folder: Path, uri: str, format: str, choice: Choice) -> N5Volume:
 def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any], Stated]:
     """The attributes of the dataset in `folder` and what they state; InputError where they make no sense."""
     attributes = _attributes(folder)
+    refuse_unmerged(folder, uri, _attributes)
+    if "compressionType" in attributes and "compression" not in attributes:
+        said = attributes["compressionType"]
+        raise InputError(
+            f'{folder / ATTRIBUTES} is of N5 before version 2: put "compression": {{"type": "{said}"}} in '
+            "the place of its compressionType"
+        )
     try:
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
@@ -227,13 +238,18 @@ def _stated(
         return {axis: own[axis] * factors[axis] for axis in AXES}
 
     offset = both.get("offset")
-    return stated_in_units(
+    stated = stated_in_units(
         names,
         None if sizes is None else choice.unless_set("voxel_size_nm", size),
         None if offset is None else choice.unless_set("origin", lambda: numbers(offset, "offset")),
         lambda: nm_by_axis(unit, backwards, uri, "units"),
         choice,
     )
+    if said_by != "resolution" or not isinstance(pixel, Mapping) or not pixel.get("unit"):
+        return stated
+    attributes, group = ({k: v for k, v in said.items() if k != "resolution"} for said in (attributes, group))
+    other = _stated(attributes, group, folder, uri, choice)
+    return replace(stated, otherwise=contradiction(stated.size_nm, [("pixelResolution", other.size_nm)]))
 
 
 def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:

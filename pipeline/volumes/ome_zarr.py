@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.volumes.by_axis import nm_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import as_ome, is_cosem
-from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, corner, positive_sizes
+from pipeline.volumes.frame import AXES, IN_ORDER, NO_LENGTHS, Stated, corner, positive_sizes
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _multiscale(image: Mapping[str, Any], format: str, several: str, uri: str, c
         raise InputError(f"{uri} has axes {', '.join(names)}; expected z, y and x among them")
     finest_first = sorted(per_level, key=lambda level: _voxel_volume(names, level[1][0]))
     if finest_first != per_level:
-        several += ", its levels put in order (they are listed otherwise than the finest first)"
+        several += IN_ORDER
     finest = finest_first[0][1][0]
     levels = [
         Level(path, _stated(names, units, scale, translation, finest, uri, choice))

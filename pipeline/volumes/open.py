@@ -9,6 +9,7 @@ import h5py
 
 from pipeline.errors import InputError
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.other_formats import other_file
 from pipeline.volumes.volume import Volume
 
 FORMATS = (
@@ -16,6 +17,7 @@ FORMATS = (
     "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff), NumPy (.npy), a folder of slices or FOLDER/*.tif"
 )
 TIFF_SUFFIXES = (".tif", ".tiff")
+REMOTE = ("s3", "gs", "https", "http")
 
 
 def open_volume(uri: str, choice: Choice | None = None) -> Volume:
@@ -43,6 +45,10 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
         return _open_zarr(*_container(rest), choice)
     if scheme == "n5":
         return _open_n5(*_container(rest), choice)
+    if scheme in REMOTE:
+        raise InputError(
+            f"volume {uri}: write precomputed://{uri} if it is that; other formats are read from a disk alone"
+        )
     raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
 
 
@@ -152,7 +158,10 @@ def _open_hdf5(path: Path, part: str, choice: Choice) -> Volume:
 
     part = part.strip("/")  # to HDF5 /stack and stack are one
     if path.is_file() and not h5py.is_hdf5(path) and path.suffix.lower() not in (".h5", ".hdf5", ".hdf"):
-        raise InputError(f"{path} is of no known format; these are read: {FORMATS}")
+        other = other_file(path)
+        raise InputError(
+            f"{path} is {other}" if other else f"{path} is of no known format; these are read: {FORMATS}"
+        )
     if part == "stack" and path.exists() and NeuroproofVolume.is_at(path):
         return NeuroproofVolume(path, choice)
     return Hdf5Volume(path, part, choice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.frame import AXES, Stated, positive_sizes, size_text
+from pipeline.volumes.frame import AXES, IN_ORDER, Stated, positive_sizes, size_text
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.precomputed_chunks import PrecomputedChunks
 from pipeline.volumes.volume import Volume
@@ -47,7 +48,8 @@ LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 class PrecomputedVolume(Volume):
     """One level of the volume at `cloudpath` (`file://...`, `gs://...`), sharded or not, in any encoding.
 
-    The level is that of `choice`, and its coordinates begin at its own `voxel_offset`. Stored are x, y, z and
+    The level is that of `choice`, which counts from the finest, as few info files do not; `format` says where
+    one does not. Its coordinates begin at its own `voxel_offset`. Stored are x, y, z and
     channel, unless `choice.axes` names the axes otherwise. A chunk whose file is missing, or locally has no
     byte, or that its shard does not list, is read as 0, as in Neuroglancer, and is `missing`.
 
@@ -65,8 +67,10 @@ class PrecomputedVolume(Volume):
         names = _axis_names(choice)
         try:
             stated = [_stated(scale, names, cloudpath) for scale in cloud.info["scales"]]
+            finest_first = sorted(range(len(stated)), key=lambda i: math.prod(stated[i].size_nm or ()))
+            stated = [stated[i] for i in finest_first]
             level = choice.level_of([each.size_nm for each in stated], cloudpath)
-            cloud.mip = level
+            cloud.mip = finest_first[level]
             shape = [int(n) for n in (*cloud.volume_size, cloud.num_channels)]
             chunk = [int(n) for n in (*cloud.chunk_size, 1)]
             dtype = np.dtype(cloud.dtype)
@@ -84,9 +88,12 @@ class PrecomputedVolume(Volume):
                 f"{cloudpath}: nothing is stored at level {level} ({size}), folder {self._chunks.folder} is "
                 f"empty or not there; {choice.mend('level', 'set {} to another level')}"
             )
+        other = IN_ORDER if finest_first != sorted(finest_first) else ""
         super().__init__(
             cloudpath,
-            "Neuroglancer precomputed" + (f", mip {level} of {len(stated)}" if len(stated) > 1 else ""),
+            "Neuroglancer precomputed"
+            + (f", mip {level} of {len(stated)}" if len(stated) > 1 else "")
+            + other,
             self._layout.volume_shape(shape),
             dtype,
             choice.frame(stated[level], cloudpath),

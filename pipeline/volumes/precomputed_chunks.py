@@ -118,16 +118,20 @@ class PrecomputedChunks:
             if self.is_local:
                 listed = self._shards.listed(codes)
                 return [code in listed for code in codes]
+            if self._meta.path.protocol in WEB:  # CloudVolume takes a shard that is refused for missing
+                are_there(self._files(), sorted({self._reader.get_filename(code) for code in codes}))
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
             return [rows[code] is not None and rows[code][2] > 0 for code in codes]
         names = [self._name(index) for index in indices]
         if self.is_local:
             return [_holds_data(_local(self.folder) / name) for name in names]
-        files = CloudFiles(self.folder, progress=False)
         if self._meta.path.protocol in WEB:
-            return are_there(files, names)
-        there = files.exists(names)
+            return are_there(self._files(), names)
+        there = self._files().exists(names)
         return [there[name] for name in names]
+
+    def _files(self) -> CloudFiles:
+        return CloudFiles(self.folder, progress=False)
 
     def local_stamp(self) -> str:
         """Of the info file, and of a sample of the chunks' files, or of their shards'."""

@@ -14,7 +14,7 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, Stated
 from pipeline.volumes.kept_slices import kept_slice
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
-from pipeline.volumes.slice_image import is_lossy, slice_header
+from pipeline.volumes.slice_image import lossy_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
 
@@ -37,7 +37,7 @@ class SliceVolume(Volume):
         frame = choice.frame(Stated(), uri)
         shape = (max(self._files) + 1, *first.shape)
         super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
-        self.lossy = "JPEG" if is_lossy(self._files[0]) else ""
+        self.lossy = lossy_slice(self._files[0])
         for path in spread(list(self._files.values()), SAMPLED):
             self._refuse_another_kind(path, *slice_header(path))
 

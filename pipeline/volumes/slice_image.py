@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.volumes.lossy import LOSSY_TIFF
 from pipeline.volumes.tiff_file import (
-    JPEG,
     ORIENTATION,
     only_series,
     opened,
@@ -20,8 +20,9 @@ from pipeline.volumes.tiff_file import (
 )
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-LOSSY_SUFFIXES = (".jpg", ".jpeg")
-SUFFIXES = (".png", *TIFF_SUFFIXES, *LOSSY_SUFFIXES, ".bmp")
+SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
+LOSSY_FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+"""Of Pillow's formats, and how they are called here."""
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 Image.MAX_IMAGE_PIXELS = None
 """Slices of electron microscopes have more pixels than Pillow takes for an attack."""
@@ -71,12 +72,16 @@ def slice_header(path: Path) -> tuple[tuple[int, int], np.dtype]:
         ) from None
 
 
-def is_lossy(path: Path) -> bool:
-    """Whether the values of the image at `path` are only near to what was written. Raises InputError."""
+def lossy_slice(path: Path) -> str:
+    """What the image at `path` is stored as, if its values are only near to what was written; else nothing.
+
+    Raises InputError.
+    """
     if path.suffix.lower() not in TIFF_SUFFIXES:
-        return path.suffix.lower() in LOSSY_SUFFIXES
+        with Image.open(path) as image:  # whatever the file is called
+            return LOSSY_FORMATS.get(image.format or "", "")
     with opened(path, alone=True) as file:
-        return _only_page(file, path).compression in JPEG
+        return LOSSY_TIFF.get(_only_page(file, path).compression, "")
 
 
 def grey(values: np.ndarray, path: Path) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import itertools
 import math
 import os
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.volumes.other_formats import other_folder
 from pipeline.volumes.slice_image import SUFFIXES
 
 HIDDEN = (".", "Thumbs.db", "desktop.ini")
@@ -42,12 +44,20 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
 
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:
-    """The files in `folder` that match `pattern`, by name, but for those that programs leave behind."""
+    """The files in `folder` that match `pattern`, by name, but for those that programs leave behind.
+
+    Raises InputError where there is no such folder, and where one is a link that leads nowhere.
+    """
     if not folder.is_dir():
         raise InputError(f"folder {folder}: no such folder; name the one that the slices are in")
     with os.scandir(folder) as entries:  # which knows files from folders without a look at each
-        names = [e.name for e in entries if e.is_file() and not e.name.startswith(HIDDEN)]
-    return [folder / name for name in sorted(fnmatch.filter(names, pattern))]
+        is_file = {e.name: e.is_file() for e in entries if e.is_file() or (e.is_symlink() and not e.is_dir())}
+    names = [name for name in sorted(fnmatch.filter(is_file, pattern)) if not name.startswith(HIDDEN)]
+    for name in names:
+        if not is_file[name]:
+            target = (folder / name).readlink()
+            raise InputError(f"{folder / name} is a link to {target}, which is not there: mend or remove it")
+    return [folder / name for name in names]
 
 
 def _refuse_strangers(files: list[Path], folder: Path) -> None:
@@ -56,6 +66,9 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
     shapes = {path: re.sub(r"\d+", "#", path.name) for path in files}
     images = Counter(shape for shape in shapes.values() if shape.lower().endswith(SUFFIXES))
     if not images:
+        other = other_folder(folder, (path.name for path in files))
+        if other:
+            raise InputError(f"folder {folder} holds {other}")
         raise InputError(
             f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
         )
@@ -63,10 +76,11 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
     strangers = [path.name for path in files if shapes[path] != usual]
     if strangers:
         named = ", ".join(strangers[:MOST_NAMED]) + (", ..." if len(strangers) > MOST_NAMED else "")
+        pattern = glob.escape(usual).replace("#", "*")
         raise InputError(
             f"folder {folder}: {len(strangers)} of {len(files)} files are not named as the others, "
             f"{usual.replace('#', '*')}: {named}; move them away, or give the slices as "
-            f"{folder / usual.replace('#', '*')}"
+            f"{folder / pattern}"
         )
 
 

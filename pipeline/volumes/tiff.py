@@ -18,9 +18,10 @@ from pipeline.results.artifacts import file_stamp
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, NM_PER_UNIT, Stated
 from pipeline.volumes.layout import Index, Layout
+from pipeline.volumes.lossy import LOSSY_TIFF
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import page_values
-from pipeline.volumes.tiff_file import JPEG, files_of, only_series, opened, refuse_sparse
+from pipeline.volumes.tiff_file import files_of, only_series, opened, refuse_sparse
 from pipeline.volumes.volume import Volume
 
 AXIS_NAMES = {"Q": "z", "I": "z", "S": "c"}
@@ -46,7 +47,7 @@ class TiffVolume(Volume):
             page_values(series.keyframe, np.zeros((1, 1), series.dtype), path)
             axes = _axes(series)
             self._files = files_of(series)
-            self.lossy = "JPEG" if series.keyframe.compression in JPEG else ""
+            self.lossy = LOSSY_TIFF.get(series.keyframe.compression, "")
             self._left_out = _left_out(axes)
             shape = (*[1] * len(self._left_out), *series.shape)
             axes = axes and (*self._left_out, *axes)
@@ -90,9 +91,10 @@ def _pages(
 
 
 def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...] | None:
-    """Names of a series' axes. Three axes without a z are one that was stored as channels or frames."""
+    """Names of a series' axes. Three axes without a z are one that was stored as channels or frames, but for
+    the samples of a pixel, plane by plane: these are one picture in colour."""
     axes = [AXIS_NAMES.get(axis, axis.lower()) for axis in series.axes]
-    if len(axes) == 3 and "z" not in axes and axes[1:] == ["y", "x"]:
+    if len(axes) == 3 and "z" not in axes and axes[1:] == ["y", "x"] and series.axes[0] != "S":
         axes[0] = "z"
     return tuple(axes) if len(set(axes)) == len(axes) else None
 
@@ -140,24 +142,25 @@ def _ome_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
 
 
 def _imagej_size_nm(file: tifffile.TiffFile) -> Mapping[str, float] | None:
-    """ImageJ counts pixels per unit along x and y, and units per slice along z."""
+    """ImageJ counts pixels per unit along x and y, and units per slice along z; units may differ."""
     described = file.imagej_metadata
     if not described:
         return None
-    unit = str(described.get("unit", "")).replace("\\u00B5", "µ").lower()
-    nm = NM_PER_UNIT.get(unit)
+    names = {"z": "zunit", "y": "yunit", "x": "unit"}
+    units = [str(described.get(name, described.get("unit", ""))) for name in names.values()]
+    nm = dict(zip(names, (NM_PER_UNIT.get(unit.replace("\\u00B5", "µ").lower(), 0.0) for unit in units)))
     tags = file.series[0].keyframe.tags
     if (
-        nm is None
+        not all(nm.values())
         or not float(described.get("spacing", 0)) > 0
         or "XResolution" not in tags
         or "YResolution" not in tags
     ):
         return None
-    sizes = {"z": float(described["spacing"]) * nm}
+    sizes = {"z": float(described["spacing"]) * nm["z"]}
     for axis, name in (("y", "YResolution"), ("x", "XResolution")):
-        pixels, units = tags[name].value
+        pixels, lengths = tags[name].value
         if not pixels:
             return None
-        sizes[axis] = units / pixels * nm
+        sizes[axis] = lengths / pixels * nm[axis]
     return sizes

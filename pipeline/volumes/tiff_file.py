@@ -16,13 +16,6 @@ GREY = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.PALETTE, tifffile.
 ORIENTATION = 274
 """The tag of TIFF and of EXIF that says how an image is to be turned where it is shown."""
 
-JPEG = (
-    tifffile.COMPRESSION.JPEG,
-    tifffile.COMPRESSION.OJPEG,
-    tifffile.COMPRESSION.ALT_JPEG,
-    tifffile.COMPRESSION.JPEG_LOSSY,
-)
-
 
 @contextmanager
 def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:

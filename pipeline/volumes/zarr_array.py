@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -41,11 +41,20 @@ class ArrayMetadata:
 
     @classmethod
     def read(cls, folder: Path) -> ArrayMetadata:
-        """The metadata of the array in `folder`, which the library could open."""
-        if (folder / ".zarray").is_file():
+        """The metadata of the array in `folder`, which the library could open.
+
+        Raises InputError where chunks would be looked for elsewhere than they lie.
+        """
+        if _zarr_format(folder) == 2:
             stored = json.loads((folder / ".zarray").read_text())
+            separator = stored.get("dimension_separator", ".")
+            if separator == "." and (folder / "0").is_dir():  # as older versions of the library left it
+                raise InputError(
+                    f"{folder}: its chunks lie in folders (0/0/0), and .zarray does not say so: "
+                    'put "dimension_separator": "/" into it'
+                )
             codecs = [*(stored.get("filters") or []), stored.get("compressor")]
-            return cls(2, stored.get("dimension_separator", "."), "", None, list(filter(None, codecs)))
+            return cls(2, separator, "", None, list(filter(None, codecs)))
         stored = json.loads((folder / "zarr.json").read_text())
         encoding = stored["chunk_key_encoding"]
         is_default = encoding["name"] == "default"
@@ -191,12 +200,17 @@ def _by_transform(
     return read_multiscale({"multiscales": [own]}, uri, choice) if is_of_all_axes else None
 
 
+def _zarr_format(folder: Path) -> Literal[2, 3]:
+    """That of the array or group in `folder`: where it is described in both, the newer."""
+    return 3 if (folder / "zarr.json").is_file() else 2
+
+
 def _open(folder: Path) -> zarr.Array | zarr.Group | None:
     """What is at `folder`; None where nothing is. Raises InputError where it cannot be understood."""
     if not any((folder / name).is_file() for name in METADATA):
         return None
     try:
-        return zarr.open(str(folder), mode="r")
+        return zarr.open(str(folder), mode="r", zarr_format=_zarr_format(folder))
     except (FileNotFoundError, KeyError, IndexError):
         return None
     except Exception as error:  # damaged metadata fail in many ways
@@ -220,7 +234,7 @@ def _listed(path: Path) -> str:
 
 def _shape(folder: Path) -> list[int] | None:
     """The shape that the metadata of an array in `folder` state, of either format; None without an array."""
-    for name in (".zarray", "zarr.json"):
+    for name in ("zarr.json", ".zarray"):
         try:
             shape = json.loads((folder / name).read_text()).get("shape")
         except (OSError, ValueError, AttributeError):

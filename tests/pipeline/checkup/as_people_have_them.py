@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from cloudvolume import CloudVolume
 from scipy import ndimage
 
 from pipeline.checkup.before_run import Found, check
@@ -18,6 +19,7 @@ from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import parse_config
 
 SHAPE = (40, 48, 56)
+CREMI = {"resolution": (40.0, 4.0, 4.0)}
 NETWORK = {"fov": [13, 13, 13], "deltas": [3, 3, 3], "depth": 2, "features": 4}
 
 
@@ -42,6 +44,25 @@ def write_hdf5(path: Path, **datasets: tuple[np.ndarray, dict[str, Any]] | np.nd
             array, attributes = given if isinstance(given, tuple) else (given, {})
             file[name] = array
             file[name].attrs.update(attributes)
+
+
+def write_precomputed(
+    path: Path, array: np.ndarray, origin: tuple[int, int, int], layer: str, **more: Any
+) -> None:
+    """A volume of one level at `origin`, voxels of 40 x 4 x 4 nm, in chunks of 16 voxels."""
+    info = CloudVolume.create_new_info(
+        num_channels=1,
+        layer_type=layer,
+        data_type=array.dtype.name,
+        encoding="raw",
+        resolution=[4, 4, 40],
+        voxel_offset=origin[::-1],
+        volume_size=array.shape[::-1],
+        chunk_size=[16, 16, 16],
+    )
+    volume = CloudVolume(f"file://{path}", info=info, progress=False, compress=False, **more)
+    volume.commit_info()
+    volume[:] = array.T[..., np.newaxis]
 
 
 def run_on(folder: Path, **sections: dict[str, Any]) -> Run:

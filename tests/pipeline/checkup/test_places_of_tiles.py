@@ -48,3 +48,23 @@ def test_places_in_other_units_are_told(tmp_path: Path, factor: float, expected:
     """um, and nm, for pixels."""
     [doubt] = told(tmp_path, lambda section, column: (section, 0, factor * PITCH * column))
     assert expected in doubt
+
+
+@pytest.mark.parametrize(("pitch", "is_told"), [(5, False), (5000, True)])
+def test_sections_that_lie_where_a_stage_was_are_told(tmp_path: Path, pitch: int, is_told: bool) -> None:
+    found = told(tmp_path, lambda section, column: (section, 10**6 + pitch * section, PITCH * column))
+    assert len(found) == is_told
+    if is_told:
+        assert "the sections lie apart: the volume has 10,0" in found[0]
+        assert "are x and y where the stage was?" in found[0]
+
+
+def test_an_image_far_from_all_others_of_its_section_is_told(tmp_path: Path) -> None:
+    """Six in a row, the last with a digit too many."""
+
+    def place(section: int, column: int) -> tuple[float, float, float]:
+        number = 2 * section + column
+        return 0, 0, PITCH * number * (10 if number == 5 else 1)
+
+    [doubt] = told(tmp_path, place)
+    assert doubt.startswith("1 images lie more than 2 sides away from all others of their section: 2_1.tif")

@@ -79,6 +79,22 @@ def test_element_size_is_in_micrometres() -> None:
     assert stated_by({"resolution_um": "[0.04, 0.004, 0.004]"}, 3, "v", Choice()).size_nm == (40, 4, 4)
 
 
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ({"voxel_size": (40, 4, 4)}, ""),
+        ({"voxel_size": (30, 8, 8)}, "its attribute voxel_size says 30 x 8 x 8 nm"),
+        ({"element_size_um": (0.04, 0.004, 0.004)}, ""),
+        ({"element_size_um": (0.04, 0.008, 0.008)}, "its attribute element_size_um says 40 x 8 x 8 nm"),
+        ({"voxel_size": "thin"}, ""),
+        ({"voxel_size": (0, 0, 0)}, ""),
+    ],
+)
+def test_a_second_voxel_size_is_told_where_it_is_another(second: dict[str, object], told: str) -> None:
+    frame = stated_by({"resolution": (40, 4, 4), **second}, 3, "v", Choice()).frame("v", None, None, "")
+    assert (frame.voxel_size_nm, frame.stated_otherwise) == ((40, 4, 4), told)
+
+
 def test_what_is_set_goes_first_but_an_offset_is_counted_in_the_file_s_own_voxels() -> None:
     stated = Stated(voxel_size_nm={"z": 40, "y": 4, "x": 4}, offset_nm={"z": 400, "y": 64, "x": 64})
     assert stated.frame("v", None, (40, 8, 8), "s") == Frame((10, 16, 16), (40, 8, 8), (40, 4, 4), True)

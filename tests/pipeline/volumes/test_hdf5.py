@@ -69,6 +69,25 @@ def test_the_run_files_axes_name_also_the_numbers_of_the_attributes(tmp_path: Pa
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
+@pytest.mark.parametrize(
+    ("labels", "order"),
+    [
+        (np.array([b"x", b"y", b"z"]), (2, 1, 0)),
+        (np.array([b"x", b"z", b"y"], "S8"), (1, 2, 0)),
+        ("xyz", (2, 1, 0)),
+        (np.array([1, 2, 3]), (0, 1, 2)),
+    ],
+)
+def test_labels_of_dimensions_may_be_text_of_a_fixed_length(
+    labels: object, order: tuple[int, int, int], tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"] = IMAGE
+        file["raw"].attrs["DIMENSION_LABELS"] = labels
+    volume = Hdf5Volume(tmp_path / "v.h5", "raw", Choice())
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE.transpose(order))
+
+
 def test_labels_of_dimensions_name_axes_and_a_channel_is_chosen(tmp_path: Path) -> None:
     def fill(file: h5py.File) -> None:
         file.create_dataset("raw", data=np.stack([IMAGE.T, IMAGE.T // 2], -1), chunks=(3, 7, 2, 1))

@@ -10,6 +10,7 @@ import h5py
 import numcodecs
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from zarr.codecs import numcodecs as codecs
 
@@ -117,3 +118,26 @@ def test_codecs_of_zarr_3_also_in_shards(shards: tuple[int, int, int] | None, tm
 )
 def test_a_codecs_parameters_say_whether_it_loses(codec: Mapping[str, Any], is_lossy: bool) -> None:
     assert bool(lossy_codec([codec])) == is_lossy
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"compression": "jpeg2000", "compressionargs": {"level": 30}}, "JPEG 2000"),
+        ({"compression": "jpegxl", "compressionargs": {"distance": 2.0}}, "JPEG XL"),
+        ({"compression": "jpegxr", "compressionargs": {"level": 50}}, "JPEG XR"),
+        ({"compression": "lerc", "compressionargs": {"level": 3.0}}, "LERC"),
+        ({"compression": "zstd"}, ""),
+        ({"compression": "png"}, ""),
+    ],
+)
+def test_compressions_of_tiff(how: dict[str, Any], told: str, tmp_path: Path) -> None:
+    ids = (IDS % 2**16).astype("u2")
+    tifffile.imwrite(tmp_path / "v.tif", ids, photometric="minisblack", **how)
+    (tmp_path / "slices").mkdir()
+    for z, section in enumerate(ids):
+        tifffile.imwrite(tmp_path / f"slices/z{z}.tif", section, photometric="minisblack", **how)
+    for name in ("v.tif", "slices"):
+        volume = open_volume(str(tmp_path / name))
+        assert np.array_equal(volume.read(volume.box), ids) == (not told)
+        assert volume.lossy == told

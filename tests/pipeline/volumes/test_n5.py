@@ -170,3 +170,72 @@ def test_every_type_that_is_not_refused_is_read(tmp_path: Path, dtype: str) -> N
     volume = open_volume(write(tmp_path, {}, IMAGE.astype(dtype)))
     assert volume.dtype == dtype
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_two_voxel_sizes_that_differ_are_told(tmp_path: Path) -> None:
+    group, um = (
+        tmp_path / "v.n5" / "em",
+        {"pixelResolution": {"dimensions": [0.004, 0.004, 0.04], "unit": "um"}},
+    )
+    for level in range(2):
+        factors = {"downsamplingFactors": [2**level, 2**level, 1]}
+        write_n5_block_by_block(group / f"s{level}", IMAGE, (4, 4, 4), factors)
+    for resolution, told in (([4, 4, 40], ["", ""]), ([4, 4, 30], ["40 x 4 x 4", "40 x 8 x 8"])):
+        (group / "attributes.json").write_text(json.dumps({"resolution": resolution, **um}))
+        for level in range(2):
+            frame = open_volume(str(group), Choice(level=level)).frame
+            assert frame.voxel_size_nm == (resolution[2], 4 * 2**level, 4 * 2**level)
+            assert frame.stated_otherwise == (told[level] and f"its pixelResolution says {told[level]} nm")
+
+
+def test_attributes_of_the_first_version_are_told_with_what_to_write(tmp_path: Path) -> None:
+    uri = write(tmp_path, {})
+    described = tmp_path / "v.n5" / "em" / "attributes.json"
+    said = json.loads(described.read_text())
+    without = {name: value for name, value in said.items() if name != "compression"}
+    described.write_text(json.dumps({**without, "compressionType": "gzip"}))
+    with pytest.raises(InputError, match=r'put "compression": ."type": "gzip". in the place of its'):
+        open_volume(uri)
+    described.write_text(json.dumps(said))
+    np.testing.assert_array_equal(open_volume(uri).read(open_volume(uri).box), IMAGE)
+
+
+def paintera(folder: Path, kind: str, **of_data: Any) -> str:
+    """A data set of Paintera's of two levels, as it lies in its group."""
+    group = folder / "v.n5" / "volumes" / kind
+    for level in range(2):
+        factors = {"downsamplingFactors": [2**level] * 3} if level else {}
+        write_n5_block_by_block(group / "data" / f"s{level}", IMAGE, (4, 4, 4), factors)
+    described = {"multiScale": True, "resolution": [4, 4, 40], "offset": [16, 8, 80], **of_data}
+    (group / "data" / "attributes.json").write_text(json.dumps(described))
+    (group / "attributes.json").write_text(json.dumps({"painteraData": {"type": kind}}))
+    return f"{folder / 'v.n5'}:volumes/{kind}"
+
+
+@pytest.mark.parametrize("below", ["", "/data"])
+def test_a_data_set_of_paintera_is_the_levels_in_it(below: str, tmp_path: Path) -> None:
+    uri = paintera(tmp_path, "raw") + below
+    for level in range(2):
+        volume = open_volume(uri, Choice(level=level))
+        assert volume.voxel_size_nm == (40 * 2**level, 4 * 2**level, 4 * 2**level)
+    volume = open_volume(uri)
+    assert volume.frame.origin == (2, 2, 4)
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_labels_of_paintera_that_are_no_segments_are_told(tmp_path: Path) -> None:
+    uri = paintera(tmp_path, "label")
+    assigned = tmp_path / "v.n5" / "volumes" / "label" / "fragment-segment-assignment"
+    for count, is_joined in ((0, False), (3, True)):
+        assigned.mkdir(exist_ok=True)
+        (assigned / "attributes.json").write_text(json.dumps({"dimensions": [count, 2]}))
+        for name in (uri, f"{uri}/data", f"{uri}/data/s0"):
+            if is_joined:
+                with pytest.raises(InputError, match=r"holds fragments, which .* joins to segments"):
+                    open_volume(name)
+            else:
+                np.testing.assert_array_equal(open_volume(name).read(open_volume(name).box), IMAGE)
+    several = paintera(tmp_path / "b", "label", isLabelMultiset=True)
+    for name in (several, f"{several}/data/s1"):
+        with pytest.raises(InputError, match="holds label multisets of Paintera, of several ids"):
+            open_volume(name)

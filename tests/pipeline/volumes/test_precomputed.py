@@ -152,6 +152,18 @@ def test_a_level_has_its_own_origin_voxel_size_and_chunks(tmp_path: Path) -> Non
     assert "levels are 0 (40 x 4 x 4 nm), 1 (40 x 8 x 8 nm)" in error_of(uri, Choice(level=2))
 
 
+def test_levels_that_are_listed_otherwise_count_from_the_finest_too(tmp_path: Path) -> None:
+    uri = two_levels(tmp_path)
+    info = json.loads((Path(uri.removeprefix("precomputed://")) / "info").read_text())
+    info["scales"].reverse()
+    (Path(uri.removeprefix("precomputed://")) / "info").write_text(json.dumps(info))
+    finest, coarse = opened(uri), opened(uri, Choice(level=1))
+    assert finest.shape == SHAPE
+    np.testing.assert_array_equal(finest.read(finest.box), IMAGE)
+    assert coarse.shape == (6, 4, 4)
+    assert "mip 1 of 2, its levels put in order" in coarse.format
+
+
 def test_a_level_of_which_nothing_is_stored_is_told(tmp_path: Path) -> None:
     uri = two_levels(tmp_path)
     for chunk in (tmp_path / "8_8_40").iterdir():

@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.volumes import open_volume
+from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.slice_image import read_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.tiff_file import ORIENTATION
@@ -326,3 +327,28 @@ def test_a_slice_lies_where_its_number_says(first: int, step: int, kept: set[int
         for z in present:
             (Path(folder) / f"s1_{first + z * step}.png").touch()
         assert sorted(slices_by_z(Path(folder), "*")) == present
+
+
+@pytest.mark.parametrize("z", [1, 2, 3])
+def test_a_slice_that_is_a_link_to_nothing_is_told(tmp_path: Path, z: int) -> None:
+    """Left out, it made of sections 0, 2, 4 a volume of three, and one at the end was not missed."""
+    folder = names(tmp_path, "z0.png", "z1.png", "z2.png", "z3.png")
+    (tmp_path / f"z{z}.png").unlink()
+    (tmp_path / f"z{z}.png").symlink_to("gone.png")
+    assert f"z{z}.png is a link to gone.png, which is not there" in error_of(folder)
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    assert f"z{z}.png is a link to gone.png, which is not there" in error_of(f"{folder}/z*.png")
+
+
+def test_a_jpeg_by_another_name_is_no_labels(tmp_path: Path) -> None:
+    for z in range(3):
+        Image.fromarray(GREY[z]).save(tmp_path / f"z{z}.png", "JPEG")
+    volume = open_volume(str(tmp_path))
+    with pytest.raises(InputError, match="is stored as JPEG, which changes ids"):
+        LabelVolume(volume)
+
+
+def test_the_pattern_that_is_proposed_finds_the_slices_whatever_their_names(tmp_path: Path) -> None:
+    folder = names(tmp_path, "em[8bit]_1.png", "em[8bit]_2.png", "projection.png")
+    proposed = error_of(folder).rpartition("give the slices as ")[2]
+    assert open_volume(proposed).shape == (2, *GREY.shape[1:])

@@ -46,6 +46,9 @@ def read(volume: Volume) -> np.ndarray:
         ({"spacing": 0.04, "unit": "micron"}, (40.0, 5.0, 4.0)),
         ({"unit": "um"}, None),  # y and x alone are no voxel size
         ({"spacing": 0.04, "unit": "pixel"}, None),
+        ({"spacing": 0.00004, "unit": "um", "zunit": "mm"}, (40.0, 5.0, 4.0)),
+        ({"spacing": 0.04, "unit": "um", "yunit": "nm"}, (40.0, 0.005, 4.0)),
+        ({"spacing": 40, "unit": "um", "zunit": "pixel"}, None),
         ({"spacing": 0.0, "unit": "um"}, None),
         ({"spacing": -0.04, "unit": "um"}, None),
     ],
@@ -96,6 +99,12 @@ def test_colour_is_read_by_the_channel_that_is_chosen(tmp_path: Path) -> None:
     uri = written(tmp_path, colours, photometric="rgb")
     assert "has 3 channels" in error_of(uri)
     np.testing.assert_array_equal(read(open_volume(uri, Choice(channel=2))), colours[..., 2])
+
+
+def test_colour_that_is_stored_plane_by_plane_is_no_volume_of_three_sections(tmp_path: Path) -> None:
+    uri = written(tmp_path, GREY[:3], photometric="rgb", planarconfig="separate")
+    assert "has 3 channels" in error_of(uri)
+    np.testing.assert_array_equal(read(open_volume(uri, Choice(channel=2))), GREY[2:3])
 
 
 def test_a_box_decodes_no_more_than_the_pages_it_needs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -74,6 +75,33 @@ def test_a_chunk_that_is_refused_by_a_server_that_says_what_is_absent_is_not_mis
         InputError, match=r"cannot find out which chunks are there: .*refuses .*4-8.* \(403\)"
     ):
         volume.missing(volume.box)
+
+
+def put_in_shards(folder: Path) -> None:
+    """The one shard is as long as its index: it lists nothing."""
+    info = json.loads((folder / "info").read_text())
+    info["scales"][0]["sharding"] = {
+        "@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": 3, "hash": "identity",
+        "minishard_bits": 0, "shard_bits": 0, "minishard_index_encoding": "raw", "data_encoding": "raw",
+    }  # fmt: skip
+    (folder / "info").write_text(json.dumps(info))
+    (folder / info["scales"][0]["key"] / "0.shard").write_bytes(bytes(16))
+
+
+@pytest.mark.parametrize("absent", [404, 403])
+def test_shards_that_a_server_refuses_are_missing_only_where_it_refuses_all(
+    server: Server, tmp_path: Path, absent: int
+) -> None:
+    server.absent = absent
+    put_in_shards(tmp_path / "precomputed")
+    volume = open_volume(uri(server))
+    assert volume.missing(volume.box) == volume.chunks(volume.box)
+    server.answers["0.shard"] = [403]
+    if absent == 403:
+        assert volume.missing(volume.box) == volume.chunks(volume.box)
+        return
+    with pytest.raises(InputError, match=r"refuses 0.shard \(403\)"):
+        open_volume(uri(server)).missing(volume.box)
 
 
 def test_a_server_that_is_busy_is_asked_again(server: Server) -> None:

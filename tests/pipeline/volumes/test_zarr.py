@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -205,3 +206,38 @@ def test_a_transform_that_makes_no_sense_is_one_line(tmp_path: Path, wrong: Any,
     array.attrs["transform"] = {**transform(4, 40)["transform"], **wrong}
     with pytest.raises(InputError, match=said):
         open_volume(str(tmp_path / "v.zarr"))
+
+
+def test_an_array_described_in_both_formats_is_that_of_the_newer_with_its_chunks(tmp_path: Path) -> None:
+    formats: list[tuple[Any, np.ndarray]] = [(2, IMAGE), (3, IMAGE[::-1])]
+    for zarr_format, values in formats:
+        stored = zarr.create_array(
+            str(tmp_path / f"{zarr_format}.zarr"), shape=IMAGE.shape, dtype=IMAGE.dtype, chunks=(4, 4, 4),
+            zarr_format=zarr_format,
+        )  # fmt: skip
+        stored[...] = values
+    both = tmp_path / "3.zarr"
+    shutil.copytree(tmp_path / "2.zarr", both, dirs_exist_ok=True)
+    volume = open_volume(str(both))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE[::-1])
+    assert volume.missing(volume.box) == []
+    (both / "c" / "0" / "1" / "1").unlink()
+    assert [str(box) for box in volume.missing(volume.box)] == ["0:4,4:8,4:8"]
+
+
+def test_chunks_in_folders_of_which_the_metadata_do_not_say_so_are_one_line(tmp_path: Path) -> None:
+    """As the library's NestedDirectoryStore wrote them before there was a word for it."""
+    stored = zarr.create_array(
+        str(tmp_path / "v.zarr"), shape=IMAGE.shape, dtype=IMAGE.dtype, chunks=(4, 4, 4), zarr_format=2,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )  # fmt: skip
+    stored[...] = IMAGE
+    described = tmp_path / "v.zarr" / ".zarray"
+    said = json.loads(described.read_text())
+    del said["dimension_separator"]
+    described.write_text(json.dumps(said))
+    with pytest.raises(InputError, match='put "dimension_separator": "/" into it'):
+        open_volume(str(tmp_path / "v.zarr"))
+    described.write_text(json.dumps({**said, "dimension_separator": "/"}))
+    volume = open_volume(str(tmp_path / "v.zarr"))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
