@@ -23,8 +23,9 @@ from tests.sites import run_on
 
 @pytest.mark.usefixtures("slurm")
 def test_blocks_that_a_user_cancels_in_the_queue_are_replaced(tmp_path: Path) -> None:
-    later = {"scheduler_options": ["--begin=now+1hour"], "poll_s": 1}
-    run = Run(tmp_path, run_on("slurm", tile_nodes=1, tile_jobs=3, workers=1, **later).config)
+    site = {"tile_nodes": 1, "tile_jobs": 3, "workers": 1, "poll_s": 1}
+    run = run_on("slurm", 8, **site, scheduler_options=["--begin=now+1hour"])
+    run = Run(tmp_path, run.config)
     run.logs_folder.mkdir()
     kernel = parsl.load(site_configs.parsl_config(run, BasicMemoizer(), FailurePolicy(run.failures_log)))
     try:

@@ -17,6 +17,7 @@ from parsl.providers.errors import SubmitException
 
 from site_configs import slurm_jobs
 from site_configs.described import machine
+from site_configs.partitions import limits_of
 from site_configs.providers.scheduler import QueuedJob
 from site_configs.providers.slurm import SlurmProvider
 from site_configs.stage_jobs import stage_jobs
@@ -120,6 +121,46 @@ def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_i
     assert status(provider, held).state is JobState.HELD
     assert provider.max_blocks == 0
     assert provider.cancel([held]) == [True]
+
+
+def test_variables_of_a_users_change_neither_what_is_asked_for_nor_what_is_seen(
+    provider: SlurmProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They count for more than the script of a job, and for whatever a command is asked."""
+    variables = {
+        "SBATCH_TIMELIMIT": "5",
+        "SBATCH_JOB_NAME": "mine",
+        "SBATCH_REQUEUE": "1",
+        "SBATCH_ARRAY_INX": "0-1",
+        "SQUEUE_PARTITION": "other",
+        "SQUEUE_USERS": "nobody",
+        "SINFO_PARTITION": "other",
+        "SCANCEL_INTERACTIVE": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    job = provider.submit("sleep 300", 1, "parsl.tiles")
+    show = ["scontrol", "--oneliner", "show", "job", job]
+    shown = subprocess.check_output(show, text=True)
+    assert {"TimeLimit=00:01:00", "Requeue=0"} <= set(shown.split())
+    assert "JobName=parsl.tiles." in shown
+    wait_until(lambda: status(provider, job).state is JobState.RUNNING)
+    assert limits_of("debug")[1][0].nodes == 4
+    assert provider.cancel([job]) == [True]
+    wait_until(lambda: "JobState=CANCELLED" in subprocess.check_output(show, text=True))
+
+
+def test_an_account_of_a_users_environment_is_charged_where_the_run_names_none(
+    provider: SlurmProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    assert provider.submit_command(QueuedJob("a", tmp_path))[0] == "sbatch"
+    provider.account = "em"
+    assert provider.submit_command(QueuedJob("a", tmp_path))[:3] == [
+        "env",
+        "--unset=SBATCH_ACCOUNT",
+        "sbatch",
+    ]
 
 
 @pytest.mark.parametrize(
