@@ -229,15 +229,18 @@ class BatchProvider(ClusterProvider):
                     job.end(JobState.CANCELLED)
 
     def _cancel(self, job: QueuedJob) -> None:
+        # What a full queue has refused is nowhere, and there may be a hundred of these. Another that is not there
+        # may still come: `status` watches for it.
+        absences = self.absences_allowed if job.is_put_off else 0
         try:
-            if job.id is None:
+            if job.id is None and not job.is_put_off:
                 self._look_for(job)
             if job.id is not None:
                 self._delete(job.id)
         except ErrorAnswerError as error:
             logger.warning("%s is not cancelled: %s", job.name, error)
         else:
-            job.absences = 0  # one that was not there may still come: `status` watches for it
+            job.absences = absences
             job.end(JobState.CANCELLED)
 
     def _delete(self, job_id: str) -> None:

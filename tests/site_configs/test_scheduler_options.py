@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import site_configs
 from pipeline.errors import InputError
+from pipeline.run_folder import Run
 from tests.job_pages import preview
 from tests.sites import run_on
 
@@ -70,3 +74,32 @@ def test_what_the_settings_leave_open_an_option_may_say() -> None:
     )
     shown = preview(run)
     assert shown.count("#SBATCH --partition=debug") == shown.count("#SBATCH --account=a") == 3
+
+
+def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("description: mine\nscheduler: cobalt\ngpu_request: --attrs gpus={gpus}\n")
+    run = run_on("theta", gpus_per_node=2)
+    site = run.config.site.model_copy(update={"name": str(mine), "gpu_request": None})
+    run = Run(run.folder, run.config.model_copy(update={"site": site}))
+    assert preview(run).count("#COBALT --attrs gpus=2\n") == 2
+    slurm = preview(run_on("slurm", gpus_per_node=2, gpu_request="-G {gpus}"))
+    assert "#SBATCH -G 2\n" in slurm
+    assert "--cpu-bind=none -G 2 " in slurm
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "said"),
+    [
+        ("slurm", {"gpu_request": "--gres=gpu:{gpus}"}, "site.gpu_request is .* set site.gpus_per_node"),
+        ("slurm", {"filesystems": "home"}, "site.filesystems is for PBS; slurm is under slurm"),
+        ("theta", {"filesystems": "home"}, "site.filesystems is for PBS; theta is under cobalt"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(name: str, site: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        site_configs.check(run_on(name, 8, **site))
+
+
+def test_who_wants_cpus_may_leave_the_request_for_gpus_where_it_is() -> None:
+    site_configs.check(run_on("slurm", gpus_per_node=0, gpu_request="--gres=gpu:{gpus}"))

@@ -191,11 +191,12 @@ def test_of_many_blocks_that_wait_for_a_full_queue_one_is_tried_at_each_look(
     stand_in("sbatch", NOT_NOW)
     (tmp_path / "busy").write_text("sbatch: error: QOSMaxSubmitJobPerUserLimit\n")
     jobs = [provider.submit("true", 1) for _ in range(5)]
-    provider.cancel(jobs[:1])
     stand_in("squeue", 'echo >> {folder}/asked; exec {real} "$@"')
+    assert provider.cancel(jobs[:1]) == [True]
+    assert not (tmp_path / "asked").exists(), "what was refused is nowhere"
     for _ in range(4):
         provider.status(jobs)
-    assert len((tmp_path / "asked").read_text()) <= 4 * 3
+    assert len((tmp_path / "asked").read_text()) <= 4 * 2
     (tmp_path / "busy").unlink()
     provider.status(jobs)
     assert all(provider.resources[job].id for job in jobs[1:])
