@@ -229,8 +229,8 @@ class BatchProvider(ClusterProvider):
                     job.end(JobState.CANCELLED)
 
     def _cancel(self, job: QueuedJob) -> None:
-        # What a full queue has refused is nowhere, and there may be a hundred of these. Another that is not there
-        # may still come: `status` watches for it.
+        # What a full queue has refused is nowhere, and there may be a hundred of these. Another that is not
+        # there may still come: `status` watches for it.
         absences = self.absences_allowed if job.is_put_off else 0
         try:
             if job.id is None and not job.is_put_off:
