@@ -40,6 +40,20 @@ class Answer:
 OF_ANSWERS = ("SQUEUE_", "SINFO_", "SCANCEL_")
 """How variables begin by which users have Slurm's commands show them less, or in other words, or ask back."""
 
+OF_A_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
+"""Of the variables of a job of Slurm those that are none of its own."""
+
+
+def environment() -> dict[str, str]:
+    """That of a scheduler's command: ours, but for a user's wishes for answers, and for what Slurm says of
+    the job in which we run: jobs submitted there would have it too, and srun find it contradictory."""
+    hidden = (*OF_ANSWERS, *(("SLURM_",) if "SLURM_JOB_ID" in os.environ else ()))
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in OF_A_CLUSTER or not name.startswith(hidden)
+    }
+
 
 def ask(command: Sequence[str], timeout_s: float) -> Answer:
     """Run a scheduler's command, which answers as it does to everybody.
@@ -55,7 +69,7 @@ def ask(command: Sequence[str], timeout_s: float) -> Answer:
         text=True,
         errors="replace",
         start_new_session=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith(OF_ANSWERS)},
+        env=environment(),
     )
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)

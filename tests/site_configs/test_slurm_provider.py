@@ -150,6 +150,17 @@ def test_variables_of_a_users_change_neither_what_is_asked_for_nor_what_is_seen(
     wait_until(lambda: "JobState=CANCELLED" in subprocess.check_output(show, text=True))
 
 
+def test_a_job_that_is_submitted_from_inside_another_has_nothing_of_that_one(
+    provider: SlurmProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by site.within_job=no in `salloc --mem-per-cpu=100`: srun refuses to start with both."""
+    for name, value in {"JOB_ID": "1", "MEM_PER_CPU": "100", "DISTRIBUTION": "nonsense"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    provider.scheduler_options = "#SBATCH --mem=1000"
+    job = provider.submit("srun --ntasks=1 -l --cpu-bind=none true", 1)
+    assert ended(provider, job).state is JobState.COMPLETED
+
+
 def test_an_account_of_a_users_environment_is_charged_where_the_run_names_none(
     provider: SlurmProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
