@@ -29,8 +29,8 @@ FULL = re.compile(
 """How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.
 OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
 
-BUSY = re.compile(r"Unable to contact|Socket timed out|temporarily unable", re.I)
-"""How Slurm's commands say that the controller gave no answer: the job may come to be queued all the same."""
+BUSY = re.compile(r"Unable to contact|Socket timed out|temporarily unable|cannot connect to server", re.I)
+"""How Slurm's and PBS's commands say that nobody answered: the job may come to be queued all the same."""
 
 logger = logging.getLogger(__name__)
 
