@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from pipeline.errors import InputError
 from pipeline.machine.user import user_name
+from site_configs.providers.scheduler import NoAnswerError, ask
 
 ANSWER_S = 20
 
@@ -26,7 +25,7 @@ def accounts() -> set[str]:
     user = f"user={user_name()}"
     command = ["sacctmgr", "--noheader", "--parsable2", "show", "associations", user, "format=account"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
-    except (OSError, subprocess.SubprocessError):
+        done = ask(command, ANSWER_S)
+    except (OSError, NoAnswerError):
         return set()
-    return set(done.stdout.lower().split())
+    return set(done.stdout.lower().split()) if done.returncode == 0 else set()

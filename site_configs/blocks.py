@@ -27,20 +27,26 @@ class BarrenBlocksError(Exception):
 def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[str, JobStatus]) -> None:
     """Parsl's block error handler: a block that worked and was lost is replaced, however often.
 
-    When the last three blocks ended without a single worker, something is wrong with what they start, and
-    the executor's tasks fail with the job's own words.
+    When the last three blocks ended without a single worker and none works elsewhere, something is wrong with
+    what they start: the executor's tasks fail with the job's own words, and its other blocks are cancelled,
+    which Parsl would leave in the queue.
     """
+    if executor.bad_state_is_set:  # its tasks have failed, and cannot once more
+        return
     ended = [block for block in sorted(status, key=int) if _ended_by_itself(status[block])]
     last = ended[-MOST_BARREN_BLOCKS:]
     if len(last) < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
         return
-    if not set(last) & set(executor.connected_blocks()):
+    # beside others that work it may be one bad node, on which job after job starts because it is free
+    alive = [block for block in status if not status[block].terminal]
+    if not {*last, *alive} & set(executor.connected_blocks()):
         executor.set_bad_state_and_fail_all(
             BarrenBlocksError(
                 f"the last {MOST_BARREN_BLOCKS} blocks of executor {executor.label!r} ended before a worker "
                 f"came up: {_last_words(status[last[-1]])}"
             )
         )
+        executor.scale_in_facade(len(status))
 
 
 def _ended_by_itself(status: JobStatus) -> bool:

@@ -8,7 +8,7 @@ from pipeline.run_folder import Run
 from site_configs import cluster
 from site_configs.machine import Machine
 from site_configs.providers.cobalt import CobaltProvider
-from site_configs.stage_jobs import StageJob, check_queues
+from site_configs.stage_jobs import StageJob, check_queues, gpu_request
 
 COMMANDS = ("qsub", "qstat", "qdel")
 
@@ -24,7 +24,8 @@ def provider(
 ) -> CobaltProvider:
     """A job is submitted when there is a task for it. A reservation is a queue to Cobalt."""
     site = run.config.site
-    options = [*machine.job_options, *site.scheduler_options]
+    asked = gpu_request(run, machine, job.gpus)
+    options = [*machine.job_options, *([asked] if asked else []), *site.scheduler_options]
     return CobaltProvider(
         account=cluster.account(site),
         queue=site.reservation or job.queue,

@@ -15,6 +15,8 @@ import zmq
 from parsl.curvezmq import create_certificates
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
+from parsl.executors.status_handling import BlockProviderExecutor
+from parsl.jobs.states import JobStatus
 
 from pipeline.errors import InputError
 from pipeline.machine.own import module_command
@@ -43,6 +45,11 @@ class Executor(HighThroughputExecutor):
         self.cert_dir = certificates
         self.interchange_launch_cmd = interchange_command(self._interchange_output)
         super().start()
+
+    def status(self) -> dict[str, JobStatus]:
+        """States of blocks as the provider tells them: to Parsl all are missing that ended without a worker,
+        those that somebody cancelled in the queue too."""
+        return BlockProviderExecutor.status(self)
 
     def _get_launch_command(self, block_id: str) -> str:
         assert self.launch_cmd is not None, "Parsl has filled in what it knows when it starts"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
 from site_configs.machine import Limit
+from site_configs.providers.scheduler import NoAnswerError, ask
 
 ANSWER_S = 20
 UNLIMITED_S = 10**9
@@ -15,15 +15,18 @@ UNLIMITED_S = 10**9
 def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
     """A partition's name, the default one's for None, and its limits: none where `sinfo` does not answer.
 
-    Of several, `a,b`, a job goes to the one that takes it first: the limits are the widest of theirs.
+    Of several, `a,b`, a job goes to one that takes it: to any number of nodes belongs the longest walltime of
+    those that have so many.
     Raises InputError, which lists the partitions, if there is none of a name.
     """
     # the default partition is marked in %P and not in %R; --all: hidden ones take jobs too
     command = ["sinfo", "--all", "--noheader", "--format=%P|%l|%D"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
-    except (OSError, subprocess.SubprocessError):
+        done = ask(command, ANSWER_S)
+    except (OSError, NoAnswerError):
         return partition, []  # a dry run elsewhere; sbatch has the last word
+    if done.returncode != 0:
+        return partition, []
     nodes_of: dict[str, int] = {}
     walltimes_s: dict[str, int] = {}
     for row in (line.strip().split("|") for line in done.stdout.splitlines()):
@@ -40,10 +43,11 @@ def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
     for name in names:
         if name not in nodes_of:
             raise InputError(f"site.queue: no partition {name!r}; there are {', '.join(sorted(nodes_of))}")
-    most = max((nodes_of[name] for name in names), default=0)
-    if not most:
-        return partition, []
-    return partition, [Limit(nodes=most, walltime_s=max(walltimes_s[name] for name in names))]
+    taken = sorted((nodes_of[name], walltimes_s[name]) for name in names if nodes_of[name])
+    return partition, [
+        Limit(nodes=most, walltime_s=max(walltime_s for _, walltime_s in taken[number:]))
+        for number, (most, _) in enumerate(taken)
+    ]
 
 
 def seconds(time: str) -> int:

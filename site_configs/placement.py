@@ -56,6 +56,16 @@ def check(run: Run, machine: Machine) -> None:
         raise InputError(f"site.gpus_per_node is {site.gpus_per_node}; a node of {name} has {there} GPUs")
     if site.share_nodes and machine.scheduler != "slurm":
         raise InputError(f"site.share_nodes is for Slurm; {name} is under {machine.scheduler}: leave it out")
+    if site.filesystems and machine.scheduler != "pbs":
+        raise InputError(
+            f"site.filesystems is for PBS; {name} is under {machine.scheduler}: say what it calls them in "
+            "site.scheduler_options"
+        )
+    if site.gpu_request and site.gpus_per_node is None:
+        raise InputError(
+            f"site.gpu_request is {site.gpu_request!r}, and nothing says how many GPUs a node has: set "
+            "site.gpus_per_node, 0 for CPUs"
+        )
     _check_threads(
         "site.workers x site.threads_per_worker", site.workers * site.threads_per_worker, run, node
     )

@@ -38,7 +38,8 @@ def provider(
     site = run.config.site
     options = [*([f"--reservation={site.reservation}"] if site.reservation else [])]
     options += [f"--cpus-per-task={threads(run, job)}"] if site.share_nodes else []
-    options += [*machine.job_options, *gpu_request(run, machine, job.gpus).split(), *site.scheduler_options]
+    asked = gpu_request(run, machine, job.gpus)
+    options += [*machine.job_options, *([asked] if asked else []), *site.scheduler_options]
     queue: dict[str, Any] = {machine.option_of(job.queue): job.queue}
     return SlurmProvider(
         account=cluster.account(site),

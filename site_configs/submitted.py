@@ -18,6 +18,7 @@ from site_configs.allocation import Allocation, allocation
 from site_configs.described import machine
 from site_configs.executors import RetryHandler, config, driver_address, executor
 from site_configs.machine import Machine
+from site_configs.providers.launchers import WithPrefix
 from site_configs.providers.local import LocalProvider
 from site_configs.stage_jobs import LIGHT, TILES, TRAIN, StageJob, stage_jobs, wanted_jobs
 
@@ -50,6 +51,9 @@ def check(run: Run) -> None:
     ours = [name for name in here.needs if name != "ranks_per_node" or run.config.trains]
     cluster.require(run, *dict.fromkeys([*ours, "walltime_s"]))
     BATCH_SYSTEMS[here.scheduler].check(run, here)
+    for job in wanted_jobs(run, here):
+        # what its head cannot say is told now, and not by job after job that is not submitted
+        BATCH_SYSTEMS[here.scheduler].provider(run, here, job, WithPrefix(), "").submit_script("")
 
 
 def rank_launcher(run: Run) -> Launcher:

@@ -79,7 +79,8 @@ class Site(Section):
     --nv /path/ffn.sif /opt/venv/bin/python. Its version, and Parsl's there, must be the driver's. None: the
     driver's own."""
     scheduler_options: tuple[str, ...] = ()
-    """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`."""
+    """More options of the batch system, one an item, as they stand on its command line: `--mail-type=END`.
+    What other settings say, such as the walltime, is theirs alone."""
     interface: str | None = None
     """The network interface on which nodes reach each other and the driver; None: the one that the machine's
     description names, or that of the host names."""

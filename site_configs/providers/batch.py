@@ -29,8 +29,8 @@ FULL = re.compile(
 """How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.
 OpenPBS by its pbs_messages.c (2026-11), Slurm by reasons such as QOSMaxSubmitJobPerUserLimit."""
 
-BUSY = re.compile(r"Unable to contact|Socket timed out|temporarily unable", re.I)
-"""How Slurm's commands say that the controller gave no answer: the job may come to be queued all the same."""
+BUSY = re.compile(r"Unable to contact|Socket timed out|temporarily unable|cannot connect to server", re.I)
+"""How Slurm's and PBS's commands say that nobody answered: the job may come to be queued all the same."""
 
 logger = logging.getLogger(__name__)
 
@@ -229,15 +229,18 @@ class BatchProvider(ClusterProvider):
                     job.end(JobState.CANCELLED)
 
     def _cancel(self, job: QueuedJob) -> None:
+        # What a full queue has refused is nowhere, and there may be a hundred of these. Another that is not
+        # there may still come: `status` watches for it.
+        absences = self.absences_allowed if job.is_put_off else 0
         try:
-            if job.id is None:
+            if job.id is None and not job.is_put_off:
                 self._look_for(job)
             if job.id is not None:
                 self._delete(job.id)
         except ErrorAnswerError as error:
             logger.warning("%s is not cancelled: %s", job.name, error)
         else:
-            job.absences = 0  # one that was not there may still come: `status` watches for it
+            job.absences = absences
             job.end(JobState.CANCELLED)
 
     def _delete(self, job_id: str) -> None:

@@ -15,7 +15,8 @@ from parsl.utils import RepresentationMixin
 
 from pipeline.machine.user import user_name
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives, minutes
+from site_configs.providers.options import Options
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, minutes
 
 STATES = {
     "queued": JobState.PENDING,
@@ -33,6 +34,20 @@ STATES = {
     "dep_hold": JobState.HELD,
     "dep_fail": JobState.HELD,
 }
+
+OPTIONS = Options(
+    "#COBALT",
+    ours=("-O", "-o", "-e"),
+    same={
+        "--nodecount": "-n",
+        "--time": "-t",
+        "--queue": "-q",
+        "--project": "-A",
+        "--outputprefix": "-O",
+        "--output": "-o",
+        "--error": "-e",
+    },
+)
 
 
 class CobaltProvider(BatchProvider, RepresentationMixin):
@@ -83,7 +98,7 @@ class CobaltProvider(BatchProvider, RepresentationMixin):
             lines += [f"{flag} {value}"] if value else []
         lines.append(f"--jobname {job_name}")
         body = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir or "")
-        head = directives("#COBALT", lines, self.scheduler_options)
+        head = OPTIONS.head(lines, (), self.scheduler_options)
         return f"#!/bin/bash\n{head}\n\n{self.worker_init}\n\n{body}\n"
 
     def submit_command(self, job: QueuedJob) -> list[str]:

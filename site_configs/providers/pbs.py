@@ -17,7 +17,8 @@ from parsl.providers import PBSProProvider
 
 from pipeline.machine.user import user_name
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives
+from site_configs.providers.options import Options
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ UNKNOWN_JOB, FINISHED_JOB = 153, 35
 KILLED_WALLTIME = -29
 SIGNALLED = 256
 """Exit_status is the signal's number above this; qdel sends SIGTERM."""
+
+OPTIONS = Options("#PBS", ours=("-J", "-I", "-o", "-e"))
 
 
 class PbsProvider(BatchProvider, PBSProProvider):
@@ -60,7 +63,7 @@ class PbsProvider(BatchProvider, PBSProProvider):
         select = f"{self.nodes_per_block}:ncpus={self.cpus_per_node}"
         if self.select_options:
             select += f":{self.select_options.lstrip(':')}"
-        lines = [f"-N {job_name}", f"-l select={select}", "-l place=scatter", f"-l walltime={self.walltime}"]
+        lines = [f"-N {job_name}", f"-l select={select}", f"-l walltime={self.walltime}"]
         for option, value in (
             ("-l filesystems=", self.filesystems),
             ("-q ", self.queue),
@@ -68,9 +71,11 @@ class PbsProvider(BatchProvider, PBSProProvider):
         ):
             lines += [f"{option}{value}"] if value else []
         # Parsl replaces a lost block itself: one that PBS ran again would be there twice.
-        lines += ["-r n", "-k doe", "-m n"]
+        lines.append("-r n")
         body = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir or "")
-        head = directives("#PBS", lines, self.scheduler_options)
+        # of a resource that is asked for twice PBS takes the first, of other options the last
+        defaults = ("-l place=scatter", "-k doe", "-m n")
+        head = OPTIONS.head(lines, defaults, self.scheduler_options)
         return f'#!/bin/bash\n{head}\n\ncd "$PBS_O_WORKDIR"\n{self.worker_init}\n\n{body}\n'
 
     def submit_command(self, job: QueuedJob) -> list[str]:

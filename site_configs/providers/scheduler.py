@@ -1,4 +1,4 @@
-"""How a batch scheduler is asked, what is known of a job in its queue, and the head of a job's script."""
+"""How a batch scheduler is asked, and what is known of a job in its queue."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parsl.jobs.states import TERMINAL_STATES, JobState, JobStatus
-
-from pipeline.errors import InputError
 
 
 class NoAnswerError(Exception):
@@ -39,8 +37,26 @@ class Answer:
         return f"exit code {self.returncode}: {(self.stderr or self.stdout).strip()}"
 
 
+OF_ANSWERS = ("SQUEUE_", "SINFO_", "SCANCEL_")
+"""How variables begin by which users have Slurm's commands show them less, or in other words, or ask back."""
+
+OF_A_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
+"""Of the variables of a job of Slurm those that are none of its own."""
+
+
+def environment() -> dict[str, str]:
+    """That of a scheduler's command: ours, but for a user's wishes for answers, and for what Slurm says of
+    the job in which we run: jobs submitted there would have it too, and srun find it contradictory."""
+    hidden = (*OF_ANSWERS, *(("SLURM_",) if "SLURM_JOB_ID" in os.environ else ()))
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in OF_A_CLUSTER or not name.startswith(hidden)
+    }
+
+
 def ask(command: Sequence[str], timeout_s: float) -> Answer:
-    """Run a scheduler's command.
+    """Run a scheduler's command, which answers as it does to everybody.
 
     Raises SilenceError if it is not done in time (it is killed then, with all it started), and
     FileNotFoundError if there is no such command.
@@ -53,6 +69,7 @@ def ask(command: Sequence[str], timeout_s: float) -> Answer:
         text=True,
         errors="replace",
         start_new_session=True,
+        env=environment(),
     )
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
@@ -108,15 +125,6 @@ class QueuedJob:
     def status(self) -> JobStatus:
         """A new object each time, since Parsl's executor writes into what it is given."""
         return JobStatus(self.state, self.message, self.exit_code, str(self.stdout), str(self.stderr))
-
-
-def directives(tag: str, lines: Sequence[str], options: str) -> str:
-    """The head of a script: our directives and the user's own lines, which must be directives too."""
-    own = options.splitlines()
-    for line in own:
-        if not line.startswith(f"{tag} "):
-            raise InputError(f"scheduler_options: {line!r} is not a line that starts with {tag!r}")
-    return "\n".join([*(f"{tag} {line}" for line in lines), *own])
 
 
 def minutes(walltime: str) -> int:

@@ -6,6 +6,7 @@ is given up where a queue takes no more jobs of its user, and commands that hang
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from parsl.launchers.base import Launcher
 from parsl.utils import RepresentationMixin
 
 from site_configs.providers.batch import BatchProvider
-from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, directives, minutes
+from site_configs.providers.options import Options
+from site_configs.providers.scheduler import Answer, ErrorAnswerError, QueuedJob, ask, minutes
 
 STATES = {
     "PENDING": JobState.PENDING,
@@ -50,6 +52,27 @@ HOLDS = ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue")
 """Reasons for which a pending job does not start until someone releases it."""
 
 UNKNOWN_JOB = "Invalid job id"
+
+OPTIONS = Options(
+    "#SBATCH",
+    ours=("--array", "--output", "--error", "--wait"),
+    same={
+        "-J": "--job-name",
+        "-N": "--nodes",
+        "-t": "--time",
+        "-p": "--partition",
+        "-A": "--account",
+        "-q": "--qos",
+        "-a": "--array",
+        "-o": "--output",
+        "-e": "--error",
+        "-W": "--wait",
+        "--requeue": "--no-requeue",
+    },
+)
+
+VARIABLES = {"SBATCH_TIMELIMIT": "--time", "SBATCH_REQUEUE": "--no-requeue", "SBATCH_ARRAY_INX": "--array"}
+"""Variables of sbatch that are not called as their option is."""
 
 
 class SlurmProvider(BatchProvider, RepresentationMixin):
@@ -100,30 +123,39 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
 
     def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
         """The script, which leaves the exit status of what it runs beside itself."""
-        asked = (f"--nodes={self.nodes_per_block}", f"--time={minutes(self.walltime)}")
-        head = directives(
-            "#SBATCH",
-            [f"--job-name={job_name}", *asked, f"--ntasks-per-node={tasks_per_node}"],
-            self.scheduler_options,
-        )
-        own = ["--exclusive"] if self.exclusive else []
+        body = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir or "")
+        left = shlex.quote(str(Path(self.script_dir or "").resolve() / f"{job_name}.status"))
+        work = f"(\n{body}\n)\nstatus=$?\necho $status > {left}\nexit $status"
+        return f"#!/bin/bash\n{self._head(job_name)}\n\n{self.worker_init}\n\n{work}\n"
+
+    def _head(self, job_name: str) -> str:
+        lines = [
+            f"--job-name={job_name}",
+            f"--nodes={self.nodes_per_block}",
+            f"--time={minutes(self.walltime)}",
+        ]
         for option, value in (
             ("--partition", self.partition),
             ("--account", self.account),
             ("--qos", self.qos),
         ):
-            own += [f"{option}={value}"] if value else []
+            lines += [f"{option}={value}"] if value else []
         # Parsl replaces a lost block itself: one that Slurm ran again would be there twice
-        head += "".join(f"\n#SBATCH {option}" for option in [*own, "--no-requeue"])
-        body = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir or "")
-        left = shlex.quote(str(Path(self.script_dir or "").resolve() / f"{job_name}.status"))
-        work = f"(\n{body}\n)\nstatus=$?\necho $status > {left}\nexit $status"
-        return f"#!/bin/bash\n{head}\n\n{self.worker_init}\n\n{work}\n"
+        lines.append("--no-requeue")
+        defaults = ["--ntasks-per-node=1", *(["--exclusive"] if self.exclusive else [])]
+        return OPTIONS.head(lines, defaults, self.scheduler_options)
 
     def submit_command(self, job: QueuedJob) -> list[str]:
-        """sbatch; paths are no directives, since those end at blanks; Slurm fills in what begins with %."""
+        """sbatch; paths are no directives, since those end at blanks; Slurm fills in what begins with %.
+
+        Variables such as SBATCH_ACCOUNT, which count for more than what a script says, are unset where that
+        says otherwise.
+        """
+        said = {name for line in self._head(job.name).splitlines() for name in OPTIONS.names(line)}
+        over = [name for name in sorted(os.environ) if _option_of(name) in {*said, *OPTIONS.ours}]
         output, error = (str(path).replace("%", "%%") for path in (job.stdout, job.stderr))
-        return ["sbatch", f"--output={output}", f"--error={error}", str(job.script)]
+        submit = ["sbatch", f"--output={output}", f"--error={error}", str(job.script)]
+        return ["env", *(f"--unset={name}" for name in over), *submit] if over else submit
 
     def _id_printed(self, stdout: str) -> str | None:
         printed = re.search(r"^Submitted batch job (\d+)", stdout, re.MULTILINE)
@@ -174,6 +206,14 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
 
     def _is_gone(self, answer: Answer) -> bool:
         return UNKNOWN_JOB in answer.stderr
+
+
+def _option_of(variable: str) -> str | None:
+    """The option of sbatch for which a variable of the environment stands."""
+    prefix, _, name = variable.partition("SBATCH_")
+    if prefix or not name:
+        return None
+    return VARIABLES.get(variable, f"--{name.lower().replace('_', '-')}")
 
 
 def see(job: QueuedJob, word: str, reason: str, exit_code: int | None) -> None:

@@ -53,7 +53,8 @@ def qsub(system: System, argv: list[str]) -> Answer:
     lines = [line for line in script.read_text().splitlines() if line.startswith(DIRECTIVE)]
     words = [word for line in lines for word in line[len(DIRECTIVE) :].split()]
     asked = _qsub_parser().parse_args(words + argv)
-    resources = dict(item.split("=", 1) for option in asked.l for item in option.split(","))
+    # of a resource that directives ask for twice PBS takes the first (qsub.c, set_resources)
+    resources = dict(item.split("=", 1) for option in asked.l[::-1] for item in option.split(","))
     nodes = int(resources.get("select", "1").split(":")[0])
     for wanted in ("walltime", "filesystems"):
         if wanted not in resources:

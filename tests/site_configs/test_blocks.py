@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import check_call
@@ -91,6 +92,54 @@ def test_blocks_in_which_no_worker_comes_up_are_given_up_in_the_jobs_own_words(t
         with pytest.raises(BadStateException, match=r"ended before a worker came up.*no such module"):
             run(["true"]).result(timeout=300)
     assert failures(tmp_path) == ["permanent"]
+
+
+def test_where_one_kind_of_jobs_is_given_up_its_others_leave_the_queue_and_the_other_kinds_go_on(
+    tmp_path: Path,
+) -> None:
+    """Of five blocks three end at once, and two hang: nobody would end these."""
+    barren = f"for n in 0 1 2; do if mkdir {tmp_path}/$n 2>/dev/null; then exit 3; fi; done; sleep 300"
+    with local_site(tmp_path, Site()) as kernel:
+        executor = tiles_of(kernel, barren, at_once=5)
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        futures = [run(["true"]) for _ in range(20)]
+        with pytest.raises(BadStateException):
+            futures[0].result(timeout=300)
+        wait_until(lambda: all(status.terminal for status in executor.status_facade.values()))
+        states = [status.state for status in executor.status_facade.values()]
+        assert states.count(JobState.SCALED_IN) >= 2
+        time.sleep(2)  # some more looks at blocks
+        PythonApp(check_call, data_flow_kernel=kernel, executors=["train"])(["true"]).result(timeout=300)
+        assert "Callback threw" not in (Path(kernel.run_dir) / "parsl.log").read_text()
+
+
+def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node(tmp_path: Path) -> None:
+    with local_site(tmp_path, Site(workers=1)) as kernel:
+        executor = tiles_of(kernel, f"mkdir {tmp_path}/good || exit 3", at_once=4)
+        run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
+        done = f"until [ -e {tmp_path}/done ]; do sleep 0.1; done"
+        first = run(["sh", "-c", done])
+        wait_until(executor.connected_managers)
+        others = [run(["true"]) for _ in range(3)]
+        wait_until(lambda: sum(status.terminal for status in executor.status_facade.values()) >= 3)
+        (tmp_path / "done").touch()
+        assert [task.result(timeout=300) for task in (first, *others)] == [0] * 4
+
+
+def tiles_of(kernel: DataFlowKernel, worker_init: str, at_once: int) -> HighThroughputExecutor:
+    """The executor, whose blocks begin with `worker_init`, so many at once."""
+    executor = kernel.executors["tiles"]
+    assert isinstance(executor, HighThroughputExecutor)
+    assert isinstance(executor.provider, LocalProvider)
+    executor.provider.worker_init, executor.provider.max_blocks = worker_init, at_once
+    return executor
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
 
 
 def test_blocks_that_are_given_back_before_they_began_are_no_failure(tmp_path: Path) -> None:

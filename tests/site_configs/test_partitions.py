@@ -59,6 +59,20 @@ def test_what_a_site_prints_around_the_partitions_is_passed_over(
         site_configs.check(run_with(tile_nodes=5))
 
 
+def test_of_several_partitions_one_must_take_the_job_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has the nodes, and another the time: such a job would stay in the queue."""
+    command = tmp_path / "sinfo"
+    command.write_text("#!/bin/sh\necho 'wide|1:00:00|100'\necho 'long|1-00:00:00|4'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    site_configs.check(run_with(queue="wide,long", tile_nodes=4, walltime_s=86400))
+    site_configs.check(run_with(queue="long,wide", tile_nodes=100))
+    with pytest.raises(InputError, match=r"walltime_s is 86400; .*'wide,long'.* up to 3600 s for 5 node"):
+        site_configs.check(run_with(queue="wide,long", tile_nodes=5, walltime_s=86400))
+
+
 def test_where_no_slurm_answers_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     site_configs.check(run_with(tile_nodes=10_000))

@@ -17,6 +17,7 @@ from parsl.providers.errors import SubmitException
 
 from site_configs import slurm_jobs
 from site_configs.described import machine
+from site_configs.partitions import limits_of
 from site_configs.providers.scheduler import QueuedJob
 from site_configs.providers.slurm import SlurmProvider
 from site_configs.stage_jobs import stage_jobs
@@ -122,6 +123,57 @@ def test_a_job_that_is_held_takes_a_place_so_that_no_other_is_submitted_beside_i
     assert provider.cancel([held]) == [True]
 
 
+def test_variables_of_a_users_change_neither_what_is_asked_for_nor_what_is_seen(
+    provider: SlurmProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They count for more than the script of a job, and for whatever a command is asked."""
+    variables = {
+        "SBATCH_TIMELIMIT": "5",
+        "SBATCH_JOB_NAME": "mine",
+        "SBATCH_REQUEUE": "1",
+        "SBATCH_ARRAY_INX": "0-1",
+        "SQUEUE_PARTITION": "other",
+        "SQUEUE_USERS": "nobody",
+        "SINFO_PARTITION": "other",
+        "SCANCEL_INTERACTIVE": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    job = provider.submit("sleep 300", 1, "parsl.tiles")
+    show = ["scontrol", "--oneliner", "show", "job", job]
+    shown = subprocess.check_output(show, text=True)
+    assert {"TimeLimit=00:01:00", "Requeue=0"} <= set(shown.split())
+    assert "JobName=parsl.tiles." in shown
+    wait_until(lambda: status(provider, job).state is JobState.RUNNING)
+    assert limits_of("debug")[1][0].nodes == 4
+    assert provider.cancel([job]) == [True]
+    wait_until(lambda: "JobState=CANCELLED" in subprocess.check_output(show, text=True))
+
+
+def test_a_job_that_is_submitted_from_inside_another_has_nothing_of_that_one(
+    provider: SlurmProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by site.within_job=no in `salloc --mem-per-cpu=100`: srun refuses to start with both."""
+    for name, value in {"JOB_ID": "1", "MEM_PER_CPU": "100", "DISTRIBUTION": "nonsense"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    provider.scheduler_options = "#SBATCH --mem=1000"
+    job = provider.submit("srun --ntasks=1 -l --cpu-bind=none true", 1)
+    assert ended(provider, job).state is JobState.COMPLETED
+
+
+def test_an_account_of_a_users_environment_is_charged_where_the_run_names_none(
+    provider: SlurmProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    assert provider.submit_command(QueuedJob("a", tmp_path))[0] == "sbatch"
+    provider.account = "em"
+    assert provider.submit_command(QueuedJob("a", tmp_path))[:3] == [
+        "env",
+        "--unset=SBATCH_ACCOUNT",
+        "sbatch",
+    ]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -150,11 +202,12 @@ def test_of_many_blocks_that_wait_for_a_full_queue_one_is_tried_at_each_look(
     stand_in("sbatch", NOT_NOW)
     (tmp_path / "busy").write_text("sbatch: error: QOSMaxSubmitJobPerUserLimit\n")
     jobs = [provider.submit("true", 1) for _ in range(5)]
-    provider.cancel(jobs[:1])
     stand_in("squeue", 'echo >> {folder}/asked; exec {real} "$@"')
+    assert provider.cancel(jobs[:1]) == [True]
+    assert not (tmp_path / "asked").exists(), "what was refused is nowhere"
     for _ in range(4):
         provider.status(jobs)
-    assert len((tmp_path / "asked").read_text()) <= 4 * 3
+    assert len((tmp_path / "asked").read_text()) <= 4 * 2
     (tmp_path / "busy").unlink()
     provider.status(jobs)
     assert all(provider.resources[job].id for job in jobs[1:])

@@ -59,6 +59,17 @@ def test_a_block_waits_for_a_queue_that_takes_no_more_of_this_users_jobs(site: S
     assert site.cluster.submissions() == 1
 
 
+def test_a_block_waits_for_a_server_that_is_being_started_again(site: Site) -> None:
+    """For minutes, in which every qsub fails at once."""
+    for _ in range(4):
+        words = "Connection refused\nqsub: cannot connect to server pbs01 (errno=15010)\n"
+        site.cluster.break_next("qsub", returncode=1, stderr=words)
+    key = site.submit("true")
+    assert site.status(key).state is JobState.PENDING
+    site.wait_for(key, JobState.COMPLETED)
+    assert site.cluster.submissions() == 1
+
+
 @pytest.mark.parametrize(
     ("words", "is_full"),
     [

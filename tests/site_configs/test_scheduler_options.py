@@ -1,0 +1,105 @@
+"""Options that a user adds to the jobs: what they change, and what is the program's own to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import site_configs
+from pipeline.errors import InputError
+from pipeline.run_folder import Run
+from tests.job_pages import preview
+from tests.sites import run_on
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "instead_of"),
+    [
+        ("polaris", "-l place=scatter:excl", "-l place="),
+        ("pbs", "-lplace=pack,software=none", "-l place="),
+        ("aurora", "-m abe", "-m "),
+        ("slurm", "--exclusive=user", "--exclusive"),
+        ("slurm", "--ntasks-per-node 2", "--ntasks-per-node"),
+    ],
+)
+def test_what_a_user_says_stands_instead_of_what_the_program_would(
+    name: str, option: str, instead_of: str
+) -> None:
+    """Of PBS's resources the first counts, and of Slurm's options the last: one of two is without effect."""
+    run = run_on(name, scheduler_options=[option])
+    site_configs.check(run)
+    for script in preview(run).split("=== ")[1:-1]:
+        heads = [
+            line.partition(" ")[2] for line in script.splitlines() if line.startswith(("#PBS", "#SBATCH"))
+        ]
+        alike = instead_of.replace(" ", "")
+        assert [line for line in heads if line.replace(" ", "").startswith(alike)] == [option]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "said"),
+    [
+        ("slurm", "--time=30", "of --time this program says '--time=60', by other settings"),
+        ("slurm", "-t 30", "of --time this program says '--time=60'"),
+        ("slurm", "-Jmine", "of --job-name this program says"),
+        ("slurm", "--mem=0 --nodes=2", "of --nodes this program says '--nodes=4'"),
+        ("slurm", "-pother", "of --partition this program says '--partition=debug'"),
+        ("slurm", "--requeue", "of --no-requeue this program says"),
+        ("slurm", "--array=0-3", "of --array this program has its own"),
+        ("slurm", "--output=/scratch/mine", "of --output this program has its own"),
+        ("frontier", "--account other", "of --account this program says '--account=abc123'"),
+        (
+            "polaris",
+            "-l place=pack,walltime=2:00:00",
+            "of -l walltime this program says '-l walltime=01:00:00'",
+        ),
+        ("polaris", "-l select=1:system=polaris", "of -l select this program says '-l select=4:ncpus=64"),
+        ("pbs", "-N mine", "of -N this program says"),
+        ("theta", "--jobname mine", "of --jobname this program says"),
+        ("theta", "--time 30", "of -t this program says '-t 60'"),
+    ],
+)
+def test_what_the_program_counts_on_is_refused_before_anything_is_submitted(
+    name: str, option: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=f"{option}.*{said}"):
+        site_configs.check(run_on(name, scheduler_options=[option]))
+
+
+def test_what_the_settings_leave_open_an_option_may_say() -> None:
+    run = run_on(
+        "slurm", queue=None, scheduler_options=["--partition=debug", "--account=a", "--comment='x -t y'"]
+    )
+    shown = preview(run)
+    assert shown.count("#SBATCH --partition=debug") == shown.count("#SBATCH --account=a") == 3
+
+
+def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("description: mine\nscheduler: cobalt\ngpu_request: --attrs gpus={gpus}\n")
+    run = run_on("theta", gpus_per_node=2)
+    site = run.config.site.model_copy(update={"name": str(mine), "gpu_request": None})
+    run = Run(run.folder, run.config.model_copy(update={"site": site}))
+    assert preview(run).count("#COBALT --attrs gpus=2\n") == 2
+    slurm = preview(run_on("slurm", gpus_per_node=2, gpu_request="-G {gpus}"))
+    assert "#SBATCH -G 2\n" in slurm
+    assert "--cpu-bind=none -G 2 " in slurm
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "said"),
+    [
+        ("slurm", {"gpu_request": "--gres=gpu:{gpus}"}, "site.gpu_request is .* set site.gpus_per_node"),
+        ("slurm", {"filesystems": "home"}, "site.filesystems is for PBS; slurm is under slurm"),
+        ("theta", {"filesystems": "home"}, "site.filesystems is for PBS; theta is under cobalt"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(name: str, site: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        site_configs.check(run_on(name, 8, **site))
+
+
+def test_who_wants_cpus_may_leave_the_request_for_gpus_where_it_is() -> None:
+    site_configs.check(run_on("slurm", gpus_per_node=0, gpu_request="--gres=gpu:{gpus}"))
