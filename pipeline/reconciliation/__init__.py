@@ -51,6 +51,7 @@ from pipeline.reconciliation.write import (
     tiles_of_block,
     volume_target,
     write_block,
+    written_voxel_size_nm,
 )
 
 __all__ = [
@@ -109,4 +110,5 @@ __all__ = [
     "write_block",
     "write_corrected",
     "write_shard",
+    "written_voxel_size_nm",
 ]

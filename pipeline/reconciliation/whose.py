@@ -14,6 +14,9 @@ from pipeline.run_folder import Run
 REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
 """Addresses of images that others can know; a path is this machine's alone."""
 
+VOLUME = "volume.json"
+"""The list of what describes the volume."""
+
 PROVENANCE = "provenance"
 """The object beside `info` in which CloudVolume and others say what a volume is made of."""
 
@@ -37,7 +40,7 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
 
     Its record says what is its own, or else the provenance: it may be killed before it has the record.
     """
-    record = read(run.reconciliation_folder / "volume.json")
+    record = read(run.reconciliation_folder / VOLUME)
     if not isinstance(record, Missing) and record["settings"].get("output") == bucket.url:
         return
     said = bucket.get(PROVENANCE) or b""
