@@ -18,6 +18,7 @@ from pipeline.reconciliation.correct import (
     tiles_corrected,
     write_corrected,
 )
+from pipeline.reconciliation.correcting import ContradictionError
 from pipeline.reconciliation.downsample import coarse_block_target, downsample_block
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
 from pipeline.reconciliation.group import count_groups, gather, group_target, groups
@@ -59,6 +60,7 @@ __all__ = [
     "SKELETONS",
     "AssembledVolume",
     "Cell",
+    "ContradictionError",
     "IdTable",
     "Kind",
     "Level",
