@@ -30,8 +30,9 @@ class Run(RunFiles):
     config: RunConfig
     identities: Mapping[str, str] = field(default_factory=dict)
     """What `image` and `labels` are, as `pipeline.settings.input_identities` found when the run began."""
-    inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
-    """Of each volume that is read: its stamp, how it is read, its content, as found when the run began."""
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each volume that is read what was found when the run began, as a `Known` of
+    `pipeline.settings.input_identities`."""
     touched: tuple[str, ...] = ()
     """Those of them whose files are not as they were at the last start, though their voxels are."""
     only: frozenset[int] | None = None

@@ -39,7 +39,8 @@ def labels(run: Run) -> Finding:
     image, volume = open_image(run), open_labels(run)
     looks = together([_look_in(run, volume, name, box) for name, box in boxes.items()])
     found = f"{describe(volume, volume.stored_dtype)}; {looks.text}"
-    doubts = [*_voxel_size(image, volume), *_other_numbers(image, volume), *_outside(image, volume)]
+    numbers = _other_numbers(image, volume, is_placed=run.config.data.labels_box is not None)
+    doubts = [*_voxel_size(image, volume), *numbers, *_outside(image, volume)]
     if doubts and looks.state != FAIL:
         return warn(found, "; ".join(doubts))
     return Finding(looks.state, found)
@@ -157,8 +158,9 @@ def _gaps(labels: LabelVolume, box: Box) -> list[str]:
     return [f"{missing.text(noun)} and count as {'0' if labels.may_be_empty else 'unlabelled'}"]
 
 
-def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
-    """Slices of image and labels that are not numbered alike; some count from 0, some from 1."""
+def _other_numbers(image: Volume, labels: LabelVolume, is_placed: bool) -> list[str]:
+    """Slices of image and labels that are not numbered alike, some count from 0, some from 1; where they
+    begin is no matter if labels are placed by hand."""
     image = image.source if isinstance(image, ReplacedSections) else image
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []
@@ -170,6 +172,8 @@ def _other_numbers(image: Volume, labels: LabelVolume) -> list[str]:
             f"their slices go up by {theirs[1]}, those of the image by {ours[1]}, and both are taken for "
             "sections that follow each other: fill in what lies between, by an id that means not labelled"
         ]
+    if is_placed:
+        return []
     return [
         f"their slices begin with number {theirs[0]}, those of the image with {ours[0]}: both are taken to "
         f"begin at z {labels.box.start[0]}; if not, set data.labels_box"

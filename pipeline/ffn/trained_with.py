@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import h5py
 import numpy as np
@@ -32,12 +32,29 @@ FAR = 0.5
 """In standard deviations, and as a part of one: normalisations that differ by more are told."""
 
 
+Normalisation: TypeAlias = "tuple[float, float]"
+"""Mean and standard deviation by which the voxels of an image are shown to a network."""
+
+
 class Seen(NamedTuple):
     """A box of an image, in the image's coordinates, that a training saw."""
 
     box: Box
     tissue: str
     """A digest of sampled voxels in it."""
+    normalisation: Normalisation | None = None
+    """By which it was seen, where that is not the one for which the network's file is."""
+
+    def __str__(self) -> str:
+        return " ".join(map(str, [self.box, self.tissue, *(self.normalisation or ())]))
+
+    @classmethod
+    def parse(cls, text: str) -> Seen:
+        """`0:20,0:30,0:40 DIGEST`, and mean and standard deviation if they are said. Raises ValueError."""
+        box, _, rest = text.partition(" ")
+        tissue, *values = rest.split(" ")
+        mean_and_stddev = [float(value) for value in values]
+        return cls(Box.parse(box), tissue, (mean_and_stddev[0], mean_and_stddev[1]) if values else None)
 
 
 @dataclass(frozen=True)
@@ -61,9 +78,11 @@ class TrainedWith:
     def of(cls, run: Run) -> TrainedWith:
         """What the training of a resolved run has; its images, and the network that it starts from, must be
         there. Raises InputError."""
-        config, (mean, stddev) = run.config, run.normalisation
+        config, own = run.config, run.normalisation
         start_from = config.training.start_from
         before = read_trained_with(start_from) if start_from else None
+        seen = [*map(_seen, run.trained_on), *(before.seen_by_name if before else [])]
+        mean, stddev = own
         return cls(
             fov=config.network.fov,
             deltas=config.network.deltas,
@@ -72,7 +91,9 @@ class TrainedWith:
             voxel_size_nm=image_voxel_size_nm(run),
             soft_label=config.training.soft_label,
             **{k: v for k, v in vars(config.training.flood_rules).items() if v != FLOOD_RULES[k]},
-            seen=tuple(dict.fromkeys([*map(_seen, run.trained_on), *(before.seen if before else ())])),
+            seen=tuple(
+                dict.fromkeys(s._replace(normalisation=None) if s.normalisation == own else s for s in seen)
+            ),
         )
 
     @classmethod
@@ -83,7 +104,7 @@ class TrainedWith:
     def attributes(self) -> dict[str, Any]:
         """What is known, as attributes of an HDF5 file."""
         known = {name: value for name, value in vars(self).items() if value is not None and name != "seen"}
-        return known | ({"seen": [f"{one.box} {one.tissue}" for one in self.seen]} if self.seen else {})
+        return known | ({"seen": [str(one) for one in self.seen]} if self.seen else {})
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> TrainedWith | None:
@@ -102,7 +123,7 @@ class TrainedWith:
             listed = known.pop("seen", [])
             if "box" in attributes and "tissue" in attributes:  # of older versions: the last training's alone
                 listed = [f"{attributes['box']} {attributes['tissue']}"]
-            return cls(**known, seen=tuple(_parsed(str(one)) for one in listed))
+            return cls(**known, seen=tuple(Seen.parse(str(one)) for one in listed))
         except (KeyError, TypeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
@@ -120,18 +141,29 @@ class TrainedWith:
                 )
 
     @property
-    def normalisation(self) -> tuple[float, float] | None:
-        """Mean and standard deviation by which its images were normalised; None where nobody knows."""
+    def normalisation(self) -> Normalisation | None:
+        """That of the image of its last training; None where nobody knows."""
         if self.image_mean is None or self.image_stddev is None:
             return None
         return self.image_mean, self.image_stddev
 
+    @property
+    def normalisations(self) -> list[Normalisation]:
+        """Those of all images on which it was trained, the last training first, as far as they are known."""
+        known = [self.normalisation, *(one.normalisation for one in self.seen)]
+        return [each for each in dict.fromkeys(known) if each is not None]
+
+    @property
+    def seen_by_name(self) -> list[Seen]:
+        """What its training saw, each with its normalisation."""
+        return [one._replace(normalisation=one.normalisation or self.normalisation) for one in self.seen]
+
     def differences(self, run: Run) -> list[str]:
         """In what a resolved run differs from the training, as far as that is known and matters."""
-        said, (mean, stddev) = [], run.normalisation
-        own = self.normalisation
-        if own is not None and not is_near(own, (mean, stddev)):
-            said.append(f"mean {own[0]:g} and standard deviation {own[1]:g}, here {mean:g} and {stddev:g}")
+        said, here, known = [], run.normalisation, self.normalisations
+        if known and not any(is_near(own, here) for own in known):
+            those = " or ".join(f"mean {mean:g} and standard deviation {stddev:g}" for mean, stddev in known)
+            said.append(f"{those}, here {here[0]:g} and {here[1]:g}")
         size_nm = image_voxel_size_nm(run)
         if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
             said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
@@ -145,7 +177,7 @@ class TrainedWith:
         return said
 
 
-def is_near(own: tuple[float, float], other: tuple[float, float]) -> bool:
+def is_near(own: Normalisation, other: Normalisation) -> bool:
     """Whether a network that was trained by its own normalisation may do with another."""
     return all(abs(a - b) <= FAR * own[1] for a, b in zip(own, other))
 
@@ -168,9 +200,9 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
         ) from None
 
 
-def trained_on(run: Run, network: str) -> list[Box]:
-    """The boxes of the run's image on which the `network` in a file was trained, or one that it went on from;
-    none where that was elsewhere, or cannot be told.
+def trained_on(run: Run, network: str) -> list[Seen]:
+    """The boxes of the run's image on which the `network` in a file was trained, or one that it went on from,
+    each with its normalisation; none where that was elsewhere, or cannot be told.
 
     The tissue is known again by its voxels, so that a copy of the image, or another format, is noticed.
     """
@@ -190,8 +222,8 @@ def trained_on(run: Run, network: str) -> list[Box]:
         read, covered = image.read, run.inference_box if run.makes_image else image.box
     try:
         return [
-            one.box
-            for one in trained.seen
+            one
+            for one in trained.seen_by_name
             if covered.contains(one.box) and _tissue(read, one.box) == one.tissue
         ]
     except InputError:
@@ -204,13 +236,7 @@ def _seen(run: Run) -> Seen:
     """The training box of a resolved run."""
     box = run.config.training.box
     assert box is not None, "a resolved configuration has a training box"
-    return Seen(box, _tissue(open_image(run).read, box))
-
-
-def _parsed(text: str) -> Seen:
-    """`0:20,0:30,0:40 DIGEST`. Raises ValueError."""
-    box, _, tissue = text.partition(" ")
-    return Seen(Box.parse(box), tissue)
+    return Seen(box, _tissue(open_image(run).read, box), run.normalisation)
 
 
 def _tissue(read: Callable[[Box], np.ndarray], box: Box) -> str:

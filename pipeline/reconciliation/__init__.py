@@ -18,6 +18,7 @@ from pipeline.reconciliation.correct import (
     tiles_corrected,
     write_corrected,
 )
+from pipeline.reconciliation.correcting import ContradictionError
 from pipeline.reconciliation.downsample import coarse_block_target, downsample_block
 from pipeline.reconciliation.evidence import evidence_target, find_evidence
 from pipeline.reconciliation.group import count_groups, gather, group_target, groups
@@ -51,6 +52,7 @@ from pipeline.reconciliation.write import (
     tiles_of_block,
     volume_target,
     write_block,
+    written_voxel_size_nm,
 )
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "SKELETONS",
     "AssembledVolume",
     "Cell",
+    "ContradictionError",
     "IdTable",
     "Kind",
     "Level",
@@ -110,4 +113,5 @@ __all__ = [
     "write_block",
     "write_corrected",
     "write_shard",
+    "written_voxel_size_nm",
 ]

@@ -75,7 +75,8 @@ def correct(
     """Publish the IdTable as the run's corrections want it, with its Outcome, and what became of each.
 
     `groups` are those that the table was merged from, `tiles` holds those of `tiles_corrected(run)`.
-    Raises InputError when a file cannot be read, and where corrections contradict each other.
+    Raises InputError when a file cannot be read, and ContradictionError where corrections contradict each
+    other.
     """
 
     def write(path: Path) -> None:

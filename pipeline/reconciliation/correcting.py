@@ -125,13 +125,20 @@ def _named(ids: np.ndarray, first: np.ndarray, cut_off: Mapping[int, int]) -> np
     return smallest[first]
 
 
+class ContradictionError(InputError):
+    """Corrections that cannot all be made, whatever is done to the tiles."""
+
+
 def _refuse_contradictions(corrections: Sequence[Correction], ends: np.ndarray, link: np.ndarray) -> None:
-    """Raise InputError where joins connect what a cut wants apart; one segment of a tile is no such case."""
+    """Raise ContradictionError where joins connect what a cut wants apart.
+
+    One segment of a tile is no such case.
+    """
     for correction, (one, other) in zip(corrections, ends):
         if correction.kind == "cut" and one != other and link[one] == link[other]:
             joins = [c for c, end in zip(corrections, ends) if c.kind == "join" and link[end[0]] == link[one]]
             said = "; ".join(map(str, joins[:3])) + (f" and {len(joins) - 3} more" if joins[3:] else "")
-            raise InputError(
+            raise ContradictionError(
                 f"corrections contradict each other: {correction}, but joins make the two one ({said}): "
                 "remove one of them from the file that reconciliation.corrections names"
             )

@@ -19,8 +19,11 @@ from pipeline.run_folder import Run
 REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
 """Addresses of images that others can know; a path is this machine's alone."""
 
+VOLUME = "volume.json"
+"""The list of what describes the volume."""
+
 FOLDER = "folder"
-"""The name under which a record has it."""
+"""The name under which a record has where the run was."""
 
 
 def provenance(run: Run) -> bytes:
@@ -69,7 +72,7 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
 
 def _record(files: RunFiles) -> dict[str, Any]:
     """That of the volume's description; empty where there is none."""
-    found = read(files.reconciliation_folder / "volume.json")
+    found = read(files.reconciliation_folder / VOLUME)
     return {} if isinstance(found, Missing) else found
 
 

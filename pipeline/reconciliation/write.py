@@ -15,17 +15,18 @@ from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
-from pipeline.reconciliation.whose import folder_of, provenance, refuse_foreign
+from pipeline.reconciliation.whose import VOLUME, folder_of, provenance, refuse_foreign
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.folders import place
 from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import clear, has_part, listed_as, put, read_part
-from pipeline.results.records import make
+from pipeline.results.records import Missing, make, read
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.sharding import sharding
+from pipeline.volumes import VoxelSize
 
 VERSION = 5
 
@@ -56,7 +57,17 @@ def volume_target(run: Run) -> Target:
     if isinstance(run.volume, Bucket):
         settings["output"] = str(run.volume)
     recipe = Recipe("volume", VERSION, settings, {})
-    return Target(run.reconciliation_folder / "volume.json", recipe, parts=run.volume)
+    return Target(run.reconciliation_folder / VOLUME, recipe, parts=run.volume)
+
+
+def written_voxel_size_nm(run: Run) -> VoxelSize | None:
+    """How large the voxels of the run's volume are by its own word, z, y, x, wherever the image is by now;
+    None before there is a volume. Raises Unreadable."""
+    record = read(run.reconciliation_folder / VOLUME)
+    if isinstance(record, Missing):
+        return None
+    x, y, z = record["settings"]["info"]["scales"][0]["resolution"]
+    return z, y, x
 
 
 def create_volume(run: Run) -> Artifact:

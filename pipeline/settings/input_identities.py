@@ -32,6 +32,8 @@ class Known(NamedTuple):
     stamp: str
     read_as: str
     content: str
+    measured: str = ""
+    """Of the image, where nobody says by what it is normalised: as `Measured` writes it."""
 
 
 def with_identities(run: Run, trust_kept: bool = False) -> Run:
@@ -48,8 +50,9 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
         before = kept.get(name)
         if before is None or not (trust_kept or _as_before(now, before, volume)):
             now = now._replace(content=content(volume) + _gaps(kind, volume))
-            if before is not None and before.stamp != now.stamp and before.content == now.content:
-                touched.append(name)
+            if before is not None and before.content == now.content:
+                now = now._replace(measured=before.measured)
+                touched += [name] if before.stamp != now.stamp else []
         else:
             now = before
         found[name] = now

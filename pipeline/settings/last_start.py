@@ -34,7 +34,7 @@ def with_moves_as_begun(run: Run) -> Run:
     """
     training = run.config.training
     given = [name for name in MOVES if name in training.model_fields_set]
-    if not run.config.trains or len(given) == len(MOVES) or not _has_trained(run):
+    if not run.config.trains or len(given) == len(MOVES) or not has_trained(run):
         return run
     last = settings_of_last_start(run)
     # an earlier version wrote a number; this one writes none, unless the run file has one
@@ -48,7 +48,8 @@ def with_moves_as_begun(run: Run) -> Run:
     return replace(run, config=run.config.model_copy(update={"training": kept}), keeps_moves=True)
 
 
-def _has_trained(run: Run) -> bool:
+def has_trained(run: Run) -> bool:
+    """Whether a training has begun in the run's folder."""
     return is_there(run.checkpoint_file) or is_there(run.model_file)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import NamedTuple
 
 from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
-from pipeline.settings.input_identities import Known, read_kept
-from pipeline.settings.last_start import settings_of_last_start
+from pipeline.settings.input_identities import Known
+from pipeline.settings.last_start import has_trained
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
 from pipeline.volumes.intensity import sample
@@ -18,22 +20,51 @@ PHANTOM = (128.0, 33.0)
 """What phantoms are normalised by: there is none to measure before the run, and they are much alike."""
 
 
-def with_normalisation(run: Run, box: Box) -> Data:
-    """The data section of a run that knows its inputs, with image_mean and image_stddev set.
+class Measured(NamedTuple):
+    """What was measured of an image in a box."""
 
-    They are what the run file says, else those of the image that the run makes itself, else what an earlier
-    start of the same run measured, else measured now on blocks spread over `box`. Raises InputError where the
-    image has one value there, or too large ones.
+    mean: float
+    stddev: float
+    box: str
+
+    def __str__(self) -> str:
+        return f"{self.mean} {self.stddev} {self.box}"
+
+    @classmethod
+    def parse(cls, text: str) -> Measured:
+        mean, stddev, box = text.split(" ")
+        return cls(float(mean), float(stddev), box)
+
+
+def with_own_normalisation(run: Run, box: Box) -> Run:
+    """The run that knows its inputs, with image_mean and image_stddev set: as the run file says or, of an
+    image that the run makes, as that is known to come out; else what is measured on blocks spread over `box`.
+
+    That is kept with what the run knows of the image, as long as the image is the same: it is measured once,
+    and in another box only where no network was trained by it, which would be lost. Raises InputError as
+    `normalised` does.
+    """
+    if run.config.data.image_mean is not None or run.makes_image:
+        return _with_data(run, normalised(run, box))
+    image = Known(*run.inputs["image"])
+    before = Measured.parse(image.measured) if image.measured else None
+    if before and (before.box == str(box) or (run.config.trains and has_trained(run))):
+        return _with_data(run, _by(run, before.mean, before.stddev))
+    run = _with_data(run, normalised(run, box))
+    measured = str(Measured(*run.normalisation, str(box)))
+    return replace(run, inputs={**run.inputs, "image": image._replace(measured=measured)})
+
+
+def normalised(run: Run, box: Box) -> Data:
+    """The data section of a run with image_mean and image_stddev set, measured now in `box` if need be.
+
+    Raises InputError where the image has one value there, or too large ones.
     """
     data = run.config.data
     if data.image_mean is not None and data.image_stddev is not None:
         return data
     if run.makes_image:
-        known = PHANTOM if data.image == "phantom" else GREY
-        return data.model_copy(update=dict(zip(("image_mean", "image_stddev"), known)))
-    recorded = _recorded(run, box)
-    if recorded is not None:
-        return recorded
+        return _by(run, *(PHANTOM if data.image == "phantom" else GREY))
     found = sample(open_image(run), box)
     if found is None:
         raise InputError(
@@ -45,17 +76,12 @@ def with_normalisation(run: Run, box: Box) -> Data:
             f"data.image {data.image} has values as large as {max(-found.lowest, found.highest):g} in {box}: "
             "their standard deviation cannot be told; set data.image_mean and data.image_stddev"
         )
-    return data.model_copy(update={"image_mean": found.mean, "image_stddev": found.stddev})
+    return _by(run, found.mean, found.stddev)
 
 
-def _recorded(run: Run, box: Box) -> Data | None:
-    """The data section that an earlier start wrote down, if it was of the same data and the same box.
+def _by(run: Run, mean: float, stddev: float) -> Data:
+    return run.config.data.model_copy(update={"image_mean": mean, "image_stddev": stddev})
 
-    Of an image that has been written anew since, what was measured says nothing. Raises Unreadable.
-    """
-    earlier, image, now = settings_of_last_start(run), read_kept(run).get("image"), run.inputs.get("image")
-    if earlier is None or image is None or now is None or image.content != Known(*now).content:
-        return None
-    left_open = {"image_mean": None, "image_stddev": None}
-    same = earlier.data.model_copy(update=left_open) == run.config.data.model_copy(update=left_open)
-    return earlier.data if same and earlier.inference.box == box else None
+
+def _with_data(run: Run, data: Data) -> Run:
+    return replace(run, config=run.config.model_copy(update={"data": data}))

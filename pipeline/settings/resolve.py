@@ -19,7 +19,7 @@ from pipeline.settings.fields import Section
 from pipeline.settings.inference import Pass
 from pipeline.settings.input_identities import with_identities
 from pipeline.settings.last_start import with_moves_as_begun
-from pipeline.settings.normalisation import with_normalisation
+from pipeline.settings.normalisation import normalised, with_own_normalisation
 from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
 from pipeline.settings.scored import scored
@@ -82,8 +82,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         sharding(inference_box.shape, config.reconciliation)
     known = with_identities(resolved, trust_kept)
     check_validation(known)
-    data = with_normalisation(known, inference_box)
-    return with_pin(replace(known, config=known.config.model_copy(update={"data": data})))
+    return with_pin(with_own_normalisation(known, inference_box))
 
 
 def _resolved_volume(run: Run, index: int) -> OtherVolume:
@@ -94,7 +93,7 @@ def _resolved_volume(run: Run, index: int) -> OtherVolume:
         box = volume.box or labelled
         _inside("its box", box, "the labelled box", labelled)
         _check_patches(own.config, box)
-        return volume.model_copy(update={"box": box, "data": with_normalisation(own, box)})
+        return volume.model_copy(update={"box": box, "data": normalised(own, box)})
     except InputError as error:
         raise InputError(f"training.volumes.{index}: {error}") from None
 

@@ -49,7 +49,7 @@ def seen_in_training(run: Run) -> list[Box]:
         imported |= {run.config.training.start_from}
         own = [one.config.training.box for one in run.trained_on if one.has_the_image_of(run)]
         known = [box for box in own if box is not None]
-    return known + [box for network in sorted(filter(None, imported)) for box in trained_on(run, network)]
+    return known + [box for network in sorted(filter(None, imported)) for box, *_ in trained_on(run, network)]
 
 
 def share_seen(run: Run) -> float:

@@ -46,7 +46,7 @@ SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""
 
 SLURMS_OWN = ("srun ", "slurmstepd: ")
-"""Processes of a job that listen as Slurm is set up; the daemon of a step is among a run's only for moments."""
+"""Processes of a job that listen as Slurm is set up; the daemon of a step is among a run's for moments."""
 
 NASTY = 'a\' "b" [c] {d} & é;`x` %j'
 """Runs do not care how the folders are called in which they lie."""

@@ -124,6 +124,13 @@ def test_labels_too_small_to_hold_a_part_back_are_told(init: Init) -> None:
     init.plan()
 
 
+def test_so_few_sections_that_the_network_sees_hardly_any_are_told(init: Init) -> None:
+    few = slice(0, 8)
+    config, shown = init.works(init.volume("hdf5", IMAGE[few]), "--truth", init.volume("npy", LABELS[few]))
+    assert config.network.fov[0] == 3
+    assert "doubt      network.fov: along z 8 voxels have room for 3" in shown
+
+
 def test_a_part_is_held_back_of_what_is_labelled_not_of_the_file(init: Init) -> None:
     image = init.volume("hdf5", IMAGE)
     for drawn in (Box.parse("0:48,0:64,0:130"), Box.parse("10:48,0:64,20:150")):
@@ -217,6 +224,22 @@ def test_an_image_is_normalised_as_the_network_was_trained_if_that_will_do(init:
     found = (config.data.image_mean, config.data.image_stddev)
     assert found == (pytest.approx((IMAGE.mean(), IMAGE.std()), abs=0.1) if is_far else own)
     assert ("220" in init.plan()) == is_far  # what the network was trained with is told
+
+
+def test_each_of_the_images_that_a_network_learned_from_is_normalised_as_it_was_there(init: Init) -> None:
+    """Trained on two, of 8 and of 16 bits, it is one network file with the values of the first."""
+    network = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(network).items()}
+    here = {"image": init.volume("hdf5", IMAGE), "labels": init.volume("npy", LABELS)}
+    there = {"image": init.volume("hdf5", IMAGE.astype(np.uint16) * 40), "labels": here["labels"]}
+    document = {"data": here, "network": network, "training": {"volumes": [{"data": there}]}}
+    run = resolve(RunConfig.model_validate(document), init.folder / "run")
+    write_weights(weights, network, init.folder / "ffn.h5", TrainedWith.of(run))
+    for one in run.trained_on:
+        image, checkpoint = one.config.data.image, f"network.checkpoint={init.folder}/ffn.h5"
+        config, _ = init.works(image, "--set", checkpoint, "--force")
+        assert (config.data.image_mean, config.data.image_stddev) == one.normalisation
+        assert "trained with" not in init.plan()
 
 
 def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:

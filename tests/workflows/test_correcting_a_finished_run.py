@@ -12,6 +12,7 @@ import pytest
 
 from apps.targets import target_of
 from pipeline.config import RunConfig
+from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
 from pipeline.results import artifacts
 from pipeline.results.artifacts import Artifact
@@ -122,3 +123,7 @@ def test_lines_that_are_added_rewrite_their_blocks_and_end_in_the_bytes_of_a_fre
     assert [name for name in corrected if corrected[name] != made_at_once[name]] == []
     work(run_of(tmp_path / "run", None))
     assert volume(run_of(tmp_path / "run", None)) == uncorrected
+    contradicting = run_of(tmp_path / "run", [LINES[0], "join,5,5,45,5,6,75"])
+    for before_a_start in (explain, discarded):
+        with pytest.raises(InputError, match=r"line 2: cut .* but joins make the two one \(line 3: "):
+            before_a_start(contradicting)

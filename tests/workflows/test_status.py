@@ -20,13 +20,14 @@ from test_explain import finish as publish_everything
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
+from pipeline.reconciliation import levels
 from pipeline.results.attempts import processes_of
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, read_config
 from workflows.running.jobs import leftover_jobs, read_jobs
 from workflows.status import status
-from workflows.watching.status_view import status_view
+from workflows.watching.status_view import read_run, status_view
 
 pytestmark = pytest.mark.slow
 
@@ -149,17 +150,21 @@ def test_an_input_that_cannot_be_read_from_here_is_told_and_the_rest_is_shown(tm
     volume = tmp_path / "em.h5"
     with h5py.File(volume, "w") as file:
         file["raw"] = np.random.default_rng(1).integers(0, 256, (64, 64, 64), dtype=np.uint8)
+        file["raw"].attrs["resolution"] = (40, 8, 8)
         file["labels"] = np.ones((64, 64, 64), np.uint32)
     document = yaml.safe_load(HDF5_RUN)
     document["data"]["folder"] = str(tmp_path)
+    document["reconciliation"] = {"chunk": [16, 16, 16]}
     run = resolve(RunConfig.model_validate(document), tmp_path / "run")
     publish_everything(run)
     run.config_file.write_text(dump_config(run.config))
+    written = levels(run)
     volume.rename(tmp_path / "elsewhere.h5")
     shown = picture(run.folder)
     assert f"An input cannot be read from here: {volume}: no such file" in shown
     assert "state       nobody has worked here yet" in shown
     assert row(shown, "segment") == "segment 27/27"
+    assert levels(read_run(run.folder)[0]) == written, "by the size of the voxels, which the image says"
 
 
 def test_a_folder_that_is_none_of_a_run_ends_in_one_line(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from pipeline.errors import Unreadable
 from pipeline.results.attempts import begin
 from pipeline.results.records import record_path
 from pipeline.run_folder import Run
-from pipeline.settings.normalisation import with_normalisation
 from pipeline.settings.run_file import dump_config
 from tests.denied import end_loop, make_loop, snapshot
 from workflows.command_line import run_file
@@ -49,12 +47,6 @@ def picture(run: Run) -> str:
     with redirect_stdout(io.StringIO()) as shown:
         status(run.folder)
     return shown.getvalue()
-
-
-def unmeasured(run: Run) -> Run:
-    """The run with an image whose normalisation an earlier start may have measured."""
-    data = run.config.data.model_copy(update={"image": "em.h5:raw", "image_mean": None})
-    return replace(run, config=run.config.model_copy(update={"data": data}))
 
 
 def hidden_files(run: Run) -> dict[str, Path]:
@@ -106,7 +98,6 @@ def test_what_is_known_of_a_run_is_not_forgotten_for_a_file_that_cannot_be_read(
     for path, read in (
         (run.jobs_log, leftover_jobs),
         (run.training_log, measure),
-        (run.config_file, lambda run: with_normalisation(unmeasured(run), run.inference_box)),
         (run.config_file, lambda run: run_file(None, run.folder)),
     ):
         make_loop(path)

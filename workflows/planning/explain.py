@@ -55,7 +55,7 @@ class StageStatus:
 
 def explain(run: Run, verify: bool = False) -> list[StageStatus]:
     """The status of every stage of a resolved run, in order; only records and file sizes are read, and for
-    corrections that are to be made what they need.
+    corrections that are to be made what they need. Raises ContradictionError where these are in conflict.
 
     With `verify` every finished file is read and compared with its SHA-256. A task whose input has to be
     made again may yet be reused, if the input comes out as it was. What cannot be read is one of the reasons.
@@ -146,12 +146,12 @@ def outcomes_of(
 
 def _corrected(why: Missing, path: Path, args: tuple[Any, ...]) -> Missing:
     """What the task `correct` would make with these arguments, at `path`, if it is not there already; `why`
-    alone where it would fail. Raises Unreadable.
+    alone where it would fail for a file that may be made again. Raises Unreadable and ContradictionError.
     """
     try:
         if not path.exists():
             reconciliation.write_corrected(path, *args)
-    except Unreadable:
+    except (Unreadable, reconciliation.ContradictionError):
         raise
     except InputError:
         return why

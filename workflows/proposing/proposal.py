@@ -13,7 +13,7 @@ import psutil
 from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
-from pipeline.ffn.trained_with import is_near, read_trained_with
+from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
@@ -23,7 +23,7 @@ from pipeline.settings.scored import seen_in_training
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
-from workflows.proposing.sizes import fov_for, split, tile_bytes, tile_for
+from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, tile_for
 
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
@@ -110,9 +110,11 @@ def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
     whys = f"Here {seen.measured}.", "Measured on the same voxels."
     checkpoint = run.config.network.checkpoint
     trained = read_trained_with(checkpoint) if checkpoint else None
-    own = trained.normalisation if trained else None
-    if own is not None and own != measured and (is_near(own, measured) or seen_in_training(run)):
-        values = own
+    if checkpoint and trained:
+        here = [one.normalisation for one in trained_on(run, checkpoint)]
+        near = [own for own in trained.normalisations if is_near(own, measured)]
+        values = next((own for own in [*here, *near] if own is not None), measured)
+    if values != measured:
         whys = f"As the network was trained; {measured[0]:g} was measured.", f"And here {measured[1]:g}."
     for name, value, why in zip(("image_mean", "image_stddev"), values, whys):
         proposal.put(f"data.{name}", value, why)
@@ -144,6 +146,12 @@ def _put_network(
         fov, deltas = fov_for(max(model.network.fov), size, room, model.training.reach)
         network = model.network.model_copy(update={"fov": fov, "deltas": deltas})
         why = "As many nm along every axis, as far as there is room."
+        for axis, length, there in zip("zyx", fov, room):
+            if length < LEAST_FOV:
+                proposal.found.append(
+                    f"doubt      network.fov: along {axis} {there} voxels have room for {length}, by which "
+                    "hardly a neurite can be followed: label a thicker part"
+                )
         if size is None:
             why = "For voxels as long along every axis: their size is unknown, so set data.voxel_size_nm."
             proposal.found.append(f"doubt      network.fov: {why[0].lower()}{why[1:-1]}")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
+from pipeline.reconciliation import written_voxel_size_nm
 from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished
@@ -137,7 +138,8 @@ def read_run(folder: Path) -> tuple[Run, str | None]:
             ) from None
         # its place is all that is asked of a result now; what the input would decide of it may be anything
         image = run.config.data.image if run.config.sections is None else f"{run.aligned_folder}"
-        data = run.config.data.model_copy(update={"image": image, "voxel_size_nm": (1.0, 1.0, 1.0)})
+        size_nm = Look()(written_voxel_size_nm, run) or run.config.data.voxel_size_nm or (1.0, 1.0, 1.0)
+        data = run.config.data.model_copy(update={"image": image, "voxel_size_nm": size_nm})
         reconciliation = run.config.reconciliation.model_copy(update={"corrections": None})
         updates = {"data": data, "sections": None, "reconciliation": reconciliation}
         config = run.config.model_copy(update=updates)

@@ -11,6 +11,7 @@ from as_people_have_them import CREMI, cells, findings, run_on, write_hdf5
 from skimage.io import imsave
 
 from pipeline.errors import InputError
+from pipeline.geometry import Box
 from pipeline.training.sampling import draw_coordinates
 from pipeline.volumes import open_labels
 
@@ -106,6 +107,9 @@ def test_slices_of_labels_that_begin_with_another_number_are_doubted(tmp_path: P
             imsave(tmp_path / name / f"z{first + z:04}.png", section, check_contrast=False)
     run = run_on(tmp_path, data={"image": "em", "labels": "seg"})
     assert "begin with number 120, those of the image with 100" in findings(run)["labels"]
+    there = Box.of_shape(labels.shape)
+    placed = run_on(tmp_path, data={"image": "em", "labels": "seg", "labels_box": str(there)})
+    assert "begin with number" not in findings(placed)["labels"]
 
 
 @pytest.mark.parametrize(

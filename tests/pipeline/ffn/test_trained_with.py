@@ -38,6 +38,10 @@ def run_on(folder: Path, image: np.ndarray, network: dict[str, Any] | None = Non
     return Run(folder / "run", RunConfig.model_validate(document))
 
 
+def boxes_seen(run: Run, network: str) -> list[Box]:
+    return [one.box for one in trained_on(run, network)]
+
+
 def random_image(seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, SHAPE, dtype=np.uint8)
 
@@ -50,7 +54,14 @@ def random_image(seed: int = 1) -> np.ndarray:
     image_stddev=numbers,
     voxel_size_nm=st.none() | st.tuples(*[st.floats(0.1, 500)] * 3),
     soft_label=numbers,
-    seen=st.lists(st.builds(Seen, st.just(Box((-3, 0, 4), (9, 9, 9))), st.sampled_from("abc"))).map(tuple),
+    seen=st.lists(
+        st.builds(
+            Seen,
+            st.just(Box((-3, 0, 4), (9, 9, 9))),
+            st.sampled_from("abc"),
+            st.none() | st.tuples(st.floats(-1e6, 1e6), st.floats(0.01, 1e6)),
+        )
+    ).map(tuple),
 ))  # fmt: skip
 def test_what_is_written_is_read_back(trained: TrainedWith) -> None:
     assert TrainedWith.from_attributes(trained.attributes()) == trained
@@ -147,9 +158,9 @@ def test_the_tissue_of_the_training_is_known_again_in_another_file(tmp_path: Pat
     image = random_image()
     write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", TrainedWith.of(run_on(tmp_path, image)))
     network = str(tmp_path / "net.h5")
-    assert trained_on(run_on(tmp_path / "there", image.astype(np.uint16)), network) == [Box.of_shape(SHAPE)]
-    assert trained_on(run_on(tmp_path / "there", random_image(2)), network) == []
-    assert trained_on(run_on(tmp_path / "there", image[:10]), network) == []
+    assert boxes_seen(run_on(tmp_path / "there", image.astype(np.uint16)), network) == [Box.of_shape(SHAPE)]
+    assert boxes_seen(run_on(tmp_path / "there", random_image(2)), network) == []
+    assert boxes_seen(run_on(tmp_path / "there", image[:10]), network) == []
 
 
 def test_a_network_carries_what_the_networks_before_it_saw(tmp_path: Path) -> None:
@@ -171,7 +182,34 @@ def test_a_network_carries_what_the_networks_before_it_saw(tmp_path: Path) -> No
         start_from = str(tmp_path / f"{number}.h5")
         write_weights(WEIGHTS, SIZES, Path(start_from), TrainedWith.of(runs[-1]))
     boxes = [run.config.training.box for run in runs]
-    assert [trained_on(run, str(start_from)) for run in runs] == [[other, boxes[0]], [boxes[1]], [boxes[2]]]
+    assert [boxes_seen(run, str(start_from)) for run in runs] == [[other, boxes[0]], [boxes[1]], [boxes[2]]]
+
+
+def test_each_image_is_known_by_its_own_normalisation(tmp_path: Path) -> None:
+    """Of a training on several, and of the network that it went on from."""
+    folders = [tmp_path / name for name in ("first", "own", "beside")]
+    runs = []
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        values = {"image_mean": 100.0 * 10**number, "image_stddev": 20.0 * 10**number}
+        runs.append(run_on(folder, random_image(number), **values))
+    first, own, beside = runs
+    write_weights(WEIGHTS, SIZES, tmp_path / "first.h5", TrainedWith.of(first))
+    volumes = (OtherVolume.model_construct(data=beside.config.data, box=Box.of_shape(SHAPE)),)
+    update = {"start_from": str(tmp_path / "first.h5"), "volumes": volumes}
+    training = own.config.training.model_copy(update=update)
+    own = replace(own, config=own.config.model_copy(update={"training": training}))
+    trained = TrainedWith.of(own)
+    write_weights(WEIGHTS, SIZES, tmp_path / "net.h5", trained)
+    for run in (first, own, beside):
+        (seen,) = trained_on(run, str(tmp_path / "net.h5"))
+        assert seen.normalisation == run.normalisation
+        assert trained.differences(run) == []
+    far = run_on(tmp_path, random_image(), image_mean=3e4, image_stddev=7.0)
+    assert trained.differences(far) == [
+        "mean 1000 and standard deviation 200 or mean 10000 and standard deviation 2000 or mean 100 and "
+        "standard deviation 20, here 30000 and 7"
+    ]
 
 
 def test_a_network_of_an_older_version_says_where_it_was_trained(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_precomputed_errors_name_the_path(tmp_path: Path) -> None:
 
 def test_slice_errors_name_the_slice(tmp_path: Path) -> None:
     assert "holds no slices" in one_line_error(str(tmp_path))
+    (tmp_path / "run" / "segmentation").mkdir(parents=True)
+    (tmp_path / "run" / "segmentation" / "info").touch()
+    assert f"name the one in it, {tmp_path}/run/segmentation" in one_line_error(f"{tmp_path}/run")
     folder = Path(write_png(tmp_path, IMAGE))
     imsave(folder / "s7.png", np.zeros((5, 5), np.uint8), check_contrast=False)
     assert "s7.png is uint8 of shape (5, 5); expected uint8 of shape (11, 13)" in one_line_error(str(folder))
