@@ -16,11 +16,11 @@ from pipeline.results.records import Missing, read
 from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 
-REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
-"""Addresses of images that others can know; a path is this machine's alone."""
-
 RUNS = re.compile(rb'"run":\s*"(\w+)"')
 """What a provenance names."""
+
+REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
+"""Addresses of images that others can know; a path is this machine's alone."""
 
 FOLDER = "folder"
 """The name under which a record has it."""
