@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +20,7 @@ from pipeline.machine.own import REPOSITORY
 from pipeline.results.attempts import INTERRUPTED, read_owner
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME
+from pipeline.settings.presets import with_preset
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
@@ -81,21 +82,37 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     """What `--set` and `--site` change in a run file.
 
     A run that goes on at another site does not take the settings of the first one's machine along. Raises
-    InputError where a preset would choose nothing, since the last start has written all of it down.
+    InputError.
     """
     changes, is_kept = list(overrides or []), read_owner(config.parent) is not None
-    sets = {change.partition("=")[0] for change in changes}
-    if is_kept and "inference.preset" in sets and "inference.deltas" not in sets:
-        raise InputError(
-            f"--set inference.preset: {config} has the deltas and the precision of the last start, which win "
-            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
-            "file by --config"
-        )
+    if is_kept:
+        _require_preset(config, changes)
     if site is None:
         return changes
     site = lasting(site)
     moves = is_kept and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
+
+
+def _require_preset(config: Path, changes: Sequence[str]) -> None:
+    """Raise InputError where a preset is set over whose choice wins what the last start has written down."""
+    sets = {change.partition("=")[0] for change in changes}
+    if "inference.preset" not in sets:
+        return
+    settings = read_config(config, changes)
+    left_open = settings.inference.model_copy(update={"deltas": None, "precision": "auto"})
+    chosen, taken = (with_preset(each, settings.network) for each in (left_open, settings.inference))
+    kept = [
+        name
+        for name in ("deltas", "precision")
+        if f"inference.{name}" not in sets and getattr(taken, name) != getattr(chosen, name)
+    ]
+    if kept:
+        raise InputError(
+            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which count "
+            "for more than a preset's; add --set inference.deltas= --set inference.precision=auto, or name the "
+            "run file by --config"
+        )
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:
