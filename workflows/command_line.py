@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -94,8 +94,8 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
 
 
-def _require_preset(config: Path, changes: Sequence[str]) -> None:
-    """Raise InputError where a preset is set over whose choice wins what the last start has written down."""
+def _require_preset(config: Path, changes: list[str]) -> None:
+    """Raise InputError where a preset is set and what the last start has written down wins over it."""
     sets = {change.partition("=")[0] for change in changes}
     if "inference.preset" not in sets:
         return
@@ -109,9 +109,9 @@ def _require_preset(config: Path, changes: Sequence[str]) -> None:
     ]
     if kept:
         raise InputError(
-            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which count "
-            "for more than a preset's; add --set inference.deltas= --set inference.precision=auto, or name the "
-            "run file by --config"
+            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which win "
+            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
+            "file by --config"
         )
 
 

@@ -76,7 +76,7 @@ def started(folder: Path, **inference: str) -> Run:
 def test_a_preset_over_which_the_last_start_wins_is_refused(elsewhere: Path) -> None:
     """A start writes down what the first preset, or none, has chosen."""
     run = started(elsewhere)
-    with pytest.raises(InputError, match=r"has the deltas of the last start, which count for more .* add --set"):
+    with pytest.raises(InputError, match=r"has the deltas of the last start, which win .* add --set"):
         load_settings(run.config_file, ["inference.preset=fast"], None)
     changes = ["inference.preset=fast", "inference.deltas=", "inference.precision=auto"]
     fast = resolve(load_settings(run.config_file, changes, None), elsewhere)
@@ -92,4 +92,6 @@ def test_a_preset_that_is_taken_as_it_is_is_none_to_refuse(elsewhere: Path) -> N
     best = resolve(load_settings(plain.config_file, ["inference.preset=best"], None), plain.folder)
     assert (best.config.inference.deltas, best.config.inference.precision) == ((8, 8, 8), "float32")
     with pytest.raises(InputError, match="has the precision of the last start"):
-        load_settings(started(elsewhere / "best", preset="best").config_file, ["inference.preset=balanced"], None)
+        load_settings(
+            started(elsewhere / "best", preset="best").config_file, ["inference.preset=balanced"], None
+        )

@@ -65,7 +65,7 @@ def chosen(run: LabelledRun) -> tuple[Agglomeration, list[tuple[float | None, fl
     """The rule that all boxes choose, and what it makes of each."""
     voxels = [box.counts.total_voxels for box in run.boxes]
     best = choose(try_out(run, candidates(SETTINGS)), voxels)
-    return best.rule, [tuple(voi) for voi in best.of_boxes]
+    return best.rule, [(split, merge) for split, merge in best.of_boxes]
 
 
 def held_out(run: LabelledRun) -> list[HeldOut]:
