@@ -84,20 +84,24 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     A run that goes on at another site does not take the settings of the first one's machine along. Raises
     InputError.
     """
-    changes, is_kept = list(overrides or []), read_owner(config.parent) is not None
-    if is_kept:
-        _require_preset(config, changes)
+    changes = list(overrides or [])
+    _require_preset(config, changes)
     if site is None:
         return changes
     site = lasting(site)
-    moves = is_kept and read_config(config).site.name != site
+    moves = _is_of_a_start(config) and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
+
+
+def _is_of_a_start(config: Path) -> bool:
+    """Whether a run file is what a start of the run in its folder wrote down."""
+    return read_owner(config.parent) is not None
 
 
 def _require_preset(config: Path, changes: list[str]) -> None:
     """Raise InputError where a preset is set and what the last start has written down wins over it."""
     sets = {change.partition("=")[0] for change in changes}
-    if "inference.preset" not in sets:
+    if "inference.preset" not in sets or not _is_of_a_start(config):
         return
     settings = read_config(config, changes)
     left_open = settings.inference.model_copy(update={"deltas": None, "precision": "auto"})
