@@ -173,10 +173,8 @@ def test_every_type_that_is_not_refused_is_read(tmp_path: Path, dtype: str) -> N
 
 
 def test_two_voxel_sizes_that_differ_are_told(tmp_path: Path) -> None:
-    group, um = (
-        tmp_path / "v.n5" / "em",
-        {"pixelResolution": {"dimensions": [0.004, 0.004, 0.04], "unit": "um"}},
-    )
+    group = tmp_path / "v.n5" / "em"
+    um = {"pixelResolution": {"dimensions": [0.004, 0.004, 0.04], "unit": "um"}}
     for level in range(2):
         factors = {"downsamplingFactors": [2**level, 2**level, 1]}
         write_n5_block_by_block(group / f"s{level}", IMAGE, (4, 4, 4), factors)
@@ -186,6 +184,13 @@ def test_two_voxel_sizes_that_differ_are_told(tmp_path: Path) -> None:
             frame = open_volume(str(group), Choice(level=level)).frame
             assert frame.voxel_size_nm == (resolution[2], 4 * 2**level, 4 * 2**level)
             assert frame.stated_otherwise == (told[level] and f"its pixelResolution says {told[level]} nm")
+
+
+@pytest.mark.parametrize("second", [{}, {"dimensions": [4, 4]}, {"dimensions": [0, 0, 0]}])
+def test_a_second_voxel_size_that_makes_no_sense_is_not_asked_for(tmp_path: Path, second: Any) -> None:
+    both = {"resolution": [4, 5, 40], "pixelResolution": {**second, "unit": "nm"}}
+    frame = open_volume(write(tmp_path, both)).frame
+    assert (frame.voxel_size_nm, frame.stated_otherwise) == ((40, 5, 4), "")
 
 
 def test_attributes_of_the_first_version_are_told_with_what_to_write(tmp_path: Path) -> None:
