@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 from pipeline.config import Data
 from pipeline.errors import InputError
@@ -20,22 +19,6 @@ PHANTOM = (128.0, 33.0)
 """What phantoms are normalised by: there is none to measure before the run, and they are much alike."""
 
 
-class Measured(NamedTuple):
-    """What was measured of an image in a box."""
-
-    mean: float
-    stddev: float
-    box: str
-
-    def __str__(self) -> str:
-        return f"{self.mean} {self.stddev} {self.box}"
-
-    @classmethod
-    def parse(cls, text: str) -> Measured:
-        mean, stddev, box = text.split(" ")
-        return cls(float(mean), float(stddev), box)
-
-
 def with_own_normalisation(run: Run, box: Box) -> Run:
     """The run that knows its inputs, with image_mean and image_stddev set: as the run file says or, of an
     image that the run makes, as that is known to come out; else what is measured on blocks spread over `box`.
@@ -47,11 +30,12 @@ def with_own_normalisation(run: Run, box: Box) -> Run:
     if run.config.data.image_mean is not None or run.makes_image:
         return _with_data(run, normalised(run, box))
     image = Known(*run.inputs["image"])
-    before = Measured.parse(image.measured) if image.measured else None
-    if before and (before.box == str(box) or (run.config.trains and has_trained(run))):
-        return _with_data(run, _by(run, before.mean, before.stddev))
+    if image.measured:
+        mean, stddev, measured_in = image.measured.split(" ")
+        if measured_in == str(box) or (run.config.trains and has_trained(run)):
+            return _with_data(run, _by(run, float(mean), float(stddev)))
     run = _with_data(run, normalised(run, box))
-    measured = str(Measured(*run.normalisation, str(box)))
+    measured = " ".join(map(str, [*run.normalisation, box]))
     return replace(run, inputs={**run.inputs, "image": image._replace(measured=measured)})
 
 
