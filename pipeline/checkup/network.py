@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.checkup.finding import Finding, ok, skip, together, warn
 from pipeline.errors import InputError
-from pipeline.ffn.trained_with import read_trained_with
+from pipeline.ffn.trained_with import read_trained_with, trained_on
 from pipeline.ffn.weights import read_weights
 from pipeline.run_folder import Run
 
@@ -29,7 +29,7 @@ def _look(run: Run, source: str) -> Finding:
     weights = read_weights(source, run.config.network)
     count = sum(values.size for values in weights.values())
     found, trained = f"{source}: {count:,} weights", read_trained_with(source)
-    different = trained.differences(run) if trained else []
+    different = trained.differences(run, trained_on(run, source)) if trained else []
     if different:
         return warn(f"{found}, trained with {'; '.join(different)}", "it may do worse on this image")
     return ok(found)

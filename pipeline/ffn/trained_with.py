@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -154,14 +154,19 @@ class TrainedWith:
         known = [self.normalisation, *(one.normalisation for one in self.seen)]
         return [each for each in dict.fromkeys(known) if each is not None]
 
-    def differences(self, run: Run) -> list[str]:
-        """In what a resolved run differs from the training, as far as that is known and matters."""
-        said, here, known = [], run.normalisation, self.normalisations
+    def differences(self, run: Run, seen_here: Sequence[Seen] = ()) -> list[str]:
+        """In what a resolved run differs from the training, as far as that is known and matters.
+
+        `seen_here` are boxes of the run's image that training saw, as `trained_on` finds them: by what it was
+        normalised there counts alone, and its voxels are none of another size.
+        """
+        said, here = [], run.normalisation
+        known = [s.normalisation for s in seen_here if s.normalisation] or self.normalisations
         if known and not any(is_near(own, here) for own in known):
             those = " or ".join(f"mean {mean:g} and standard deviation {stddev:g}" for mean, stddev in known)
             said.append(f"{those}, here {here[0]:g} and {here[1]:g}")
         size_nm = image_voxel_size_nm(run)
-        if self.voxel_size_nm and size_nm and not same_size(self.voxel_size_nm, size_nm):
+        if self.voxel_size_nm and size_nm and not (seen_here or same_size(self.voxel_size_nm, size_nm)):
             said.append(f"voxels of {size_text(self.voxel_size_nm)}, here {size_text(size_nm)}")
         if self.soft_label is not None:  # it was trained by this program
             own_rules = {name: getattr(self, name) or rule for name, rule in FLOOD_RULES.items()}

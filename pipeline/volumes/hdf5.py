@@ -17,6 +17,7 @@ from pipeline.volumes.big_data_viewer import HDF5_CELLS, size_by_xml, xml_beside
 from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
+from pipeline.volumes.imaris import refuse_padded
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
@@ -48,6 +49,7 @@ class Hdf5Volume(Volume):
             if found.shape is None:
                 raise InputError(f"{uri} is a dataset without a shape; expected three dimensions z, y, x")
             require_filters(found, uri)
+            refuse_padded(found, uri)
             if "MATLAB_class" in found.attrs and choice.axes is None:
                 raise InputError(
                     f"{uri} was written by MATLAB, which stores axes in reverse: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -247,11 +248,10 @@ def _stated(
     if said_by != "resolution" or not isinstance(pixel, Mapping) or not pixel.get("unit"):
         return stated
     attributes, group = ({k: v for k, v in said.items() if k != "resolution"} for said in (attributes, group))
-    try:
+    with suppress(InputError, KeyError, TypeError):  # what does not count may be as it likes
         other = _stated(attributes, group, folder, uri, choice)
-    except (InputError, KeyError):  # what cannot be understood contradicts nothing
-        return stated
-    return replace(stated, otherwise=contradiction(stated.size_nm, [("pixelResolution", other.size_nm)]))
+        return replace(stated, otherwise=contradiction(stated.size_nm, [("pixelResolution", other.size_nm)]))
+    return stated
 
 
 def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:

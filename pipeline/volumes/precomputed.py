@@ -48,8 +48,8 @@ LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 class PrecomputedVolume(Volume):
     """One level of the volume at `cloudpath` (`file://...`, `gs://...`), sharded or not, in any encoding.
 
-    The level is that of `choice`, which counts from the finest, as few info files do not; `format` says where
-    one does not. Its coordinates begin at its own `voxel_offset`. Stored are x, y, z and
+    The level is that of `choice`, counted from the finest; `format` says where the info file lists them
+    otherwise. Its coordinates begin at its own `voxel_offset`. Stored are x, y, z and
     channel, unless `choice.axes` names the axes otherwise. A chunk whose file is missing, or locally has no
     byte, or that its shard does not list, is read as 0, as in Neuroglancer, and is `missing`.
 

@@ -193,7 +193,8 @@ def test_each_image_is_known_by_its_own_normalisation(tmp_path: Path) -> None:
     for number, folder in enumerate(folders):
         folder.mkdir()
         values = {"image_mean": 100.0 * 10**number, "image_stddev": 20.0 * 10**number}
-        runs.append(run_on(folder, random_image(number), **values))
+        size_nm = (40, 8, 8 * (1 + number))
+        runs.append(run_on(folder, random_image(number), voxel_size_nm=size_nm, **values))
     first, own, beside = runs
     write_weights(WEIGHTS, SIZES, tmp_path / "first.h5", TrainedWith.of(first))
     volumes = (OtherVolume.model_construct(data=beside.config.data, box=Box.of_shape(SHAPE)),)
@@ -205,7 +206,12 @@ def test_each_image_is_known_by_its_own_normalisation(tmp_path: Path) -> None:
     for run in (first, own, beside):
         (seen,) = trained_on(run, str(tmp_path / "net.h5"))
         assert seen.normalisation == run.normalisation
-        assert trained.differences(run) == []
+        assert trained.differences(run, [seen]) == []
+    (seen_beside,) = trained_on(beside, str(tmp_path / "net.h5"))
+    assert trained.differences(first, [seen_beside]) == [
+        "mean 10000 and standard deviation 2000, here 100 and 20"
+    ], "as another image is"
+    assert trained.differences(first) == ["voxels of 40 x 8 x 16 nm, here 40 x 8 x 8 nm"]
     far = run_on(tmp_path, random_image(), image_mean=3e4, image_stddev=7.0)
     assert trained.differences(far) == [
         "mean 1000 and standard deviation 200 or mean 10000 and standard deviation 2000 or mean 100 and "
