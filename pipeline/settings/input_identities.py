@@ -33,7 +33,7 @@ class Known(NamedTuple):
     read_as: str
     content: str
     measured: str = ""
-    """Of the image, where nobody says by what it is normalised: mean and standard deviation, and in which box."""
+    """Of the image, where nobody says by what it is normalised: mean, standard deviation, and their box."""
 
 
 def with_identities(run: Run, trust_kept: bool = False) -> Run:
