@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 from pipeline.checkup.finding import Finding, fail, ok, warn
-from pipeline.results.folders import existing_part, files_below
+from pipeline.results.folders import existing_part
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan, segmentations_of_a_tile
 
@@ -30,33 +28,27 @@ COARSER = 8 / 7
 
 
 def disk(run: Run) -> Finding:
-    """Bytes and files that a resolved run may write, against those free; a quota cannot be known."""
-    place, files = existing_part(run.folder), files_written(run)
-    needed, free, status = plan(run).bytes_on_disk, shutil.disk_usage(place).free, os.statvfs(place)
-    counts_inodes = status.f_files > 0  # some file systems make them as they are needed
-    found = f"{needed / 1e9:.2f} GB needed at most"
-    if needed > free or (counts_inodes and files > status.f_favail):
-        # of what an earlier start has made nothing is written beside it; to look at it may take a while
-        there = list(_sizes_below(run.folder))
-        needed, files = needed - sum(there), files - len(there)
-        found += f", {sum(there) / 1e9:.2f} GB of it in {len(there):,} files there" if there else ""
-    found += f", {free / 1e9:.1f} GB free"
+    """Bytes and files that a resolved run may write, against those free; a quota cannot be known.
+
+    Where that is too little a run is refused, but for one that has begun: a part of it is written.
+    """
+    place, has_begun = existing_part(run.folder), is_there(run.config_file)
+    needed, free = plan(run).bytes_on_disk, shutil.disk_usage(place).free
+    found = f"{needed / 1e9:.2f} GB needed at most, {free / 1e9:.1f} GB free"
+    if has_begun:
+        found += " beside what is written"
+    doubt = warn if has_begun else fail
     if needed > free:
-        return fail(found, "make room, or choose another --run-dir")
-    if not counts_inodes:
+        return doubt(found, "make room, or choose another --run-dir")
+    status = os.statvfs(place)
+    if status.f_files == 0:  # some file systems make inodes as they are needed
         return ok(found)
-    found += f"; {max(0, files):,} files, {status.f_favail:,} inodes free"
+    files = files_written(run)
+    found += f"; {files:,} files, {status.f_favail:,} inodes free"
     if files > status.f_favail:
         larger = f"reconciliation.{'block' if run.config.reconciliation.sharded else 'chunk'}"
-        return fail(found, f"choose a larger inference.tile or {larger}, or another --run-dir")
+        return doubt(found, f"choose a larger inference.tile or {larger}, or another --run-dir")
     return ok(f"{found}; a quota is not seen from here")
-
-
-def _sizes_below(folder: Path) -> Iterator[int]:
-    """Bytes of each file; one that somebody at work has just taken away is none."""
-    for file in files_below(folder):
-        with suppress(FileNotFoundError):
-            yield file.lstat().st_size
 
 
 def files_written(run: Run) -> int:
