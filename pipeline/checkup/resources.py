@@ -54,7 +54,7 @@ def disk(run: Run) -> Finding:
 def files_written(run: Run) -> int:
     """About how many files a resolved run has on the disk at its end."""
     stored = run.config.reconciliation
-    chunks, blocks = (len(run.inference_box.blocks(shape)) for shape in (stored.chunk, stored.block))
+    chunks, blocks = map(run.inference_box.count_blocks, (stored.chunk, stored.block))
     of_volume = (blocks if stored.sharded else chunks) if run.config.data.output is None else 0
     in_volume = (COARSER if stored.mips else 1) * (of_volume + FILES_PER_BLOCK * blocks)
     in_volume += FILES_PER_CELL * blocks * (COARSER * stored.meshes + stored.skeletons)
