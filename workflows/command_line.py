@@ -20,6 +20,7 @@ from pipeline.machine.own import REPOSITORY
 from pipeline.results.attempts import INTERRUPTED, read_owner
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME
+from pipeline.settings.presets import with_preset
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
@@ -81,16 +82,10 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     """What `--set` and `--site` change in a run file.
 
     A run that goes on at another site does not take the settings of the first one's machine along. Raises
-    InputError where a preset would choose nothing, since the last start has written all of it down.
+    InputError.
     """
     changes = list(overrides or [])
-    sets = {change.partition("=")[0] for change in changes}
-    if "inference.preset" in sets and "inference.deltas" not in sets and _is_of_a_start(config):
-        raise InputError(
-            f"--set inference.preset: {config} has the deltas and the precision of the last start, which win "
-            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
-            "file by --config"
-        )
+    _require_preset(config, changes)
     if site is None:
         return changes
     site = lasting(site)
@@ -101,6 +96,27 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
 def _is_of_a_start(config: Path) -> bool:
     """Whether a run file is what a start of the run in its folder wrote down."""
     return read_owner(config.parent) is not None
+
+
+def _require_preset(config: Path, changes: list[str]) -> None:
+    """Raise InputError where a preset is set and what the last start has written down wins over it."""
+    sets = {change.partition("=")[0] for change in changes}
+    if "inference.preset" not in sets or not _is_of_a_start(config):
+        return
+    settings = read_config(config, changes)
+    left_open = settings.inference.model_copy(update={"deltas": None, "precision": "auto"})
+    chosen, taken = (with_preset(each, settings.network) for each in (left_open, settings.inference))
+    kept = [
+        name
+        for name in ("deltas", "precision")
+        if f"inference.{name}" not in sets and getattr(taken, name) != getattr(chosen, name)
+    ]
+    if kept:
+        raise InputError(
+            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which win "
+            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
+            "file by --config"
+        )
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:

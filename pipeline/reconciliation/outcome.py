@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, fields
 
@@ -22,8 +21,11 @@ ONE_SEGMENT = 0.5
 """A larger share of what is segmented, in one segment, is told."""
 
 
-LISTED = re.compile(r"largest of ([\d,]+) segments are listed")
+LISTED = re.compile(rb"largest of ([\d,]+) segments are listed")
 """What the list of a volume's segments says where it has not all of them."""
+
+LABEL = b'"segment '
+"""With what that list has each of them."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,15 @@ class Outcome:
 
 def count_in_volume(run: Run) -> int | None:
     """How many segments the run's volume has, by the list of them that it has once it is whole; None where
-    that is not there, or is none. Raises Unreadable.
+    that is not there. Raises Unreadable.
+
+    The list is not parsed: of a million segments that takes seconds and a gigabyte.
     """
-    try:
-        listed = json.loads(read_part(run.volume, f"{PROPERTIES}/info") or b"")["inline"]
-        told = " ".join(str(one.get("description", "")) for one in listed["properties"])
-        of_many = LISTED.search(told)
-        return int(of_many[1].replace(",", "")) if of_many else len(listed["ids"])
-    except (ValueError, KeyError, TypeError):
+    listed = read_part(run.volume, f"{PROPERTIES}/info")
+    if listed is None:
         return None
+    of_many = LISTED.search(listed)
+    return int(of_many[1].replace(b",", b"")) if of_many else listed.count(LABEL)
 
 
 def read_outcome(run: Run) -> Outcome | None:

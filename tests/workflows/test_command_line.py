@@ -9,6 +9,7 @@ import pytest
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.results.attempts import begin
+from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config
 from workflows.command_line import RUN_FILES, load_settings, run_file
@@ -61,15 +62,36 @@ def test_one_that_cannot_be_reached_is_refused_with_the_reason(elsewhere: Path) 
         run_file(Path("file/run.yaml"), None)
 
 
-def test_a_preset_of_which_nothing_would_be_taken_is_refused(elsewhere: Path) -> None:
-    """A start writes down what the first preset, or none, has chosen."""
-    document = {"data": {"labels": "phantom"}, "inference": {"overlap": [20, 20, 20], "tile": [64, 64, 64]}}
-    run = resolve(RunConfig.model_validate(document), elsewhere)
+def started(folder: Path, **inference: str) -> Run:
+    """A run as its first start leaves it."""
+    of_tiles = {"overlap": [20, 20, 20], "tile": [64, 64, 64], **inference}
+    config = RunConfig.model_validate({"data": {"labels": "phantom"}, "inference": of_tiles})
+    run = resolve(config, folder)
     with begin(run.folder, dump_config(run.config), print) as attempt:
         run.config_file.write_text(dump_config(run.config))
         attempt.end(0, "")
-    with pytest.raises(InputError, match=r"--set inference\.preset: .* which win over a preset's; add --set"):
+    return run
+
+
+def test_a_preset_over_which_the_last_start_wins_is_refused(elsewhere: Path) -> None:
+    """A start writes down what the first preset, or none, has chosen."""
+    run = started(elsewhere)
+    with pytest.raises(InputError, match=r"has the deltas of the last start, which win .* add --set"):
         load_settings(run.config_file, ["inference.preset=fast"], None)
     changes = ["inference.preset=fast", "inference.deltas=", "inference.precision=auto"]
     fast = resolve(load_settings(run.config_file, changes, None), elsewhere)
     assert (run.config.inference.deltas, fast.config.inference.deltas) == ((8, 8, 8), (12, 12, 12))
+
+
+def test_a_preset_that_is_taken_as_it_is_is_none_to_refuse(elsewhere: Path) -> None:
+    """The same command again, and one whose deltas are those that are there."""
+    fast = started(elsewhere / "fast", preset="fast")
+    again = resolve(load_settings(fast.config_file, ["inference.preset=fast"], None), fast.folder)
+    assert again.config.inference == fast.config.inference
+    plain = started(elsewhere / "plain")
+    best = resolve(load_settings(plain.config_file, ["inference.preset=best"], None), plain.folder)
+    assert (best.config.inference.deltas, best.config.inference.precision) == ((8, 8, 8), "float32")
+    with pytest.raises(InputError, match="has the precision of the last start"):
+        load_settings(
+            started(elsewhere / "best", preset="best").config_file, ["inference.preset=balanced"], None
+        )

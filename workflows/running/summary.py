@@ -59,7 +59,7 @@ def print_summary(run: Run, console: Console) -> None:
     if run.config.sections is not None:
         found = json.loads(run.quality_file.read_text())
         console.print(*alignment_lines(found, run), sep="\n", highlight=False, soft_wrap=True, markup=False)
-    for line in look(outcome_lines, run, is_listed=True) or []:
+    for line in look(outcome_lines, run, look(count_in_volume, run)) or []:
         loud = "bold red" if line.startswith("WARNING") else None
         console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
     for line in look(correction_lines, run) or []:
@@ -101,17 +101,16 @@ def viewing(run: Run) -> str:
     return shlex.join([sys.executable, str(REPOSITORY / "workflows" / "view.py"), str(run.folder)])
 
 
-def outcome_lines(run: Run, is_listed: bool) -> list[str]:
+def outcome_lines(run: Run, in_volume: int | None) -> list[str]:
     """What the segmentation is like, and a line for each reason to doubt it; none before there is one.
 
-    `is_listed` says whether the volume's list of its segments is the run's. Raises Unreadable.
+    `in_volume` is how many segments the volume has; None: it is not whole. Raises Unreadable.
     """
     outcome, voxels = read_outcome(run), run.grid.tiled_voxels
     if outcome is None:
         return []
     doubts = [f"WARNING       {doubt}" for doubt in outcome.doubts(voxels)]
     told = [f"conflicts     {outcome.describe_conflicts()}, listed in {run.conflicts_file.name}"]
-    in_volume = count_in_volume(run) if is_listed else None
     return [
         f"segments      {outcome.describe(voxels, in_volume)}",
         *(told if outcome.conflicts else []),

@@ -14,6 +14,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.reconciliation import written_voxel_size_nm
+from pipeline.reconciliation.outcome import count_in_volume
 from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished
@@ -53,11 +54,14 @@ class Memory:
         """The last lines of the logs of finished tiles, by the tile's name."""
         self.environments: dict[str, Environment] = {}
         """Those in which finished tiles were made, by the tile's name."""
+        self.in_volume: int | None = None
+        """Segments of the volume, once they are counted: in a bucket the list of them is fetched for that."""
 
     def keep_to(self, of: object) -> None:
         """Forget all that was found of anything else than `of`."""
         if of != self._of:
             self._of, self.results, self.lines, self.environments = of, Finished(), {}, {}
+            self.in_volume = None
 
 
 def status_view(folder: Path, memory: Memory | None = None) -> Iterator[RenderableType]:
@@ -85,7 +89,7 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     memory.environments = look(environments, made, memory.environments) or memory.environments
 
     who = list(who_works(run, attempt, look))
-    warnings, outcome = look(read_warnings, run) or [], look(_outcome_lines, run, stages) or []
+    warnings, outcome = look(read_warnings, run) or [], look(_outcome_lines, run, stages, memory) or []
     missing = look(missing_image, run, reports) or []
     gates = look(gate_lines, run, stages) or []
     statuses = [status_of(stage) for stage in stages]
@@ -112,10 +116,13 @@ def status_view(folder: Path, memory: Memory | None = None) -> Iterator[Renderab
     yield from what_failed(run, failures, ends or [])
 
 
-def _outcome_lines(run: Run, stages: list[Stage[Outcome]]) -> list[str]:
+def _outcome_lines(run: Run, stages: list[Stage[Outcome]], memory: Memory) -> list[str]:
     """As `outcome_lines`; where the table of ids is to be made anew, a line that says so."""
     (listed,) = (stage.tasks for stage in stages if stage.name == "properties")
-    lines = outcome_lines(run, is_listed=all(isinstance(task, Artifact) for task in listed))
+    is_listed = all(isinstance(task, Artifact) for task in listed)
+    if is_listed and memory.in_volume is None:
+        memory.in_volume = count_in_volume(run)
+    lines = outcome_lines(run, memory.in_volume if is_listed else None)
     tables = [stage.tasks[:1] for stage in stages if stage.name in ("merge", "correct")]
     if lines and any(isinstance(task, Missing) and not task.refusal for of in tables for task in of):
         return ["segments      not shown: they, or what they are made of, are to be made anew"]
