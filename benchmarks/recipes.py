@@ -103,7 +103,8 @@ def benchmark(
 
 def alike(fovs: int) -> list[str]:
     """What all recipes have: one rank with the batch of the demo's two, at the rate that these have together,
-    has the same gradient; and a rate that rises over a twelfth of the FOVs and falls over two thirds."""
+    has the same gradient; a rate that rises over a twelfth of the FOVs and falls over two thirds; and images
+    that are changed only where the recipe says so."""
     return [
         "training.ranks=1",
         "training.batch_size=8",
@@ -111,6 +112,7 @@ def alike(fovs: int) -> list[str]:
         f"training.fovs={fovs}",
         f"training.warmup_fovs={fovs // 12}",
         f"training.decay_fovs={fovs * 2 // 3}",
+        *(f"training.augmentation.{name}=0" for name in ("contrast", "brightness", "shifted", "blurred")),
         "inference.passes=[]",
         "site.workers=1",
     ]
