@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ def check(run: Run, machine: Machine) -> None:
     if not machine.queues:
         # of a QOS nothing is told, and it may lift what the partition says
         for job in wanted_jobs(run, machine) if machine.queue_option == "partition" else ():
-            partition, limits = limits_of(job.queue)
+            partition, limits = limits_of(job.queue or os.environ.get("SBATCH_PARTITION"))
             check_limits(run, replace(job, queue=partition), limits)
     elif not site.reservation:
         check_queues(run, machine)

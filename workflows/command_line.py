@@ -83,9 +83,9 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     A run that goes on at another site does not take the settings of the first one's machine along. Raises
     InputError where a preset would choose nothing, since the last start has written all of it down.
     """
-    changes, is_kept = list(overrides or []), read_owner(config.parent) is not None
+    changes = list(overrides or [])
     sets = {change.partition("=")[0] for change in changes}
-    if is_kept and "inference.preset" in sets and "inference.deltas" not in sets:
+    if "inference.preset" in sets and "inference.deltas" not in sets and _is_of_a_start(config):
         raise InputError(
             f"--set inference.preset: {config} has the deltas and the precision of the last start, which win "
             "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
@@ -94,8 +94,13 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     if site is None:
         return changes
     site = lasting(site)
-    moves = is_kept and read_config(config).site.name != site
+    moves = _is_of_a_start(config) and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
+
+
+def _is_of_a_start(config: Path) -> bool:
+    """Whether a run file is what a start of the run in its folder wrote down."""
+    return read_owner(config.parent) is not None
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:

@@ -16,6 +16,9 @@ from pipeline.results.records import Missing, read
 from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
 
+RUNS = re.compile(rb'"run":\s*"(\w+)"')
+"""What a provenance names."""
+
 REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
 """Addresses of images that others can know; a path is this machine's alone."""
 
@@ -33,7 +36,7 @@ def provenance(run: Run) -> bytes:
         {
             "description": "segmentation by flood-filling networks",
             "owners": [],
-            "processing": [{"method": {"task": "ffn-pipeline", "run": _name(run)}, "by": ""}],
+            "processing": [{"method": {"task": "ffn-pipeline", "run": _name(run.folder)}, "by": ""}],
             "sources": [image] if REMOTE.match(image) else [],
         },
         indent=1,
@@ -42,27 +45,32 @@ def provenance(run: Run) -> bytes:
 
 def folder_of(run: Run) -> dict[str, str]:
     """What the record of a volume says of where the run was that described it."""
-    return {FOLDER: str(run.folder.resolve())}
+    return {FOLDER: str(run.folder)}
 
 
 def refuse_foreign(run: Run, bucket: Bucket) -> None:
     """Raise InputError where the bucket's folder has something that this run has not put there, or what the
     run has that this one is a copy of.
 
-    Its record says what is its own, or else the provenance: it may be killed before it has the record.
+    Its record says what is its own, unless the provenance names another run, which has put something there
+    since; without a record the provenance says so: a run may be killed before it has one.
     """
     record = _record(run)
-    if _is_of(record, bucket):
-        was = record["environment"].get(FOLDER)
-        # one that was moved is the same run still
-        if was and _is_of(_record(RunFiles(Path(was))), bucket) and not os.path.samefile(was, run.folder):
-            raise InputError(
-                f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} is "
-                f"a copy: give this one another data.output, or remove {was}"
-            )
+    is_ours = _is_of(record, bucket)
+    told = record.get("environment", {}) if is_ours else {}
+    was = Path(told.get(FOLDER, run.folder))
+    # one that was moved is the same run still
+    if is_ours and _is_of(_record(RunFiles(was)), bucket) and not os.path.samefile(was, run.folder):
+        raise InputError(
+            f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} is "
+            f"a copy: give this one another data.output, or remove {was}"
+        )
+    named = set(RUNS.findall(bucket.get(PROVENANCE) or b""))
+    if named & {_name(run.folder).encode(), _name(was).encode()}:
         return
-    said = bucket.get(PROVENANCE) or b""
-    if f'"run": "{_name(run)}"'.encode() in said or bucket.is_empty():
+    if not named and (is_ours or bucket.is_empty()):
+        return
+    if is_ours and FOLDER not in told:  # of an earlier version: it may have been moved
         return
     raise InputError(
         f"data.output {bucket.url} holds objects that this run has not put there; expected an empty folder "
@@ -80,6 +88,6 @@ def _is_of(record: Mapping[str, Any], bucket: Bucket) -> bool:
     return bool(record) and record["settings"].get("output") == bucket.url
 
 
-def _name(run: Run) -> str:
-    """What tells the run from others; nobody learns from it where the run folder is."""
-    return hashlib.sha256(str(run.folder).encode()).hexdigest()[:16]
+def _name(folder: Path) -> str:
+    """What tells the run there from others; nobody learns from it where that is."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:16]

@@ -7,7 +7,6 @@ from typing import Literal
 import tensorflow as tf
 
 from pipeline.config import Network, Training
-from pipeline.errors import InputError
 from pipeline.ffn.winograd.compiled import library, required
 from pipeline.machine.processor import cpu_flags
 from pipeline.training.ranks.horovod_ranks import Ranks
@@ -40,12 +39,6 @@ def uses_winograd(training: Training, network: Network, policy: str) -> bool:
     """
     if training.engine == "winograd":
         required(network, "training.engine")
-        if policy != "float32":
-            raise InputError(
-                "training.engine is winograd, which computes in float32, and this training was begun in "
-                f"{policy} and goes on in it: leave the engine out, or set training.precision to float32 "
-                "to train anew"
-            )
     if training.engine == "auto":
         return policy == "float32" and library(network) is not None and not _has_gpu()
     return training.engine == "winograd"

@@ -221,12 +221,13 @@ class BatchProvider(ClusterProvider):
         return [job.ended for job in jobs]
 
     def _cancel_at_once(self, jobs: Sequence[QueuedJob]) -> None:
-        """Cancel jobs by one command, if it says that all went well: a hundred take long one by one."""
-        if len(jobs) > 1:
-            ids = [f"{job.id}" for job in jobs]
-            if ask([self.delete_command, *ids], self.cmd_timeout).returncode == 0:
-                for job in jobs:
-                    job.end(JobState.CANCELLED)
+        if self._delete_at_once([f"{job.id}" for job in jobs]):
+            for job in jobs:
+                job.end(JobState.CANCELLED)
+
+    def _delete_at_once(self, job_ids: Sequence[str]) -> bool:
+        """Delete jobs by one command, if it says that all went well: a hundred take long one by one."""
+        return len(job_ids) > 1 and ask([self.delete_command, *job_ids], self.cmd_timeout).returncode == 0
 
     def _cancel(self, job: QueuedJob) -> None:
         # What a full queue has refused is nowhere, and there may be a hundred of these. Another that is not
@@ -255,8 +256,9 @@ class BatchProvider(ClusterProvider):
         Raises NoAnswerError.
         """
         left = [job_id for job_id, name in self._names().items() if name in names]
-        for job_id in left:
-            self._delete(job_id)
+        if not self._delete_at_once(left):
+            for job_id in left:
+                self._delete(job_id)
         return left
 
     def _status(self) -> None:

@@ -34,7 +34,8 @@ class Options:
             for name in sorted(self.names(line) & {*said, *self.ours}):
                 told = f"says {said[name]!r}, by other settings" if name in said else "has its own"
                 option = line.removeprefix(f"{self.tag} ")
-                raise InputError(f"site.scheduler_options: {option!r}: of {name} this program {told}")
+                where = "site.scheduler_options, or job_options of the site's description"
+                raise InputError(f"{where}: {option!r}: of {name} this program {told}")
         by_user = {name for line in users for name in self.names(line)}
         kept = [line for line in defaults if not by_user & self.names(line)]
         return "\n".join([*(f"{self.tag} {line}" for line in (*lines, *kept)), *users])

@@ -73,6 +73,20 @@ def test_of_several_partitions_one_must_take_the_job_as_it_is(
         site_configs.check(run_with(queue="wide,long", tile_nodes=5, walltime_s=86400))
 
 
+def test_where_the_run_names_no_partition_that_of_a_users_environment_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does for sbatch: the default one takes no such job, and is not asked."""
+    command = tmp_path / "sinfo"
+    command.write_text("#!/bin/sh\necho 'debug*|1:00:00|4'\necho 'long|1-00:00:00|4'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(InputError, match="queue 'debug' of slurm takes up to 3600 s"):
+        site_configs.check(run_with(walltime_s=86400))
+    monkeypatch.setenv("SBATCH_PARTITION", "long")
+    site_configs.check(run_with(walltime_s=86400))
+
+
 def test_where_no_slurm_answers_it_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     site_configs.check(run_with(tile_nodes=10_000))

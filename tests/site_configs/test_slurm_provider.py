@@ -255,6 +255,12 @@ def test_many_jobs_are_cancelled_by_one_command_and_one_by_one_where_that_is_not
     jobs = [provider.submit("sleep 300", 1) for _ in range(3)]
     (tmp_path / "busy").touch()
     assert provider.cancel(jobs) == [True] * 3
+    (tmp_path / "asked").unlink()
+    (tmp_path / "busy").unlink()
+    jobs += [provider.submit("sleep 300", 1) for _ in range(3)]
+    left_over = provider.delete_leftovers({provider.resources[job].name for job in jobs})
+    assert sorted(left_over, key=int) == jobs[3:]
+    assert len((tmp_path / "asked").read_text()) == 1
     left = subprocess.check_output(["squeue", "-ho", "%i", "-t", "PD,R"], text=True).split()
     assert not set(left) & set(jobs)
 

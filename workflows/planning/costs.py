@@ -11,6 +11,7 @@ from pipeline.checkup.resources import files_written
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
+from pipeline.training.launch import where_training_starts
 from site_configs import cluster
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s, scaling_lines
@@ -96,7 +97,8 @@ def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
 
 
 def _how_to_measure(run: Run) -> str:
-    if run.config.trains and not is_there(run.model_file):
+    trains = run.config.trains and (not is_there(run.model_file) or where_training_starts(run) is not None)
+    if trains:  # a pilot refuses that, also where the network that is there is of other settings
         return (
             "there is no network yet to measure it with; --rates RUN_DIR takes that of a run like this one, "
             "and once this one trains `ffn status` tells how long that takes"

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing, remove
 from pipeline.results.unreadable import names_in
 from pipeline.run_folder import Run
@@ -90,17 +91,29 @@ class TrainingJob:
         """The checkpoint that this training goes on from, or ends with; None if it starts anew.
 
         It goes on with whatever ranks it has now, but not from one that has seen more than it is to see,
-        and not in another precision: where that is left open it stays as it was.
+        and not in another precision: where that is left open it stays as it was. Raises InputError where
+        what is to compute it does not have that.
         """
         training = self.run.config.training
         found = Checkpoint.load(self.run.checkpoint_file, self.lineage)
         if found is not None and training.precision not in ("auto", found.precision):
             return None
-        if found is None or not self.is_complete(found.progress):
+        if found is None:
+            return None
+        if not self.is_complete(found.progress):
+            self._require_its_precision(found)
             return found
         ended = found.progress
         last_step = training.batch_size * ended.history[-1].ranks
         return found if ended.fovs_seen - self.fovs < last_step else None
+
+    def _require_its_precision(self, found: Checkpoint) -> None:
+        if self.run.config.training.engine == "winograd" and found.precision not in (None, "float32"):
+            raise InputError(
+                "training.engine is winograd, which computes in float32, and this training was begun in "
+                f"{found.precision} and goes on in it: leave the engine out, or set training.precision to "
+                "float32 to train anew"
+            )
 
     def _stretch(self, fovs: int) -> Stretch:
         training = self.run.config.training

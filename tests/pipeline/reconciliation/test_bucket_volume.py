@@ -211,6 +211,21 @@ def test_a_copy_of_the_run_leaves_its_volume_alone_and_one_that_was_moved_goes_o
     assert check(copy).state == "ok"
 
 
+def test_what_another_run_has_put_in_the_place_of_its_volume_is_left_alone(
+    run: Run, s3: LocalS3, bucket: str
+) -> None:
+    """As when what was there was deleted for it; the records of the first say that it is its own."""
+    create_volume(run)
+    for key in s3.objects(bucket):
+        s3.client.delete_object(Bucket=bucket, Key=key)
+    create_volume(into(run_of(run.folder.with_name("other"), chunk=16), s3.uri(bucket)))
+    whole = s3.objects(bucket)
+    for look in (check, create_volume):
+        with pytest.raises(InputError, match="name another one, or delete what is in it"):
+            look(into(run_of(run.folder, chunk=4), s3.uri(bucket)))
+    assert s3.objects(bucket) == whole
+
+
 def test_folders_beside_it_are_others(run: Run, s3: LocalS3, bucket: str) -> None:
     s3.client.put_object(Bucket=bucket, Key="segmentation-2/info", Body=b"theirs")
     create_volume(run)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import RunConfig
+from pipeline.report.earlier import Earlier
 from pipeline.report.history import stages, timeline
 from pipeline.run_folder import Run
 
@@ -60,3 +61,25 @@ def test_a_task_that_went_on_from_before_its_attempt_begins_with_it() -> None:
     (shown,) = timeline([record("train", 50, 100)], TRIED)
     assert shown["attempt"] == 3
     assert shown["stages"][0]["at_work"] == [[0.0, 40.0]]
+
+
+def test_networks_that_the_run_tries_no_more_do_not_count() -> None:
+    training = {"choose_by": "segmentation", "validation_box": "0:40,0:40,0:40", "fovs": 2400}
+
+    def trying(every: int) -> Run:
+        sections = {**SETTINGS, "network": {}, "training": {**training, "validate_every_fovs": every}}
+        return Run(Path("run"), RunConfig.model_validate(sections))
+
+    often, seldom = trying(600), trying(1200)
+    paths = {"train": [often.candidate_file(fovs) for fovs in often.config.training.tried_after]}
+    paths["infer to try"] = [trial.tile_file(tile) for trial in often.trials for tile in trial.grid]
+    paths["score try"] = [trial.try_file for trial in often.trials]
+    found = [
+        {**record(stage, 10, 1), "file": path.name, "path": str(path), "fingerprint": ""}
+        for stage, listed in paths.items()
+        for path in listed
+    ]
+    for run, made in ((often, (4, 8)), (seldom, (2, 4))):
+        rows = {row["name"]: row for row in stages(run, Earlier(run, found).records_of_now, TRIED)}
+        for name, many in zip(("train", "try"), made):
+            assert (rows[name]["tasks"], rows[name]["finished"]) == (many, many)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
-from pipeline.config import Network, Training
+from pipeline.config import Network, RunConfig, Training
 from pipeline.errors import InputError
 from pipeline.ffn.network import assign_weights, build_network
 from pipeline.ffn.winograd.gradient import DifferentiableNetwork
+from pipeline.run_folder import Run
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.example import NOT_COUNTED
 from pipeline.training.precision import uses_winograd
+from pipeline.training.progress import Progress, Stretch
+from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.step import mean_loss_of_known
 from pipeline.training.winograd_step import flood
 from tests.pipeline.ffn.network_by_definition import decided_weights, random_weights
@@ -63,15 +70,26 @@ def test_pom_loss_and_gradient_are_those_of_tensorflow(network: Network, some_ig
 
 
 @needs_compiled
-def test_a_training_that_goes_on_in_bfloat16_is_not_computed_in_float32_unsaid() -> None:
-    network, asked = (
-        Network(fov=(5, 5, 5), deltas=(1, 1, 1), depth=2, features=8),
-        Training(engine="winograd"),
-    )
-    assert uses_winograd(asked, network, "float32")
+def test_a_training_that_goes_on_in_bfloat16_is_not_computed_in_float32_unsaid(tmp_path: Path) -> None:
+    """A start that would go on so is refused before anything runs."""
+    network = Network(fov=(5, 5, 5), deltas=(1, 1, 1), depth=2, features=8)
+    assert uses_winograd(Training(engine="winograd"), network, "float32")
     assert not uses_winograd(Training(), network, "mixed_bfloat16")
+
+    def job(**training: Any) -> TrainingJob:
+        run = Run(tmp_path, RunConfig(network=network, training=Training(fovs=800, **training)))
+        return TrainingJob(run, tmp_path / "coordinates.npy", "a training")
+
+    progress = Progress(1, 50, (Stretch(400, ranks=2, threads_per_rank=1),))
+    path = job().run.checkpoint_file
+    path.parent.mkdir()
+    Checkpoint(
+        "a training", progress, random_weights(network), [np.zeros(1)], precision="mixed_bfloat16"
+    ).save(path)
+    assert job().checkpoint() is not None
+    assert job(engine="winograd", precision="float32").checkpoint() is None
     with pytest.raises(InputError, match="begun in mixed_bfloat16 and goes on in it: leave the"):
-        uses_winograd(asked, network, "mixed_bfloat16")
+        job(engine="winograd").checkpoint()
 
 
 @needs_compiled

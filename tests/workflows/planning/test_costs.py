@@ -14,8 +14,11 @@ from rich.console import Console
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Box
+from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.tile_grid import TileGrid
+from pipeline.training.launch import model_target
+from pipeline.training.sampling import coordinates_target
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s
@@ -153,13 +156,17 @@ def printed(run: Run, rates: Rates) -> str:
 
 
 def test_without_a_rate_the_way_to_one_is_told(tmp_path: Path) -> None:
-    """A pilot refuses a run whose network is yet to be trained."""
-    none, run = RATES.model_copy(update={"segment": None}), replace(run_of(), folder=tmp_path)
-    assert "no network yet" in printed(run, none)
-    assert "ffn pilot" not in printed(run, none)
-    run.model_file.parent.mkdir()
-    run.model_file.touch()
+    """A pilot refuses a run whose network is yet to be trained, be there one of other settings or not."""
+    config, none = run_of().config, RATES.model_copy(update={"segment": None})
+    training = config.training.model_copy(update={"box": Box.of_shape((99, 99, 99))})
+    data = config.data.model_copy(update={"image_mean": 128.0, "image_stddev": 33.0})
+    config = config.model_copy(update={"training": training, "data": data})
+    run = Run(tmp_path, config, {"image": "phantom", "labels": "phantom"})
+    assert "there is no network yet to measure it with; --rates RUN_DIR " in printed(run, none)
+    make(model_target(run, make(coordinates_target(run), Path.touch)), Path.touch)
     assert "`ffn pilot` (workflows/pilot.py)" in printed(run, none)
+    deeper = config.model_copy(update={"network": config.network.model_copy(update={"depth": 13})})
+    assert "there is no network yet to measure it with" in printed(replace(run, config=deeper), none)
 
 
 def test_tiles_that_outlast_the_end_of_a_job_are_warned_of() -> None:

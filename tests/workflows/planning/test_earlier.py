@@ -72,6 +72,17 @@ def test_what_another_grid_of_tiles_has_left_is_neither_counted_nor_shown(folder
     assert {"segment", "write", "score"} <= earlier_in(run)[0].stages
 
 
+def test_of_a_finished_run_no_stage_has_more_than_its_tasks_whatever_settings_before_have_left(
+    tmp_path: Path,
+) -> None:
+    shapes = ("reconciliation.meshes=true", "reconciliation.skeletons=true")
+    finish(make_run(tmp_path, *shapes, "reconciliation.block=[16,16,16]", "inference.tile=[24,24,24]"))
+    run = make_run(tmp_path, *shapes)
+    finish(run)
+    for row in facts(run)["stages"]:
+        assert row["finished"] == row["tasks"], row["name"]
+
+
 def test_what_was_left_beside_a_stage_that_is_done_hides_nothing_of_it(tmp_path: Path) -> None:
     for change in ("", "reconciliation.block=[48,48,48]"):
         finish(make_run(tmp_path, *([change] if change else [])))
