@@ -64,8 +64,8 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
         is_there = is_ours and _is_of(_record(RunFiles(was)), bucket)
     except Unreadable as error:
         raise InputError(
-            f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} may be a "
-            f"copy, which cannot be told ({error.__cause__}): give this one another data.output"
+            f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} may be "
+            f"a copy, which cannot be told ({error.__cause__}): give this one another data.output"
         ) from error
     if is_there and not os.path.samefile(was, run.folder):
         raise InputError(
