@@ -7,6 +7,7 @@ import shutil
 
 from pipeline.checkup.finding import Finding, fail, ok, warn
 from pipeline.results.folders import existing_part
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan, segmentations_of_a_tile
 
@@ -27,12 +28,18 @@ COARSER = 8 / 7
 
 
 def disk(run: Run) -> Finding:
-    """Bytes and files that a resolved run may write, against those free; a quota cannot be known."""
-    place = existing_part(run.folder)
+    """Bytes and files that a resolved run may write, against those free; a quota cannot be known.
+
+    Where that is too little a run is refused, but for one that has begun: a part of it is written.
+    """
+    place, has_begun = existing_part(run.folder), is_there(run.config_file)
     needed, free = plan(run).bytes_on_disk, shutil.disk_usage(place).free
     found = f"{needed / 1e9:.2f} GB needed at most, {free / 1e9:.1f} GB free"
+    if has_begun:
+        found += " beside what is written"
+    doubt = warn if has_begun else fail
     if needed > free:
-        return fail(found, "make room, or choose another --run-dir")
+        return doubt(found, "make room, or choose another --run-dir")
     status = os.statvfs(place)
     if status.f_files == 0:  # some file systems make inodes as they are needed
         return ok(found)
@@ -40,7 +47,7 @@ def disk(run: Run) -> Finding:
     found += f"; {files:,} files, {status.f_favail:,} inodes free"
     if files > status.f_favail:
         larger = f"reconciliation.{'block' if run.config.reconciliation.sharded else 'chunk'}"
-        return fail(found, f"choose a larger inference.tile or {larger}, or another --run-dir")
+        return doubt(found, f"choose a larger inference.tile or {larger}, or another --run-dir")
     return ok(f"{found}; a quota is not seen from here")
 
 

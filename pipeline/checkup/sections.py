@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +20,8 @@ MOST_NAMED = 5
 LONELY = 3
 """Sides of an image: farther from all others of its section, from corner to corner, it is told."""
 
-EMPTY = 2
-"""As many times the largest section's area a volume may have."""
+SHARED = 0.25
+"""The share of the smaller of two successive sections that at least lies on the other."""
 
 COVERED = 0.25
 """Shares of their sides by which images of a section are at least apart, along one of them."""
@@ -96,27 +96,30 @@ def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
         )
     if lonely:
         told.append(
-            f"{len(lonely):,} images lie more than {LONELY - 1} sides away from all others of their section: "
+            f"images that lie more than {LONELY - 1} sides away from all others of their section: "
             f"{first(lonely)}; is there a slip in the table?"
         )
-    return told + _apart(stack, sections)
+    beside = _beside(sections)
+    if beside:
+        told.append(
+            f"sections that lie beside the one before, not on it: {first(beside)}; are x and y where the "
+            "stage was? give them from each section's corner"
+        )
+    return told
 
 
-def _apart(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
-    """Sections that lie beside each other instead of on each other: most of the volume would be empty."""
-    margin = 2 * stack.config.volume.margin
-    sides = [
-        np.ptp([(tile.y, tile.x) for tile in section.tiles], axis=0) + section.tiles[0].shape + margin
-        for section in sections.values()
-    ]
-    height, width = max(map(tuple, sides), key=math.prod)
-    _, rows, columns = stack.box.shape
-    if rows * columns < EMPTY * height * width:
-        return []
-    return [
-        f"the sections lie apart: the volume has {rows:,} x {columns:,} pixels, the largest section "
-        f"{height:,.0f} x {width:,.0f}; are x and y where the stage was? give them from each section's corner"
-    ]
+def _beside(sections: Mapping[int, TileSection]) -> list[int]:
+    """The sections that do not lie on the one before: a volume that spans both is mostly empty."""
+    ends = {}
+    for z, section in sections.items():
+        places = np.array([(tile.y, tile.x) for tile in section.tiles])
+        ends[z] = places.min(axis=0), places.max(axis=0) + section.tiles[0].shape
+    beside = []
+    for (_, (low, high)), (z, (own_low, own_high)) in pairwise(ends.items()):
+        shared = np.maximum(np.minimum(high, own_high) - np.maximum(low, own_low), 0).prod()
+        if shared < SHARED * min((high - low).prod(), (own_high - own_low).prod()):
+            beside.append(z)
+    return beside
 
 
 def _are(noun: str, count: int) -> str:

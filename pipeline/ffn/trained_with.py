@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -43,18 +43,21 @@ class Seen(NamedTuple):
     tissue: str
     """A digest of sampled voxels in it."""
     normalisation: Normalisation | None = None
-    """By which it was seen, where that is not the one for which the network's file is."""
+    """By which it was shown; None where nobody knows."""
 
-    def __str__(self) -> str:
-        return " ".join(map(str, [self.box, self.tissue, *(self.normalisation or ())]))
+    def text(self, usual: Normalisation | None) -> str:
+        """`0:20,0:30,0:40 DIGEST`, and mean and standard deviation where they are not the `usual` ones."""
+        own = None if self.normalisation == usual else self.normalisation
+        return " ".join(map(str, [self.box, self.tissue, *(own or ())]))
 
     @classmethod
-    def parse(cls, text: str) -> Seen:
-        """`0:20,0:30,0:40 DIGEST`, and mean and standard deviation if they are said. Raises ValueError."""
-        box, _, rest = text.partition(" ")
-        tissue, *values = rest.split(" ")
-        mean_and_stddev = [float(value) for value in values]
-        return cls(Box.parse(box), tissue, (mean_and_stddev[0], mean_and_stddev[1]) if values else None)
+    def parse(cls, text: str, usual: Normalisation | None) -> Seen:
+        """What `text` gave. Raises ValueError."""
+        box, tissue, *own = text.split(" ")
+        if not own:
+            return cls(Box.parse(box), tissue, usual)
+        mean, stddev = map(float, own)
+        return cls(Box.parse(box), tissue, (mean, stddev))
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,9 @@ class TrainedWith:
     def of(cls, run: Run) -> TrainedWith:
         """What the training of a resolved run has; its images, and the network that it starts from, must be
         there. Raises InputError."""
-        config, own = run.config, run.normalisation
+        config, (mean, stddev) = run.config, run.normalisation
         start_from = config.training.start_from
         before = read_trained_with(start_from) if start_from else None
-        seen = [*map(_seen, run.trained_on), *(before.seen_by_name if before else [])]
-        mean, stddev = own
         return cls(
             fov=config.network.fov,
             deltas=config.network.deltas,
@@ -91,9 +92,7 @@ class TrainedWith:
             voxel_size_nm=image_voxel_size_nm(run),
             soft_label=config.training.soft_label,
             **{k: v for k, v in vars(config.training.flood_rules).items() if v != FLOOD_RULES[k]},
-            seen=tuple(
-                dict.fromkeys(s._replace(normalisation=None) if s.normalisation == own else s for s in seen)
-            ),
+            seen=tuple(dict.fromkeys([*map(_seen, run.trained_on), *(before.seen if before else ())])),
         )
 
     @classmethod
@@ -104,7 +103,8 @@ class TrainedWith:
     def attributes(self) -> dict[str, Any]:
         """What is known, as attributes of an HDF5 file."""
         known = {name: value for name, value in vars(self).items() if value is not None and name != "seen"}
-        return known | ({"seen": [str(one) for one in self.seen]} if self.seen else {})
+        seen = [one.text(self.normalisation) for one in self.seen]
+        return known | ({"seen": seen} if seen else {})
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> TrainedWith | None:
@@ -123,7 +123,8 @@ class TrainedWith:
             listed = known.pop("seen", [])
             if "box" in attributes and "tissue" in attributes:  # of older versions: the last training's alone
                 listed = [f"{attributes['box']} {attributes['tissue']}"]
-            return cls(**known, seen=tuple(Seen.parse(str(one)) for one in listed))
+            own = cls(**known)
+            return replace(own, seen=tuple(Seen.parse(str(one), own.normalisation) for one in listed))
         except (KeyError, TypeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
@@ -142,7 +143,7 @@ class TrainedWith:
 
     @property
     def normalisation(self) -> Normalisation | None:
-        """That of the image of its last training; None where nobody knows."""
+        """That of the image of its last training, the usual one; None where nobody knows."""
         if self.image_mean is None or self.image_stddev is None:
             return None
         return self.image_mean, self.image_stddev
@@ -152,11 +153,6 @@ class TrainedWith:
         """Those of all images on which it was trained, the last training first, as far as they are known."""
         known = [self.normalisation, *(one.normalisation for one in self.seen)]
         return [each for each in dict.fromkeys(known) if each is not None]
-
-    @property
-    def seen_by_name(self) -> list[Seen]:
-        """What its training saw, each with its normalisation."""
-        return [one._replace(normalisation=one.normalisation or self.normalisation) for one in self.seen]
 
     def differences(self, run: Run, seen_here: Sequence[Seen] = ()) -> list[str]:
         """In what a resolved run differs from the training, as far as that is known and matters.
@@ -227,9 +223,7 @@ def trained_on(run: Run, network: str) -> list[Seen]:
         read, covered = image.read, run.inference_box if run.makes_image else image.box
     try:
         return [
-            one
-            for one in trained.seen_by_name
-            if covered.contains(one.box) and _tissue(read, one.box) == one.tissue
+            one for one in trained.seen if covered.contains(one.box) and _tissue(read, one.box) == one.tissue
         ]
     except InputError:
         if run.makes_image:  # it is not there yet

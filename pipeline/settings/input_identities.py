@@ -33,7 +33,7 @@ class Known(NamedTuple):
     read_as: str
     content: str
     measured: str = ""
-    """Of the image, where nobody says by what it is normalised: as `Measured` writes it."""
+    """Of the image, where nobody says by what it is normalised: mean, standard deviation, and their box."""
 
 
 def with_identities(run: Run, trust_kept: bool = False) -> Run:
@@ -52,7 +52,8 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
             now = now._replace(content=content(volume) + _gaps(kind, volume))
             if before is not None and before.content == now.content:
                 now = now._replace(measured=before.measured)
-                touched += [name] if before.stamp != now.stamp else []
+                if before.stamp != now.stamp:
+                    touched.append(name)
         else:
             now = before
         found[name] = now

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 from pipeline.config import Data
 from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import Known
-from pipeline.settings.last_start import has_trained
+from pipeline.settings.last_start import has_trained, settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
 from pipeline.volumes.intensity import sample
 
 PHANTOM = (128.0, 33.0)
 """What phantoms are normalised by: there is none to measure before the run, and they are much alike."""
-
-
-class Measured(NamedTuple):
-    """What was measured of an image in a box."""
-
-    mean: float
-    stddev: float
-    box: str
-
-    def __str__(self) -> str:
-        return f"{self.mean} {self.stddev} {self.box}"
-
-    @classmethod
-    def parse(cls, text: str) -> Measured:
-        mean, stddev, box = text.split(" ")
-        return cls(float(mean), float(stddev), box)
 
 
 def with_own_normalisation(run: Run, box: Box) -> Run:
@@ -46,13 +29,28 @@ def with_own_normalisation(run: Run, box: Box) -> Run:
     """
     if run.config.data.image_mean is not None or run.makes_image:
         return _with_data(run, normalised(run, box))
-    image = Known(*run.inputs["image"])
-    before = Measured.parse(image.measured) if image.measured else None
-    if before and (before.box == str(box) or (run.config.trains and has_trained(run))):
-        return _with_data(run, _by(run, before.mean, before.stddev))
-    run = _with_data(run, normalised(run, box))
-    measured = str(Measured(*run.normalisation, str(box)))
-    return replace(run, inputs={**run.inputs, "image": image._replace(measured=measured)})
+    image, is_needed = Known(*run.inputs["image"]), run.config.trains and has_trained(run)
+    measured = image.measured or (_measured_by_earlier_version(run) if is_needed else "")
+    before = measured.split()
+    if before and (is_needed or before[2] == str(box)):
+        data = _by(run, float(before[0]), float(before[1]))
+    else:
+        data = normalised(run, box)
+        measured = f"{data.image_mean} {data.image_stddev} {box}"
+    return replace(_with_data(run, data), inputs={**run.inputs, "image": image._replace(measured=measured)})
+
+
+def _measured_by_earlier_version(run: Run) -> str:
+    """What the last start measured, where its settings alone say it; nothing where they were given by hand.
+
+    Raises Unreadable.
+    """
+    last = settings_of_last_start(run)
+    if last is None or last.inference.box is None:
+        return ""
+    mean, stddev, box = last.data.image_mean, last.data.image_stddev, last.inference.box
+    found = sample(open_image(run), box)
+    return f"{mean} {stddev} {box}" if found and (found.mean, found.stddev) == (mean, stddev) else ""
 
 
 def normalised(run: Run, box: Box) -> Data:

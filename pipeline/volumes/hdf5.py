@@ -17,7 +17,7 @@ from pipeline.volumes.big_data_viewer import HDF5_CELLS, size_by_xml, xml_beside
 from pipeline.volumes.choice import FIRST_VOXEL, Choice
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5, require_filters
 from pipeline.volumes.hdf5_storage import storage_of
-from pipeline.volumes.imaris import refuse_padded
+from pipeline.volumes.imaris import without_padding
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
@@ -35,8 +35,8 @@ class Hdf5Volume(Volume):
     InputError when the file cannot be read, has no such dataset (the message lists those it has), or is
     compressed by a filter that is not installed.
 
-    BigDataViewer's int16 is read as the uint16 that it means, and `format` says so; the size of its voxels is
-    that of the XML beside the file.
+    BigDataViewer's int16 is read as the uint16 that it means, and what Imaris pads its images with is left
+    out; `format` says so. The size of BigDataViewer's voxels is that of the XML beside the file.
     """
 
     def __init__(self, path: Path, dataset: str, choice: Choice) -> None:
@@ -49,14 +49,14 @@ class Hdf5Volume(Volume):
             if found.shape is None:
                 raise InputError(f"{uri} is a dataset without a shape; expected three dimensions z, y, x")
             require_filters(found, uri)
-            refuse_padded(found, uri)
             if "MATLAB_class" in found.attrs and choice.axes is None:
                 raise InputError(
                     f"{uri} was written by MATLAB, which stores axes in reverse: "
                     + choice.mend("axes", "set {}, to zxy for an array of rows y, columns x and pages z")
                 )
-            stated = stated_by(_attributes(found, choice, uri), len(found.shape), uri, choice)
-            self._layout = Layout.of(found.shape, stated.axes, choice, uri)
+            shape = without_padding(found)
+            stated = stated_by(_attributes(found, choice, uri), len(shape), uri, choice)
+            self._layout = Layout.of(shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self.lossy = self._storage.lossy
             self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
@@ -64,10 +64,12 @@ class Hdf5Volume(Volume):
                 self._others.append(xml_beside(path))
             is_int16 = found.dtype.newbyteorder("=") == np.int16
             is_unsigned = is_int16 and HDF5_CELLS.fullmatch(found.name)
+            of_whom = " of BigDataViewer (its int16 taken for uint16)" if is_unsigned else ""
+            of_whom += " of Imaris, without its padding" if shape != found.shape else ""
             super().__init__(
                 uri,
-                "HDF5 of BigDataViewer (its int16 taken for uint16)" if is_unsigned else "HDF5",
-                self._layout.volume_shape(found.shape),
+                f"HDF5{of_whom}",
+                self._layout.volume_shape(shape),
                 # as which `read` takes what is stored: negative numbers are those above 32767
                 np.dtype(np.uint16) if is_unsigned else found.dtype,
                 choice.frame(stated, uri),

@@ -7,18 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.errors import InputError
 
-
-def refuse_padded(dataset: h5py.Dataset, uri: str) -> None:
-    """Raise InputError where an Imaris channel has more voxels, z, y, x, than its image: the rest is 0."""
-    image = [_number(dataset.parent.attrs.get(f"ImageSize{axis}")) for axis in "ZYX"]
-    if dataset.name.endswith("/Data") and all(image) and tuple(image) != dataset.shape:
-        part = ", ".join(f":{length}" for length in image)
-        raise InputError(
-            f"{uri} is Imaris', of shape {dataset.shape}, of which [{part}] is the image, the rest padding: "
-            "write that as a dataset of its own; set data.voxel_size_nm"
-        )
+def without_padding(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """The shape of a dataset or, of a channel of Imaris, of the image in its corner: the rest is 0."""
+    image = tuple(_number(dataset.parent.attrs.get(f"ImageSize{axis}")) for axis in "ZYX")
+    fits = len(dataset.shape) == 3 and all(0 < own <= stored for own, stored in zip(image, dataset.shape))
+    return image if dataset.name.endswith("/Data") and fits else dataset.shape
 
 
 def _number(letters: Any) -> int:

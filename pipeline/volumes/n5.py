@@ -104,17 +104,16 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such N5 folder")
-    choice_of_axes = choice
+    folder = path / part if part else path
+    attributes = _attributes(folder)
+    if is_paintera(attributes):
+        return open_n5(path, f"{part}/{DATA}".lstrip("/"), choice)
     if choice.axes is not None:  # which N5 names in the order of its dimensions, x first, as a rule
         choice = replace(choice, axes=choice.axes[::-1])
-    folder = path / part if part else path
     uri = f"{path}:{part}" if part else str(path)
-    attributes = _attributes(folder)
     if "dimensions" in attributes:
         choice.refuse_level(uri)
         return _dataset(folder, uri, "N5", choice)
-    if is_paintera(attributes):
-        return open_n5(path, f"{part}/{DATA}".lstrip("/"), choice_of_axes)
     levels = sorted(
         (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in _attributes(f)),
         key=lambda f: int(f.name[1:]),

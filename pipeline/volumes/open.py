@@ -8,7 +8,6 @@ from pathlib import Path
 import h5py
 
 from pipeline.errors import InputError
-from pipeline.run_files import RunFiles
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.other_formats import other_file
 from pipeline.volumes.volume import Volume
@@ -120,10 +119,6 @@ def _open_folder(path: Path, part: str, choice: Choice) -> Volume:
     ):
         if any((folder / name).is_file() for folder in (path, inner) for name in names):
             return opener(path, part, choice)
-    within = RunFiles(inner)
-    for folder in (within.segmentation_folder, within.aligned_folder):
-        if (folder / "info").is_file():
-            raise InputError(f"{inner} is the folder of a run, and no volume: name the one in it, {folder}")
     return _open_slices(inner, "*", choice)
 
 

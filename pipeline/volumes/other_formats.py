@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.run_files import RunFiles
+
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
 
 BY_PYTHON = {
@@ -53,5 +55,9 @@ def other_folder(folder: Path, names: Iterable[str]) -> str:
         return WAYS["wkw"]
     if "knossos.conf" in there or any(folder.glob("*/knossos.conf")):
         return WAYS["knossos"]
+    within = RunFiles(folder)
+    for volume in (within.segmentation_folder, within.aligned_folder):
+        if (volume / "info").is_file():
+            return f"a run, and no volume: name the one in it, {volume}"
     told = {other_file(Path(name)) for name in there}
     return f"files of another kind: each is {told.pop()}" if len(told) == 1 and "" not in told else ""

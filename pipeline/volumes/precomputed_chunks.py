@@ -118,10 +118,14 @@ class PrecomputedChunks:
             if self.is_local:
                 listed = self._shards.listed(codes)
                 return [code in listed for code in codes]
-            if self._meta.path.protocol in WEB:  # CloudVolume takes a shard that is refused for missing
-                are_there(self._files(), sorted({self._reader.get_filename(code) for code in codes}))
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
-            return [rows[code] is not None and rows[code][2] > 0 for code in codes]
+            held = [rows[code] is not None and rows[code][2] > 0 for code in codes]
+            if self._meta.path.protocol in WEB:  # CloudVolume takes a shard that is refused for missing
+                doubtful = {
+                    self._reader.get_filename(code) for code, is_held in zip(codes, held) if not is_held
+                }
+                are_there(self._files(), sorted(doubtful))
+            return held
         names = [self._name(index) for index in indices]
         if self.is_local:
             return [_holds_data(_local(self.folder) / name) for name in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -196,8 +195,9 @@ def test_what_the_network_was_trained_on_is_left_out_of_the_scores(init: Init) -
     sizes = ["network.fov=[9, 13, 13]", "network.deltas=[2, 3, 3]", "network.depth=2", "network.features=4"]
     first, _ = init.works(image, "--truth", labels, *(word for each in sizes for word in ("--set", each)))
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(first.network).items()}
-    trained = replace(TrainedWith.of(resolve(first, init.folder / "run")), image_mean=220, image_stddev=10)
-    write_weights(weights, first.network, init.folder / "ffn.h5", trained)
+    data = first.data.model_copy(update={"image_mean": 220.0, "image_stddev": 10.0})
+    run = resolve(first.model_copy(update={"data": data}), init.folder / "run")
+    write_weights(weights, first.network, init.folder / "ffn.h5", TrainedWith.of(run))
     network = ["--set", f"network.checkpoint={init.folder}/ffn.h5", "--force"]
     config, shown = init.works(image, "--truth", labels, *network)
     assert config.inference.box == Box.of_shape(SHAPE, PLACE.origin)

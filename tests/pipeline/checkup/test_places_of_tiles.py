@@ -50,13 +50,22 @@ def test_places_in_other_units_are_told(tmp_path: Path, factor: float, expected:
     assert expected in doubt
 
 
-@pytest.mark.parametrize(("pitch", "is_told"), [(5, False), (5000, True)])
+@pytest.mark.parametrize(("pitch", "is_told"), [(5, False), (5000, True), (60, True), (-SIDE, True)])
 def test_sections_that_lie_where_a_stage_was_are_told(tmp_path: Path, pitch: int, is_told: bool) -> None:
+    """Those of a ribbon touch each other, or a little more than that."""
     found = told(tmp_path, lambda section, column: (section, 10**6 + pitch * section, PITCH * column))
     assert len(found) == is_told
     if is_told:
-        assert "the sections lie apart: the volume has 10,0" in found[0]
-        assert "are x and y where the stage was?" in found[0]
+        assert found[0].startswith(
+            "sections that lie beside the one before, not on it: 1, 2; are x and y where"
+        )
+
+
+def test_sections_that_drift_far_but_lie_on_each_other_are_no_doubt(tmp_path: Path) -> None:
+    """The volume is three times as large as a section."""
+    assert (
+        told(tmp_path, lambda section, column: (section, 30 * section, PITCH * column + 40 * section)) == []
+    )
 
 
 def test_an_image_far_from_all_others_of_its_section_is_told(tmp_path: Path) -> None:
@@ -67,4 +76,6 @@ def test_an_image_far_from_all_others_of_its_section_is_told(tmp_path: Path) -> 
         return 0, 0, PITCH * number * (10 if number == 5 else 1)
 
     [doubt] = told(tmp_path, place)
-    assert doubt.startswith("1 images lie more than 2 sides away from all others of their section: 2_1.tif")
+    assert doubt.startswith(
+        "images that lie more than 2 sides away from all others of their section: 2_1.tif"
+    )

@@ -96,6 +96,12 @@ def test_a_network_is_not_lost_for_another_box(tmp_path: Path) -> None:
     before.model_file.parent.mkdir()
     before.model_file.touch()
     assert training_run(WHOLE).normalisation == before.normalisation
+    kept = {name: known[:3] for name, known in json.loads(before.inputs_file.read_text()).items()}
+    before.inputs_file.write_text(json.dumps(kept))  # as an earlier version left it
+    assert training_run(WHOLE).normalisation == before.normalisation
+    write_image(tmp_path, IMAGE[:, ::2, :20])
+    small = "0:20,0:20,0:20"
+    assert training_run(small).normalisation != before.normalisation
 
 
 def test_a_look_at_a_run_measures_nothing(started: Run, tmp_path: Path) -> None:

@@ -173,10 +173,8 @@ def test_every_type_that_is_not_refused_is_read(tmp_path: Path, dtype: str) -> N
 
 
 def test_two_voxel_sizes_that_differ_are_told(tmp_path: Path) -> None:
-    group, um = (
-        tmp_path / "v.n5" / "em",
-        {"pixelResolution": {"dimensions": [0.004, 0.004, 0.04], "unit": "um"}},
-    )
+    group = tmp_path / "v.n5" / "em"
+    um = {"pixelResolution": {"dimensions": [0.004, 0.004, 0.04], "unit": "um"}}
     for level in range(2):
         factors = {"downsamplingFactors": [2**level, 2**level, 1]}
         write_n5_block_by_block(group / f"s{level}", IMAGE, (4, 4, 4), factors)

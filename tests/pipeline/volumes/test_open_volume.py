@@ -141,9 +141,6 @@ def test_precomputed_errors_name_the_path(tmp_path: Path) -> None:
 
 def test_slice_errors_name_the_slice(tmp_path: Path) -> None:
     assert "holds no slices" in one_line_error(str(tmp_path))
-    (tmp_path / "run" / "segmentation").mkdir(parents=True)
-    (tmp_path / "run" / "segmentation" / "info").touch()
-    assert f"name the one in it, {tmp_path}/run/segmentation" in one_line_error(f"{tmp_path}/run")
     folder = Path(write_png(tmp_path, IMAGE))
     imsave(folder / "s7.png", np.zeros((5, 5), np.uint8), check_contrast=False)
     assert "s7.png is uint8 of shape (5, 5); expected uint8 of shape (11, 13)" in one_line_error(str(folder))
@@ -152,6 +149,14 @@ def test_slice_errors_name_the_slice(tmp_path: Path) -> None:
     assert "s7.png is in colour; expected grey values" in one_line_error(str(folder))
     (folder / "s7.png").write_bytes(b"torn")
     assert "s7.png is not a readable image" in one_line_error(str(folder))
+
+
+def test_the_folder_of_a_run_is_told_with_its_volume_but_slices_beside_one_are_read(tmp_path: Path) -> None:
+    (tmp_path / "run" / "segmentation").mkdir(parents=True)
+    (tmp_path / "run" / "segmentation" / "info").touch()
+    assert f"name the one in it, {tmp_path}/run/segmentation" in one_line_error(f"{tmp_path}/run")
+    imsave(tmp_path / "run" / "z0.png", IMAGE[0], check_contrast=False)
+    assert open_volume(f"{tmp_path}/run").shape == (1, *IMAGE.shape[1:])
 
 
 def test_an_unknown_scheme_is_refused() -> None:
