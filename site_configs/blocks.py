@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from site_configs.last_words import cause
 
 MOST_BARREN_BLOCKS = 3
 
+logger = logging.getLogger(__name__)
+
 
 def drain_period_s(site: Site) -> int | None:
     """Seconds after which a block takes no new tile, so that it ends none of them by ending itself."""
@@ -24,12 +27,15 @@ class BarrenBlocksError(Exception):
     """Block after block ended before a worker of it could work; the message quotes the last one's job."""
 
 
-def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[str, JobStatus]) -> None:
+def give_up_on_barren_blocks(
+    told: set[str], executor: BlockProviderExecutor, status: Mapping[str, JobStatus]
+) -> None:
     """Parsl's block error handler: a block that worked and was lost is replaced, however often.
 
     When the last three blocks ended without a single worker and none works elsewhere, something is wrong with
     what they start: the executor's tasks fail with the job's own words, and its other blocks are cancelled,
-    which Parsl would leave in the queue.
+    which Parsl would leave in the queue. While others work it is a warning, which `told` keeps: of each block
+    it is given once.
     """
     if executor.bad_state_is_set:  # its tasks have failed, and cannot once more
         return
@@ -37,16 +43,21 @@ def give_up_on_barren_blocks(executor: BlockProviderExecutor, status: Mapping[st
     last = ended[-MOST_BARREN_BLOCKS:]
     if len(last) < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
         return
+    connected = set(executor.connected_blocks())
+    if connected & {*last}:
+        return
+    said = (
+        f"the last {MOST_BARREN_BLOCKS} blocks of executor {executor.label!r} ended before a worker "
+        f"came up: {_last_words(status[last[-1]])}"
+    )
     # beside others that work it may be one bad node, on which job after job starts because it is free
-    alive = [block for block in status if not status[block].terminal]
-    if not {*last, *alive} & set(executor.connected_blocks()):
-        executor.set_bad_state_and_fail_all(
-            BarrenBlocksError(
-                f"the last {MOST_BARREN_BLOCKS} blocks of executor {executor.label!r} ended before a worker "
-                f"came up: {_last_words(status[last[-1]])}"
-            )
-        )
-        executor.scale_in_facade(len(status))
+    if any(not status[block].terminal for block in connected & status.keys()):
+        if told.isdisjoint(last):
+            told.update(last)
+            logger.warning("%s; others work", said)
+        return
+    executor.set_bad_state_and_fail_all(BarrenBlocksError(said))
+    executor.scale_in_facade(len(status))
 
 
 def _ended_by_itself(status: JobStatus) -> bool:

@@ -6,6 +6,7 @@ import glob
 import itertools
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -100,7 +101,7 @@ def executor(
         heartbeat_threshold=5 * heartbeat_s,
         address_probe_timeout=5 * heartbeat_s,  # a pool that starts as the driver dies waits no longer either
         launch_cmd=launch_command(),
-        block_error_handler=give_up_on_barren_blocks,
+        block_error_handler=partial(give_up_on_barren_blocks, set()),
         drain_period=drain_period_s(site),
         provider=provider,
     )

@@ -62,13 +62,20 @@ def variation(box: LabelledBox, ids: AgglomeratedIds | None = None) -> Variation
 def try_out(run: LabelledRun, rules: Sequence[Agglomeration]) -> list[Tried]:
     """What each of `candidates` makes of each box, by the joins of the whole volume that a person's cuts
     leave."""
-    loosest = Graph.of(run.edges, rules[-1])
-    edges = loosest.edges[loosest.joins]  # no rule makes others
+    edges = _that_matter(run, rules[-1])
     found = []
     for rule in rules:
         ids = Graph.of(edges, rule).keeping(run.apart).equivalences(rule.min_iou)
         found.append(Tried(rule, [variation(box, ids) for box in run.boxes]))
     return found
+
+
+def _that_matter(run: LabelledRun, loosest: Agglomeration) -> np.ndarray:
+    """The edges that a rule may join and that lead to a segment of a box: of a large volume few do."""
+    graph = Graph.of(run.edges, loosest)
+    ids = graph.equivalences(graph.min_iou)
+    of_boxes = np.concatenate([box.counts.segmentation for box in run.boxes])
+    return graph.edges[graph.joins & np.isin(ids.of(graph.edges["a"]), ids.of(of_boxes))]
 
 
 def choose(tried: Sequence[Tried], voxels: Sequence[int]) -> Tried:

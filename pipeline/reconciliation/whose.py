@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.records import Missing, read
 from pipeline.run_files import RunFiles
@@ -60,7 +60,14 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
     told = record.get("environment", {}) if is_ours else {}
     was = Path(told.get(FOLDER, run.folder))
     # one that was moved is the same run still
-    if is_ours and _is_of(_record(RunFiles(was)), bucket) and not os.path.samefile(was, run.folder):
+    try:
+        is_there = is_ours and _is_of(_record(RunFiles(was)), bucket)
+    except Unreadable as error:
+        raise InputError(
+            f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} may be "
+            f"a copy, which cannot be told ({error.__cause__}): give this one another data.output"
+        ) from error
+    if is_there and not os.path.samefile(was, run.folder):
         raise InputError(
             f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} is "
             f"a copy: give this one another data.output, or remove {was}"

@@ -24,9 +24,9 @@ class Options:
         """The directives of a script: `lines` of ours, `defaults` unless the user says otherwise, and the
         user's own, which must be directives too.
 
-        Raises InputError where the user says what one of our `lines` does: the program counts on that.
+        Raises InputError where the user says otherwise than one of our `lines`: the program counts on that.
         """
-        users = added.splitlines()
+        users = [line for line in added.splitlines() if line not in {f"{self.tag} {ours}" for ours in lines}]
         said = {name: line for line in lines for name in self.names(line)}
         for line in users:
             if not line.startswith(f"{self.tag} "):

@@ -113,7 +113,9 @@ def test_where_one_kind_of_jobs_is_given_up_its_others_leave_the_queue_and_the_o
         assert "Callback threw" not in (Path(kernel.run_dir) / "parsl.log").read_text()
 
 
-def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node(tmp_path: Path) -> None:
+def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with local_site(tmp_path, Site(workers=1)) as kernel:
         executor = tiles_of(kernel, f"mkdir {tmp_path}/good || exit 3", at_once=4)
         run = PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])
@@ -121,9 +123,12 @@ def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node
         first = run(["sh", "-c", done])
         wait_until(executor.connected_managers)
         others = [run(["true"]) for _ in range(3)]
-        wait_until(lambda: sum(status.terminal for status in executor.status_facade.values()) >= 3)
+        wait_until(lambda: sum(status.terminal for status in executor.status_facade.values()) >= 5)
         (tmp_path / "done").touch()
         assert [task.result(timeout=300) for task in (first, *others)] == [0] * 4
+        warned = [one for one in caplog.messages if "blocks of executor 'tiles' ended before a worker" in one]
+        assert 1 <= len(warned) <= len(executor.status_facade) / 3
+        assert warned[0].endswith("others work")
 
 
 def tiles_of(kernel: DataFlowKernel, worker_init: str, at_once: int) -> HighThroughputExecutor:
@@ -147,7 +152,9 @@ def test_blocks_that_are_given_back_before_they_began_are_no_failure(tmp_path: P
     with local_site(tmp_path, Site()) as kernel:
         executor = kernel.executors["tiles"]
         assert isinstance(executor, HighThroughputExecutor)
-        give_up_on_barren_blocks(executor, {str(n): JobStatus(JobState.SCALED_IN) for n in range(1, 8)})
+        give_up_on_barren_blocks(
+            set(), executor, {str(n): JobStatus(JobState.SCALED_IN) for n in range(1, 8)}
+        )
         PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["true"]).result(timeout=300)
 
 

@@ -76,6 +76,12 @@ def test_what_the_settings_leave_open_an_option_may_say() -> None:
     assert shown.count("#SBATCH --partition=debug") == shown.count("#SBATCH --account=a") == 3
 
 
+@pytest.mark.parametrize(("name", "option"), [("slurm", "--no-requeue"), ("pbs", "-r n")])
+def test_what_the_program_says_too_a_user_may_say(name: str, option: str) -> None:
+    said = preview(run_on(name, scheduler_options=[option])).count(option)
+    assert said == preview(run_on(name)).count(option)
+
+
 def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("description: mine\nscheduler: cobalt\ngpu_request: --attrs gpus={gpus}\n")

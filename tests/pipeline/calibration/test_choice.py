@@ -120,11 +120,11 @@ def test_the_strictest_of_equal_rules_is_chosen() -> None:
 @settings(max_examples=25)
 @given(
     st.lists(
-        st.tuples(st.integers(1, 6), st.integers(1, 6), *[st.sampled_from([0.3, 0.5, 0.7, 0.8])] * 1,
+        st.tuples(st.integers(1, 9), st.integers(1, 9), *[st.sampled_from([0.3, 0.5, 0.7, 0.8])] * 1,
                   st.sampled_from([0.0, 0.02, 0.15, 0.3])),
         max_size=8,
     ),
-    st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)).filter(lambda p: p[0] != p[1]), max_size=2),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)).filter(lambda p: p[0] != p[1]), max_size=2),
 )  # fmt: skip
 def test_every_rule_makes_of_a_box_what_a_run_by_it_would(
     edges: list[tuple[int, int, float, float]], cuts: list[tuple[int, int]]

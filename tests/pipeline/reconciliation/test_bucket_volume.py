@@ -22,6 +22,7 @@ from pipeline.reconciliation import create_volume
 from pipeline.results import bucket as buckets
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
+from tests.denied import end_loop, make_loop
 from tests.local_s3 import LocalS3
 
 BOX = Box((3, 5, 7), (19, 29, 37))
@@ -224,6 +225,16 @@ def test_what_another_run_has_put_in_the_place_of_its_volume_is_left_alone(
         with pytest.raises(InputError, match="name another one, or delete what is in it"):
             look(into(run_of(run.folder, chunk=4), s3.uri(bucket)))
     assert s3.objects(bucket) == whole
+
+
+def test_a_first_folder_that_cannot_be_read_may_be_there_still(run: Run, s3: LocalS3, bucket: str) -> None:
+    create_volume(run)
+    elsewhere, record = run.folder.with_name("copy"), run.reconciliation_folder / "volume.json.done.json"
+    shutil.copytree(run.folder, elsewhere)
+    make_loop(record)
+    with pytest.raises(InputError, match=rf"{run.folder}, of which {elsewhere} may be a copy.*data.output$"):
+        check(into(run_of(elsewhere), s3.uri(bucket)))
+    end_loop(record)
 
 
 def test_folders_beside_it_are_others(run: Run, s3: LocalS3, bucket: str) -> None:
