@@ -19,7 +19,7 @@ from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
 from site_configs.cluster import python_of, worker_init
 from site_configs.described import machine
-from site_configs.providers.scheduler import Answer, SilenceError, ask
+from site_configs.providers.scheduler import Answer, SilenceError, answer_of
 
 MODULES = (
     "parsl",
@@ -166,7 +166,7 @@ class JobEnvironment:
     @cached_property
     def _answer(self) -> Answer:
         try:
-            return ask(self._command(), self.limit_s)
+            return answer_of(self._command(), self.limit_s)
         except SilenceError:
             return Answer(1, "", f"the imports were not done in {self.limit_s:g} s")
 

@@ -9,7 +9,7 @@ from parsl.jobs.states import JobState, JobStatus
 from parsl.providers import LocalProvider as ParslLocalProvider
 from parsl.providers.errors import SubmitException
 
-from site_configs.providers.scheduler import SilenceError, ask
+from site_configs.providers.scheduler import SilenceError, answer_of
 
 START = """
 echo - >"$1.ec" || exit
@@ -30,7 +30,8 @@ class LocalProvider(ParslLocalProvider):
         work = self.launcher(command, tasks_per_node, self.nodes_per_block, self.script_dir)
         try:
             script.write_text(f"{self.worker_init}\nexport JOBNAME={name}\n{work}")
-            answer = ask(["/bin/bash", "-c", START, "bash", str(script)], self.cmd_timeout)
+            # not as a scheduler is asked: in an allocation the script's srun must know of it
+            answer = answer_of(["/bin/bash", "-c", START, "bash", str(script)], self.cmd_timeout)
         except (SilenceError, OSError) as error:
             raise SubmitException(name, str(error)) from error
         job_id = answer.stdout.strip()

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,12 @@ def environment() -> dict[str, str]:
 
 
 def ask(command: Sequence[str], timeout_s: float) -> Answer:
-    """Run a scheduler's command, which answers as it does to everybody.
+    """Run a scheduler's command, which answers as it does to everybody. Raises as `answer_of` does."""
+    return answer_of(command, timeout_s, environment())
+
+
+def answer_of(command: Sequence[str], timeout_s: float, env: Mapping[str, str] | None = None) -> Answer:
+    """Run a command to its end, in our own environment or in `env`.
 
     Raises SilenceError if it is not done in time (it is killed then, with all it started), and
     FileNotFoundError if there is no such command.
@@ -69,7 +74,7 @@ def ask(command: Sequence[str], timeout_s: float) -> Answer:
         text=True,
         errors="replace",
         start_new_session=True,
-        env=environment(),
+        env=env,
     )
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
