@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 
 import h5py
 import numpy as np
 
 from pipeline.reconciliation.conflicts import Conflicts
-from pipeline.reconciliation.write import PROPERTIES
-from pipeline.results.parts import read_part
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
@@ -19,13 +16,6 @@ BLANK = 0.05
 
 ONE_SEGMENT = 0.5
 """A larger share of what is segmented, in one segment, is told."""
-
-
-LISTED = re.compile(rb"largest of ([\d,]+) segments are listed")
-"""What the list of a volume's segments says where it has not all of them."""
-
-LABEL = b'"segment '
-"""With what that list has each of them."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +78,6 @@ class Outcome:
         if self.segments == 1:
             doubts.append(f"all that is segmented is one segment: {hint}")
         return doubts
-
-
-def count_in_volume(run: Run) -> int | None:
-    """How many segments the run's volume has, by the list of them that it has once it is whole; None where
-    that is not there. Raises Unreadable.
-
-    The list is not parsed: of a million segments that takes seconds and a gigabyte.
-    """
-    listed = read_part(run.volume, f"{PROPERTIES}/info")
-    if listed is None:
-        return None
-    of_many = LISTED.search(listed)
-    return int(of_many[1].replace(b",", b"")) if of_many else listed.count(LABEL)
 
 
 def read_outcome(run: Run) -> Outcome | None:

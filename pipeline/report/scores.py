@@ -10,7 +10,8 @@ from typing import Any
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.evaluation.verdicts import read_verdicts
-from pipeline.reconciliation.outcome import count_in_volume, read_outcome
+from pipeline.reconciliation.outcome import read_outcome
+from pipeline.reconciliation.segments import count_in_volume
 from pipeline.reconciliation.shapes.listing import read_told
 from pipeline.reconciliation.shapes.stored import kinds
 from pipeline.report.history import STAGES

@@ -19,6 +19,14 @@ def run_with(**site: Any) -> Run:
     return Run(Path("/scratch/run"), RunConfig.model_validate({"site": settings}))
 
 
+def sinfo_says(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: str) -> None:
+    """Put a `sinfo` that prints these rows before the real one."""
+    command = folder / "sinfo"
+    command.write_text("#!/bin/sh\n" + "".join(f"echo '{row}'\n" for row in rows))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
 @pytest.mark.usefixtures("slurm")
 @pytest.mark.parametrize(
     ("site", "said"),
@@ -51,10 +59,7 @@ def test_a_qos_is_not_looked_for_among_the_partitions(tmp_path: Path) -> None:
 def test_what_a_site_prints_around_the_partitions_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = tmp_path / "sinfo"
-    command.write_text("#!/bin/sh\necho 'Maintenance | on Monday'\necho 'debug*|1:00:00|4'\necho\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sinfo_says(tmp_path, monkeypatch, "Maintenance | on Monday", "debug*|1:00:00|4", "")
     with pytest.raises(InputError, match="asks for 5 nodes; queue 'debug' of slurm takes up to 4"):
         site_configs.check(run_with(tile_nodes=5))
 
@@ -63,10 +68,7 @@ def test_of_several_partitions_one_must_take_the_job_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One has the nodes, and another the time: such a job would stay in the queue."""
-    command = tmp_path / "sinfo"
-    command.write_text("#!/bin/sh\necho 'wide|1:00:00|100'\necho 'long|1-00:00:00|4'\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sinfo_says(tmp_path, monkeypatch, "wide|1:00:00|100", "long|1-00:00:00|4")
     site_configs.check(run_with(queue="wide,long", tile_nodes=4, walltime_s=86400))
     site_configs.check(run_with(queue="long,wide", tile_nodes=100))
     with pytest.raises(InputError, match=r"walltime_s is 86400; .*'wide,long'.* up to 3600 s for 5 node"):
@@ -77,10 +79,7 @@ def test_where_the_run_names_no_partition_that_of_a_users_environment_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it does for sbatch: the default one takes no such job, and is not asked."""
-    command = tmp_path / "sinfo"
-    command.write_text("#!/bin/sh\necho 'debug*|1:00:00|4'\necho 'long|1-00:00:00|4'\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sinfo_says(tmp_path, monkeypatch, "debug*|1:00:00|4", "long|1-00:00:00|4")
     with pytest.raises(InputError, match="queue 'debug' of slurm takes up to 3600 s"):
         site_configs.check(run_with(walltime_s=86400))
     monkeypatch.setenv("SBATCH_PARTITION", "long")

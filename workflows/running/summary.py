@@ -19,7 +19,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.conventions import CONVENTIONS
 from pipeline.evaluation.trust import doubts, doubts_of_run_length
 from pipeline.machine.own import REPOSITORY
-from pipeline.reconciliation.outcome import count_in_volume, read_outcome
+from pipeline.reconciliation.outcome import read_outcome
+from pipeline.reconciliation.segments import count_in_volume
 from pipeline.report.scores import shapes
 from pipeline.results.agglomerated_ids import read_summary
 from pipeline.results.tile_labels import NOT_FINITE_AT

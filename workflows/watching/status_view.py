@@ -14,7 +14,7 @@ from rich.table import Table
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
 from pipeline.reconciliation import written_voxel_size_nm
-from pipeline.reconciliation.outcome import count_in_volume
+from pipeline.reconciliation.segments import count_in_volume
 from pipeline.results.artifacts import Artifact
 from pipeline.results.attempts import processes_of
 from pipeline.results.finished import Finished

@@ -17,9 +17,9 @@ from pipeline.reconciliation.evidence import TileEvidence
 from pipeline.reconciliation.group import Group, gathered
 from pipeline.reconciliation.id_table import IdTable
 from pipeline.reconciliation.merge import sizes_of
-from pipeline.reconciliation.outcome import Outcome, count_in_volume, read_outcome
+from pipeline.reconciliation.outcome import Outcome, read_outcome
 from pipeline.reconciliation.overlap import concatenate
-from pipeline.reconciliation.segments import Segments, as_properties
+from pipeline.reconciliation.segments import Segments, as_properties, count_in_volume
 from pipeline.reconciliation.write import PROPERTIES
 from pipeline.results.parts import put
 from pipeline.run_folder import Run
