@@ -79,7 +79,8 @@ class Data(Section):
     """Where the labels lie; their shape must be this box's. None: where their file says, else all over
     an image of their shape."""
     ignore_labels: tuple[Whole, ...] = ()
-    """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype."""
+    """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype. That there is no
+    object under 0 is known, unless 0 is among these."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] | None = None
     """In place of what the files say."""
     image_mean: Real | None = None
