@@ -11,6 +11,8 @@
 | `stack.npy` | NumPy |
 | a folder, or `folder/*.tif` | slices, one file a z, in the order of the numbers in their names |
 
+`ADDRESS|FORMAT:`, as Neuroglancer writes it, is taken too.
+
 A volume is in the coordinates of its file: see `Frame`. Which attributes say what is in `attributes`.
 """
 

@@ -18,6 +18,10 @@ FORMATS = (
 )
 TIFF_SUFFIXES = (".tif", ".tiff")
 REMOTE = ("s3", "gs", "https", "http")
+PIPED = re.compile(r"(?P<where>.+?)/?\|(?P<format>neuroglancer-precomputed|zarr[23]?|n5):/?(?P<part>[^|]*)")
+"""How Neuroglancer writes an address and its format since 2025."""
+
+ZARR = ("zarr", "zarr2", "zarr3")
 
 
 def open_volume(uri: str, choice: Choice | None = None) -> Volume:
@@ -28,7 +32,7 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     """
     choice = choice or Choice()
     # CloudVolume, zarr and tifffile take up to a second to import: only those who use them wait.
-    scheme, separator, rest = split_scheme(uri)
+    scheme, separator, rest = split_scheme(_unpiped(uri))
     if not separator:
         return _open_path(uri, choice)
     if scheme == "graphene":
@@ -36,6 +40,7 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     if scheme in ("precomputed", "file"):
         remote = scheme == "precomputed" and "://" in rest
         return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)
+    scheme = "zarr" if scheme in ZARR else scheme
     if scheme in ("zarr", "n5") and "://" in rest:
         raise InputError(
             f"volume {uri}: {scheme} is read from folders only; copy it to a disk, or give it as "
@@ -56,6 +61,21 @@ def split_scheme(uri: str) -> tuple[str, str, str]:
     """As `uri.partition("://")`; of a path it is no matter whether file:// stands before it again."""
     scheme, separator, rest = uri.partition("://")
     return scheme, separator, rest.removeprefix("file://")
+
+
+def is_address(uri: str) -> bool:
+    """Whether it leads elsewhere than to a path."""
+    scheme, _, rest = split_scheme(uri)
+    return scheme in REMOTE or "://" in rest
+
+
+def _unpiped(uri: str) -> str:
+    """`gs://bucket/em/|zarr2:s0` -> `zarr2://gs://bucket/em:s0`; any other uri as it is."""
+    found = PIPED.fullmatch(uri)
+    if found is None:
+        return uri
+    format, part = found["format"].removeprefix("neuroglancer-"), found["part"].strip("/")
+    return f"{format}://{found['where'].removeprefix(f'{format}://')}" + (f":{part}" if part else "")
 
 
 def split(location: str) -> tuple[Path, str]:

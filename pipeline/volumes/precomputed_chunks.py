@@ -110,7 +110,7 @@ class PrecomputedChunks:
             raise ValueError(f"chunk {name} cannot be unpacked: {error}") from error
 
     def stored(self, indices: Sequence[Triple]) -> list[bool]:
-        """Of each chunk whether it is there: its file, locally not an empty one, or its row in a shard."""
+        """Of each chunk whether it is there: its file, which is not empty, or its row in a shard."""
         if not indices:
             return []
         if self._sharded:
@@ -119,23 +119,15 @@ class PrecomputedChunks:
                 listed = self._shards.listed(codes)
                 return [code in listed for code in codes]
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
-            held = [rows[code] is not None and rows[code][2] > 0 for code in codes]
-            if self._meta.path.protocol in WEB:  # CloudVolume takes a shard that is refused for missing
-                doubtful = {
-                    self._reader.get_filename(code) for code, is_held in zip(codes, held) if not is_held
-                }
-                are_there(self._files(), sorted(doubtful))
-            return held
+            return [rows[code] is not None and rows[code][2] > 0 for code in codes]
         names = [self._name(index) for index in indices]
         if self.is_local:
             return [_holds_data(_local(self.folder) / name) for name in names]
+        files = CloudFiles(self.folder, progress=False)
         if self._meta.path.protocol in WEB:
-            return are_there(self._files(), names)
-        there = self._files().exists(names)
-        return [there[name] for name in names]
-
-    def _files(self) -> CloudFiles:
-        return CloudFiles(self.folder, progress=False)
+            return are_there(files._get_connection, names)
+        sizes = files.size(names)  # of a list, by name; None where there is no object
+        return [bool(sizes[name]) for name in names]
 
     def local_stamp(self) -> str:
         """Of the info file, and of a sample of the chunks' files, or of their shards'."""
