@@ -137,8 +137,6 @@ class PrecomputedVolume(Volume):
         start, stop = [at + part.start for at, part in parts], [at + part.stop for at, part in parts]
         try:
             voxels = self._chunks.read(start, stop)
-            if box.size == 1:  # of which CloudVolume gives the channels along the first axis
-                voxels = voxels.reshape(1, 1, 1, -1)
             return self._layout.turned(voxels[..., index[-1]])
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             at = box.translate(self.frame.origin)
@@ -152,7 +150,8 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
     try:
         # with the format in its name CloudVolume does not go on to try Zarr
         known = f"precomputed://{by_alias(cloudpath)}"
-        return CloudVolume(known, bounded=True, fill_missing=True, progress=False)
+        # the provenance says nothing that is needed, and its file may be torn or refused
+        return CloudVolume(known, bounded=True, fill_missing=True, progress=False, provenance={})
     except InfoUnavailableError:
         raise InputError(f"{cloudpath}: {_why_without_info(cloudpath)}") from None
     except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file

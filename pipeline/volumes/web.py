@@ -25,6 +25,10 @@ PATIENCE_S = (10.0, 60.0)
 """How long a server may take to be reached, and from one piece of an answer to the next."""
 
 
+SAME = {"identity": None, "x-gzip": "gzip"}
+"""Names of packings by which CloudFiles does not know them."""
+
+
 class Patience(HTTPAdapter):
     """Waits as long as PATIENCE_S for a server."""
 
@@ -37,6 +41,10 @@ class Strict:
     """What goes before a store of CloudFiles: it gives nothing of what is not there, and of that alone."""
 
     adaptor = Patience(pool_connections=AT_A_TIME, pool_maxsize=AT_A_TIME)
+
+    def default_headers(self) -> dict[str, str]:
+        """Ask for none but what CloudFiles can unpack."""
+        return {"Accept-Encoding": "gzip, br, zstd", **super().default_headers()}  # type: ignore[misc]
 
     def get_file(
         self, file_path: str, start: int | None = None, end: int | None = None, part_size: int | None = None
@@ -54,7 +62,7 @@ class Strict:
                 f"{len(content)} bytes of {file_path} came where {end - (start or 0)} were asked for: a "
                 "volume in shards needs a server that serves ranges of bytes"
             )
-        return found
+        return content, SAME.get(found[1], found[1]), *found[2:]
 
 
 for scheme in WEB:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -30,6 +31,7 @@ class Server(ThreadingHTTPServer):
 
     absent = 404
     silent = False
+    packed = ""
     answers: dict[str, list[int]]
 
 
@@ -51,6 +53,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
             if not Path(self.translate_path(self.path)).exists():
                 return self.send_error(found.absent)
             return super().send_head()
+
+        def end_headers(self) -> None:
+            if found.packed:
+                self.send_header("Content-Encoding", found.packed)
+            super().end_headers()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -202,3 +209,31 @@ def test_a_server_without_ranges_of_bytes_is_told_that_shards_need_them(
 
 def test_servers_with_a_login_are_asked_in_the_same_way() -> None:
     assert "middleauth+https" in web.WEB
+
+
+@pytest.mark.parametrize("name", ["identity", "x-gzip"])
+def test_packings_are_known_by_all_their_names(server: Server, tmp_path: Path, name: str) -> None:
+    if name == "x-gzip":
+        for path in (path for path in (tmp_path / "precomputed").rglob("*") if path.is_file()):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    server.packed = name
+    volume = open_volume(uri(server))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_what_a_provenance_is_does_not_matter(server: Server, tmp_path: Path) -> None:
+    """As where a server answers with its first page, or with an error, for whatever it does not have."""
+    (tmp_path / "precomputed" / "provenance").write_text("<html>")
+    volume = open_volume(uri(server))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_torn_chunk_is_named_in_one_line(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (torn,) = (tmp_path / "precomputed").glob(f"*/{CHUNK}")
+    torn.write_bytes(b"torn")
+    volume = open_volume(uri(server))
+    with pytest.raises(InputError, match=rf"cannot read box .*: chunk {CHUNK} cannot be unpacked: "):
+        volume.read(volume.box)
+    assert "Error" not in "".join(capfd.readouterr())
