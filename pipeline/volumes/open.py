@@ -37,23 +37,27 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
         return _open_path(uri, choice)
     if scheme == "graphene":
         return _open_precomputed(uri, choice)  # which says what that is
-    if scheme in ("precomputed", "file"):
-        remote = scheme == "precomputed" and "://" in rest
-        return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)
+    if scheme == "precomputed" and "://" in rest:
+        return _open_precomputed(rest, choice)
     scheme = "zarr" if scheme in ZARR else scheme
     if scheme in ("zarr", "n5") and "://" in rest:
         raise InputError(
             f"volume {uri}: {scheme} is read from folders only; copy it to a disk, or give it as "
             "precomputed://, which is read from s3, gs and https"
         )
-    if scheme == "zarr":
-        return _open_zarr(*_container(rest), choice)
-    if scheme == "n5":
-        return _open_n5(*_container(rest), choice)
     if scheme in REMOTE:
         raise InputError(
             f"volume {uri}: write precomputed://{uri} if it is that; other formats are read from a disk alone"
         )
+    rest = str(Path(rest).expanduser())  # which no shell does there
+    if scheme == "zarr":
+        return _open_zarr(*_container(rest), choice)
+    if scheme == "n5":
+        return _open_n5(*_container(rest), choice)
+    if scheme == "file" and not (Path(rest) / "info").is_file():
+        return _open_path(rest, choice)
+    if scheme in ("precomputed", "file"):
+        return _open_precomputed(f"file://{Path(rest).absolute()}", choice)
     raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from cloudfiles import CloudFiles
+from cloudfiles.paths import get_protocol
 from cloudvolume import CloudVolume
 from cloudvolume.chunks import check_installed
 from cloudvolume.exceptions import InfoUnavailableError
@@ -50,6 +52,9 @@ ANONYMOUSLY = (
     "without credentials a public bucket is read as precomputed://https://storage.googleapis.com/BUCKET/FOLDER"
     " (gs) or precomputed://https://BUCKET.s3.amazonaws.com/FOLDER (s3)"
 )
+
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
+"""What CloudVolume has in its errors."""
 
 LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 
@@ -147,6 +152,10 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
     scheme = cloudpath.partition("://")[0]
     if scheme in OTHER_FORMATS:
         raise InputError(f"{cloudpath} is not Neuroglancer precomputed but {OTHER_FORMATS[scheme]}")
+    if get_protocol(by_alias(cloudpath)) is None:  # CloudVolume takes it for a path
+        raise InputError(
+            f"{cloudpath} leads nowhere: an address begins with s3://, gs://, https:// or http://"
+        )
     try:
         # with the format in its name CloudVolume does not go on to try Zarr
         known = f"precomputed://{by_alias(cloudpath)}"
@@ -201,6 +210,8 @@ def _stated(scale: dict[str, Any], names: str, uri: str) -> Stated:
 def _refusal(what: str, error: Exception) -> InputError:
     """What an error of a library is to a user: damage, or the way to the volume, which may be open again."""
     said = f"{what}: {_one_line(error)}"
+    if type(error).__name__ == "ParamValidationError":  # of a name that no bucket can have
+        return InputError(f"{said}; a server of one's own is written s3://https://HOST/BUCKET/FOLDER")
     if not came_of_refusal(error):
         return InputError(said)
     if type(error).__name__ in NO_CREDENTIALS:
@@ -209,4 +220,4 @@ def _refusal(what: str, error: Exception) -> InputError:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(COLOURS.sub("", str(error)).split())

@@ -184,4 +184,4 @@ def _located(uri: str, folder: str | list[str] | None) -> str:
     scheme, separator, path = split_scheme(uri)
     if not separator:
         return str(Path(folder) / Path(uri).expanduser())
-    return f"{scheme}://{Path(folder) / path}"
+    return f"{scheme}://{Path(folder) / Path(path).expanduser()}"

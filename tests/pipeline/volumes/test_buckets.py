@@ -127,6 +127,13 @@ def test_without_credentials_one_is_told_how_public_buckets_are_read(
         open_volume(f"precomputed://{s3.uri(bucket, 'em')}")
 
 
+@pytest.mark.usefixtures("s3")
+def test_a_server_in_place_of_a_bucket_is_told_how_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
+    with pytest.raises(InputError, match=r"Invalid bucket name .*; .* is written s3://https://HOST/BUCKET"):
+        open_volume("precomputed://s3://minio.lab.org:9000/bucket/em")
+
+
 def test_an_empty_bucket_holds_no_volume(s3: LocalS3, bucket: str) -> None:
     with pytest.raises(InputError, match="no precomputed volume there"):
         open_volume(f"precomputed://{s3.uri(bucket, 'em')}")

@@ -88,6 +88,7 @@ def test_addresses_are_taken_as_neuroglancer_writes_them(tmp_path: Path) -> None
         f"zarr2://{tmp_path}/em",
         f"file://{tmp_path}/|zarr2:em/",
         f"file://{tmp_path}/precomputed/|neuroglancer-precomputed:",
+        f"file://{tmp_path}/em",
     ):
         volume = open_volume(uri)
         np.testing.assert_array_equal(volume.read(volume.box), image)
@@ -101,3 +102,25 @@ def test_an_address_is_looked_up_in_no_folder(uri: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         open_image(run)
     assert str(refused.value).startswith(f"volume {uri}: ")
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("precomputed://S3://bucket/em", "S3://bucket/em leads nowhere: an address begins with s3://, gs://"),
+        ("precomputed://ftp://lab.org/em", "leads nowhere"),
+        ("precomputed://s3://", "s3:// is not a precomputed volume: Cloud Path must conform"),
+    ],
+)
+def test_an_address_that_is_none_is_told(uri: str, told: str) -> None:
+    assert told in error_of(uri)
+
+
+def test_a_home_is_known_behind_a_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no shell puts it in."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_precomputed(tmp_path, IMAGE)
+    uri = "precomputed://~/precomputed"
+    assert open_volume(uri).shape == IMAGE.shape
+    run = Run(tmp_path, RunConfig.model_validate({"data": {"folder": str(tmp_path / "a"), "image": uri}}))
+    assert open_image(run).shape == IMAGE.shape
