@@ -93,11 +93,18 @@ class Bucket:
         Superseded when a newer attempt has begun.
         """
         with self._writing(), fence():
-            files = _files(self.url)
-            files.delete("info")
-            names = list(files.list())
+            self._remove(["info"])
+            names = list(_files(self.url).list())
             others = tuple(name.removesuffix(PROVENANCE) for name in names if name.endswith(f"/{PROVENANCE}"))
-            files.delete([name for name in names if not name.startswith(others)])
+            self._remove([name for name in names if not name.startswith(others)])
+
+    def _remove(self, names: list[str]) -> None:
+        """Raises InputError where some stay: S3 tells so for each, to which CloudFiles does not listen."""
+        files = _files(self.url)
+        files.delete(names)
+        left = sorted(set(names).intersection(files.list()))
+        if left:
+            raise InputError(f"cannot delete {self.url}/{left[0]}, one of {len(left)} that stay; {EXPECTED}")
 
     def try_out(self) -> None:
         """Write an object of a random name, read it and delete it. Raises InputError at once."""
