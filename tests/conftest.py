@@ -16,6 +16,7 @@ from tests.emulators.cluster import Cluster
 from tests.real_slurm import running_slurm
 
 if TYPE_CHECKING:
+    from tests.local_gcs import LocalGcs
     from tests.local_s3 import LocalS3
 
 settings.register_profile("untimed", deadline=None)  # no test is about time, least of all on a busy machine
@@ -65,6 +66,24 @@ def s3(s3_server: LocalS3, monkeypatch: pytest.MonkeyPatch) -> LocalS3:
     for name, value in s3_server.keys.items():
         monkeypatch.setenv(name, value)
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[LocalGcs]:
+    """A server of Google Cloud Storage's API, for the whole session."""
+    pytest.importorskip("gcp_storage_emulator")
+    from tests.local_gcs import local_gcs
+
+    with local_gcs() as server:
+        yield server
+
+
+@pytest.fixture
+def gcs(gcs_server: LocalGcs, monkeypatch: pytest.MonkeyPatch) -> LocalGcs:
+    """The server, which Google's library asks."""
+    for name, value in gcs_server.keys.items():
+        monkeypatch.setenv(name, value)
+    return gcs_server
 
 
 @pytest.fixture

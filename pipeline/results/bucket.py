@@ -74,9 +74,12 @@ class Bucket:
                 if listed is not None and all(expected.get(key) == listed[key] for key in listed):
                     return listed
             files = _files(self.url)
-            # CloudFiles cannot look at an object of Google's that is not there
-            found = files.head(name) if files.protocol == "s3" or files.exists(name) else None
-        return found and {"size": int(found["Content-Length"]), "etag": str(found["ETag"])}
+            if files.protocol == "s3":
+                found = files.head(name)
+                return found and _stamp(found["Content-Length"], found["ETag"])
+            with files._get_connection() as store:  # CloudFiles cannot look at one that is not there
+                blob = store._bucket.get_blob(store.get_path_to_file(name))
+            return blob and _stamp(blob.size, blob.etag)
 
     def is_empty(self) -> bool:
         """Whether there is no object. Raises Unreadable."""
@@ -90,11 +93,18 @@ class Bucket:
         Superseded when a newer attempt has begun.
         """
         with self._writing(), fence():
-            files = _files(self.url)
-            files.delete("info")
-            names = list(files.list())
+            self._remove(["info"])
+            names = list(_files(self.url).list())
             others = tuple(name.removesuffix(PROVENANCE) for name in names if name.endswith(f"/{PROVENANCE}"))
-            files.delete([name for name in names if not name.startswith(others)])
+            self._remove([name for name in names if not name.startswith(others)])
+
+    def _remove(self, names: list[str]) -> None:
+        """Raises InputError where some stay: S3 tells so for each, to which CloudFiles does not listen."""
+        files = _files(self.url)
+        files.delete(names)
+        left = sorted(set(names).intersection(files.list()))
+        if left:
+            raise InputError(f"cannot delete {self.url}/{left[0]}, one of {len(left)} that stay; {EXPECTED}")
 
     def try_out(self) -> None:
         """Write an object of a random name, read it and delete it. Raises InputError at once."""
@@ -153,19 +163,22 @@ _looked_at = cache(LookedAt)
 
 
 def _stamps(url: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and stamp of all objects of a folder in S3; nothing of others. CloudFiles lists no ETags."""
-    store = _files(url)._get_connection()
-    client = getattr(store, "_conn", None)
-    if client is None:
-        return
-    folder = store.get_path_to_file("")
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=store._path.bucket, Prefix=folder)
-    for page in pages:
-        for found in page.get("Contents", ()):
-            yield (
-                found["Key"].removeprefix(folder),
-                {"size": int(found["Size"]), "etag": str(found["ETag"])},
-            )
+    """Name and stamp of all objects of a folder. CloudFiles lists no ETags."""
+    files = _files(url)
+    with files._get_connection() as store:
+        folder = store.get_path_to_file("")
+        if files.protocol == "s3":
+            pages = store._conn.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=store._path.bucket, Prefix=folder):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(folder), _stamp(found["Size"], found["ETag"])
+            return
+        for blob in store._bucket.list_blobs(prefix=folder, fields="items(name,size,etag),nextPageToken"):
+            yield blob.name.removeprefix(folder), _stamp(blob.size, blob.etag)
+
+
+def _stamp(size: Any, etag: Any) -> dict[str, Any]:
+    return {"size": int(size), "etag": str(etag)}
 
 
 def _files(url: str) -> CloudFiles:

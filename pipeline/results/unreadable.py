@@ -22,6 +22,9 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 NO_REFUSAL = (None, errno.ENOENT, errno.ENOTDIR)
 """Error numbers of what is absent, and of what was read and is not what it should be."""
 
+STORES = ("requests", "urllib3", "botocore", "boto3", "google")
+"""Libraries whose errors are of the way to a server, or of what it allows: decoders have others."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 P = ParamSpec("P")
@@ -49,9 +52,10 @@ class reading:  # noqa: N801, it reads as a function does
 
 
 def came_of_refusal(error: BaseException | None) -> bool:
-    """Whether an error came of one by which the file system refused a read, be it hidden by `from None`."""
+    """Whether an error came of one by which the file system or a server refused a read, be it hidden by
+    `from None`."""
     while error is not None:
-        if _errno(error) not in NO_REFUSAL:
+        if _errno(error) not in NO_REFUSAL or type(error).__module__.partition(".")[0] in STORES:
             return True
         error = error.__cause__ or error.__context__
     return False

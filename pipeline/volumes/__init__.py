@@ -4,12 +4,15 @@
 | --- | --- |
 | `file.h5:dataset` | HDF5 |
 | `file.h5:stack`, beside a dataset `transforms` | NeuroProof labels: supervoxels, read as bodies |
-| `precomputed://PATH`, `precomputed://gs://...`, `file://PATH` | Neuroglancer precomputed |
+| `precomputed://PATH`, `precomputed://gs://...` | Neuroglancer precomputed |
+| `file://PATH` | as `PATH` |
 | `zarr://PATH`, a Zarr folder, either with `:array` | Zarr formats 2 and 3, OME-Zarr 0.4 and 0.5 |
 | `n5://PATH`, an N5 folder, either with `:dataset` | N5 |
 | `stack.tif` | TIFF of several pages |
 | `stack.npy` | NumPy |
 | a folder, or `folder/*.tif` | slices, one file a z, in the order of the numbers in their names |
+
+`ADDRESS|FORMAT:`, as Neuroglancer writes it, is taken too.
 
 A volume is in the coordinates of its file: see `Frame`. Which attributes say what is in `attributes`.
 """

@@ -55,7 +55,8 @@ def _joined(shape: Triple, whole: Triple) -> Triple:
 def content(volume: Volume) -> str:
     """Shape, dtype and a SHA-256 of the voxels of `sampled_blocks`; what is damaged counts as that.
 
-    Raises InputError where the file system refuses to have a block read: what is there may be as it was.
+    Raises InputError where the file system or a server refuses to have a block read: what is there may be as
+    it was.
     """
     digest = hashlib.sha256()
     for block in sampled_blocks(volume):

@@ -18,6 +18,10 @@ FORMATS = (
 )
 TIFF_SUFFIXES = (".tif", ".tiff")
 REMOTE = ("s3", "gs", "https", "http")
+PIPED = re.compile(r"(?P<where>.+?)/?\|(?P<format>neuroglancer-precomputed|zarr[23]?|n5):/?(?P<part>[^|]*)")
+"""How Neuroglancer writes an address and its format since 2025."""
+
+ZARR = ("zarr", "zarr2", "zarr3")
 
 
 def open_volume(uri: str, choice: Choice | None = None) -> Volume:
@@ -28,27 +32,32 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     """
     choice = choice or Choice()
     # CloudVolume, zarr and tifffile take up to a second to import: only those who use them wait.
-    scheme, separator, rest = split_scheme(uri)
+    scheme, separator, rest = split_scheme(_unpiped(uri))
     if not separator:
         return _open_path(uri, choice)
     if scheme == "graphene":
         return _open_precomputed(uri, choice)  # which says what that is
-    if scheme in ("precomputed", "file"):
-        remote = scheme == "precomputed" and "://" in rest
-        return _open_precomputed(rest if remote else f"file://{Path(rest).absolute()}", choice)
+    if scheme == "precomputed" and "://" in rest:
+        return _open_precomputed(rest, choice)
+    scheme = "zarr" if scheme in ZARR else scheme
     if scheme in ("zarr", "n5") and "://" in rest:
         raise InputError(
             f"volume {uri}: {scheme} is read from folders only; copy it to a disk, or give it as "
             "precomputed://, which is read from s3, gs and https"
         )
-    if scheme == "zarr":
-        return _open_zarr(*_container(rest), choice)
-    if scheme == "n5":
-        return _open_n5(*_container(rest), choice)
     if scheme in REMOTE:
         raise InputError(
             f"volume {uri}: write precomputed://{uri} if it is that; other formats are read from a disk alone"
         )
+    rest = str(Path(rest).expanduser())  # which no shell does there
+    if scheme == "zarr":
+        return _open_zarr(*_container(rest), choice)
+    if scheme == "n5":
+        return _open_n5(*_container(rest), choice)
+    if scheme == "file" and not (Path(rest) / "info").is_file():
+        return _open_path(rest, choice)
+    if scheme in ("precomputed", "file"):
+        return _open_precomputed(f"file://{Path(rest).absolute()}", choice)
     raise InputError(f"volume {uri}: unknown scheme {scheme!r}; expected precomputed, file, zarr or n5")
 
 
@@ -56,6 +65,21 @@ def split_scheme(uri: str) -> tuple[str, str, str]:
     """As `uri.partition("://")`; of a path it is no matter whether file:// stands before it again."""
     scheme, separator, rest = uri.partition("://")
     return scheme, separator, rest.removeprefix("file://")
+
+
+def is_address(uri: str) -> bool:
+    """Whether it leads elsewhere than to a path."""
+    scheme, _, rest = split_scheme(uri)
+    return scheme in REMOTE or "://" in rest
+
+
+def _unpiped(uri: str) -> str:
+    """`gs://bucket/em/|zarr2:s0` -> `zarr2://gs://bucket/em:s0`; any other uri as it is."""
+    found = PIPED.fullmatch(uri)
+    if found is None:
+        return uri
+    format, part = found["format"].removeprefix("neuroglancer-"), found["part"].strip("/")
+    return f"{format}://{found['where'].removeprefix(f'{format}://')}" + (f":{part}" if part else "")
 
 
 def split(location: str) -> tuple[Path, str]:

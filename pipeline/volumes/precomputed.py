@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from cloudfiles import CloudFiles
+from cloudfiles.paths import get_protocol
 from cloudvolume import CloudVolume
 from cloudvolume.chunks import check_installed
 from cloudvolume.exceptions import InfoUnavailableError
 from cloudvolume.frontends import CloudVolumePrecomputed
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
+from pipeline.results.unreadable import came_of_refusal
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, IN_ORDER, Stated, positive_sizes, size_text
 from pipeline.volumes.layout import Layout
@@ -41,6 +44,17 @@ OTHER_CONTENT = {
     "neuroglancer_segment_properties": "properties of segments",
 }
 """What folders with an info file hold that are no volumes, by the `@type` in it."""
+
+NO_CREDENTIALS = ("NoCredentialsError", "DefaultCredentialsError")
+"""What the libraries of Amazon and Google say where they find none."""
+
+ANONYMOUSLY = (
+    "without credentials a public bucket is read as precomputed://https://storage.googleapis.com/BUCKET/FOLDER"
+    " (gs) or precomputed://https://BUCKET.s3.amazonaws.com/FOLDER (s3)"
+)
+
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
+"""What CloudVolume has in its errors."""
 
 LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 
@@ -118,9 +132,7 @@ class PrecomputedVolume(Volume):
         try:
             return self._chunks.stored([(x, y, z) for x, y, z, _ in positions])
         except Exception as error:  # a shard or an address fails in as many ways as there are kinds of them
-            raise InputError(
-                f"{self.uri}: cannot find out which chunks are there: {_one_line(error)}"
-            ) from None
+            raise _refusal(f"{self.uri}: cannot find out which chunks are there", error) from None
 
     def _load(self, box: Box) -> np.ndarray:
         index = self._layout.index(box)
@@ -130,31 +142,37 @@ class PrecomputedVolume(Volume):
         start, stop = [at + part.start for at, part in parts], [at + part.stop for at, part in parts]
         try:
             voxels = self._chunks.read(start, stop)
-            if box.size == 1:  # of which CloudVolume gives the channels along the first axis
-                voxels = voxels.reshape(1, 1, 1, -1)
             return self._layout.turned(voxels[..., index[-1]])
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             at = box.translate(self.frame.origin)
-            raise InputError(f"{self.uri}: cannot read box {at}: {_one_line(error)}") from None
+            raise _refusal(f"{self.uri}: cannot read box {at}", error) from None
 
 
 def _opened(cloudpath: str) -> CloudVolumePrecomputed:
     scheme = cloudpath.partition("://")[0]
     if scheme in OTHER_FORMATS:
         raise InputError(f"{cloudpath} is not Neuroglancer precomputed but {OTHER_FORMATS[scheme]}")
+    if get_protocol(by_alias(cloudpath)) is None:  # CloudVolume takes it for a path
+        raise InputError(
+            f"{cloudpath} leads nowhere: an address begins with s3://, gs://, https:// or http://"
+        )
     try:
         # with the format in its name CloudVolume does not go on to try Zarr
         known = f"precomputed://{by_alias(cloudpath)}"
-        return CloudVolume(known, bounded=True, fill_missing=True, progress=False)
+        # the provenance says nothing that is needed, and its file may be torn or refused
+        return CloudVolume(known, bounded=True, fill_missing=True, progress=False, provenance={})
     except InfoUnavailableError:
         raise InputError(f"{cloudpath}: {_why_without_info(cloudpath)}") from None
     except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file
+        if came_of_refusal(error):
+            raise _refusal(f"{cloudpath} cannot be opened", error) from None
         reason = _other_content(cloudpath) or f"is not a precomputed volume: {_one_line(error)}"
         raise InputError(f"{cloudpath} {reason}") from None
 
 
 def _why_without_info(cloudpath: str) -> str:
-    if cloudpath.partition("://")[0] in WEB and status(CloudFiles(cloudpath), "info") == REFUSED:
+    files = CloudFiles(by_alias(cloudpath))
+    if files.protocol in WEB and status(files._get_connection(), "info") == REFUSED:
         return (
             "the server refuses to show its info file (403), or has none and does not say so: see whether "
             "the address is right, and whether you may read there"
@@ -189,5 +207,17 @@ def _stated(scale: dict[str, Any], names: str, uri: str) -> Stated:
     return Stated(tuple(names), dict(zip(names, sizes)), origin=dict(zip(names, offset)))
 
 
+def _refusal(what: str, error: Exception) -> InputError:
+    """What an error of a library is to a user: damage, or the way to the volume, which may be open again."""
+    said = f"{what}: {_one_line(error)}"
+    if type(error).__name__ == "ParamValidationError":  # of a name that no bucket can have
+        return InputError(f"{said}; a server of one's own is written s3://https://HOST/BUCKET/FOLDER")
+    if not came_of_refusal(error):
+        return InputError(said)
+    if type(error).__name__ in NO_CREDENTIALS:
+        return Unreadable(f"{said}; {ANONYMOUSLY}")
+    return Unreadable(f"{said}; see whether it can be reached and read from here, and try again")
+
+
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(COLOURS.sub("", str(error)).split())

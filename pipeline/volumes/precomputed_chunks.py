@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from cloudfiles import CloudFiles
 from cloudfiles.compression import decompress
-from cloudvolume import Bbox
 from cloudvolume.chunks import DEFAULT_CSEG_BLOCK_SIZE, decode
 from cloudvolume.datasource.precomputed.common import compressed_morton_code
 from cloudvolume.datasource.precomputed.sharding import ShardReader
@@ -53,10 +52,9 @@ class PrecomputedChunks:
     def read(self, start: Sequence[int], stop: Sequence[int]) -> np.ndarray:
         """The voxels from start to stop, coordinates x, y, z: an array x, y, z, channel.
 
-        CloudVolume does the same, with three times the work around it where the files are at hand.
+        CloudVolume does the same, with three times the work around it where the files are at hand; of others
+        it reads a shard's index each time, and prints what it cannot unpack.
         """
-        if not self.is_local:
-            return np.asarray(self._cloud.download(Bbox(start, stop)))
         bounds, chunk = self._meta.bounds(self._mip), self._meta.chunk_size(self._mip)
         offset, size, end = (np.array([int(n) for n in each]) for each in (bounds.minpt, chunk, bounds.maxpt))
         first, last = (np.subtract(start, offset) // size), -(np.subtract(offset, stop) // size)
@@ -78,16 +76,28 @@ class PrecomputedChunks:
         return voxels
 
     def _contents(self, indices: Sequence[Triple]) -> Iterator[tuple[bytes | None, str]]:
-        """What is stored of each chunk of a local volume, None where nothing is, and how it is packed."""
-        if self._sharded:
+        """What is stored of each chunk, None where nothing is, and how it is packed."""
+        if not self.is_local:
+            yield from ((content or None, "") for content in self._fetched(indices))
+        elif self._sharded:
             codes, packing = self._codes(indices), self._reader.spec.data_encoding
             stored = self._shards.read(codes)
             yield from ((stored.get(code), "" if packing == "raw" else packing) for code in codes)
         else:
             yield from map(self._content, map(self._name, indices))
 
+    def _fetched(self, indices: Sequence[Triple]) -> list[bytes | None]:
+        """Those of a volume that is not local, unpacked but not decoded."""
+        if self._sharded:
+            codes = self._codes(indices)
+            stored = self._reader.get_data(codes, self._meta.key(self._mip))
+            return [stored.get(code) for code in codes]
+        names = list(map(self._name, indices))
+        found = {each["path"]: each["content"] for each in self._files.get(names)}
+        return [found[name] for name in names]
+
     def _content(self, name: str) -> tuple[bytes | None, str]:
-        """That of a chunk's file; an empty file is none, unless it is packed."""
+        """That of a chunk's local file; an empty file is none, unless it is packed."""
         path = _local(self.folder) / name
         file = _compressed(path)
         content = file.read_bytes() if file.is_file() else b""
@@ -110,7 +120,7 @@ class PrecomputedChunks:
             raise ValueError(f"chunk {name} cannot be unpacked: {error}") from error
 
     def stored(self, indices: Sequence[Triple]) -> list[bool]:
-        """Of each chunk whether it is there: its file, locally not an empty one, or its row in a shard."""
+        """Of each chunk whether it is there: its file, which is not empty, or its row in a shard."""
         if not indices:
             return []
         if self._sharded:
@@ -119,23 +129,14 @@ class PrecomputedChunks:
                 listed = self._shards.listed(codes)
                 return [code in listed for code in codes]
             rows = self._reader.exists(codes, self._meta.key(self._mip), return_byte_range=True)
-            held = [rows[code] is not None and rows[code][2] > 0 for code in codes]
-            if self._meta.path.protocol in WEB:  # CloudVolume takes a shard that is refused for missing
-                doubtful = {
-                    self._reader.get_filename(code) for code, is_held in zip(codes, held) if not is_held
-                }
-                are_there(self._files(), sorted(doubtful))
-            return held
+            return [rows[code] is not None and rows[code][2] > 0 for code in codes]
         names = [self._name(index) for index in indices]
         if self.is_local:
             return [_holds_data(_local(self.folder) / name) for name in names]
         if self._meta.path.protocol in WEB:
-            return are_there(self._files(), names)
-        there = self._files().exists(names)
-        return [there[name] for name in names]
-
-    def _files(self) -> CloudFiles:
-        return CloudFiles(self.folder, progress=False)
+            return are_there(self._files._get_connection, names)
+        sizes = self._files.size(names)  # of a list, by name; None where there is no object
+        return [bool(sizes[name]) for name in names]
 
     def local_stamp(self) -> str:
         """Of the info file, and of a sample of the chunks' files, or of their shards'."""
@@ -148,6 +149,10 @@ class PrecomputedChunks:
         folder = _local(self.folder)
         info = _compressed(_local(self._meta.cloudpath) / "info")
         return sampled_stamp(folder, [info], [_compressed(folder / name) for name in names])
+
+    @cached_property
+    def _files(self) -> CloudFiles:
+        return CloudFiles(self.folder, progress=False)
 
     @cached_property
     def _shards(self) -> LocalShards:

@@ -15,7 +15,7 @@ from pipeline.volumes.aligned import AlignedVolume
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import VoxelSize, same_size, size_text
 from pipeline.volumes.labels import LabelVolume
-from pipeline.volumes.open import open_volume, split_scheme
+from pipeline.volumes.open import is_address, open_volume, split_scheme
 from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.volume import Volume
 
@@ -179,9 +179,9 @@ def _open(run: Run, uri: str, phantom_dataset: str, choice: Choice) -> Volume:
 
 def _located(uri: str, folder: str | list[str] | None) -> str:
     """`uri` with a relative path joined to `folder`; remote addresses stay as they are."""
-    if not isinstance(folder, str):
+    if not isinstance(folder, str) or is_address(uri):
         return uri
     scheme, separator, path = split_scheme(uri)
     if not separator:
         return str(Path(folder) / Path(uri).expanduser())
-    return uri if "://" in path else f"{scheme}://{Path(folder) / path}"
+    return f"{scheme}://{Path(folder) / Path(path).expanduser()}"

@@ -15,6 +15,7 @@ from pipeline.results.artifacts import Artifact
 from pipeline.results.finished import Finished
 from pipeline.results.log_lines import lines_of
 from pipeline.results.records import Missing, read
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.training.launch import where_training_starts
@@ -54,6 +55,8 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
     """
     found: list[Discarded] = []
     known = Finished() if known is None else known
+    if not is_there(run.folder):  # nor need one work out what a million tasks are
+        return []
     with foresight() as place:
         now = outcomes(run, known=known, foresee_in=place)
         if all(isinstance(task, Artifact) for stage in now for task in stage.tasks):

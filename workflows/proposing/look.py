@@ -19,7 +19,7 @@ from pipeline.volumes import Volume, labelled_box, open_image, open_labels
 from pipeline.volumes.absence import Absence, absence, of_slices
 from pipeline.volumes.content import sampled_blocks
 from pipeline.volumes.intensity import Intensity, sample, sample_blocks
-from pipeline.volumes.open import split_scheme
+from pipeline.volumes.open import is_address, split_scheme
 
 USUAL = 0.8
 """The share of what is labelled by whose objects one tells how large they are."""
@@ -27,9 +27,9 @@ USUAL = 0.8
 
 def absolute(uri: str) -> str:
     """The uri of a volume that leads to it from every folder; addresses of buckets are that already."""
-    scheme, separator, rest = split_scheme(uri)
-    if "://" in rest:
+    if is_address(uri):
         return uri
+    scheme, separator, rest = split_scheme(uri)
     path = os.path.abspath(Path(rest if separator else uri).expanduser())
     return f"{scheme}://{path}" if separator else path
 

@@ -20,6 +20,7 @@ from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
 from pipeline.reconciliation import create_volume
 from pipeline.results import bucket as buckets
+from pipeline.results.bucket import Bucket
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
 from tests.denied import end_loop, make_loop
@@ -151,6 +152,15 @@ def test_nothing_of_an_earlier_volume_of_the_run_is_left(run: Run, s3: LocalS3, 
     fresh = into(run_of(run.folder.with_name("fresh"), chunk=16), s3.uri(s3.bucket()))
     reconcile(fresh, segment(fresh, TRUTH))
     assert set(objects_of(s3, bucket)) == set(objects_of(s3, fresh.volume_uri.split("/")[-2]))
+
+
+def test_what_cannot_be_removed_is_told_and_the_volume_stays(run: Run, s3: LocalS3, bucket: str) -> None:
+    create_volume(run)
+    whole = s3.objects(bucket)
+    s3.deny(bucket, "s3:DeleteObject")
+    with pytest.raises(InputError, match=r"cannot delete s3://.*/info, one of 1 that stay; expected a"):
+        Bucket(s3.uri(bucket)).clear()
+    assert s3.objects(bucket) == whole
 
 
 def test_a_run_that_was_killed_before_its_record_knows_its_own(run: Run, s3: LocalS3, bucket: str) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
 import tensorstore
+from cloudfiles.interfaces import S3Interface
+from tenacity import stop_after_attempt
 from writers_precomputed import write_precomputed
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
 from pipeline.volumes import open_volume
+from pipeline.volumes.content import content
 from tests.local_s3 import LocalS3
 
 ORIGIN = (-3, 20, -50)
@@ -48,6 +52,8 @@ def test_a_volume_of_chunks_is_read_and_what_is_missing_is_known(
     gone = "em/4_8_40/" + "_".join(f"{at}-{at + 4}" for at in ORIGIN[::-1])
     s3.client.delete_object(Bucket=bucket, Key=gone)
     again = open_volume(f"precomputed://{volume.uri}")
+    assert again.missing(again.box) == [Box.of_shape((4, 4, 4), ORIGIN)]
+    s3.client.put_object(Bucket=bucket, Key=gone, Body=b"")  # as an upload leaves it that found no room
     assert again.missing(again.box) == [Box.of_shape((4, 4, 4), ORIGIN)]
     assert not again.read(Box.of_shape((4, 4, 4), ORIGIN)).any()
 
@@ -90,6 +96,42 @@ def test_the_identity_is_of_the_address_and_the_info(s3: LocalS3, bucket: str, t
     info = (tmp_path / "precomputed" / "info").read_text().replace('"image"', '"segmentation"')
     s3.client.put_object(Bucket=bucket, Key="em/info", Body=info.encode())
     assert open_volume(uri).stamp != before
+
+
+def test_a_bucket_that_refuses_leaves_the_volume_what_it_was(
+    s3: LocalS3, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_precomputed(tmp_path, IMAGE, ORIGIN)
+    volume = open_volume(upload(s3, bucket, tmp_path / "precomputed"))
+    assert content(volume)
+    s3.deny(bucket, "s3:GetObject")
+    monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
+    with pytest.raises(Unreadable, match=r"cannot read box .*403.*; see whether it can be reached"):
+        content(volume)
+    with pytest.raises(Unreadable, match=r"cannot be opened: .*403.*; see whether it can be reached"):
+        open_volume(f"precomputed://{volume.uri}")
+
+
+def test_without_credentials_one_is_told_how_public_buckets_are_read(
+    bucket: str, s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in s3.keys:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
+    with pytest.raises(
+        Unreadable, match=r"Unable to locate credentials; .*https://BUCKET\.s3\.amazonaws\.com"
+    ):
+        open_volume(f"precomputed://{s3.uri(bucket, 'em')}")
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_server_in_place_of_a_bucket_is_told_how_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
+    with pytest.raises(InputError, match=r"Invalid bucket name .*; .* is written s3://https://HOST/BUCKET"):
+        open_volume("precomputed://s3://minio.lab.org:9000/bucket/em")
 
 
 def test_an_empty_bucket_holds_no_volume(s3: LocalS3, bucket: str) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import zarr
+from writers_precomputed import write_precomputed
 
+from pipeline.config import RunConfig
 from pipeline.errors import InputError
-from pipeline.volumes import open_volume
+from pipeline.run_folder import Run
+from pipeline.volumes import open_image, open_volume
 
 IMAGE = np.random.default_rng(1).integers(1, 256, (3, 4, 5), dtype=np.uint8)
 
@@ -72,3 +76,51 @@ def test_a_folder_of_another_format_is_named(file: str, told: str, tmp_path: Pat
 def test_an_address_alone_is_told_with_how_precomputed_is_written() -> None:
     for uri in ("s3://bucket/em", "gs://bucket/em", "https://lab.org/em"):
         assert f"write precomputed://{uri} if it is that" in error_of(uri)
+
+
+def test_addresses_are_taken_as_neuroglancer_writes_them(tmp_path: Path) -> None:
+    image = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
+    zarr.save_array(str(tmp_path / "em"), image, zarr_format=2)
+    write_precomputed(tmp_path, image)
+    for uri in (
+        f"{tmp_path}/em/|zarr2:",
+        f"file://{tmp_path}/em|zarr:",
+        f"zarr2://{tmp_path}/em",
+        f"file://{tmp_path}/|zarr2:em/",
+        f"file://{tmp_path}/precomputed/|neuroglancer-precomputed:",
+        f"file://{tmp_path}/em",
+    ):
+        volume = open_volume(uri)
+        np.testing.assert_array_equal(volume.read(volume.box), image)
+    for uri in ("zarr3://s3://bucket/em", "gs://bucket/em/|zarr3:", "s3://bucket/em/|n5:s0/"):
+        assert "is read from folders only" in error_of(uri)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/em", "gs://bucket/em/|zarr:", "https://lab.org/em"])
+def test_an_address_is_looked_up_in_no_folder(uri: str, tmp_path: Path) -> None:
+    run = Run(tmp_path, RunConfig.model_validate({"data": {"folder": str(tmp_path), "image": uri}}))
+    with pytest.raises(InputError) as refused:
+        open_image(run)
+    assert str(refused.value).startswith(f"volume {uri}: ")
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("precomputed://S3://bucket/em", "S3://bucket/em leads nowhere: an address begins with s3://, gs://"),
+        ("precomputed://ftp://lab.org/em", "leads nowhere"),
+        ("precomputed://s3://", "s3:// is not a precomputed volume: Cloud Path must conform"),
+    ],
+)
+def test_an_address_that_is_none_is_told(uri: str, told: str) -> None:
+    assert told in error_of(uri)
+
+
+def test_a_home_is_known_behind_a_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no shell puts it in."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_precomputed(tmp_path, IMAGE)
+    uri = "precomputed://~/precomputed"
+    assert open_volume(uri).shape == IMAGE.shape
+    run = Run(tmp_path, RunConfig.model_validate({"data": {"folder": str(tmp_path / "a"), "image": uri}}))
+    assert open_image(run).shape == IMAGE.shape

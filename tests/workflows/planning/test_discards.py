@@ -53,6 +53,14 @@ def test_an_unchanged_run_loses_nothing(folder: Path) -> None:
     refuse_to_discard(make_run(folder))
 
 
+def test_of_a_run_that_has_no_folder_yet_no_task_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run")
+    monkeypatch.setattr(discards, "outcomes", lambda *_, **__: pytest.fail("looked at"))
+    assert discarded(run) == []
+
+
 def test_a_run_of_an_earlier_version_loses_nothing_by_other_defaults(tmp_path: Path) -> None:
     before = make_run(tmp_path, "training.fov_moves=fixed", "training.moves_reach=1")
     finish(before)
