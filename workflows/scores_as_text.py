@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from workflows.output import say, whole
+from workflows.output import whole
 
 COLUMNS = {
     "ARE": "are",
@@ -38,15 +38,21 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
     draws = f"of {boxes} boxes of {shape} voxels, with replacement" if boxes > 1 else "none: there is one box"
     console.print(f"\n{name}", style="bold", highlight=False, soft_wrap=True, markup=False)
     console.print(whole(table), soft_wrap=True)
-    say(
-        console,
+    console.print(
         f"box           {found['box']}, {found['voxels']:,} voxels",
         *lines_beside(found["scores"], found),
         f"draws         {draws}",
         *(run_length_lines(found["run_length"]) if "run_length" in found else []),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
     )
     _print_worst(found["worst"], console)
-    say(console, *(f"WARNING       {doubt}" for doubt in found["doubts"]))
+    for doubt in found["doubts"]:
+        console.print(
+            f"WARNING       {doubt}", style="bold red", highlight=False, soft_wrap=True, markup=False
+        )
 
 
 def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:

@@ -8,14 +8,13 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.derived import DerivedVolume
 from pipeline.volumes.volume import Volume
 
 RESERVED = 4
 """So many of the largest ids of 32 and 64 bits have a meaning: CREMI's are 2^64-4 to 2^64-1."""
 
 
-class LabelVolume(DerivedVolume):
+class LabelVolume(Volume):
     """The ids of `volume`, uint64. 0 is unlabelled, and so read are negative ids, the largest of the dtype
     (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`. In a
     segmentation, made by a program, the largest are ids like others: `all_are_ids`.
@@ -34,9 +33,18 @@ class LabelVolume(DerivedVolume):
             raise InputError(
                 f"{volume.uri} is stored as {volume.lossy}, which changes ids: save it losslessly"
             )
-        super().__init__(volume, np.dtype(np.uint64))
+        super().__init__(
+            volume.uri, volume.format, volume.shape, np.dtype(np.uint64), volume.frame, volume.chunk
+        )
         self.stored_dtype = volume.dtype
+        self.source = volume
+        self.is_remote = volume.is_remote
+        self.may_be_empty = volume.may_be_empty
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)[: 0 if all_are_ids else None]
+
+    @property
+    def stamp(self) -> str:
+        return self.source.stamp
 
     def is_unlabelled(self, ids: np.ndarray) -> np.ndarray:
         """Of every stored id, as `read_stored` gives them, whether it means "not labelled"; bool."""
@@ -64,6 +72,9 @@ class LabelVolume(DerivedVolume):
         """Of every stored id, also where it was cast to uint64, whether it says so; bool."""
         ids = ids.astype(self.stored_dtype, copy=False)
         return self.is_unlabelled(ids) & (ids != 0)
+
+    def _stored(self, chunks: list[Box]) -> list[bool]:
+        return self.source._stored(chunks)
 
     def _load(self, box: Box) -> np.ndarray:
         ids = self.source.read(box.translate(self.frame.origin))
