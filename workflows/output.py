@@ -64,6 +64,13 @@ def whole(table: Table) -> Table:
     return table
 
 
+def say(console: Console, *lines: str) -> None:
+    """Print lines as they are, however long; those that warn in red."""
+    for line in lines:
+        loud = "bold red" if line.startswith("WARNING") else None
+        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
+
+
 def is_heard() -> bool:
     """Whether standard output could be written so far."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Volume
+from pipeline.volumes.derived import DerivedVolume
 
 BLOCK: Triple = (128, 128, 128)
 """Filled at a time, and counted from the segmentation's first voxel, so that a voxel has the same id in every
@@ -20,32 +21,16 @@ Fill = Callable[[Box], tuple[np.ndarray, np.ndarray]]
 """The ids of a block, as they are and filled, (z, y, x)."""
 
 
-class FilledVolume(Volume):
+class FilledVolume(DerivedVolume):
     """`segmentation` as `fill` makes it, block by block. `blank` and `filled` count voxels of what was read:
     those without a segment, and of these those that have been given one."""
 
     def __init__(self, segmentation: Volume, fill: Fill) -> None:
-        super().__init__(
-            segmentation.uri,
-            segmentation.format,
-            segmentation.shape,
-            segmentation.dtype,
-            segmentation.frame,
-            segmentation.chunk,
-        )
-        self.may_be_empty = segmentation.may_be_empty
-        self._segmentation = segmentation
+        super().__init__(segmentation)
         self._fill = fill
         self._block = lru_cache(maxsize=KEPT)(self._filled)
         self.blank = 0
         self.filled = 0
-
-    @property
-    def stamp(self) -> str:
-        return self._segmentation.stamp
-
-    def _stored(self, chunks: list[Box]) -> list[bool]:
-        return self._segmentation._stored(chunks)
 
     def _load(self, box: Box) -> np.ndarray:
         wanted = box.translate(self.frame.origin)

@@ -56,12 +56,23 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
     since; without a record the provenance says so: a run may be killed before it has one.
     """
     record = _record(run)
-    is_ours = _is_of(record, bucket)
-    told = record.get("environment", {}) if is_ours else {}
-    was = Path(told.get(FOLDER, run.folder))
-    # one that was moved is the same run still
+    told = record.get("environment", {}) if _is_of(record, bucket) else None
+    was = Path((told or {}).get(FOLDER, run.folder))
+    if told is not None:
+        _refuse_copy(run, was, bucket)
+    may_be_moved = told is not None and FOLDER not in told  # as an earlier version has described it
+    if _is_of_another(bucket, {_name(run.folder), _name(was)}, told is not None) and not may_be_moved:
+        raise InputError(
+            f"data.output {bucket.url} holds objects that this run has not put there; expected an empty "
+            "folder of a bucket: name another one, or delete what is in it"
+        )
+
+
+def _refuse_copy(run: Run, was: Path, bucket: Bucket) -> None:
+    """Raise InputError where the run in the folder `was`, which has described the volume, is there beside
+    this one. A run that was moved is the same still."""
     try:
-        is_there = is_ours and _is_of(_record(RunFiles(was)), bucket)
+        is_there = _is_of(_record(RunFiles(was)), bucket)
     except Unreadable as error:
         raise InputError(
             f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} may be "
@@ -72,17 +83,15 @@ def refuse_foreign(run: Run, bucket: Bucket) -> None:
             f"data.output {bucket.url} has the volume of the run folder {was}, of which {run.folder} is "
             f"a copy: give this one another data.output, or remove {was}"
         )
-    named = set(RUNS.findall(bucket.get(PROVENANCE) or b""))
-    if named & {_name(run.folder).encode(), _name(was).encode()}:
-        return
-    if not named and (is_ours or bucket.is_empty()):
-        return
-    if is_ours and FOLDER not in told:  # of an earlier version: it may have been moved
-        return
-    raise InputError(
-        f"data.output {bucket.url} holds objects that this run has not put there; expected an empty folder "
-        "of a bucket: name another one, or delete what is in it"
-    )
+
+
+def _is_of_another(bucket: Bucket, ours: set[str], is_recorded: bool) -> bool:
+    """Whether the provenance names runs other than `ours`; where it names none, whether there are objects
+    that no record of the run has."""
+    named = {name.decode() for name in RUNS.findall(bucket.get(PROVENANCE) or b"")}
+    if named:
+        return not named & ours
+    return not is_recorded and not bucket.is_empty()
 
 
 def _record(files: RunFiles) -> dict[str, Any]:

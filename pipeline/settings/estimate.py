@@ -48,7 +48,6 @@ class Plan:
     overlap_factor: float
     """Voxels segmented, tile by tile, per voxel of the inference box."""
     network_calls: int
-    training_fovs: int
     flops_per_call: int
     bytes_on_disk: int
 
@@ -66,7 +65,6 @@ def plan(run: Run, measured: Mapping[Triple, float] | None = None) -> Plan:
         tile_grid=run.grid.shape,
         overlap_factor=tiled / run.inference_box.size,
         network_calls=sum(_calls(one, measured or {}) for one in passes),
-        training_fovs=config.training.fovs if config.trains else 0,
         flops_per_call=_flops_per_call(config),
         bytes_on_disk=bytes_on_disk(run),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Annotated, Literal
@@ -22,11 +21,9 @@ from pipeline.settings.fields import (
 )
 from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.sampling import Sampling
+from pipeline.settings.training_rules import contradictions
 
 Momentum = Annotated[float, Field(ge=0, lt=1), NUMBER]
-
-RANDOM_IN_AVERAGE = 0.01
-"""How much random weights may count in an average of weights that is published."""
 
 
 class Training(Section):
@@ -147,11 +144,9 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")
-    def _moves_can_reach(self) -> Training:
-        if self.reach > 1 and self.fov_moves != "max_pred_moves":
-            raise ValueError(
-                f"moves_reach is {self.moves_reach}; with fov_moves {self.fov_moves} it can only be 1"
-            )
+    def _is_consistent(self) -> Training:
+        for what in contradictions(self):
+            raise ValueError(what)
         return self
 
     @property
@@ -162,91 +157,6 @@ class Training(Section):
     @property
     def flood_rules(self) -> FloodRules:
         return FloodRules(self.seed_probability, self.pad_probability, self.move_threshold)
-
-    @model_validator(mode="after")
-    def _floods_can_spread(self) -> Training:
-        if not self.pad_probability < self.move_threshold <= self.seed_probability:
-            raise ValueError(
-                f"pad_probability {self.pad_probability}, move_threshold {self.move_threshold} and "
-                f"seed_probability {self.seed_probability} must ascend, or floods go nowhere, or everywhere"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_what_it_is_named_for(self) -> Training:
-        for name, value, owners, needed in (
-            ("momentum", self.momentum, {"sgd"}, True),
-            ("weight_decay", self.weight_decay, {"adamw", "lamb"}, False),
-        ):
-            if value is not None and self.optimizer not in owners:
-                who = " or ".join(sorted(owners))
-                raise ValueError(f"{name} is {value}; optimizer {self.optimizer} has none: it is of {who}")
-            if value is None and needed and self.optimizer in owners:
-                raise ValueError(f"optimizer {self.optimizer} needs {name}, such as 0.9")
-        if (self.schedule == "cyclic") != (self.cycle_fovs is not None):
-            raise ValueError(
-                f"schedule is {self.schedule} and cycle_fovs {self.cycle_fovs}: give "
-                "both cyclic and cycle_fovs, or neither"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _average_forgets_the_beginning(self) -> Training:
-        steps = math.ceil(self.fovs / (self.ranks * self.batch_size))
-        if self.ema is None or self.start_from is not None or self.ema**steps <= RANDOM_IN_AVERAGE:
-            return self
-        most = math.floor(1e4 * RANDOM_IN_AVERAGE ** (1 / steps)) / 1e4
-        raise ValueError(
-            f"ema is {self.ema}, and {self.fovs} fovs are {steps} steps: in the end the random weights of "
-            f"the beginning would count {self.ema**steps:.1%}; it can be {most}, or take more fovs"
-        )
-
-    @model_validator(mode="after")
-    def _engine_has_precision(self) -> Training:
-        if self.engine == "winograd" and self.precision == "mixed_bfloat16":
-            raise ValueError("engine is winograd, which computes in float32, and precision is mixed_bfloat16")
-        return self
-
-    @model_validator(mode="after")
-    def _can_choose(self) -> Training:
-        if self.choose_by == "last":
-            if self.validation_box is not None:
-                raise ValueError(
-                    f"validation_box is {self.validation_box} and choose_by last: set choose_by: "
-                    "segmentation, or leave validation_box out"
-                )
-            return self
-        if self.validation_box is None:
-            raise ValueError("choose_by is segmentation, which needs a validation_box, of labelled voxels")
-        if self.validate_every_fovs >= self.fovs:
-            raise ValueError(
-                f"validate_every_fovs is {self.validate_every_fovs}, not less than fovs, {self.fovs}: there "
-                "is one network and no choice; lower it, or set choose_by: last"
-            )
-        if self.local_steps > 1:
-            raise ValueError(
-                f"local_steps is {self.local_steps}, and choose_by segmentation tries networks in the midst "
-                "of a round, where each rank then has weights of its own: set local_steps: 1, or choose_by: "
-                "last"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_shares_to_move(self) -> Training:
-        if self.shares == "even":
-            return self
-        if self.local_steps > 1:
-            raise ValueError(
-                f"local_steps is {self.local_steps} and shares measured, which weighs gradients that are "
-                "averaged in every step: set local_steps: 1, or shares: even"
-            )
-        for name in ("batch_size", "examples_in_turn"):
-            if getattr(self, name) < 2:
-                raise ValueError(
-                    f"shares is measured and {name} 1: no rank could have less than another; raise it, or "
-                    "set shares: even"
-                )
-        return self
 
     @property
     def decays(self) -> bool:
@@ -271,33 +181,3 @@ class Training(Section):
     def parts(self) -> Sequence[int | None]:
         """The tasks of a training, each by the FOVs to which it goes; None: to the last one."""
         return self.tried_after or [None]
-
-    @model_validator(mode="after")
-    def _every_rank_has_work(self) -> Training:
-        coordinates = self.sampling.coordinates
-        if self.ranks > coordinates:
-            raise ValueError(
-                f"ranks is {self.ranks}, more than sampling.coordinates, {coordinates}: some would have none"
-            )
-        if coordinates < 1 + len(self.volumes):
-            raise ValueError(
-                f"sampling.coordinates is {coordinates}; with volumes there are {1 + len(self.volumes)} to "
-                "draw from: draw more"
-            )
-        for number, count in enumerate(self.coordinates_of_volumes):
-            if not count:
-                where, of = (f"volumes.{number - 1}.", self.volumes[number - 1]) if number else ("", self)
-                raise ValueError(
-                    f"{where}weight is {of.weight:g}, and of {coordinates} sampling.coordinates none is "
-                    "drawn there: nothing of that volume would be learned; raise either, or leave it out"
-                )
-        if self.schedule == "cosine" and self.decay_fovs:
-            raise ValueError(
-                f"decay_fovs is {self.decay_fovs}; with schedule cosine the rate falls from the warm-up on: "
-                "leave it out"
-            )
-        if self.warmup_fovs > self.fovs:
-            raise ValueError(
-                f"warmup_fovs is {self.warmup_fovs}, more than fovs, {self.fovs}: the rate is never reached"
-            )
-        return self

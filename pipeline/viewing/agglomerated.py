@@ -7,29 +7,15 @@ import numpy as np
 from pipeline.geometry import Box
 from pipeline.results.agglomerated_ids import AgglomeratedIds
 from pipeline.volumes import Volume
+from pipeline.volumes.derived import DerivedVolume
 
 
-class AgglomeratedVolume(Volume):
+class AgglomeratedVolume(DerivedVolume):
     """`segmentation` under the ids of `table`, uint64; made when it is read."""
 
     def __init__(self, segmentation: Volume, table: AgglomeratedIds) -> None:
-        super().__init__(
-            segmentation.uri,
-            "agglomerated",
-            segmentation.shape,
-            np.dtype(np.uint64),
-            segmentation.frame,
-            segmentation.chunk,
-        )
-        self._segmentation = segmentation
+        super().__init__(segmentation, np.dtype(np.uint64), "agglomerated")
         self._table = table
 
-    @property
-    def stamp(self) -> str:
-        return self._segmentation.stamp
-
-    def _stored(self, chunks: list[Box]) -> list[bool]:
-        return self._segmentation._stored(chunks)
-
     def _load(self, box: Box) -> np.ndarray:
-        return self._table.of(self._segmentation.read(box.translate(self.frame.origin)))
+        return self._table.of(self.source.read(box.translate(self.frame.origin)))

@@ -6,10 +6,8 @@ say where a volume lies, BigDataViewer's and COSEM's.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,21 +17,15 @@ import tensorstore
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.volumes.attributes import axes_of, refuse_other_order
-from pipeline.volumes.big_data_viewer import N5_LEVEL, size_by_xml, xml_beside
-from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.cosem import NAME as TRANSFORM
-from pipeline.volumes.cosem import listed_transform, stated_by_transform
-from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, contradiction, positive_sizes
+from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.listing import listed
+from pipeline.volumes.n5_attributes import ATTRIBUTES, attributes_of, described_by, stated_of
 from pipeline.volumes.paintera import DATA, is_paintera, refuse_unmerged
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
 
-ATTRIBUTES = "attributes.json"
-FINEST = "s0"
 INTEGERS = tuple(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64))
 DTYPES = (*INTEGERS, "float32", "float64")
 COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "blosc", "zstd")
@@ -55,8 +47,7 @@ class N5Volume(Volume):
         choice: Choice,
     ) -> None:
         self._folder = folder
-        transform = _transform(attributes, _of_groups(folder), folder.name)
-        self._is_placed_by_finest = transform is not None and folder.name != FINEST
+        self._described_by = described_by(folder)
         self._blocks = tuple(int(n) for n in reversed(attributes["blockSize"]))
         shape = tuple(int(n) for n in reversed(attributes["dimensions"]))
         self._layout = Layout.of(shape, stated.axes, choice, uri)
@@ -71,13 +62,8 @@ class N5Volume(Volume):
 
     @property
     def stamp(self) -> str:
-        described_by = [above / ATTRIBUTES for above in (*_groups(self._folder), self._folder)]
-        if _setup(self._folder) is not None:
-            described_by.append(xml_beside(_container(self._folder)))
-        if self._is_placed_by_finest:
-            described_by.append(self._folder.parent / FINEST / ATTRIBUTES)
         blocks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
-        return sampled_stamp(self._folder, described_by, blocks)
+        return sampled_stamp(self._folder, self._described_by, blocks)
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return [self._file(chunk).exists() for chunk in chunks]
@@ -105,7 +91,7 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
     if not path.is_dir():
         raise InputError(f"{path}: no such N5 folder")
     folder = path / part if part else path
-    attributes = _attributes(folder)
+    attributes = attributes_of(folder)
     if is_paintera(attributes):
         return open_n5(path, f"{part}/{DATA}".lstrip("/"), choice)
     if choice.axes is not None:  # which N5 names in the order of its dimensions, x first, as a rule
@@ -115,7 +101,7 @@ def open_n5(path: Path, part: str, choice: Choice) -> Volume:
         choice.refuse_level(uri)
         return _dataset(folder, uri, "N5", choice)
     levels = sorted(
-        (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in _attributes(f)),
+        (f for f in folder.glob("s*") if re.fullmatch(r"s\d+", f.name) and "dimensions" in attributes_of(f)),
         key=lambda f: int(f.name[1:]),
     )
     if not levels:
@@ -132,8 +118,8 @@ def _dataset(folder: Path, uri: str, format: str, choice: Choice) -> N5Volume:
 
 def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any], Stated]:
     """The attributes of the dataset in `folder` and what they state; InputError where they make no sense."""
-    attributes = _attributes(folder)
-    refuse_unmerged(folder, uri, _attributes)
+    attributes = attributes_of(folder)
+    refuse_unmerged(folder, uri, attributes_of)
     if "compressionType" in attributes and "compression" not in attributes:
         said = attributes["compressionType"]
         raise InputError(
@@ -144,7 +130,7 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
         dtype, compression = attributes["dataType"], attributes["compression"]["type"]
         if len(attributes["blockSize"]) != len(attributes["dimensions"]):
             raise ValueError("blockSize and dimensions differ in length")
-        stated = _stated(attributes, _of_groups(folder), folder, uri, choice)
+        stated = stated_of(folder, uri, choice)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -159,114 +145,5 @@ def _understood(folder: Path, uri: str, choice: Choice) -> tuple[dict[str, Any],
     return attributes, stated
 
 
-def _groups(folder: Path) -> list[Path]:
-    """The folders above a dataset that have attributes for it: BigDataViewer's setup has its levels'."""
-    return [folder.parent.parent, folder.parent] if _setup(folder) is not None else [folder.parent]
-
-
-def _of_groups(folder: Path) -> dict[str, Any]:
-    return {name: said for above in _groups(folder) for name, said in _attributes(above).items()}
-
-
-def _setup(folder: Path) -> int | None:
-    """Of which setup a dataset is a level as BigDataViewer writes it; None where it is none."""
-    found = N5_LEVEL.fullmatch("/".join(folder.absolute().parts[-3:]))
-    return int(found["setup"]) if found else None
-
-
-def _container(level: Path) -> Path:
-    """The N5 in which a level of BigDataViewer's lies."""
-    return level.absolute().parents[2]
-
-
-def _attributes(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / ATTRIBUTES).read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / ATTRIBUTES} cannot be read: {' '.join(str(error).split())}") from None
-    return found if isinstance(found, dict) else {}
-
-
 def _listed(path: Path) -> str:
-    return listed(path, lambda folder: _attributes(folder).get("dimensions"))
-
-
-def _stated(
-    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, choice: Choice
-) -> Stated:
-    """What a dataset's attributes say, or else its group's; the axes that the run file names go first.
-
-    Numbers stand there in N5's order of the axes, x first; those of COSEM's transform have their own names.
-    """
-    dimensions = len(attributes["dimensions"])
-    both = {**group, **attributes}
-    named = {**both, "axes": choice.axes or list(reversed(both.get("axes") or []))}
-    names = axes_of(named, dimensions)
-    if names is None:
-        refuse_other_order(named, dimensions, uri, choice)
-    cosem = _transform(attributes, group, folder.name)
-    if isinstance(cosem, Mapping):
-        of_finest = _transform(_attributes(folder.parent / FINEST), group, FINEST)
-        is_level = re.fullmatch(r"s\d+", folder.name) and isinstance(of_finest, Mapping)
-        return stated_by_transform(cosem, of_finest if is_level else cosem, names, uri, choice)
-    sizes, unit, said_by = both.get("resolution"), both.get("units", both.get("unit")), "resolution"
-    pixel = both.get("pixelResolution")
-    if sizes is None and pixel is not None:
-        said_by = "pixelResolution"
-        sizes, unit = (
-            (pixel["dimensions"], pixel.get("unit")) if isinstance(pixel, Mapping) else (pixel, unit)
-        )
-    setup = _setup(folder)
-    if unit is None and setup is not None and (found := size_by_xml(_container(folder), setup)):
-        sizes, unit, said_by = *found, "voxelSize of its XML"
-    elif unit is None and (said_by == "pixelResolution" or setup is not None):
-        unit = NO_LENGTHS[0]  # n5-viewer means pixels, and BigDataViewer's unit is in its XML alone
-    coarser = _coarser(attributes, group, folder)
-    if coarser is None and said_by not in attributes and re.fullmatch(r"s0*[1-9]\d*", folder.name):
-        sizes = None  # the group's is the finest level's, and how much coarser this one is nobody says
-    backwards = list(reversed(names or AXES))
-
-    def numbers(values: Any, attribute: str) -> dict[str, float]:
-        return numbers_by_axis(values, backwards, f"{uri}: attribute {attribute}")
-
-    def size() -> dict[str, float]:
-        own = numbers(sizes, said_by)
-        positive_sizes(list(own.values()), uri, f"attribute {said_by}")
-        factors = numbers(coarser or [1.0] * 3, "downsamplingFactors")
-        return {axis: own[axis] * factors[axis] for axis in AXES}
-
-    offset = both.get("offset")
-    stated = stated_in_units(
-        names,
-        None if sizes is None else choice.unless_set("voxel_size_nm", size),
-        None if offset is None else choice.unless_set("origin", lambda: numbers(offset, "offset")),
-        lambda: nm_by_axis(unit, backwards, uri, "units"),
-        choice,
-    )
-    if said_by != "resolution" or not isinstance(pixel, Mapping) or not pixel.get("unit"):
-        return stated
-    attributes, group = ({k: v for k, v in said.items() if k != "resolution"} for said in (attributes, group))
-    with suppress(InputError, KeyError, TypeError):  # what does not count may be as it likes
-        other = _stated(attributes, group, folder, uri, choice)
-        return replace(stated, otherwise=contradiction(stated.size_nm, [("pixelResolution", other.size_nm)]))
-    return stated
-
-
-def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:
-    """How many of the finest voxels a voxel of this level is long; None where its size is its own."""
-    if "resolution" in attributes:
-        return None
-    own = attributes.get("downsamplingFactors")
-    if own is None and re.fullmatch(r"s\d+", folder.name):
-        by_level = group.get("scales", group.get("downsamplingFactors")) or []
-        index = int(folder.name[1:])
-        own = by_level[index] if index < len(by_level) else None
-    return own
-
-
-def _transform(attributes: Mapping[str, Any], group: Mapping[str, Any], level: str) -> Any:
-    """COSEM's, by a dataset's own attributes or those of its group."""
-    own = attributes.get(TRANSFORM)
-    return own if isinstance(own, Mapping) else listed_transform(group, level)
+    return listed(path, lambda folder: attributes_of(folder).get("dimensions"))

@@ -9,17 +9,18 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.volumes.derived import DerivedVolume
 from pipeline.volumes.volume import Volume
 
 
-class ReplacedSections(Volume):
+class ReplacedSections(DerivedVolume):
     """`volume` with section `replacements[z]` in the place of section z, for every z named there.
 
     Raises InputError when a section is outside the volume.
     """
 
     def __init__(self, volume: Volume, replacements: Mapping[int, int]) -> None:
-        super().__init__(volume.uri, volume.format, volume.shape, volume.dtype, volume.frame, volume.chunk)
+        super().__init__(volume)
         start, stop = volume.box.start[0], volume.box.stop[0]
         outside = [z for pair in replacements.items() for z in pair if not start <= z < stop]
         if outside:
@@ -27,9 +28,6 @@ class ReplacedSections(Volume):
                 f"data.replace_sections names section {outside[0]}; {volume.uri} has {start} to {stop - 1}: "
                 "leave it out"
             )
-        self.source = volume
-        self.is_remote = volume.is_remote
-        self.may_be_empty = volume.may_be_empty
         self._replacements = dict(replacements)
 
     @property

@@ -76,7 +76,7 @@ class BatchProvider(ClusterProvider):
 
     @abstractmethod
     def _observe(self, jobs: Sequence[QueuedJob]) -> None:
-        """Bring jobs that have an id up to date, as far as the scheduler answers. Raises SilenceError."""
+        """Bring jobs that have an id up to date, as far as the scheduler answers. Raises NoAnswerError."""
 
     @abstractmethod
     def _is_gone(self, answer: Answer) -> bool:

@@ -15,6 +15,7 @@ from pipeline.sections.stack import Stack, read_stack
 from pipeline.sections.tiles import TileSection
 from pipeline.settings.align_file import load_align_config
 from site_configs.stage_jobs import TILES, has_light_jobs
+from workflows.output import say
 from workflows.planning.dry_run import print_jobs
 from workflows.planning.earlier import so_made
 from workflows.planning.explain import Outcome, outcomes_of, status_of
@@ -63,7 +64,7 @@ def print_align_plan(
         f"volume      {z} x {y} x {x} voxels at {stack.box}, in {stack.volume_folder}",
         "",
     ]
-    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    say(console, *lines)
     statuses = [status_of(stage) for stage in alignment_outcomes(stack, sections)]
     console.print(stage_table(statuses, "would run"), soft_wrap=True)
     print_jobs(run, console, unused=[TILES] if has_light_jobs(run) else [])

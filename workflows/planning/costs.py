@@ -13,6 +13,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
 from pipeline.training.launch import where_training_starts
 from site_configs import cluster
+from workflows.output import say
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s, scaling_lines
 from workflows.watching.long_tasks import duration
@@ -72,7 +73,7 @@ def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
 def print_costs(run: Run, rates: Rates, console: Console) -> None:
     """Say how much disk, how many files, and how long the run takes by `rates`, or how to measure them."""
     for name, text in _lines(run, rates):
-        console.print(f"{name:<12}{text}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"{name:<12}{text}")
 
 
 def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import psutil
 from rich.console import Console
@@ -15,6 +14,7 @@ from pipeline.config import RunConfig
 from pipeline.geometry import Triple, triple
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan
+from workflows.output import say
 from workflows.planning.costs import Cost, cost_of_tiles, expected
 from workflows.planning.rates import Rates, TileRate
 from workflows.watching.long_tasks import duration
@@ -91,9 +91,8 @@ def suggest(listed: list[TileChoice], node_hours: float, most_bytes: float | Non
 def print_tile_choices(run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console) -> None:
     """The table of tile_choices, and the settings suggested for a budget of node-hours for segmenting."""
     listed, most_bytes = tile_choices(run, rates, rate), _bytes_for_a_worker(run)
-    print_line = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     columns = ("tile", "overlap", "tiles", "x voxels", "calls", "GB/worker", "time", "node-hours", "")
-    print_line("\nOther tiles\n" + ROW.format(*columns).rstrip())
+    say(console, "\nOther tiles\n" + ROW.format(*columns).rstrip())
     for c in listed:
         remarks = {
             "as it is": c.is_own,
@@ -111,14 +110,14 @@ def print_tile_choices(run: Run, rates: Rates, rate: TileRate, node_hours: float
             f"{c.cost.node_hours:,.2f}",
             ", ".join(remark for remark, holds in remarks.items() if holds),
         )
-        print_line(row.rstrip())
+        say(console, row.rstrip())
     best = suggest(listed, node_hours, most_bytes)
     said = f"for {node_hours:g} node-hours: " + (
         f"--set inference.tile='{list(best.tile)}' --set inference.overlap='{list(best.overlap)}'"
         if best
         else "none of these; larger inference.deltas take fewer calls"
     )
-    print_line(said)
+    say(console, said)
 
 
 def _tile_choice(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate) -> TileChoice:

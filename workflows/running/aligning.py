@@ -12,7 +12,7 @@ from pipeline.results.artifacts import publishing
 from pipeline.run_files import ALIGN_CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.settings.align_file import dump_align_config
-from workflows.output import KeepingConsole
+from workflows.output import KeepingConsole, say
 from workflows.running.alignment_lines import alignment_lines
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ class Aligning:
                 f"Everything else is finished and kept in {self.run.folder}; logs: {self.run.logs_folder}."
             ]
             lines += ["Run the same command again to try just what is missing."]
-        console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+        say(console, *lines)

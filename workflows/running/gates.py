@@ -15,6 +15,7 @@ from pipeline.report.history import expected_tasks
 from pipeline.results.artifacts import Artifact
 from pipeline.results.gates import PASSED, Gate, Judged, decide, gate_of, write_judged
 from pipeline.run_folder import Run
+from workflows.output import say
 from workflows.planning.earlier import OfNow, earlier_beside
 from workflows.stage import Stage
 from workflows.stages import build
@@ -176,7 +177,7 @@ def print_gates(run: Run, closed: Sequence[Gate], look_at: Sequence[str], consol
         lines += [f"or            ffn reject {of} [--why TEXT]"]
     lines += [f"look at       {what}" for what in look_at]
     lines += ["After that, give the same command again; --yes opens all gates."]
-    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    say(console, *lines)
 
 
 def gate_lines(run: Run, stages: Sequence[Stage[Any]]) -> list[str]:

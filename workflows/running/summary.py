@@ -12,12 +12,10 @@ from typing import Any
 
 from parsl.dataflow.errors import PropagatedException
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.checkup.before_run import read_warnings
 from pipeline.errors import InputError
-from pipeline.evaluation.conventions import CONVENTIONS
-from pipeline.evaluation.trust import doubts, doubts_of_run_length
+from pipeline.evaluation.trust import doubts_of_run_length
 from pipeline.machine.own import REPOSITORY
 from pipeline.reconciliation.outcome import read_outcome
 from pipeline.reconciliation.segments import count_in_volume
@@ -27,12 +25,13 @@ from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
-from workflows.output import whole
+from workflows.output import say
 from workflows.planning.explain import results
 from workflows.running.alignment_lines import alignment_lines
 from workflows.running.gates import HeldBackError
+from workflows.running.run_scores import print_scores_of_run
 from workflows.running.training_lines import training_lines
-from workflows.scores_as_text import COLUMNS, lines_beside, run_length_lines
+from workflows.scores_as_text import run_length_lines
 from workflows.stage import Stage
 from workflows.watching.environments import environments, mixed_environments
 from workflows.watching.long_tasks import last_lines, missing_image, read_precision
@@ -47,48 +46,45 @@ MOST_NAMED = 10
 def print_summary(run: Run, console: Console) -> None:
     """Scores with their conventions, where the volume is, and how to look at it."""
     if run.config.evaluation.box is not None:
-        _print_scores(run, console)
+        print_scores_of_run(run, console)
     if run.config.evaluation.measures_run_length:
         found = json.loads(run.run_length_file.read_text())
-        console.print(*run_length_lines(found), sep="\n", highlight=False, soft_wrap=True, markup=False)
-        for doubt in doubts_of_run_length(found):
-            console.print(f"WARNING: {doubt}", style="bold red", soft_wrap=True)
+        say(console, *run_length_lines(found))
+        say(console, *(f"WARNING: {doubt}" for doubt in doubts_of_run_length(found)))
     nothing = why_not_scored(run)
     if nothing is not None:
-        console.print(f"\nnothing to score: {nothing}\n", highlight=False, soft_wrap=True, markup=False)
-    look = Look()
+        say(console, "", f"nothing to score: {nothing}", "")
     if run.config.sections is not None:
-        found = json.loads(run.quality_file.read_text())
-        console.print(*alignment_lines(found, run), sep="\n", highlight=False, soft_wrap=True, markup=False)
-    for line in look(outcome_lines, run, look(count_in_volume, run)) or []:
-        loud = "bold red" if line.startswith("WARNING") else None
-        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    for line in look(correction_lines, run) or []:
-        loud = "bold red" if line.startswith("WARNING") else None
-        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    for line in look(shapes, run) or []:
-        console.print(f"shapes        {line}", highlight=False, soft_wrap=True, markup=False)
-    agglomerated = look(agglomeration_line, run) if run.config.agglomeration.enabled else None
-    if agglomerated:
-        console.print(agglomerated, highlight=False, soft_wrap=True, markup=False)
+        say(console, *alignment_lines(json.loads(run.quality_file.read_text()), run))
+    look = Look()
+    say(console, *_lines_of_volume(run, look))
+    say(console, *_lines_of_network(run, look))
+    say(
+        console,
+        f"segmentation  {_place(run)}",
+        f"look at it    {viewing(run)}",
+        f"report        {run.report_page}",
+        f"everything    {run.folder}",
+    )
+
+
+def _lines_of_volume(run: Run, look: Look) -> list[str]:
+    """What the segmentation is like, and what was made of it."""
+    outcome = look(outcome_lines, run, look(count_in_volume, run)) or []
+    corrected = look(correction_lines, run) or []
+    shaped = [f"shapes        {line}" for line in look(shapes, run) or []]
+    joined = look(agglomeration_line, run) if run.config.agglomeration.enabled else None
+    return [*outcome, *corrected, *shaped, *([joined] if joined else [])]
+
+
+def _lines_of_network(run: Run, look: Look) -> list[str]:
+    """What was warned of, how the network was trained and chosen, and how it ran."""
     missing = look(missing_image, run, last_lines(run, look)) or []
     mixed = mixed_environments(look(environments, run.floods) or {})
     tried, trained = look(describe_choice, run) or [], training_lines(run, look)
     kept, network = look(read_warnings, run) or [], look(_describe_network, run) or []
     warnings = [f"warning       {line}" for line in [*kept, *missing, *mixed, *look.untold]]
-    for line in [*warnings, *trained, *tried, *network]:
-        loud = "bold red" if line.startswith("WARNING") else None
-        console.print(line, style=loud, highlight=False, soft_wrap=True, markup=False)
-    console.print(
-        f"segmentation  {_place(run)}",
-        f"look at it    {viewing(run)}",
-        f"report        {run.report_page}",
-        f"everything    {run.folder}",
-        sep="\n",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-    )
+    return [*warnings, *trained, *tried, *network]
 
 
 def _place(run: Run) -> str:
@@ -183,54 +179,6 @@ def agglomeration_line(run: Run) -> str | None:
     )
 
 
-def _print_scores(run: Run, console: Console) -> None:
-    metrics = json.loads(run.metrics_file.read_text())
-    table = Table(box=None, pad_edge=False)
-    table.add_column("scores by convention")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
-    scored_too = {"": metrics}
-    for name, of in (("uncorrected", ", uncorrected"), ("agglomerated", ", agglomerated")):
-        scored_too[of] = metrics.get(name, {})
-    for of, scored in scored_too.items():
-        for convention in CONVENTIONS if scored else ():
-            values = [scored[convention][key] for key in COLUMNS.values()]
-            shown = ("-" if value is None else f"{value:.4f}" for value in values)
-            table.add_row(f"{convention}{of}", *shown)
-    console.print()
-    console.print(whole(table), soft_wrap=True)
-    console.print(
-        f"scored        {run.config.evaluation.box}; VOI is in bits",
-        *(f"{name}: {meaning}" for name, meaning in CONVENTIONS.items()),
-        *lines_beside(metrics, metrics),
-        *costliest(run),
-        sep="\n",
-        highlight=False,
-        soft_wrap=True,
-        style="dim",
-    )
-    for doubt in doubts(metrics):
-        console.print(f"WARNING: {doubt}", style="bold red", soft_wrap=True)
-    console.print()
-
-
-def costliest(run: Run) -> list[str]:
-    """How many errors there are, and the first one to look at."""
-    found = json.loads(run.worst_file.read_text())
-    if found["voi_bits"] is None:
-        return ["errors        nobody can tell: no voxel that is scored is labelled"]
-    if not found["worst"]:
-        return ["errors        none"]
-    first, listed = found["worst"][0], len(found["worst"])
-    where = f" at {', '.join(map(str, first['point']))}" if first["point"] else ""
-    bits = f"{first['bits']:.4f} of {found['voi_bits']:.4f} bits"
-    return [
-        f"errors        {found['errors']:,}; the costliest {listed} are in {run.worst_file.name}, with room "
-        f"for what you find there in {run.verdicts_file.name}",
-        f"the first     {first['what']}{where} (z, y, x), {bits}",
-    ]
-
-
 def _describe_network(run: Run) -> list[str]:
     """How the network ran, for each kind of CPU or GPU that the tiles met; where not as asked, that too."""
     wanted = run.config.inference.precision
@@ -263,7 +211,7 @@ def print_failures(run: Run, stages: list[Stage], console: Console) -> None:
     lines += [f"Everything else is finished and kept in {run.folder}; logs: {run.logs_folder}."]
     lines += [f"A page with all of it: ffn report {shlex.quote(str(run.folder))}"]
     lines += ["Run the same command again to try just what is missing."]
-    console.print(*lines, sep="\n", highlight=False, soft_wrap=True, markup=False)
+    say(console, *lines)
 
 
 def _first(names: list[str]) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Recipe, Target, file_sha256
 from pipeline.results.records import Missing, make, read
-from workflows.output import KeepingConsole
+from workflows.output import KeepingConsole, say
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import figure
 from workflows.studies.measured import Measured, measure
@@ -59,9 +58,9 @@ class Results:
                 console.print(str(self.folder / name), highlight=False, soft_wrap=True)
         errors = console.on_stderr() if failed else console
         for name, error in failed.items():
-            _say(errors, f"error: point {name} failed: {_cause(error)}")
+            say(errors, f"error: point {name} failed: {_cause(error)}")
         if failed:
-            _say(errors, f"{len(measured)} points are made and kept; run the same command again for the rest")
+            say(errors, f"{len(measured)} points are made and kept; run the same command again for the rest")
         if unread:
             raise next(iter(unread.values()))
 
@@ -155,7 +154,3 @@ def _cause(error: BaseException) -> str:
     while isinstance(error, PropagatedException) and error.__cause__ is not None:
         error = error.__cause__
     return one_line(error)
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -13,6 +13,7 @@ from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, network_variables
 from pipeline.ffn.weights import write_weights
+from pipeline.ffn.winograd.compiled import cpu_instructions
 from pipeline.geometry import Box
 from pipeline.inference.engines import Loading, load
 from pipeline.results.artifacts import Artifact
@@ -117,7 +118,8 @@ def test_sections_are_shown_as_sections_where_training_does_not_turn_them(
 def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib25: Path) -> None:
     """Their centres keep off the membranes, which this ground truth fills.
 
-    When last measured: accuracy 0.974, precision 0.998, recall 0.947, F1 0.972.
+    When last measured: accuracy 0.977, precision 0.993, recall 0.884, F1 0.935; of twelve patches
+    0.974, 0.998, 0.947 and 0.972.
     """
     document = {
         "seed": 1,
@@ -133,8 +135,10 @@ def test_the_published_network_floods_fib25_patches_as_a_converged_ffn_does(fib2
     }
     run = Run(fib25, RunConfig.model_validate(document))
     weights = Artifact(str(fib25 / "checkpoint/model.ckpt-27465036"), "")
-    # 700 calls, which is minutes in float32; by test_engines it comes to the same
-    published = load(Loading(weights, Network(), "openvino", "bfloat16", batch=1, threads=2)).predict
-    scores = held_out_scores(run, published, Box((0, 0, 0), (125, 250, 250)), examples=12)
-    assert scores["accuracy"] >= 0.95
-    assert scores["f1"] >= 0.93
+    # 215 calls; by test_engines all engines come to the same
+    engine = "winograd" if cpu_instructions() else "openvino"
+    published = load(Loading(weights, Network(), engine, "float32", batch=1, threads=2)).predict
+    scores = held_out_scores(run, published, Box((0, 0, 0), (125, 250, 250)), examples=6)
+    assert scores["accuracy"] >= 0.96
+    assert scores["precision"] >= 0.97
+    assert scores["f1"] >= 0.92

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import RunConfig
 from pipeline.run_folder import Run
-from workflows.running.summary import costliest
+from workflows.running.run_scores import costliest
 
 
 @pytest.mark.parametrize(

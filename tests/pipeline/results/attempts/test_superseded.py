@@ -10,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +50,34 @@ BEGIN = """
 import sys
 from pathlib import Path
 from pipeline.results.attempts import begin
-with begin(Path(sys.argv[1]), "seed: 1", print):
-    pass
+for line in sys.stdin:
+    with begin(Path(line[:-1]), "seed: 1", lambda said: None):
+        pass
+    print("begun", flush=True)
 """
+"""One process makes all newer attempts: to start one takes longer than what a test does."""
 OF_ATTEMPTS = ("owner.json", "attempt", "logs/attempts.jsonl")
 
 
+@cache
+def another() -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", BEGIN], stdin=pipe, stdout=pipe, text=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _end_another() -> Iterator[None]:
+    yield
+    another().communicate()
+    another.cache_clear()
+
+
 def begin_another(folder: Path) -> None:
-    subprocess.run([sys.executable, "-c", BEGIN, str(folder)], check=True)
+    process = another()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print(folder, file=process.stdin, flush=True)
+    assert process.stdout.readline() == "begun\n"
 
 
 def files(folder: Path) -> dict[str, bytes]:
