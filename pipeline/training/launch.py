@@ -141,8 +141,9 @@ def model_target(
 
 def _read_in(run: Run, image: Sequence[Artifact] = ()) -> dict[str, str]:
     """The identities of what a training reads in a run's own volume."""
-    names = ["labels", *({"loss_mask"} & run.identities.keys())]
-    return {"image": run.image_identity(image), **{name: run.identities[name] for name in names}}
+    names, box = ["labels", *({"loss_mask"} & run.identities.keys())], run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    return {"image": run.image_identity(box, image), **{name: run.identities[name] for name in names}}
 
 
 def _deciding(training: Training) -> dict[str, Any]:
