@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.checkup import resources
+from pipeline.checkup.before_run import folder
 from pipeline.checkup.resources import cores, disk, files_written
 from pipeline.config import Network, RunConfig
 from pipeline.run_folder import Run
@@ -70,8 +71,8 @@ def test_a_run_that_does_not_fit_fails_with_both_numbers(tmp_path: Path) -> None
 def small_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder on a disk with room for a run but not for its volume, which is a link to a large one."""
     home, scratch = tmp_path / "home", tmp_path / "scratch"
-    for folder in (home / "run", scratch):
-        folder.mkdir(parents=True)
+    for place in (home / "run", scratch):
+        place.mkdir(parents=True)
     monkeypatch.setattr(resources, "_file_system", lambda place: place.is_relative_to(scratch))
     room = bytes_on_disk(phantom_run(home / "run")) - 128**3 // 2
     usage = shutil.disk_usage(tmp_path)
@@ -84,10 +85,13 @@ def small_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_volume_that_is_a_link_is_looked_for_room_where_that_leads(small_home: Path) -> None:
-    """Not there yet, as before a first start, or empty."""
+    """It has to be there: the run would find out when it writes the volume."""
     run, scratch = phantom_run(small_home), small_home.parents[1] / "scratch"
     assert disk(run).state == "FAIL"
     (small_home / "segmentation").symlink_to(scratch / "of this run")
+    assert folder(run).text.endswith("scratch/of this run, and there is no folder; make it")
+    (scratch / "of this run").mkdir()
+    assert folder(run).state == "ok"
     found = disk(run)
     assert found.state == "ok", found.text
     assert f" at {small_home}; 0.00 GB needed at most, 1000000.0 GB free" in found.text
