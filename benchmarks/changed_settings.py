@@ -179,9 +179,15 @@ TRAINING: dict[str, list[str]] = {
     "training.augmentation.brightness": ["training.augmentation.brightness=0.1"],
     "training.augmentation.missing": ["training.augmentation.missing=0.1"],
     "training.augmentation.shifted": ["training.augmentation.shifted=0.1"],
-    "training.augmentation.max_shift": ["training.augmentation.max_shift=3"],
+    "training.augmentation.max_shift": [
+        "training.augmentation.max_shift=3",
+        "training.augmentation.shifted=0.1",
+    ],
     "training.augmentation.blurred": ["training.augmentation.blurred=0.1"],
-    "training.augmentation.max_blur": ["training.augmentation.max_blur=1"],
+    "training.augmentation.max_blur": [
+        "training.augmentation.max_blur=1",
+        "training.augmentation.blurred=0.1",
+    ],
     "training.augmentation.elastic": ["training.augmentation.elastic=1"],
     "training.augmentation.turn_z": ["training.augmentation.turn_z=false"],
     "data.loss_mask": ["data.loss_mask=mask.h5:mask"],

@@ -152,6 +152,7 @@ def _deciding(training: Training) -> dict[str, Any]:
     elsewhere = {"box", "weight", "volumes", "sampling", "start_from"}
     settings = training.model_dump(mode="json", exclude={*elsewhere, *FREE_TO_CHANGE})
     settings["moves_reach"] = training.reach
+    settings["augmentation"] = training.augmentation.used.model_dump(mode="json")
     defaults = Training().model_dump(mode="json")
     return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 
