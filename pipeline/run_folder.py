@@ -61,10 +61,14 @@ class Run(RunFiles):
         """Whether the image is not there before the run."""
         return self.config.data.image in ("phantom", SECTIONS)
 
-    def image_identity(self, blocks: Sequence[Artifact] = ()) -> str:
+    def image_identity(self, box: Box, blocks: Sequence[Artifact] = ()) -> str:
         """What the image is: what it was when the run began or, where the run makes it of sections, what
-        the `blocks` of it hold that are read."""
-        return f"blocks {combined(blocks)}" if blocks else self.identities["image"]
+        the `blocks` of it hold that are read, and which sections of `box` are shown in place of others."""
+        if not blocks:
+            return self.identities["image"]
+        (start, *_), (stop, *_) = box.start, box.stop
+        lost = sorted(pair for pair in self.config.data.replace_sections.items() if start <= pair[0] < stop)
+        return f"blocks {combined(blocks)}" + (f" sections {lost}" if lost else "")
 
     @property
     def model_file(self) -> Path:

@@ -75,6 +75,7 @@ python benchmarks/training.py --depth 2 --fov 13 --deltas 4 --features 16 --fovs
 python benchmarks/stragglers.py --fovs 40 --local-steps 4 --disturbances pauses
 python benchmarks/kill_test.py --kills 1 --seed 1
 python benchmarks/damage_test.py --seed 1 --only metrics
+python benchmarks/settings_test.py
 ffn run --config fib25 --run-dir runs/fib25 --set data.folder=FIB25 --set inference.box=0:64,60:124,60:124
 git clone -q REPOSITORY clone && make -C clone install PYTHON=python3 TENSORFLOW=none
 make -C clone format

@@ -75,7 +75,7 @@ def scores_target(
         "points": points.sha256,
         "model": model.sha256,
         "segmentation": combined(segmentation),
-        "image": run.image_identity(image),
+        "image": run.image_identity(block.grow(radius_of(run)), image),
     }
     return Target(scores_file(run, block), Recipe("resegment", SCORES_VERSION, settings, inputs))
 

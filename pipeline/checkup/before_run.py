@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from pipeline.checkup.finding import FAIL, WARN, Finding, examine
+from pipeline.checkup.finding import FAIL, WARN, Finding, examine, fail
 from pipeline.checkup.folder import writing
 from pipeline.checkup.foreign import refuse_foreign
 from pipeline.checkup.image import completeness, image, intensity
@@ -33,8 +35,11 @@ RunCheck: TypeAlias = Callable[[Run], Finding]
 
 
 def folder(run: Run) -> Finding:
-    """Whether the run folder is the run's own, and can be written to."""
+    """Whether the run folder is the run's own, and can be written to, and a volume that is a link too."""
     refuse_foreign(run.folder)
+    volume = run.volume
+    if isinstance(volume, Path) and volume.is_symlink() and not volume.is_dir():
+        return fail(f"{volume} is a link to {os.readlink(volume)}, and there is no folder", "make it")
     return writing(run.folder)
 
 

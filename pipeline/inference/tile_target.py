@@ -15,15 +15,15 @@ VERSION = 2
 
 def tile_target(run: Run, tile: Tile, model: Artifact, image: Sequence[Artifact] = ()) -> Target:
     """The file of one segmented tile; arguments as for `segment_tile`."""
-    config = run.config
+    config, block = run.config, block_with_context(run, tile)
     settings = {
         "tile": str(tile.box),
-        "block": str(block_with_context(run, tile)),
+        "block": str(block),
         "network": config.network.sizes,
         "inference": run.inference.model_dump(mode="json", exclude=_without(run.inference)),
         "data": config.data.model_dump(mode="json", include=_data_settings(config.data)),
     }
-    inputs = {"image": run.image_identity(image), "model": model.sha256}
+    inputs = {"image": run.image_identity(block, image), "model": model.sha256}
     if "mask" in run.identities:
         inputs["mask"] = run.identities["mask"]
     stage = "infer" if run.tries is None else "infer to try"

@@ -16,12 +16,12 @@ from pipeline.reconciliation.levels import Level, levels, whole_blocks
 from pipeline.reconciliation.shapes.stored import kinds, shape_info
 from pipeline.reconciliation.stored import stored_files
 from pipeline.reconciliation.whose import VOLUME, folder_of, provenance, refuse_foreign
-from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.artifacts import Artifact, Recipe, Target, remove
 from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.folders import place
 from pipeline.results.part_sums import identity_of
 from pipeline.results.parts import clear, has_part, listed_as, put, read_part
-from pipeline.results.records import Missing, make, read
+from pipeline.results.records import Missing, make, read, record_path
 from pipeline.results.tile_labels import read_labels
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
@@ -32,6 +32,8 @@ VERSION = 5
 
 PROPERTIES = "segment_properties"
 """The folder below the volume that says of segments how large they are."""
+LISTS = ("properties.json", "blocks", "mips", "shards")
+"""Lists of files of the volume, and folders of such, among what reconciliation keeps."""
 NO_PROPERTIES = {"@type": "neuroglancer_segment_properties", "inline": {"ids": [], "properties": []}}
 
 
@@ -90,6 +92,7 @@ def create_volume(run: Run) -> Artifact:
             refuse_foreign(run, volume)
         there = read_part(volume, "info")
         if there != text and not (_was_of(target.path, text) or _has_chunks_of(there, run)):
+            _remove_lists(run)
             clear(volume)
         if isinstance(volume, Bucket):  # before all else: it says whose the rest is
             files[PROVENANCE] = put(volume, PROVENANCE, provenance(run))
@@ -104,6 +107,14 @@ def create_volume(run: Run) -> Artifact:
         path.write_text(json.dumps(files, indent=1))
 
     return make(target, write, folder_of(run))
+
+
+def _remove_lists(run: Run) -> None:
+    """Remove the lists of what a volume holds, before that is removed: nothing of it is damaged. Raises
+    InputError and Superseded."""
+    for name in LISTS:
+        for path in (record_path(run.reconciliation_folder / name), run.reconciliation_folder / name):
+            remove(path)
 
 
 def _was_of(listing: Path, info: bytes) -> bool:

@@ -37,3 +37,12 @@ class Augmentation(Section):
     def changes_voxels(self) -> bool:
         """Whether it does more than to turn."""
         return any((self.contrast, self.brightness, self.missing, self.shifted, self.blurred, self.elastic))
+
+    @property
+    def used(self) -> Augmentation:
+        """The same changes, with how large they are at most as by default where there are none."""
+        unused = {"max_shift": self.shifted, "max_blur": self.blurred}
+        defaults = {
+            name: type(self).model_fields[name].default for name, share in unused.items() if not share
+        }
+        return self.model_copy(update=defaults)

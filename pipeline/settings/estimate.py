@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.config import RunConfig
 from pipeline.geometry import Tile, Triple
@@ -13,6 +14,9 @@ from pipeline.run_folder import Run
 BYTES_PER_SEGMENTED_VOXEL = 2.0
 """Room asked for on disk: compressed tiles and the volume took 0.4 on FIB-25; this leaves a margin."""
 
+BYTES_PER_WRITTEN_VOXEL = 1.0
+"""What of that is the volume's, by each of its voxels."""
+
 BYTES_PER_PHANTOM_VOXEL = 2.0
 BYTES_PER_ALIGNED_VOXEL = 1.5
 """One each, and what is kept of how sections lie on each other."""
@@ -20,6 +24,9 @@ BYTES_PER_ALIGNED_VOXEL = 1.5
 BYTES_PER_MESHED_VOXEL = 3.0
 BYTES_PER_TRACED_VOXEL = 0.5
 """Of the volume; pieces and what is stored of them took 1.6 and 0.15 on the demo's phantom."""
+
+STORED = 0.25
+"""What part of these is stored in the volume, 0.21 and 0.36 there; pieces are the rest."""
 
 NETWORKS_KEPT = 9
 """Of a training: the network, and two checkpoints of it with the means of its weights and the optimiser's two
@@ -105,20 +112,28 @@ def segmentations_of_a_tile(run: Run) -> int:
 
 
 def bytes_on_disk(run: Run) -> int:
-    """At most, about."""
+    """At most, about; what goes to a bucket is none of it."""
+    return round(sum(bytes_in_folders(run).values()))
+
+
+def bytes_in_folders(run: Run) -> dict[Path, float]:
+    """The same by the folders that hold them, of which each may be a link to another file system."""
     tiled, stored = segmentations_of_a_tile(run) * run.grid.tiled_voxels, run.config.reconciliation
     phantom = math.prod(run.config.data.phantom.shape) if run.uses_phantom else 0
     aligned = run.aligned.size if run.aligned else 0
     shapes = BYTES_PER_MESHED_VOXEL * stored.meshes + BYTES_PER_TRACED_VOXEL * stored.skeletons
     networks = (NETWORKS_KEPT if run.config.trains else 1) + len(run.trials)
-    return round(
-        BYTES_PER_SEGMENTED_VOXEL * tiled
-        + BYTES_PER_PHANTOM_VOXEL * phantom
-        + BYTES_PER_ALIGNED_VOXEL * aligned
-        + shapes * run.inference_box.size
-        + networks * 4 * _weights(run.config)
-        + BYTES_BESIDE
-    )
+    voxels = run.inference_box.size
+    volume = (BYTES_PER_WRITTEN_VOXEL + STORED * shapes) * voxels
+    pieces = (1 - STORED) * shapes * voxels
+    return {
+        run.folder: BYTES_BESIDE,
+        run.phantom_file.parent: BYTES_PER_PHANTOM_VOXEL * phantom,
+        run.aligned_folder: BYTES_PER_ALIGNED_VOXEL * aligned,
+        run.model_file.parent: networks * 4 * _weights(run.config),
+        run.tiles_folder: BYTES_PER_SEGMENTED_VOXEL * tiled - BYTES_PER_WRITTEN_VOXEL * voxels + pieces,
+        run.segmentation_folder: volume if run.config.data.output is None else 0.0,
+    }
 
 
 def _flops_per_call(config: RunConfig) -> int:

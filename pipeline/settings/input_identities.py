@@ -23,7 +23,13 @@ from pipeline.settings.data import SECTIONS
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
-from pipeline.volumes.content import content, sampled_blocks
+from pipeline.volumes.content import content, sampled_blocks, share_sampled
+
+OF_PHANTOM = {
+    "image": {"mip", "channel", "axes", "origin", "replace_sections"},
+    "labels": {"labels_mip", "labels_channel", "labels_axes", "labels_box", "origin", "ignore_labels"},
+}
+"""Settings that say what a volume has of its file, of which a phantom is known before it is there."""
 
 
 class Known(NamedTuple):
@@ -52,17 +58,18 @@ def with_identities(run: Run, trust_kept: bool = False) -> Run:
             now = now._replace(content=content(volume) + _gaps(kind, volume))
             if before is not None and before.content == now.content:
                 now = now._replace(measured=before.measured)
-                if before.stamp != now.stamp:
+                if before.stamp != now.stamp and before.read_as == now.read_as:
                     touched.append(name)
         else:
             now = before
         found[name] = now
-        identities[name] = f"{now.content} at {volume.frame.origin}{_ignoring(kind, data)}"
+        told = _ignoring(kind, data) + _replacing(kind, data, volume)
+        identities[name] = f"{now.content} at {volume.frame.origin}{told}"
     if run.config.data.image == SECTIONS:
         identities["image"] = SECTIONS  # each task knows the blocks of it that it reads
     for name in ("image", "labels"):
         if getattr(run.config.data, name) == "phantom":
-            identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}"
+            identities[name] = f"phantom {phantom_target(run).recipe.fingerprint}{_otherwise(run, name)}"
     skeletons = run.config.evaluation.skeletons
     if skeletons not in (None, FROM_LABELS):
         identities["skeletons"] = _files_identity(Path(skeletons))
@@ -133,6 +140,18 @@ def _as_before(now: Known, before: Known, volume: Volume) -> bool:
 def _ignoring(name: str, data: Data) -> str:
     """The ids among the labels that the run file says to ignore: with others it is another input."""
     return f" ignoring {sorted(set(data.ignore_labels))}" if name == "labels" and data.ignore_labels else ""
+
+
+def _replacing(name: str, data: Data, volume: Volume) -> str:
+    """The sections that others are shown in place of, where `content` may not have looked at them."""
+    replaced = sorted(data.replace_sections.items()) if name == "image" else []
+    return f" sections {replaced}" if replaced and share_sampled(volume) < 1 else ""
+
+
+def _otherwise(run: Run, name: str) -> str:
+    """The settings by which a phantom is read otherwise than it is made."""
+    given = run.config.data.model_dump(mode="json", include=OF_PHANTOM[name], exclude_defaults=True)
+    return f" {json.dumps(given, sort_keys=True)}" if given else ""
 
 
 def _gaps(kind: str, volume: Volume) -> str:

@@ -141,8 +141,9 @@ def model_target(
 
 def _read_in(run: Run, image: Sequence[Artifact] = ()) -> dict[str, str]:
     """The identities of what a training reads in a run's own volume."""
-    names = ["labels", *({"loss_mask"} & run.identities.keys())]
-    return {"image": run.image_identity(image), **{name: run.identities[name] for name in names}}
+    names, box = ["labels", *({"loss_mask"} & run.identities.keys())], run.config.training.box
+    assert box is not None, "a resolved configuration has a training box"
+    return {"image": run.image_identity(box, image), **{name: run.identities[name] for name in names}}
 
 
 def _deciding(training: Training) -> dict[str, Any]:
@@ -151,6 +152,7 @@ def _deciding(training: Training) -> dict[str, Any]:
     elsewhere = {"box", "weight", "volumes", "sampling", "start_from"}
     settings = training.model_dump(mode="json", exclude={*elsewhere, *FREE_TO_CHANGE})
     settings["moves_reach"] = training.reach
+    settings["augmentation"] = training.augmentation.used.model_dump(mode="json")
     defaults = Training().model_dump(mode="json")
     return {k: v for k, v in settings.items() if k not in ADDED or v != defaults[k]}
 

@@ -115,6 +115,20 @@ def test_a_tile_waits_for_the_blocks_that_it_reads_and_for_no_others(tissue: Pat
     assert len(blocks) < len(open_image(run).box.parts((6, 64, 64)))
 
 
+def test_a_section_that_is_shown_in_place_of_another_makes_another_image_of_the_same_blocks(
+    tissue: Path, finished: Run
+) -> None:
+    """1 and 2 lie in one block: the blocks that are read are the same, and what is read of them is not."""
+    run = resolved(tissue, finished.folder, "data.replace_sections={1: 2}")
+    before, (_, y, x) = open_image(finished), finished.inference_box.start
+    box = Box((1, y, x), (2, y + 20, x + 20))
+    assert (open_image(run).read(box) != before.read(box)).any()
+    state = {stage.name: stage for stage in explain(run)}
+    assert state["render"].finished == state["render"].tasks
+    assert state["segment"].finished == 0
+    assert state["segment"].reasons == [("input changed: image", len(run.tiles))]
+
+
 def test_a_section_that_is_shown_in_place_of_another_is_waited_for_too(tissue: Path) -> None:
     run = resolved(tissue, tissue.parent / "nowhere", "data.replace_sections={1: 7}")
     box = Box((0, 0, 0), (3, 40, 40))

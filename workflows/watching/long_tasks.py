@@ -18,20 +18,21 @@ Line: TypeAlias = Mapping[str, Any]
 
 
 class Share(NamedTuple):
-    """What part of a tile's seeds is done, and what part of them came from a checkpoint."""
+    """What part of a tile's seeds is done, and what part of them was before this attempt."""
 
     done: float = 0.0
     restored: float = 0.0
 
     @property
     def worked(self) -> float:
-        """What was done since the checkpoint."""
+        """What this attempt did."""
         return self.done - self.restored
 
 
 @dataclass(frozen=True)
 class TileReport:
-    """The last line of a tile's log; seconds are those since it began, or went on from a checkpoint."""
+    """The last line of a tile's log; seconds are those since it began, or went on from a checkpoint. A tile
+    that is longer than a job goes on in each: the attempt's own beginning is told beside that of its job."""
 
     time: float
     seconds: float
@@ -40,16 +41,19 @@ class TileReport:
     resumed_at_seeds: int
     calls: int
     resumed_at_calls: int
+    attempt_began: float | None = None
+    """None, as `attempt_began_at_seeds`, in the log of an earlier version: its job is told alone."""
+    attempt_began_at_seeds: int | None = None
 
     @property
     def share(self) -> Share:
-        seeds = max(1, self.seeds_total)
-        return Share(self.seeds / seeds, self.resumed_at_seeds / seeds)
+        seeds, at = max(1, self.seeds_total), self.attempt_began_at_seeds
+        return Share(self.seeds / seeds, (self.resumed_at_seeds if at is None else at) / seeds)
 
     @property
     def began(self) -> float:
-        """When the worker began, or went on, in seconds since 1970."""
-        return self.time - self.seconds
+        """When the attempt began with the tile, or went on with it, in seconds since 1970."""
+        return self.time - self.seconds if self.attempt_began is None else self.attempt_began
 
     @property
     def calls_per_s(self) -> float:
@@ -67,8 +71,9 @@ def read_tile_log(log: Path, since: float) -> TileReport | None:
 def report_in(line: Line | None, since: float) -> TileReport | None:
     """The report in the last line of a tile's log; None where there is none from after `since`."""
     try:
-        report = TileReport(*(line[field.name] for field in fields(TileReport))) if line else None
-    except (KeyError, TypeError):  # another version's
+        names = {field.name for field in fields(TileReport)}
+        report = TileReport(**{name: value for name, value in (line or {}).items() if name in names})
+    except TypeError:  # there is none, or it is another version's
         return None
     return report if report and report.time >= since else None
 
@@ -131,7 +136,7 @@ class Work:
     done: float = 0.0
     """Tiles, also in part."""
     worked: float = 0.0
-    """Without what checkpoints brought."""
+    """Without what older attempts had done."""
     voxels: float = 0.0
     """Those of what was worked."""
 
@@ -148,7 +153,7 @@ def describe_tiles(work: Work, tiles: int, elapsed_s: float) -> tuple[str, float
     """Share of the seeds done and rate, in words, and the seconds left, if that can be told yet.
 
     `tiles` is how many are to be segmented in this attempt. Rate and time left count what was done in the
-    `elapsed_s` of this attempt, and not what checkpoints brought.
+    `elapsed_s` of this attempt, and not what checkpoints brought from older ones.
     """
     if work.worked <= 0 or elapsed_s < 1:
         return "starting", None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 import numpy as np
 
 from pipeline.inference.canvas import Canvas
 from pipeline.inference.engines import Engine
 from pipeline.inference.tile_input import TileInput
+from pipeline.results.attempts.fencing import ATTEMPT
 
 REPORT_EVERY_S = 3.0
 
@@ -20,10 +23,19 @@ class Progress:
 
     How far the tile is, is told by the seeds that are settled. Those tried lag far behind: the first objects
     are large and take most of the calls, and with them seeds whose turn is yet to come. Calls and seeds go on
-    from those of a canvas that was restored; seconds are those since then.
+    from those of a canvas that was restored; seconds are those since then. `before` is the last line of the
+    log that this one takes the place of: in a tile longer than a job, an earlier job's of the same attempt.
     """
 
-    def __init__(self, canvas: Canvas, source: TileInput, engine: Engine, threads: int, log: TextIO) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        source: TileInput,
+        engine: Engine,
+        threads: int,
+        log: TextIO,
+        before: Mapping[str, Any] | None = None,
+    ) -> None:
         self._calls = self._resumed_at_calls = canvas.calls
         self._seeds = np.array(source.seeds, np.intp).reshape(-1, 3)
         self._canvas = canvas
@@ -34,6 +46,7 @@ class Progress:
         self._log = log
         self._seconds_in_network = 0.0
         self._started = self._reported = time.time()
+        self._in_attempt = _in_attempt(self._started, self._resumed_at_seeds, before or {})
 
     def called(self, seconds: float) -> None:
         """Note one network call that took `seconds`."""
@@ -54,6 +67,7 @@ class Progress:
             "missing_chunks": self._source.missing_chunks,
             "missing_voxels": self._source.missing_voxels,
             "resumed_at_seeds": self._resumed_at_seeds,
+            **self._in_attempt,
             "calls": self._calls,
             "resumed_at_calls": self._resumed_at_calls,
             "segments": len(self._canvas.segments),
@@ -64,3 +78,14 @@ class Progress:
             "threads": self._threads,
         }
         print(json.dumps(state), file=self._log, flush=True)
+
+
+def _in_attempt(now: float, seeds: int, before: Mapping[str, Any]) -> dict[str, Any]:
+    """When the attempt that this process belongs to began with the tile, and at how many seeds: now, unless
+    the line `before` is of an earlier job of it."""
+    attempt = os.environ.get(ATTEMPT)
+    found = {"attempt": attempt, "attempt_began": now, "attempt_began_at_seeds": seeds}
+    if attempt is not None and before.get("attempt") == attempt:
+        at_seeds = min(seeds, before["attempt_began_at_seeds"])
+        return {**found, "attempt_began": before["attempt_began"], "attempt_began_at_seeds": at_seeds}
+    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
-from pipeline.results.attempts.ownership import read_owner
+from pipeline.results.attempts.ownership import driver_of, read_owner
 
 GRACE_S = 5.0
 
@@ -35,7 +35,7 @@ def processes_of(folder: Path) -> list[RunProcess]:
     They are known by their environment, so those of other users are not seen.
     """
     owner = read_owner(folder)
-    driver = owner.process() if owner else None
+    driver = driver_of(folder, owner) if owner else None
     found = [_describe(process) for process in _started_for(folder)]
     if owner and driver:
         found.append(RunProcess(driver.pid, "driver", owner.attempt, owner.command))

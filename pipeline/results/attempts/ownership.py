@@ -128,12 +128,33 @@ class Ownership:
 
 
 def is_alive(folder: Path, owner: Owner) -> bool:
-    """Whether the owner of a folder is at work: on this host its process says so, elsewhere its heartbeat."""
+    """Whether the owner of a folder is at work in it: on this host its process says so, elsewhere its
+    heartbeat."""
     if owner.ended:
         return False
     if owner.is_local:
-        return owner.process() is not None
+        return driver_of(folder, owner) is not None
     return last_heartbeat_s(folder) > time.time() - DEAD_AFTER_S
+
+
+def driver_of(folder: Path, owner: Owner) -> psutil.Process | None:
+    """The owner's process, while it lives on this host and works here: a copy of the folder names it too."""
+    process = owner.process()
+    try:
+        opened = process.open_files() if process else []
+    except psutil.AccessDenied:  # another user's
+        return process
+    except psutil.NoSuchProcess:
+        return None
+    this = owner_file(folder)
+    return process if any(_is_same(file.path, this) for file in opened) else None
+
+
+def _is_same(path: str, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
 
 
 def last_heartbeat_s(folder: Path) -> float:
@@ -183,7 +204,7 @@ def _respect(
     if owner is None or owner.ended:
         return
     if owner.is_local:
-        if not locked and owner.process() is not None:
+        if not locked and driver_of(folder, owner) is not None:
             raise _in_use(folder, str(owner))
         return
     age_s = time.time() - os.fstat(handle).st_mtime

@@ -17,10 +17,11 @@ from pipeline.checkup.network import network
 from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import TrainedWith
-from pipeline.ffn.weights import read_weights, write_weights
+from pipeline.ffn.weights import read_weights, weight_shapes, write_weights
 from pipeline.run_folder import Run
 from pipeline.settings.inference import Pass
 from pipeline.settings.resolve import resolve
+from pipeline.training import launch
 
 
 def stored_run(folder: Path, **data: str) -> Run:
@@ -36,6 +37,24 @@ def stored_run(folder: Path, **data: str) -> Run:
 
 def test_a_run_that_trains_needs_no_network(tmp_path: Path) -> None:
     assert network(stored_run(tmp_path)).state == "skip"
+
+
+def test_a_trained_network_that_tells_of_voxels_of_another_size_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after data.voxel_size_nm was put right."""
+    monkeypatch.setattr(launch, "where_training_starts", lambda run: None)
+    run, sizes = stored_run(tmp_path), Network(fov=(17, 17, 17), deltas=(4, 4, 4), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
+    run.model_file.parent.mkdir(parents=True)
+    for told_nm, state in (((10.0, 8.0, 8.0), "warn"), ((40.0, 8.0, 8.0), "skip"), (None, "skip")):
+        trained = replace(TrainedWith.of_sizes(sizes), voxel_size_nm=told_nm)
+        write_weights(weights, sizes, run.model_file, trained)
+        data = run.config.data.model_copy(update={"voxel_size_nm": (40.0, 8.0, 8.0)})
+        found = network(replace(run, config=run.config.model_copy(update={"data": data})))
+        assert found.state == state
+        if state == "warn":
+            assert "ffn.h5 tells of voxels of 10 x 8 x 8 nm, those of the image are of 40 x 8" in found.text
 
 
 def test_a_volume_that_became_unreadable_is_named(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.checkup import resources
+from pipeline.checkup.before_run import folder
 from pipeline.checkup.resources import cores, disk, files_written
 from pipeline.config import Network, RunConfig
 from pipeline.run_folder import Run
-from pipeline.settings.estimate import plan
+from pipeline.settings.estimate import bytes_on_disk, plan
+from pipeline.settings.fields import Section
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from tests.tiny_run import RUN_FILE
@@ -61,6 +65,51 @@ def test_a_run_that_does_not_fit_fails_with_both_numbers(tmp_path: Path) -> None
     assert "make room" in finding.text
     run.config_file.touch()
     assert disk(run).state == "warn", "what it needs is not what it still needs"
+
+
+@pytest.fixture
+def small_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder on a disk with room for a run but not for its volume, which is a link to a large one."""
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    for place in (home / "run", scratch):
+        place.mkdir(parents=True)
+    monkeypatch.setattr(resources, "_file_system", lambda place: place.is_relative_to(scratch))
+    room = bytes_on_disk(phantom_run(home / "run")) - 128**3 // 2
+    usage = shutil.disk_usage(tmp_path)
+
+    def free(place: Path) -> shutil._ntuple_diskusage:
+        return usage._replace(free=10**15 if place.is_relative_to(scratch) else room)
+
+    monkeypatch.setattr(shutil, "disk_usage", free)
+    return home / "run"
+
+
+def test_a_volume_that_is_a_link_is_looked_for_room_where_that_leads(small_home: Path) -> None:
+    """It has to be there: the run would find out when it writes the volume."""
+    run, scratch = phantom_run(small_home), small_home.parents[1] / "scratch"
+    assert disk(run).state == "FAIL"
+    (small_home / "segmentation").symlink_to(scratch / "of this run")
+    assert folder(run).text.endswith("scratch/of this run, and there is no folder; make it")
+    (scratch / "of this run").mkdir()
+    assert folder(run).state == "ok"
+    found = disk(run)
+    assert found.state == "ok", found.text
+    assert f" at {small_home}; 0.00 GB needed at most, 1000000.0 GB free" in found.text
+    assert f" at {scratch}" in found.text
+
+
+def test_what_goes_to_a_bucket_takes_no_room_here(tmp_path: Path) -> None:
+    """Of meshes and skeletons the pieces are kept here."""
+    run = phantom_run(tmp_path)
+    shown = run.config.reconciliation.model_copy(update={"meshes": True, "skeletons": True})
+    data = run.config.data.model_copy(update={"output": "s3://bucket/segmentation"})
+
+    def needed(**changes: Section) -> int:
+        return bytes_on_disk(replace(run, config=run.config.model_copy(update=changes)))
+
+    volume, pieces = needed() - needed(data=data), needed(data=data, reconciliation=shown) - needed(data=data)
+    assert volume == 128**3
+    assert 0 < pieces < needed(reconciliation=shown) - needed()
 
 
 @pytest.mark.parametrize(("sharded", "of_volume"), [(True, 1), (False, 8)])

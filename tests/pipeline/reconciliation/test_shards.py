@@ -17,7 +17,15 @@ from test_reconciliation_stage import known_segmentation, read_back, reconcile, 
 from tiled_volume import make_run, merged, relabelled_equally
 
 from pipeline.geometry import Box, Triple, triple
-from pipeline.reconciliation import block_target, blocks, create_volume, find_evidence, levels, write_block
+from pipeline.reconciliation import (
+    block_target,
+    blocks,
+    create_volume,
+    find_evidence,
+    levels,
+    properties_target,
+    write_block,
+)
 from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.results.records import Missing, inspect
 from pipeline.run_folder import Run
@@ -134,6 +142,18 @@ def test_a_shard_that_was_changed_in_place_is_found_when_its_bytes_are_read(tmp_
     assert [one.why for one in found if isinstance(one, Missing)] == [
         "file damaged: its SHA-256 is not the recorded one"
     ]
+
+
+def test_what_goes_with_a_volume_of_other_chunks_is_not_told_as_damaged(tmp_path: Path) -> None:
+    run, truth = run_of(tmp_path, sharded=True), known_segmentation(BOX.shape)
+    made = reconcile(run, segment(run, truth))
+    properties = next(artifact for artifact in made if artifact.path.endswith("/properties.json"))
+    measured = [artifact for artifact in made if "/segments/" in artifact.path]
+    create_volume(run_of(tmp_path, sharded=False))
+    found = inspect(properties_target(run, measured))
+    assert isinstance(found, Missing)
+    assert (found.why, found.is_damage) == ("never done", False)
+    assert not Path(properties.path).exists()
 
 
 def test_neither_kind_of_files_is_left_among_the_other(tmp_path: Path) -> None:

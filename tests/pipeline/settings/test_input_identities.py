@@ -128,6 +128,48 @@ def test_what_was_only_looked_at_in_part_is_told(data: Path, monkeypatch: pytest
     assert touched(again).text.startswith("data.image (25.0% looked at) changed on disk since the last start")
 
 
+def test_a_section_in_the_place_of_another_is_another_image_wherever_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large volume of slices a few are looked at, and none of these."""
+    monkeypatch.setattr(content, "MOST_BYTES", 1)
+    monkeypatch.setattr(content, "LEAST_BLOCKS", 2)
+    for z in range(20):
+        Image.fromarray(IMAGE[z]).save(tmp_path / f"{z:03}.png")
+    found = []
+    for replaced in ({}, {7: 6}, {7: 8}):
+        data = {"image": str(tmp_path), "replace_sections": replaced}
+        run = with_identities(Run(tmp_path / "run", RunConfig.model_validate({"data": data})))
+        write_kept(run)
+        assert not run.touched, "by a setting no file was changed"
+        found.append(run.identities["image"])
+    assert len({identity.partition(" at ")[0] for identity in found}) == 1
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "changed"),
+    [
+        ({"replace_sections": {20: 10}}, {"image"}),
+        ({"origin": (0, 0, 8)}, {"image", "labels"}),
+        ({"axes": "xyz"}, {"image"}),
+        ({"ignore_labels": (3,)}, {"labels"}),
+        ({"labels_axes": "xyz"}, {"labels"}),
+        ({"max_missing": 0.5}, set()),
+    ],
+)
+def test_a_phantom_that_is_read_otherwise_is_another_one(
+    tmp_path: Path, setting: dict[str, object], changed: set[str]
+) -> None:
+    def known(**of: object) -> dict[str, str]:
+        document = {"data": {"image": "phantom", "labels": "phantom", **of}}
+        return dict(with_identities(Run(tmp_path, RunConfig.model_validate(document))).identities)
+
+    before, after = known(), known(**setting)
+    assert {name for name in before if before[name] != after[name]} == changed
+    assert before["image"] == before["labels"], "as ever where nothing is set"
+
+
 def test_voxels_that_cannot_be_read_are_no_others(public_folder: Path) -> None:
     slices = public_folder / "slices"
     slices.mkdir()

@@ -262,6 +262,9 @@ def test_what_is_free_to_change_leaves_the_network_as_it_is(volume: Path, tmp_pa
     assert lineage(recipe_with(fovs=1601)) == lineage(ours)
     for name, value in {"batch_size": 3, "learning_rate": 0.004, "start_from": "other.h5"}.items():
         assert lineage(recipe_with(**{name: value})) != lineage(ours)
+    shifted, unused = {"shifted": 0.1}, {"max_shift": 7, "max_blur": 1.0}
+    assert recipe_with(augmentation=unused) == ours, "how far none are shifted"
+    assert recipe_with(augmentation=shifted | unused) != recipe_with(augmentation=shifted)
 
 
 def test_input_that_a_rank_refuses_is_the_users_error(volume: Path, tmp_path: Path) -> None:

@@ -21,12 +21,14 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.geometry import Tile
 from pipeline.results.artifacts import Artifact
+from pipeline.results.records import Missing
 from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 from workflows.output import KeepingConsole
 from workflows.stage import Stage
 from workflows.watching import progress
 from workflows.watching.long_tasks import Share, Work, last_lines
+from workflows.watching.tile_states import describe, tile_states
 from workflows.watching.tiles_at_work import TilesAtWork
 
 
@@ -56,11 +58,17 @@ def run_of(folder: Path, tiles: int) -> Run:
 
 
 def report(
-    run: Run, tile: Tile, seeds: int, restored: int = 0, when: float | None = None, seconds: float = 1.0
+    run: Run,
+    tile: Tile,
+    seeds: int,
+    restored: int = 0,
+    when: float | None = None,
+    seconds: float = 1.0,
+    in_attempt: dict[str, float] | None = None,
 ) -> None:
     """What a worker writes that has tried `seeds` of 100 seeds of a tile."""
     line = {"time": when or time.time() + 1, "seconds": seconds, "seeds": seeds, "seeds_total": 100}
-    line |= {"resumed_at_seeds": restored, "calls": 10, "resumed_at_calls": 0}
+    line |= {"resumed_at_seeds": restored, "calls": 10, "resumed_at_calls": 0, **(in_attempt or {})}
     run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
     run.tile_log(tile).write_text(json.dumps(line) + "\n")
 
@@ -169,14 +177,20 @@ def test_a_tile_between_its_last_report_and_its_end_does_not_lose_its_share(tmp_
 
 def test_what_an_earlier_job_of_the_attempt_did_of_a_tile_is_work_of_the_attempt(tmp_path: Path) -> None:
     """A tile longer than a job goes on in each from the checkpoint of the one before; so does its log."""
-    run = run_of(tmp_path, 2)
+    run, now = run_of(tmp_path, 2), time.time()
     tiles, size = TilesAtWork(run), run.tiles[0].box.size
     mark(run, run.tiles[0])
     for seeds, restored in ((30, 20), (60, 50), (90, 80)):
-        report(run, run.tiles[0], seeds, restored)
+        in_attempt = {"attempt_began": now - 100, "attempt_began_at_seeds": 20}
+        report(run, run.tiles[0], seeds, restored, when=now, in_attempt=in_attempt)
         found = tiles.look(0)
         assert found.done == pytest.approx(seeds / 100)
         assert found.worked == pytest.approx(seeds / 100 - 0.2), "a fifth was done by an older attempt"
+    assert tiles.began == now - 100
+    states = tile_states(run, [Missing("never done")] * 2, last_lines(run, Look()), (), 0, alive=True)
+    said, left_s = describe(states)
+    assert said == f"45% of the seeds, {0.7 * size / 100:,.0f} voxels/s"
+    assert left_s == pytest.approx(100 * 1.1 / 0.7, rel=0.05), "as status tells it, which looks once"
     tiles.end(0, 0, counts=True)
     assert tiles.look(0) == Work(1.0, 0.8, 0.8 * size)
 

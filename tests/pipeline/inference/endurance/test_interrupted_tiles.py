@@ -171,6 +171,28 @@ def test_a_tile_whose_process_was_killed_goes_on_to_the_same_bytes(
     assert not checkpoint.exists()
 
 
+@pytest.mark.parametrize("first", ["3", "2"])
+def test_each_job_of_a_tile_tells_when_its_attempt_began_with_it_and_at_which_seed(
+    tmp_path: Path,
+    image_file: Path,
+    model: Artifact,
+    undisturbed: tuple[bytes, int],
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+) -> None:
+    _, calls = undisturbed
+    run, tile = a_tile(tmp_path, image_file, ONLY_ON_SIGTERM)
+    lines = []
+    for attempt in (first, "3", "3"):
+        monkeypatch.setenv("FFN_ATTEMPT", attempt)
+        segment_elsewhere(run, tile, model, signal.SIGTERM, at_call=calls // 4)
+        lines.append(json.loads(run.tile_log(tile).read_text().splitlines()[-1]))
+    told = [(line["attempt_began"], line["attempt_began_at_seeds"]) for line in lines]
+    assert 0 == lines[0]["resumed_at_seeds"] < lines[1]["resumed_at_seeds"] < lines[2]["resumed_at_seeds"]
+    assert told[2] == told[1] == (told[0] if first == "3" else told[1])
+    assert told[1][1] == (0 if first == "3" else lines[1]["resumed_at_seeds"])
+
+
 def test_a_tile_that_is_stopped_again_and_again_ends_in_the_same_bytes(
     tmp_path: Path,
     image_file: Path,

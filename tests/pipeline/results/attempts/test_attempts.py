@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import pytest
 from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.attempts import Owner, begin, fence, ownership, processes_of, read_attempts, read_owner
 from pipeline.results.attempts.fencing import number_file
-from pipeline.results.attempts.ownership import Ownership
+from pipeline.results.attempts.ownership import Ownership, is_alive
 from tests.denied import denied, end_loop, make_loop
 
 OWNER = """
@@ -66,6 +67,22 @@ def test_a_second_driver_is_refused_with_the_owner_named_and_touches_nothing(tmp
     for named in (socket.gethostname(), f"pid {owner.pid}", "since 20", sys.executable):
         assert named in str(refusal.value)
     assert "\n" not in str(refusal.value).replace(OWNER, "")
+
+
+def test_a_copy_of_a_folder_is_nobodys_while_its_driver_works_in_the_first_wherever_that_goes(
+    tmp_path: Path,
+) -> None:
+    first, copied = tmp_path / "first", tmp_path / "copied"
+    first.mkdir()
+    with another_driver(first):
+        owner = read_owner(first)
+        assert owner is not None
+        shutil.copytree(first, copied)
+        assert is_alive(first, owner)
+        assert not is_alive(copied, owner)
+        assert processes_of(copied) == []
+        moved = first.rename(tmp_path / "moved")
+        assert is_alive(moved, owner)
 
 
 def test_the_folder_is_free_as_soon_as_its_driver_is_killed(tmp_path: Path) -> None:
