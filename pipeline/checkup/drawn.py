@@ -96,6 +96,8 @@ def labelled_in(labels: LabelVolume, box: Box) -> list[int] | None:
 def _apart(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """Labelled sections of which no FOV sees two."""
     sections, fov = labelled_in(labels, box), run.config.network.fov[0]
+    if sections is not None and len(sections) == 1:
+        return [f"section {sections[0]} alone is labelled: how objects go on is not learned; label others"]
     widest = max((b - a for a, b in itertools.pairwise(sections or [])), default=0)
     if widest < fov:
         return []

@@ -241,6 +241,8 @@ def test_labels_of_named_sections_are_looked_at_in_these(tmp_path: Path) -> None
     assert "have the same id in the next labelled section, most others none" in told
     told = told_of_sections(tmp_path, labels, data={"labelled_sections": "0:40:32"})
     assert "there are up to 31 sections between two that are labelled, and a network.fov of 13" in told
+    told = told_of_sections(tmp_path, labels, data={"labelled_sections": "16"})
+    assert "section 16 alone is labelled" in told
     with pytest.raises(InputError, match=r"no voxel in .* is labelled"):
         told_of_sections(tmp_path, labels, data={"labelled_sections": "3:40:8"})
     with pytest.raises(InputError, match=r"none of data.labelled_sections lies in training.box"):
