@@ -15,29 +15,28 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
 import json
 import os
 import tempfile
+from contextlib import ExitStack
 from itertools import zip_longest
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from pipeline.errors import InputError
-from pipeline.evaluation.bootstrap import intervals
 from pipeline.evaluation.comparison import Comparison, blocks
-from pipeline.evaluation.conventions import BoxCounts, score
+from pipeline.evaluation.conventions import score
+from pipeline.evaluation.counted import Counted
 from pipeline.evaluation.kept_counts import KeptCounts
-from pipeline.evaluation.points import located
 from pipeline.evaluation.side_by_side import run_lengths, run_lengths_along_truth, side_by_side
 from pipeline.evaluation.skeleton_files import read_skeletons
 from pipeline.evaluation.smells import smells
 from pipeline.evaluation.stage import shares
 from pipeline.evaluation.trust import doubts
-from pipeline.evaluation.worst import worst
 from pipeline.geometry import Box
 from pipeline.results.unreadable import mend_write
 from workflows.command_line import QuietOption, start
-from workflows.scores_as_text import print_scores
+from workflows.scores_as_text import print_beside, print_scores
 from workflows.volume_options import choice_of, numbers
 
 
@@ -127,29 +126,34 @@ def evaluate(
         lengths = list(run_lengths_along_truth(scored, merge_threshold))
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
-    console, results = Console(), {}
-    for one, along in zip_longest(scored, lengths):
-        found = scores_of(one.comparison, one.box, workers or len(os.sched_getaffinity(0)), most, quiet)
-        found["doubts"] = [*one.doubts, *found["doubts"]]
-        if along is not None:
-            found["run_length"] = along
-        if along is not None and traced is not None:
-            unit = traced.other_unit(one.comparison.open()[0].box, along["voxel_size_nm"])
-            if unit is not None:
-                found["doubts"].append(f"the skeletons are taken for nm, and would fill the volume in {unit}")
-        name = one.comparison.segmentation
-        results[name] = found
-        print_scores(name, found, console)
+    console, results, counted = Console(), {}, list[Counted]()
+    with ExitStack() as files:
+        for one, along in zip_longest(scored, lengths):
+            file = files.enter_context(tempfile.TemporaryFile())
+            here = count(one.comparison, one.box, file, workers or len(os.sched_getaffinity(0)), quiet)
+            found = figures(here, most)
+            found["doubts"] = [*one.doubts, *found["doubts"]]
+            if along is not None:
+                found["run_length"] = along
+            if along is not None and traced is not None:
+                unit = traced.other_unit(one.comparison.open()[0].box, along["voxel_size_nm"])
+                if unit is not None:
+                    found["doubts"].append(
+                        f"the skeletons are taken for nm, and would fill the volume in {unit}"
+                    )
+            name = one.comparison.segmentation
+            results[name] = found
+            print_scores(name, found, console)
+            if counted and one.is_comparable:
+                found["beside"] = here.beside(counted[0], most)
+                print_beside(name, found["beside"], console)
+            counted.append(here)
     if json_file is not None:
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 
 
-def scores_of(
-    comparison: Comparison, box: Box, workers: int, most: int, quiet: bool = False
-) -> dict[str, Any]:
-    """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
-    segmentation, truth = comparison.open()
-    odd = smells(segmentation, truth, box)
+def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet: bool = False) -> Counted:
+    """Count a box, block by block; the counts of single blocks go into the `file`."""
     screen, work = Console(stderr=True), blocks(box)
     counting = track(
         comparison.count(box, workers),
@@ -159,23 +163,24 @@ def scores_of(
         transient=True,
         disable=quiet or not screen.is_terminal,
     )
-    with tempfile.TemporaryFile() as file:
-        kept = KeptCounts(box, file)
-        for counts, block in zip(counting, work):
-            kept.add(block, counts)
-        parts = kept.parts()
-        total = BoxCounts.total(parts)
-        errors, read_truth = worst(total.as_is, most), comparison.read_counted_truth
-        errors = located(errors, kept.by_block(), segmentation.read, read_truth, box)
-    of_truth = shares(total, box, comparison.ignore_border_nm)
+    kept = KeptCounts(box, file)
+    for counts, block in zip(counting, work):
+        kept.add(block, counts)
+    return Counted(comparison, kept)
+
+
+def figures(counted: Counted, most: int) -> dict[str, Any]:
+    """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
+    comparison, box = counted.comparison, counted.kept.box
+    of_truth = shares(counted.total, box, comparison.ignore_border_nm)
     return {
         "box": str(box),
         "voxels": box.size,
         **of_truth,
-        "scores": score(total),
-        "intervals_95": {"boxes": len(parts), "box_shape": kept.part, **intervals(parts)},
-        "worst": [wrong.as_dict() for wrong in errors],
-        "doubts": [*odd, *doubts(of_truth)],
+        "scores": score(counted.total),
+        "intervals_95": counted.intervals(),
+        "worst": [wrong.as_dict() for wrong in counted.worst(most)],
+        "doubts": [*comparison.doubts, *smells(*comparison.open(), box), *doubts(of_truth)],
     }
 
 

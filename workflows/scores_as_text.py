@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.evaluation.conventions import CONVENTIONS
 from workflows.output import whole
 
 COLUMNS = {
@@ -22,11 +24,8 @@ COLUMNS = {
 
 def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
     """The figures of one segmentation, as `workflows.evaluate` finds them."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("scores by convention", no_wrap=True)
-    for column in COLUMNS:
-        table.add_column(column, justify="right", no_wrap=True)
-    for convention in ("gt_foreground", "filled", "both_foreground"):
+    table = _table_of_scores("scores by convention", COLUMNS)
+    for convention in CONVENTIONS:
         scores, spread = found["scores"][convention], found["intervals_95"][convention]
         table.add_row(convention, *(_value(scores[key]) for key in COLUMNS.values()))
         if found["intervals_95"]["boxes"] > 1:
@@ -55,6 +54,33 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
         )
 
 
+def print_beside(name: str, found: dict[str, Any], console: Console) -> None:
+    """What the scores of one segmentation are more than those of the first, and where the two differ."""
+    columns = {column: key for column, key in COLUMNS.items() if key != "rand_f_score"}  # as ARE, turned
+    table = _table_of_scores("more than the first", columns)
+    for convention in CONVENTIONS:
+        more, spread = found["scores"][convention], found["intervals_95"][convention]
+        table.add_row(convention, *(_signed(more[key]) for key in columns.values()))
+        if any(spread.values()):
+            draws = (_signed_interval(spread[key]) for key in columns.values())
+            table.add_row("  in 95% of draws", *draws, style="dim")
+    for line in (f"\n{name}", f"beside {found['first']}"):
+        console.print(line, style="bold", highlight=False, soft_wrap=True, markup=False)
+    console.print(whole(table), soft_wrap=True)
+    if not found["objects"]:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("differ most", no_wrap=True)
+    for column in ("bits in first", "bits", "look at z, y, x"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("what is wrong there")
+    for of in found["objects"]:
+        error, where = of["error"], "the first" if of["worse_in"] == found["first"] else "this one"
+        bits = (f"{of[key]:.4f}" for key in ("bits_in_first", "bits"))
+        table.add_row(str(of["object"]), *bits, _point(error), f"in {where}: {error['what']}")
+    console.print(whole(table), soft_wrap=True)
+
+
 def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:
     """What belongs beside a table of scores: CREMI's, the coverage, and how much of the truth was scored."""
     cremi = scores["cremi"]
@@ -74,6 +100,14 @@ def lines_beside(scores: dict[str, Any], shares: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _table_of_scores(title: str, columns: Iterable[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(title, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
 def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     """A line for each of the costliest errors, with the point to look at."""
     if not wrongs:
@@ -84,8 +118,8 @@ def _print_worst(wrongs: list[dict[str, Any]], console: Console) -> None:
     table.add_column("look at z, y, x", justify="right", no_wrap=True)
     table.add_column("what is wrong there")
     for wrong in wrongs:
-        point = ", ".join(map(str, wrong["point"])) if wrong["point"] else "?"
-        table.add_row(wrong["kind"], f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}", point, wrong["what"])
+        bits, voxels = f"{wrong['bits']:.4f}", f"{wrong['voxels']:,}"
+        table.add_row(wrong["kind"], bits, voxels, _point(wrong), wrong["what"])
     console.print(whole(table), soft_wrap=True)
 
 
@@ -132,8 +166,20 @@ def _value(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
+
+
 def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{interval[0]:.2f}-{interval[1]:.2f}"
+
+
+def _signed_interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}"
+
+
+def _point(wrong: dict[str, Any]) -> str:
+    return ", ".join(map(str, wrong["point"])) if wrong["point"] else "?"
 
 
 def _share(value: float | None) -> str:

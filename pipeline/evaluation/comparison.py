@@ -58,6 +58,8 @@ class Comparison:
             )
         if self.segmentation_choice.origin is None and self.truth_choice.origin is None:
             _put_together(segmentation, truth)
+        if sizes is None:  # they lie voxel on voxel, so what is known of one is true of both
+            segmentation.frame = replace(segmentation.frame, voxel_size_nm=own)
         return LabelVolume(segmentation, all_are_ids=True), LabelVolume(truth, self.ignored)
 
     def box(self, wanted: Box | None = None) -> Box:
@@ -73,6 +75,18 @@ class Comparison:
         if wanted is not None and not shared.contains(wanted):
             raise InputError(f"box {wanted} reaches outside {shared}, which both volumes cover")
         return wanted or shared
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is doubtful of how they lie on each other, because --voxel-size goes before their files."""
+        own, of_truth = (volume.frame.stated_nm for volume in _opened(self))
+        if own is None or of_truth is None or same_size(own, of_truth):
+            return []
+        return [
+            f"by their files voxels of the segmentation are of {size_text(own)}, those of the truth of "
+            f"{size_text(of_truth)} (z, y, x), which --voxel-size takes for one size: if the files are "
+            "right, choose levels of one size with --segmentation-mip, --truth-mip"
+        ]
 
     def read_counted_truth(self, box: Box) -> np.ndarray:
         """The truth's ids, (z, y, x) uint64, 0 where voxels do not count. Raises InputError."""
@@ -94,8 +108,7 @@ class Comparison:
 
     @property
     def _voxel_size_nm(self) -> VoxelSize | None:
-        segmentation, truth = _opened(self)
-        return segmentation.voxel_size_nm or truth.voxel_size_nm
+        return _opened(self)[0].voxel_size_nm
 
     def count(self, box: Box, workers: int = 1) -> Iterator[list[BoxCounts]]:
         """For each of `blocks` of the box the counts of its parts; in order.

@@ -29,6 +29,8 @@ class Scored:
     """Where skeletons count: what all segmentations cover, with truth or without."""
     doubts: list[str]
     """Why its scores are not those of it alone, or not to be compared."""
+    is_comparable: bool = True
+    """Whether it is scored in the very voxels in which the others are."""
 
 
 def side_by_side(comparisons: Sequence[Comparison], wanted: Box | None = None) -> list[Scored]:
@@ -46,7 +48,7 @@ def side_by_side(comparisons: Sequence[Comparison], wanted: Box | None = None) -
             "segmentations with other voxels are scored beside it, whose scores cannot be compared with its"
         )
         return [
-            Scored(comparison, box, whole, [f"voxels are of {size_text(size)}: {doubt}"])
+            Scored(comparison, box, whole, [f"voxels are of {size_text(size)}: {doubt}"], False)
             for comparison, box, whole, size in zip(comparisons, boxes, wholes, sizes)
         ]
     shared, segmented = reduce(and_, boxes), reduce(and_, wholes)

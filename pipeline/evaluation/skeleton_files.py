@@ -7,7 +7,8 @@
 | `*.npz` | an ERL graph of em_erl: nodes, edges of each skeleton | z, y, x in nm |
 
 Files and arrays are taken in the order of the numbers in their names: 9 before 10. Precomputed
-skeletons may be gzipped.
+skeletons may be gzipped. A line `# SCALE` of an SWC file is not looked at: by the format it says what was
+applied to the coordinates, and kimimaro writes voxel sizes there beside coordinates in nm.
 """
 
 from __future__ import annotations
@@ -92,22 +93,43 @@ def _swc_folder(folder: Path) -> list[Part]:
 
 
 def _swc(path: Path) -> Part:
-    from osteoid import Skeleton  # here and below, because few runs have skeletons and it loads networkx
-
     try:
-        lines = [line.split() for line in path.read_text().splitlines()]
-        rows = [row for row in lines if row and not row[0].startswith("#")]
-        # it takes what begins with a blank for comments, and one blank between numbers
-        skeleton = Skeleton.from_swc("\n".join(" ".join(row) for row in rows))
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        raise InputError(f"skeleton {path} is no SWC file: {error}") from None
-    _refuse_twice(path, [row[0] for row in rows])
-    return _checked(path, path.stem, skeleton.vertices[:, ::-1], skeleton.edges)
+        # what is not UTF-8 is in comments, as the micro sign of other encodings
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise InputError(f"skeleton {path} cannot be read: {error.strerror}") from None
+    rows = [row for row in map(str.split, lines) if row and not row[0].startswith("#")]
+    nodes = [_node(path, row) for row in rows]
+    numbers = [number for number, _, _ in nodes]
+    _refuse_twice(path, numbers)
+    place, edges = {number: row for row, number in enumerate(numbers)}, []
+    for number, parent, _ in nodes:
+        if parent < 0:
+            continue
+        if parent not in place:
+            raise InputError(
+                f"skeleton {path}: node {number} has the parent {parent}, which is not there; a root has -1"
+            )
+        edges.append((place[number], place[parent]))
+    at = np.array([z_y_x for _, _, z_y_x in nodes], np.float64).reshape(-1, 3)
+    return _checked(path, path.stem, at, np.array(edges, np.int64))
 
 
-def _refuse_twice(path: Path, numbers: Sequence[str]) -> None:
+def _node(path: Path, row: list[str]) -> tuple[int, int, tuple[float, float, float]]:
+    """Number, parent and place of a line of an SWC file, of which the first seven values count."""
+    try:
+        number, _, x, y, z, _, parent = row[:7]
+        return int(float(number)), int(float(parent)), (float(z), float(y), float(x))
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"skeleton {path} is no SWC file: expected seven numbers a line, with blanks between (number, "
+            f"type, x, y, z, radius, parent), got {' '.join(row)[:80]!r}"
+        ) from None
+
+
+def _refuse_twice(path: Path, numbers: Sequence[int]) -> None:
     """Raise InputError where two nodes of an SWC file have one number: edges would lead to the last."""
-    number, times = max(Counter(numbers).items(), key=lambda item: item[1], default=("", 0))
+    number, times = max(Counter(numbers).items(), key=lambda item: item[1], default=(0, 0))
     if times > 1:
         raise InputError(
             f"skeleton {path}: {times} nodes have the number {number}; expected one neurite a file, and each "
@@ -128,7 +150,7 @@ def _precomputed(folder: Path) -> list[Part]:
         )
     if info.get("sharding"):
         raise InputError(f"skeletons {folder} are sharded; write them to a folder of .swc files first")
-    from osteoid import Skeleton
+    from osteoid import Skeleton  # here, because few runs have skeletons and it loads networkx
 
     files = _by_id(folder)
     parts = []
@@ -182,7 +204,7 @@ def _erl_graph(path: Path) -> list[Part]:
         )
     parts = []
     for name, links, own in zip(ids, edges, _rows_of(nodes[:, 0], len(ids))):
-        ends = links.reshape(len(links), -1)[:, :2].astype(np.int64)
+        ends = links.reshape(len(links), links.size // max(1, len(links)))[:, :2].astype(np.int64)
         if not np.isin(ends, own).all():
             raise InputError(f"skeletons {path}: edges of {name} name nodes that are not its own")
         parts.append(_checked(path, str(name), nodes[own, 1:], np.searchsorted(own, ends)))

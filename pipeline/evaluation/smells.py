@@ -56,7 +56,9 @@ def _in_the_middle(segmentation: LabelVolume, truth: LabelVolume, middle: Box) -
 def _gaps(volume: Volume, what: str, box: Box) -> list[str]:
     """What of a volume is not stored."""
     found = absence(volume, box)
-    return [f"{found.text(f'chunks of the {what}')}; they count as 0"] if found.missing else []
+    unknown = what == "truth" and not volume.may_be_empty
+    counts = "what lies there counts in no score" if unknown else "they count as 0"
+    return [f"{found.text(f'chunks of the {what}')}; {counts}"] if found.missing else []
 
 
 def _negative(stored: np.ndarray) -> list[str]:

@@ -115,7 +115,7 @@ def _groups(of: np.ndarray, parts: np.ndarray, voxels: np.ndarray, n: int) -> _E
     """Of each id that has more than one part: its bits, the two largest parts, and voxels of the second."""
     order = np.lexsort((parts, -voxels, of))
     of, parts, voxels = of[order], parts[order], voxels[order]
-    bits = voxels / n * np.log2(_totals(of, voxels) / voxels)
+    bits = voxels / n * np.log2(totals(of, voxels) / voxels)
     ids, first, count = np.unique(of, return_index=True, return_counts=True)
     sums = np.add.reduceat(bits, first) if len(first) else bits
     many = count > 1
@@ -123,7 +123,7 @@ def _groups(of: np.ndarray, parts: np.ndarray, voxels: np.ndarray, n: int) -> _E
     return _Errors(ids[many], sums[many], parts[first], parts[first + 1], voxels[first + 1])
 
 
-def _totals(ids: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-    """For each row the voxels of all rows with its id."""
+def totals(ids: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """For each row the voxels of all rows with its id, float64."""
     _, index = np.unique(ids, return_inverse=True)
     return np.bincount(index, voxels)[index]

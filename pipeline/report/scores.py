@@ -137,11 +137,13 @@ def worst(run: Run, look: Look) -> dict[str, Any] | None:
     found = _json(run.worst_file, {"worst", "errors", "voi_bits"}, look)
     if found is None:
         return None
-    verdicts = look(read_verdicts, run.verdicts_file) or {}
+    verdicts = look(read_verdicts, run.verdicts_file) or []
     rows = [
         {
             **error,
-            "verdict": verdicts.get(error["what"], ""),
+            "verdict": next(
+                (v.text for v in reversed(verdicts) if v.is_on(error["what"], error["point"])), ""
+            ),
             "link": point_link(run, error["point"], segments=error["segments"], truth=error["truth"])
             if error["point"]
             else None,

@@ -122,16 +122,20 @@ def _says(row: Mapping[str, Any]) -> str:
     """`z000000_y000000_x000064: finished, 43 s, 9,257 calls, 11 segments`."""
     if row["state"] != "finished":
         return f"{row['name']}: {row['state']}"
-    found = f"{row['calls']:,} calls, {row['segments']:,} segments"
+    of_first = " in the first pass" if row["passes"] > 1 else ""
+    found = f"{row['calls']:,} calls, {row['segments']:,} segments{of_first}"
     return f"{row['name']}: finished, {row['seconds']:.0f} s, {found}"
 
 
 def _over_passes(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One row for a tile in all passes: it is as far as the worst of them, and what they took is added up."""
+    """One row for a tile in all passes: it is as far as the worst of them, and what they took is added up;
+    its segments are those of the first.
+    """
     first = rows[0]
     added = ("seconds", "bytes", "calls", "timed_calls", "timed_s", "seconds_in_network")
     return {
         **first,
+        "passes": len(rows),
         **{name: sum(row[name] for row in rows) for name in added},
         "state": max((row["state"] for row in rows), key=STATES.index),
     }

@@ -85,7 +85,8 @@ class Data(Section):
     taken to go on between two of them where both have it: examples are centred there too. But only
     in the sections themselves anything counts, in the loss and in scores."""
     ignore_labels: tuple[Whole, ...] = ()
-    """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype."""
+    """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype. That there is no
+    object under 0 is known, unless 0 is among these."""
     voxel_size_nm: tuple[PositiveFinite, PositiveFinite, PositiveFinite] | None = None
     """In place of what the files say."""
     image_mean: Real | None = None

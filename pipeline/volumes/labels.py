@@ -17,8 +17,9 @@ RESERVED = 4
 
 class LabelVolume(Volume):
     """The ids of `volume`, uint64. 0 is unlabelled, and so read are negative ids, the largest of the dtype
-    (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`. In a
-    segmentation, made by a program, the largest are ids like others: `all_are_ids`.
+    (four, or one of 8 and 16 bits: CREMI and others mark with them what is to be ignored) and `ignored`. That
+    there is no object under 0 is known, unless `ignored` has it: then nobody knows. In a segmentation, which
+    a program made, the largest are ids like others: `all_are_ids`.
 
     Raises InputError when the volume does not hold integers, or is stored by what does not keep them.
     """
@@ -41,6 +42,7 @@ class LabelVolume(Volume):
         self.source = volume
         self.is_remote = volume.is_remote
         self.may_be_empty = volume.may_be_empty
+        self._unknown_is_0 = 0 in ignored
         self._unlabelled = unlabelled_ids(volume.dtype, ignored)[: 0 if all_are_ids else None]
 
     @property
@@ -63,16 +65,16 @@ class LabelVolume(Volume):
         return ids
 
     def ignored(self, box: Box) -> np.ndarray:
-        """Which voxels of `box` hold an id that says "not labelled", and not just 0; (z, y, x) bool.
+        """Which voxels of `box` hold an id that says "not labelled", as a rule not just 0; (z, y, x) bool.
 
-        What lies there is unknown. A 0 as a rule is a membrane or ground, and no object, which is known.
+        What lies there is unknown. A 0 mostly is a membrane or ground, and no object, which is known.
         """
         return self.is_ignored(self.read_stored(box))
 
     def is_ignored(self, ids: np.ndarray) -> np.ndarray:
         """Of every stored id, also where it was cast to uint64, whether it says so; bool."""
         ids = ids.astype(self.stored_dtype, copy=False)
-        return self.is_unlabelled(ids) & (ids != 0)
+        return self.is_unlabelled(ids) & ((ids != 0) | self._unknown_is_0)
 
     def read_filled(self, box: Box) -> np.ndarray:
         """The ids of `box`; between sections that are labelled those that both have at a voxel, else 0.
@@ -88,7 +90,7 @@ class LabelVolume(Volume):
         if not isinstance(self.source, LabelledSections):
             return self, box
         alone = LabelVolume(self.source.alone)
-        alone._unlabelled = self._unlabelled
+        alone._unlabelled, alone._unknown_is_0 = self._unlabelled, self._unknown_is_0
         return alone, self.source.box_alone(box)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from skimage.metrics import adapted_rand_error
+from skimage.metrics import adapted_rand_error, variation_of_information
 
 from tests.commands import said
 from workflows.evaluate import main
@@ -75,6 +75,23 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert [wrong["kind"] for wrong in merged["worst"]] == ["merger", "blank", "blank"]
     assert "5 is cut between 5 and 6" in printed
     assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
+    beside = merged["beside"]
+    assert beside["first"] == names[0]
+    for convention in ("gt_foreground", "filled", "both_foreground"):
+        more = merged["scores"][convention]["voi_merge"] - split["scores"][convention]["voi_merge"]
+        assert beside["scores"][convention]["voi_merge"] == pytest.approx(more)
+    low, high = beside["intervals_95"]["filled"]["voi_merge"]
+    assert 0 < low <= beside["scores"]["filled"]["voi_merge"] <= high
+    assert [(of["object"], of["worse_in"], of["error"]["what"]) for of in beside["objects"]] == [
+        (9, names[1], "1 joins 9 and 5"),
+        (5, names[1], "1 joins 9 and 5"),
+    ]
+    for z, y, x in (of["error"]["point"] for of in beside["objects"]):
+        assert (volumes["truth"][z, y, x], volumes["merged"][z, y, x]) == (5, 1), (
+            "inside the smaller of the two"
+        )
+    assert f"beside {names[0]}" in printed
+    assert "beside" not in split
 
 
 def test_segmentations_are_scored_where_all_are_and_so_are_skeletons(
@@ -128,6 +145,56 @@ def test_segmentations_with_other_voxels_are_not_called_comparable(
     code, shown = said(main, names, monkeypatch, capsys)
     assert code == 0, shown
     assert "voxels are of 16 x 16 x 16 nm: segmentations with other voxels are scored beside it" in shown
+    assert "beside " not in shown.replace("scored beside it", "")
+
+
+def test_sizes_that_differ_by_the_files_are_told_where_an_option_sets_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.arange(1, 9).repeat(8**3 * 8).reshape(32, 32, 32)
+    with h5py.File(tmp_path / "volumes.h5", "w") as file:
+        for name, volume, size in (("fine", ids, 8.0), ("coarse", ids[::2, ::2, ::2], 16.0)):
+            file[name] = volume
+            file[name].attrs.update(resolution=(size,) * 3, offset=(0.0,) * 3)
+    names = [f"{tmp_path / 'volumes.h5'}:{name}" for name in ("fine", "coarse")]
+    code, shown = said(main, [*names, "--voxel-size", "16,16,16"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "by their files voxels of the segmentation are of 8 x 8 x 8 nm, those of the truth of 16" in shown
+    code, shown = said(main, [names[0]] * 2 + ["--voxel-size", "16,16,16"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "by their files" not in shown
+
+
+def test_a_segmentation_without_a_voxel_size_has_that_of_the_truth(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.save(tmp_path / "split.npy", case[1]["split"])
+    names = [str(tmp_path / "split.npy"), f"{case[0] / 'volumes.h5'}:truth"]
+    code, shown = said(main, [*names, "--skeletons", str(case[0] / "swc")], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "voxels of 40 x 8 x 8 nm; a segment merges" in shown
+    assert "1 of 118 edges split" in shown
+
+
+def test_what_is_0_counts_in_no_score_where_that_is_asked_for(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = [f"{case[0] / 'volumes.h5'}:{name}" for name in ("merged", "truth")]
+    options = ["--ignore", "0", "--json", str(tmp_path / "scores.json")]
+    code, shown = said(main, [*names, *options], monkeypatch, capsys)
+    assert code == 0, shown
+    (found,) = json.loads((tmp_path / "scores.json").read_text())["segmentations"].values()
+    truth, merged = case[1]["truth"], case[1]["merged"]
+    split, merge = variation_of_information(truth[truth != 0], merged[truth != 0], ignore_labels=())
+    scores = found["scores"]["gt_foreground"]
+    assert (scores["voi_split"], scores["voi_merge"]) == pytest.approx((split, merge))
+    assert found["ignored_share"] == pytest.approx(np.mean(truth == 0))
 
 
 def test_a_truth_of_which_most_is_unlabelled_is_told_and_no_figure_is_cut(
@@ -204,7 +271,7 @@ def test_what_is_refused_is_refused_before_anything_is_counted(
     def counting(*_: Any) -> None:
         raise AssertionError("hours of counting have begun")
 
-    monkeypatch.setattr("workflows.evaluate.scores_of", counting)
+    monkeypatch.setattr("workflows.evaluate.count", counting)
     volumes = case[0] / "volumes.h5"
     (tmp_path / "far.swc").write_text("1 0 9e6 0 0 1 -1\n2 0 9e6 8 0 1 1\n")
     for arguments, expected in (

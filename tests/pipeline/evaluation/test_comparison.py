@@ -12,7 +12,7 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 
 from pipeline.errors import InputError
 from pipeline.evaluation import comparison
-from pipeline.evaluation.bootstrap import intervals
+from pipeline.evaluation.bootstrap import draw, intervals
 from pipeline.evaluation.comparison import MANY, Comparison, blocks, part_shape
 from pipeline.evaluation.contingency import EMPTY, ContingencyTable
 from pipeline.evaluation.conventions import BoxCounts, count_box, score
@@ -144,20 +144,20 @@ def test_parts_are_counted_apart_and_make_up_the_whole(
 def test_intervals_hold_the_score_and_close_in_where_boxes_are_alike() -> None:
     truth = [blobs((16, 16, 16), seed) for seed in range(30)]
     same = [count_box(np.where(t % 3 == 0, 0, t), t) for t in truth]
-    found = intervals(same, repeats=50)
+    found = intervals(draw(same, repeats=50))
     whole = score(BoxCounts.total(same))
     low, high = found["gt_foreground"]["voi_merge"] or (0, 0)
     assert low <= whole["gt_foreground"]["voi_merge"] <= high
     assert low < high
     assert found["both_foreground"]["are"] == (0, 0)
-    one = intervals([same[0]] * 9, repeats=20)["gt_foreground"]["voi_merge"]
+    one = intervals(draw([same[0]] * 9, repeats=20))["gt_foreground"]["voi_merge"]
     assert one is not None
     assert one == pytest.approx((score(same[0])["gt_foreground"]["voi_merge"],) * 2)
 
 
 def test_of_one_box_no_interval_is_drawn() -> None:
     truth = blobs((16, 16, 16), 3)
-    found = intervals([count_box(np.where(truth % 3 == 0, 0, truth), truth)], repeats=5)
+    found = intervals(draw([count_box(np.where(truth % 3 == 0, 0, truth), truth)], repeats=5))
     assert all(interval is None for scores in found.values() for interval in scores.values())
 
 

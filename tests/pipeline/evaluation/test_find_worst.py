@@ -12,7 +12,7 @@ from test_evaluation_stage import EVALUATED, PARTS, make_run
 
 from pipeline.errors import InputError
 from pipeline.evaluation import blocks, count_block, count_box, find_worst, score, stage
-from pipeline.evaluation.verdicts import keep_verdicts, read_verdicts
+from pipeline.evaluation.verdicts import Verdict, keep_verdicts, read_verdicts
 from pipeline.evaluation.worst import Wrong, worst
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
@@ -57,7 +57,8 @@ def test_verdicts_are_kept_by_later_runs(tmp_path: Path) -> None:
     lines[2] = f'"no, the truth is",{lines[2][1:]}'
     run.verdicts_file.write_text("\n".join(lines))
     found_in(run, [Artifact("segmentation", "another")])
-    assert read_verdicts(run.verdicts_file) == {first["worst"][1]["what"]: "no, the truth is"}
+    [verdict] = read_verdicts(run.verdicts_file)
+    assert (verdict.text, verdict.what) == ("no, the truth is", first["worst"][1]["what"])
     assert run.verdicts_file.read_text().count("\n") == len(lines)
 
 
@@ -66,11 +67,30 @@ def test_a_verdict_on_what_is_no_longer_listed_stays(tmp_path: Path) -> None:
     keep_verdicts(WRONGS, path)
     path.write_text(path.read_text().replace("\n,part", "\ntrue,part"))
     keep_verdicts(WRONGS[:1], path)
-    assert read_verdicts(path) == {"part of 4 is not segmented": "true"}
+    assert read_verdicts(path) == [Verdict("true", "part of 4 is not segmented", None)]
     assert path.read_text().splitlines()[1:] == [
         f",{2**64 - 9} is cut between 1 and 2,0.500000,30,1,2,3",
         "true,part of 4 is not segmented,0.100000,9,,,",
     ]
+
+
+def test_a_verdict_is_not_on_an_error_elsewhere_that_has_the_same_words(tmp_path: Path) -> None:
+    """As where another network's segments have the same numbers, or leave another part of an object blank."""
+    path, what = tmp_path / "verdicts.csv", "part of 4 is not segmented"
+    first = Wrong("blank", 0.1, (4,), (), 9, (10, 20, 30))
+    near, far = (replace(first, point=point) for point in ((12, 20, 60), (10, 20, 90)))
+    keep_verdicts([first], path)
+    path.write_text(path.read_text().replace("\n,part", "\na membrane,part"))
+    keep_verdicts([near], path)
+    assert path.read_text().splitlines()[1:] == [f"a membrane,{what},0.100000,9,12,20,60"]
+    keep_verdicts([replace(far, point=(12, 20, 95))], path)
+    empty, kept = path.read_text().splitlines()[1:]
+    assert empty == f",{what},0.100000,9,12,20,95"
+    assert kept == f"a membrane,{what},0.100000,9,12,20,60"
+    [verdict] = read_verdicts(path)
+    assert [verdict.is_on(what, point) for point in ((12, 20, 60), (12, 20, 95), None)] == [True, False, True]
+    keep_verdicts([near], path)
+    assert path.read_text().splitlines()[1:] == [f"a membrane,{what},0.100000,9,12,20,60"]
 
 
 def test_what_a_person_adds_to_the_verdicts_stays(tmp_path: Path) -> None:
@@ -92,14 +112,14 @@ def test_of_two_verdicts_on_one_error_none_is_lost_and_the_last_stays_the_last(t
     for _ in range(2):
         keep_verdicts(WRONGS, path)
         assert path.read_text().splitlines() == [head, f"Ann: no{split}", blank, f"Bob: yes{split}"]
-        assert list(read_verdicts(path).values()) == ["Bob: yes"]
+        assert [verdict.text for verdict in read_verdicts(path)][-1] == "Bob: yes"
 
 
 def test_verdicts_are_read_as_spreadsheets_save_them(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     path.write_text("\ufeffverdict;what;bits\r\nwrong;5 is cut between 1 and 2;0,5\r\n", encoding="utf-8")
-    assert read_verdicts(path) == {"5 is cut between 1 and 2": "wrong"}
-    assert read_verdicts(tmp_path / "none.csv") == {}
+    assert read_verdicts(path) == [Verdict("wrong", "5 is cut between 1 and 2", None)]
+    assert read_verdicts(tmp_path / "none.csv") == []
 
 
 def test_a_file_of_verdicts_that_is_none_is_refused_and_stays(tmp_path: Path) -> None:

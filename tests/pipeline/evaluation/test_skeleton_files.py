@@ -42,6 +42,39 @@ def test_no_node_of_an_swc_file_is_lost_to_blanks_before_its_number(tmp_path: Pa
     assert found.lengths_nm.sum() == pytest.approx(4 * 44)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{n} 0 {x}.5 8 40 1 {p} # soma",
+        "{n} 0 {x}.5 8 40 1 {p} 7 1 2 3",
+        "{n}.0 0 {x}.5 8 40 NA {p}.0",
+        "{n} 0\t{x}.5 8 40 1 {p}",
+    ],
+)
+def test_swc_files_are_read_as_other_programs_write_them(tmp_path: Path, row: str) -> None:
+    """A header that is not UTF-8, a mark before it, remarks and columns after the seventh, whole floats."""
+    lines = [row.format(n=n, x=100_000_000 + 4 * n, p=n - 1 if n else -1) for n in (0, 2, 1)]
+    for name, header in (("a", b"# lengths in \xb5m\n"), ("b", b"\xef\xbb\xbf# SCALE 8 8 40\n"), ("c", b"")):
+        (tmp_path / f"{name}.swc").write_bytes(header + "\n".join(lines).encode() + b"\n")
+        found = read_skeletons(tmp_path / f"{name}.swc")
+        assert found.nodes_nm[:, 2].tolist() == [100_000_000.5, 100_000_008.5, 100_000_004.5]
+        assert found.lengths_nm.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 0 4 8 40 1 -1\n2 0 8 8 40 1 7\n", "node 2 has the parent 7, which is not there; a root has -1"),
+        ("1,0,4,8,40,1,-1\n2,0,8,8,40,1,1\n", "expected seven numbers a line.*got '1,0,4,8,40,1,-1'"),
+        ("1 0 4 8 40 1 -1\n2 0 8 8 40 1\n", "expected seven numbers a line.*got '2 0 8 8 40 1'"),
+    ],
+)
+def test_what_is_wrong_in_an_swc_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "7.swc").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_skeletons(tmp_path / "7.swc")
+
+
 def test_neurites_that_were_written_into_one_swc_file_are_refused(tmp_path: Path) -> None:
     one = "1 0 0 0 0 1 -1\n2 0 4 0 0 1 1\n"
     (tmp_path / "all.swc").write_text(one + one.replace(" 0 0 1", " 40 40 1"))
@@ -91,6 +124,14 @@ def test_edges_of_an_erl_graph_are_taken_in_the_order_of_their_numbers(tmp_path:
         assert np.bincount(found.owner[found.edges[:, 0]], found.lengths_nm) == pytest.approx(
             [48 * (k + 1) for k in range(12)]
         )
+
+
+def test_a_skeleton_of_an_erl_graph_may_have_no_edges(tmp_path: Path) -> None:
+    nodes = np.concatenate([np.c_[np.zeros(3), NODES], [[1, 5, 5, 5]]])
+    edges = {"edges_0": np.c_[EDGES, np.zeros(2)], "edges_1": np.zeros((0, 3))}
+    np.savez(tmp_path / "graph.npz", skeleton_id=np.array([7, 8]), nodes=nodes, **edges)
+    found = read_skeletons(tmp_path / "graph.npz")
+    assert (found.names, found.edges.tolist()) == (("7", "8"), EDGES.tolist())
 
 
 def test_what_holds_no_skeletons_ends_in_one_line(tmp_path: Path) -> None:

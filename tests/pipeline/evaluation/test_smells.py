@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import zarr
@@ -118,6 +119,18 @@ def test_chunks_that_are_not_stored_are_told(tmp_path: Path, cells: np.ndarray) 
     [told, *_] = smells(segmentation, truth, compared.box())
     assert told.startswith("4 of 8 chunks of the segmentation are missing")
     assert told.endswith("they count as 0")
+
+
+def test_chunks_of_a_truth_that_are_not_stored_are_told_to_count_in_no_score(
+    tmp_path: Path, cells: np.ndarray
+) -> None:
+    with h5py.File(tmp_path / "truth.h5", "w") as file:
+        file.create_dataset("ids", cells.shape, "u8", chunks=(36,) * 3)[:36] = cells[:36]
+    np.save(tmp_path / "segmentation.npy", cells + 5)
+    compared = Comparison(str(tmp_path / "segmentation.npy"), f"{tmp_path / 'truth.h5'}:ids")
+    [told, *_] = smells(*compared.open(), compared.box())
+    assert told.startswith("4 of 8 chunks of the truth are missing")
+    assert told.endswith("what lies there counts in no score")
 
 
 def test_sound_comparisons_have_no_smell(tmp_path: Path, cells: np.ndarray) -> None:

@@ -19,7 +19,15 @@ from pipeline.tile_grid import TileGrid
 
 
 def row(name: str, state: str, seconds: float) -> dict[str, Any]:
-    return {"name": name, "state": state, "seconds": seconds, "calls": round(10 * seconds), "segments": 1}
+    calls = round(10 * seconds)
+    return {
+        "name": name,
+        "state": state,
+        "seconds": seconds,
+        "calls": calls,
+        "segments": 1,
+        "passes": 1,
+    }
 
 
 @given(st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40)), st.integers(0, 2**32))
@@ -64,6 +72,20 @@ def test_rates_of_tiles_that_went_on_from_a_checkpoint_are_those_of_what_was_don
     assert said["calls"] == 800
     assert said["calls_per_s_a_worker"] == 10
     assert said["voxels_per_s_a_worker"] == whole.box.size / 40
+
+
+def test_of_a_tile_in_several_passes_it_is_said_whose_segments_are_told(tmp_path: Path) -> None:
+    inference = {"box": "0:40,0:40,0:40", "tile": (40, 40, 40), "overlap": (0, 0, 10)}
+    passes = [{}, {"deltas": (4, 4, 4)}]
+    run = Run(tmp_path, RunConfig.model_validate({"inference": {**inference, "passes": passes}}))
+    (tile,), found = run.grid, []
+    for one, segments in zip(run.passes, (7, 9)):
+        one.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
+        one.tile_log(tile).write_text(json.dumps({"calls": 50, "segments": segments, "time": 3}) + "\n")
+        file = one.tile_file(tile).name
+        found.append({"stage": "infer", "file": file, "started": 0, "seconds": 4.0, "size": 1})
+    (square,) = tiles(run, found, [], set(), Look())["map"]["squares"]
+    assert square["says"].endswith("finished, 8 s, 100 calls, 7 segments in the first pass")
 
 
 def test_the_log_of_a_tile_of_other_settings_is_not_told_as_that_of_the_one_that_is_there(

@@ -112,6 +112,15 @@ def test_parts_are_parts_of_the_whole_wherever_sections_are(
     np.testing.assert_array_equal(alone.read(where), LABELS[there][(slice(None), *box.slices()[1:])])
 
 
+@pytest.mark.parametrize(("ignore_labels", "are"), [([], [False, False]), ([0, 3], [True, True])])
+def test_what_is_ignored_is_so_where_the_sections_are_looked_at_alone(
+    ignore_labels: list[int], are: list[bool], folder: Path
+) -> None:
+    labels = labels_of(folder, labels="all.npy", ignore_labels=ignore_labels)
+    drawn, _ = labels.drawn_in(labels.box)
+    assert drawn.is_ignored(np.array([0, 3], np.uint16)).tolist() == are
+
+
 def test_sections_alone_may_cover_a_part_of_the_image(folder: Path) -> None:
     np.save(folder / "part.npy", LABELS[list(DRAWN), 1:5, 2:6])
     labels = labels_of(folder, labels="part.npy", labels_box="3:29,1:5,2:6")

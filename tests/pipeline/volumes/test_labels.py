@@ -62,6 +62,8 @@ def test_every_other_id_stays_what_it_is(dtype: str, data: st.DataObject) -> Non
 def test_what_is_ignored_is_told_from_ground(tmp_path: Path) -> None:
     labels = labels_of(tmp_path, np.array([0, 3, -1, 9, 2**63 - 1], np.int64), ignored=(9,))
     assert labels.ignored(labels.box).reshape(-1).tolist() == [False, False, True, True, True]
+    labels = labels_of(tmp_path, np.array([0, 3, -1, 9, 2**63 - 1], np.int64), ignored=(0,))
+    assert labels.ignored(labels.box).reshape(-1).tolist() == [True, False, True, False, True]
 
 
 def test_what_is_missing_of_labels_is_unknown_and_no_ground(tmp_path: Path) -> None:
