@@ -5,6 +5,7 @@ What is 0 counts as no object. Where that is only not labelled, training teaches
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from pipeline.run_folder import Run
 from pipeline.training.unknown import labels_to_draw_from
 from pipeline.volumes import Volume, open_mask
 from pipeline.volumes.absence import of_slices
+from pipeline.volumes.labelled_sections import LabelledSections
 from pipeline.volumes.labels import LabelVolume
 
 SECTIONS = 16
@@ -52,11 +54,12 @@ NOT_LABELLED = (
 
 def doubts_of_training(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     """What makes one doubt that much is learned from the labels in a training box. Raises InputError."""
-    needed = _needed(box, run.config.training.sampling.boundary_distance)
+    needed = _needed(labels, box, run.config.training.sampling.boundary_distance)
     blocks = _blocks(labels, box, needed)
     return [
         *(_along_z(run, blocks, labels) or _of_some_objects(run, blocks)),
         *_thin(run, blocks, labels, needed),
+        *_apart(run, labels, box),
         *_room(run, box),
         *_objects(run, labels, box),
     ]
@@ -67,17 +70,46 @@ def is_drawn_too_thin(labels: LabelVolume, box: Box, boundary_distance: int) -> 
 
     Then no example can be centred anywhere. Raises InputError.
     """
-    needed = _needed(box, boundary_distance)
+    needed = _needed(labels, box, boundary_distance)
     return _too_thin(_blocks(labels, box, needed), labels, needed)
 
 
-def _needed(box: Box, boundary_distance: int) -> int:
-    """Sections that an object must have around an example; beyond the box nothing is asked of it."""
-    return min(2 * boundary_distance + 1, box.shape[0])
+def _needed(labels: LabelVolume, box: Box, boundary_distance: int) -> int:
+    """Labelled sections that an object must have around an example; beyond the box nothing is asked of it.
+
+    Between two of them it goes on.
+    """
+    sections = labelled_in(labels, box)
+    if sections is None:
+        return min(2 * boundary_distance + 1, box.shape[0])
+    gaps = [b - a for a, b in itertools.pairwise(sections)]
+    return min(1 + -(-2 * boundary_distance // min(gaps, default=1)), len(sections))
+
+
+def labelled_in(labels: LabelVolume, box: Box) -> list[int] | None:
+    """The labelled sections of a box; None where all may be."""
+    if not isinstance(labels.source, LabelledSections):
+        return None
+    return [z for z in labels.source.drawn if box.start[0] <= z < box.stop[0]]
+
+
+def _apart(run: Run, labels: LabelVolume, box: Box) -> list[str]:
+    """Labelled sections of which no FOV sees two."""
+    sections, fov = labelled_in(labels, box), run.config.network.fov[0]
+    if sections is not None and len(sections) == 1:
+        return [f"section {sections[0]} alone is labelled: how objects go on is not learned; label others"]
+    widest = max((b - a for a, b in itertools.pairwise(sections or [])), default=0)
+    if widest < fov:
+        return []
+    return [
+        f"there are up to {widest - 1} sections between two that are labelled, and a network.fov of {fov} "
+        "along z does not show both: how objects go on is hardly learned there; label sections between"
+    ]
 
 
 def _blocks(labels: LabelVolume, box: Box, sections: int) -> list[np.ndarray]:
-    """Stored ids of some blocks of a few sections, so many at least, spread over the box."""
+    """Stored ids of some blocks of a few labelled sections, so many at least, spread over the box."""
+    labels, box = labels.drawn_in(box)
     side, most = (SIDE_OF_SLICES, MOST_OF_SLICES) if of_slices(labels) else (SIDE, MOST_BLOCKS)
     return [
         labels.read_stored(block) for block in box.spread_blocks((max(SECTIONS, sections), side, side), most)
@@ -127,11 +159,15 @@ def _along_z(run: Run, blocks: Sequence[np.ndarray], labels: LabelVolume) -> lis
         end += np.count_nonzero(counts & (after == 0))
     if go_on >= GOES_ON * looked_at:
         return []
-    found = f"only {go_on / looked_at:.0%} of the labelled voxels have the same id in the next section"
+    following = "next section" if run.config.data.labelled_sections is None else "next labelled section"
+    found = f"only {go_on / looked_at:.0%} of the labelled voxels have the same id in the {following}"
     if 2 * end > looked_at - go_on:
         if run.config.data.loss_mask is not None:  # which leaves out what is not labelled
             return []
-        return [f"{found}, most others none: are single sections labelled? {NOT_LABELLED}"]
+        return [
+            f"{found}, most others none: are single sections labelled? set data.labelled_sections to these: "
+            "what is not labelled between them counts as no object else"
+        ]
     return [
         f"{found}: are sections labelled each by itself? A network learns objects that go on through them"
     ]

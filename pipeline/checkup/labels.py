@@ -9,13 +9,14 @@ from pipeline.checkup.finding import FAIL, Finding, fail, ok, skip, together, wa
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
+from pipeline.settings.fields import sections_in
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.absence import absence, of_slices
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample_blocks
+from pipeline.volumes.labelled_sections import LabelledSections, as_opened, sections_by_name
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.neuroproof import NeuroproofVolume
-from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.slice_folder import SliceVolume
 
 FEW = 0.05
@@ -48,13 +49,16 @@ def labels(run: Run) -> Finding:
 
 def _look_in(run: Run, volume: LabelVolume, name: str, box: Box) -> Finding:
     """What the labels are in the box of a setting."""
-    blocks = sample_blocks(volume, box)
-    stored = [volume.source.read(block) for block in blocks]
+    drawn, where = volume.drawn_in(box)
+    if where.is_empty:
+        return fail(f"none of data.labelled_sections lies in {name} {box}", "name others, or set another box")
+    blocks = sample_blocks(drawn, where)
+    stored = [drawn.source.read(block) for block in blocks]
     ids, counts = np.unique(np.concatenate([s.reshape(-1) for s in stored]), return_counts=True)
     unlabelled = volume.is_unlabelled(ids)
     labelled = float(counts[~unlabelled].sum() / counts.sum())
     if labelled == 0:
-        judge = fail if sum(block.size for block in blocks) == box.size else warn
+        judge = fail if sum(block.size for block in blocks) == where.size else warn
         return judge(
             f"no voxel in {box} is labelled{_told(ids, counts, unlabelled)}",
             "0, negative ids, the dtype's largest and data.ignore_labels are not labels",
@@ -63,10 +67,11 @@ def _look_in(run: Run, volume: LabelVolume, name: str, box: Box) -> Finding:
         *_look(volume, ids[~unlabelled], labelled),
         *background(ids, counts, ~unlabelled),
         *(doubts_of_training(run, volume, box) if name == "training.box" else []),
-        *_without_body(volume, blocks),
-        *_gaps(volume, box),
+        *_without_body(drawn, blocks),
+        *_gaps(drawn, where),
     ]
-    found = f"{labelled:.1%} of {name} labelled{_told(ids, counts, unlabelled)}"
+    sections = "" if drawn is volume else f" in {where.shape[0]:,} of its {box.shape[0]:,} sections"
+    found = f"{labelled:.1%} of {name} labelled{sections}{_told(ids, counts, unlabelled)}"
     return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
@@ -161,16 +166,23 @@ def _gaps(labels: LabelVolume, box: Box) -> list[str]:
 def _other_numbers(image: Volume, labels: LabelVolume, is_placed: bool) -> list[str]:
     """Slices of image and labels that are not numbered alike, some count from 0, some from 1; where they
     begin is no matter if labels are placed by hand."""
-    image = image.source if isinstance(image, ReplacedSections) else image
+    named, image = sections_by_name(image, labels.source), as_opened(image)
+    if isinstance(labels.source, LabelledSections):
+        if named is None or sections_in(named) == tuple(labels.source.drawn):
+            return []
+        return [
+            f"by the names of their slices these are sections {named}: if so, set labelled_sections to that"
+        ]
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []
     ours, theirs = image.numbers, labels.source.numbers
     if ours is None or theirs is None or ours == theirs:
         return []
     if ours[1] != theirs[1]:
+        mend = f'set data.labelled_sections to "{named}"' if named else "give them numbers as the image's"
         return [
             f"their slices go up by {theirs[1]}, those of the image by {ours[1]}, and both are taken for "
-            "sections that follow each other: fill in what lies between, by an id that means not labelled"
+            f"sections that follow each other: {mend}"
         ]
     if is_placed:
         return []

@@ -75,17 +75,20 @@ def _of_training(run: Run) -> list[str]:
 
 
 def _labelled(run: Run, box: Box, exclude: Box | None = None) -> float:
-    """The share of the voxels in a box, but for those to `exclude`, that is labelled, by a sample of blocks.
+    """The share of the voxels in a box, but for those to `exclude`, that is labelled, by a sample of blocks:
+    of the sections that are labelled, where not all are.
 
     Raises InputError where the labels cannot be read.
     """
     if run.config.data.labels == "phantom":
         return 1.0
     volume, counted, labelled = open_labels(run), 0, 0
-    for block in sample_blocks(volume, box):
-        ids = volume.read(block)
-        if exclude is not None and not (exclude & block).is_empty:
-            ids = ids[~_inside(exclude, block)]
+    drawn, where = volume.drawn_in(box)
+    left_out = None if exclude is None else volume.drawn_in(exclude)[1]
+    for block in sample_blocks(drawn, where):
+        ids = drawn.read(block)
+        if left_out is not None and not (left_out & block).is_empty:
+            ids = ids[~_inside(left_out, block)]
         counted, labelled = counted + ids.size, labelled + np.count_nonzero(ids)
     return labelled / counted if counted else 1.0
 
@@ -144,6 +147,12 @@ def _made(run: Run) -> Finding:
     box = run.config.evaluation.box
     if box is None:
         return warn("there are no labels to make skeletons from", "the run segments all the same")
+    if run.config.data.labelled_sections is not None:
+        return fail(
+            "evaluation.skeletons is from_labels, and with data.labelled_sections objects are labelled in "
+            "pieces, along which nothing can be measured",
+            "set it to skeletons that were traced, or to null",
+        )
     kimimaro_or_mend()
     check_size(box)
     return ok(f"will be made from the labels in {box}")

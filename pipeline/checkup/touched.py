@@ -39,4 +39,4 @@ def touched(run: Run) -> Finding:
 
 
 def _stored_labels(run: Run) -> Volume:
-    return open_labels(run).source
+    return open_labels(run).as_stored

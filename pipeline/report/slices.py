@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.geometry import Box, triple
 from pipeline.report.colours import colours_of, matched
 from pipeline.results.parts import has_part
 from pipeline.run_folder import Run
+from pipeline.settings.fields import sections_in
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_volume
 
 MOST_READ = 1600
@@ -55,7 +57,7 @@ def sections(run: Run, has_segments: bool) -> list[dict[str, Any]]:
         shown.append("segmentation")
     found = []
     for plane, axis in PLANES.items():
-        section = _middle(box, axis)
+        section = _middle(box, axis, _labelled(run) if axis == 0 else None)
         at = {"plane": plane, "axis": "zyx"[axis], "at": section.start[axis], "box": str(section)}
         found += [{**at, "shows": shows} for shows in shown]
     return found
@@ -91,11 +93,22 @@ def _open(run: Run, shows: str) -> Volume:
     return open_volume(run.volume_uri)
 
 
-def _middle(box: Box, axis: int) -> Box:
-    """The plane across `axis` through the middle of a box, at most MOST_READ voxels along an edge."""
+def _labelled(run: Run) -> Sequence[int] | None:
+    """The sections that are labelled, where not all are."""
+    sections = run.config.data.labelled_sections
+    return None if sections is None else sections_in(sections)
+
+
+def _middle(box: Box, axis: int, among: Sequence[int] | None = None) -> Box:
+    """The plane across `axis` through the middle of a box, at most MOST_READ voxels along an edge.
+
+    Of several, if there are any in the box, the one that is nearest to it.
+    """
     middle = middle_of(box, MOST_READ)
     start, stop = list(middle.start), list(middle.stop)
-    start[axis] = (box.start[axis] + box.stop[axis]) // 2
+    at = (box.start[axis] + box.stop[axis]) // 2
+    there = [one for one in among or () if box.start[axis] <= one < box.stop[axis]]
+    start[axis] = min(there, key=lambda one: abs(one - at), default=at)
     stop[axis] = start[axis] + 1
     return Box(triple(start), triple(stop))
 

@@ -16,6 +16,7 @@ from pipeline.settings.fields import (
     PositiveTriple,
     Real,
     Section,
+    SectionsField,
     Share,
     Whole,
 )
@@ -78,6 +79,11 @@ class Data(Section):
     labels_box: BoxField | None = None
     """Where the labels lie; their shape must be this box's. None: where their file says, else all over
     an image of their shape."""
+    labelled_sections: SectionsField | None = None
+    """Where labels are drawn in some sections alone: their z, as first:end:step, such as "0:100:10", or as a
+    list. Labels with as many sections hold just these, others have them at their places. An object is
+    taken to go on between two of them where both have it: examples are centred there too. But only
+    in the sections themselves anything counts, in the loss and in scores."""
     ignore_labels: tuple[Whole, ...] = ()
     """Ids that mean "not labelled", beside 0, negative ones and the largest of the dtype. That there is no
     object under 0 is known, unless 0 is among these."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,6 +33,39 @@ def _as_axes(value: str) -> str:
     if len(set(value)) != len(value) or not set("zyx") <= set(value) <= set("zyxtc"):
         raise ValueError("expected the names of the stored axes in their order, such as xyz or tczyx")
     return value
+
+
+def sections_in(text: str) -> tuple[int, ...]:
+    """The z in text such as `0:100:10` (first:end:step, the end left out) or `3, 14, 22`, ascending.
+
+    Raises ValueError.
+    """
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            numbers = [int(number) for number in part.split(":")]
+            found += numbers if len(numbers) == 1 else range(*numbers)
+    except (ValueError, TypeError):
+        found = []
+    if not found or any(b <= a for a, b in itertools.pairwise(found)):
+        raise ValueError("expected z as first:end:step, such as 0:100:10, or a list of them, ascending")
+    return tuple(found)
+
+
+def sections_text(sections: Sequence[int]) -> str:
+    """What `sections_in` reads as these z, ascending: with a step, where there is one."""
+    steps = {b - a for a, b in itertools.pairwise(sections)}
+    if len(steps) == 1:
+        return f"{sections[0]}:{sections[-1] + 1}:{steps.pop()}"
+    return ", ".join(map(str, sections))
+
+
+def _as_sections(value: object) -> object:
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    if not isinstance(text, str):
+        raise ValueError("expected z as first:end:step, such as 0:100:10, or a list of them, ascending")
+    sections_in(text)
+    return text
 
 
 def _as_number(value: object) -> object:
@@ -64,6 +99,16 @@ BoxField = Annotated[
     BeforeValidator(_as_box),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "description": "z0:z1,y0:y1,x0:x1"}),
+]
+SectionsField = Annotated[
+    str,
+    BeforeValidator(_as_sections),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}],
+            "description": "first:end:step, or a list",
+        }
+    ),
 ]
 GpuRequest = Annotated[str, AfterValidator(_as_request)]
 AxisOrder = Annotated[str, AfterValidator(_as_axes)]

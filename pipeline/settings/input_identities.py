@@ -21,13 +21,22 @@ from pipeline.run_folder import Run
 from pipeline.settings.corrections import identity_of, read_corrections
 from pipeline.settings.data import SECTIONS
 from pipeline.settings.evaluation import FROM_LABELS
+from pipeline.settings.fields import sections_in
 from pipeline.synthetic.make_phantom import phantom_target
 from pipeline.volumes import Volume, image_voxel_size_nm, open_image, open_labels, open_mask
 from pipeline.volumes.content import content, sampled_blocks, share_sampled
 
 OF_PHANTOM = {
     "image": {"mip", "channel", "axes", "origin", "replace_sections"},
-    "labels": {"labels_mip", "labels_channel", "labels_axes", "labels_box", "origin", "ignore_labels"},
+    "labels": {
+        "labels_mip",
+        "labels_channel",
+        "labels_axes",
+        "labels_box",
+        "labelled_sections",
+        "origin",
+        "ignore_labels",
+    },
 }
 """Settings that say what a volume has of its file, of which a phantom is known before it is there."""
 
@@ -118,7 +127,7 @@ def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
     if not run.makes_image:
         yield "image", data, open_image(run)
     if data.labels not in (None, "phantom"):
-        yield "labels", data, open_labels(run).source  # as stored: 0 and an id to ignore are not the same
+        yield "labels", data, open_labels(run).as_stored  # as stored: 0 and an id to ignore are not the same
     mask = open_mask(run)
     if mask is not None:
         yield "mask", data, mask
@@ -126,7 +135,7 @@ def _volumes(run: Run) -> Iterator[tuple[str, Data, Volume]]:
         of = f" of training.volumes.{index - 1}" if index else ""
         if index:
             yield f"image{of}", one.config.data, open_image(one)
-            yield f"labels{of}", one.config.data, open_labels(one).source
+            yield f"labels{of}", one.config.data, open_labels(one).as_stored
         loss_mask = open_mask(one, "loss_mask")
         if loss_mask is not None:
             yield f"loss_mask{of}", one.config.data, loss_mask
@@ -138,8 +147,12 @@ def _as_before(now: Known, before: Known, volume: Volume) -> bool:
 
 
 def _ignoring(name: str, data: Data) -> str:
-    """The ids among the labels that the run file says to ignore: with others it is another input."""
-    return f" ignoring {sorted(set(data.ignore_labels))}" if name == "labels" and data.ignore_labels else ""
+    """What of the labels the run file says to ignore, ids and sections: with others it is another input."""
+    if name != "labels":
+        return ""
+    ids = f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else ""
+    drawn = data.labelled_sections and sections_in(data.labelled_sections)
+    return ids + (f" in sections {list(drawn)}" if drawn else "")
 
 
 def _replacing(name: str, data: Data, volume: Volume) -> str:

@@ -214,13 +214,15 @@ class TrainingStart(NamedTuple):
     goes_on_at: int
     """FOVs that were seen before and count."""
     lost: int
-    """FOVs that a checkpoint of other settings has seen, for nothing."""
+    """FOVs that a checkpoint has seen, for nothing."""
     first_weights: str
+    why_lost: str = "is of other settings"
+    """What is wrong with that checkpoint."""
 
     def __str__(self) -> str:
         if self.goes_on_at:
             return f"training goes on after {self.goes_on_at:,} FOVs"
-        lost = f"; a checkpoint of {self.lost:,} FOVs is of other settings" if self.lost else ""
+        lost = f"; a checkpoint of {self.lost:,} FOVs {self.why_lost}" if self.lost else ""
         return f"training starts from {self.first_weights}{lost}"
 
 
@@ -233,7 +235,7 @@ def where_training_starts(run: Run) -> TrainingStart | None:
     if image is None:
         return None
     sampled = coordinates_target(run)
-    record, found = read(sampled.path), None
+    record, found, own, wanted = read(sampled.path), None, "", run.config.training.fovs
     if not isinstance(record, Missing) and record["fingerprint"] == sampled.recipe.fingerprint:
         # as they were recorded: where they are damaged they are drawn again, to the same bytes
         coordinates = Artifact(str(sampled.path), record["sha256"])
@@ -242,13 +244,17 @@ def where_training_starts(run: Run) -> TrainingStart | None:
         if not missing:
             return None
         until, target = missing[0]
-        found = TrainingJob(run, Path(coordinates.path), lineage(target.recipe), until).checkpoint()
+        own, wanted = lineage(target.recipe), until or wanted
+        found = TrainingJob(run, Path(coordinates.path), own, until).checkpoint()
     other = None if found else Checkpoint.read(run.checkpoint_file)
-    return TrainingStart(
+    start = TrainingStart(
         goes_on_at=found.progress.fovs_seen if found else 0,
         lost=other.progress.fovs_seen if other else 0,
         first_weights=run.config.training.start_from or "random weights",
     )
+    if other is not None and other.lineage == own and start.lost > wanted:
+        return start._replace(why_lost=f"has seen more than the {wanted:,} after which a network is wanted")
+    return start
 
 
 def _image_as_it_is(run: Run) -> list[Artifact] | None:

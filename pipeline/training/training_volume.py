@@ -73,7 +73,7 @@ def open_training_volumes(run: Run) -> list[TrainingVolume]:
 def _held(run: Run) -> TrainingVolume:
     box, volume = _box_of(run), open_labels(run)
     # only equality of labels counts, and small numbers need less memory than ids of 64 bits
-    labels, _ = fastremap.renumber(volume.read(box), preserve_zero=True, in_place=True)
+    labels, _ = fastremap.renumber(volume.read_filled(box), preserve_zero=True, in_place=True)
     ignored = unknown_voxels(run)(box)
     image = open_image(run).read(box)
     return TrainingVolume(box, image, labels, *run.normalisation, ignored if ignored.any() else None)
@@ -84,7 +84,7 @@ def _on_demand(run: Run, cache: BlockCache) -> TrainingVolume:
     return TrainingVolume(
         box,
         VoxelsOnDemand(image.read, box, image.dtype, cache),
-        VoxelsOnDemand(labels.read, box, labels.dtype, cache),
+        VoxelsOnDemand(labels.read_filled, box, labels.dtype, cache),
         *run.normalisation,
         VoxelsOnDemand(unknown_voxels(run), box, np.dtype(bool), cache),
     )

@@ -28,12 +28,13 @@ def unknown_voxels(run: Run) -> Read:
 def labels_to_draw_from(run: Run) -> Read:
     """Gives the labels of a box, (z, y, x) uint64, 0 where data.loss_mask lets nothing count.
 
-    Raises as `unknown_voxels` does.
+    Objects go on between the sections of `data.labelled_sections`: were examples centred in these alone, no
+    FOV that a flood begins with would ever have others in its middle. Raises as `unknown_voxels` does.
     """
     labels, mask = open_labels(run), open_mask(run, "loss_mask")
     if mask is None:
-        return labels.read
-    return lambda box: np.where(_masked(mask, box), 0, labels.read(box))
+        return labels.read_filled
+    return lambda box: np.where(_masked(mask, box), 0, labels.read_filled(box))
 
 
 def _masked(mask: Volume, box: Box) -> np.ndarray:

@@ -23,6 +23,7 @@ from pipeline.volumes.open import open_volume
 from pipeline.volumes.run_volumes import (
     image_voxel_size_nm,
     labelled_box,
+    labelled_sections_by_name,
     open_image,
     open_labels,
     open_mask,
@@ -36,6 +37,7 @@ __all__ = [
     "VoxelSize",
     "image_voxel_size_nm",
     "labelled_box",
+    "labelled_sections_by_name",
     "open_image",
     "open_labels",
     "open_mask",

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.volumes.labelled_sections import LabelledSections
 from pipeline.volumes.volume import Volume
 
 RESERVED = 4
@@ -75,11 +76,35 @@ class LabelVolume(Volume):
         ids = ids.astype(self.stored_dtype, copy=False)
         return self.is_unlabelled(ids) & ((ids != 0) | self._unknown_is_0)
 
+    def read_filled(self, box: Box) -> np.ndarray:
+        """The ids of `box`; between sections that are labelled those that both have at a voxel, else 0.
+
+        Where sections lie between such they are `ignored` in any case. Raises InputError as `read` does.
+        """
+        if isinstance(self.source, LabelledSections):
+            return self._as_ids(self.source.filled(box))
+        return self.read(box)
+
+    def drawn_in(self, box: Box) -> tuple[LabelVolume, Box]:
+        """What is labelled of `box`, and where: in a volume of the sections that are, where not all are."""
+        if not isinstance(self.source, LabelledSections):
+            return self, box
+        alone = LabelVolume(self.source.alone)
+        alone._unlabelled, alone._unknown_is_0 = self._unlabelled, self._unknown_is_0
+        return alone, self.source.box_alone(box)
+
+    @property
+    def as_stored(self) -> Volume:
+        """What is stored, ids that say "not labelled" and all, but no section that is not labelled."""
+        return self.source.alone if isinstance(self.source, LabelledSections) else self.source
+
     def _stored(self, chunks: list[Box]) -> list[bool]:
         return self.source._stored(chunks)
 
     def _load(self, box: Box) -> np.ndarray:
-        ids = self.source.read(box.translate(self.frame.origin))
+        return self._as_ids(self.source.read(box.translate(self.frame.origin)))
+
+    def _as_ids(self, ids: np.ndarray) -> np.ndarray:
         if len(self._unlabelled) or ids.dtype.kind == "i":
             ids[self.is_unlabelled(ids)] = 0
         return ids.astype(np.uint64, copy=False)

@@ -11,9 +11,11 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.data import SECTIONS
+from pipeline.settings.fields import sections_in
 from pipeline.volumes.aligned import AlignedVolume
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import VoxelSize, same_size, size_text
+from pipeline.volumes.labelled_sections import sections_by_name, spread_out
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.open import is_address, open_volume, split_scheme
 from pipeline.volumes.replaced_sections import ReplacedSections
@@ -55,6 +57,8 @@ def open_labels(run: Run) -> LabelVolume:
         )
     image = open_image(run)
     labels = _open(run, data.labels, "labels", _labels_choice(data, image))
+    if data.labelled_sections is not None:
+        labels = spread_out(labels, sections_in(data.labelled_sections), image, data.labels_box)
     _of_one_size(labels, image, "data.labels", "data.labels_mip or data.mip")
     if data.labels_box and labels.shape != data.labels_box.shape:
         raise InputError(
@@ -76,6 +80,17 @@ def labelled_box(run: Run) -> Box:
     if run.config.data.labels == "phantom":
         return run.config.data.labels_box or Box.of_shape(run.config.data.phantom.shape)
     return open_labels(run).box & open_image(run).box
+
+
+def labelled_sections_by_name(run: Run) -> str | None:
+    """What `data.labelled_sections` should be by the numbers of the slices of image and labels, unless it is
+    set; None where they are alike, or tell nothing. Raises InputError where one of the two cannot be opened.
+    """
+    data = run.config.data
+    if data.labels is None or data.labelled_sections is not None:
+        return None
+    image = open_image(run)
+    return sections_by_name(image, _open(run, data.labels, "labels", _labels_choice(data, image)))
 
 
 def open_mask(run: Run, which: Literal["mask", "loss_mask"] = "mask") -> Volume | None:
@@ -147,9 +162,16 @@ def _by_its_file(image: Volume) -> VoxelSize | None:
 def _put_on(image: Volume, labels: Volume) -> None:
     """Labels that do not say where they lie are all over the image, if they can be."""
     if labels.shape != image.shape:
+        named = sections_by_name(image, labels)
+        if named is not None and labels.shape[1:] == image.shape[1:]:
+            raise InputError(
+                f"data.labels {labels.uri} has {labels.shape[0]} sections, the image {image.uri} has "
+                f'{image.shape[0]}: set data.labelled_sections to "{named}", where they lie by their names'
+            )
         raise InputError(
             f"data.labels {labels.uri} has shape {labels.shape}, but the image {image.uri} has shape "
-            f"{image.shape}, and neither says where the labels lie: set data.labels_box"
+            f"{image.shape}, and neither says where the labels lie: set data.labels_box, or "
+            "data.labelled_sections where only some sections are labelled"
         )
     labels.frame = replace(labels.frame, origin=image.box.start)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.io import imsave
 from writers import FORMATS, Place
 
 from pipeline.config import Network, RunConfig
 from pipeline.ffn.trained_with import TrainedWith
 from pipeline.ffn.weights import weight_shapes, write_weights
 from pipeline.geometry import Box
+from pipeline.settings.fields import sections_in
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.yaml_text import read_yaml
@@ -145,9 +147,10 @@ def test_a_part_is_held_back_of_what_is_labelled_not_of_the_file(init: Init) -> 
         assert "scores: " not in shown
 
 
-def test_training_on_single_sections_keeps_no_distance_that_they_have_not(init: Init) -> None:
+def test_training_on_pairs_of_sections_keeps_no_distance_that_they_have_not(init: Init) -> None:
     labels = np.full(SHAPE, 255, np.uint8)
-    labels[::8] = LABELS[::8] + 1
+    for first in (0, 1):
+        labels[first::8] = LABELS[first::8] + 1
     config, shown = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", labels))
     assert config.training.sampling.boundary_distance == 0
     assert "warning    labels" not in shown
@@ -272,3 +275,30 @@ def test_what_cannot_be_used_ends_in_one_line_and_writes_nothing(init: Init) -> 
         assert shown.startswith("error: ")
         assert expected in shown
         assert not init.file.exists()
+
+
+@pytest.mark.parametrize("how", ["slices", "among what is not labelled"])
+def test_sections_that_alone_are_labelled_are_found(how: str, init: Init) -> None:
+    """By the numbers of their files, or by what is in them; they train a network as any labels do."""
+    drawn = list(range(3, SHAPE[0], 5))
+    if how == "slices":
+        image, truth = init.folder / "em", init.folder / "truth"
+        for folder, numbers, array in (
+            (image, range(SHAPE[0]), IMAGE),
+            (truth, drawn, LABELS.astype(np.uint16)),
+        ):
+            folder.mkdir()
+            for z in numbers:
+                imsave(folder / f"z{z:04}.tif", array[z], check_contrast=False)
+        config, shown = init.works(str(image), "--truth", str(truth))
+    else:
+        sparse = np.zeros_like(LABELS)
+        sparse[drawn] = LABELS[drawn]
+        config, shown = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", sparse))
+    assert config.data.labelled_sections is not None
+    first = sections_in(config.data.labelled_sections)[0] - 3
+    assert sections_in(config.data.labelled_sections) == tuple(z + first for z in drawn)
+    assert config.training.sampling.boundary_distance == 1
+    assert config.training.box is not None
+    assert "9 sections labelled" in shown
+    init.plan()

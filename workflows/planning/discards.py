@@ -82,7 +82,7 @@ def discarded(run: Run, known: Finished | None = None) -> list[Discarded]:
             found.append(Discarded(wanted.name, len(lost), _price(run, [of for _, of in lost]), why))
         changed |= bool(lost)
     if start is not None and start.lost and not any(each.stage == "train" for each in found):
-        found.append(_training_under_way(run, start.lost, "its checkpoint is of other settings"))
+        found.append(_training_under_way(run, start.lost, f"its checkpoint {start.why_lost}"))
     return found
 
 

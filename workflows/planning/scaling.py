@@ -67,8 +67,8 @@ def _remedies(model: ScalingModel, setup: Setup) -> str:
     if not ways:
         ways.append("neither larger batches nor local steps")
     best = best_backups(model, setup)
-    backup = f"{best.backups:,} backup workers would make it {model.efficiency(best):.2f}"
-    return f"{GOOD} would take {' or '.join(ways)}; {backup}"
+    backup = f"; {best.backups:,} backup workers would make it {model.efficiency(best):.2f}"
+    return f"{GOOD} would take {' or '.join(ways)}{backup if best.backups else ''}"
 
 
 def _measured(rate: TrainingRate) -> Setup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -88,6 +89,13 @@ class Truth:
     """That training can keep: the one asked for, or 0."""
     usual: int
     """Four fifths of what is labelled are of objects of so many voxels or more."""
+    sections: tuple[int, ...]
+    """Those that are labelled, if all of it was looked at."""
+
+    @property
+    def are_single(self) -> bool:
+        """Whether single sections are labelled, none beside another."""
+        return len(self.sections) > 1 and min(b - a for a, b in itertools.pairwise(self.sections)) > 1
 
     def line(self) -> str:
         looked = "all of it" if self.looked_at == 1 else f"the {self.looked_at:.2%} that was looked at"
@@ -112,21 +120,26 @@ def look_at_truth(run: Run, boundary_distance: int) -> Truth:
     labels, box = open_labels(run), labelled_box(run)
     blocks = [block for block in (b & box for b in sampled_blocks(labels)) if not block.is_empty]
     blocks = blocks or sample_blocks(labels, box)  # of labels much larger than the image none may meet it
-    objects, voxels, extents = Counter[int](), 0, list[Box]()
+    objects, voxels, labelled, extents = Counter[int](), 0, 0, list[Box]()
+    sections = set[int]()
     for block in blocks:
-        read = labels.read(block)
+        read = labels.read_filled(block)
         ids, counts = fastremap.unique(read, return_counts=True)
         objects.update(dict(zip(ids[ids != 0].tolist(), counts[ids != 0].tolist())))
         voxels += block.size
         extents += _extent(read, block)
-    drawn = Box.around(extents) if extents and voxels == box.size else box
+        drawn = labels.read(block) != 0
+        labelled += np.count_nonzero(drawn)
+        sections.update((np.flatnonzero(drawn.any(axis=(1, 2))) + block.start[0]).tolist())
+    extent = Box.around(extents) if extents and voxels == box.size else box
     description = describe(labels, labels.stored_dtype)
-    if drawn != box:
-        description += f", in which labels lie in {drawn} alone"
-    kept = 0 if is_drawn_too_thin(labels, drawn, boundary_distance) else boundary_distance
+    if extent != box:
+        description += f", in which labels lie in {extent} alone"
+    kept = 0 if is_drawn_too_thin(labels, extent, boundary_distance) else boundary_distance
     sizes = np.sort(list(objects.values()) or [0])[::-1]
-    labelled, usual = int(sizes.sum()), int(sizes[np.argmax(np.cumsum(sizes) >= USUAL * sizes.sum())])
-    return Truth(description, drawn, len(objects), labelled / voxels, voxels / box.size, kept, usual)
+    usual = int(sizes[np.argmax(np.cumsum(sizes) >= USUAL * sizes.sum())])
+    found = tuple(sorted(sections)) if voxels == box.size else ()
+    return Truth(description, extent, len(objects), labelled / voxels, voxels / box.size, kept, usual, found)
 
 
 def _extent(ids: np.ndarray, block: Box) -> list[Box]:

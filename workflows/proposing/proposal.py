@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
+from pipeline.settings.fields import sections_text
 from pipeline.settings.run_file import apply_override, parse_config, read_config
 from pipeline.settings.scored import seen_in_training
+from pipeline.volumes import labelled_sections_by_name
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
@@ -74,9 +76,12 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     run = Run(Path(), given)
     model = read_config(RUN_FILES / MODEL)
     seen = look_at_image(run)
-    labels = look_at_truth(run, model.training.sampling.boundary_distance) if truth else None
-    found = [*seen.lines(), *([labels.line()] if labels else [])]
-    proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), found)
+    proposal = Proposal(given.model_dump(mode="json", exclude_unset=True), seen.lines())
+    labels = None
+    if truth:
+        run, labels = _put_sections(proposal, run, model.training.sampling.boundary_distance)
+        given = run.config
+        proposal.found.append(labels.line())
     _put_data(proposal, run, seen)
     network = _put_network(proposal, given, model, seen, labels)
     box = seen.volume.box
@@ -101,6 +106,22 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
         if isinstance(path, str) and path != FROM_LABELS and "folder" not in document["data"]:
             document[section][name] = absolute(path)
     return parse_config(document, source="--set")
+
+
+def _put_sections(proposal: Proposal, run: Run, boundary_distance: int) -> tuple[Run, Truth]:
+    """Propose which sections are labelled, where only some are, by the numbers of slices or by what is in
+    them; returns the run with these, and its labels."""
+    given, why = run.config, "By the numbers of the slices of image and labels."
+    sections = labelled_sections_by_name(run)
+    if sections is None:
+        labels = look_at_truth(run, boundary_distance)
+        if given.data.labelled_sections is not None or not labels.are_single:
+            return run, labels
+        sections, why = sections_text(labels.sections), "There are no labels in the others."
+    proposal.put("data.labelled_sections", sections, why)
+    data = given.data.model_copy(update={"labelled_sections": sections})
+    run = replace(run, config=given.model_copy(update={"data": data}))
+    return run, look_at_truth(run, boundary_distance)
 
 
 def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:

@@ -223,3 +223,61 @@ def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -
 
     assert of("all").startswith("ok")
     assert "their slices go up by 10, those of the image by 1" in of("tenths")
+    assert 'set data.labelled_sections to "0:291:10"' in of("tenths")
+
+
+def told_of_sections(folder: Path, labels: np.ndarray, **sections: dict[str, object]) -> str:
+    write_hdf5(folder / "em.h5", image=cells()[0], labels=labels)
+    data = {"labels": "em.h5:labels", "labelled_sections": "0:40:8", **sections.pop("data", {})}
+    return findings(run_on(folder, data=data, **sections))["labels"]
+
+
+def test_labels_of_named_sections_are_looked_at_in_these(tmp_path: Path) -> None:
+    labels = drawn_in_some_sections(between=0)
+    told = told_of_sections(tmp_path, labels)
+    assert told.startswith("ok")
+    assert "% of training.box labelled in 5 of its 40 sections" in told
+    told = told_of_sections(tmp_path, labels, data={"labelled_sections": "0:40:4"})
+    assert "have the same id in the next labelled section, most others none" in told
+    told = told_of_sections(tmp_path, labels, data={"labelled_sections": "0:40:32"})
+    assert "there are up to 31 sections between two that are labelled, and a network.fov of 13" in told
+    told = told_of_sections(tmp_path, labels, data={"labelled_sections": "16"})
+    assert "section 16 alone is labelled" in told
+    with pytest.raises(InputError, match=r"no voxel in .* is labelled"):
+        told_of_sections(tmp_path, labels, data={"labelled_sections": "3:40:8"})
+    with pytest.raises(InputError, match=r"none of data.labelled_sections lies in training.box"):
+        told_of_sections(
+            tmp_path, labels, data={"labelled_sections": "0"}, training={"box": "1:40,0:48,0:56"}
+        )
+
+
+def test_named_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:
+    labels = drawn_in_some_sections(between=0)
+    rng = np.random.default_rng(1)
+    for section in labels:
+        section[section > 0] = rng.permutation(100)[section[section > 0]] + 1
+    assert "are sections labelled each by itself?" in told_of_sections(tmp_path, labels)
+
+
+@pytest.mark.parametrize(("through", "distance", "is_told"), [(5, 4, False), (1, 1, True), (1, 0, False)])
+def test_an_example_keeps_its_distance_between_named_sections(
+    through: int, distance: int, is_told: bool, tmp_path: Path
+) -> None:
+    """Of objects that go on through so many of five."""
+    sampling = {"min_segment_voxels": 100, "radius": [4, 4, 4], "boundary_distance": distance}
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, z in enumerate(np.flatnonzero(EVERY_EIGHTH)):
+        labels[z] = 1 + number // through
+    told = told_of_sections(tmp_path, labels, training={"sampling": sampling})
+    assert ("no object that was looked at goes on through" in told) == is_told
+
+
+def test_skeletons_are_not_made_of_pieces(tmp_path: Path) -> None:
+    pytest.importorskip("kimimaro")
+    with pytest.raises(InputError, match=r"with data.labelled_sections objects are labelled in pieces"):
+        told_of_sections(
+            tmp_path,
+            drawn_in_some_sections(between=0),
+            data={"voxel_size_nm": [8, 8, 8]},
+            evaluation={"skeletons": "from_labels", "box": "0:40,0:48,0:56"},
+        )

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from cloudvolume import CloudVolume
+from skimage.metrics import adapted_rand_error
 
 from pipeline.config import Evaluation, RunConfig
 from pipeline.errors import InputError
@@ -80,6 +81,20 @@ def test_metrics_are_the_scores_of_the_evaluated_box(tmp_path: Path) -> None:
     assert metrics["labelled_share"] == np.mean(truth != 0)
     assert metrics["ignored_share"] == metrics["left_out_share"] == 0
     assert run.metrics_file.exists()
+
+
+def test_of_labels_in_some_sections_these_are_scored(tmp_path: Path) -> None:
+    run, truth, segmentation = make_run(tmp_path)
+    data = run.config.data.model_copy(update={"labelled_sections": "3:20:4"})
+    run = with_identities(dataclasses.replace(run, config=run.config.model_copy(update={"data": data})))
+    metrics = run_stage(run)
+    drawn = np.array([7, 11, 15, 19]) - EVALUATED.start[0]
+    expected = score(count_box(segmentation[drawn], truth[drawn]))
+    for convention in ("gt_foreground", "both_foreground"):
+        assert metrics[convention] == pytest.approx(expected[convention])
+    are, *_ = adapted_rand_error(truth[drawn], segmentation[drawn], ignore_labels=(0,))
+    assert metrics["gt_foreground"]["are"] == pytest.approx(are)
+    assert metrics["ignored_share"] == pytest.approx(1 - len(drawn) / EVALUATED.shape[0])
 
 
 def test_of_an_agglomeration_the_scores_are_those_of_the_volume_under_its_ids(tmp_path: Path) -> None:

@@ -196,3 +196,18 @@ def test_each_missing_chunk_of_labels_that_comes_makes_another_input_also_if_it_
             labels[: 10 * stored] = 0
         known.append(started(data).identities["labels"])
     assert len(set(known)) == 4
+
+
+@pytest.mark.parametrize("of_labels", [{"ignore_labels": [3]}, {"labelled_sections": "0:128:8"}])
+def test_what_does_not_count_of_a_phantoms_labels_makes_them_others(
+    of_labels: dict[str, object], tmp_path: Path
+) -> None:
+    """Else a network that learned from all of them would stay."""
+
+    def identities(**more: object) -> dict[str, str]:
+        config = RunConfig.model_validate({"data": {"labels": "phantom", **more}})
+        return dict(with_identities(Run(tmp_path / "run", config)).identities)
+
+    plain, other = identities(), identities(**of_labels)
+    assert plain["image"] == other["image"]
+    assert plain["labels"] != other["labels"]

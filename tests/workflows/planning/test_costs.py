@@ -145,6 +145,11 @@ def test_below_nine_tenths_the_plan_says_what_would_reach_it_and_what_it_assumes
     assert "assumed: all ranks alike, exponential jitter" in said
     assert "0.9 would take training.batch_size=" in said
     assert "backup workers would make it" in said
+    two = run_of().config.training.model_copy(update={"ranks": 2})
+    few = Run(Path("/nowhere"), run_of().config.model_copy(update={"training": two}))
+    said = printed(few, RATES.model_copy(update={"train": JITTERY.model_copy(update={"step_s_std": 0.05})}))
+    assert "0.9 would take training.batch_size=" in said
+    assert "backup workers" not in said, "of two ranks none can be done without"
     assert "scaling" not in printed(run, RATES), "of a rate without steps nothing is foretold"
     assert "would take" not in printed(run_of(), RATES.model_copy(update={"train": STEADY}))
 
