@@ -14,9 +14,11 @@ from pipeline.volumes.volume import Volume
 
 FORMATS = (
     "HDF5 (FILE:DATASET), Neuroglancer precomputed (precomputed://...), Zarr and OME-Zarr (zarr://... or a "
-    "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff), NumPy (.npy), a folder of slices or FOLDER/*.tif"
+    "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff, .btf), NumPy (.npy), a folder of slices or "
+    "FOLDER/*.tif"
 )
-TIFF_SUFFIXES = (".tif", ".tiff")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
+"""The last one is BigTIFF's, as Bio-Formats writes it."""
 REMOTE = ("s3", "gs", "https", "http")
 
 
