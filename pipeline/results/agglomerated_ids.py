@@ -37,11 +37,6 @@ class AgglomeratedIds:
         others = self.base[(self.agglomerated == of) & (self.base != of)]
         return sorted([of, *others.tolist()])
 
-    def joined(self) -> list[list[int]]:
-        """The segments of each object that has several."""
-        moved = self.base != self.agglomerated
-        return [self.parts(of) for of in np.unique(self.agglomerated[moved]).tolist()]
-
 
 def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
     """The table in a run's agglomeration. Raises InputError when it cannot be read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,8 +38,6 @@ class Layer:
     grey: tuple[float, float] | None = None
     bucket: Bucket | None = None
     """Where the run has put the volume's files, which a browser may have no credentials for."""
-    joined: Sequence[Sequence[int]] = ()
-    """Ids of the volume that Neuroglancer shows as one object."""
 
     @property
     def stored(self) -> str | None:
@@ -74,17 +72,10 @@ class Shown:
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
-    def add(
-        self,
-        name: str,
-        kind: Kind,
-        volume: Volume,
-        bucket: Bucket | None = None,
-        joined: Sequence[Sequence[int]] = (),
-    ) -> None:
+    def add(self, name: str, kind: Kind, volume: Volume, bucket: Bucket | None = None) -> None:
         """One more layer."""
         grey = self.or_told(_grey, volume) if kind == "image" else None
-        self.layers.append(Layer(name, kind, volume, grey, bucket, joined))
+        self.layers.append(Layer(name, kind, volume, grey, bucket))
 
     def add_if_there(
         self, name: str, kind: Kind, opened: Callable[[], Volume], bucket: Bucket | None = None

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 MOST_IN_3D = 30
 """Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
 
-MOST_JOINED = 5_000
-"""Segments that a scene names as parts of others: it is an address, of which browsers take so much."""
-
 STORED = {MESHES: "store meshes", SKELETONS: "store skeletons"}
 """The stages that put shapes into the volume."""
 
@@ -82,10 +79,10 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str], left: int) -
     found = shown.add_if_there("segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket)
     if found is None:
         return False
+    if "agglomerate" not in gone:
+        _add_agglomerated(shown, run, found)
     if gone.isdisjoint(_in_the_volume(run)):
         shown.in_3d = shown.or_told(largest_shaped, run) or []
-    if "agglomerate" not in gone:
-        _add_agglomerated(shown, run, found, bucket)
     if left:
         shown.lacking.append(
             f"the segmentation is not complete: {left:,} of its blocks are yet to be written"
@@ -139,18 +136,11 @@ def largest_shaped(run: Run) -> list[int]:
     return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
 
 
-def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume, bucket: Bucket | None) -> None:
-    """The segmentation under agglomerated ids: joined by Neuroglancer, which draws shapes of base ids too,
-    or, where there are none, or very many joins, made when it is asked for."""
-    if not is_there(run.agglomeration_file):
-        return
-    table = shown.or_told(_agglomerated_ids, run)
-    if table is None:
-        return
-    if shown.in_3d and len(table.base) <= MOST_JOINED:
-        shown.add("agglomerated", "segmentation", segmentation, bucket, table.joined())
-    else:
-        shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
+def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
+    if is_there(run.agglomeration_file):
+        table = shown.or_told(_agglomerated_ids, run)
+        if table is not None:
+            shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
 
 
 def _agglomerated_ids(run: Run) -> AgglomeratedIds:

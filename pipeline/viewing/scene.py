@@ -44,7 +44,7 @@ def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) 
     """
     layers, size_nm = shown.layers, shown.voxel_size_nm
     voxel = _middle(layers, size_nm) if point is None else point.voxel
-    selected = _drawn_in_3d(shown) if point is None else _of(point)
+    selected = {"segmentation": shown.in_3d} if point is None else _of(point)
     drawn = [_layer(each, sources[each.name], layers, selected.get(each.name, ())) for each in layers]
     names = [layer.name for layer in layers]
     drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
@@ -64,19 +64,13 @@ def fragment(state: dict[str, Any]) -> str:
     return "#!" + quote(json.dumps(state, separators=(",", ":")), safe="~@$&()*!+=:;,.?/'")
 
 
-def _drawn_in_3d(shown: Shown) -> dict[str, Sequence[int]]:
-    return {each.name: shown.in_3d for each in shown.layers if each.name == "segmentation" or each.joined}
-
-
 def _of(point: Point) -> dict[str, Sequence[int]]:
     return {"truth": point.truth, "segmentation": point.segments}
 
 
 def _layer(layer: Layer, source: str, layers: Sequence[Layer], selected: Sequence[int]) -> dict[str, Any]:
     drawn: dict[str, Any] = {"type": layer.kind, "name": layer.name, "source": source, "tab": "source"}
-    if layer.joined:
-        drawn["equivalences"] = [[str(i) for i in ids] for ids in layer.joined]
-    if _hides(layer, layers) and (layer.joined or not selected):
+    if _hides(layer, layers) and not selected:
         drawn["visible"] = False
     if layer.grey is not None:
         drawn["shaderControls"] = {"normalized": {"range": list(layer.grey)}}

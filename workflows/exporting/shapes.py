@@ -44,7 +44,7 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
     if not ids:
         raise InputError("--segments is not set: name the ids of those to write, such as 12,57")
     refuse_present(out)
-    objects = _objects(run, kind, ids, agglomerated)
+    objects, left_out = _objects(run, kind, ids, agglomerated)
     made_by = {"write", STORED[kind], *["agglomerate"] * agglomerated}
     for line in earlier_told(source, made_by):
         yield f"WARNING: {line}"
@@ -60,11 +60,18 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
             for name, segments in objects.items():
                 write_swc(shapes, segments, folder / f"{name}.swc")
     size = image_voxel_size_nm(run)
-    yield f"{out}: {kind.folder} of {', '.join(map(str, objects))}, in nm, of voxels of {size_text(size)}"
+    without = f"; {left_out:,} of their parts are too small to have one" if left_out else ""
+    named = ", ".join(map(str, objects))
+    yield f"{out}: {kind.folder} of {named}, in nm, of voxels of {size_text(size)}{without}"
 
 
-def _objects(run: Run, kind: Kind, ids: Collection[int], agglomerated: bool) -> Mapping[int, Sequence[int]]:
-    """Of each id the segments of the volume that have a shape. Raises InputError where there are none."""
+def _objects(
+    run: Run, kind: Kind, ids: Collection[int], agglomerated: bool
+) -> tuple[Mapping[int, Sequence[int]], int]:
+    """Of each id the segments of the volume that have a shape, and how many others it has.
+
+    Raises InputError where one has none.
+    """
     shaped, objects = read_shaped(run, kind), {i: [i] for i in ids}
     if agglomerated:
         refuse_of_another(run)
@@ -81,4 +88,4 @@ def _objects(run: Run, kind: Kind, ids: Collection[int], agglomerated: bool) -> 
             f"the run has no {kind.folder} of {', '.join(without)}: no segment of its volume, or one of "
             f"fewer than {kind.least_voxels:,} voxels"
         )
-    return there
+    return there, sum(map(len, objects.values())) - sum(map(len, there.values()))

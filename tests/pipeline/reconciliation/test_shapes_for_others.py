@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     network = run.config.network.model_copy(update={"checkpoint": "ffn.h5"})
     run.config_file.write_text(dump_config(run.config.model_copy(update={"network": network})))
     with h5py.File(run.agglomeration_file, "w") as file:
-        file["base"], file["agglomerated"] = np.array([[2], [1]], np.uint64)
+        file["base"], file["agglomerated"] = np.array([[2, 3], [1, 1]], np.uint64)
     return run
 
 
@@ -123,6 +123,7 @@ def test_skeletons_of_several_segments_are_a_folder_by_which_a_run_can_be_scored
 def test_agglomerated_segments_have_the_shapes_of_all_their_parts(export: Export, tmp_path: Path) -> None:
     code, shown = export("one.obj", "--segments", "1", "--agglomerated")
     assert code == 0, shown
+    assert shown.endswith("; 1 of their parts are too small to have one\n")
     [(corners, triangles)] = read_obj(tmp_path / "one.obj").values()
     assert np.ptp(corners[np.unique(triangles), 1]) == pytest.approx((61 - 15) * SIZE_NM[1], abs=SIZE_NM[1])
     code, shown = export("one.swc", "--segments", "1", "--agglomerated")
