@@ -29,7 +29,7 @@ def write_ome_zarr(part: Part, folder: Path) -> Iterator[int]:
     (folder / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
     attributes: dict[str, Any] = {"multiscales": [_multiscale(part)]}
     if part.volume.dtype.kind in "iu" and part.volume.dtype.itemsize >= LEAST_BYTES_OF_IDS:
-        attributes["image-label"] = {"version": "0.4"}  # else napari shows ids as shades of grey
+        attributes["image-label"] = {"version": "0.4"}  # by which viewers tell ids from grey values
     (folder / ".zattrs").write_text(json.dumps(attributes, indent=1))
     try:
         array = tensorstore.open(_spec(part, folder / LEVEL), create=True, open=False).result()
