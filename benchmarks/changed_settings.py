@@ -50,6 +50,7 @@ FILES: dict[str, list[str]] = {
     "data.origin": ["data.origin=[0, 0, 2]"],
     "data.labels": ["data.labels=other.h5:ids"],
     "data.labels_box": ["data.labels_box=0:48,0:48,2:130"],
+    "data.labelled_sections": ["data.labelled_sections=0:48:4"],
     "data.ignore_labels": ["data.ignore_labels=[3]"],
     "data.voxel_size_nm": ["data.voxel_size_nm=[20, 10, 10]"],
     "data.image_mean": ["data.image_mean=120", "data.image_stddev=40"],

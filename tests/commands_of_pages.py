@@ -124,6 +124,10 @@ ELSEWHERE = {
     "ffn export RUN BOX FILE --agglomerated --volume-mip 1": (
         "tests/workflows/test_export.py::test_a_box_of_a_run_is_written_with_base_or_agglomerated_ids"
     ),
+    "ffn export RUN BOX FILE --segments IDS": (
+        "tests/pipeline/reconciliation/test_shapes_for_others.py"
+        "::test_surfaces_are_objects_of_one_file_in_their_place_and_size"
+    ),
     "ffn calibrate RUN_DIR": (
         "tests/workflows/test_calibrate.py::test_each_box_is_scored_by_the_rule_of_the_others"
     ),

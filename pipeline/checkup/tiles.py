@@ -1,4 +1,4 @@
-"""Whether a resolved run's tiles can be joined."""
+"""Whether a resolved run's tiles can be segmented, and joined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pipeline.run_folder import Run
 
 
 def tiles(run: Run) -> Finding:
-    """Whether neighbouring tiles share enough voxels to tell which of their segments are one object."""
+    """Whether seeds find room in tiles, and neighbours share enough to tell which segments are one."""
+    thin = _too_thin(run)
+    if thin is not None:
+        return thin
     if run.only is not None:
         return skip("only some tiles are segmented, and none are joined")
     inference, fov = run.config.inference, run.config.network.fov
@@ -26,3 +29,25 @@ def tiles(run: Run) -> Finding:
                 f"{3 * (f // 2)} would leave half a FOV where they are",
             )
     return ok(found)
+
+
+def _too_thin(run: Run) -> Finding | None:
+    """Tiles in which no seed could lie, even with what is mirrored around them at the outer faces."""
+    from pipeline.inference.seeds import MIN_DISTANCE  # which loads SciPy
+
+    inference, least = run.config.inference, 2 * MIN_DISTANCE + 1
+    sides = zip("zyx", run.grid.shape, inference.tile, run.inference_box.shape, run.config.network.fov)
+    for axis, count, tile, whole, f in sides:
+        length, mirrored = min(tile, whole), max(0, 3 - count) * (f // 2)
+        if length + mirrored * inference.reflect >= least:
+            continue
+        setting = "inference.tile is" if count > 1 else "what is segmented is"
+        mend = f"it takes {least - mirrored * inference.reflect} or more there"
+        if not inference.reflect and length + mirrored >= least:
+            mend = "set inference.reflect to true, by which the image is mirrored there"
+        return fail(
+            f"{setting} {length} voxels along {axis}: seeds keep {MIN_DISTANCE} voxels from all faces, so "
+            "nothing would be found",
+            mend,
+        )
+    return None

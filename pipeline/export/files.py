@@ -43,13 +43,12 @@ class Output:
         as `Part.read` does; then nothing was written.
         """
         self.refuse_present()
-        with (_new_folder if self.is_folder else _new_file)(self.path) as temporary:
+        with (new_folder if self.is_folder else new_file)(self.path) as temporary:
             yield from self.write(part, temporary)
 
     def refuse_present(self) -> None:
         """Raise InputError where something of this name is there."""
-        if is_there(self.path):
-            raise _present(self.path)
+        refuse_present(self.path)
 
 
 def written_by(location: str) -> Output:
@@ -82,7 +81,8 @@ def written_by(location: str) -> Output:
 
         return Output("OME-TIFF", path, str(path), as_tiff, write_tiff)
     raise InputError(
-        f"{location}: a file of this ending is not written; expected .h5 (HDF5), .zarr (OME-Zarr) or .tif"
+        f"{location}: a file of this ending is not written; expected .h5 (HDF5), .zarr (OME-Zarr), .tif, "
+        ".obj (surfaces) or .swc (skeletons)"
     )
 
 
@@ -91,7 +91,8 @@ def _as_it_is(part: Part) -> Part:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes `path` at the end. Raises InputError where that is there already."""
     with temporary_for(path) as temporary:
         yield temporary
         if not install_first(temporary, path):
@@ -99,7 +100,7 @@ def _new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which then gets its name. Raises InputError."""
     aside = None
     try:
@@ -115,6 +116,12 @@ def _new_folder(path: Path) -> Iterator[Path]:
         if aside is not None:
             with suppress(OSError):
                 shutil.rmtree(aside)
+
+
+def refuse_present(path: Path) -> None:
+    """Raise InputError where something of this name is there."""
+    if is_there(path):
+        raise _present(path)
 
 
 def _present(path: Path) -> InputError:

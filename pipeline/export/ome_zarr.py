@@ -17,6 +17,8 @@ from pipeline.volumes.frame import AXES
 
 CHUNK: Triple = (64, 64, 64)
 LEVEL = "0"
+LEAST_BYTES_OF_IDS = 4
+"""Integers of so many are taken for ids of objects, and marked as such."""
 
 
 def write_ome_zarr(part: Part, folder: Path) -> Iterator[int]:
@@ -25,7 +27,10 @@ def write_ome_zarr(part: Part, folder: Path) -> Iterator[int]:
     Says of each block how many voxels it had. Raises OSError where the file system refuses.
     """
     (folder / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
-    (folder / ".zattrs").write_text(json.dumps({"multiscales": [_multiscale(part)]}, indent=1))
+    attributes: dict[str, Any] = {"multiscales": [_multiscale(part)]}
+    if part.volume.dtype.kind in "iu" and part.volume.dtype.itemsize >= LEAST_BYTES_OF_IDS:
+        attributes["image-label"] = {"version": "0.4"}  # by which viewers tell ids from grey values
+    (folder / ".zattrs").write_text(json.dumps(attributes, indent=1))
     try:
         array = tensorstore.open(_spec(part, folder / LEVEL), create=True, open=False).result()
         for block, voxels in part.blocks():

@@ -32,6 +32,11 @@ class AgglomeratedIds:
         at = np.minimum(np.searchsorted(self.base, ids), len(self.base) - 1)
         return np.where(self.base[at] == ids, self.agglomerated[at], ids)
 
+    def parts(self, of: int) -> list[int]:
+        """The segments, ascending, that are the object of an agglomerated id."""
+        others = self.base[(self.agglomerated == of) & (self.base != of)]
+        return sorted([of, *others.tolist()])
+
 
 def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
     """The table in a run's agglomeration. Raises InputError when it cannot be read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config import RunConfig
+from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
@@ -76,7 +76,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
         checkpoint = _located(config, config.network.checkpoint)
         updates["network"] = config.network.model_copy(update={"checkpoint": checkpoint})
     resolved = replace(run, config=config.model_copy(update=updates))
-    _check_tiles(resolved)
+    refuse_smaller_than_fov(inference_box, config.network)
     _check_passes(resolved)
     if config.reconciliation.sharded:
         sharding(inference_box.shape, config.reconciliation)
@@ -150,12 +150,14 @@ def _check_patches(config: RunConfig, training_box: Box) -> None:
             )
 
 
-def _check_tiles(run: Run) -> None:
-    for axis, length, fov in zip("zyx", run.inference_box.shape, run.config.network.fov):
+def refuse_smaller_than_fov(box: Box, network: Network) -> None:
+    """Raise InputError where no FOV fits into the box that is to be segmented."""
+    for axis, length, fov in zip("zyx", box.shape, network.fov):
         if length < fov:
+            lower = "lower the FOV" if network.checkpoint is None else "take a network that has a smaller one"
             raise InputError(
-                f"inference.box {run.inference_box} is {length} voxels along {axis}, "
-                f"smaller than the network.fov of {fov}: enlarge the box, or lower the FOV"
+                f"inference.box {box} is {length} voxels along {axis}, "
+                f"smaller than the network.fov of {fov}: enlarge the box, or {lower}"
             )
 
 

@@ -14,9 +14,11 @@ from pipeline.volumes.volume import Volume
 
 FORMATS = (
     "HDF5 (FILE:DATASET), Neuroglancer precomputed (precomputed://...), Zarr and OME-Zarr (zarr://... or a "
-    "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff), NumPy (.npy), a folder of slices or FOLDER/*.tif"
+    "folder), N5 (n5://... or a folder), TIFF (.tif, .tiff, .btf), NumPy (.npy), a folder of slices or "
+    "FOLDER/*.tif"
 )
-TIFF_SUFFIXES = (".tif", ".tiff")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
+"""The last one is BigTIFF's, as Bio-Formats writes it."""
 REMOTE = ("s3", "gs", "https", "http")
 PIPED = re.compile(r"(?P<where>.+?)/?\|(?P<format>neuroglancer-precomputed|zarr[23]?|n5):/?(?P<part>[^|]*)")
 """How Neuroglancer writes an address and its format since 2025."""

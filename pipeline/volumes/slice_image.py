@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.volumes.lossy import LOSSY_TIFF
+from pipeline.volumes.open import TIFF_SUFFIXES
 from pipeline.volumes.tiff_file import (
     ORIENTATION,
     only_series,
@@ -19,7 +20,6 @@ from pipeline.volumes.tiff_file import (
     refuse_turned,
 )
 
-TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
 LOSSY_FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 """Of Pillow's formats, and how they are called here."""

@@ -15,7 +15,7 @@ from taken import SMALL
 
 from tests.commands import said
 from workflows.align import main
-from workflows.export import _earlier as of_earlier
+from workflows.exporting.volumes import earlier_told as of_earlier
 from workflows.full_pipeline import main as main_of_runs
 from workflows.status import status
 from workflows.view import layers_of

@@ -22,6 +22,7 @@ from pipeline.synthetic.phantom import Phantom
 from tests.commands import said
 from workflows.config import main, settings
 from workflows.ffn import main as ffn
+from workflows.proposing import proposal
 
 SHAPE = (48, 64, 150)
 PHANTOM = Phantom(SHAPE, seed=3)
@@ -162,6 +163,16 @@ def test_paths_that_are_set_hold_from_every_folder(init: Init, monkeypatch: pyte
     monkeypatch.chdir(init.folder)
     config, _ = init.works(image, "--truth", labels, "--set", "data.mask=mask.npy")
     assert config.data.mask == str(init.folder / "mask.npy")
+    np.save(init.folder / "more.npy", IMAGE)
+    np.save(init.folder / "more_labels.npy", LABELS)
+    volumes = "training.volumes=[{data: {image: more.npy, labels: more_labels.npy}}]"
+    config, _ = init.works(image, "--truth", labels, "--set", volumes, "--force")
+    (other,) = config.training.volumes
+    assert other.data.image == str(init.folder / "more.npy")
+    assert other.data.labels == str(init.folder / "more_labels.npy")
+    passes = "inference.passes=[{}, {checkpoint: of another.h5}]"
+    with_passes = proposal._given(image, labels, [passes])
+    assert with_passes.inference.passes[1].checkpoint == str(init.folder / "of another.h5")
 
 
 def test_missing_chunks_are_told_and_let_pass_in_writing(init: Init) -> None:
@@ -259,6 +270,13 @@ def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:
 
 def test_what_cannot_be_used_ends_in_one_line_and_writes_nothing(init: Init) -> None:
     image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    few, sizes = (
+        init.volume("npy", IMAGE[:8]),
+        Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4),
+    )
+    network = str(init.folder / "ffn.h5")
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
+    write_weights(weights, sizes, init.folder / "ffn.h5", TrainedWith(sizes.fov, sizes.deltas, 128.0, 33.0))
     for arguments, expected in (
         (["nothing.h5:raw"], "nothing.h5"),
         ([image.partition(":")[0]], "v.h5"),
@@ -269,6 +287,7 @@ def test_what_cannot_be_used_ends_in_one_line_and_writes_nothing(init: Init) -> 
         ([image, "--set", "data.voxelsize=[1,1,1]"], "did you mean 'voxel_size_nm'?"),
         ([image, "--truth", labels, "--set", "inference.tile=[5, 5, 5]"], "smaller than the network.fov"),
         ([image, "--set", f"network.checkpoint={init.folder}/none.h5"], "none.h5"),
+        ([few, "--set", f"network.checkpoint={network}"], "or take a network that has a smaller one"),
     ):
         code, shown = init(*arguments)
         assert (code, shown.count("\n")) == (1, 1), shown

@@ -88,6 +88,27 @@ def test_a_box_of_a_run_is_written_with_base_or_agglomerated_ids(
     np.testing.assert_array_equal(stored[:], ids_in(SEGMENTED_BOX))
 
 
+def test_some_segments_are_written_alone_and_those_that_are_not_there_told(
+    run: Path, case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, out = ids_in(SEGMENTED_BOX), str(run.parent / "some.h5")
+    code, shown = said(main, [str(run), "all", out, "--segments", "7,9"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert f"WARNING: nowhere in {SEGMENTED_BOX}: segments 9\n" in shown
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["volume"][()], np.where(ids == 7, ids, 0))
+    out = str(run.parent / "both.h5")
+    code, shown = said(main, [str(run), "all", out, "--segments", "7", "--agglomerated"], monkeypatch, capsys)
+    assert (code, "WARNING" in shown) == (0, False)
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["volume"][()], np.where(ids != 0, 7, 0))
+    np.save(case.folder / "grey.npy", np.ones((2, 3, 4), np.float32))
+    arguments = [str(case.folder / "grey.npy"), "all", str(case.folder / "grey.h5"), "--segments", "1"]
+    code, shown = said(main, arguments, monkeypatch, capsys)
+    assert code == 1
+    assert "--segments is for ids, but" in shown
+
+
 def test_any_volume_is_written_where_options_say_that_it_lies(
     case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import h5py
 import psutil
 
 from pipeline.config import Network, RunConfig, Training
-from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
 from pipeline.geometry import Box
@@ -19,6 +19,7 @@ from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.fields import sections_text
+from pipeline.settings.resolve import refuse_smaller_than_fov
 from pipeline.settings.run_file import apply_override, parse_config, read_config
 from pipeline.settings.scored import seen_in_training
 from pipeline.volumes import labelled_sections_by_name
@@ -30,15 +31,17 @@ from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, til
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
 
-PATHS = (
-    ("network", "checkpoint"),
-    ("training", "start_from"),
-    ("data", "mask"),
-    ("data", "loss_mask"),
-    ("evaluation", "skeletons"),
-    ("reconciliation", "corrections"),
-)
-"""What else than volumes a user may set that is looked up from where the command is given."""
+PATHS = {
+    ("data",): ("mask", "loss_mask"),
+    ("network",): ("checkpoint",),
+    ("training",): ("start_from",),
+    ("training", "volumes", "data"): ("image", "labels", "mask", "loss_mask"),
+    ("inference", "passes"): ("checkpoint",),
+    ("evaluation",): ("skeletons",),
+    ("reconciliation",): ("corrections",),
+}
+"""By their sections, or lists of these: what else a user may set that is looked up from where the command is
+given."""
 
 NO_NETWORK = "there is no truth to train on: set network.checkpoint to a trained network"
 
@@ -101,10 +104,15 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
         document["data"]["labels"] = absolute(truth)
     for override in overrides:
         apply_override(document, override)
-    for section, name in PATHS:
-        path = document.get(section, {}).get(name)
-        if isinstance(path, str) and path != FROM_LABELS and "folder" not in document["data"]:
-            document[section][name] = absolute(path)
+    config = parse_config(document, source="--set")
+    if config.data.folder is not None:
+        return config
+    for sections, names in PATHS.items():
+        for section in _all_of(document, sections):
+            for name in names:
+                path = section.get(name)
+                if path and path != FROM_LABELS and "folder" not in section:
+                    section[name] = absolute(path)
     return parse_config(document, source="--set")
 
 
@@ -122,6 +130,18 @@ def _put_sections(proposal: Proposal, run: Run, boundary_distance: int) -> tuple
     data = given.data.model_copy(update={"labelled_sections": sections})
     run = replace(run, config=given.model_copy(update={"data": data}))
     return run, look_at_truth(run, boundary_distance)
+
+
+def _all_of(section: dict[str, Any], below: Sequence[str]) -> list[dict[str, Any]]:
+    """The sections at the end of a way down from one, several where lists of them lie on it."""
+    if not below:
+        return [section]
+    inner = section.get(below[0]) or []
+    return [
+        found
+        for one in (inner if isinstance(inner, list) else [inner])
+        for found in _all_of(one or {}, below[1:])
+    ]
 
 
 def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
@@ -258,10 +278,7 @@ def _put_inference(proposal: Proposal, given: RunConfig, network: Network, propo
     proposal.put("inference.box", str(proposed), "The whole image." if proposed == image else why)
     box, workers = given.inference.box or proposed, given.site.workers
     share = psutil.virtual_memory().total / workers
-    if any(length < f for length, f in zip(box.shape, network.fov)):
-        raise InputError(
-            f"inference.box {box} is smaller than network.fov {list(network.fov)}: --set either to another"
-        )
+    refuse_smaller_than_fov(box, network)
     tile, overlap = tile_for(box, network.fov, workers, share)
     memory = f"{tile_bytes(tile, network.fov) / 1e9:.1f} GB a worker; this machine has {share / 1e9:.0f} GB"
     proposal.put("inference.tile", list(tile), f"{memory} for each of {workers} (site.workers).")

@@ -108,6 +108,17 @@ def test_ome_zarr_says_its_scale_and_translation_in_nm(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "written_as", "is_marked"), [("uint64", "uint16", True), ("uint8", None, False)]
+)
+def test_ids_in_ome_zarr_say_that_they_are_labels(
+    tmp_path: Path, dtype: str, written_as: str | None, is_marked: bool
+) -> None:
+    exported(volume_of(tmp_path, VALUES.astype(dtype)), None, tmp_path / "a.zarr", written_as)
+    attributes: Any = zarr.open_group(str(tmp_path / "a.zarr"), mode="r").attrs
+    assert ("image-label" in attributes) == is_marked
+
+
 def test_hdf5_says_resolution_and_offset_and_takes_a_dataset(tmp_path: Path) -> None:
     volume = volume_of(tmp_path, VALUES, origin=(5, 6, 7), voxel_size_nm=(40.0, 8.0, 4.0))
     assert exported(volume, None, Path(f"{tmp_path}/a.h5:volumes/seg")) == f"{tmp_path}/a.h5:volumes/seg"

@@ -79,6 +79,17 @@ def test_ome_says_the_voxel_size_or_nothing(
     assert volume.voxel_size_nm == (size_nm and pytest.approx(size_nm))
 
 
+@pytest.mark.parametrize("suffix", [".btf", ".TIFF"])
+def test_tiff_is_known_by_all_its_suffixes(tmp_path: Path, suffix: str) -> None:
+    path, folder = tmp_path / f"stack{suffix}", tmp_path / "slices"
+    tifffile.imwrite(path, GREY, bigtiff=True, photometric="minisblack")
+    np.testing.assert_array_equal(read(open_volume(str(path))), GREY)
+    folder.mkdir()
+    for z, plane in enumerate(GREY):
+        tifffile.imwrite(folder / f"z{z}{suffix}", plane, bigtiff=True)
+    np.testing.assert_array_equal(read(open_volume(str(folder))), GREY)
+
+
 def test_resolution_alone_is_no_voxel_size(tmp_path: Path) -> None:
     uri = written(tmp_path, GREY, resolution=(2500, 2500), resolutionunit="centimeter")
     assert open_volume(uri).voxel_size_nm is None

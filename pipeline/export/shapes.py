@@ -1,0 +1,97 @@
+"""Surfaces and skeletons of segments as files of other programs: OBJ and SWC, in nm, x, y, z."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+from pipeline.errors import InputError
+from pipeline.machine.s3_host import by_alias
+
+AXON_OR_DENDRITE = 0
+"""SWC's kind of a node: undefined."""
+
+
+class StoredShapes:
+    """The surfaces and skeletons that the precomputed volume at `uri` has of its segments."""
+
+    def __init__(self, uri: str) -> None:
+        from cloudvolume import CloudVolume  # imports much
+
+        self._uri = uri
+        self._cloud: Any = CloudVolume(by_alias(uri), progress=False)
+
+    def surface(self, segment: int) -> tuple[np.ndarray, np.ndarray]:
+        """The finest surface of a segment: corners, (n, 3) float32, and triangles, (m, 3) rows of these."""
+        found = self._read(self._cloud.mesh, segment)[segment]
+        return found.vertices, found.faces.reshape(-1, 3)
+
+    def skeleton(self, segment: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The lines of a segment: nodes, (n, 3) float32, edges, (m, 2) rows of these, and radii, (n,)."""
+        found = self._read(self._cloud.skeleton, segment)
+        return found.vertices, found.edges, found.radii
+
+    def _read(self, shapes: Any, segment: int) -> Any:
+        try:
+            return shapes.get(segment)
+        except Exception as error:  # a torn file fails in as many ways as there are codecs
+            raise InputError(
+                f"{self._uri}: cannot read the shape of segment {segment}: {' '.join(str(error).split())}"
+            ) from None
+
+
+def write_obj(shapes: StoredShapes, objects: Mapping[int, Sequence[int]], path: Path) -> None:
+    """Write the surfaces of objects, each of some segments, as one OBJ file with a group an object.
+
+    Triangles turn counter-clockwise, seen from outside. Raises InputError where one cannot be read.
+    """
+    with path.open("w") as file:
+        file.write("# x, y, z in nm\n")
+        first = 1  # corners of all objects are counted on
+        for name, segments in objects.items():
+            file.write(f"o segment_{name}\n")
+            for segment in segments:
+                corners, triangles = shapes.surface(segment)
+                np.savetxt(file, corners, "v %.2f %.2f %.2f")
+                np.savetxt(file, triangles.astype(np.int64) + first, "f %d %d %d")
+                first += len(corners)
+
+
+def write_swc(shapes: StoredShapes, segments: Sequence[int], path: Path) -> None:
+    """Write the skeleton of an object of some segments as SWC: a tree for each part that hangs together.
+
+    Raises InputError where one cannot be read.
+    """
+    rows = [row for segment in segments for row in _trees(*shapes.skeleton(segment))]
+    before = np.cumsum([0, *(len(tree) for tree in rows)])
+    with path.open("w") as file:
+        file.write("# id, kind, x, y, z, radius, parent; lengths in nm\n")
+        for tree, first in zip(rows, before):
+            tree[:, 0] += first
+            tree[:, 6] = np.where(tree[:, 6] < 0, -1, tree[:, 6] + first)
+            np.savetxt(file, tree, "%d %d %.2f %.2f %.2f %.2f %d")
+
+
+def _trees(nodes: np.ndarray, edges: np.ndarray, radii: np.ndarray) -> Iterable[np.ndarray]:
+    """Each part of a skeleton that hangs together, from one of its ends on: (n, 7), the columns of SWC.
+
+    Nodes count from 1; the parent of the first is -1.
+    """
+    ones = np.ones(len(edges), bool)
+    graph = csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(len(nodes), len(nodes)))
+    degree = np.bincount(edges.reshape(-1), minlength=len(nodes))
+    count, part = connected_components(graph, directed=False)
+    for number in range(count):
+        own = np.flatnonzero(part == number)
+        root = own[np.argmin(degree[own])]
+        order, parents = breadth_first_order(graph, root, directed=False)
+        place = np.full(len(nodes), -1)
+        place[order] = np.arange(1, len(order) + 1)
+        above = np.array([-1, *place[parents[order[1:]]]])
+        kind = np.full(len(order), AXON_OR_DENDRITE)
+        yield np.column_stack([place[order], kind, nodes[order], radii[order], above])

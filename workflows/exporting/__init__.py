@@ -1,0 +1,1 @@
+"""What `ffn export` writes: which volume is meant, and shapes of segments."""
