@@ -22,6 +22,7 @@ from parsl.providers import LocalProvider
 from apps.failures import FailurePolicy
 from pipeline.config import RunConfig, Site
 from pipeline.run_folder import Run
+from site_configs import blocks as blocks_of_a_run
 from site_configs import parsl_config
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 
@@ -129,6 +130,35 @@ def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node
         warned = [one for one in caplog.messages if "blocks of executor 'tiles' ended before a worker" in one]
         assert 1 <= len(warned) <= len(executor.status_facade) / 3
         assert warned[0].endswith("others work")
+
+
+def test_where_the_batch_system_can_be_told_so_others_avoid_the_node_of_those_that_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[object]] = []
+
+    class Batch(LocalProvider):
+        def avoid(self, job_ids: list[object]) -> str:
+            given.append(job_ids)
+            return "n3"
+
+    monkeypatch.setattr(blocks_of_a_run, "BatchProvider", Batch)
+    with local_site(tmp_path, Site(workers=1)) as kernel:
+        executor = kernel.executors["tiles"]
+        assert isinstance(executor, HighThroughputExecutor)
+        states = {str(n): JobStatus(JobState.FAILED) for n in range(1, 4)} | {
+            "0": JobStatus(JobState.RUNNING)
+        }
+        executor.blocks_to_job_id = {block: f"job{block}" for block in states}
+        monkeypatch.setattr(executor, "connected_blocks", lambda: ["0"])
+        monkeypatch.setattr(executor.provider, "__class__", Batch)
+        told: set[str] = set()
+        for _ in range(3):
+            give_up_on_barren_blocks(told, executor, states)
+        executor.blocks_to_job_id = {}
+    assert given == [["job1", "job2", "job3"]]
+    (warned,) = [one for one in caplog.messages if "blocks of executor 'tiles' ended before a worker" in one]
+    assert warned.endswith("others work, and later ones avoid n3")
 
 
 def tiles_of(kernel: DataFlowKernel, worker_init: str, at_once: int) -> HighThroughputExecutor:
