@@ -1,4 +1,4 @@
-"""scripts/install.sh as far as it goes without a network: which Python it takes, and what was left half done."""
+"""scripts/install.sh, as far as it goes without a network: which Python it takes, what was left half done."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_job_that_is_submitted_from_inside_another_has_nothing_of_that_one(
 def test_workers_have_what_their_job_has_set_up_where_a_user_exports_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many centres advise --export=NONE, which srun in the job follows too: no module, no GPU of one's own."""
+    """Many centres advise --export=NONE, which srun in the job follows too: no module, no GPU for each."""
     monkeypatch.setenv("SBATCH_EXPORT", "NONE")
     run = run_on("slurm", 2, tile_nodes=1, walltime_s=660, worker_init="export OF_A_MODULE=here")
     (tiles, *_), here = stage_jobs(run, machine("slurm")), machine("slurm")
