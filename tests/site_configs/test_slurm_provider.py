@@ -163,12 +163,10 @@ def test_a_job_that_is_submitted_from_inside_another_has_nothing_of_that_one(
     assert ended(provider, job).state is JobState.COMPLETED
 
 
-def test_workers_have_what_their_job_has_set_up_where_a_user_exports_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Many centres advise --export=NONE, which srun in the job follows too: no module, no GPU for each."""
-    monkeypatch.setenv("SBATCH_EXPORT", "NONE")
-    run = run_on("slurm", 2, tile_nodes=1, walltime_s=660, worker_init="export OF_A_MODULE=here")
+def test_workers_have_what_their_job_has_set_up_where_a_user_exports_nothing(tmp_path: Path) -> None:
+    """By --export=NONE, as many centres advise, sbatch lets srun in the job do the same."""
+    init = "export OF_A_MODULE=here SLURM_EXPORT_ENV=NONE"
+    run = run_on("slurm", 2, tile_nodes=1, walltime_s=660, worker_init=init)
     (tiles, *_), here = stage_jobs(run, machine("slurm")), machine("slurm")
     nodes = slurm_jobs.provider(run, here, tiles, pools(run, here, tiles), worker_init(run, here))
     nodes.script_dir = str(tmp_path)
