@@ -12,6 +12,11 @@ python=${PYTHON:-python3}
 tensorflow=${TENSORFLOW:-cpu}
 horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
 
+# what a user has pip do elsewhere would put packages elsewhere, and take for installed what PYTHONPATH has
+export PIP_USER=0
+unset PIP_TARGET PIP_PREFIX PIP_ROOT
+[ "$tensorflow" = none ] || unset PYTHONPATH PYTHONHOME
+
 die() { echo "install: $*" >&2; exit 1; }
 
 find_python() {

@@ -11,10 +11,10 @@ REPOSITORY = Path(__file__).parents[1]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def install(folder: Path, python: Path | str) -> tuple[int, str]:
+def install(folder: Path, python: Path | str, **variables: str) -> tuple[int, str]:
     """Exit code and output."""
     command = ["bash", str(REPOSITORY / "scripts" / "install.sh"), str(folder)]
-    environment = {**os.environ, "PYTHON": str(python)}
+    environment = {**os.environ, "PYTHON": str(python), **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
     return done.returncode, done.stdout + done.stderr
 
@@ -50,3 +50,16 @@ def test_an_environment_that_was_left_without_pip_is_made_whole(tmp_path: Path) 
     code, said = install(tmp_path / "venv", stand_in(tmp_path / "python", made))
     assert code == 7
     assert f"makes {tmp_path}/venv" in said
+
+
+def test_what_a_user_has_pip_do_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    """pip would refuse, or put packages elsewhere, or take those on PYTHONPATH, which jobs need not have."""
+    told = 'echo "user $PIP_USER, target $PIP_TARGET$PIP_PREFIX, path $PYTHONPATH; $*"'
+    version = f"*version_info*) echo {HERE} ;;"
+    stand_in(
+        tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} *install*) {told}; exit 9 ;; esac'
+    )
+    users = {"PIP_USER": "1", "PIP_TARGET": "/mine", "PIP_PREFIX": "/mine", "PYTHONPATH": "/mine"}
+    code, said = install(tmp_path / "venv", sys.executable, **users)
+    assert code == 9
+    assert "user 0, target , path ; -m pip" in said
