@@ -40,11 +40,13 @@ def give_up_on_barren_blocks(
     """
     if executor.bad_state_is_set:  # its tasks have failed, and cannot once more
         return
-    ended = [block for block in sorted(status, key=int) if _ended_by_itself(status[block])]
-    last = ended[-MOST_BARREN_BLOCKS:]
-    if len(last) < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
+    barren = sum(_ended_by_itself(one) for one in status.values())
+    if barren < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
         return
     connected = set(executor.connected_blocks())
+    # one that worked and was given back tells that all is well, as one does that was lost
+    told_by = {b for b, one in status.items() if one.terminal and (b in connected or _ended_by_itself(one))}
+    last = sorted(told_by, key=int)[-MOST_BARREN_BLOCKS:]
     if connected & {*last}:
         return
     said = (

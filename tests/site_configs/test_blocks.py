@@ -188,6 +188,23 @@ def test_blocks_that_are_given_back_before_they_began_are_no_failure(tmp_path: P
         PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["true"]).result(timeout=300)
 
 
+def test_blocks_that_worked_and_were_given_back_lie_between_others_that_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a run of days a node fails now and then as a job starts: those are not three in a row."""
+    with local_site(tmp_path, Site()) as kernel:
+        executor = kernel.executors["tiles"]
+        assert isinstance(executor, HighThroughputExecutor)
+        states = [JobState.FAILED, JobState.SCALED_IN] * 3
+        status = {str(number): JobStatus(state) for number, state in enumerate(states)}
+        monkeypatch.setattr(executor, "connected_blocks", lambda: ["1", "3", "5"])
+        give_up_on_barren_blocks(set(), executor, status)
+        assert not executor.bad_state_is_set
+        monkeypatch.setattr(executor, "connected_blocks", lambda: [])
+        give_up_on_barren_blocks(set(), executor, status)
+        assert executor.bad_state_is_set
+
+
 def test_without_a_walltime_a_block_is_never_drained() -> None:
     assert drain_period_s(Site()) is None
     assert drain_period_s(Site(walltime_s=3600, tile_time_s=600)) == 3000
