@@ -32,7 +32,7 @@ class Site(Section):
     workers: PositiveInt = 2
     """Tiles at a time on one node, each segmented by a process with `threads_per_worker` threads."""
     threads_per_worker: PositiveInt = 1
-    """Threads of each."""
+    """Threads of each. On some CPUs `inference.engine: keras` rounds otherwise with another number."""
     walltime_s: PositiveInt | None = None
     """How long a block of workers may live; then it is ended and, if there is work left, replaced. None: as
     long as the run, where the machine sets no limit."""

@@ -46,7 +46,7 @@ class Training(Section):
     ranks: PositiveInt = 2
     """Processes that train together, each on examples of its own."""
     threads_per_rank: PositiveInt = 1
-    """Threads of each."""
+    """Threads of each. On some CPUs TensorFlow (`engine: keras`) rounds otherwise with another number."""
     batch_size: PositiveInt = 4
     """Examples of one step of one rank."""
     local_steps: PositiveInt = 1

@@ -41,6 +41,8 @@ PLACES = {
     "site.interface": "lo",
     "site.poll_s": 1,
     "site.idle_s": 2,
+    # as on this machine: MPI adds up four ranks in another order
+    "site.worker_init": "export HOROVOD_CONTROLLER=gloo HOROVOD_CPU_OPERATIONS=gloo",
 }
 SILENCE_S = float(os.environ.get("FFN_SILENCE_S", "10"))
 """How long the scheduler answers nothing in the middle of a run; 300 is worth trying before a release."""

@@ -26,6 +26,9 @@ step of the demo's network waits for half on the mean."""
 TRANSPORT = ("HOROVOD_CONTROLLER", "HOROVOD_CPU_OPERATIONS")
 """Environment variables that say over what ranks talk: gloo or mpi."""
 
+STARTED_BY_MPI = ("PMI_RANK", "PMIX_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "ALPS_APP_PE")
+"""Of these an MPI's launch command sets one; without it each process would be all that its MPI finds."""
+
 
 @contextmanager
 def rendezvous(
@@ -40,7 +43,7 @@ def rendezvous(
     It is served by this process, at `address` alone, for as long as the context lasts; who does not know the
     secret in the environments is refused. Consecutive ranks share a node; by default all are on this machine.
     `interface` is the network interface on which they reach each other, None that of their host names. They
-    meet by Gloo, or, if they may `choose`, over MPI where Horovod is built with it.
+    meet by Gloo, or, if they may `choose`, over MPI where Horovod is built with it and an MPI starts them.
     """
     hosts = _horovod("runner.common.util.hosts")
     slots = hosts.get_host_assignments(hosts.parse_hosts(_hosts(ranks, ranks_per_node)), ranks)
@@ -57,14 +60,16 @@ class Ranks:
     """The running processes of one training, seen from one of them.
 
     Needs the HOROVOD_* environment of `rendezvous`. Every method must be called by all ranks in
-    the same order. Sums are taken in a fixed order, so equal inputs give equal bytes. Raises InputError
+    the same order. Sums are taken in a fixed order, which of more than two ranks is another over MPI, so
+    equal inputs give equal bytes. Raises InputError
     when the ranks do not find each other, or a node does not know its own name.
     """
 
     def __init__(self) -> None:
         self._hvd = _horovod("tensorflow")
+        by_mpi = self._hvd.mpi_built() and not os.environ.keys().isdisjoint(STARTED_BY_MPI)
         for name in TRANSPORT:
-            os.environ.setdefault(name, "mpi" if self._hvd.mpi_built() else "gloo")
+            os.environ.setdefault(name, "mpi" if by_mpi else "gloo")
         if os.environ[TRANSPORT[0]] == "gloo":  # MPI waits by asking again and again
             os.environ.setdefault(*CYCLE)
         require_host_name()
