@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from pipeline.synthetic.phantom import Phantom
 from tests.commands import said
 from workflows.config import main, settings
 from workflows.ffn import main as ffn
-from workflows.proposing.proposal import _given
 
 SHAPE = (48, 64, 150)
 PHANTOM = Phantom(SHAPE, seed=3)
@@ -161,30 +159,6 @@ def test_paths_that_are_set_hold_from_every_folder(init: Init, monkeypatch: pyte
     monkeypatch.chdir(init.folder)
     config, _ = init.works(image, "--truth", labels, "--set", "data.mask=mask.npy")
     assert config.data.mask == str(init.folder / "mask.npy")
-
-
-def test_paths_inside_lists_lead_there_from_every_folder_too(
-    init: Init, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of other volumes and of passes, as of the run's own."""
-    monkeypatch.chdir(init.folder)
-    other = {
-        "image": "other.h5:raw",
-        "labels": "other.h5:ids",
-        "loss_mask": "mask.npy",
-        "mask": "zarr://s3://b/mask",
-    }
-    volumes = [{"data": other}, {"data": {**other, "folder": "data"}}]
-    passes = "inference.passes=[{}, {checkpoint: other.h5}]"
-    given = _given("image.h5:raw", None, [f"training.volumes={json.dumps(volumes)}", passes])
-    first, second = given.training.volumes
-    assert (first.data.image, first.data.labels) == (
-        f"{init.folder}/other.h5:raw",
-        f"{init.folder}/other.h5:ids",
-    )
-    assert (first.data.loss_mask, first.data.mask) == (f"{init.folder}/mask.npy", "zarr://s3://b/mask")
-    assert second.data.image == "other.h5:raw", "that is looked up in its folder"
-    assert [one.checkpoint for one in given.inference.passes] == [None, f"{init.folder}/other.h5"]
 
 
 def test_missing_chunks_are_told_and_let_pass_in_writing(init: Init) -> None:

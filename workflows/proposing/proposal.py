@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,6 @@ PATHS = (
     ("reconciliation", "corrections"),
 )
 """What else than volumes a user may set that is looked up from where the command is given."""
-
-PATHS_OF_A_VOLUME = ("image", "labels", "mask", "loss_mask")
-"""Those of each of training.volumes."""
 
 NO_NETWORK = "there is no truth to train on: set network.checkpoint to a trained network"
 
@@ -100,23 +96,11 @@ def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
         document["data"]["labels"] = absolute(truth)
     for override in overrides:
         apply_override(document, override)
-    config = parse_config(document, source="--set")
-    if "folder" in document["data"]:
-        return config
-    for section, name in _paths(document):
-        path = section.get(name)
-        if isinstance(path, str) and path != FROM_LABELS:
-            section[name] = absolute(path)
+    for section, name in PATHS:
+        path = document.get(section, {}).get(name)
+        if isinstance(path, str) and path != FROM_LABELS and "folder" not in document["data"]:
+            document[section][name] = absolute(path)
     return parse_config(document, source="--set")
-
-
-def _paths(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The sections of a valid document in which paths may stand, and by which name."""
-    yield from ((document[section], name) for section, name in PATHS if document.get(section))
-    yield from ((one, "checkpoint") for one in (document.get("inference") or {}).get("passes") or ())
-    for other in (document.get("training") or {}).get("volumes") or ():
-        if "folder" not in other["data"]:
-            yield from ((other["data"], name) for name in PATHS_OF_A_VOLUME)
 
 
 def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
