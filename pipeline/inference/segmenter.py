@@ -25,10 +25,8 @@ from pipeline.inference.tile_file import write_tile
 from pipeline.inference.tile_input import block_with_context, canvas_of, read_input
 from pipeline.inference.tile_target import tile_target
 from pipeline.results.artifacts import Artifact, open_anew, remove
-from pipeline.results.log_lines import last_line
 from pipeline.results.records import make
 from pipeline.results.tile_labels import NOT_FINITE_AT
-from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
 MOST_LOSSES = 2
@@ -129,13 +127,11 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
     log_path, every_s = run.tile_log(tile), config.inference.checkpoint_every_s
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = Look()(last_line, log_path)
     with (
         open_anew(log_path) as log,
         Autosave(canvas, checkpoint, every_s) as autosave,
     ):
-        progress = Progress(canvas, source, engine, config.site.threads_per_worker, log, earlier)
-        progress.report()
+        progress = Progress(canvas, source, engine, config.site.threads_per_worker, log)
         _answer(canvas.segment(source.seeds[canvas.seeds_done :], fovs[0]), fovs, engine, progress, autosave)
         progress.report()
     return canvas, source.missing_voxels

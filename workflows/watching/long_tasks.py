@@ -18,14 +18,14 @@ Line: TypeAlias = Mapping[str, Any]
 
 
 class Share(NamedTuple):
-    """What part of a tile's seeds is done, and what part of them older attempts had done."""
+    """What part of a tile's seeds is done, and what part of them came from a checkpoint."""
 
     done: float = 0.0
     restored: float = 0.0
 
     @property
     def worked(self) -> float:
-        """What this attempt has done."""
+        """What was done since the checkpoint."""
         return self.done - self.restored
 
 
@@ -40,14 +40,16 @@ class TileReport:
     resumed_at_seeds: int
     calls: int
     resumed_at_calls: int
-    began: float
-    """When the attempt began the tile, or went on with it, in seconds since 1970."""
-    seeds_of_older_attempts: int
 
     @property
     def share(self) -> Share:
         seeds = max(1, self.seeds_total)
-        return Share(self.seeds / seeds, self.seeds_of_older_attempts / seeds)
+        return Share(self.seeds / seeds, self.resumed_at_seeds / seeds)
+
+    @property
+    def began(self) -> float:
+        """When the worker began, or went on, in seconds since 1970."""
+        return self.time - self.seconds
 
     @property
     def calls_per_s(self) -> float:
@@ -65,16 +67,10 @@ def read_tile_log(log: Path, since: float) -> TileReport | None:
 def report_in(line: Line | None, since: float) -> TileReport | None:
     """The report in the last line of a tile's log; None where there is none from after `since`."""
     try:
-        line = {**_of_one_job(line), **line} if line else {}
-        report = TileReport(**{field.name: line[field.name] for field in fields(TileReport)})
+        report = TileReport(*(line[field.name] for field in fields(TileReport))) if line else None
     except (KeyError, TypeError):  # another version's
         return None
-    return report if report.time >= since else None
-
-
-def _of_one_job(line: Line) -> Line:
-    """What an earlier version's line leaves out, as if the attempt had begun the tile in that very job."""
-    return {"began": line["time"] - line["seconds"], "seeds_of_older_attempts": line["resumed_at_seeds"]}
+    return report if report and report.time >= since else None
 
 
 def read_precision(log: Path) -> tuple[str, str] | None:

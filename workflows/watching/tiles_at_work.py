@@ -20,6 +20,9 @@ class TilesAtWork:
         self._left = {one.stem(tile): (one, tile) for one, tile in self._floods}
         self._begun: dict[str, Work] = {}
         """By name, as last seen: a tile whose file is being published has no marker any more."""
+        self._restored: dict[str, float] = {}
+        """By name, the part of a tile that older attempts had done: what a checkpoint brings that was made in
+        this one, as each job of a tile longer than a job makes it, is this one's work."""
         self._finished = Work()
         self.count = len(self._floods)
         """How many are segmented in this attempt, as far as is known: reused and failed ones do not count."""
@@ -38,6 +41,7 @@ class TilesAtWork:
             self.count -= 1
             return
         share = self._share(one, tile, since) or Share()
+        self._restored.pop(one.stem(tile), None)
         self._finished += Work.of(share._replace(done=1.0), tile.box.size)
 
     def look(self, since: float) -> Work:
@@ -52,8 +56,10 @@ class TilesAtWork:
         return sum(self._begun.values(), self._finished)
 
     def _share(self, one: Run, tile: Tile, since: float) -> Share | None:
-        report = read_tile_log(one.tile_log(tile), since)
+        report, name = read_tile_log(one.tile_log(tile), since), one.stem(tile)
         if report is None:
             return None
         self.began = min(self.began or report.began, report.began)
-        return report.share
+        restored = min(self._restored.get(name, 1.0), report.share.restored)
+        self._restored[name] = restored
+        return report.share._replace(restored=restored)

@@ -56,19 +56,11 @@ def run_of(folder: Path, tiles: int) -> Run:
 
 
 def report(
-    run: Run,
-    tile: Tile,
-    seeds: int,
-    restored: int = 0,
-    when: float | None = None,
-    seconds: float = 1.0,
-    of_older: int | None = None,
+    run: Run, tile: Tile, seeds: int, restored: int = 0, when: float | None = None, seconds: float = 1.0
 ) -> None:
-    """What a worker writes that has tried `seeds` of 100 seeds of a tile, `of_older` attempts those that were
-    restored."""
+    """What a worker writes that has tried `seeds` of 100 seeds of a tile."""
     line = {"time": when or time.time() + 1, "seconds": seconds, "seeds": seeds, "seeds_total": 100}
     line |= {"resumed_at_seeds": restored, "calls": 10, "resumed_at_calls": 0}
-    line |= {"seeds_of_older_attempts": restored if of_older is None else of_older}
     run.tile_log(tile).parent.mkdir(parents=True, exist_ok=True)
     run.tile_log(tile).write_text(json.dumps(line) + "\n")
 
@@ -176,12 +168,12 @@ def test_a_tile_between_its_last_report_and_its_end_does_not_lose_its_share(tmp_
 
 
 def test_what_an_earlier_job_of_the_attempt_did_of_a_tile_is_work_of_the_attempt(tmp_path: Path) -> None:
-    """A tile longer than a job goes on in each from the checkpoint of the one before."""
+    """A tile longer than a job goes on in each from the checkpoint of the one before; so does its log."""
     run = run_of(tmp_path, 2)
     tiles, size = TilesAtWork(run), run.tiles[0].box.size
     mark(run, run.tiles[0])
     for seeds, restored in ((30, 20), (60, 50), (90, 80)):
-        report(run, run.tiles[0], seeds, restored, of_older=20)
+        report(run, run.tiles[0], seeds, restored)
         found = tiles.look(0)
         assert found.done == pytest.approx(seeds / 100)
         assert found.worked == pytest.approx(seeds / 100 - 0.2), "a fifth was done by an older attempt"

@@ -23,7 +23,6 @@ from pipeline.geometry import Tile
 from pipeline.inference.engines.openvino import OpenVinoEngine
 from pipeline.inference.segmenter import segment_tile
 from pipeline.results.artifacts import Artifact
-from pipeline.results.attempts.fencing import ATTEMPT
 from pipeline.run_folder import Run
 
 REPOSITORY = Path(__file__).parents[4]
@@ -170,29 +169,6 @@ def test_a_tile_whose_process_was_killed_goes_on_to_the_same_bytes(
     assert run.tile_file(tile).read_bytes() == expected
     assert resumed_at_seeds(run, tile) > 0
     assert not checkpoint.exists()
-
-
-def test_a_log_tells_what_older_attempts_did_of_a_tile_and_when_this_one_began_it(
-    tmp_path: Path,
-    image_file: Path,
-    model: Artifact,
-    undisturbed: tuple[bytes, int],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Who looks at a run from elsewhere has the last line alone; a tile longer than a job has many jobs."""
-    run, tile = a_tile(tmp_path, image_file, EVERY_SEED)
-    lines = []
-    part = undisturbed[1] // 4
-    for attempt, at_call in (("4", part), ("5", part), ("5", part), ("5", 0)):
-        monkeypatch.setenv(ATTEMPT, attempt)
-        segment_elsewhere(run, tile, model, signal.SIGTERM, at_call)
-        lines.append(json.loads(run.tile_log(tile).read_text().splitlines()[-1]))
-    assert [line["attempt"] for line in lines] == ["4", "5", "5", "5"]
-    assert 0 < lines[1]["resumed_at_seeds"] < lines[3]["resumed_at_seeds"]
-    of_older = lines[1]["resumed_at_seeds"]
-    assert [line["seeds_of_older_attempts"] for line in lines] == [0, of_older, of_older, of_older]
-    assert lines[0]["began"] < lines[1]["began"] == lines[2]["began"] == lines[3]["began"]
-    assert lines[3]["began"] < lines[3]["time"] - lines[3]["seconds"]
 
 
 def test_a_tile_that_is_stopped_again_and_again_ends_in_the_same_bytes(
