@@ -12,11 +12,17 @@ python=${PYTHON:-python3}
 tensorflow=${TENSORFLOW:-cpu}
 horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
 
+# what a user has pip do elsewhere would put packages elsewhere, and take for installed what PYTHONPATH has
+export PIP_USER=0
+unset PIP_TARGET PIP_PREFIX PIP_ROOT
+[ "$tensorflow" = none ] || unset PYTHONPATH PYTHONHOME
+
 die() { echo "install: $*" >&2; exit 1; }
 
 find_python() {
-    local candidate
-    for candidate in "$python" python3.12 python3.11 python3.10; do
+    local candidate others=()
+    [ "$python" = python3 ] && others=(python3.12 python3.11 python3.10)
+    for candidate in "$python" "${others[@]}"; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
             command -v "$candidate"
             return
@@ -25,11 +31,17 @@ find_python() {
     die "Python 3.10, 3.11 or 3.12 is needed ($python is $("$python" --version 2>&1 || true)): apt-get install python3 python3-venv python3-dev, or set PYTHON=/path/to/python3.11"
 }
 
+version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
 case $tensorflow in
 cpu | cuda) extras=",$tensorflow" own='' ;;
 none) extras='' own='--system-site-packages' ;;
 *) die "TENSORFLOW is '$tensorflow'; it is cpu, cuda or none" ;;
 esac
+
+if [ "$python" != python3 ] && there=$(version "$venv/bin/python") && asked=$(version "$python") && [ "$there" != "$asked" ]; then
+    die "$venv has Python $there, and $python is $asked: remove it (rm -r '$venv'), or name another folder (make install VENV=.venv-$asked)"
+fi
 
 stamp=$venv/.installed
 wanted="$tensorflow $(cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum)"
@@ -42,7 +54,8 @@ header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"
 [ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
 
 echo "install: packages into $venv, TensorFlow for $tensorflow (about two minutes)"
-[ -x "$venv/bin/python" ] || "$interpreter" -m venv ${own:+"$own"} "$venv"
+# one that was killed while it made the environment has left Python without pip
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parsl.executors import HighThroughputExecutor
@@ -12,6 +12,7 @@ from parsl.jobs.states import JobState, JobStatus
 
 from pipeline.config import Site
 from site_configs.last_words import cause
+from site_configs.providers.batch import BatchProvider
 
 MOST_BARREN_BLOCKS = 3
 
@@ -35,15 +36,17 @@ def give_up_on_barren_blocks(
     When the last three blocks ended without a single worker and none works elsewhere, something is wrong with
     what they start: the executor's tasks fail with the job's own words, and its other blocks are cancelled,
     which Parsl would leave in the queue. While others work it is a warning, which `told` keeps: of each block
-    it is given once.
+    it is given once, and later ones avoid the one node of all three, where the batch system can be told so.
     """
     if executor.bad_state_is_set:  # its tasks have failed, and cannot once more
         return
-    ended = [block for block in sorted(status, key=int) if _ended_by_itself(status[block])]
-    last = ended[-MOST_BARREN_BLOCKS:]
-    if len(last) < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
+    barren = sum(_ended_by_itself(one) for one in status.values())
+    if barren < MOST_BARREN_BLOCKS or not isinstance(executor, HighThroughputExecutor):
         return
     connected = set(executor.connected_blocks())
+    # one that worked and was given back tells that all is well, as one does that was lost
+    told_by = {b for b, one in status.items() if one.terminal and (b in connected or _ended_by_itself(one))}
+    last = sorted(told_by, key=int)[-MOST_BARREN_BLOCKS:]
     if connected & {*last}:
         return
     said = (
@@ -54,10 +57,19 @@ def give_up_on_barren_blocks(
     if any(not status[block].terminal for block in connected & status.keys()):
         if told.isdisjoint(last):
             told.update(last)
-            logger.warning("%s; others work", said)
+            avoided = _avoid_their_node(executor, last)
+            logger.warning("%s; others work%s", said, avoided and f", and later ones avoid {avoided}")
         return
     executor.set_bad_state_and_fail_all(BarrenBlocksError(said))
     executor.scale_in_facade(len(status))
+
+
+def _avoid_their_node(executor: HighThroughputExecutor, blocks: Sequence[str]) -> str:
+    """The node on which all of these blocks ended, if later ones can be, and are, kept away from it."""
+    provider, jobs = executor.provider, executor.blocks_to_job_id
+    if not isinstance(provider, BatchProvider) or not jobs.keys() >= {*blocks}:
+        return ""
+    return provider.avoid([jobs[block] for block in blocks])
 
 
 def _ended_by_itself(status: JobStatus) -> bool:

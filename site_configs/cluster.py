@@ -73,6 +73,7 @@ def worker_init(run: Run, machine: Machine) -> str:
     The machine's and the site's own commands come first, so that none of them changes what is this
     program's. By a `set -eu` in them a variable that is not set would end the job, or a failure before its
     exit status is kept. A job's own folder of temporary files may have a path that is too long for sockets.
+    Where a user lets sbatch export nothing, srun would do the same with what is set up here.
     """
     attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
     folder = shlex.quote(os.path.realpath(run.folder))
@@ -80,6 +81,7 @@ def worker_init(run: Run, machine: Machine) -> str:
         machine.worker_init,
         run.config.site.worker_init,
         "set +eu",
+        "unset SLURM_EXPORT_ENV" if machine.scheduler == "slurm" else "",
         f'[ "${{#TMPDIR}}" -le {MOST_BYTES} ] || export TMPDIR=/tmp',
         f"export {RUN}={folder} {ATTEMPT}={attempt}",
     ]

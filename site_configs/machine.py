@@ -48,12 +48,26 @@ def _cores(listed: str) -> str:
     return listed
 
 
+def _option(text: str) -> str:
+    if not re.fullmatch("-.*", text):
+        raise ValueError(
+            "expected an option as it stands on the command line, beginning with -, without #SBATCH or #PBS"
+        )
+    return text
+
+
+def _gpu(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", text):
+        raise ValueError("expected the number of a GPU, such as 0, or 0.1 for a tile")
+    return text
+
+
 class Group(Section):
     """Cores of a node that are near each other, and the GPU beside them."""
 
     cores: Annotated[str, AfterValidator(_cores)]
     """Their numbers, such as 24-31; the other hardware threads of a core come with it."""
-    gpu: str | None = None
+    gpu: Annotated[str, AfterValidator(_gpu)] | None = None
     """The number by which the GPU's own library knows it."""
 
 
@@ -142,7 +156,7 @@ class Machine(Section):
     node: Node = Node()
     gpu_request: GpuRequest | None = None
     """How a job asks for the GPUs of its nodes; none is needed where it is empty."""
-    job_options: tuple[str, ...] = ()
+    job_options: tuple[Annotated[str, AfterValidator(_option)], ...] = ()
     """Options of every job, each as it stands on the batch system's command line."""
     rank_options: tuple[str, ...] = ()
     """More words on the line that starts the ranks."""
@@ -160,6 +174,12 @@ class Machine(Section):
     """Where TensorFlow has nothing for these GPUs."""
     login_tasks: NaturalInt | None = None
     """Processes and threads that a user may have on a login node."""
+
+    @model_validator(mode="after")
+    def _default_queue_is_one(self) -> Machine:
+        if self.queues and self.default_queue is not None and self.default_queue not in self.queues:
+            raise ValueError(f"default_queue is {self.default_queue!r}; queues has {', '.join(self.queues)}")
+        return self
 
     @property
     def starts_by(self) -> Launcher:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from parsl.launchers.base import Launcher
 
+from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs import cluster
 from site_configs.accounts import check_account
 from site_configs.machine import Machine
 from site_configs.partitions import limits_of
-from site_configs.providers.slurm import SlurmProvider
+from site_configs.providers.slurm import OPTIONS, SlurmProvider
 from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, threads, wanted_jobs
 
 COMMANDS = ("sbatch", "squeue", "scancel")
@@ -22,6 +24,7 @@ COMMANDS = ("sbatch", "squeue", "scancel")
 def check(run: Run, machine: Machine) -> None:
     """Raise InputError unless this user may submit what the run needs, as far as Slurm tells."""
     site = run.config.site
+    _check_cluster((*machine.job_options, *site.scheduler_options))
     check_account(cluster.account(site))
     if not machine.queues:
         # of a QOS nothing is told, and it may lift what the partition says
@@ -54,3 +57,15 @@ def provider(
         exclusive=not site.share_nodes,
         **queue,
     )
+
+
+def _check_cluster(options: Sequence[str]) -> None:
+    """Raise InputError where jobs would go to another cluster than the one that is asked of them."""
+    where = "site.scheduler_options, or job_options of the site's description"
+    said = [f"{where}: {option!r}" for option in options if "--clusters" in OPTIONS.names(option)]
+    said += ["SBATCH_CLUSTERS is set"] if "SBATCH_CLUSTERS" in os.environ else []
+    if said:
+        raise InputError(
+            f"{said[0]}: jobs would go to a cluster that is not asked what becomes of them; start the run on "
+            "a login node of that cluster"
+        )

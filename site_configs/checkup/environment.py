@@ -17,6 +17,7 @@ from pipeline.machine.sockets import require_host_name
 from pipeline.machine.user import user_name
 from pipeline.run_folder import Run
 from pipeline.training.ranks.environment import Environment
+from site_configs.allocation import allocation
 from site_configs.cluster import python_of, worker_init
 from site_configs.described import machine
 from site_configs.providers.scheduler import Answer, SilenceError, answer_of
@@ -173,7 +174,8 @@ class JobEnvironment:
     def _command(self) -> list[str]:
         """The probe, run by the interpreter that jobs use.
 
-        Not all batch systems hand the environment of the login on: a job's starts clean, after a login.
+        Not all batch systems hand the environment of the login on: a job's starts clean, after a login. What
+        is started in a job that is held has the environment of this process.
         """
         module, site = "pipeline.training.ranks.environment", self.run.config.site
         if not self._has_jobs:
@@ -182,6 +184,8 @@ class JobEnvironment:
         user = user_name()
         clean = {"HOME": os.path.expanduser("~"), "USER": user, "LOGNAME": user, "PATH": LOGIN_PATH}
         script = f"{worker_init(self.run, machine(site.name))}\nexec {shlex.join(probe)}"
+        if allocation(site, machine(site.name).scheduler):
+            return ["bash", "-c", script]
         values = [f"{name}={value}" for name, value in clean.items()]
         # the script has another shell than the login: what that has not exported, as `module` may be, is gone
         return ["env", "-i", *values, "bash", "--login", "-c", 'exec bash -c "$0"', script]

@@ -16,6 +16,7 @@ LAUNCHERS = ("srun", "aprun", "mpiexec")
 """Needed inside jobs only."""
 
 NO_SCHEDULER = "this site has no batch system"
+WITHIN_A_JOB = "nothing is submitted from inside a job"
 
 
 def job(run: Run) -> Finding:
@@ -23,6 +24,8 @@ def job(run: Run) -> Finding:
     if not site_configs.commands(run):
         return skip(NO_SCHEDULER)
     site_configs.check(run)
+    if {*site_configs.commands(run)} <= {*LAUNCHERS}:
+        return ok(site_configs.remarks(run)[0])
     site = run.config.site
     named = {
         "account": cluster.account(site),
@@ -38,7 +41,7 @@ def commands(run: Run) -> Finding:
     needed = [name for name in site_configs.commands(run) if name not in LAUNCHERS]
     missing = [name for name in needed if shutil.which(name) is None]
     if not needed:
-        return skip(NO_SCHEDULER)
+        return _nobody_to_ask(run)
     if missing:
         return fail(
             f"not on PATH: {', '.join(missing)}",
@@ -64,7 +67,7 @@ def answer(run: Run, limit_s: float) -> Finding:
     """Whether the scheduler answers in `limit_s` seconds."""
     query = cheap_query(site_configs.commands(run))
     if query is None:
-        return skip(NO_SCHEDULER)
+        return _nobody_to_ask(run)
     try:
         answered = ask(query, limit_s)
     except SilenceError as silence:
@@ -83,6 +86,10 @@ def cheap_query(known: Sequence[str]) -> list[str] | None:
     if "qselect" in known:
         return ["qselect", "-N", "ffn-doctor"]
     return ["qstat", "-u", user_name()] if "qstat" in known else None
+
+
+def _nobody_to_ask(run: Run) -> Finding:
+    return skip(WITHIN_A_JOB if site_configs.commands(run) else NO_SCHEDULER)
 
 
 def _folder(command: str) -> str:

@@ -82,6 +82,11 @@ class BatchProvider(ClusterProvider):
     def _is_gone(self, answer: Answer) -> bool:
         """Whether a failed deletion says that there is nothing left to delete."""
 
+    def avoid(self, job_ids: Collection[object]) -> str:
+        """Let no more jobs start on the node on which all of these ended. Returns its name; empty where that
+        is none, or where this scheduler cannot be asked for it."""
+        return ""
+
     @property
     def status_polling_interval(self) -> int:
         """Seconds between two calls of `status`."""

@@ -100,6 +100,8 @@ class QueuedJob:
     """How often it was submitted; all but the first because none was in the queue."""
     absences: int = 0
     """How many times in a row the scheduler has answered that there is no such job."""
+    nodes: str = ""
+    """Those that it has or had, in the scheduler's words; empty where they are not known."""
     is_put_off: bool = False
     """Whether it was last refused by a queue that is full."""
 

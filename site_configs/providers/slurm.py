@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from parsl.jobs.states import TERMINAL_STATES, JobState
@@ -53,25 +53,27 @@ HOLDS = ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue")
 
 UNKNOWN_JOB = "Invalid job id"
 
+LETTERS = (
+    "A account, C constraint, G gpus, J job-name, M clusters, N nodes, O overcommit, S core-spec, W wait, "
+    "a array, e error, k no-kill, m distribution, o output, p partition, q qos, t time, x exclude"
+)
+"""Options of sbatch by their letters: those that we say too, or a variable of the environment."""
+
 OPTIONS = Options(
     "#SBATCH",
     ours=("--array", "--output", "--error", "--wait"),
     same={
-        "-J": "--job-name",
-        "-N": "--nodes",
-        "-t": "--time",
-        "-p": "--partition",
-        "-A": "--account",
-        "-q": "--qos",
-        "-a": "--array",
-        "-o": "--output",
-        "-e": "--error",
-        "-W": "--wait",
         "--requeue": "--no-requeue",
+        **{f"-{letter}": f"--{name}" for letter, name in map(str.split, LETTERS.split(", "))},
     },
 )
 
-VARIABLES = {"SBATCH_TIMELIMIT": "--time", "SBATCH_REQUEUE": "--no-requeue", "SBATCH_ARRAY_INX": "--array"}
+VARIABLES = {
+    "SBATCH_TIMELIMIT": "--time",
+    "SBATCH_REQUEUE": "--no-requeue",
+    "SBATCH_ARRAY_INX": "--array",
+    "SBATCH_MEM_PER_NODE": "--mem",
+}
 """Variables of sbatch that are not called as their option is."""
 
 
@@ -120,6 +122,7 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
         self.scheduler_options = scheduler_options
         self.worker_init = worker_init
         self.poll_s = poll_s
+        self._avoided: tuple[str, ...] = ()
 
     def submit_script(self, command: str, tasks_per_node: int = 1, job_name: str = "ffn") -> str:
         """The script, which leaves the exit status of what it runs beside itself."""
@@ -143,6 +146,7 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
         # Parsl replaces a lost block itself: one that Slurm ran again would be there twice
         lines.append("--no-requeue")
         defaults = ["--ntasks-per-node=1", *(["--exclusive"] if self.exclusive else [])]
+        defaults += [f"--exclude={','.join(self._avoided)}"] if self._avoided else []
         return OPTIONS.head(lines, defaults, self.scheduler_options)
 
     def submit_command(self, job: QueuedJob) -> list[str]:
@@ -185,24 +189,34 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
             left = exit_status(job)
             told = known.get(f"{job.id}")
             if told is not None:
-                see(job, *told, left)
+                word, job.nodes, reason = told
+                see(job, word, reason, left)
             elif left is not None:
                 state = JobState.FAILED if left else JobState.COMPLETED
                 job.end(state, f"ended with exit status {left}", left)
             else:
                 self._absent(job)
 
-    def _remembered(self, job_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
-        """Slurm's words for the state of each job that the controller remembers, and for the reason.
+    def avoid(self, job_ids: Collection[object]) -> str:
+        """Of jobs of one node alone it is known which it was; a user's own `--exclude` stands instead."""
+        nodes = {job.nodes for job in (self.resources[key] for key in job_ids)}
+        at_work = {job.nodes for job in self.resources.values() if not job.ended}
+        if self.nodes_per_block > 1 or len(nodes) > 1 or nodes & {"", *at_work, *self._avoided}:
+            return ""
+        self._avoided += (*nodes,)
+        return self._avoided[-1]
+
+    def _remembered(self, job_ids: Sequence[str]) -> Mapping[str, tuple[str, str, str]]:
+        """Slurm's words for the state of each job that the controller remembers, its nodes and the reason.
 
         Raises NoAnswerError.
         """
-        asked = ["--noheader", "--states=all", "--format=%i|%T|%r", f"--jobs={','.join(job_ids)}"]
+        asked = ["--noheader", "--states=all", "--format=%i|%T|%N|%r", f"--jobs={','.join(job_ids)}"]
         answer = ask(["squeue", *asked], self.cmd_timeout)
         if answer.returncode != 0 and UNKNOWN_JOB not in answer.stderr:
             raise ErrorAnswerError(f"squeue: {answer}")
-        rows = (line.strip().split("|", 2) for line in answer.stdout.splitlines())
-        return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
+        rows = (line.strip().split("|", 3) for line in answer.stdout.splitlines())
+        return {row[0]: (row[1], row[2], row[3]) for row in rows if len(row) == 4}
 
     def _is_gone(self, answer: Answer) -> bool:
         return UNKNOWN_JOB in answer.stderr

@@ -22,6 +22,7 @@ from parsl.providers import LocalProvider
 from apps.failures import FailurePolicy
 from pipeline.config import RunConfig, Site
 from pipeline.run_folder import Run
+from site_configs import blocks as blocks_of_a_run
 from site_configs import parsl_config
 from site_configs.blocks import drain_period_s, give_up_on_barren_blocks
 
@@ -131,6 +132,35 @@ def test_while_a_block_works_others_that_end_at_once_are_the_fault_of_their_node
         assert warned[0].endswith("others work")
 
 
+def test_where_the_batch_system_can_be_told_so_others_avoid_the_node_of_those_that_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[object]] = []
+
+    class Batch(LocalProvider):
+        def avoid(self, job_ids: list[object]) -> str:
+            given.append(job_ids)
+            return "n3"
+
+    monkeypatch.setattr(blocks_of_a_run, "BatchProvider", Batch)
+    with local_site(tmp_path, Site(workers=1)) as kernel:
+        executor = kernel.executors["tiles"]
+        assert isinstance(executor, HighThroughputExecutor)
+        states = {str(n): JobStatus(JobState.FAILED) for n in range(1, 4)} | {
+            "0": JobStatus(JobState.RUNNING)
+        }
+        executor.blocks_to_job_id = {block: f"job{block}" for block in states}
+        monkeypatch.setattr(executor, "connected_blocks", lambda: ["0"])
+        monkeypatch.setattr(executor.provider, "__class__", Batch)
+        told: set[str] = set()
+        for _ in range(3):
+            give_up_on_barren_blocks(told, executor, states)
+        executor.blocks_to_job_id = {}
+    assert given == [["job1", "job2", "job3"]]
+    (warned,) = [one for one in caplog.messages if "blocks of executor 'tiles' ended before a worker" in one]
+    assert warned.endswith("others work, and later ones avoid n3")
+
+
 def tiles_of(kernel: DataFlowKernel, worker_init: str, at_once: int) -> HighThroughputExecutor:
     """The executor, whose blocks begin with `worker_init`, so many at once."""
     executor = kernel.executors["tiles"]
@@ -156,6 +186,23 @@ def test_blocks_that_are_given_back_before_they_began_are_no_failure(tmp_path: P
             set(), executor, {str(n): JobStatus(JobState.SCALED_IN) for n in range(1, 8)}
         )
         PythonApp(check_call, data_flow_kernel=kernel, executors=["tiles"])(["true"]).result(timeout=300)
+
+
+def test_blocks_that_worked_and_were_given_back_lie_between_others_that_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a run of days a node fails now and then as a job starts: those are not three in a row."""
+    with local_site(tmp_path, Site()) as kernel:
+        executor = kernel.executors["tiles"]
+        assert isinstance(executor, HighThroughputExecutor)
+        states = [JobState.FAILED, JobState.SCALED_IN] * 3
+        status = {str(number): JobStatus(state) for number, state in enumerate(states)}
+        monkeypatch.setattr(executor, "connected_blocks", lambda: ["1", "3", "5"])
+        give_up_on_barren_blocks(set(), executor, status)
+        assert not executor.bad_state_is_set
+        monkeypatch.setattr(executor, "connected_blocks", lambda: [])
+        give_up_on_barren_blocks(set(), executor, status)
+        assert executor.bad_state_is_set
 
 
 def test_without_a_walltime_a_block_is_never_drained() -> None:

@@ -112,6 +112,20 @@ def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
             "queues: {a: {limits: [{nodes: 9, walltime_s: 60}, {nodes: 4, walltime_s: 99}]}}",
             r"queues.a: limits are not in order of size",
         ),
+        (
+            "job_options: [constraint=gpu]",
+            r"job_options.0 is 'constraint=gpu': .* beginning with -, without #SBATCH",
+        ),
+        (
+            "job_options: ['#SBATCH --constraint=gpu']",
+            r"job_options.0 is '#SBATCH --constraint=gpu': expected an",
+        ),
+        ('job_options: ["-m n\\nrm"]', r"job_options.0"),
+        ("default_queue: gpu\nqueues: {debug: {}}", r"default_queue is 'gpu'; queues has debug"),
+        (
+            "node: {cores: 2, gpus: nvidia, groups: [{cores: 0-1, gpu: 'a;b'}]}",
+            r"gpu is 'a;b': expected the number",
+        ),
         ("node: {cores: many}", r"node.cores is 'many': expected a number"),
         ("[", "is not YAML"),
     ],

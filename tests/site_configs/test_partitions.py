@@ -56,10 +56,28 @@ def test_a_qos_is_not_looked_for_among_the_partitions(tmp_path: Path) -> None:
     site_configs.check(run_with(name=str(mine), queue="normal"))
 
 
+def test_the_sizes_that_a_partition_takes_of_one_job_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm queues what is smaller or larger, without end (PartitionNodeLimit)."""
+    sinfo_says(
+        tmp_path, monkeypatch, "few*|1:00:00|1-2|100", "large|1:00:00|4-infinite|100", "four|1:00:00|4|100"
+    )
+    site_configs.check(run_with(tile_nodes=2))
+    with pytest.raises(InputError, match="asks for 3 nodes; queue 'few' of slurm takes up to 2"):
+        site_configs.check(run_with(tile_nodes=3))
+    with pytest.raises(
+        InputError, match=r"asks for 3 node\(s\); queue 'large' of slurm takes no fewer than 4"
+    ):
+        site_configs.check(run_with(tile_nodes=3, queue="large"))
+    with pytest.raises(InputError, match="asks for 5 nodes; queue 'four' of slurm takes up to 4"):
+        site_configs.check(run_with(tile_nodes=5, queue="four", light={"nodes": 4}))
+
+
 def test_what_a_site_prints_around_the_partitions_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sinfo_says(tmp_path, monkeypatch, "Maintenance | on Monday", "debug*|1:00:00|4", "")
+    sinfo_says(tmp_path, monkeypatch, "Maintenance | on Monday", "debug*|1:00:00|1-infinite|4", "")
     with pytest.raises(InputError, match="asks for 5 nodes; queue 'debug' of slurm takes up to 4"):
         site_configs.check(run_with(tile_nodes=5))
 
@@ -68,7 +86,7 @@ def test_of_several_partitions_one_must_take_the_job_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One has the nodes, and another the time: such a job would stay in the queue."""
-    sinfo_says(tmp_path, monkeypatch, "wide|1:00:00|100", "long|1-00:00:00|4")
+    sinfo_says(tmp_path, monkeypatch, "wide|1:00:00|1-infinite|100", "long|1-00:00:00|1-infinite|4")
     site_configs.check(run_with(queue="wide,long", tile_nodes=4, walltime_s=86400))
     site_configs.check(run_with(queue="long,wide", tile_nodes=100))
     with pytest.raises(InputError, match=r"walltime_s is 86400; .*'wide,long'.* up to 3600 s for 5 node"):
@@ -79,7 +97,7 @@ def test_where_the_run_names_no_partition_that_of_a_users_environment_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it does for sbatch: the default one takes no such job, and is not asked."""
-    sinfo_says(tmp_path, monkeypatch, "debug*|1:00:00|4", "long|1-00:00:00|4")
+    sinfo_says(tmp_path, monkeypatch, "debug*|1:00:00|1-infinite|4", "long|1-00:00:00|1-infinite|4")
     with pytest.raises(InputError, match="queue 'debug' of slurm takes up to 3600 s"):
         site_configs.check(run_with(walltime_s=86400))
     monkeypatch.setenv("SBATCH_PARTITION", "long")

@@ -82,6 +82,19 @@ def test_what_the_program_says_too_a_user_may_say(name: str, option: str) -> Non
     assert said == preview(run_on(name)).count(option)
 
 
+@pytest.mark.parametrize("option", ["--clusters=other", "-M other", "-Mother"])
+def test_jobs_for_another_cluster_are_refused_with_the_way_out(option: str) -> None:
+    """squeue would not show them here, and each would be missed and submitted again."""
+    with pytest.raises(InputError, match=f"{option}'.*start the run on a login node of that cluster"):
+        site_configs.check(run_on("slurm", scheduler_options=[option]))
+
+
+def test_a_variable_that_names_another_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SBATCH_CLUSTERS", "other")
+    with pytest.raises(InputError, match=r"^SBATCH_CLUSTERS is set.*login node of that cluster"):
+        site_configs.check(run_on("slurm"))
+
+
 def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("description: mine\nscheduler: cobalt\ngpu_request: --attrs gpus={gpus}\n")

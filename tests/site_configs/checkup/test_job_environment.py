@@ -34,6 +34,18 @@ def test_a_job_has_what_it_needs_whatever_the_login_has(
     assert "gloo" in environment.horovod().text
 
 
+def test_what_is_started_in_a_job_that_is_held_has_the_environment_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `salloc`, with modules loaded in its shell."""
+    monkeypatch.setenv("OF_THE_LOGIN", "1")
+    worker_init = 'echo "found ${OF_THE_LOGIN:-nothing}" >&2; exit 1'
+    assert "found nothing" in environment_on("slurm", tmp_path, worker_init).imports().text
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    assert "found 1" in environment_on("slurm", tmp_path, worker_init).imports().text
+
+
 def told(gpus_by: tuple[str, ...], infers_by: tuple[str, ...], **site: Any) -> Finding:
     """What is said of GPUs where TensorFlow and engines for inference are built for these."""
     document = {"site": {"name": "polaris", **site}}

@@ -48,6 +48,20 @@ def test_one_machine_needs_no_scheduler() -> None:
     assert findings == [Finding("skip", "this site has no batch system")] * 4
 
 
+def test_inside_a_job_that_is_held_nothing_is_submitted_and_that_is_told(
+    bin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(bin_folder, "srun", "exit 0")
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
+    run = run_on("slurm", ranks_per_node=1)
+    inside = Finding("skip", "nothing is submitted from inside a job")
+    assert [scheduler.commands(run), scheduler.answer(run, 1)] == [inside, inside]
+    assert scheduler.launcher(run) == Finding("ok", "srun")
+    assert scheduler.job(run).state == "ok"
+    assert scheduler.job(run).text.startswith("this is job 4711, which holds 3 node(s): they are used")
+
+
 def test_commands_that_are_missing_are_named(bin_folder: Path) -> None:
     stand_in(bin_folder, "squeue", "exit 0")
     finding = scheduler.commands(run_on("slurm"))
