@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -53,16 +53,21 @@ class Step:
         self,
         compute: Compute,
         update: Update,
-        talking: Callable[[], AbstractContextManager[None]] = nullcontext,
+        talking: Callable[[], AbstractContextManager[None]] | None = None,
     ) -> None:
-        """`update` runs in a thread of its own, within a context of `talking`."""
-        self._compute, self._update, self._talking = compute, update, talking
-        self._beside = ThreadPoolExecutor(1, "update")
+        """With `talking` ranks average in `update`, within a context of it and in a thread of its own."""
+        self._compute, self._update = compute, update
+        self._talking = talking or nullcontext
+        self._beside = ThreadPoolExecutor(1, "update") if talking else None
 
     def begin(self, inputs: np.ndarray, labels: np.ndarray) -> Computed:
         """Compute, and leave the update under way; both arrays may be changed then."""
         computed = self._compute(inputs, labels)
-        self._under_way = self._beside.submit(self._finish, computed.gradient)
+        if self._beside is None:  # a rank that waits for nobody has nothing to gain from two threads
+            self._under_way: Future[Ended] = Future()
+            self._under_way.set_result(self._finish(computed.gradient))
+        else:
+            self._under_way = self._beside.submit(self._finish, computed.gradient)
         return computed
 
     def end(self) -> Ended:

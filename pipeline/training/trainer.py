@@ -192,7 +192,8 @@ class Trainer:
         else:
             print(f"TensorFlow computes the network, in {policy}", flush=True)
             compute = by_keras(self._model, any(one.ignored is not None for one in self._examples.volumes))
-        return Step(compute, update, self._ranks.talking)
+        average_here = self._ranks.size > 1 and training.local_steps == 1
+        return Step(compute, update, self._ranks.talking if average_here else None)
 
     def _dealer(self, progress: Progress) -> Dealer | None:
         """Who deals this rank its coordinates in the round, if they are dealt."""
