@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -15,8 +17,8 @@ import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 
-class Stepped(NamedTuple):
-    """What a step tells."""
+class Computed(NamedTuple):
+    """What a rank computes by itself in a step."""
 
     pom: np.ndarray
     """Updated, (batch, z, y, x, 1) float32 logits."""
@@ -24,44 +26,57 @@ class Stepped(NamedTuple):
     """Mean over the voxels whose labels count."""
     own_is_finite: bool
     """Whether loss and gradient of this rank are."""
-    all_are_finite: bool
-    """Whether the mean gradient of all ranks is."""
-
-
-class Computed(NamedTuple):
-    """What a rank computes by itself in a step."""
-
-    pom: np.ndarray
-    """As of `Stepped`."""
-    loss: float
-    """As of `Stepped`."""
-    own_is_finite: bool
-    """As of `Stepped`."""
     gradient: tf.Tensor
     """By all weights in a row, float32; NaN all over where anything is not finite."""
 
 
-Step = Callable[[np.ndarray, np.ndarray], Stepped]
-"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> what a step tells."""
+class Ended(NamedTuple):
+    """What is known at the end of a step."""
+
+    all_are_finite: bool
+    """Whether the mean gradient of all ranks is."""
+    at_s: float
+    """When all weights had changed, by time.monotonic()."""
+
 
 Compute = Callable[[np.ndarray, np.ndarray], Computed]
-"""The same -> what this rank's part in the step is."""
+"""(batch, z, y, x, 2) input and (batch, z, y, x, 1) labels, both float32 -> this rank's part in the step."""
 
 Update = Callable[[tf.Tensor], tf.Tensor]
 """Takes this rank's gradient as one vector; changes the weights of all alike, tells if all are finite."""
 
 
-def step_of(
-    compute: Compute, update: Update, talking: Callable[[], AbstractContextManager[None]] = nullcontext
-) -> Step:
-    """The step that computes and then, within a context of `talking`, updates."""
+class Step:
+    """Steps of one rank, each in two parts: what comes next can be prepared while ranks average."""
 
-    def run(inputs: np.ndarray, labels: np.ndarray) -> Stepped:
-        pom, loss, own_is_finite, gradient = compute(inputs, labels)
-        with talking():
-            return Stepped(pom, loss, own_is_finite, bool(update(gradient)))
+    def __init__(
+        self,
+        compute: Compute,
+        update: Update,
+        talking: Callable[[], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        """With `talking` ranks average in `update`, within a context of it and in a thread of its own."""
+        self._compute, self._update = compute, update
+        self._talking = talking or nullcontext
+        self._beside = ThreadPoolExecutor(1, "update") if talking else None
 
-    return run
+    def begin(self, inputs: np.ndarray, labels: np.ndarray) -> Computed:
+        """Compute, and leave the update under way; both arrays may be changed then."""
+        computed = self._compute(inputs, labels)
+        if self._beside is None:  # a rank that waits for nobody has nothing to gain from two threads
+            self._under_way: Future[Ended] = Future()
+            self._under_way.set_result(self._finish(computed.gradient))
+        else:
+            self._under_way = self._beside.submit(self._finish, computed.gradient)
+        return computed
+
+    def end(self) -> Ended:
+        """The weights are changed now."""
+        return self._under_way.result()
+
+    def _finish(self, gradient: tf.Tensor) -> Ended:
+        with self._talking():
+            return Ended(bool(self._update(gradient)), time.monotonic())
 
 
 def by_keras(model: keras.Model, some_ignored: bool = False) -> Compute:

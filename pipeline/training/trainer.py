@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
 from pipeline.training.shares import Shares, WeightedUpdate
-from pipeline.training.step import Step, by_keras, step_of, weights_update
+from pipeline.training.step import Step, by_keras, weights_update
 from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
 from pipeline.training.training_volume import open_training_volumes
@@ -138,20 +139,21 @@ class Trainer:
         while step < stop:
             times.begin()
             self._optimizer.learning_rate = learning_rate(self._training, fovs_seen)
-            found = self._step(batch.inputs, batch.labels)
-            if not found.all_are_finite and not found.own_is_finite and not fault:
+            found = self._step.begin(batch.inputs, batch.labels)
+            if not found.own_is_finite and not fault:
                 fault = str(find_fault(self._ranks.rank, found.loss, found.pom, batch.centres))
+            is_last_of_interval = (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop
+            if self._pictures is not None and is_last_of_interval:
+                self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
+            batch.advance(found.pom)
+            ready_s = time.monotonic()
+            all_are_finite, updated_s = self._step.end()
+            self._input_clock.add(ready_s - updated_s)
             if (step + 1) % self._training.local_steps == 0 or step + 1 == stop:
-                all_are_finite = found.all_are_finite
                 if self._training.local_steps > 1:
                     all_are_finite = self._average(is_end=step + 1 == stop)
                 if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
                     raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
-            is_last_of_interval = (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop
-            if self._pictures is not None and is_last_of_interval:
-                self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
-            with self._input_clock.waiting():
-                batch.advance(found.pom)
             self._tally.add_step(found.loss * self._shares.weight)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()
@@ -190,7 +192,8 @@ class Trainer:
         else:
             print(f"TensorFlow computes the network, in {policy}", flush=True)
             compute = by_keras(self._model, any(one.ignored is not None for one in self._examples.volumes))
-        return step_of(compute, update, self._ranks.talking)
+        average_here = self._ranks.size > 1 and training.local_steps == 1
+        return Step(compute, update, self._ranks.talking if average_here else None)
 
     def _dealer(self, progress: Progress) -> Dealer | None:
         """Who deals this rank its coordinates in the round, if they are dealt."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class InputClock:
-    """Adds up what is spent inside `waiting`."""
+    """Adds up what is spent inside `waiting`, and by how much input was late."""
 
     def __init__(self) -> None:
         self._waited_s = 0.0
@@ -20,6 +20,10 @@ class InputClock:
         began = time.monotonic()
         yield
         self._waited_s += time.monotonic() - began
+
+    def add(self, late_s: float) -> None:
+        """The next input was there so long after it could have been used; before, where that is negative."""
+        self._waited_s += max(0.0, late_s)
 
     def share(self) -> float:
         """The part of the time since it was asked last, 0 to 1, in which the network waited."""

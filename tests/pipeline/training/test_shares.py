@@ -27,7 +27,7 @@ from pipeline.ffn.network import assign_weights, build_network, network_variable
 from pipeline.training.ranks.averaging import Alone
 from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.shares import Shares, WeightedUpdate
-from pipeline.training.step import by_keras, step_of, weights_update
+from pipeline.training.step import Step, by_keras, weights_update
 from pipeline.training.winograd_step import by_winograd
 import keras
 folder, engine, *of_ranks = sys.argv[1:]
@@ -42,14 +42,14 @@ model, optimizer = build_network(network), keras.optimizers.SGD(1.0)
 assign_weights(model, {name.replace("|", "/"): value for name, value in weights.items()})
 optimizer.build(model.trainable_variables)
 update = WeightedUpdate(weights_update(model, optimizer, ranks, lambda flat: flat), shares)
-step = step_of(by_keras(model) if engine == "keras" else by_winograd(network, 1, model), update)
+step = Step(by_keras(model) if engine == "keras" else by_winograd(network, 1, model), update)
 begin = sum(of_ranks[: ranks.rank])
 own = slice(begin, begin + shares.own)
-stepped = step(given["inputs"][own], given["labels"][own])
-assert stepped.pom.shape == (shares.own, 9, 9, 9, 1), stepped.pom.shape
-assert stepped.own_is_finite and stepped.all_are_finite
+computed = step.begin(given["inputs"][own], given["labels"][own])
+assert computed.pom.shape == (shares.own, 9, 9, 9, 1), computed.pom.shape
+assert computed.own_is_finite and step.end().all_are_finite
 after = {name.replace("/", "|"): value for name, value in network_variables(model).items()}
-np.savez(folder / f"{ranks.size}_rank_{ranks.rank}.npz", loss=stepped.loss * shares.weight, **after)
+np.savez(folder / f"{ranks.size}_rank_{ranks.rank}.npz", loss=computed.loss * shares.weight, **after)
 ranks.leave()
 """
 
