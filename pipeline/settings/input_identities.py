@@ -30,8 +30,7 @@ OF_PHANTOM = {
     "image": {"mip", "channel", "axes", "origin", "replace_sections"},
     "labels": {"labels_mip", "labels_channel", "labels_axes", "labels_box", "origin"},
 }
-"""Settings that say what a volume has of its file, beside `_ignoring`, of which a phantom is known before it is
-there."""
+"""What says, beside `_ignoring`, what a volume has of its file; a phantom is known before it is there."""
 
 
 class Known(NamedTuple):
