@@ -251,6 +251,14 @@ def test_labels_of_named_sections_are_looked_at_in_these(tmp_path: Path) -> None
         )
 
 
+@pytest.mark.parametrize("evaluation", [{"box": "1:8,0:48,0:56"}, {"exclude": "0:33,0:48,0:56"}])
+def test_scores_where_no_named_section_lies_are_told(tmp_path: Path, evaluation: dict[str, str]) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=drawn_in_some_sections(between=0))
+    data = {"labels": "em.h5:labels", "labelled_sections": "0:40:8"}
+    run = run_on(tmp_path, data=data, evaluation={"box": "0:40,0:48,0:56", **evaluation})
+    assert "0.00% of what was looked at there is labelled" in findings(run)["scores"]
+
+
 def test_named_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:
     labels = drawn_in_some_sections(between=0)
     rng = np.random.default_rng(1)
