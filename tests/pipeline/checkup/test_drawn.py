@@ -226,6 +226,18 @@ def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -
     assert 'set data.labelled_sections to "0:291:10"' in of("tenths")
 
 
+def test_sections_that_are_named_otherwise_than_their_slices_are_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    for name, volume, step in (("em", image, 1), ("tenths", labels[::10], 10)):
+        (tmp_path / name).mkdir()
+        for z, section in enumerate(volume.astype(np.uint8)):
+            imsave(tmp_path / name / f"z{z * step:04}.png", section, check_contrast=False)
+    for sections, is_told in (("0:31:10", False), ("5:36:10", True)):
+        data = {"image": "em", "labels": "tenths", "labelled_sections": sections}
+        found = findings(run_on(tmp_path, data=data))["labels"]
+        assert ('if so, set data.labelled_sections to "0:31:10"' in found) == is_told
+
+
 def told_of_sections(folder: Path, labels: np.ndarray, **sections: dict[str, object]) -> str:
     write_hdf5(folder / "em.h5", image=cells()[0], labels=labels)
     data = {"labels": "em.h5:labels", "labelled_sections": "0:40:8", **sections.pop("data", {})}
