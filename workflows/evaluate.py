@@ -126,7 +126,7 @@ def evaluate(
         lengths = list(run_lengths_along_truth(scored, merge_threshold))
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
-    console, results, counted = Console(), {}, list[Counted]()
+    console, results, first = Console(), {}, None
     with ExitStack() as files:
         for one, along in zip_longest(scored, lengths):
             file = files.enter_context(tempfile.TemporaryFile())
@@ -144,10 +144,10 @@ def evaluate(
             name = one.comparison.segmentation
             results[name] = found
             print_scores(name, found, console)
-            if counted and one.is_comparable:
-                found["beside"] = here.beside(counted[0], most)
+            if first is not None and one.is_comparable:
+                found["beside"] = here.beside(first, most)
                 print_beside(name, found["beside"], console)
-            counted.append(here)
+            first = first or here  # its counts alone are kept: they may be large
     if json_file is not None:
         _write(json_file, {"truth": volumes[-1], "segmentations": results})
 

@@ -167,7 +167,7 @@ def _value(value: float | None) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4f}"
+    return "-" if value is None else f"{round(value, 4) + 0.0:+.4f}"  # no -0.0000
 
 
 def _interval(interval: tuple[float, float] | None) -> str:
@@ -175,7 +175,7 @@ def _interval(interval: tuple[float, float] | None) -> str:
 
 
 def _signed_interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}"
+    return "" if interval is None else " to ".join(f"{round(end, 3) + 0.0:+.3f}" for end in interval)
 
 
 def _point(wrong: dict[str, Any]) -> str:

@@ -35,11 +35,13 @@ RunCheck: TypeAlias = Callable[[Run], Finding]
 
 
 def folder(run: Run) -> Finding:
-    """Whether the run folder is the run's own, and can be written to, and a volume that is a link too."""
+    """Whether the run folder is the run's own, and can be written to, and folders in it that are links lead
+    somewhere."""
     refuse_foreign(run.folder)
-    volume = run.volume
-    if isinstance(volume, Path) and volume.is_symlink() and not volume.is_dir():
-        return fail(f"{volume} is a link to {os.readlink(volume)}, and there is no folder", "make it")
+    made = run.phantom_file.parent, run.aligned_folder, run.model_file.parent, run.tiles_folder
+    for place in (*made, run.volume):
+        if isinstance(place, Path) and place.is_symlink() and not place.is_dir():
+            return fail(f"{place} is a link to {os.readlink(place)}, and there is no folder", "make it")
     return writing(run.folder)
 
 

@@ -171,7 +171,8 @@ def _other_numbers(image: Volume, labels: LabelVolume, is_placed: bool) -> list[
         if named is None or sections_in(named) == tuple(labels.source.drawn):
             return []
         return [
-            f"by the names of their slices these are sections {named}: if so, set labelled_sections to that"
+            f"by the names of their slices these are sections {named}: if so, set data.labelled_sections to "
+            f'"{named}"'
         ]
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []

@@ -85,6 +85,8 @@ def _labelled(run: Run, box: Box, exclude: Box | None = None) -> float:
     volume, counted, labelled = open_labels(run), 0, 0
     drawn, where = volume.drawn_in(box)
     left_out = None if exclude is None else volume.drawn_in(exclude)[1]
+    if where.is_empty or (left_out is not None and left_out.contains(where)):
+        return 0.0
     for block in sample_blocks(drawn, where):
         ids = drawn.read(block)
         if left_out is not None and not (left_out & block).is_empty:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.evaluation.contingency import ContingencyTable
 from pipeline.evaluation.worst import Wrong, totals
+
+ROUNDED = 1e-9
+"""Costs that differ by a smaller part are the same: by other ids they are added up in another order."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,14 @@ def differing(first: ContingencyTable, other: ContingencyTable, most: int) -> li
 
     An object costs the sum, over its parts in segments, of p(t, s) log2(p(t) / p(t, s)) and p(t, s)
     log2(p(s) / p(t, s)), where what is not segmented is one segment: all objects together cost the VOI of the
-    labelled voxels. Ties are in order of ids.
+    labelled voxels. Ties are in order of ids. Sums that differ by how they were rounded are the same cost.
     """
     tables = first.labelled, other.labelled
     (ids, a), (_, b) = (_costs(table) for table in tables)
     order = np.lexsort((ids, -np.abs(b - a)))[:most]
     found = []
     for truth, one, two in zip(ids[order].tolist(), a[order].tolist(), b[order].tolist()):
-        if one != two:
+        if not math.isclose(one, two, rel_tol=ROUNDED):
             worse, better = tables[one < two], tables[one >= two]
             known = {wrong.kind: wrong.bits for wrong in _errors_of(better, truth)}
             errors = _errors_of(worse, truth)

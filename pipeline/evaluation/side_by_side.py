@@ -16,6 +16,7 @@ from pipeline.evaluation.traced import Traced
 from pipeline.geometry import Box
 from pipeline.volumes import VoxelSize
 from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.labels import LabelVolume
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Scored:
 
     comparison: Comparison
     box: Box
-    """Covered by it, by the truth and, where voxels are of one size, by all others."""
+    """Covered by it, by the truth and, where they can be compared, by all others."""
     segmented: Box
     """Where skeletons count: what all segmentations cover, with truth or without."""
     doubts: list[str]
@@ -38,18 +39,14 @@ def side_by_side(comparisons: Sequence[Comparison], wanted: Box | None = None) -
 
     Raises InputError as `Comparison.box` does, and where there is no voxel that all cover.
     """
-    volumes = [comparison.open()[0] for comparison in comparisons]
+    volumes, truths = zip(*(comparison.open() for comparison in comparisons))
     boxes = [comparison.box(wanted) for comparison in comparisons]
     wholes = [wanted or volume.box for volume in volumes]
-    sizes = [volume.voxel_size_nm for volume in volumes]
-    known = [size for size in sizes if size is not None]
-    if not all(same_size(size, known[0]) for size in known):
-        doubt = (
-            "segmentations with other voxels are scored beside it, whose scores cannot be compared with its"
-        )
+    apart = _of_other_voxels(volumes) or _on_other_places(truths)
+    if apart:
         return [
-            Scored(comparison, box, whole, [f"voxels are of {size_text(size)}: {doubt}"], False)
-            for comparison, box, whole, size in zip(comparisons, boxes, wholes, sizes)
+            Scored(comparison, box, whole, [doubt], False)
+            for comparison, box, whole, doubt in zip(comparisons, boxes, wholes, apart)
         ]
     shared, segmented = reduce(and_, boxes), reduce(and_, wholes)
     if shared.is_empty:
@@ -60,6 +57,28 @@ def side_by_side(comparisons: Sequence[Comparison], wanted: Box | None = None) -
     return [
         Scored(comparison, shared, segmented, _cut(box, shared))
         for comparison, box in zip(comparisons, boxes)
+    ]
+
+
+def _of_other_voxels(volumes: Sequence[LabelVolume]) -> list[str]:
+    """Of each segmentation why its scores are its own affair, where voxels are of unlike sizes."""
+    sizes = [volume.voxel_size_nm for volume in volumes]
+    known = [size for size in sizes if size is not None]
+    if all(same_size(size, known[0]) for size in known):
+        return []
+    doubt = "segmentations with other voxels are scored beside it, whose scores cannot be compared with its"
+    return [f"voxels are of {size_text(size)}: {doubt}" for size in sizes]
+
+
+def _on_other_places(truths: Sequence[LabelVolume]) -> list[str]:
+    """The same where the truth does not say where it lies, and is put on segmentations at unlike places."""
+    if len({truth.box for truth in truths}) == 1:
+        return []
+    return [
+        f"the truth does not say where it lies and is taken to be at {truth.box}, as this one, and elsewhere "
+        "for others, so that scores cannot be compared: if all segmentations are of one place, set "
+        "--segmentation-origin"
+        for truth in truths
     ]
 
 
@@ -87,10 +106,10 @@ def run_lengths_along_truth(scored: Sequence[Scored], merge_threshold_nodes: int
     """The same along skeletons that are made from the truth, once where all are scored in one box, with how
     they were made. Raises InputError.
     """
-    made: dict[tuple[Box, VoxelSize | None], tuple[Skeletons, Traced]] = {}
+    made: dict[tuple[Box, Box, VoxelSize | None], tuple[Skeletons, Traced]] = {}
     for one in scored:
-        volume = one.comparison.open()[0]
-        where = one.box, volume.voxel_size_nm
+        volume, truth = one.comparison.open()
+        where = one.box, truth.box, volume.voxel_size_nm
         if where not in made:
             made[where] = one.comparison.trace_truth(one.box)
         skeletons, how = made[where]

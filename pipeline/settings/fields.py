@@ -36,7 +36,7 @@ def _as_axes(value: str) -> str:
 
 
 def sections_in(text: str) -> tuple[int, ...]:
-    """The z in text such as `0:100:10` (first:end:step, the end left out) or `3, 14, 22`, ascending.
+    """The z in text such as `0:100:10` (first:end:step, without the end) or `3, 14, 22`, ascending.
 
     Raises ValueError.
     """

@@ -28,17 +28,9 @@ from pipeline.volumes.content import content, sampled_blocks, share_sampled
 
 OF_PHANTOM = {
     "image": {"mip", "channel", "axes", "origin", "replace_sections"},
-    "labels": {
-        "labels_mip",
-        "labels_channel",
-        "labels_axes",
-        "labels_box",
-        "labelled_sections",
-        "origin",
-        "ignore_labels",
-    },
+    "labels": {"labels_mip", "labels_channel", "labels_axes", "labels_box", "origin"},
 }
-"""Settings that say what a volume has of its file, of which a phantom is known before it is there."""
+"""What says, beside `_ignoring`, what a volume has of its file; a phantom is known before it is there."""
 
 
 class Known(NamedTuple):
@@ -150,9 +142,13 @@ def _ignoring(name: str, data: Data) -> str:
     """What of the labels the run file says to ignore, ids and sections: with others it is another input."""
     if name != "labels":
         return ""
-    ids = f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else ""
+    return (f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else "") + _in_sections(data)
+
+
+def _in_sections(data: Data) -> str:
+    """The sections that are labelled, however the run file writes them, where not all may be."""
     drawn = data.labelled_sections and sections_in(data.labelled_sections)
-    return ids + (f" in sections {list(drawn)}" if drawn else "")
+    return f" in sections {list(drawn)}" if drawn else ""
 
 
 def _replacing(name: str, data: Data, volume: Volume) -> str:
@@ -163,8 +159,9 @@ def _replacing(name: str, data: Data, volume: Volume) -> str:
 
 def _otherwise(run: Run, name: str) -> str:
     """The settings by which a phantom is read otherwise than it is made."""
-    given = run.config.data.model_dump(mode="json", include=OF_PHANTOM[name], exclude_defaults=True)
-    return f" {json.dumps(given, sort_keys=True)}" if given else ""
+    data = run.config.data
+    given = data.model_dump(mode="json", include=OF_PHANTOM[name], exclude_defaults=True)
+    return (f" {json.dumps(given, sort_keys=True)}" if given else "") + _ignoring(name, data)
 
 
 def _gaps(kind: str, volume: Volume) -> str:
@@ -184,4 +181,4 @@ def _read_as(name: str, data: Data) -> str:
         "mask": (),
         "loss_mask": (),
     }
-    return str(chosen[name])
+    return str(chosen[name]) + (_in_sections(data) if name == "labels" else "")

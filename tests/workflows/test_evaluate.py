@@ -148,6 +148,37 @@ def test_segmentations_with_other_voxels_are_not_called_comparable(
     assert "beside " not in shown.replace("scored beside it", "")
 
 
+def test_a_truth_that_is_put_on_segmentations_at_unlike_places_sets_none_beside_another(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They would be scored where their places meet, each in other voxels of the truth."""
+    for name in ("split", "truth"):
+        np.save(tmp_path / f"{name}.npy", case[1][name])
+    with h5py.File(tmp_path / "placed.h5", "w") as file:
+        file["split"] = case[1]["split"]
+        file["split"].attrs.update(resolution=(40.0, 8.0, 8.0), offset=(0.0, 0.0, 8.0 * 40))
+    names = [tmp_path / "split.npy", f"{tmp_path / 'placed.h5'}:split", tmp_path / "truth.npy"]
+    arguments = [*map(str, names), "--json", str(tmp_path / "scores.json")]
+
+    def scored() -> tuple[str, list[dict[str, Any]]]:
+        code, shown = said(main, arguments, monkeypatch, capsys)
+        assert code == 0, shown
+        return shown, [*json.loads((tmp_path / "scores.json").read_text())["segmentations"].values()]
+
+    shown, found = scored()
+    assert [one["box"] for one in found] == ["0:12,0:40,0:120", "0:12,0:40,40:160"]
+    assert found[0]["scores"] == found[1]["scores"], "each on all of the truth"
+    assert "is taken to be at 0:12,0:40,40:160, as this one, and elsewhere for others" in shown
+    assert not any("beside" in one for one in found)
+    arguments += ["--segmentation-origin", "0,0,0"]
+    shown, found = scored()
+    assert "elsewhere for others" not in shown
+    assert found[1]["beside"]["scores"]["filled"]["are"] == 0
+
+
 def test_sizes_that_differ_by_the_files_are_told_where_an_option_sets_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

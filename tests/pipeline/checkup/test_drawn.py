@@ -226,6 +226,18 @@ def test_slices_of_labels_that_are_numbered_otherwise_are_told(tmp_path: Path) -
     assert 'set data.labelled_sections to "0:291:10"' in of("tenths")
 
 
+def test_sections_that_are_named_otherwise_than_their_slices_are_told(tmp_path: Path) -> None:
+    image, labels = cells()
+    for name, volume, step in (("em", image, 1), ("tenths", labels[::10], 10)):
+        (tmp_path / name).mkdir()
+        for z, section in enumerate(volume.astype(np.uint8)):
+            imsave(tmp_path / name / f"z{z * step:04}.png", section, check_contrast=False)
+    for sections, is_told in (("0:31:10", False), ("5:36:10", True)):
+        data = {"image": "em", "labels": "tenths", "labelled_sections": sections}
+        found = findings(run_on(tmp_path, data=data))["labels"]
+        assert ('if so, set data.labelled_sections to "0:31:10"' in found) == is_told
+
+
 def told_of_sections(folder: Path, labels: np.ndarray, **sections: dict[str, object]) -> str:
     write_hdf5(folder / "em.h5", image=cells()[0], labels=labels)
     data = {"labels": "em.h5:labels", "labelled_sections": "0:40:8", **sections.pop("data", {})}
@@ -249,6 +261,14 @@ def test_labels_of_named_sections_are_looked_at_in_these(tmp_path: Path) -> None
         told_of_sections(
             tmp_path, labels, data={"labelled_sections": "0"}, training={"box": "1:40,0:48,0:56"}
         )
+
+
+@pytest.mark.parametrize("evaluation", [{"box": "1:8,0:48,0:56"}, {"exclude": "0:33,0:48,0:56"}])
+def test_scores_where_no_named_section_lies_are_told(tmp_path: Path, evaluation: dict[str, str]) -> None:
+    write_hdf5(tmp_path / "em.h5", image=cells()[0], labels=drawn_in_some_sections(between=0))
+    data = {"labels": "em.h5:labels", "labelled_sections": "0:40:8"}
+    run = run_on(tmp_path, data=data, evaluation={"box": "0:40,0:48,0:56", **evaluation})
+    assert "0.00% of what was looked at there is labelled" in findings(run)["scores"]
 
 
 def test_named_sections_that_were_labelled_each_by_itself_are_told(tmp_path: Path) -> None:

@@ -98,6 +98,17 @@ def test_a_volume_that_is_a_link_is_looked_for_room_where_that_leads(small_home:
     assert f" at {scratch}" in found.text
 
 
+@pytest.mark.parametrize("name", ["phantom", "aligned", "model", "tiles", "segmentation"])
+def test_a_folder_of_results_that_is_a_link_to_nowhere_is_refused(tmp_path: Path, name: str) -> None:
+    """Also where the input could not be opened, so that boxes are not known."""
+    run = Run(tmp_path / "run", RunConfig())
+    run.folder.mkdir()
+    (run.folder / name).symlink_to("nowhere")
+    assert folder(run).text.endswith(f"{name} is a link to nowhere, and there is no folder; make it")
+    (run.folder / "nowhere").mkdir()
+    assert folder(run).state == "ok"
+
+
 def test_what_goes_to_a_bucket_takes_no_room_here(tmp_path: Path) -> None:
     """Of meshes and skeletons the pieces are kept here."""
     run = phantom_run(tmp_path)

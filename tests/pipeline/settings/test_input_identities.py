@@ -155,6 +155,7 @@ def test_a_section_in_the_place_of_another_is_another_image_wherever_it_is_looke
         ({"axes": "xyz"}, {"image"}),
         ({"ignore_labels": (3,)}, {"labels"}),
         ({"labels_axes": "xyz"}, {"labels"}),
+        ({"labelled_sections": "0:128:8"}, {"labels"}),
         ({"max_missing": 0.5}, set()),
     ],
 )
@@ -168,6 +169,31 @@ def test_a_phantom_that_is_read_otherwise_is_another_one(
     before, after = known(), known(**setting)
     assert {name for name in before if before[name] != after[name]} == changed
     assert before["image"] == before["labels"], "as ever where nothing is set"
+
+
+def test_what_a_setting_says_in_other_words_is_the_same_phantom(tmp_path: Path) -> None:
+    def known(**of: object) -> str:
+        document = {"data": {"labels": "phantom", **of}}
+        return with_identities(Run(tmp_path, RunConfig.model_validate(document))).identities["labels"]
+
+    assert known(labelled_sections="0:30:10") == known(labelled_sections=[0, 10, 20])
+    assert known(ignore_labels=[3, 5]) == known(ignore_labels=[5, 3, 3])
+
+
+def test_other_sections_for_the_same_labels_are_another_input_and_no_change_of_files(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "MOST_BYTES", 1)
+    with h5py.File(data / "v.h5", "r+") as file:
+        file["some"] = file["labels"][:10]
+    labels = f"{data}/v.h5:some"
+    first, other, *again = (
+        started(data, labels=labels, labelled_sections=sections)
+        for sections in ("0:40:4", "1:41:4", "1:41:4", list(range(1, 41, 4)))
+    )
+    assert other.touched == ()
+    assert other.identities["labels"] != first.identities["labels"]
+    assert {run.identities["labels"] for run in again} == {other.identities["labels"]}
 
 
 def test_voxels_that_cannot_be_read_are_no_others(public_folder: Path) -> None:
@@ -196,18 +222,3 @@ def test_each_missing_chunk_of_labels_that_comes_makes_another_input_also_if_it_
             labels[: 10 * stored] = 0
         known.append(started(data).identities["labels"])
     assert len(set(known)) == 4
-
-
-@pytest.mark.parametrize("of_labels", [{"ignore_labels": [3]}, {"labelled_sections": "0:128:8"}])
-def test_what_does_not_count_of_a_phantoms_labels_makes_them_others(
-    of_labels: dict[str, object], tmp_path: Path
-) -> None:
-    """Else a network that learned from all of them would stay."""
-
-    def identities(**more: object) -> dict[str, str]:
-        config = RunConfig.model_validate({"data": {"labels": "phantom", **more}})
-        return dict(with_identities(Run(tmp_path / "run", config)).identities)
-
-    plain, other = identities(), identities(**of_labels)
-    assert plain["image"] == other["image"]
-    assert plain["labels"] != other["labels"]
