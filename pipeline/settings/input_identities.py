@@ -151,6 +151,7 @@ def _ignoring(name: str, data: Data) -> str:
     if name != "labels":
         return ""
     ids = f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else ""
+    ids += ", 0 unknown" if 0 in data.ignore_labels else ""  # which earlier versions took for known
     drawn = data.labelled_sections and sections_in(data.labelled_sections)
     return ids + (f" in sections {list(drawn)}" if drawn else "")
 

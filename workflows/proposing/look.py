@@ -31,7 +31,7 @@ def absolute(uri: str) -> str:
     if is_address(uri):
         return uri
     scheme, separator, rest = split_scheme(uri)
-    path = os.path.abspath(Path(rest if separator else uri).expanduser())
+    path = os.path.abspath(os.path.expanduser(rest if separator else uri))
     return f"{scheme}://{path}" if separator else path
 
 
