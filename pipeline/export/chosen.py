@@ -18,7 +18,7 @@ class ChosenVolume(DerivedVolume):
     def __init__(self, segmentation: Volume, ids: Collection[int]) -> None:
         super().__init__(segmentation)
         self.absent = set(ids)
-        self._ids = list(ids)
+        self._ids = [i for i in ids if i <= np.iinfo(self.dtype).max]
 
     def _load(self, box: Box) -> np.ndarray:
         chosen = fastremap.mask_except(self.source.read(box.translate(self.frame.origin)), self._ids)
