@@ -6,7 +6,6 @@ import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import fastremap
 import numpy as np

@@ -151,7 +151,7 @@ def driver_of(folder: Path, owner: Owner) -> psutil.Process | None:
 
 
 def _is_same(handle: str, path: Path) -> bool:
-    """Whether a file that a process has open is that at `path`, which in a container may have another name."""
+    """Whether a file that a process has open is that at `path`: in a container it may have another name."""
     try:
         return os.path.samefile(handle, path)
     except OSError:
