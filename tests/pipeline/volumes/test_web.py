@@ -231,11 +231,16 @@ def test_what_a_provenance_is_does_not_matter(server: Server, tmp_path: Path) ->
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
+@pytest.mark.parametrize("packed", ["", "gzip"])
 def test_a_torn_chunk_is_named_in_one_line(
-    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str], packed: str
 ) -> None:
+    if packed:
+        for path in (path for path in (tmp_path / "precomputed").rglob("*") if path.is_file()):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    server.packed = packed
     (torn,) = (tmp_path / "precomputed").glob(f"*/{CHUNK}")
-    torn.write_bytes(b"torn")
+    torn.write_bytes(torn.read_bytes()[:-12])
     volume = open_volume(uri(server))
     with pytest.raises(InputError, match=rf"cannot read box .*: chunk {CHUNK} cannot be unpacked: "):
         volume.read(volume.box)
