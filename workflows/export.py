@@ -165,7 +165,7 @@ def _ids(text: str | None) -> list[int]:
         ids = list(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         ids = [0]
-    if min(ids) < 1:
+    if min(ids) < 1 or max(ids) > np.iinfo(np.uint64).max:
         raise InputError(f"--segments {text!r}: expected ids, such as 12,57")
     return ids
 

@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import by_alias
 
-AXON_OR_DENDRITE = 0
-"""SWC's kind of a node: undefined."""
+UNDEFINED = 0
+"""SWC's kind of a node of which nobody knows whether it is of an axon or a dendrite."""
 
 
 class StoredShapes:
@@ -93,5 +93,5 @@ def _trees(nodes: np.ndarray, edges: np.ndarray, radii: np.ndarray) -> Iterable[
         place = np.full(len(nodes), -1)
         place[order] = np.arange(1, len(order) + 1)
         above = np.array([-1, *place[parents[order[1:]]]])
-        kind = np.full(len(order), AXON_OR_DENDRITE)
+        kind = np.full(len(order), UNDEFINED)
         yield np.column_stack([place[order], kind, nodes[order], radii[order], above])

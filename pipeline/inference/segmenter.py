@@ -28,6 +28,7 @@ from pipeline.results.artifacts import Artifact, open_anew, remove
 from pipeline.results.log_lines import last_line
 from pipeline.results.records import make
 from pipeline.results.tile_labels import NOT_FINITE_AT
+from pipeline.results.unreadable import Look
 from pipeline.run_folder import Run
 
 MOST_LOSSES = 2
@@ -128,7 +129,7 @@ def _flood(run: Run, tile: Tile, engine: Engine, checkpoint: TileCheckpoint) -> 
     fovs = np.empty((1, *config.network.fov, 2), np.float32)
     log_path, every_s = run.tile_log(tile), config.inference.checkpoint_every_s
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    before = last_line(log_path)
+    before = Look()(last_line, log_path)  # one that cannot be read, as another user's, tells nothing
     with (
         open_anew(log_path) as log,
         Autosave(canvas, checkpoint, every_s) as autosave,

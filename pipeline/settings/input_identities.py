@@ -142,7 +142,9 @@ def _ignoring(name: str, data: Data) -> str:
     """What of the labels the run file says to ignore, ids and sections: with others it is another input."""
     if name != "labels":
         return ""
-    return (f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else "") + _in_sections(data)
+    ids = f" ignoring {sorted(set(data.ignore_labels))}" if data.ignore_labels else ""
+    ids += ", 0 unknown" if 0 in data.ignore_labels else ""  # which earlier versions took for known
+    return ids + _in_sections(data)
 
 
 def _in_sections(data: Data) -> str:

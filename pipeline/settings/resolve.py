@@ -5,6 +5,7 @@ Nothing here writes to disk, so a dry run and a refused run leave no trace.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _located(config: RunConfig, path: str | None) -> str | None:
     """The absolute path of a file that the run reads, whose own is relative to data.folder."""
     folder = config.data.folder
     assert not isinstance(folder, list), "load_config chooses one of the candidates"
-    return str((Path(folder or ".") / Path(path).expanduser()).resolve()) if path else None
+    return str((Path(folder or ".") / os.path.expanduser(path)).resolve()) if path else None
 
 
 def _located_passes(config: RunConfig) -> tuple[Pass, ...]:

@@ -172,7 +172,7 @@ def _first_folder(candidates: str | list[str] | None, relative_to: Path) -> str 
         if "$" in expanded or not expanded:  # an empty variable is as good as none
             tried.append(f"{candidate} (not set)")
             continue
-        folder = (relative_to / Path(expanded).expanduser()).resolve()
+        folder = (relative_to / os.path.expanduser(expanded)).resolve()
         if folder.is_dir():
             return str(folder)
         tried.append(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -129,7 +130,7 @@ class FromSections(Section):
         """With the paths in it absolute, relative ones from `folder`."""
 
         def located(path: str) -> str:
-            return str((folder / Path(path).expanduser()).resolve())
+            return str((folder / os.path.expanduser(path)).resolve())
 
         tiles = self.tiles.model_copy(update={"table": located(self.tiles.table)})
         corrections = self.corrections and located(self.corrections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
         raise InputError(
             f"volume {uri}: write precomputed://{uri} if it is that; other formats are read from a disk alone"
         )
-    rest = str(Path(rest).expanduser())  # which no shell does there
+    rest = os.path.expanduser(rest)  # which no shell does there
     if scheme == "zarr":
         return _open_zarr(*_container(rest), choice)
     if scheme == "n5":

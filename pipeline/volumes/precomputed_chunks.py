@@ -78,7 +78,7 @@ class PrecomputedChunks:
     def _contents(self, indices: Sequence[Triple]) -> Iterator[tuple[bytes | None, str]]:
         """What is stored of each chunk, None where nothing is, and how it is packed."""
         if not self.is_local:
-            yield from ((content or None, "") for content in self._fetched(indices))
+            yield from self._fetched(indices)
         elif self._sharded:
             codes, packing = self._codes(indices), self._reader.spec.data_encoding
             stored = self._shards.read(codes)
@@ -86,15 +86,16 @@ class PrecomputedChunks:
         else:
             yield from map(self._content, map(self._name, indices))
 
-    def _fetched(self, indices: Sequence[Triple]) -> list[bytes | None]:
-        """Those of a volume that is not local, unpacked but not decoded."""
+    def _fetched(self, indices: Sequence[Triple]) -> list[tuple[bytes | None, str]]:
+        """Those of a volume that is not local; an object without a byte is none."""
         if self._sharded:
             codes = self._codes(indices)
             stored = self._reader.get_data(codes, self._meta.key(self._mip))
-            return [stored.get(code) for code in codes]
+            return [(stored.get(code) or None, "") for code in codes]
         names = list(map(self._name, indices))
-        found = {each["path"]: each["content"] for each in self._files.get(names)}
-        return [found[name] for name in names]
+        # packed as they are: CloudFiles does not say which cannot be unpacked
+        found = {each["path"]: each for each in self._files.get(names, raw=True)}
+        return [(found[name]["content"] or None, found[name]["compress"] or "") for name in names]
 
     def _content(self, name: str) -> tuple[bytes | None, str]:
         """That of a chunk's local file; an empty file is none, unless it is packed."""

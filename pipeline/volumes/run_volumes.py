@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -205,5 +206,5 @@ def _located(uri: str, folder: str | list[str] | None) -> str:
         return uri
     scheme, separator, path = split_scheme(uri)
     if not separator:
-        return str(Path(folder) / Path(uri).expanduser())
-    return f"{scheme}://{Path(folder) / Path(path).expanduser()}"
+        return str(Path(folder) / os.path.expanduser(uri))
+    return f"{scheme}://{Path(folder) / os.path.expanduser(path)}"

@@ -102,6 +102,12 @@ def test_some_segments_are_written_alone_and_those_that_are_not_there_told(
     assert (code, "WARNING" in shown) == (0, False)
     with h5py.File(out) as file:
         np.testing.assert_array_equal(file["volume"][()], np.where(ids != 0, 7, 0))
+    np.save(case.folder / "few.npy", np.full((2, 3, 4), 5, np.uint8))
+    few, out = str(case.folder / "few.npy"), str(case.folder / "few.npy.h5")
+    code, shown = said(main, [few, "all", out, "--segments", "5,300"], monkeypatch, capsys)
+    assert (code, "nowhere in 0:2,0:3,0:4: segments 300\n" in shown) == (0, True), shown
+    code, shown = said(main, [few, "all", out, "--segments", str(2**64)], monkeypatch, capsys)
+    assert (code, "expected ids" in shown) == (1, True), shown
     np.save(case.folder / "grey.npy", np.ones((2, 3, 4), np.float32))
     arguments = [str(case.folder / "grey.npy"), "all", str(case.folder / "grey.h5"), "--segments", "1"]
     code, shown = said(main, arguments, monkeypatch, capsys)

@@ -11,14 +11,13 @@ from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.export.files import new_file, new_folder, refuse_present
 from pipeline.export.shapes import StoredShapes, write_obj, write_swc
-from pipeline.reconciliation import MESHES, SKELETONS, Kind, kinds, read_shaped
+from pipeline.reconciliation import MESHES, SKELETONS, Kind, kinds, read_shaped, written_voxel_size_nm
 from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.viewing.run_layers import STORED
-from pipeline.volumes import image_voxel_size_nm
 from pipeline.volumes.frame import size_text
 from workflows.command_line import kept_run_file
 from workflows.exporting.volumes import earlier_told
@@ -59,7 +58,7 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
         with new_folder(out) as folder:
             for name, segments in objects.items():
                 write_swc(shapes, segments, folder / f"{name}.swc")
-    size = image_voxel_size_nm(run)
+    size = written_voxel_size_nm(run)
     without = f"; {left_out:,} of their parts are too small to have one" if left_out else ""
     named = ", ".join(map(str, objects))
     yield f"{out}: {kind.folder} of {named}, in nm, of voxels of {size_text(size)}{without}"

@@ -6,7 +6,6 @@ import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import fastremap
 import numpy as np
@@ -31,7 +30,7 @@ def absolute(uri: str) -> str:
     if is_address(uri):
         return uri
     scheme, separator, rest = split_scheme(uri)
-    path = os.path.abspath(Path(rest if separator else uri).expanduser())
+    path = os.path.abspath(os.path.expanduser(rest if separator else uri))
     return f"{scheme}://{path}" if separator else path
 
 

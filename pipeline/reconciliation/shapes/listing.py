@@ -125,6 +125,8 @@ def read_shaped(run: Run, kind: Kind) -> np.ndarray:
     try:
         with reading(path), h5py.File(path, "r") as file:
             return np.unique(file["ids"][()])
+    except FileNotFoundError:
+        raise InputError(f"run {run.folder} has no {kind.folder} yet: `ffn status` tells more") from None
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error
 

@@ -140,19 +140,20 @@ def is_alive(folder: Path, owner: Owner) -> bool:
 def driver_of(folder: Path, owner: Owner) -> psutil.Process | None:
     """The owner's process, while it lives on this host and works here: a copy of the folder names it too."""
     process = owner.process()
+    opened = f"/proc/{owner.pid}/fd"
     try:
-        opened = process.open_files() if process else []
-    except psutil.AccessDenied:  # another user's
+        handles = os.listdir(opened) if process else []
+    except PermissionError:  # another user's
         return process
-    except psutil.NoSuchProcess:
+    except OSError:
         return None
-    this = owner_file(folder)
-    return process if any(_is_same(file.path, this) for file in opened) else None
+    return process if any(_is_same(f"{opened}/{handle}", owner_file(folder)) for handle in handles) else None
 
 
-def _is_same(path: str, other: Path) -> bool:
+def _is_same(handle: str, path: Path) -> bool:
+    """Whether a file that a process has open is that at `path`: in a container it may have another name."""
     try:
-        return os.path.samefile(path, other)
+        return os.path.samefile(handle, path)
     except OSError:
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -47,7 +48,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with h5py.File(run.folder / "image.h5", "w") as file:
         file["raw"] = np.random.default_rng(1).integers(0, 255, BOX.stop, dtype=np.uint8)
     network = run.config.network.model_copy(update={"checkpoint": "ffn.h5"})
-    run.config_file.write_text(dump_config(run.config.model_copy(update={"network": network})))
+    run = replace(run, config=run.config.model_copy(update={"network": network}))
+    run.config_file.write_text(dump_config(run.config))
     with h5py.File(run.agglomeration_file, "w") as file:
         file["base"], file["agglomerated"] = np.array([[2, 3], [1, 1]], np.uint64)
     return run
@@ -129,6 +131,29 @@ def test_agglomerated_segments_have_the_shapes_of_all_their_parts(export: Export
     code, shown = export("one.swc", "--segments", "1", "--agglomerated")
     assert code == 0, shown
     assert (np.loadtxt(tmp_path / "one.swc")[:, 6] == -1).sum() == 2
+
+
+def test_of_shapes_that_are_there_nothing_else_is_needed_and_of_none_it_is_told(
+    run: Run, export: Export, tmp_path: Path
+) -> None:
+    """Voxels are as large as the volume says, whose image may be gone."""
+    of_image = run.config.data.model_copy(update={"voxel_size_nm": None})
+    run.config_file.write_text(dump_config(run.config.model_copy(update={"data": of_image})))
+    image = run.folder / "image.h5"
+    kept = image.rename(tmp_path / "kept.h5")
+    try:
+        code, shown = export("one.obj", "--segments", "1")
+        assert (code, shown.endswith("of voxels of 40 x 8 x 4 nm\n")) == (0, True), shown
+    finally:
+        kept.rename(image)
+        run.config_file.write_text(dump_config(run.config))
+    listed = run.reconciliation_folder / "mesh.h5"
+    kept = listed.rename(tmp_path / "kept.h5")
+    try:
+        code, shown = export("other.obj", "--segments", "1")
+        assert (code, shown) == (1, f"error: run {run.folder} has no mesh yet: `ffn status` tells more\n")
+    finally:
+        kept.rename(listed)
 
 
 @pytest.mark.parametrize(

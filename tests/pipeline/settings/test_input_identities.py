@@ -104,6 +104,10 @@ def test_a_voxel_that_is_to_be_ignored_now_is_another_input(data: Path) -> None:
 
 def test_another_channel_or_ignored_id_is_another_input_whatever_the_files_say(data: Path) -> None:
     before = started(data).identities
+    assert started(data, ignore_labels=[0]).identities["labels"] not in (
+        before["labels"],
+        f"{before['labels']} ignoring [0]",  # as of when it changed nothing
+    )
     other = started(data, channel=1, ignore_labels=[3]).identities
     assert other["image"] != before["image"]
     assert other["labels"] != before["labels"]

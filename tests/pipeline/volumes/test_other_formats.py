@@ -124,3 +124,13 @@ def test_a_home_is_known_behind_a_scheme(tmp_path: Path, monkeypatch: pytest.Mon
     assert open_volume(uri).shape == IMAGE.shape
     run = Run(tmp_path, RunConfig.model_validate({"data": {"folder": str(tmp_path / "a"), "image": uri}}))
     assert open_image(run).shape == IMAGE.shape
+
+
+@pytest.mark.parametrize(
+    "uri", ["precomputed://~nobody-here/em", "zarr://~nobody-here/em", "~nobody-here/em.h5:raw"]
+)
+def test_the_home_of_nobody_is_no_such_place(uri: str, tmp_path: Path) -> None:
+    assert "~nobody-here/em" in error_of(uri)
+    run = Run(tmp_path, RunConfig.model_validate({"data": {"folder": str(tmp_path), "image": uri}}))
+    with pytest.raises(InputError, match="~nobody-here/em"):
+        open_image(run)

@@ -143,6 +143,9 @@ def test_an_info_file_that_is_refused_is_told_from_none(server: Server) -> None:
     server.answers["info"] = [404]
     with pytest.raises(InputError, match="no precomputed volume there"):
         open_volume(uri(server))
+    server.answers["info"], server.absent = [403], 403  # as of all that is not there
+    with pytest.raises(InputError, match=r"refuses to show its info file \(403\), or has none"):
+        open_volume(uri(server))
 
 
 def test_a_chunk_that_is_refused_while_it_is_read_is_not_black(server: Server) -> None:
@@ -179,9 +182,9 @@ def test_a_server_that_fails_leaves_the_volume_what_it_was(server: Server) -> No
 def test_a_server_that_does_not_answer_is_not_waited_for_for_ever(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "PATIENCE_S", (1.0, 0.1))
     volume = open_volume(uri(server))
     server.silent = True
+    monkeypatch.setattr(web, "PATIENCE_S", (60.0, 0.1))
     for ask in (open_volume, lambda _: volume.read(volume.box), lambda _: volume.missing(volume.box)):
         with pytest.raises(Unreadable, match="timed out"):
             ask(uri(server))
@@ -228,11 +231,16 @@ def test_what_a_provenance_is_does_not_matter(server: Server, tmp_path: Path) ->
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
+@pytest.mark.parametrize("packed", ["", "gzip"])
 def test_a_torn_chunk_is_named_in_one_line(
-    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str], packed: str
 ) -> None:
+    if packed:
+        for path in (path for path in (tmp_path / "precomputed").rglob("*") if path.is_file()):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    server.packed = packed
     (torn,) = (tmp_path / "precomputed").glob(f"*/{CHUNK}")
-    torn.write_bytes(b"torn")
+    torn.write_bytes(torn.read_bytes()[:-12])
     volume = open_volume(uri(server))
     with pytest.raises(InputError, match=rf"cannot read box .*: chunk {CHUNK} cannot be unpacked: "):
         volume.read(volume.box)

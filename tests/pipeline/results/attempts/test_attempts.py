@@ -83,6 +83,11 @@ def test_a_copy_of_a_folder_is_nobodys_while_its_driver_works_in_the_first_where
         assert processes_of(copied) == []
         moved = first.rename(tmp_path / "moved")
         assert is_alive(moved, owner)
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        os.link(moved / "owner.json", elsewhere / "owner.json")
+        (moved / "owner.json").unlink()
+        assert is_alive(elsewhere, owner), "by what it has open, which in a container has another name"
 
 
 def test_the_folder_is_free_as_soon_as_its_driver_is_killed(tmp_path: Path) -> None:
