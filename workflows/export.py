@@ -122,7 +122,7 @@ def export(
                 "what is written"
             )
         for line in export_shapes(Path(source), Path(out), ids, agglomerated):
-            console.print(line)
+            (screen if line.startswith("WARNING") else console).print(line)
         return
     output = written_by(out)
     output.refuse_present()
@@ -132,6 +132,8 @@ def export(
     if ids:
         if volume.dtype.kind not in "iu":
             raise InputError(f"--segments is for ids, but {source} holds {volume.dtype}: leave it out")
+        if max(ids) > np.iinfo(volume.dtype).max:
+            raise InputError(f"--segments: {max(ids)} is no id of {source}, which holds {volume.dtype}")
         volume = chosen = ChosenVolume(volume, ids)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
     made_by = {"write", *["agglomerate"] * agglomerated, *["downsample"] * bool(volume_mip)}
@@ -165,7 +167,7 @@ def _ids(text: str | None) -> list[int]:
         ids = list(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         ids = [0]
-    if min(ids) < 1:
+    if min(ids) < 1 or max(ids) > np.iinfo(np.uint64).max:
         raise InputError(f"--segments {text!r}: expected ids, such as 12,57")
     return ids
 

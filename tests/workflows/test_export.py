@@ -107,6 +107,11 @@ def test_some_segments_are_written_alone_and_those_that_are_not_there_told(
     code, shown = said(main, arguments, monkeypatch, capsys)
     assert code == 1
     assert "--segments is for ids, but" in shown
+    np.save(case.folder / "ids.npy", np.ones((2, 3, 4), np.uint32))
+    arguments = [str(case.folder / "ids.npy"), "all", str(case.folder / "ids.h5"), "--segments", f"1,{2**32}"]
+    code, shown = said(main, arguments, monkeypatch, capsys)
+    assert (code, shown.count("\n")) == (1, 1), shown
+    assert f"error: --segments: {2**32} is no id of {case.folder}/ids.npy, which holds uint32" in shown
 
 
 def test_any_volume_is_written_where_options_say_that_it_lies(

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.export.files import new_file, new_folder, refuse_present
 from pipeline.export.shapes import StoredShapes, write_obj, write_swc
 from pipeline.reconciliation import MESHES, SKELETONS, Kind, kinds, read_shaped
-from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.reconciliation.shapes.listing import listing_file
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
@@ -21,7 +20,7 @@ from pipeline.viewing.run_layers import STORED
 from pipeline.volumes import image_voxel_size_nm
 from pipeline.volumes.frame import size_text
 from workflows.command_line import kept_run_file
-from workflows.exporting.volumes import earlier_told
+from workflows.exporting.volumes import agglomerated_ids, earlier_told
 
 KINDS = {".obj": MESHES, ".swc": SKELETONS}
 """By the ending of a name."""
@@ -41,6 +40,8 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
             f"run {source} makes no {kind.folder}: set {setting} to true and go on with it, which makes "
             "these alone"
         )
+    if not is_there(listing_file(run, kind)):
+        raise InputError(f"run {source} has no {kind.folder} yet; `ffn status` tells how far it is")
     if not ids:
         raise InputError("--segments is not set: name the ids of those to write, such as 12,57")
     refuse_present(out)
@@ -74,8 +75,7 @@ def _objects(
     """
     shaped, objects = read_shaped(run, kind), {i: [i] for i in ids}
     if agglomerated:
-        refuse_of_another(run)
-        table = read_agglomerated_ids(run.agglomeration_file)
+        table = agglomerated_ids(run)
         for i in ids:
             whole = int(table.of(np.array(i, np.uint64)))
             if whole != i:
