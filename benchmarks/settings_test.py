@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def work(run: Run) -> Reads:
 
 
 @contextmanager
-def _noting() -> Any:
+def _noting() -> Iterator[set[tuple[str, str]]]:
     """Note the sections, by class, and the names of the settings that are read."""
     seen, plain = set[tuple[str, str]](), Section.__getattribute__
 

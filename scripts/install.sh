@@ -20,9 +20,10 @@ unset PIP_TARGET PIP_PREFIX PIP_ROOT
 die() { echo "install: $*" >&2; exit 1; }
 
 find_python() {
-    local candidate others=()
-    [ "$python" = python3 ] && others=(python3.12 python3.11 python3.10)
-    for candidate in "$python" "${others[@]}"; do
+    local candidate
+    set -- "$python"
+    [ "$python" = python3 ] && set -- "$@" python3.12 python3.11 python3.10
+    for candidate; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
             command -v "$candidate"
             return
@@ -39,15 +40,20 @@ none) extras='' own='--system-site-packages' ;;
 *) die "TENSORFLOW is '$tensorflow'; it is cpu, cuda or none" ;;
 esac
 
-if [ "$python" != python3 ] && there=$(version "$venv/bin/python") && asked=$(version "$python") && [ "$there" != "$asked" ]; then
-    die "$venv has Python $there, and $python is $asked: remove it (rm -r '$venv'), or name another folder (make install VENV=.venv-$asked)"
+interpreter=''
+if [ "$python" != python3 ]; then
+    interpreter=$(find_python) || exit 1
+    asked=$(version "$interpreter")
+    if there=$(version "$venv/bin/python") && [ "$there" != "$asked" ]; then
+        die "$venv has Python $there, and $python is $asked: remove it (rm -r '$venv'), or name another folder (make install VENV=.venv-$asked)"
+    fi
 fi
 
 stamp=$venv/.installed
 wanted="$tensorflow $(cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum)"
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 
-interpreter=$(find_python) || exit 1
+[ -n "$interpreter" ] || interpreter=$(find_python) || exit 1
 command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod needs: apt-get install g++"
 "$interpreter" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing: apt-get install python3-venv"
 header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h

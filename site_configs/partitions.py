@@ -31,7 +31,7 @@ def limits_of(partition: str | None) -> tuple[str | None, Sequence[Limit]]:
     walltimes_s: dict[str, int] = {}
     sizes: dict[str, tuple[int, int]] = {}
     for row in (line.strip().split("|") for line in done.stdout.splitlines()):
-        if len(row) != 4 or not row[3].isdigit():
+        if len(row) != 4 or not (row[2][:1].isdigit() and row[3].isdigit()):
             continue  # what a site's own command says around it
         marked, time, size, nodes = row
         name = marked.rstrip("*")

@@ -41,6 +41,17 @@ def test_an_environment_of_another_python_than_is_asked_for_is_not_taken_for_don
     assert f"{tmp_path}/venv has Python 3.9, and {sys.executable} is {HERE}: remove it" in said
 
 
+def test_a_python_that_is_named_and_not_there_is_refused_also_where_all_is_installed(tmp_path: Path) -> None:
+    stand_in(tmp_path / "venv" / "bin" / "python", f"echo {HERE}")
+    parts = "cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum"
+    installed = subprocess.check_output(["bash", "-c", parts], cwd=REPOSITORY, text=True)
+    (tmp_path / "venv" / ".installed").write_text(f"cpu {installed}")
+    assert install(tmp_path / "venv", "python3", TENSORFLOW="cpu") == (0, "")
+    code, said = install(tmp_path / "venv", tmp_path / "nowhere", TENSORFLOW="cpu")
+    assert code == 1
+    assert f"is needed ({tmp_path}/nowhere is " in said
+
+
 def test_an_environment_that_was_left_without_pip_is_made_whole(tmp_path: Path) -> None:
     """As by Ctrl-C a few seconds after the beginning."""
     stand_in(

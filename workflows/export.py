@@ -122,7 +122,7 @@ def export(
                 "what is written"
             )
         for line in export_shapes(Path(source), Path(out), ids, agglomerated):
-            console.print(line)
+            (screen if line.startswith("WARNING") else console).print(line)
         return
     output = written_by(out)
     output.refuse_present()

@@ -64,6 +64,7 @@ OPTIONS = Options(
     ours=("--array", "--output", "--error", "--wait"),
     same={
         "--requeue": "--no-requeue",
+        "--cluster": "--clusters",
         **{f"-{letter}": f"--{name}" for letter, name in map(str.split, LETTERS.split(", "))},
     },
 )

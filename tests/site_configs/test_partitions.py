@@ -77,7 +77,7 @@ def test_the_sizes_that_a_partition_takes_of_one_job_are_kept(
 def test_what_a_site_prints_around_the_partitions_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sinfo_says(tmp_path, monkeypatch, "Maintenance | on Monday", "debug*|1:00:00|1-infinite|4", "")
+    sinfo_says(tmp_path, monkeypatch, "Maintenance | on Monday", "a|b|c|3", "debug*|1:00:00|1-infinite|4", "")
     with pytest.raises(InputError, match="asks for 5 nodes; queue 'debug' of slurm takes up to 4"):
         site_configs.check(run_with(tile_nodes=5))
 

@@ -82,7 +82,7 @@ def test_what_the_program_says_too_a_user_may_say(name: str, option: str) -> Non
     assert said == preview(run_on(name)).count(option)
 
 
-@pytest.mark.parametrize("option", ["--clusters=other", "-M other", "-Mother"])
+@pytest.mark.parametrize("option", ["--clusters=other", "--cluster=other", "-M other", "-Mother"])
 def test_jobs_for_another_cluster_are_refused_with_the_way_out(option: str) -> None:
     """squeue would not show them here, and each would be missed and submitted again."""
     with pytest.raises(InputError, match=f"{option}'.*start the run on a login node of that cluster"):

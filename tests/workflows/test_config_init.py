@@ -22,7 +22,7 @@ from pipeline.synthetic.phantom import Phantom
 from tests.commands import said
 from workflows.config import main, settings
 from workflows.ffn import main as ffn
-from workflows.proposing import proposal
+from workflows.proposing.given import read_given
 
 SHAPE = (48, 64, 150)
 PHANTOM = Phantom(SHAPE, seed=3)
@@ -171,7 +171,7 @@ def test_paths_that_are_set_hold_from_every_folder(init: Init, monkeypatch: pyte
     assert other.data.image == str(init.folder / "more.npy")
     assert other.data.labels == str(init.folder / "more_labels.npy")
     passes = "inference.passes=[{}, {checkpoint: of another.h5}]"
-    with_passes = proposal._given(image, labels, [passes])
+    with_passes = read_given(image, labels, [passes])
     assert with_passes.inference.passes[1].checkpoint == str(init.folder / "of another.h5")
 
 
@@ -270,10 +270,8 @@ def test_a_file_is_overwritten_by_force_alone(init: Init) -> None:
 
 def test_what_cannot_be_used_ends_in_one_line_and_writes_nothing(init: Init) -> None:
     image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
-    few, sizes = (
-        init.volume("npy", IMAGE[:8]),
-        Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4),
-    )
+    few = init.volume("npy", IMAGE[:8])
+    sizes = Network(fov=(9, 13, 13), deltas=(2, 3, 3), depth=2, features=4)
     network = str(init.folder / "ffn.h5")
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
     write_weights(weights, sizes, init.folder / "ffn.h5", TrainedWith(sizes.fov, sizes.deltas, 128.0, 33.0))

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
 from pipeline.export.files import new_file, new_folder, refuse_present
 from pipeline.export.shapes import StoredShapes, write_obj, write_swc
 from pipeline.reconciliation import MESHES, SKELETONS, Kind, kinds, read_shaped, written_voxel_size_nm
-from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
@@ -20,7 +18,7 @@ from pipeline.settings.run_file import read_config
 from pipeline.viewing.run_layers import STORED
 from pipeline.volumes.frame import size_text
 from workflows.command_line import kept_run_file
-from workflows.exporting.volumes import earlier_told
+from workflows.exporting.volumes import agglomerated_ids, earlier_told
 
 KINDS = {".obj": MESHES, ".swc": SKELETONS}
 """By the ending of a name."""
@@ -73,8 +71,7 @@ def _objects(
     """
     shaped, objects = read_shaped(run, kind), {i: [i] for i in ids}
     if agglomerated:
-        refuse_of_another(run)
-        table = read_agglomerated_ids(run.agglomeration_file)
+        table = agglomerated_ids(run)
         for i in ids:
             whole = int(table.of(np.array(i, np.uint64)))
             if whole != i:

@@ -14,7 +14,7 @@ from pipeline.evaluation.filling import fill_block
 from pipeline.export import FilledVolume, Part, fill_along_image
 from pipeline.geometry import Box
 from pipeline.inference.seed_mask import seed_mask
-from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
 from pipeline.results.parts import has_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME, RunFiles
@@ -48,15 +48,18 @@ def opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
             f"run {source} has no segmentation yet: its tiles are not joined; `ffn status` tells more"
         )
     segmentation = open_volume(run.volume_uri, choice)
-    if not agglomerated:
-        return segmentation
+    return AgglomeratedVolume(segmentation, agglomerated_ids(run)) if agglomerated else segmentation
+
+
+def agglomerated_ids(run: Run) -> AgglomeratedIds:
+    """Those of the run's segmentation as it is. Raises InputError."""
     if not is_there(run.agglomeration_file):
         raise InputError(
-            f"run {source} has no agglomerated ids: set agglomeration.enabled and go on with it, or leave "
-            "--agglomerated out"
+            f"run {run.folder} has no agglomerated ids: set agglomeration.enabled and go on with it, or "
+            "leave --agglomerated out"
         )
     refuse_of_another(run)
-    return AgglomeratedVolume(segmentation, read_agglomerated_ids(run.agglomeration_file))
+    return read_agglomerated_ids(run.agglomeration_file)
 
 
 def filled(source: str, segmentation: Volume, fill: FillBy, choice: Choice) -> FilledVolume:

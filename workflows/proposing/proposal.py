@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,31 +16,19 @@ from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
 from pipeline.geometry import Box
 from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
-from pipeline.settings.evaluation import FROM_LABELS
 from pipeline.settings.fields import sections_text
 from pipeline.settings.resolve import refuse_smaller_than_fov
-from pipeline.settings.run_file import apply_override, parse_config, read_config
+from pipeline.settings.run_file import read_config
 from pipeline.settings.scored import seen_in_training
 from pipeline.volumes import labelled_sections_by_name
 from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
-from workflows.proposing.look import Image, Truth, absolute, look_at_image, look_at_truth
+from workflows.proposing.given import read_given
+from workflows.proposing.look import Image, Truth, look_at_image, look_at_truth
 from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, tile_for
 
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
-
-PATHS = {
-    ("data",): ("mask", "loss_mask"),
-    ("network",): ("checkpoint",),
-    ("training",): ("start_from",),
-    ("training", "volumes", "data"): ("image", "labels", "mask", "loss_mask"),
-    ("inference", "passes"): ("checkpoint",),
-    ("evaluation",): ("skeletons",),
-    ("reconciliation",): ("corrections",),
-}
-"""By their sections, or lists of these: what else a user may set that is looked up from where the command is
-given."""
 
 NO_NETWORK = "there is no truth to train on: set network.checkpoint to a trained network"
 
@@ -75,7 +62,7 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
 
     Raises InputError.
     """
-    given = _given(image, truth, overrides)
+    given = read_given(image, truth, overrides)
     run = Run(Path(), given)
     model = read_config(RUN_FILES / MODEL)
     seen = look_at_image(run)
@@ -97,25 +84,6 @@ def propose(image: str, truth: str | None, overrides: list[str]) -> Proposal:
     return proposal
 
 
-def _given(image: str, truth: str | None, overrides: list[str]) -> RunConfig:
-    """What the user says, with paths that are right from every folder."""
-    document: dict[str, Any] = {"data": {"image": absolute(image)}}
-    if truth:
-        document["data"]["labels"] = absolute(truth)
-    for override in overrides:
-        apply_override(document, override)
-    config = parse_config(document, source="--set")
-    if config.data.folder is not None:
-        return config
-    for sections, names in PATHS.items():
-        for section in _all_of(document, sections):
-            for name in names:
-                path = section.get(name)
-                if path and path != FROM_LABELS and "folder" not in section:
-                    section[name] = absolute(path)
-    return parse_config(document, source="--set")
-
-
 def _put_sections(proposal: Proposal, run: Run, boundary_distance: int) -> tuple[Run, Truth]:
     """Propose which sections are labelled, where only some are, by the numbers of slices or by what is in
     them; returns the run with these, and its labels."""
@@ -130,18 +98,6 @@ def _put_sections(proposal: Proposal, run: Run, boundary_distance: int) -> tuple
     data = given.data.model_copy(update={"labelled_sections": sections})
     run = replace(run, config=given.model_copy(update={"data": data}))
     return run, look_at_truth(run, boundary_distance)
-
-
-def _all_of(section: dict[str, Any], below: Sequence[str]) -> list[dict[str, Any]]:
-    """The sections at the end of a way down from one, several where lists of them lie on it."""
-    if not below:
-        return [section]
-    inner = section.get(below[0]) or []
-    return [
-        found
-        for one in (inner if isinstance(inner, list) else [inner])
-        for found in _all_of(one or {}, below[1:])
-    ]
 
 
 def _put_data(proposal: Proposal, run: Run, seen: Image) -> None:
