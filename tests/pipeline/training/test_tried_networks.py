@@ -18,7 +18,12 @@ MADE = (700, 1400, 1600)
 
 
 def run_of(folder: Path, fovs: int, **training: Any) -> Run:
-    choice = {"choose_by": "segmentation", "validation_box": "0:40,0:40,50:90", "validate_every_fovs": 700}
+    choice = {
+        "choose_by": "segmentation",
+        "validation_box": "0:40,0:40,50:90",
+        "validate_every_fovs": 700,
+        "box": "0:40,0:40,0:50",
+    }
     document = {"training": {"fovs": fovs, **choice, **training}}
     return Run(folder, RunConfig.model_validate(document), {"image": "an image", "labels": "labels"})
 
