@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any, ClassVar
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
 
 
@@ -29,6 +31,14 @@ class LocalS3:
             region_name="us-east-1",
         )
         self._numbers = count()
+
+    def forget_credentials(self, monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
+        """For this test there are none, in the environment, below a home or of a machine in a cloud."""
+        for name in self.keys:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty / "none"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
     def bucket(self) -> str:
         """A new, empty bucket's name."""

@@ -145,7 +145,7 @@ class Trainer:
             is_last_of_interval = (step + 1) % self._training.report_every_steps == 0 or step + 1 == stop
             if self._pictures is not None and is_last_of_interval:
                 self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
-            batch.advance(found.pom)
+            batch.advance(found.pom)  # while ranks average
             ready_s = time.monotonic()
             all_are_finite, updated_s = self._step.end()
             self._input_clock.add(ready_s - updated_s)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
 
 from pipeline.checkup.finding import OK, SKIP, examine
@@ -62,11 +61,7 @@ def test_a_server_that_does_not_answer_is_named(s3: LocalS3, tmp_path: Path) -> 
 def test_who_has_no_credentials_is_told_where_they_are_looked_for(
     s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in s3.keys:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    s3.forget_credentials(monkeypatch, tmp_path)
     found = examine(lambda: output(run_into(tmp_path, s3.uri(s3.bucket()))))
     assert "Unable to locate credentials" in found.text
     assert "AWS_ACCESS_KEY_ID" in found.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
 import tensorstore
@@ -115,11 +114,7 @@ def test_a_bucket_that_refuses_leaves_the_volume_what_it_was(
 def test_without_credentials_one_is_told_how_public_buckets_are_read(
     bucket: str, s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in s3.keys:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    s3.forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
     with pytest.raises(
         Unreadable, match=r"Unable to locate credentials; .*https://BUCKET\.s3\.amazonaws\.com"
