@@ -18,7 +18,7 @@ from pipeline.machine.sockets import socket_folder
 from pipeline.results.artifacts import open_anew, remove
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
-from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
+from pipeline.training.ranks.rank import REFUSED
 from pipeline.training.ranks.rank_processes import QUOTED_LINES, RankError, RankLost
 
 GRACE_S = 40.0
@@ -108,9 +108,10 @@ def _failure(status: int, ranks: int, logs: Path) -> Exception:
     the others was killed.
     """
     statuses = {rank: _status(logs, rank) for rank in range(ranks)}
-    refused = [rank for rank, ended in statuses.items() if ended == INPUT_ERROR_STATUS]
-    if refused:
-        return InputError(_end_of(logs / f"rank_{refused[0]}.log", 1))
+    refused = next(((rank, REFUSED[ended]) for rank, ended in statuses.items() if ended in REFUSED), None)
+    if refused is not None:
+        rank, kind = refused
+        return kind(_end_of(_log(logs, rank), 1))
     failed = [rank for rank, ended in statuses.items() if ended]
     at_fault = [rank for rank in failed if not _lost_a_peer(logs / f"rank_{rank}.log")]
     silent = [rank for rank, ended in statuses.items() if ended is None and _log(logs, rank).exists()]

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import open_anew
 from pipeline.training.ranks.cores import taken
-from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
+from pipeline.training.ranks.rank import CORES, LAUNCHER, REFUSED
 
 QUOTED_LINES = 15
 POLL_S = 0.1
@@ -111,8 +110,8 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _failure(rank: int, status: int, log: Path) -> Exception:
     lines = log.read_text(errors="replace").splitlines()
-    if status == INPUT_ERROR_STATUS and lines:
-        return InputError(lines[-1])
+    if status in REFUSED and lines:
+        return REFUSED[status](lines[-1])
     how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
     kind = RankLost if status < 0 else RankError
     return kind("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
