@@ -71,6 +71,7 @@ def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: f
         shown.show_ui_controls = False
         shown.show_panel_borders = False
         shown.viewer_size = list(WINDOW)
+    view.is_drawn = True
     view.viewer.async_screenshot(keep)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = _started(program, view.link_to(point), profile)

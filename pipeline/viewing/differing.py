@@ -22,6 +22,8 @@ from pipeline.volumes.labels import LabelVolume
 
 MOST = 50
 """Points of either kind: as many as a run lists errors."""
+LOOKED_AT = 1000
+"""Of the costliest errors, those of most voxels are taken."""
 
 Watch = Callable[[Sequence[Box]], Iterable[Box]]
 Counted = list[tuple[Box, ContingencyTable]]
@@ -75,36 +77,42 @@ def _shared(first: Volume, other: Volume, wanted: Box | None) -> Box:
     return wanted or shared
 
 
-Point = tuple[float, str, Wrong, dict[str, Sequence[int]]]
-"""What it costs in bits, in words, the error that has its place, and ids by the name of their layer."""
+Point = tuple[str, Wrong, dict[str, Sequence[int]]]
+"""In words, the error that has its place, and ids by the name of their layer."""
 
 
 def _differences(first: Volume, other: Volume, box: Box, watch: Watch) -> list[Point]:
-    """The errors that `ffn evaluate` tells of the first against the other, and what the other one lacks."""
+    """The errors that `ffn evaluate` tells of the first against the other, and what the other one lacks.
+
+    Those of most voxels come first: what one lacks all of costs little of the VOI, or nothing.
+    """
     counted = _count(first, other, box, watch)
     turned = [(block, table.turned) for block, table in counted]
     whole = ContingencyTable.total(table for _, table in counted)
-    errors = located(worst(whole, MOST), counted, first.read, other.read, box)
-    blanks = [wrong for wrong in worst(whole.turned, MOST) if wrong.kind == "blank"]
-    blanks = located(blanks, turned, other.read, first.read, box)
-    # costs are a voxel's that the one has against which the other is told: here of the second for all
-    ratio = whole.segmented.total_voxels / max(1, whole.labelled.total_voxels)
-    found = [_difference(wrong, 1.0, FIRST, BESIDE) for wrong in errors]
-    found += [_difference(wrong, ratio, BESIDE, FIRST) for wrong in blanks]
-    return sorted(found, key=lambda point: -point[0])[:MOST]
+    errors = [(wrong, FIRST) for wrong in worst(whole, LOOKED_AT)]
+    errors += [(wrong, BESIDE) for wrong in worst(whole.turned, LOOKED_AT) if wrong.kind == "blank"]
+    errors = sorted(errors, key=lambda each: -each[0].voxels)[:MOST]
+    found: dict[int, Point] = {}
+    for volume, against, name, tables in (
+        (first, other, FIRST, counted),
+        (other, first, BESIDE, turned),
+    ):
+        own = {rank: wrong for rank, (wrong, of) in enumerate(errors) if of == name}
+        wrongs = located(list(own.values()), tables, volume.read, against.read, box)
+        found |= {rank: _difference(wrong, name) for rank, wrong in zip(own, wrongs)}
+    return [found[rank] for rank in sorted(found)]
 
 
-def _difference(wrong: Wrong, ratio: float, of: str, against: str) -> Point:
-    """What is wrong in the layer `of`, if the layer `against` is right."""
+def _difference(wrong: Wrong, of: str) -> Point:
+    """What is wrong in the layer `of`, if the other one is right."""
+    (against,) = {FIRST, BESIDE} - {of}
     there, here = (" and ".join(map(str, ids)) for ids in (wrong.truth, wrong.segments))
     what = {
         "split": f"one in {against} ({there}), cut in {of} ({here})",
         "merger": f"one in {of} ({here}), cut in {against} ({there})",
         "blank": f"in {against} ({there}), nothing in {of}",
     }[wrong.kind]
-    bits = wrong.bits * ratio
-    told = f"{what}: {wrong.voxels:,} voxels, {bits:.4f} bits"
-    return bits, told, wrong, {of: wrong.segments, against: wrong.truth}
+    return f"{what}: {wrong.voxels:,} voxels", wrong, {of: wrong.segments, against: wrong.truth}
 
 
 def _worse(first: Volume, other: Volume, truth: Volume, box: Box, watch: Watch) -> list[Point]:
@@ -119,7 +127,7 @@ def _worse(first: Volume, other: Volume, truth: Volume, box: Box, watch: Watch) 
         for (number, of), wrong in zip(own.items(), wrongs):
             ids: dict[str, Sequence[int]] = {name: wrong.segments, better: (), "truth": wrong.truth}
             more = abs(of.bits - of.bits_in_first)
-            found[number] = more, f"worse in {name} by {more:.4f} bits: {wrong.what}", wrong, ids
+            found[number] = f"worse in {name} by {more:.4f} bits: {wrong.what}", wrong, ids
     return [found[number] for number in sorted(found)]
 
 
@@ -132,7 +140,7 @@ def _count(segmentation: Volume, truth: Volume, box: Box, watch: Watch) -> Count
 
 def _ranked(points: Sequence[Point], scale: Sequence[float]) -> list[dict[str, Any]]:
     found = []
-    for rank, (_, text, wrong, ids) in enumerate(points, 1):
+    for rank, (text, wrong, ids) in enumerate(points, 1):
         assert wrong.point is not None  # each has voxels
         found.append(
             {

@@ -42,13 +42,15 @@ class Point:
     truth: Sequence[int] = ()
 
 
-def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) -> dict[str, Any]:
+def scene(
+    shown: Shown, sources: Mapping[str, str], point: Point | None = None, is_drawn: bool = False
+) -> dict[str, Any]:
     """The state that shows what is `shown`, the layers by their names from `sources`.
 
     It looks at `point`, or else at the middle of the last layer that is no truth, and selects `shown.in_3d`:
     Neuroglancer draws in three dimensions what is selected. Coordinates are voxels of `shown.voxel_size_nm`,
     which in the state are in the order x, y, z. A segmentation that is set beside another one is seen to the
-    right of it, with the list of where they differ.
+    right of it, with the list of where they differ, of which there is none in what `is_drawn` for a file.
     """
     layers, size_nm = shown.layers, shown.voxel_size_nm
     voxel = _middle(layers, size_nm) if point is None else point.voxel
@@ -65,7 +67,8 @@ def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) 
         "layers": drawn,
         "layout": _layout([layer["name"] for layer in drawn]),
     }
-    return state | ({"selectedLayer": {"layer": "differ", "visible": True}} if shown.differ else {})
+    lists = shown.differ and not is_drawn
+    return state | ({"selectedLayer": {"layer": "differ", "visible": True}} if lists else {})
 
 
 def fragment(state: dict[str, Any]) -> str:

@@ -43,6 +43,8 @@ class ViewServer:
     def __init__(self, shown: Shown, port: int, tell: Callable[[str], None]) -> None:
         self.key = shown.key
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
+        self.is_drawn = False
+        """Whether what is shown is for a file."""
         self._shown = shown
         self._tell = tell
         neuroglancer.set_server_bind_address(ADDRESS, port)
@@ -77,7 +79,7 @@ class ViewServer:
     def scene_address(self, host: str, point: Point | None = None) -> str:
         """Where the scene is for a browser that sees this server as `host`, an address and a port."""
         sources = {layer.name: self._source(layer, host) for layer in self._shown.layers}
-        state = scene(self._shown, sources, point)
+        state = scene(self._shown, sources, point, self.is_drawn)
         return f"http://{host}/v/{self.token}/{fragment(state)}"
 
     def _path(self, layer: Layer) -> str:

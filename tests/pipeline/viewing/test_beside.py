@@ -83,19 +83,10 @@ def test_the_points_are_where_one_has_as_one_what_the_other_has_in_parts_or_not_
     ):
         assert text in found[ids]["text"]
         assert box.contains(Box(found[ids]["point"], tuple(at + 1 for at in found[ids]["point"])))
-    assert [point["text"].partition(".")[0] for point in points] == ["1", "2", "3"]
-
-
-def test_costs_are_those_of_the_variation_of_information(shown: Shown, other: str) -> None:
-    """Against scikit-image, where both have something."""
-    metrics = pytest.importorskip("skimage.metrics")
-    add_volume_beside(shown, other, Choice(option="beside"))
-    cut = next(point for point in differences(shown) if len(point["beside"]) == 2)
-    bits = float(cut["text"].split(", ")[-1].removesuffix(" bits"))
-    ours, theirs = ids_in(SEGMENTED_BOX), other_in(SEGMENTED_BOX)
-    both = (ours != 0) & (theirs != 0)
-    in_one = sum(metrics.variation_of_information(theirs[both], ours[both]))
-    assert bits == pytest.approx(in_one * both.sum() / np.count_nonzero(theirs), abs=1e-4)
+    sizes = [OBJECTS[LARGE].size * (380 - CUT_AT) // 50, OBJECTS[SMALL].size, ALONE.size]
+    assert [(point["text"].partition(".")[0], point["text"].rpartition(": ")[2]) for point in points] == [
+        (str(rank), f"{voxels:,} voxels") for rank, voxels in enumerate(sizes, 1)
+    ]
 
 
 def test_what_one_has_worse_is_told_by_the_truth(shown: Shown, other: str) -> None:
@@ -169,6 +160,8 @@ def test_each_has_a_view_of_its_own_with_all_else_and_the_list_is_open(shown: Sh
     z, y, x = shown.differ[0]["point"]
     assert points["annotations"][0]["point"] == [x + 0.5, y + 0.5, z + 0.5]
     assert state["selectedLayer"] == {"layer": "differ", "visible": True}
+    sources = dict.fromkeys((layer.name for layer in shown.layers), "precomputed://there")
+    assert "selectedLayer" not in scene(shown, sources, is_drawn=True)
 
 
 def test_one_that_does_not_say_where_it_lies_is_put_on_the_first(shown: Shown, case: Case) -> None:
