@@ -83,7 +83,8 @@ def test_the_points_are_where_one_has_as_one_what_the_other_has_in_parts_or_not_
     ):
         assert text in found[ids]["text"]
         assert box.contains(Box(found[ids]["point"], tuple(at + 1 for at in found[ids]["point"])))
-    sizes = [OBJECTS[LARGE].size * (380 - CUT_AT) // 50, OBJECTS[SMALL].size, ALONE.size]
+    left = OBJECTS[LARGE].size * (CUT_AT - where.start[2]) // where.shape[2]
+    sizes = [OBJECTS[SMALL].size, left, ALONE.size]
     assert [(point["text"].partition(".")[0], point["text"].rpartition(": ")[2]) for point in points] == [
         (str(rank), f"{voxels:,} voxels") for rank, voxels in enumerate(sizes, 1)
     ]
