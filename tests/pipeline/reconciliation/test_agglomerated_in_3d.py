@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,19 @@ def test_a_skeleton_has_the_lines_of_all_parts(run: Run, view: ViewServer) -> No
     assert found.cable_length() == pytest.approx(sum(part.cable_length() for part in parts), rel=1e-5)
     np.testing.assert_array_equal(found.vertices, np.concatenate([part.vertices for part in parts]))
     np.testing.assert_array_equal(found.radii, np.concatenate([part.radii for part in parts]))
+
+
+def test_what_has_no_shape_has_an_empty_one_and_there_is_nothing_else(view: ViewServer) -> None:
+    def asked(name: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", view.port, timeout=60)
+        connection.request("GET", f"/data/{view.token}/agglomerated/{name}")
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    assert asked("mesh/5:0") == (200, b'{"fragments": []}')
+    assert asked("skeletons/5") == (200, bytes(8))
+    for absent in ("mesh/5", "mesh/x:0", "mesh/", "skeletons/5:0", "skeletons/1_0", "other/1"):
+        assert asked(absent)[0] == 404
 
 
 def test_it_waits_with_the_objects_of_the_largest_segments_selected(shown: Shown) -> None:
