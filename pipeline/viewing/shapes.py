@@ -26,9 +26,10 @@ INFO: Mapping[str, dict[str, Any]] = {
         "vertex_attributes": [{"id": "radius", "data_type": "float32", "num_components": 1}],
     },
 }
-NAME = re.compile(
-    rf"(?P<folder>{'|'.join(INFO)})/((?P<info>info)|(?P<object>\d+)(?P<manifest>:0)?|(?P<part>\d+)_(?P<level>\d+))"
-)
+OF_OBJECT = {MESHES.folder: re.compile(r"(\d+):0"), SKELETONS.folder: re.compile(r"(\d+)")}
+"""What files about an object are called; of a surface it is the one that lists the others."""
+OF_PART = re.compile(r"(\d+)_(\d+)")
+"""The surface of a segment at a level."""
 
 
 class AgglomeratedShapes:
@@ -52,17 +53,19 @@ class AgglomeratedShapes:
 
     def file(self, name: str) -> bytes | None:
         """The file of a name below the volume; None where there is none such. Raises InputError."""
-        found = NAME.fullmatch(name)
-        if found is None or found["folder"] not in self._shaped:
+        folder, _, file = name.partition("/")
+        if folder not in self._shaped:
             return None
-        if found["info"]:
-            return json.dumps(INFO[found["folder"]]).encode()
+        if file == "info":
+            return json.dumps(INFO[folder]).encode()
+        of_object, of_part = OF_OBJECT[folder].fullmatch(file), OF_PART.fullmatch(file)
         with self._one_at_a_time:
-            if found["folder"] == SKELETONS.folder:
-                return self._skeleton(int(found["object"])) if found["object"] else None
-            if found["part"]:
-                return self._surface(int(found["part"]), int(found["level"]))
-            return self._manifest(int(found["object"])) if found["manifest"] else None
+            if of_object:
+                made = self._manifest if folder == MESHES.folder else self._skeleton
+                return made(int(of_object[1]))
+            if of_part and folder == MESHES.folder:
+                return self._surface(int(of_part[1]), int(of_part[2]))
+        return None
 
     def _parts(self, of: int, folder: str) -> list[int]:
         """The segments of an object that have a shape."""
