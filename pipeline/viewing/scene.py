@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -155,7 +154,7 @@ def _looked_at(layers: Sequence[Layer]) -> Layer:
 def _middle(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> Triple:
     layer = _looked_at(layers)
     box, own = layer.volume.box, _size_nm(layer, voxel_size_nm)
-    z, y, x = (math.floor((a + b) / 2 * p / q) for a, b, p, q in zip(box.start, box.stop, own, voxel_size_nm))
+    z, y, x = (int((a + b) / 2 * p / q) for a, b, p, q in zip(box.start, box.stop, own, voxel_size_nm))
     return z, y, x
 
 

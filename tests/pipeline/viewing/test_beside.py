@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.geometry import Box, Triple
+from pipeline.geometry import Box, Triple, triple
 from pipeline.viewing.beside import add_run_beside, add_volume_beside
 from pipeline.viewing.differing import compare
 from pipeline.viewing.layers import Shown, layers_of_volumes
@@ -111,7 +111,7 @@ def test_points_are_told_in_voxels_of_the_scene(case: Case) -> None:
     """Both segmentations are of voxels twice as large as the image's."""
     box = Box((26, 110, 320), (42, 170, 440))
     coarse = tuple(2 * n for n in SIZE_NM)
-    start = tuple(n // 2 for n in box.start)
+    start = triple([n // 2 for n in box.start])
     uris = [
         write_ids(case.folder / f"{n}.h5", of(box)[::2, ::2, ::2], start, coarse)
         for n, of in enumerate((ids_in, other_in))
@@ -123,6 +123,20 @@ def test_points_are_told_in_voxels_of_the_scene(case: Case) -> None:
     z, y, x = cut["point"]
     assert abs(x - CUT_AT) <= 2
     assert OBJECTS[LARGE].contains(Box((z, y, x), (z + 1, y + 1, x + 1)))
+
+
+def test_points_are_the_same_where_coordinates_are_negative(case: Case) -> None:
+    found = []
+    for moved in (0, 1000):
+        start = triple([n - moved for n in SEGMENTED_BOX.start])
+        uris = [
+            write_ids(case.folder / f"{n}_{moved}.h5", of(SEGMENTED_BOX), start)
+            for n, of in enumerate((ids_in, other_in))
+        ]
+        shown = layers_of_volumes({"segmentation": (uris[0], Choice())})
+        add_volume_beside(shown, uris[1], Choice(option="beside"))
+        found.append([tuple(at + moved for at in point["point"]) for point in differences(shown)])
+    assert found[0] == found[1]
 
 
 def test_a_box_may_be_chosen_and_what_cannot_be_compared_is_refused(
