@@ -214,8 +214,8 @@ def test_a_browser_draws_a_scene_of_the_largest_that_have_meshes_and_skeletons(t
     written(run, labels)
     shape(run)
     shown = layers_of_volumes({"segmentation": (f"precomputed://{run.segmentation_folder}", Choice())})
-    shown.in_3d = largest_shaped(run)
-    assert shown.in_3d == [1]
+    shown.in_3d["segmentation"] = largest_shaped(run)
+    assert shown.in_3d["segmentation"] == [1]
     with ViewServer(shown, 0, lambda line: None) as view:
         browser.draw(view, tmp_path / "drawn.png")
     pixels = np.asarray(Image.open(tmp_path / "drawn.png").convert("RGB")).astype(int)
