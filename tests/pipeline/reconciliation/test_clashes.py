@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from pipeline.config import Reconciliation
-from pipeline.geometry import Box
+from pipeline.geometry import Box, triple
 from pipeline.reconciliation import clashes, overlap_evidence
 from pipeline.reconciliation.clashes import ClashTable, Side, find_clashes
 
@@ -22,7 +22,7 @@ START = (100, -20, 7)
 def found_in(kept: np.ndarray, joined: np.ndarray) -> ClashTable:
     """The clashes of a tile that has `kept`, and of one that has `joined`, in an overlap that begins at
     START."""
-    box, few = Box.of_shape(kept.shape, START), Reconciliation(min_overlap_voxels=1)
+    box, few = Box.of_shape(triple(kept.shape), START), Reconciliation(min_overlap_voxels=1)
     return find_clashes(Side(3, kept), Side(4, joined), overlap_evidence(kept, joined), box, box, few)
 
 
