@@ -74,7 +74,7 @@ def zmesh_or_mend() -> ModuleType:
 
 
 def surfaces(labels: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surface]]:
-    """The surface of each segment of a cell, by ascending id; off by a voxel's shortest side at most.
+    """The surface of each segment of a cell, by ascending id; off by about a voxel's shortest side.
 
     `labels` are uint64 (z, y, x) in which 0 is none. The cell begins and ends in the middle of its first and
     last voxels; surfaces that go on there are open, and none goes beyond, where zmesh puts a corner now and
