@@ -151,6 +151,7 @@ def _labels_choice(data: Data, image: Volume) -> Choice:
         axes=data.labels_axes,
         origin=data.labels_box.start if data.labels_box else None,
         voxel_size_nm=data.voxel_size_nm,
+        slices=None if data.labelled_sections is None else len(sections_in(data.labelled_sections)),
         role="labels_",
     )
 
