@@ -39,7 +39,8 @@ class Choice:
     """Coordinates of the first voxel."""
     voxel_size_nm: VoxelSize | None = None
     slices: int | None = None
-    """Of a folder of slices: where it has so many they follow on each other, whatever their numbers."""
+    """Of a folder of slices: where it has so many they follow on each other, whatever their numbers; 0: in
+    any case."""
     role: Literal["", "labels_", "mask_"] = ""
     """How the settings that make the choice begin, for errors. There are none for a mask."""
 

@@ -136,18 +136,19 @@ def spread_out(
 
 def sections_by_name(image: Volume, labels: Volume) -> str | None:
     """Where the slices of labels lie by the numbers in their names and those of the image's, as
-    `data.labelled_sections` has it; None unless theirs are among the image's, and some of these between."""
+    `data.labelled_sections` has it; None unless theirs are among the image's, with as many of these between
+    them or more."""
     image, labels = as_opened(image), as_opened(labels)
     if not (isinstance(image, SliceVolume) and isinstance(labels, SliceVolume)):
         return None
     ours, theirs, numbers = image.counted_by, labels.counted_by, list(labels.numbers.values())
     if ours is None or not numbers:
         return None
-    if theirs is not None:  # where one is left out too
+    if theirs is not None and theirs[1] > ours[1]:  # where one is left out too
         numbers = [theirs[0] + z * theirs[1] for z in range(labels.shape[0])]
     found = [divmod(number - ours[0], ours[1]) for number in numbers]
     sections = [image.box.start[0] + z for z, _ in found]
-    if any(rest for _, rest in found) or all(b == a + 1 for a, b in itertools.pairwise(sections)):
+    if any(rest for _, rest in found) or 2 * len(sections) > sections[-1] - sections[0] + 2:
         return None
     return sections_text(sections)
 

@@ -25,8 +25,9 @@ def slices_by_z(folder: Path, pattern: str, are_all: int | None = None, mend: st
     """The slices in `folder` that match `pattern`, by z: from 0 on, in the order of the numbers in the names.
 
     Numbers that go up by one step, whatever it is, are successive slices; where one is left out, so is its z.
-    If there are just `are_all` slices, they are successive however their numbers go up. Raises InputError
-    where the names tell no order, which `mend` mends, where files do not belong, or two claim one place.
+    If there are just `are_all` slices, or that is 0, they are successive however these go up. Raises
+    InputError where the names tell no order, which `mend` mends, where files do not belong, or two claim one
+    place.
     """
     files = visible_files(folder, pattern)
     _refuse_strangers(files, folder)
@@ -93,7 +94,7 @@ def _placed(numbers: dict[Path, int], folder: Path, are_all: int | None, mend: s
         raise InputError(
             f"folder {folder}: {a.name} and {b.name} have the same number: move one of them away"
         )
-    if len(ordered) == are_all:
+    if are_all in (0, len(ordered)):
         return dict(enumerate(ordered))
     counts = Counter(steps)
     step = min(steps, key=lambda s: (-counts[s], s))  # z3, z5, z6: 4 is a gap

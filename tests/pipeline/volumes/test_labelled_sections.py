@@ -179,6 +179,18 @@ def test_slices_whose_numbers_go_up_unevenly_are_sections_that_are_named(
         labels_of(folder, **of, labelled_sections=drawn[1:])
     others = run_of(folder, **of, labelled_sections=[4, 7, 16, 29])
     assert sections_by_name(open_image(others), open_labels(others).source) == "4, 7, 15, 29"
+    assert labelled_sections_by_name(run_of(folder, **of, labelled_sections=None)) == "4, 7, 15, 29"
+
+
+def test_a_lost_slice_does_not_make_the_others_single_sections(folder: Path, tmp_path: Path) -> None:
+    write_slices(tmp_path / "lost", LABELS, 1, 100)
+    for z in (3, 4, 17):
+        (tmp_path / "lost" / f"z{100 + z:04}.tif").unlink()
+    run = run_of(folder, image="em", labels=str(tmp_path / "lost"), labelled_sections=None)
+    assert labelled_sections_by_name(run) is None
+    for z in (*range(5, 17), *range(18, 26)):
+        (tmp_path / "lost" / f"z{100 + z:04}.tif").unlink()
+    assert labelled_sections_by_name(run) == "0, 1, 2, 26, 27, 28, 29"
 
 
 @pytest.mark.parametrize(
