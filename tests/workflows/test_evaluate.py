@@ -351,3 +351,26 @@ def test_what_is_refused_is_refused_before_anything_is_counted(
         code, error = said(main, arguments, monkeypatch, capsys)
         assert (code, error.count("\n")) == (1, 1)
         assert expected in error
+
+
+def test_sections_are_where_they_are_named_of_whatever_is_scored_beside(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with h5py.File(tmp_path / "volumes.h5", "w") as file:
+        for name, ids, z in (
+            ("split", case[1]["split"], 0),
+            ("merged", case[1]["merged"][3:], 3),
+            ("truth", case[1]["truth"][[4, 9]], 0),
+        ):
+            file[name] = ids
+            file[name].attrs["resolution"], file[name].attrs["offset"] = (40.0, 8.0, 8.0), (40.0 * z, 0, 0)
+    names = [f"{tmp_path / 'volumes.h5'}:{name}" for name in ("split", "merged", "truth")]
+    options = ["--labelled-sections", "4, 9", "--json", str(tmp_path / "scores.json")]
+    code, shown = said(main, [*names, *options], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "cannot be compared" not in shown
+    beside = json.loads((tmp_path / "scores.json").read_text())["segmentations"][names[1]]["beside"]
+    assert {of["object"] for of in beside["objects"]} == {5, 9}
