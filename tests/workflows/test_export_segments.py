@@ -189,6 +189,19 @@ def test_what_is_no_table_or_of_no_ids_is_refused_and_large_ids_are_told(
         code, shown = export(tmp_path / f"{name}.npy", "all", tmp_path / "a.csv")
         assert (code, f"volume {tmp_path / name}.npy holds" in shown) == (1, True), shown
     assert list(tmp_path.glob("a.*")) == []
+    rng = np.random.default_rng(1)
+    for name, array, expected in (
+        (
+            "image",
+            rng.integers(0, 255, (9, 20, 20), np.uint8),
+            "change with almost every voxel: is it an image",
+        ),
+        ("one", (rng.random((9, 20, 20)) > 0.5).astype(np.uint8), "has one id, 1: this looks like a mask"),
+        ("negative", np.repeat(np.arange(-9, 9), 400).reshape(18, 20, 20), "of the volume has negative ids"),
+    ):
+        np.save(tmp_path / f"{name}.npy", array)
+        code, shown = export(tmp_path / f"{name}.npy", "all", tmp_path / f"{name}.csv")
+        assert (code, expected in shown) == (0, True), shown
     code, shown = export(ids, "all", tmp_path / "a.csv")
     assert code == 0
     assert f"WARNING: the largest id is {2**60 + 1}, and spreadsheets round" in shown

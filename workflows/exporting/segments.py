@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.evaluation.comparison import ids_of, open_truth
+from pipeline.evaluation.smells import smells_of_one
 from pipeline.export.segment_table import SegmentTable
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
@@ -30,17 +31,21 @@ def with_columns(
 ) -> Volume:
     """The ids of the volume that `source` is, uint64; negative ones are 0. Gives the `table` its columns.
 
-    That of agglomerated ids is for a run that has them, unless `volume` is of those. Raises InputError, also
-    where the volume or the truth holds no ids.
+    That of agglomerated ids is for a run that has them, unless `volume` is of those. `warn` is given what is
+    to be doubted of it. Raises InputError, also where the volume or the truth holds no ids.
     """
     ids_of(volume, "volume")
     if truth is not None:
         table.truth = LabelVolume(open_truth(volume, choice, truth, truth_choice))
-    if not agglomerated and is_there(source / CONFIG_NAME):
+    ids = LabelVolume(volume, all_are_ids=True)
+    if not is_there(source / CONFIG_NAME):
+        for line in smells_of_one(ids, "volume"):
+            warn(line)
+    elif not agglomerated:
         run = Run(source.resolve(), read_config(kept_run_file(source)))
         if is_there(run.agglomeration_file):
             try:
                 table.agglomerated = agglomerated_ids(run)
             except InputError as error:
                 warn(f"there is no column agglomerated_id: {error}")
-    return LabelVolume(volume, all_are_ids=True)
+    return ids
