@@ -36,6 +36,7 @@ ffn status runs/demo
 ffn report runs/demo
 ffn export runs/demo all demo.zarr
 ffn export runs/demo all filled.zarr --fill image
+ffn export runs/demo all segments.csv --truth traced.h5:labels --truth-origin 0,0,0
 python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0
 ffn config init em.h5:raw --truth traced.h5:labels -o whole.yaml \

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.results.gates import APPROVED, REJECTED, decide, decision_file, read_judged
 from workflows.command_line import kept_run_file
+from workflows.output import plain_console
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")]
 StageArgument = Annotated[
@@ -46,4 +46,4 @@ def _decide(folder: Path, stage: str, decision: str, by: str | None, why: str) -
 
 
 def _say(line: str) -> None:
-    Console(markup=False, highlight=False, soft_wrap=True).print(line)
+    plain_console(highlight=False, soft_wrap=True).print(line)

@@ -20,7 +20,6 @@ from itertools import zip_longest
 from typing import IO, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from pipeline.errors import InputError
@@ -35,7 +34,9 @@ from pipeline.evaluation.stage import shares
 from pipeline.evaluation.trust import doubts
 from pipeline.geometry import Box
 from pipeline.results.unreadable import mend_write
+from pipeline.settings.fields import sections_in
 from workflows.command_line import QuietOption, start
+from workflows.output import plain_console
 from workflows.scores_as_text import print_beside, print_scores
 from workflows.volume_options import choice_of, numbers, parsed_box
 
@@ -60,6 +61,13 @@ def evaluate(
             help="Leave out voxels this near to a border of the truth in their section; CREMI: 25.",
         ),
     ] = 0.0,
+    labelled_sections: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Z0:Z1:STEP",
+            help="Where the truth is drawn in some sections alone: their z, as 0:100:10 or as a list.",
+        ),
+    ] = None,
     skeletons: Annotated[
         Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
     ] = None,
@@ -116,6 +124,7 @@ def evaluate(
             choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
             ignore_border,
+            _sections(labelled_sections),
         )
         for segmentation in dict.fromkeys(volumes[:-1])
     ]
@@ -126,7 +135,7 @@ def evaluate(
         lengths = list(run_lengths_along_truth(scored, merge_threshold))
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
-    console, results, first = Console(), {}, None
+    console, results, first = plain_console(), {}, None
     with ExitStack() as files:
         for one, along in zip_longest(scored, lengths):
             file = files.enter_context(tempfile.TemporaryFile())
@@ -154,7 +163,7 @@ def evaluate(
 
 def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet: bool = False) -> Counted:
     """Count a box, block by block; the counts of single blocks go into the `file`."""
-    screen, work = Console(stderr=True), blocks(box)
+    screen, work = plain_console(stderr=True), blocks(box)
     counting = track(
         comparison.count(box, workers),
         "counting",
@@ -182,6 +191,13 @@ def figures(counted: Counted, most: int) -> dict[str, Any]:
         "worst": [wrong.as_dict() for wrong in counted.worst(most)],
         "doubts": [*comparison.doubts, *smells(*comparison.open(), box), *doubts(of_truth)],
     }
+
+
+def _sections(text: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else sections_in(text)
+    except ValueError as error:
+        raise InputError(f"--labelled-sections {text!r}: {error}") from None
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

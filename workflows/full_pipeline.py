@@ -38,6 +38,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
+from workflows.output import plain_console
 from workflows.running.execution import work
 
 
@@ -80,7 +81,7 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = Console(markup=False)  # paths may have brackets
+    console = plain_console()
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
     if budget is not None and not math.isfinite(budget):

@@ -57,10 +57,15 @@ def outlive_listeners() -> None:
     sys.stdout, sys.stderr = _passing(sys.stdout), _passing(sys.stderr)
 
 
+def plain_console(**options: Any) -> Console:
+    """One that prints text as it is: in paths there may be brackets, and `0:100:10` is no emoji."""
+    return Console(markup=False, emoji=False, **options)
+
+
 def whole(table: Table) -> Table:
     """A table that is as wide as what is in it on a narrower screen too, if it is printed with `soft_wrap`:
     figures that are cut off say nothing."""
-    table.width = Console(width=WIDEST).measure(table).maximum
+    table.width = plain_console(width=WIDEST).measure(table).maximum
     return table
 
 
@@ -81,8 +86,8 @@ class KeepingConsole(Console):
     """A console that also keeps in a file what is printed on it, without a display that renews itself."""
 
     def __init__(self, kept: IO[str], stderr: bool = False) -> None:
-        super().__init__(markup=False, stderr=stderr)  # paths may have brackets
-        self.kept = Console(file=kept, markup=False, width=KEPT_WIDTH)
+        super().__init__(markup=False, emoji=False, stderr=stderr)  # as `plain_console`
+        self.kept = plain_console(file=kept, width=KEPT_WIDTH)
         """The file alone."""
 
     @classmethod

@@ -34,6 +34,7 @@ from pipeline.settings.run_file import read_config
 from pipeline.viewing.links import ADDRESS, PORT
 from pipeline.volumes import Choice
 from workflows.command_line import kept_run_file, start
+from workflows.output import plain_console
 from workflows.volume_options import choice_of, numbers, parsed_box
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def view(
     if beside is not None:
         _set_beside(shown, beside, choice_of("beside", beside_origin, size=size, lacks=LACKS), agglomerated)
     compared_in = parsed_box(box)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = plain_console(highlight=False, soft_wrap=True)
     with ViewServer(shown, 0 if screenshot else port, console.print) as server:
         if beside is not None:
             compare(shown, compared_in, _watched)

@@ -176,7 +176,7 @@ def _other_numbers(image: Volume, labels: LabelVolume, is_placed: bool) -> list[
         ]
     if not (isinstance(image, SliceVolume) and isinstance(labels.source, SliceVolume)):
         return []
-    ours, theirs = image.numbers, labels.source.numbers
+    ours, theirs = image.counted_by, labels.source.counted_by
     if ours is None or theirs is None or ours == theirs:
         return []
     if ours[1] != theirs[1]:

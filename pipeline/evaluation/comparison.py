@@ -19,6 +19,7 @@ from pipeline.evaluation.traced import Traced, trace
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.labelled_sections import spread_out
 from pipeline.volumes.labels import LabelVolume
 
 BLOCK: Triple = (192, 192, 192)
@@ -39,6 +40,8 @@ class Comparison:
     """Truth ids that say "nobody knows", beside those that mean it by themselves."""
     ignore_border_nm: float = 0.0
     """Voxels no further than this from a border of the truth in their section do not count; 0: all do."""
+    labelled_sections: tuple[int, ...] | None = None
+    """The sections in which the truth is labelled, by their z in the segmentation; None: in all it has."""
 
     def open(self) -> tuple[LabelVolume, LabelVolume]:
         """Segmentation and truth in one frame, uint64; negative ids of a segmentation are read as 0.
@@ -46,20 +49,10 @@ class Comparison:
         Raises InputError where one cannot be opened, holds no ids, has voxels of another size, or where it
         is unknown how they lie on each other.
         """
-        segmentation = _ids(open_volume(self.segmentation, self.segmentation_choice), "segmentation")
-        sizes = segmentation.voxel_size_nm
-        choice = replace(self.truth_choice, like_nm=sizes)
-        truth = _ids(open_volume(self.truth, choice), "truth")
-        own = truth.voxel_size_nm
-        if sizes and own and not same_size(sizes, own):
-            raise InputError(
-                f"segmentation {segmentation.uri} has voxels of {size_text(sizes)}, truth {truth.uri} of "
-                f"{size_text(own)} (z, y, x): choose levels of one size with --segmentation-mip, --truth-mip"
-            )
-        if self.segmentation_choice.origin is None and self.truth_choice.origin is None:
-            _put_together(segmentation, truth)
-        if sizes is None:  # they lie voxel on voxel, so what is known of one is true of both
-            segmentation.frame = replace(segmentation.frame, voxel_size_nm=own)
+        segmentation = ids_of(open_volume(self.segmentation, self.segmentation_choice), "segmentation")
+        truth = open_truth(
+            segmentation, self.segmentation_choice, self.truth, self.truth_choice, self.labelled_sections
+        )
         return LabelVolume(segmentation, all_are_ids=True), LabelVolume(truth, self.ignored)
 
     def box(self, wanted: Box | None = None) -> Box:
@@ -101,7 +94,13 @@ class Comparison:
         return away_from_borders(truth, box, self.ignore_border_nm, size, "set --voxel-size")
 
     def trace_truth(self, box: Box) -> tuple[Skeletons, Traced]:
-        """Skeletons of the truth's objects in a box. Raises InputError, also where voxels have no size."""
+        """Skeletons of the truth's objects in a box. Raises InputError, also where voxels have no size, or
+        where objects are labelled in single sections."""
+        if self.labelled_sections is not None:
+            raise InputError(
+                "--skeletons-from-truth: with --labelled-sections objects are labelled in pieces, along "
+                "which nothing can be measured: leave it out, or name --skeletons that were traced"
+            )
         if self._voxel_size_nm is None:
             raise InputError(f"{self.truth} does not say how large its voxels are: set --voxel-size")
         return trace(_opened(self)[1].read(box), box, self._voxel_size_nm)
@@ -153,7 +152,38 @@ def _opened(comparison: Comparison) -> tuple[LabelVolume, LabelVolume]:
     return comparison.open()
 
 
-def _ids(volume: Volume, what: str) -> Volume:
+def open_truth(
+    segmentation: Volume,
+    choice: Choice,
+    truth: str,
+    truth_choice: Choice,
+    sections: tuple[int, ...] | None = None,
+) -> Volume:
+    """The truth in one frame with a segmentation, which was opened by its `choice` and is moved where that is
+    what is known; `sections` as in `Comparison`. Raises InputError as `Comparison.open` does."""
+    sizes, slices = segmentation.voxel_size_nm, None if sections is None else len(sections)
+    found = ids_of(open_volume(truth, replace(truth_choice, like_nm=sizes, slices=slices)), "truth")
+    if sections is not None:
+        found = spread_out(found, sections, segmentation, None, "--labelled-sections")
+    own, levels = found.voxel_size_nm, _settings("level", choice, truth_choice)
+    if sizes and own and not same_size(sizes, own):
+        raise InputError(
+            f"segmentation {segmentation.uri} has voxels of {size_text(sizes)}, truth {found.uri} of "
+            f"{size_text(own)} (z, y, x): choose levels of one size with {', '.join(levels)}"
+        )
+    if choice.origin is None and truth_choice.origin is None:
+        _put_together(segmentation, choice, found, truth_choice)
+    if sizes is None:  # they lie voxel on voxel, so what is known of one is true of both
+        segmentation.frame = replace(segmentation.frame, voxel_size_nm=own)
+    return found
+
+
+def _settings(name: str, *choices: Choice) -> list[str]:
+    """The options that choose this of two volumes."""
+    return list(dict.fromkeys(choice.setting(name) for choice in choices))
+
+
+def ids_of(volume: Volume, what: str) -> Volume:
     """The volume; raises InputError unless it holds ids."""
     if volume.dtype.kind == "b":
         raise InputError(f"{what} {volume.uri} holds booleans: it is a mask; label its components first")
@@ -169,7 +199,7 @@ def _ids(volume: Volume, what: str) -> Volume:
     return volume
 
 
-def _put_together(segmentation: Volume, truth: Volume) -> None:
+def _put_together(segmentation: Volume, choice: Choice, truth: Volume, truth_choice: Choice) -> None:
     """Where only one volume, or none, says where it lies, and they have one shape, they lie on each other."""
     if segmentation.frame.is_placed and truth.frame.is_placed:
         return
@@ -181,9 +211,9 @@ def _put_together(segmentation: Volume, truth: Volume) -> None:
             f"{truth.shape}, and {_unplaced(segmentation, truth)}: "
             + (
                 f"if what is read as z, y, x is {', '.join(axes)}, name its stored axes so with "
-                "--segmentation-axes"
+                f"{choice.setting('axes')}"
                 if len(set(axes)) == 3
-                else "set --segmentation-origin or --truth-origin"
+                else f"set {' or '.join(_settings('origin', choice, truth_choice))}"
             )
         )
     known = segmentation if segmentation.frame.is_placed else truth

@@ -16,6 +16,7 @@ from pipeline.evaluation.traced import Traced
 from pipeline.geometry import Box
 from pipeline.volumes import VoxelSize
 from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.labelled_sections import LabelledSections
 from pipeline.volumes.labels import LabelVolume
 
 
@@ -72,7 +73,7 @@ def _of_other_voxels(volumes: Sequence[LabelVolume]) -> list[str]:
 
 def _on_other_places(truths: Sequence[LabelVolume]) -> list[str]:
     """The same where the truth does not say where it lies, and is put on segmentations at unlike places."""
-    if len({truth.box for truth in truths}) == 1:
+    if len({_place(truth) for truth in truths}) == 1:
         return []
     return [
         f"the truth does not say where it lies and is taken to be at {truth.box}, as this one, and elsewhere "
@@ -80,6 +81,12 @@ def _on_other_places(truths: Sequence[LabelVolume]) -> list[str]:
         "--segmentation-origin"
         for truth in truths
     ]
+
+
+def _place(truth: LabelVolume) -> object:
+    """What tells where its voxels lie: of sections that are named their z, wherever the volume begins."""
+    source = truth.source
+    return (source.stamp, source.frame.origin[1:]) if isinstance(source, LabelledSections) else truth.box
 
 
 def _cut(own: Box, shared: Box) -> list[str]:

@@ -32,10 +32,16 @@ def smells(segmentation: LabelVolume, truth: LabelVolume, box: Box) -> list[str]
     return [*gaps, *_in_the_middle(segmentation, truth, _middle(box))]
 
 
+def smells_of_one(volume: LabelVolume, what: str) -> list[str]:
+    """What is doubtful of a volume of ids by itself, as seen in its middle. Raises InputError."""
+    middle = _middle(volume.box)
+    return [*_negative(volume.read_stored(middle), what), *_of_one(volume.read(middle), what)]
+
+
 def _in_the_middle(segmentation: LabelVolume, truth: LabelVolume, middle: Box) -> list[str]:
     ids, labels = segmentation.read(middle), truth.read(middle)
     found = [
-        *_negative(segmentation.read_stored(middle)),
+        *_negative(segmentation.read_stored(middle), "segmentation"),
         *_of_one(ids, "segmentation"),
         *_of_one(labels, "truth"),
     ]
@@ -61,13 +67,13 @@ def _gaps(volume: Volume, what: str, box: Box) -> list[str]:
     return [f"{found.text(f'chunks of the {what}')}; {counts}"] if found.missing else []
 
 
-def _negative(stored: np.ndarray) -> list[str]:
+def _negative(stored: np.ndarray, what: str) -> list[str]:
     """Several negative ids of a segmentation; a single one is background."""
     negative = stored[stored < 0]
     if not negative.size or (negative == negative[0]).all():
         return []
     return [
-        f"{negative.size / stored.size:.1%} of the segmentation has negative ids, which are read as 0: if "
+        f"{negative.size / stored.size:.1%} of the {what} has negative ids, which are read as 0: if "
         "they are ids above 2^63, save it as uint64"
     ]
 

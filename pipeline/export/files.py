@@ -11,11 +11,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
 from pipeline.export.part import Part
 from pipeline.results.artifacts import TEMPORARY, install_first, temporary_for
 from pipeline.results.unreadable import is_there, mend_write
+
+if TYPE_CHECKING:
+    from pipeline.export.segment_table import SegmentTable
 
 DATASET = "volume"
 """Of an HDF5 file, where its name says no other."""
@@ -35,6 +39,8 @@ class Output:
     """The part as the format can hold it; raises InputError where it cannot."""
     write: Write
     is_folder: bool = False
+    table: SegmentTable | None = None
+    """What writes a table of segments; None of what holds voxels."""
 
     def written(self, part: Part) -> Iterator[int]:
         """Write `part`; says of each step how many voxels it had. The file is there after the last.
@@ -80,9 +86,14 @@ def written_by(location: str) -> Output:
         from pipeline.export.tiff import as_tiff, write_tiff
 
         return Output("OME-TIFF", path, str(path), as_tiff, write_tiff)
+    if ending == ".csv":
+        from pipeline.export.segment_table import SegmentTable
+
+        table = SegmentTable()
+        return Output("CSV", path, str(path), _as_it_is, table.write, table=table)
     raise InputError(
         f"{location}: a file of this ending is not written; expected .h5 (HDF5), .zarr (OME-Zarr), .tif, "
-        ".obj (surfaces) or .swc (skeletons)"
+        ".csv (a table of segments), .obj (surfaces) or .swc (skeletons)"
     )
 
 

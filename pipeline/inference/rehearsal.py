@@ -40,6 +40,8 @@ REACH = 8
 GROWN = 100.0
 """Training asks for logits of 3, as soft_label is; those of networks that settle stay within some tens."""
 
+FLOODED_BY = ("move_threshold", "pad_probability", "seed_probability")
+
 ENDLESS = 1e20
 """The square of it is beyond float32: whether floods of thousands of FOVs stay finite is chance. Below, a
 network of a few steps, with which someone tries a site or a chain of stages, is warned of and may pass."""
@@ -61,6 +63,8 @@ class Rehearsal:
     """Whether the POM was, to the end."""
     diverged_at: Triple | None
     """The seed, z, y, x in the volume, from which it became NaN, infinite or larger than ENDLESS."""
+    flooded_by: str = ""
+    """The settings of inference that decide how it floods; nothing in a file of an older program."""
 
     @property
     def has_grown(self) -> bool:
@@ -103,13 +107,15 @@ def rehearse(run: Run, network: Path, coordinates: Path, until: int | None = Non
 
 def read_rehearsal(run: Run, until: int | None = None) -> Rehearsal | None:
     """What came of it for the run's network, or for the one after `until` FOVs; None where that network was
-    not rehearsed, or is gone. Raises Unreadable."""
+    not rehearsed, or with other settings of inference, or is gone. Raises Unreadable."""
     text = read_if_there(run.rehearsal_file(until))
     found = None if text is None else unsealed(text)
     record = read(run.candidate_file(until) if until else run.model_file)
     if found is None or isinstance(record, Missing) or found["network"] != record["sha256"]:
         return None
-    values = {field.name: found[field.name] for field in fields(Rehearsal)}
+    values = {field.name: found[field.name] for field in fields(Rehearsal) if field.name in found}
+    if values.get("flooded_by") not in (None, _flooded_by(run)):
+        return None
     at = values["diverged_at"]
     return Rehearsal(**{**values, "diverged_at": at and triple(at)})
 
@@ -168,7 +174,14 @@ def _flood(run: Run, network: Path, coordinates: Path) -> Rehearsal:
             break
     rounded = float(f"{largest:.4g}")
     sha256 = file_sha256(network)
-    return Rehearsal(sha256, seeds, calls, most_often, rounded, is_finite, diverged_at)
+    by = _flooded_by(run)
+    return Rehearsal(sha256, seeds, calls, most_often, rounded, is_finite, diverged_at, by)
+
+
+def _flooded_by(run: Run) -> str:
+    """What `Canvas` goes by as it floods, but for the network."""
+    probabilities = run.config.inference.model_dump(include=set(FLOODED_BY))
+    return str({"deltas": run.config.inference_deltas, **{name: probabilities[name] for name in FLOODED_BY}})
 
 
 def _seeds(coordinates: Path) -> list[Triple]:

@@ -38,6 +38,9 @@ class Choice:
     origin: Triple | None = None
     """Coordinates of the first voxel."""
     voxel_size_nm: VoxelSize | None = None
+    slices: int | None = None
+    """Of a folder of slices: where it has so many they follow on each other, whatever their numbers; 0: in
+    any case."""
     role: Literal["", "labels_", "mask_"] = ""
     """How the settings that make the choice begin, for errors. There are none for a mask."""
 

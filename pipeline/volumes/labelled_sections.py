@@ -16,20 +16,25 @@ from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.slice_folder import SliceVolume
 from pipeline.volumes.volume import Volume
 
+SETTING = "data.labelled_sections"
+
 
 class LabelledSections(Volume):
     """So many sections from z `start` on, of which section z is number `stored[z]` of `volume`.
 
     Where nothing is stored of a section it has the largest id of its dtype, which says "not labelled". y and
-    x are those of `volume`. Raises InputError where a section lies outside either.
+    x are those of `volume`. Raises InputError, with the `setting` that names them, where a section lies
+    outside either.
     """
 
-    def __init__(self, volume: Volume, stored: Mapping[int, int], start: int, count: int) -> None:
+    def __init__(
+        self, volume: Volume, stored: Mapping[int, int], start: int, count: int, setting: str = SETTING
+    ) -> None:
         frame = volume.frame
         for z, number in stored.items():
             if not (start <= z < start + count and 0 <= number < volume.shape[0]):
                 raise InputError(
-                    f"data.labelled_sections names section {z}; data.labels {volume.uri} has "
+                    f"{setting} names section {z}; {volume.uri} has "
                     f"{volume.shape[0]} sections, for z {start} to {start + count - 1}, and "
                     f"{len(stored)} are named: name as many as there are, or sections among them"
                 )
@@ -109,8 +114,10 @@ class LabelledSections(Volume):
         return ids
 
 
-def spread_out(labels: Volume, drawn: Sequence[int], image: Volume, labels_box: Box | None) -> Volume:
-    """Labels of which the sections `drawn`, by their z, are labelled.
+def spread_out(
+    labels: Volume, drawn: Sequence[int], image: Volume, labels_box: Box | None, setting: str = SETTING
+) -> Volume:
+    """Labels of which the sections `drawn`, by their z, are labelled, as the `setting` says.
 
     They hold just these, if they are as many: then they lie in `labels_box`, or else in the image. Other
     labels have them at their places. Raises InputError where a section lies outside.
@@ -118,8 +125,9 @@ def spread_out(labels: Volume, drawn: Sequence[int], image: Volume, labels_box: 
     within = labels_box or image.box
     if labels.shape[0] != len(drawn):
         start = labels.frame.origin[0] if labels.frame.is_placed else within.start[0]
-        return LabelledSections(labels, {z: z - start for z in drawn}, start, labels.shape[0])
-    found = LabelledSections(labels, dict(zip(drawn, itertools.count())), within.start[0], within.shape[0])
+        return LabelledSections(labels, {z: z - start for z in drawn}, start, labels.shape[0], setting)
+    stored = dict(zip(drawn, itertools.count()))
+    found = LabelledSections(labels, stored, within.start[0], within.shape[0], setting)
     size, of_image = found.frame.voxel_size_nm, image.voxel_size_nm
     if size is not None and of_image is not None:  # along z it may be how far apart they are
         found.frame = replace(found.frame, voxel_size_nm=(of_image[0], *size[1:]))
@@ -128,18 +136,21 @@ def spread_out(labels: Volume, drawn: Sequence[int], image: Volume, labels_box: 
 
 def sections_by_name(image: Volume, labels: Volume) -> str | None:
     """Where the slices of labels lie by the numbers in their names and those of the image's, as
-    `data.labelled_sections` has it; None unless theirs go up by a multiple of the image's."""
+    `data.labelled_sections` has it; None unless theirs are among the image's, with as many of these between
+    them or more."""
     image, labels = as_opened(image), as_opened(labels)
     if not (isinstance(image, SliceVolume) and isinstance(labels, SliceVolume)):
         return None
-    ours, theirs = image.numbers, labels.numbers
-    if ours is None or theirs is None:
+    ours, theirs, numbers = image.counted_by, labels.counted_by, list(labels.numbers.values())
+    if ours is None or not numbers:
         return None
-    (first, away), (step, rest) = divmod(theirs[0] - ours[0], ours[1]), divmod(theirs[1], ours[1])
-    if away or rest or step < 2:
+    if theirs is not None and theirs[1] > ours[1]:  # where one is left out too
+        numbers = [theirs[0] + z * theirs[1] for z in range(labels.shape[0])]
+    found = [divmod(number - ours[0], ours[1]) for number in numbers]
+    sections = [image.box.start[0] + z for z, _ in found]
+    if any(rest for _, rest in found) or 2 * len(sections) > sections[-1] - sections[0] + 2:
         return None
-    first += image.box.start[0]
-    return sections_text(range(first, first + labels.shape[0] * step, step))
+    return sections_text(sections)
 
 
 def as_opened(volume: Volume) -> Volume:

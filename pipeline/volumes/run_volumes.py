@@ -91,7 +91,8 @@ def labelled_sections_by_name(run: Run) -> str | None:
     if data.labels is None or data.labelled_sections is not None:
         return None
     image = open_image(run)
-    return sections_by_name(image, _open(run, data.labels, "labels", _labels_choice(data, image)))
+    choice = replace(_labels_choice(data, image), slices=0)
+    return sections_by_name(image, _open(run, data.labels, "labels", choice))
 
 
 def open_mask(run: Run, which: Literal["mask", "loss_mask"] = "mask") -> Volume | None:
@@ -151,6 +152,7 @@ def _labels_choice(data: Data, image: Volume) -> Choice:
         axes=data.labels_axes,
         origin=data.labels_box.start if data.labels_box else None,
         voxel_size_nm=data.voxel_size_nm,
+        slices=None if data.labelled_sections is None else len(sections_in(data.labelled_sections)),
         role="labels_",
     )
 

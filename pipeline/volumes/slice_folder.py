@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from pipeline.volumes.slice_image import lossy_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
 
+UNEVEN = (
+    "give them numbers that count along z",
+    "set data.labelled_sections to the z of each, or give them numbers that count along z",
+)
+"""What mends numbers that go up unevenly: of an image, and of labels."""
+
 
 class SliceVolume(Volume):
     """The images in `folder` that match `pattern`, in the order of the numbers in their names.
@@ -31,7 +38,7 @@ class SliceVolume(Volume):
         if choice.axes not in (None, AXES):
             raise InputError(f"folder {folder} holds slices along z; {choice.setting('axes')} must be zyx")
         self._folder = folder
-        self._files = slices_by_z(folder, pattern)
+        self._files = slices_by_z(folder, pattern, choice.slices, UNEVEN[choice.role == "labels_"])
         first = kept_slice(self._files[0])  # a volume is opened several times a tile
         uri = str(folder if pattern == "*" else folder / pattern)
         frame = choice.frame(Stated(), uri)
@@ -42,11 +49,18 @@ class SliceVolume(Volume):
             self._refuse_another_kind(path, *slice_header(path))
 
     @property
-    def numbers(self) -> tuple[int, int] | None:
-        """The number along z in the first slice's name, and by how many numbers go up; None of one slice."""
-        (first_z, first), *_, (last_z, last) = [*self._files.items(), *self._files.items()]
-        pairs = zip(*(map(int, re.findall(r"\d+", file.name)) for file in (first, last)))
-        return next(((a, (b - a) // (last_z - first_z)) for a, b in pairs if a != b), None)
+    def numbers(self) -> dict[int, int]:
+        """By z the number along z in a slice's name; none of a single slice."""
+        names = {z: [int(number) for number in re.findall(r"\d+", f.name)] for z, f in self._files.items()}
+        along = [numbers for numbers in zip(*names.values()) if len(set(numbers)) > 1]
+        return dict(zip(names, along[0])) if along else {}
+
+    @property
+    def counted_by(self) -> tuple[int, int] | None:
+        """The first number, and by how many they go up; None of one slice, and where they go up unevenly."""
+        numbers = self.numbers
+        steps = {(b - a) / (other - z) for (z, a), (other, b) in itertools.pairwise(numbers.items())}
+        return (next(iter(numbers.values())), int(steps.pop())) if len(steps) == 1 else None
 
     @property
     def stamp(self) -> str:

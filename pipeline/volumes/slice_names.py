@@ -21,11 +21,13 @@ HIDDEN = (".", "Thumbs.db", "desktop.ini")
 MOST_NAMED = 3
 
 
-def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
+def slices_by_z(folder: Path, pattern: str, are_all: int | None = None, mend: str = "") -> dict[int, Path]:
     """The slices in `folder` that match `pattern`, by z: from 0 on, in the order of the numbers in the names.
 
     Numbers that go up by one step, whatever it is, are successive slices; where one is left out, so is its z.
-    Raises InputError where the names tell no order, where files do not belong, or two claim one place.
+    If there are just `are_all` slices, or that is 0, they are successive however these go up. Raises
+    InputError where the names tell no order, which `mend` mends, where files do not belong, or two claim one
+    place.
     """
     files = visible_files(folder, pattern)
     _refuse_strangers(files, folder)
@@ -40,7 +42,7 @@ def slices_by_z(folder: Path, pattern: str) -> dict[int, Path]:
             f"folder {folder}: {which} in the names of the slices ({names}, ...) tells their order; give "
             "them names in which one number counts along z, or a pattern such as FOLDER/*_s1.tif"
         )
-    return _placed({path: n[varying[0]] for path, n in zip(files, numbers)}, folder)
+    return _placed({path: n[varying[0]] for path, n in zip(files, numbers)}, folder, are_all, mend)
 
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:
@@ -84,7 +86,7 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
         )
 
 
-def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
+def _placed(numbers: dict[Path, int], folder: Path, are_all: int | None, mend: str) -> dict[int, Path]:
     ordered = sorted(numbers, key=lambda path: numbers[path])
     steps = [numbers[b] - numbers[a] for a, b in itertools.pairwise(ordered)]
     if 0 in steps:
@@ -92,13 +94,15 @@ def _placed(numbers: dict[Path, int], folder: Path) -> dict[int, Path]:
         raise InputError(
             f"folder {folder}: {a.name} and {b.name} have the same number: move one of them away"
         )
+    if are_all in (0, len(ordered)):
+        return dict(enumerate(ordered))
     counts = Counter(steps)
     step = min(steps, key=lambda s: (-counts[s], s))  # z3, z5, z6: 4 is a gap
     if math.gcd(*steps) != step:
         wrong = next(i for i, s in enumerate(steps) if s % step)
         raise InputError(
             f"folder {folder}: slices go up by {step}, but {ordered[wrong].name} is followed by "
-            f"{ordered[wrong + 1].name}; give them numbers that count along z"
+            f"{ordered[wrong + 1].name}; {mend}"
         )
     first = numbers[ordered[0]]
     return {(numbers[path] - first) // step: path for path in ordered}

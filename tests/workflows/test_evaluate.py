@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from skimage.io import imsave
 from skimage.metrics import adapted_rand_error, variation_of_information
 
 from tests.commands import said
@@ -228,6 +229,40 @@ def test_what_is_0_counts_in_no_score_where_that_is_asked_for(
     assert found["ignored_share"] == pytest.approx(np.mean(truth == 0))
 
 
+def test_a_truth_that_is_drawn_in_some_sections_counts_in_these_alone(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn, truth, merged = [1, 4, 9], case[1]["truth"], case[1]["merged"]
+    between = np.zeros_like(truth)
+    between[drawn] = truth[drawn]
+    np.save(tmp_path / "alone.npy", truth[drawn])
+    np.save(tmp_path / "between.npy", between)
+    (tmp_path / "slices").mkdir()
+    for z in drawn:
+        imsave(tmp_path / "slices" / f"s{z:03}.tif", truth[z].astype(np.uint16), check_contrast=False)
+    segmentation = f"{case[0] / 'volumes.h5'}:merged"
+    expected = variation_of_information(truth[drawn], merged[drawn], ignore_labels=())
+    for name in ("alone.npy", "between.npy", "slices"):
+        names = [segmentation, str(tmp_path / name), "--labelled-sections", "1, 4, 9"]
+        code, shown = said(main, [*names, "--json", str(tmp_path / "scores.json")], monkeypatch, capsys)
+        assert code == 0, shown
+        (found,) = json.loads((tmp_path / "scores.json").read_text())["segmentations"].values()
+        scores = found["scores"]["gt_foreground"]
+        assert (scores["voi_split"], scores["voi_merge"]) == pytest.approx(expected)
+        assert found["ignored_share"] == pytest.approx(1 - len(drawn) / len(truth))
+        assert [wrong["point"][0] in drawn for wrong in found["worst"]] == [True]
+    for options, told in (
+        (["--labelled-sections", "1, 4, 12"], "--labelled-sections names section 12"),
+        (["--labelled-sections", "1, 4, b"], "--labelled-sections '1, 4, b': expected z as first:end:step"),
+        (["--labelled-sections", "1, 4, 9", "--skeletons-from-truth"], "objects are labelled in pieces"),
+    ):
+        code, shown = said(main, [segmentation, str(tmp_path / "alone.npy"), *options], monkeypatch, capsys)
+        assert (code, told in shown) == (1, True), shown
+
+
 def test_a_truth_of_which_most_is_unlabelled_is_told_and_no_figure_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,3 +351,26 @@ def test_what_is_refused_is_refused_before_anything_is_counted(
         code, error = said(main, arguments, monkeypatch, capsys)
         assert (code, error.count("\n")) == (1, 1)
         assert expected in error
+
+
+def test_sections_are_where_they_are_named_of_whatever_is_scored_beside(
+    case: tuple[Path, dict[str, np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with h5py.File(tmp_path / "volumes.h5", "w") as file:
+        for name, ids, z in (
+            ("split", case[1]["split"], 0),
+            ("merged", case[1]["merged"][3:], 3),
+            ("truth", case[1]["truth"][[4, 9]], 0),
+        ):
+            file[name] = ids
+            file[name].attrs["resolution"], file[name].attrs["offset"] = (40.0, 8.0, 8.0), (40.0 * z, 0, 0)
+    names = [f"{tmp_path / 'volumes.h5'}:{name}" for name in ("split", "merged", "truth")]
+    options = ["--labelled-sections", "4, 9", "--json", str(tmp_path / "scores.json")]
+    code, shown = said(main, [*names, *options], monkeypatch, capsys)
+    assert code == 0, shown
+    assert "cannot be compared" not in shown
+    beside = json.loads((tmp_path / "scores.json").read_text())["segmentations"][names[1]]["beside"]
+    assert {of["object"] for of in beside["objects"]} == {5, 9}

@@ -17,13 +17,11 @@ import pytest
 import tifffile
 import zarr
 
-from pipeline.config import RunConfig
 from pipeline.evaluation.filling import fill
 from pipeline.export.along_image import watershed_of
 from pipeline.geometry import Box
 from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.records import sealed
-from pipeline.settings.run_file import dump_config
 from pipeline.volumes import open_volume
 from pipeline.volumes.absence import absence
 from tests.commands import said
@@ -38,6 +36,7 @@ from tests.pipeline.viewing.placed import (
     write_case,
 )
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
+from tests.workflows.exported_run import write_run
 from workflows.export import main
 
 PART = Box((28, 114, 322), (40, 160, 430))
@@ -50,22 +49,7 @@ def case(tmp_path: Path) -> Case:
 
 @pytest.fixture
 def run(case: Case) -> Path:
-    """A finished run over SEGMENTED_BOX, that has agglomerated 2^40 + 1 to 7."""
-    folder = case.folder / "run"
-    folder.mkdir()
-    config = RunConfig.model_validate(
-        {
-            "data": {"image": case.image},
-            "network": {"checkpoint": str(folder / "ffn.h5"), "fov": (3, 3, 3), "deltas": (1, 1, 1)},
-            "inference": {"box": str(SEGMENTED_BOX), "tile": SEGMENTED_BOX.shape, "overlap": (4, 4, 4)},
-        }
-    )
-    (folder / "config.yaml").write_text(dump_config(config))
-    shutil.copytree(case.folder / "precomputed", folder / "segmentation")
-    with h5py.File(folder / "agglomeration.h5", "w") as file:
-        file["base"] = np.array([2**40 + 1], np.uint64)
-        file["agglomerated"] = np.array([7], np.uint64)
-    return folder
+    return write_run(case)
 
 
 def test_a_box_of_a_run_is_written_with_base_or_agglomerated_ids(
@@ -239,6 +223,7 @@ ENDED = """
 import os, signal, sys
 from pipeline.export import Part
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
+from tests.workflows.exported_run import write_run
 from workflows.export import main
 read, number = Part.read, getattr(signal, sys.argv.pop())
 signal.signal(number, signal.SIG_DFL)  # it may be ignored where tests are run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,20 @@ from pipeline.settings.run_file import read_config
 from pipeline.viewing.run_layers import STORED
 from pipeline.volumes.frame import size_text
 from workflows.command_line import kept_run_file
+from workflows.exporting import OBJ, SWC
 from workflows.exporting.volumes import agglomerated_ids, earlier_told
 
-KINDS = {".obj": MESHES, ".swc": SKELETONS}
+KINDS = {OBJ: MESHES, SWC: SKELETONS}
 """By the ending of a name."""
 
 
-def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: bool) -> Iterator[str]:
-    """Write the shapes of some segments, or agglomerated ones, of the run in a folder; what is to be told.
+def export_shapes(
+    source: Path, out: Path, ids: Collection[int], agglomerated: bool, warn: Callable[[str], None]
+) -> str:
+    """Write the shapes of some segments, or agglomerated ones, of the run in a folder; what was written.
 
-    OBJ is one file of all; SWC a file, or of several segments a folder of files. Raises InputError.
+    OBJ is one file of all; SWC a file, or of several segments a folder of files. `warn` is given what is to
+    be doubted of them, before they are written. Raises InputError.
     """
     if not is_there(source / CONFIG_NAME):
         raise InputError(f"{out.suffix} is for segments of runs, but {source} is no run's folder")
@@ -44,7 +48,7 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
     objects, left_out = _objects(run, kind, ids, agglomerated)
     made_by = {"write", STORED[kind], *["agglomerate"] * agglomerated}
     for line in earlier_told(source, made_by):
-        yield f"WARNING: {line}"
+        warn(line)
     shapes = StoredShapes(run.volume_uri)
     if kind == MESHES:
         with new_file(out) as path:
@@ -59,7 +63,7 @@ def export_shapes(source: Path, out: Path, ids: Collection[int], agglomerated: b
     size = written_voxel_size_nm(run)
     without = f"; {left_out:,} of their parts are too small to have one" if left_out else ""
     named = ", ".join(map(str, objects))
-    yield f"{out}: {kind.folder} of {named}, in nm, of voxels of {size_text(size)}{without}"
+    return f"{out}: {kind.folder} of {named}, in nm, of voxels of {size_text(size)}{without}"
 
 
 def _objects(

@@ -16,6 +16,7 @@ from pipeline.reconciliation.shapes.meshes import lattice, mesh_cells, mesh_leve
 from pipeline.reconciliation.shapes.pieces import read_pieces
 from pipeline.reconciliation.shapes.skeletons import skeleton
 from pipeline.reconciliation.shapes.stored import (
+    MESHES,
     SKELETONS,
     Kind,
     shape_info,
@@ -29,7 +30,7 @@ from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSIONS = {MESHES: 1, SKELETONS: 2}
 
 SHARDS_PER_FOLDER = 512
 
@@ -43,7 +44,9 @@ def shard_target(run: Run, kind: Kind, number: int, listing: Artifact) -> Target
     Of the listing it depends on the shard's own pieces, and on nothing else. Raises Unreadable.
     """
     settings = {"number": number, "info": shape_info(run, kind)}
-    recipe = Recipe(f"{kind.folder} shard", VERSION, settings, {"pieces": identity_of(listing, [number])})
+    recipe = Recipe(
+        f"{kind.folder} shard", VERSIONS[kind], settings, {"pieces": identity_of(listing, [number])}
+    )
     name = f"{kind.folder}_{number // SHARDS_PER_FOLDER}/{kind.folder}_{number}.json"
     path = run.reconciliation_folder / "shards" / name
     return Target(path, recipe, parts=run.volume)

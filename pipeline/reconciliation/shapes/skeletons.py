@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.reconciliation.shapes.cells import Cell, CellGrid
 from pipeline.reconciliation.shapes.labels import labels_of
+from pipeline.reconciliation.shapes.loops import without_loops
 from pipeline.reconciliation.shapes.pieces import write_pieces
 from pipeline.reconciliation.shapes.stored import voxel_size_nm
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
@@ -89,7 +90,10 @@ def skeleton(pieces: Sequence[Sequence[np.ndarray]], voxel_size_nm: VoxelSize) -
         radii=np.concatenate([radii for _, radii, _ in pieces]),
     )
     if len(edges):
-        found = kimimaro_or_mend(OTHERWISE).postprocess(found, dust_threshold=0, tick_threshold=0)
+        found = found.consolidate()
+        found.edges = without_loops(found.vertices, found.edges, found.radii)
+        join = kimimaro_or_mend(OTHERWISE).join_close_components
+        found = join(found.consolidate(), restrict_by_radius=True).consolidate()
     counts = np.array([len(found.vertices), len(found.edges)], "<u4")
     arrays = (found.vertices.astype("<f4"), found.edges.astype("<u4"), found.radii.astype("<f4"))
     return b"".join(array.tobytes() for array in (counts, *arrays))

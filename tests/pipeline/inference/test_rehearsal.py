@@ -16,7 +16,7 @@ from pipeline.geometry import Box
 from pipeline.inference import rehearsal
 from pipeline.inference.rehearsal import read_rehearsal, rehearse
 from pipeline.results.artifacts import Recipe, Target
-from pipeline.results.records import make
+from pipeline.results.records import make, sealed, unsealed
 from pipeline.run_folder import Run
 
 FOVS = 1200
@@ -154,6 +154,25 @@ def test_what_was_found_of_another_network_is_not_told_of_this_one(run: Run, coo
     rehearse(run, network, coordinates)
     publish(run, grows_by(30, run.folder))
     assert read_rehearsal(run) is None
+
+
+def test_what_was_found_with_other_settings_of_inference_is_not_told(run: Run, coordinates: Path) -> None:
+    network = settling(run.folder)
+    rehearse(run, network, coordinates)
+    publish(run, network)
+
+    def after(**inference: object) -> rehearsal.Rehearsal | None:
+        changed = run.config.inference.model_copy(update=inference)
+        return read_rehearsal(replace(run, config=run.config.model_copy(update={"inference": changed})))
+
+    assert after(min_segment_voxels=1) is not None, "which decides what is kept, and not how it floods"
+    assert after(move_threshold=0.8) is None
+    assert after(deltas=(3, 3, 3)) is None
+    of_older_program = unsealed(run.rehearsal_file().read_bytes())
+    assert of_older_program is not None
+    del of_older_program["flooded_by"]
+    run.rehearsal_file().write_bytes(sealed(of_older_program))
+    assert after(move_threshold=0.8) is not None
 
 
 def test_a_file_that_was_damaged_tells_nothing(run: Run, coordinates: Path) -> None:

@@ -82,3 +82,19 @@ def test_without_the_library_a_line_says_what_to_install(
     run = shaped_run(tmp_path, BOX, BLOCK, skeletons=True)
     with pytest.raises(InputError, match=r"pip install 'kimimaro>=5.8', or set reconciliation.skeletons to"):
         check(run)
+
+
+def test_an_object_in_four_cells_around_an_edge_is_whole(tmp_path: Path) -> None:
+    """Its lines in these meet in a ring, to which nothing leads."""
+    box = Box((0, 0, 0), (40, 80, 60))
+    run = shaped_run(tmp_path, box, (20, 40, 60), skeletons=True)
+    labels = np.zeros(box.shape, np.uint32)
+    z, y = np.ogrid[:40, :80]
+    away = np.hypot((z - 20) * SIZE_NM[0], (y - 40) * SIZE_NM[1])
+    labels[(away > 100) & (away < 260)] = 1  # a tube
+    labels[:, :, :20] = labels[:, :, 40:] = 0
+    written(run, labels)
+    shape(run)
+    found = CloudVolume(f"file://{run.segmentation_folder}", progress=False).skeleton.get(1)
+    assert len(found.edges) == len(found.vertices) - len(found.components())
+    assert found.cable_length() > np.pi * 180

@@ -22,7 +22,8 @@ from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.fields import sections_in, sections_text
 from pipeline.settings.input_identities import with_identities
-from pipeline.volumes import labelled_sections_by_name, open_labels
+from pipeline.volumes import labelled_sections_by_name, open_image, open_labels
+from pipeline.volumes.labelled_sections import sections_by_name
 from pipeline.volumes.labels import LabelVolume
 
 SHAPE = (30, 6, 7)
@@ -75,9 +76,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_slices(folder: Path, array: np.ndarray, step: int, first: int) -> None:
+    write_numbered(folder, array, [first + k * step for k in range(len(array))])
+
+
+def write_numbered(folder: Path, array: np.ndarray, numbers: Sequence[int]) -> None:
     folder.mkdir()
-    for k, section in enumerate(array):
-        imsave(folder / f"z{first + k * step:04}.tif", section, check_contrast=False)
+    for number, section in zip(numbers, array):
+        imsave(folder / f"z{number:04}.tif", section, check_contrast=False)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +163,34 @@ def test_the_names_of_slices_tell_which_sections_they_are(folder: Path) -> None:
         InputError, match=r'set data.labelled_sections to "4:29:8", where they lie by their names'
     ):
         open_labels(run)
+
+
+def test_slices_whose_numbers_go_up_unevenly_are_sections_that_are_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    drawn = [4, 7, 15, 29]
+    write_numbered(tmp_path / "uneven", LABELS[drawn], [100 + z for z in drawn])
+    of = {"image": "em", "labels": str(tmp_path / "uneven")}
+    labels = labels_of(folder, **of, labelled_sections=drawn)
+    np.testing.assert_array_equal(labels.read(labels.box), known(drawn))
+    with pytest.raises(InputError, match=r"is followed by z0115\.tif; set data\.labelled_sections"):
+        labels_of(folder, **of, labelled_sections=None)
+    with pytest.raises(InputError, match=r"set data\.labelled_sections to the z"):
+        labels_of(folder, **of, labelled_sections=drawn[1:])
+    others = run_of(folder, **of, labelled_sections=[4, 7, 16, 29])
+    assert sections_by_name(open_image(others), open_labels(others).source) == "4, 7, 15, 29"
+    assert labelled_sections_by_name(run_of(folder, **of, labelled_sections=None)) == "4, 7, 15, 29"
+
+
+def test_a_lost_slice_does_not_make_the_others_single_sections(folder: Path, tmp_path: Path) -> None:
+    write_slices(tmp_path / "lost", LABELS, 1, 100)
+    for z in (3, 4, 17):
+        (tmp_path / "lost" / f"z{100 + z:04}.tif").unlink()
+    run = run_of(folder, image="em", labels=str(tmp_path / "lost"), labelled_sections=None)
+    assert labelled_sections_by_name(run) is None
+    for z in (*range(5, 17), *range(18, 26)):
+        (tmp_path / "lost" / f"z{100 + z:04}.tif").unlink()
+    assert labelled_sections_by_name(run) == "0, 1, 2, 26, 27, 28, 29"
 
 
 @pytest.mark.parametrize(
