@@ -38,6 +38,8 @@ class Choice:
     origin: Triple | None = None
     """Coordinates of the first voxel."""
     voxel_size_nm: VoxelSize | None = None
+    replaced: Collection[int] = ()
+    """Sections, by their z, in whose place others are shown: of slices, these may be of any kind."""
     role: Literal["", "labels_", "mask_"] = ""
     """How the settings that make the choice begin, for errors. There are none for a mask."""
 
