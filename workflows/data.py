@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.downloads import fib25 as sample
 from pipeline.downloads.fetch import Download, alone_in, fetch, is_whole
+from pipeline.wording import counted
 from workflows.command_line import QuietOption, ending_plainly, prepare
 
 CREDIT = """image and truth: FlyEM, Janelia Research Campus (github.com/janelia-flyem/neuroproof_examples)
@@ -42,7 +43,7 @@ def fib25(
                 _say(f"{download.what}: is there", quiet)
                 continue
             _fetch(download, folder, quiet)
-            _say(f"{download.what}: fetched, {len(download.files)} file(s)", quiet)
+            _say(f"{download.what}: fetched, {counted(len(download.files), 'file')}", quiet)
         for made in sample.convert(folder, sample.DOWNLOADS):
             _say(f"{made.name}: made", quiet)
     _say(CREDIT, quiet)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pipeline.results.gates import APPROVED, REJECTED, decide, decision_file, read_judged
+from pipeline.wording import counted
 from workflows.command_line import kept_run_file
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")]
@@ -41,7 +42,7 @@ def _decide(folder: Path, stage: str, decision: str, by: str | None, why: str) -
     judged = read_judged(folder, stage)
     decide(folder, judged, decision, by, why)
     files = len(judged.files)
-    _say(f"{decision}: {stage}, {files:,} files of identity {judged.identity[:12]}")
+    _say(f"{decision}: {stage}, {counted(files, 'file')} of identity {judged.identity[:12]}")
     _say(f"kept in {decision_file(folder, stage)}")
 
 

@@ -29,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
+from pipeline.wording import counted
 from site_configs.described import LOCAL
 from workflows import completion
 from workflows.command_line import (
@@ -114,7 +115,7 @@ def _with_efficiency(point: Point, before: list[Point]) -> Point:
 
 
 def _line(point: Point) -> str:
-    return f"{point.workers} worker(s), {point.tiles} tiles: {point.seconds:.1f} s"
+    return f"{counted(point.workers, 'worker')}, {counted(point.tiles, 'tile')}: {point.seconds:.1f} s"
 
 
 def _report(points: list[Point], folder: Path, unit: str, console: Console) -> None:
