@@ -20,7 +20,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.checkup.before_run import MENDED_BY_START, Found, check, warnings_of
+from pipeline.checkup.before_run import (
+    MENDED_BY_START,
+    OF_THE_MACHINE,
+    Found,
+    check,
+    refuse_failed,
+    warnings_of,
+)
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -89,7 +96,7 @@ def full_pipeline(
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)
     run = resolve(settings, folder)
-    found = check(run)
+    found = check(run, told=OF_THE_MACHINE if dry_run else ())
     check_machine(run)
     if run.config.gates:
         from workflows.running.gates import check_gates  # Parsl takes a second to import
@@ -98,6 +105,7 @@ def full_pipeline(
     if dry_run:
         print_run_file(config, console)
         _plan(run, console, found, rates, budget, verify)
+        refuse_failed(found)
         raise typer.Exit(0)
     finished = None
     if not discard:
