@@ -71,7 +71,7 @@ def _facts(run: Run, estimate: Plan) -> list[str]:
         f"site        {site.name}: {counted(site.workers, 'worker')} of "
         f"{counted(site.threads_per_worker, 'thread')}",
         f"network     FOV {list(network.fov)}, deltas {list(run.config.inference_deltas)}, {size}: "
-        f"{flops / 1e9:.1f} GFLOP a call, {flops * estimate.network_calls / 1e12:.1f} TFLOP in all",
+        f"{flops / 1e9:.1f} GFLOP a call, {flops * estimate.network_calls / 1e12:,.1f} TFLOP in all",
         f"engine      {_engine(run)}",
     ]
 

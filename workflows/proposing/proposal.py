@@ -25,7 +25,15 @@ from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.given import read_given
 from workflows.proposing.look import Image, Truth, look_at_image, look_at_truth
-from workflows.proposing.sizes import LEAST_FOV, fov_for, overlap_of, split, tile_bytes, tile_for
+from workflows.proposing.sizes import (
+    LEAST_FOV,
+    fov_for,
+    fov_to_train,
+    overlap_of,
+    split,
+    tile_bytes,
+    tile_for,
+)
 
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
@@ -140,7 +148,8 @@ def _put_network(
         network, why = given.network, ""
     else:
         room = labels.box.shape if labels else seen.volume.shape
-        fov, deltas = fov_for(max(model.network.fov), size, room, model.training.reach)
+        chosen = fov_to_train if labels else fov_for
+        fov, deltas = chosen(max(model.network.fov), size, room, model.training.reach)
         network = model.network.model_copy(update={"fov": fov, "deltas": deltas})
         why = "As many nm along every axis, as far as there is room."
         for axis, length, there in zip("zyx", fov, room):

@@ -51,6 +51,18 @@ def fov_for(base: int, voxel_size_nm: VoxelSize | None, room: Triple, reach: int
     return triple(fov), steps_of(fov)
 
 
+def fov_to_train(
+    base: int, voxel_size_nm: VoxelSize | None, labelled: Triple, reach: int
+) -> tuple[Triple, Triple]:
+    """As `fov_for`, or with a `base` smaller by up to a third, if that alone leaves room to hold back a part
+    of what is labelled. Raises InputError."""
+    for smaller in range(base, base - base // 3 - 1, -2):
+        fov, deltas = fov_for(smaller, voxel_size_nm, labelled, reach)
+        if split(Box.of_shape(labelled), Network(fov=fov, deltas=deltas), reach)[1] is not None:
+            return fov, deltas
+    return fov_for(base, voxel_size_nm, labelled, reach)
+
+
 def steps_of(fov: Sequence[int]) -> Triple:
     """Deltas that go with a FOV."""
     return triple([_step(f) for f in fov])

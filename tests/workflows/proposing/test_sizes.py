@@ -14,7 +14,15 @@ from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple
 from pipeline.tile_grid import TileGrid
-from workflows.proposing.sizes import LEAST_FOV, fov_for, overlap_of, split, tile_bytes, tile_for
+from workflows.proposing.sizes import (
+    LEAST_FOV,
+    fov_for,
+    fov_to_train,
+    overlap_of,
+    split,
+    tile_bytes,
+    tile_for,
+)
 
 shapes = st.tuples(*[st.integers(7, 900)] * 3)
 sizes = st.tuples(*[st.floats(1, 100)] * 3)
@@ -48,6 +56,16 @@ def test_where_there_is_little_room_a_smaller_fov_leaves_examples_places() -> No
         centred = length - (fov + 4 * step) + 1
         assert fov >= least or length < 17, (length, fov)
         assert centred >= ROOM * length or fov <= LEAST_FOV, (length, fov)
+
+
+@pytest.mark.parametrize(("length", "fov"), [(134, 25), (133, 23), (90, 17), (89, 25)])
+def test_where_a_smaller_fov_alone_lets_a_part_be_held_back_it_is_taken(length: int, fov: int) -> None:
+    """Of 17: a patch of 33 with places, its radius, two FOVs. Less than two thirds is not taken."""
+    labelled = (61, 61, length)
+    found, deltas = fov_to_train(25, None, labelled, 2)
+    assert found == (fov,) * 3
+    _, held_back = split(Box.of_shape(labelled), Network(fov=found, deltas=deltas), 2)
+    assert (held_back is None) == (length < 90)
 
 
 @given(shape=shapes, reach=st.integers(1, 2))
