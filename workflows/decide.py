@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.results.gates import APPROVED, REJECTED, decide, decision_file, read_judged
 from pipeline.wording import counted
 from workflows.command_line import kept_run_file
+from workflows.output import PlainConsole
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")]
 StageArgument = Annotated[
@@ -47,4 +47,4 @@ def _decide(folder: Path, stage: str, decision: str, by: str | None, why: str) -
 
 
 def _say(line: str) -> None:
-    Console(markup=False, highlight=False, soft_wrap=True).print(line)
+    PlainConsole(highlight=False, soft_wrap=True).print(line)

@@ -20,7 +20,6 @@ from itertools import zip_longest
 from typing import IO, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from pipeline.errors import InputError
@@ -36,6 +35,7 @@ from pipeline.evaluation.trust import doubts
 from pipeline.geometry import Box
 from pipeline.results.unreadable import mend_write
 from workflows.command_line import QuietOption, start
+from workflows.output import PlainConsole
 from workflows.scores_as_text import print_beside, print_scores
 from workflows.volume_options import choice_of, numbers
 
@@ -126,7 +126,7 @@ def evaluate(
         lengths = list(run_lengths_along_truth(scored, merge_threshold))
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
-    console, results, first = Console(), {}, None
+    console, results, first = PlainConsole(), {}, None
     with ExitStack() as files:
         for one, along in zip_longest(scored, lengths):
             file = files.enter_context(tempfile.TemporaryFile())
@@ -154,7 +154,7 @@ def evaluate(
 
 def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet: bool = False) -> Counted:
     """Count a box, block by block; the counts of single blocks go into the `file`."""
-    screen, work = Console(stderr=True), blocks(box)
+    screen, work = PlainConsole(stderr=True), blocks(box)
     counting = track(
         comparison.count(box, workers),
         "counting",

@@ -21,7 +21,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.errors import InputError
@@ -32,6 +31,7 @@ from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, start
 from workflows.exporting.volumes import FillBy, doubts, earlier_told, filled, opened
+from workflows.output import PlainConsole
 from workflows.signals import stop_on_signals
 from workflows.volume_options import choice_of, numbers
 
@@ -107,8 +107,8 @@ def export(
     """
     stop_on_signals()
     ids = _ids(segments)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    screen = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
+    screen = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
     size = numbers(voxel_size, float, "--voxel-size")
     choice = replace(
         choice_of("volume", volume_origin, volume_axes, volume_mip, size), channel=volume_channel, lacks=()

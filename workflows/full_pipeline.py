@@ -45,6 +45,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
+from workflows.output import PlainConsole
 from workflows.running.execution import work
 
 
@@ -87,7 +88,7 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = Console(markup=False)  # paths may have brackets
+    console = PlainConsole()
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
     if budget is not None and not math.isfinite(budget):

@@ -19,7 +19,6 @@ from enum import Enum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pipeline.checkup.before_run import BEYOND_TRAINING, check, warnings_of
 from pipeline.errors import InputError
@@ -37,6 +36,7 @@ from workflows.command_line import (
     run_file,
     start,
 )
+from workflows.output import PlainConsole
 from workflows.studies.chain import StudyChain
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
@@ -127,7 +127,7 @@ def study(
 
     search: the settings that reach the highest F1, by Optuna; trials that promise little are ended early.
     """
-    console = Console(markup=False)  # paths may have brackets
+    console = PlainConsole()
     given = {
         "ranks": ranks and listed("--ranks", ranks, int),
         "rates": rates and listed("--rates", rates, float),

@@ -29,6 +29,7 @@ from pipeline.settings.run_file import read_config
 from pipeline.viewing.links import ADDRESS, PORT
 from pipeline.volumes import Choice
 from workflows.command_line import kept_run_file, start
+from workflows.output import PlainConsole
 from workflows.volume_options import choice_of, numbers
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def view(
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
     shown = layers_of_volumes(volumes) if folder is None else layers_of(folder)
     shown.refuse_nothing()
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     with ViewServer(shown, 0 if screenshot else port, console.print) as server:
         for line in [*shown.described(), *shown.lacking]:
             console.print(line)

@@ -43,7 +43,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
-from workflows.output import whole
+from workflows.output import PlainConsole, whole
 from workflows.studies.scaling_chart import chart
 from workflows.studies.scaling_point import Point, measure_point, require_cores
 
@@ -77,7 +77,7 @@ def weak_scaling(
 
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
-    console = Console(markup=False)  # paths may have brackets
+    console = PlainConsole()
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = listed("--nodes" if nodes else "--workers", nodes or workers or "1,2", int)
