@@ -130,7 +130,7 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
     lines = [
         f"run length    ERL {_erl(found)}; {counted(found['skeletons'], 'skeleton')} of "
         f"{_um(found['length_nm'])}, voxels of {voxel} nm; "
-        f"a segment merges from {found['merge_threshold_nodes'] + 1} nodes in each of two on",
+        f"a segment merges from {counted(found['merge_threshold_nodes'] + 1, 'node')} in each of two on",
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]
