@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class Untrainable(InputError):  # noqa: N818 - says what the settings are
+    """Settings by which nothing is trained, however often: what they lead to is not finite any more."""
+
+
 class Superseded(RuntimeError):  # noqa: N818 - what the process is, not what it did wrong
     """A newer attempt owns the run folder: what this process made must not be published any more."""
 

@@ -118,6 +118,12 @@ ELSEWHERE = {
     "ffn view --image IMAGE --segmentation SEG --truth TRUTH --screenshot FILE": (
         "tests/workflows/test_view.py::test_a_screenshot_is_drawn_and_the_command_ends"
     ),
+    "ffn view RUN_DIR --beside RUN_DIR --agglomerated": (
+        "tests/workflows/test_view.py::test_a_run_and_another_beside_it_are_drawn_with_where_they_differ"
+    ),
+    "ffn view --image IMAGE --segmentation SEG --beside SEG --box BOX": (
+        "tests/workflows/test_view.py::test_a_run_and_another_beside_it_are_drawn_with_where_they_differ"
+    ),
     "workflows/view.py": (
         "tests/workflows/test_view.py::test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word"
     ),

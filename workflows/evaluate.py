@@ -37,7 +37,7 @@ from pipeline.results.unreadable import mend_write
 from workflows.command_line import QuietOption, start
 from workflows.output import PlainConsole
 from workflows.scores_as_text import print_beside, print_scores
-from workflows.volume_options import choice_of, numbers
+from workflows.volume_options import choice_of, numbers, parsed_box
 
 
 def evaluate(
@@ -119,7 +119,7 @@ def evaluate(
         )
         for segmentation in dict.fromkeys(volumes[:-1])
     ]
-    scored = side_by_side(comparisons, _box(box))
+    scored = side_by_side(comparisons, parsed_box(box))
     # before the hours of counting, since it may be refused
     lengths: list[dict[str, Any]] = []
     if skeletons_from_truth:
@@ -182,13 +182,6 @@ def figures(counted: Counted, most: int) -> dict[str, Any]:
         "worst": [wrong.as_dict() for wrong in counted.worst(most)],
         "doubts": [*comparison.doubts, *smells(*comparison.open(), box), *doubts(of_truth)],
     }
-
-
-def _box(text: str | None) -> Box | None:
-    try:
-        return None if text is None else Box.parse(text)
-    except ValueError as error:
-        raise InputError(f"--box: {error}") from None
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 
 from pipeline.errors import InputError
-from pipeline.geometry import Triple, triple
+from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Choice, VoxelSize
 
 
@@ -24,6 +24,14 @@ def choice_of(
     first: Triple | None = None if start_at is None else triple(list(start_at))
     z_y_x: VoxelSize | None = None if size is None else (size[0], size[1], size[2])
     return Choice(level=mip, axes=axes, origin=first, voxel_size_nm=z_y_x, option=option, lacks=lacks)
+
+
+def parsed_box(text: str | None) -> Box | None:
+    """What `--box` says. Raises InputError."""
+    try:
+        return None if text is None else Box.parse(text)
+    except ValueError as error:
+        raise InputError(f"--box: {error}") from None
 
 
 def numbers(text: str | None, kind: type[int] | type[float], option: str) -> tuple[float, ...] | None:

@@ -17,10 +17,9 @@ from pipeline.config import Agglomeration
 from pipeline.errors import InputError
 from pipeline.results.agglomerated_ids import AgglomeratedIds
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.kept_apart import read_kept_apart
 from pipeline.results.records import make
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
 VERSION = 2
@@ -121,7 +120,7 @@ def read_graph(agglomeration: Artifact, rules: Agglomeration) -> Graph:
     """The graph that `agglomerate` wrote. Raises InputError when it cannot be read."""
     path = Path(agglomeration.path)
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return Graph(file["edges"][()], file["strength"][()], rules.min_iou)
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error

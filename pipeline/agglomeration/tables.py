@@ -9,8 +9,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
-from pipeline.results.hdf5_file import write_hdf5
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 
 POINT = np.dtype(
     [
@@ -51,7 +50,7 @@ def write_table(path: Path, rows: np.ndarray) -> None:
 def read_table(artifact: Artifact, dtype: np.dtype) -> np.ndarray:
     """The rows that `write_table` wrote. Raises InputError when they cannot be read, or are others."""
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             rows = file["rows"][()]
     except (OSError, KeyError) as error:
         raise InputError(

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.results.artifacts import publishing
 from pipeline.results.attempts.locks import lock
-from pipeline.results.attempts.ownership import DEAD_AFTER_S, HEARTBEAT_EVERY_S
+from pipeline.results.attempts.owner import DEAD_AFTER_S, HEARTBEAT_EVERY_S
 from pipeline.results.flush import flush
 from pipeline.results.folders import existing_part
 

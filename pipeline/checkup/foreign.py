@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.results.attempts.ownership import owner_file
+from pipeline.results.attempts.owner import owner_file
 from pipeline.results.unreadable import is_there, reading
 from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 

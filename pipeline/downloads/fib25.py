@@ -97,7 +97,7 @@ def _unpack(folder: Path, temporary: Path) -> None:
 def _cut(folder: Path, temporary: Path) -> None:
     """Supervoxels `stack` of the first slices, (z, y, x), and `transforms`, the body of each supervoxel."""
     path = folder / "groundtruth.h5"
-    with h5py.File(path, "r") as whole:
+    with h5py.File(path, "r", locking=False) as whole:
         if not {"stack", "transforms"} <= set(whole) or whole["stack"].ndim != 3:
             raise InputError(
                 f"{path} holds {', '.join(whole)}; expected stack, of three dimensions, and transforms: "

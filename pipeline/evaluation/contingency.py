@@ -100,6 +100,11 @@ class ContingencyTable:
         return self._add_up(self.truth, ids(self.segmentation), self.voxels)
 
     @property
+    def turned(self) -> ContingencyTable:
+        """The table of the same voxels with truth for segmentation and segmentation for truth."""
+        return self._add_up(self.segmentation, self.truth, self.voxels)
+
+    @property
     def labelled(self) -> ContingencyTable:
         """The part where truth is not 0."""
         return self.where(self.truth != 0)

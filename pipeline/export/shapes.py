@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,28 @@ class StoredShapes:
         self._uri = uri
         self._cloud: Any = CloudVolume(by_alias(uri), progress=False)
 
-    def surface(self, segment: int) -> tuple[np.ndarray, np.ndarray]:
-        """The finest surface of a segment: corners, (n, 3) float32, and triangles, (m, 3) rows of these."""
-        found = self._read(self._cloud.mesh, segment)[segment]
+    def surface(self, segment: int, level: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The surface of a segment, by default the finest: corners, (n, 3) float32, and triangles, (m, 3)
+        rows of these. Where it has no such level, nothing.
+        """
+        found = self._read(segment, lambda: self._cloud.mesh.get(segment, lod=level).get(segment))
+        if found is None:
+            return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint32)
         return found.vertices, found.faces.reshape(-1, 3)
+
+    def bytes_of_surface(self, segment: int) -> list[int]:
+        """How many bytes the surface of a segment is stored in at each of its levels, the finest first."""
+        manifest = self._read(segment, lambda: self._cloud.mesh.get_manifest(segment))
+        return [int(of_level.sum()) for of_level in manifest.fragment_offsets]
 
     def skeleton(self, segment: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The lines of a segment: nodes, (n, 3) float32, edges, (m, 2) rows of these, and radii, (n,)."""
-        found = self._read(self._cloud.skeleton, segment)
+        found = self._read(segment, lambda: self._cloud.skeleton.get(segment))
         return found.vertices, found.edges, found.radii
 
-    def _read(self, shapes: Any, segment: int) -> Any:
+    def _read(self, segment: int, read: Callable[[], Any]) -> Any:
         try:
-            return shapes.get(segment)
+            return read()
         except Exception as error:  # a torn file fails in as many ways as there are codecs
             raise InputError(
                 f"{self._uri}: cannot read the shape of segment {segment}: {' '.join(str(error).split())}"

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import h5py
 import numpy as np
 
 from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.flood_rules import FloodRules
 from pipeline.geometry import Box, Triple, triple
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.run_folder import Run
 from pipeline.synthetic.phantom import Phantom
 from pipeline.volumes import VoxelSize, image_voxel_size_nm, open_image
@@ -189,7 +188,7 @@ def read_trained_with(path: str | Path) -> TrainedWith | None:
     Raises InputError where what it says makes no sense, and Unreadable.
     """
     try:
-        with reading(Path(path)), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             attributes = dict(file.attrs)
     except OSError:
         return None

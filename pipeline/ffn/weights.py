@@ -16,7 +16,7 @@ from pipeline.config import Network
 from pipeline.errors import InputError
 from pipeline.ffn.trained_with import TrainedWith, read_trained_with
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.records import make
 from pipeline.results.unreadable import ABSENT, is_there, reading
 from pipeline.run_folder import Run
@@ -164,7 +164,7 @@ def _read_own(path: Path, network: Network) -> dict[str, np.ndarray]:
             stored[name] = item
 
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             file.visititems(visit)
             # before any is read: it may be an image, of any size; what is no array has no shape
             _require_shapes(path, {name: each.shape or (0,) for name, each in stored.items()}, network)

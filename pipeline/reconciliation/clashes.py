@@ -104,9 +104,9 @@ def find_clashes(
     rows = []
     for joint in contested.tolist():
         ids = sorted(pairs[pairs[:, 1] == joint, 0].tolist())
-        mask = joiner.labels == joint
+        meetings = _meetings(keeper.labels, joiner.labels == joint, ids)
         for first, second in combinations(ids, 2):
-            voxels, point = _where(keeper.labels, mask, first, second)
+            voxels, point = meetings[first, second]
             is_seen = (joint, first, second) in together
             at = (p + o for p, o in zip(point, overlap.start))
             rows.append((keeper.tile, first, second, joiner.tile, joint, voxels, is_seen, *at))
@@ -149,16 +149,27 @@ def _pairs_in_one_piece(kept: np.ndarray, joined: np.ndarray, min_voxels: int) -
     return {(int(joint_of[piece]), *two) for piece, of in ids.items() for two in combinations(of, 2)}
 
 
-def _where(labels: np.ndarray, mask: np.ndarray, first: int, second: int) -> tuple[int, Triple]:
-    """Voxels in `mask` of the smaller of two ids, and the one of them that is nearest to the other's."""
-    around = _hull(mask & ((labels == first) | (labels == second)))
-    here, inside = labels[around.slices()], mask[around.slices()]
-    smaller, larger = sorted(((here == i) & inside for i in (first, second)), key=np.count_nonzero)
-    distance = edt.edt(~larger, black_border=False, parallel=1)
-    distance[~smaller] = np.inf
-    z, y, x = (int(n) for n in np.unravel_index(int(distance.argmin()), distance.shape))
-    z0, y0, x0 = around.start
-    return int(np.count_nonzero(smaller)), (z + z0, y + y0, x + x0)
+def _meetings(
+    labels: np.ndarray, mask: np.ndarray, ids: Sequence[int]
+) -> dict[tuple[int, int], tuple[int, Triple]]:
+    """Of every two of some ids, ascending: the voxels in `mask` of the smaller one, and the one of these that
+    is nearest to the other's.
+
+    A segment that has leaked holds hundreds of them: each is measured from once, not once for every pair.
+    """
+    around = _hull(mask & np.isin(labels, ids))
+    here = np.where(mask[around.slices()], labels[around.slices()], 0)
+    places = {i: np.flatnonzero(here == i) for i in ids}
+    by_size = sorted(ids, key=lambda i: len(places[i]))
+    found = {}
+    for count, larger in enumerate(by_size[1:], 1):
+        distance = edt.edt(here != larger, black_border=False, parallel=1).ravel()
+        for smaller in by_size[:count]:
+            at = places[smaller]
+            nearest = np.unravel_index(int(at[distance[at].argmin()]), here.shape)
+            point = triple([int(n) + o for n, o in zip(nearest, around.start)])
+            found[min(smaller, larger), max(smaller, larger)] = len(at), point
+    return found
 
 
 def _hull(mask: np.ndarray) -> Box:

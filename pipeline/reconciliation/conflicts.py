@@ -15,8 +15,8 @@ from pipeline.errors import InputError
 from pipeline.reconciliation.clashes import ClashTable
 from pipeline.reconciliation.id_table import IdTable
 from pipeline.results.artifacts import Artifact, Recipe, Target
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.results.records import make
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.volumes import image_voxel_size_nm
 
@@ -59,7 +59,7 @@ class Conflicts:
 def read_conflicts(id_table: Artifact) -> Conflicts:
     """The conflicts that the merge found. Raises InputError when the file cannot be read."""
     try:
-        with reading(Path(id_table.path)), h5py.File(id_table.path, "r") as file:
+        with reading_hdf5(id_table.path) as file:
             return Conflicts({name: file[GROUP][name][:] for name in COLUMNS})
     except (OSError, KeyError) as error:
         raise InputError(

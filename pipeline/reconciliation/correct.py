@@ -20,10 +20,10 @@ from pipeline.reconciliation.id_table import IdTable, read_id_table, rows_of
 from pipeline.reconciliation.merge import sizes_of
 from pipeline.reconciliation.outcome import Outcome
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.results.kept_apart import write_kept_apart
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.settings.corrections import Correction, identity_of, read_corrections
 from pipeline.volumes import image_voxel_size_nm
@@ -199,7 +199,7 @@ def _joins(groups: StoredGroups, table: IdTable, rows: np.ndarray) -> Joins:
 
 def _read_became(corrected: Artifact) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
-        with reading(Path(corrected.path)), h5py.File(corrected.path, "r") as file:
+        with reading_hdf5(corrected.path) as file:
             became, before, after = (file[GROUP][name][()] for name in ("became", "before", "after"))
             return became, before, after
     except (OSError, KeyError) as error:

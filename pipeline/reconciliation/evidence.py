@@ -23,10 +23,9 @@ from pipeline.reconciliation.clashes import (
 from pipeline.reconciliation.overlap import OverlapTable, concatenate, overlap_evidence
 from pipeline.results.artifacts import Artifact, Recipe, Target
 from pipeline.results.folders import place
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels, read_missing_voxels
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
 VERSION = 3
@@ -118,7 +117,7 @@ def seen_by(run: Run, tile: Tile) -> Box:
 def read_evidence(artifact: Artifact) -> TileEvidence:
     """Read what `find_evidence` wrote; raises InputError when the file cannot be read."""
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             overlaps = OverlapTable(**{f.name: file["overlaps"][f.name][:] for f in fields(OverlapTable)})
             clashes = ClashTable(**{name: file["clashes"][name][:] for name in DTYPES})
             return TileEvidence(

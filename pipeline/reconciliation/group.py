@@ -20,9 +20,8 @@ from pipeline.reconciliation.id_table import offsets_of, rows_of
 from pipeline.reconciliation.joining import joins
 from pipeline.reconciliation.overlap import concatenate
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.records import make
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 
 VERSION = 1
@@ -176,7 +175,7 @@ def read_group(artifact: Artifact) -> Group:
 @contextmanager
 def _opened(artifact: Artifact) -> Iterator[h5py.File]:
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             yield file
     except (OSError, KeyError) as error:
         raise InputError(

@@ -13,9 +13,8 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.part_sums import sum_of, write_sums
-from pipeline.results.unreadable import reading
 
 
 def offsets_of(counts: np.ndarray) -> np.ndarray:
@@ -90,7 +89,7 @@ class TileIds:
 def read_id_table(artifact: Artifact) -> IdTable:
     """A written IdTable; raises InputError when the file cannot be read."""
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             return IdTable(*(file[name][:] for name in ("offsets", "local_ids", "global_ids")))
     except (OSError, KeyError) as error:
         raise InputError(
@@ -101,7 +100,7 @@ def read_id_table(artifact: Artifact) -> IdTable:
 def read_tile_ids(artifact: Artifact, index: int) -> TileIds:
     """One tile's part of a written IdTable; raises InputError when the file cannot be read."""
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             rows = slice(*file["offsets"][index : index + 2])
             return TileIds(file["local_ids"][rows], file["global_ids"][rows])
     except (OSError, KeyError) as error:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import h5py
 import numpy as np
 
 from pipeline.reconciliation.conflicts import Conflicts
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.run_folder import Run
 from pipeline.wording import counted
 
@@ -88,7 +87,7 @@ def read_outcome(run: Run) -> Outcome | None:
     Raises Unreadable.
     """
     try:
-        with reading(run.final_table_file), h5py.File(run.final_table_file, "r") as file:
+        with reading_hdf5(run.final_table_file) as file:
             return Outcome(**{f.name: int(file.attrs[f.name]) for f in fields(Outcome)})
     except (OSError, KeyError):
         return None

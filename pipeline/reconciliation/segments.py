@@ -19,10 +19,9 @@ from pipeline.geometry import Box, Triple
 from pipeline.reconciliation.write import PROPERTIES
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.folders import place
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.parts import put, read_part
 from pipeline.results.records import make
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.volumes import open_volume
 
@@ -170,7 +169,7 @@ def _numbers(name: str, description: str, values: np.ndarray) -> dict[str, Any]:
 def read_segments(artifact: Artifact) -> Segments:
     """What `measure_block` has measured. Raises InputError."""
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             return Segments(*(file[column.name][()] for column in fields(Segments)))
     except (OSError, KeyError) as error:
         raise InputError(

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from pipeline.geometry import Tile
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.results.log_lines import is_logged_for, last_line
-from pipeline.results.unreadable import Look, is_there, reading
+from pipeline.results.unreadable import Look, is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.tile_grid import TileGrid
@@ -177,7 +177,7 @@ def _row(
 def _by_its_file(path: Path) -> dict[str, Any]:
     """What the file of a tile says of how it was made; nothing where it is damaged. Raises Unreadable."""
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             numbers = {n: int(file.attrs[n]) for n in ("calls", "missing_voxels") if n in file.attrs}
             names = {n: str(file.attrs[n]) for n in ("engine", "precision") if n in file.attrs}
             return {**numbers, **names, "segments": len(file["segments"])}

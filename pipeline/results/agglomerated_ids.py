@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 
 COUNTS = ("points", "joins", "calls", "segments_joined", "kept_apart")
 
@@ -41,7 +40,7 @@ class AgglomeratedIds:
 def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
     """The table in a run's agglomeration. Raises InputError when it cannot be read."""
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return AgglomeratedIds(file["base"][()], file["agglomerated"][()])
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error
@@ -53,7 +52,7 @@ def read_summary(path: Path) -> dict[str, int] | None:
     Raises Unreadable.
     """
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return {name: int(file.attrs[name]) for name in COUNTS}
     except (OSError, KeyError):
         return None

@@ -23,7 +23,7 @@ from typing import Any, TextIO, TypeAlias
 
 from pipeline.errors import InputError
 from pipeline.results.attempts.fencing import fence
-from pipeline.results.attempts.ownership import owner_file
+from pipeline.results.attempts.owner import owner_file
 from pipeline.results.bucket import Bucket
 from pipeline.results.flush import flush
 from pipeline.results.unreadable import mend_write

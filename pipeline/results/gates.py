@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.machine.user import user_name
 from pipeline.results.artifacts import Artifact, combined, publishing
-from pipeline.results.attempts.ownership import now
+from pipeline.results.attempts.owner import now
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import read_if_there
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Artifact
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 
 NAME = "corrections/apart"
 
@@ -22,7 +20,7 @@ def write_kept_apart(file: h5py.File, pairs: np.ndarray) -> None:
 def read_kept_apart(corrected: Artifact) -> np.ndarray:
     """The pairs that `write_kept_apart` wrote. Raises InputError when they cannot be read."""
     try:
-        with reading(Path(corrected.path)), h5py.File(corrected.path, "r") as file:
+        with reading_hdf5(corrected.path) as file:
             return np.asarray(file[NAME][()])
     except (OSError, KeyError) as error:
         raise InputError(

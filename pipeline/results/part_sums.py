@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 import h5py
 import numpy as np
 
 from pipeline.results.artifacts import Artifact
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 
 NAME, SUM_BYTES = "part sums", 32
 
@@ -50,5 +49,5 @@ def identity_of(artifact: Artifact, parts: Iterable[int]) -> str:
 @lru_cache(maxsize=4)
 def _sums_in(artifact: Artifact) -> np.ndarray:
     """Those of all parts: read once for all that a process asks about."""
-    with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+    with reading_hdf5(artifact.path) as file:
         return read_sums(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import deflate
@@ -13,7 +12,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile, triple
 from pipeline.results.artifacts import Artifact
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 
 DATASET = "segmentation"
 
@@ -28,7 +27,7 @@ def read_labels(tile: Tile, artifact: Artifact, box: Box) -> np.ndarray:
     """
     part = tile.box & box
     try:
-        with reading(Path(artifact.path)), h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             labels = file[DATASET]
             if labels.shape != tile.box.shape or labels.dtype != np.uint32:
                 raise InputError(
@@ -72,7 +71,7 @@ def read_not_finite_at(artifact: Artifact) -> str | None:
 
 def _attributes(artifact: Artifact) -> dict[str, Any]:
     try:
-        with h5py.File(artifact.path, "r") as file:
+        with reading_hdf5(artifact.path) as file:
             return dict(file.attrs)
     except OSError as error:
         raise InputError(f"cannot read tile {artifact.path}: {error}") from error

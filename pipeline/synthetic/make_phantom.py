@@ -30,7 +30,7 @@ def make_phantom(run: Run) -> Artifact:
     def write(path: Path) -> None:
         phantom = Phantom(settings.shape, settings.seed, settings.spacing)
         chunks = tuple(min(c, n) for c, n in zip(BLOCK, settings.shape))
-        with h5py.File(path, "w") as file:
+        with h5py.File(path, "w", locking=False) as file:
             image, labels = (
                 file.create_dataset(
                     name, settings.shape, dtype, chunks=chunks,

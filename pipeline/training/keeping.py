@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import Untrainable
 from pipeline.ffn.network import assign_weights, network_variables  # sets the Keras backend
 from pipeline.ffn.weights import read_weights
 from pipeline.training.checkpoint import Checkpoint
@@ -69,7 +69,7 @@ class Keeper:
     ) -> None:
         """Save a checkpoint, between two rounds or with what this rank has in hand; rank 0 has the log.
 
-        Raises InputError, the same on all ranks, when the weights are not finite any more.
+        Raises Untrainable, the same on all ranks, when the weights are not finite any more.
         """
         self._require_finite_weights(progress.steps)
         if in_hand is not None:
@@ -124,9 +124,9 @@ class Keeper:
         return averages
 
     def _require_finite_weights(self, steps: int) -> None:
-        """All ranks have the same weights, so that all raise InputError or none does."""
+        """All ranks have the same weights, so that all raise Untrainable or none does."""
         names = not_finite(
             {v.path: np.asarray(v) for v in (*self._model.variables, *self._optimizer.variables)}
         )
         if names:
-            raise InputError(describe_weights(steps, names, self.kept_steps))
+            raise Untrainable(describe_weights(steps, names, self.kept_steps))

@@ -103,16 +103,23 @@ class ScalingModel:
     def of_steps(
         cls, step_s: float, step_s_std: float, setup: Setup, size: int, link: Link | None = None
     ) -> ScalingModel:
-        """By mean and standard deviation of the steps of a training of this setup, with a link that is known.
+        """By mean and standard deviation of one rank's steps in a training of this setup, with a link that is
+        known.
 
-        The slowest of N exponential jitters has the variance 1 + 1/4 + ... + 1/N^2 times that of one.
+        Of its local steps all but the last take what the rank itself takes; the last ends when the slowest of
+        all has computed as many and they have averaged.
         """
-        link, fovs, every = link or Link(), setup.batch, setup.local_steps
-        variance = sum(1 / n**2 for n in range(1, setup.ranks + 1))
-        slowest = expected_order_statistic(setup.ranks, setup.backups, fovs * every) / every
-        computing_s = max(0.0, step_s - link.allreduce_s(setup.ranks, size) / every)
-        jitter_s = min(step_s_std / math.sqrt(variance * fovs), computing_s / slowest)
-        return cls(Compute((computing_s - slowest * jitter_s) / fovs, jitter_s), size, link)
+        link, every = link or Link(), setup.local_steps
+        allreduce_s = link.allreduce_s(setup.ranks, size)
+        computing_s = max(0.0, step_s - allreduce_s / every)
+        slowest = expected_order_statistic(setup.ranks, setup.backups, setup.batch * every) / every
+        # the deviation's square is a polynomial of the jitter
+        square = _variance_of_steps(setup)
+        half = allreduce_s * (every - 1) / every * (slowest - setup.batch)
+        beyond = max(0.0, step_s_std**2 - (every - 1) * (allreduce_s / every) ** 2)
+        jitter_s = (math.sqrt(half**2 + square * beyond) - half) / square
+        jitter_s = min(jitter_s, computing_s / slowest)
+        return cls(Compute((computing_s - slowest * jitter_s) / setup.batch, jitter_s), size, link)
 
     def fovs_per_s(self, setup: Setup) -> float:
         """FOVs that count, of all ranks together."""
@@ -129,19 +136,39 @@ class ScalingModel:
         return fovs / self.fovs_per_s(setup) * nodes / 3600
 
 
-@lru_cache(maxsize=4096)
 def expected_order_statistic(ranks: int, backups: int, fovs: int) -> float:
     """When all ranks but `backups` have the jitter of `fovs` FOVs behind them, on average.
 
     The unit is the mean jitter of one FOV. One FOV's jitter is exponential, so that of `fovs` is
     Gamma(fovs); the time is that of its order statistic of rank ranks - backups among `ranks`.
     """
+    return _order_statistic(ranks, backups, fovs)[0]
+
+
+@lru_cache(maxsize=4096)
+def _order_statistic(ranks: int, backups: int, fovs: int) -> tuple[float, float]:
+    """The mean of that time, and of its square."""
     if fovs == 1:
-        return harmonic(ranks) - harmonic(backups)
+        mean = harmonic(ranks) - harmonic(backups)
+        variance = special.polygamma(1, backups + 1) - special.polygamma(1, ranks + 1)
+        return mean, mean**2 + float(variance)
     most = special.gammainccinv(fovs, 1e-12 / ranks)  # of many ranks 1 less that is 1
     x = np.linspace(0, most, GRID)
-    reached = special.betainc(ranks - backups, backups + 1, special.gammainc(fovs, x))
-    return float(integrate.trapezoid(1 - reached, x))
+    left = 1 - special.betainc(ranks - backups, backups + 1, special.gammainc(fovs, x))
+    return float(integrate.trapezoid(left, x)), float(integrate.trapezoid(2 * x * left, x))
+
+
+def _variance_of_steps(setup: Setup) -> float:
+    """Of one rank's steps, in which a FOV's mean jitter is 1 and averaging takes no time.
+
+    The last of its local steps takes the slowest's time M less the rank's own S before it. Gamma's times
+    are independent of how they are shared out, so that E[M S] is E[M] times (fovs + 1 / ranks) of S's part.
+    """
+    batch, every = setup.batch, setup.local_steps
+    mean, square = _order_statistic(setup.ranks, setup.backups, batch * every)
+    before = batch * (every - 1)
+    last = square - 2 * mean * (every - 1) / every * (batch * every + 1 / setup.ranks) + before * (before + 1)
+    return (last + before * (batch + 1)) / every - (mean / every) ** 2
 
 
 def harmonic(n: int) -> float:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import Untrainable
 from pipeline.ffn.network import build_network  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
 from pipeline.training.batch import Batch
@@ -101,7 +101,7 @@ class Trainer:
     def run(self) -> None:
         """Go on from the checkpoint, or from random weights, to the job's last step.
 
-        Raises InputError, the same on all ranks, when loss, gradient or weights are not finite any more.
+        Raises Untrainable, the same on all ranks, when loss, gradient or weights are not finite any more.
         """
         found = self._job.checkpoint() if self._ranks.rank == 0 else None
         progress, in_hand = self._keeper.restore(found)
@@ -153,7 +153,7 @@ class Trainer:
                 if self._training.local_steps > 1:
                     all_are_finite = self._average(is_end=step + 1 == stop)
                 if not all_are_finite:  # so it is on every rank: what is not finite has spread in the mean
-                    raise InputError(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
+                    raise Untrainable(describe(step + 1, self._ranks.gather(fault), self._keeper.kept_steps))
             self._tally.add_step(found.loss * self._shares.weight)
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()

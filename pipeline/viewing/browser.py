@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
 from pipeline.machine.processes import die_with_parent
-from pipeline.viewing.links import ADDRESS
 from pipeline.viewing.scene import Point
 
 if TYPE_CHECKING:
@@ -72,9 +71,10 @@ def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: f
         shown.show_ui_controls = False
         shown.show_panel_borders = False
         shown.viewer_size = list(WINDOW)
+    view.is_drawn = True
     view.viewer.async_screenshot(keep)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = _started(program, view.scene_address(f"{ADDRESS}:{view.port}", point), profile)
+        process = _started(program, view.link_to(point), profile)
         try:
             for _ in range(int(patience_s / LOOK_S)):
                 if is_drawn.wait(LOOK_S) or process.poll() is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 import threading
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from pipeline.geometry import Box, Triple
 from pipeline.volumes import Volume, VoxelSize
+
+if TYPE_CHECKING:
+    from pipeline.viewing.shapes import AgglomeratedShapes
 
 Kind: TypeAlias = Literal["image", "segmentation"]
 
@@ -24,12 +27,17 @@ CHUNK_NAME = re.compile(rf"{SCALE}/" + "_".join([r"(-?\d+)-(-?\d+)"] * 3))
 class VolumeChunks:
     """A volume of a format that Neuroglancer does not read from files as the info file and the raw chunks of
     one that it does, x running fastest. Its dtype becomes the nearest that can be shown.
+
+    With `shapes` it has those of its segments, too.
     """
 
-    def __init__(self, volume: Volume, kind: Kind, voxel_size_nm: VoxelSize) -> None:
+    def __init__(
+        self, volume: Volume, kind: Kind, voxel_size_nm: VoxelSize, shapes: AgglomeratedShapes | None = None
+    ) -> None:
         self._volume = volume
         self._kind = kind
         self._size_nm = voxel_size_nm
+        self._shapes = shapes
         self._dtype = shown_dtype(volume.dtype, kind)
         self._one_at_a_time = threading.Lock()  # readers keep files open, and what they have unpacked
 
@@ -50,7 +58,14 @@ class VolumeChunks:
             "data_type": self._dtype.name,
             "num_channels": 1,
             "scales": [scale],
+            **(self._shapes.folders if self._shapes else {}),
         }
+
+    def file(self, name: str) -> bytes | None:
+        """A chunk, or a file of the shapes; None where there is none such. Raises InputError."""
+        if self._shapes is None or name.startswith(f"{SCALE}/"):
+            return self.chunk(name)
+        return self._shapes.file(name)
 
     def chunk(self, name: str) -> bytes | None:
         """The chunk of a name such as `voxels/0-64_0-64_64-100`, x, y, z; None where there is no such one.

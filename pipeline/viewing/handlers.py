@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import html
+import json
 import os
 import re
 import secrets
@@ -28,6 +29,9 @@ ENCODINGS = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd"}
 
 RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>(?(first)\d*|\d+))")
 """One range of bytes; whoever asks for several gets all."""
+
+LEADING = "<!doctype html><title>ffn view</title><script>location.replace({})</script>"
+"""Leads a browser to an address, and is not gone back to."""
 
 UNPACKED = (".xz", ".bz2")
 """The same, where no browser can unpack it."""
@@ -149,7 +153,7 @@ class ObjectHandler(BytesHandler):
 
 
 class ChunkHandler(BytesHandler):
-    """The info file and the chunks of a volume that has no such files; always whole."""
+    """The info file, the chunks and the shapes of a volume that has no such files; always whole."""
 
     def initialize(self, chunks: VolumeChunks, tell: Callable[[str], None]) -> None:
         self._chunks = chunks
@@ -159,7 +163,7 @@ class ChunkHandler(BytesHandler):
         if name == "info":
             self.finish(self._chunks.info)
             return
-        content = await self._read_by(self._chunks.chunk, name)
+        content = await self._read_by(self._chunks.file, name)
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
             content = gzip.compress(content, compresslevel=1, mtime=0)
@@ -193,7 +197,9 @@ class SceneHandler(RequestHandler):
             self._say(400, "This is no point: expected point=Z,Y,X, and ids after segments= and truth=.")
             return
         self.set_header("Referrer-Policy", "no-referrer")
-        self.redirect(self._view.scene_address(self.request.host, point))
+        # headers may not be as long as a scene is that has a thousand points
+        address = json.dumps(self._view.scene_address(self.request.host, point))
+        self.finish(LEADING.format(address.replace("<", "\\u003c")))
 
     def _point(self) -> Point | None:
         """The point that is asked for, None where none is. Raises ValueError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
@@ -15,6 +15,9 @@ from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 from pipeline.volumes.labels import LabelVolume
 from pipeline.wording import counted
+
+if TYPE_CHECKING:
+    from pipeline.viewing.shapes import AgglomeratedShapes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +42,8 @@ class Layer:
     grey: tuple[float, float] | None = None
     bucket: Bucket | None = None
     """Where the run has put the volume's files, which a browser may have no credentials for."""
+    shapes: AgglomeratedShapes | None = None
+    """What can be drawn of its segments in three dimensions, where that is not in the volume's files."""
 
     @property
     def stored(self) -> str | None:
@@ -68,15 +73,30 @@ class Shown:
     """As `lost_run_points` gives them."""
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     """As `conflict_points` gives them."""
-    in_3d: list[int] = field(default_factory=list)
-    """The largest segments, where meshes or skeletons of them can be drawn."""
+    differ: list[dict[str, Any]] = field(default_factory=list)
+    """Where it is unlike the segmentation beside it, as `compare` finds it."""
+    worse: list[dict[str, Any]] = field(default_factory=list)
+    """What of the truth one of the two has worse than the other, as well."""
+    in_3d: dict[str, list[int]] = field(default_factory=dict)
+    """By the name of their layer the largest segments, where meshes or skeletons of them can be drawn."""
     layers: list[Layer] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
-    def add(self, name: str, kind: Kind, volume: Volume, bucket: Bucket | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        volume: Volume,
+        bucket: Bucket | None = None,
+        shapes: AgglomeratedShapes | None = None,
+    ) -> None:
         """One more layer."""
         grey = self.or_told(_grey, volume) if kind == "image" else None
-        self.layers.append(Layer(name, kind, volume, grey, bucket))
+        self.layers.append(Layer(name, kind, volume, grey, bucket, shapes))
+
+    def volume(self, name: str) -> Volume | None:
+        """That of a layer, if there is one of this name."""
+        return next((layer.volume for layer in self.layers if layer.name == name), None)
 
     def add_if_there(
         self, name: str, kind: Kind, opened: Callable[[], Volume], bucket: Bucket | None = None
@@ -119,8 +139,14 @@ class Shown:
 
     @property
     def points(self) -> dict[str, list[dict[str, Any]]]:
-        """By the name of their layer, those of the worst errors, lost runs and conflicts that there are."""
-        found = {"worst": self.worst, "run length": self.lost_runs, "conflicts": self.conflicts}
+        """By the name of their layer, those of all lists of points in which there are some."""
+        found = {
+            "differ": self.differ,
+            "worse": self.worse,
+            "worst": self.worst,
+            "run length": self.lost_runs,
+            "conflicts": self.conflicts,
+        }
         return {name: points for name, points in found.items() if points}
 
 
@@ -133,16 +159,16 @@ def layers_of_volumes(volumes: Mapping[str, tuple[str, Choice]]) -> Shown:
     """
     shown = Shown()
     opened = {name: open_volume(uri, choice) for name, (uri, choice) in volumes.items()}
-    shown.lacking += _put_together(opened)
+    shown.lacking += put_together(opened)
     for name, volume in opened.items():
         if name == "image":
             shown.add(name, "image", volume)
         else:
-            shown.add(name, "segmentation", _ids(volume))
+            shown.add(name, "segmentation", ids_of(volume, is_truth=name == "truth"))
     return shown
 
 
-def _put_together(volumes: Mapping[str, Volume]) -> list[str]:
+def put_together(volumes: Mapping[str, Volume]) -> list[str]:
     """Place the volumes that do not say where they lie; a line for each."""
     first = next((name for name, volume in volumes.items() if volume.frame.is_placed), next(iter(volumes)))
     placed, told = volumes[first], []
@@ -158,10 +184,12 @@ def _put_together(volumes: Mapping[str, Volume]) -> list[str]:
     return told
 
 
-def _ids(volume: Volume) -> Volume:
+def ids_of(volume: Volume, is_truth: bool = False) -> Volume:
+    """The ids of a segmentation, or a truth, of which some may say to ignore what is there. Raises InputError
+    where it holds none."""
     if volume.dtype.kind not in "iu":
         raise InputError(f"{volume.uri} holds {volume.dtype}; expected integer ids of segments")
-    return LabelVolume(volume, all_are_ids=True)
+    return LabelVolume(volume, all_are_ids=not is_truth)
 
 
 def _grey(volume: Volume) -> tuple[float, float] | None:

@@ -31,9 +31,13 @@ def point_link(
     It holds no secret, and no name of this machine: a browser is let in that has opened the link which
     `ffn view` prints. Equal settings give equal links. Raises Unreadable.
     """
-    query = {"point": _listed(point), "segments": _listed(segments), "truth": _listed(truth)}
-    wanted = {name: text for name, text in query.items() if text}
-    return f"http://{ADDRESS}:{port}{POINT_PATH}?{urlencode({**wanted, 'run': run_key(run)}, safe=',')}"
+    return f"http://{ADDRESS}:{port}{POINT_PATH}?{point_query(point, segments, truth, run=run_key(run))}"
+
+
+def point_query(point: Triple, segments: Sequence[int], truth: Sequence[int], **more: str) -> str:
+    """What a link says of a point, and `more`."""
+    query = {"point": _listed(point), "segments": _listed(segments), "truth": _listed(truth), **more}
+    return urlencode({name: text for name, text in query.items() if text}, safe=",")
 
 
 def _listed(numbers: Sequence[int]) -> str:

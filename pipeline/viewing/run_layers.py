@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.agglomerated import refuse_of_another
 from pipeline.errors import InputError
-from pipeline.reconciliation import MESHES, SKELETONS, kinds, read_shaped
-from pipeline.results.agglomerated_ids import AgglomeratedIds, read_agglomerated_ids
+from pipeline.reconciliation import MESHES, SKELETONS, Kind, kinds, read_shaped
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
 from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
@@ -20,6 +23,7 @@ from pipeline.run_folder import Run
 from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.viewing.layers import Shown
 from pipeline.viewing.links import run_key
+from pipeline.viewing.shapes import AgglomeratedShapes
 from pipeline.viewing.tiles import TileVolume
 from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
 from pipeline.volumes import Volume, VoxelSize, open_image, open_labels, open_volume
@@ -79,10 +83,10 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str], left: int) -
     found = shown.add_if_there("segmentation", "segmentation", partial(open_volume, run.volume_uri), bucket)
     if found is None:
         return False
-    if "agglomerate" not in gone:
-        _add_agglomerated(shown, run, found)
-    if gone.isdisjoint(_in_the_volume(run)):
-        shown.in_3d = shown.or_told(largest_shaped, run) or []
+    largest = shown.or_told(largest_shaped, run) if gone.isdisjoint(_in_the_volume(run)) else None
+    shown.in_3d["segmentation"] = largest or []
+    if "agglomerate" not in gone and is_there(run.agglomeration_file):
+        shown.or_told(add_agglomerated, shown, run, "agglomerated", found, largest or [])
     if left:
         shown.lacking.append(
             f"the segmentation is not complete: {left:,} of its blocks are yet to be written"
@@ -119,12 +123,17 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     return not gone.missing
 
 
+def _drawn_kinds(run: Run) -> list[Kind]:
+    """The kinds of shapes that the volume has. Raises Unreadable."""
+    return [kind for kind in kinds(run) if has_part(run.volume, f"{kind.folder}/info")]
+
+
 def largest_shaped(run: Run) -> list[int]:
     """The largest segments, the largest first, of which the volume has all the kinds of shapes that it has.
 
     A browser waits without end for the mesh of a segment that has none.
     """
-    shown = [kind for kind in kinds(run) if has_part(run.volume, f"{kind.folder}/info")]
+    shown = _drawn_kinds(run)
     if not shown:
         return []
     shaped = set.intersection(*(set(read_shaped(run, kind).tolist()) for kind in shown))
@@ -136,16 +145,17 @@ def largest_shaped(run: Run) -> list[int]:
     return list(islice((i for i in ids if i in shaped), MOST_IN_3D))
 
 
-def _add_agglomerated(shown: Shown, run: Run, segmentation: Volume) -> None:
-    if is_there(run.agglomeration_file):
-        table = shown.or_told(_agglomerated_ids, run)
-        if table is not None:
-            shown.add("agglomerated", "segmentation", AgglomeratedVolume(segmentation, table))
+def add_agglomerated(shown: Shown, run: Run, name: str, segmentation: Volume, largest: Sequence[int]) -> None:
+    """The run's segmentation under agglomerated ids as a layer, with shapes where there are `largest_shaped`.
 
-
-def _agglomerated_ids(run: Run) -> AgglomeratedIds:
+    Raises InputError.
+    """
     refuse_of_another(run)
-    return read_agglomerated_ids(run.agglomeration_file)
+    table = read_agglomerated_ids(run.agglomeration_file)
+    shapes = AgglomeratedShapes(run, table, _drawn_kinds(run)) if largest else None
+    shown.add(name, "segmentation", AgglomeratedVolume(segmentation, table), shapes=shapes)
+    objects = table.of(np.array(largest, np.uint64)).tolist()
+    shown.in_3d[name] = list(dict.fromkeys(objects))
 
 
 def _add_tiles(shown: Shown, run: Run, size_nm: VoxelSize | None, earlier: Earlier | None) -> None:

@@ -20,7 +20,13 @@ VOXELS_A_PIXEL = (0.2, 4.0)
 AT_A_POINT = 0.5
 IN_3D = 1.5
 """How much more than the longest side the panel in three dimensions has room for."""
-COLOURS = {"worst": "#ffff00", "run length": "#00ffff", "conflicts": "#ff00ff"}
+COLOURS = {
+    "differ": "#ff8000",
+    "worse": "#00ff00",
+    "worst": "#ffff00",
+    "run length": "#00ffff",
+    "conflicts": "#ff00ff",
+}
 """Of the points in each layer of them; yellow is Neuroglancer's own."""
 BESIDE = 0.15
 """How opaque segments are that are not selected."""
@@ -35,28 +41,33 @@ class Point:
     truth: Sequence[int] = ()
 
 
-def scene(shown: Shown, sources: Mapping[str, str], point: Point | None = None) -> dict[str, Any]:
+def scene(
+    shown: Shown, sources: Mapping[str, str], point: Point | None = None, is_drawn: bool = False
+) -> dict[str, Any]:
     """The state that shows what is `shown`, the layers by their names from `sources`.
 
     It looks at `point`, or else at the middle of the last layer that is no truth, and selects `shown.in_3d`:
     Neuroglancer draws in three dimensions what is selected. Coordinates are voxels of `shown.voxel_size_nm`,
-    which in the state are in the order x, y, z.
+    which in the state are in the order x, y, z. A segmentation that is set beside another one is seen to the
+    right of it, with the list of where they differ, of which there is none in what `is_drawn` for a file.
     """
     layers, size_nm = shown.layers, shown.voxel_size_nm
     voxel = _middle(layers, size_nm) if point is None else point.voxel
-    selected = {"segmentation": shown.in_3d} if point is None else _of(point)
+    selected = shown.in_3d if point is None else _of(point)
     drawn = [_layer(each, sources[each.name], layers, selected.get(each.name, ())) for each in layers]
     names = [layer.name for layer in layers]
     drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
-    return {
+    state = {
         "title": shown.title,
         "dimensions": _dimensions(size_nm),
         "position": [at + 0.5 for at in voxel[::-1]],
         "crossSectionScale": _voxels_a_pixel(layers, size_nm) if point is None else AT_A_POINT,
         "projectionScale": IN_3D * _longest(layers, size_nm),
         "layers": drawn,
-        "layout": "4panel",
+        "layout": _layout([layer["name"] for layer in drawn]),
     }
+    lists = shown.differ and not is_drawn
+    return state | ({"selectedLayer": {"layer": "differ", "visible": True}} if lists else {})
 
 
 def fragment(state: dict[str, Any]) -> str:
@@ -68,9 +79,20 @@ def _of(point: Point) -> dict[str, Sequence[int]]:
     return {"truth": point.truth, "segmentation": point.segments}
 
 
+def _layout(names: Sequence[str]) -> str | dict[str, Any]:
+    """Four panels; where there are two segmentations to compare, for each of them, with all other layers."""
+    if "beside" not in names:
+        return "4panel"
+    viewers = [
+        {"type": "viewer", "layers": [name for name in names if name != other], "layout": "4panel"}
+        for other in ("beside", "segmentation")
+    ]
+    return {"type": "row", "children": viewers}
+
+
 def _layer(layer: Layer, source: str, layers: Sequence[Layer], selected: Sequence[int]) -> dict[str, Any]:
     drawn: dict[str, Any] = {"type": layer.kind, "name": layer.name, "source": source, "tab": "source"}
-    if _hides(layer, layers) and not selected:
+    if _hides(layer, layers, selected):
         drawn["visible"] = False
     if layer.grey is not None:
         drawn["shaderControls"] = {"normalized": {"range": list(layer.grey)}}
@@ -79,23 +101,24 @@ def _layer(layer: Layer, source: str, layers: Sequence[Layer], selected: Sequenc
     return drawn
 
 
-def _hides(layer: Layer, layers: Sequence[Layer]) -> bool:
+def _hides(layer: Layer, layers: Sequence[Layer], selected: Sequence[int]) -> bool:
     """Truth would lie over a segmentation: it is shown where there is none, or an id of it is selected.
 
     So would the same segmentation under agglomerated ids, which waits until it is switched on.
     """
     others = any(other.kind == "segmentation" and other.name != "truth" for other in layers)
-    return layer.name == "agglomerated" or (layer.name == "truth" and others)
+    return layer.name == "agglomerated" or (layer.name == "truth" and others and not selected)
 
 
 def _annotations(
     name: str, points: Sequence[dict[str, Any]], names: Sequence[str], voxel_size_nm: VoxelSize
 ) -> dict[str, Any]:
-    linked = [name for name in ("segmentation", "truth") if name in names]
+    linked = [layer for layer in names if layer in points[0]]
     return {
         "type": "annotation",
         "name": name,
         "annotationColor": COLOURS[name],
+        **({"tab": "annotations"} if name == "differ" else {}),
         "source": {
             "url": "local://annotations",
             "transform": {"outputDimensions": _dimensions(voxel_size_nm)},

@@ -27,7 +27,7 @@ from pipeline.errors import InputError
 from pipeline.viewing.chunks import VolumeChunks
 from pipeline.viewing.handlers import ChunkHandler, FileHandler, NothingHandler, ObjectHandler, SceneHandler
 from pipeline.viewing.layers import Layer, Shown
-from pipeline.viewing.links import ADDRESS, POINT_PATH
+from pipeline.viewing.links import ADDRESS, POINT_PATH, point_query
 from pipeline.viewing.scene import Point, fragment, scene
 
 TOKEN_BYTES = 16
@@ -43,6 +43,8 @@ class ViewServer:
     def __init__(self, shown: Shown, port: int, tell: Callable[[str], None]) -> None:
         self.key = shown.key
         self.token = secrets.token_urlsafe(TOKEN_BYTES)
+        self.is_drawn = False
+        """Whether what is shown is for a file."""
         self._shown = shown
         self._tell = tell
         neuroglancer.set_server_bind_address(ADDRESS, port)
@@ -69,10 +71,15 @@ class ViewServer:
         """What opens the scene and lets a browser in."""
         return f"http://{ADDRESS}:{self.port}{POINT_PATH}/{self.token}"
 
+    def link_to(self, point: Point | None) -> str:
+        """What opens the scene at a point, if one is given."""
+        query = point_query(point.voxel, point.segments, point.truth) if point else ""
+        return f"{self.link}?{query}" if query else self.link
+
     def scene_address(self, host: str, point: Point | None = None) -> str:
         """Where the scene is for a browser that sees this server as `host`, an address and a port."""
         sources = {layer.name: self._source(layer, host) for layer in self._shown.layers}
-        state = scene(self._shown, sources, point)
+        state = scene(self._shown, sources, point, self.is_drawn)
         return f"http://{host}/v/{self.token}/{fragment(state)}"
 
     def _path(self, layer: Layer) -> str:
@@ -94,7 +101,7 @@ class ViewServer:
                 found.append((at, ObjectHandler, {"bucket": layer.bucket, "tell": self._tell}))
             elif stored is None:
                 size = layer.volume.voxel_size_nm or self._shown.voxel_size_nm
-                chunks = VolumeChunks(layer.volume, layer.kind, size)
+                chunks = VolumeChunks(layer.volume, layer.kind, size, layer.shapes)
                 found.append((at, ChunkHandler, {"chunks": chunks, "tell": self._tell}))
             elif stored.startswith("file://"):
                 folder = stored.removeprefix("file://")

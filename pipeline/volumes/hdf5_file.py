@@ -35,9 +35,12 @@ HELD = (errno.EAGAIN, errno.EACCES)
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open for reading; a file that is unreadable, or proves so while it is read, raises InputError."""
+    """Open for reading; a file that is unreadable, or proves so while it is read, raises InputError.
+
+    It is locked where the file system has locks: one that another program has open for writing is refused.
+    """
     try:
-        file = h5py.File(path, "r")
+        file = _opened(path)
     except OSError as error:
         raise InputError(_why_not_open(path, error)) from None
     with file:
@@ -47,6 +50,15 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             raise InputError(
                 f"{path} cannot be read, it may be damaged: {_one_line(error)}; copy it again"
             ) from None
+
+
+def _opened(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if "lock file" not in str(error) or error.errno in HELD:
+            raise
+    return h5py.File(path, "r", locking=False)
 
 
 def dataset_in(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
@@ -94,7 +106,10 @@ def _why_not_open(path: Path, error: OSError) -> str:
     if path.is_dir():
         return f"{path} is a folder; expected an HDF5 file"
     if "lock file" in words:
-        return f"{path} {_locked(error)}"
+        return (
+            f"{path} is held open by another program that may be writing it: close it there, or wait; if "
+            "nobody writes it, set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
+        )
     if isinstance(error, PermissionError):
         return f"{path}: permission denied; it must be readable by who runs this"
     if "already open for write" in words:
@@ -103,18 +118,6 @@ def _why_not_open(path: Path, error: OSError) -> str:
             f"`h5clear -s {path}` removes the mark"
         )
     return f"{path} {_content(path, words)}"
-
-
-def _locked(error: OSError) -> str:
-    if error.errno in HELD:
-        return (
-            "is held open by another program that may be writing it: close it there, or wait; if nobody "
-            "writes it, set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
-        )
-    return (
-        f"cannot be locked on its file system ({error.strerror or error}): set the environment variable "
-        "HDF5_USE_FILE_LOCKING=FALSE"
-    )
 
 
 def _content(path: Path, words: str) -> str:

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.geometry import Box
 from pipeline.viewing.browser import WINDOW, browser
 from tests.commands import as_from_a_terminal, said
-from tests.pipeline.viewing.placed import Case, write_case
+from tests.pipeline.viewing.placed import OBJECTS, SEGMENTED_BOX, Case, write_case
+from tests.pipeline.viewing.test_layers import make_run
 from workflows.view import main
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,14 +36,15 @@ def volumes(case: Case) -> list[str]:
 
 
 @pytest.mark.slow
-def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case) -> None:
+@pytest.mark.parametrize("login", ["", "login9"])
+def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, login: str) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     process = subprocess.Popen(
         [sys.executable, str(REPOSITORY / "workflows" / "view.py"), *volumes(case), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        env=os.environ | {"PYTHONWARNINGS": "ignore", "SLURM_SUBMIT_HOST": login, "PBS_O_HOST": ""},
         preexec_fn=as_from_a_terminal,
     )
     assert process.stdout is not None
@@ -52,10 +55,11 @@ def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case) -
         printed += line
     (link,) = re.findall(r"^open +(\S+)$", printed, re.MULTILINE)
     port = link.split(":")[2].partition("/")[0]
-    assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} \S+@\S+$", printed, re.MULTILINE)
+    through = rf"-J \S+@{login} " if login else ""
+    assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} {through}\S+@\S+$", printed, re.MULTILINE)
     assert "20:44,100:180,300:460 (z, y, x), 40 x 8 x 4 nm" in printed
     with urllib.request.urlopen(link) as page:
-        assert b"neuroglancer" in page.read()
+        assert b"/v/" in page.read()
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=60)
     assert (process.returncode, *rest) == (0, "", "")
@@ -77,6 +81,34 @@ def test_a_screenshot_is_drawn_and_the_command_ends(
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 5
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(browser() is None, reason="no Chromium or Chrome is on PATH")
+def test_a_run_and_another_beside_it_are_drawn_with_where_they_differ(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    run = make_run(case)
+    (case.folder / "precomputed").rename(run.segmentation_folder)
+    small, large = sorted(OBJECTS)
+    with h5py.File(run.agglomeration_file, "w") as file:
+        file["base"], file["agglomerated"] = np.array([large], np.uint64), np.array([small], np.uint64)
+    folder, target = str(run.folder), case.folder / "drawn.png"
+    box = ["--box", str(Box(SEGMENTED_BOX.start, OBJECTS[small].stop))]
+    for first, beside, differ in (
+        ([folder], [folder, "--agglomerated"], True),
+        (["--segmentation", folder + "/segmentation"], [folder, "--agglomerated", *box], False),
+    ):
+        code, shown = said(
+            main, [*first, "--beside", *beside, "--screenshot", str(target)], monkeypatch, capsys
+        )
+        assert code == 0, shown
+        assert ("\ndiffer       1 points, the costliest first\n" in shown) == differ
+        assert "\nbeside       agglomerated, 26:42,110:170,320:440 (z, y, x), 40 x 8 x 4 nm\n" in shown
+        with Image.open(target) as image:
+            halves = np.split(np.asarray(image.convert("RGB")).astype(int), 2, axis=1)
+        assert all(np.ptp(half, axis=2).max() > 60 for half in halves)
+
+
 def test_input_that_is_none_is_one_line(
     case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +120,7 @@ def test_input_that_is_none_is_one_line(
         file["raw"].attrs["axes"] = "czyx"
         file["nowhere"] = np.zeros((4, 5, 6), np.uint8)
         file["nowhere"].attrs["offset"] = (40, 4, 4)
+    run = make_run(case)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for arguments, expected in (
@@ -112,6 +145,19 @@ def test_input_that_is_none_is_one_line(
             (
                 ["--image", f"{case.folder / 'colours.h5'}:nowhere"],
                 "its voxel size is unknown: set --voxel-size, or set --image-origin to where",
+            ),
+            ([str(run.folder), "--voxel-size", "1,1,1"], "--voxel-size is for volumes"),
+            ([str(run.folder), "--image-origin", "1,1,1"], "--image-origin is for --image"),
+            (["--image", case.image, "--truth-origin", "1,1,1"], "--truth-origin is for --truth"),
+            (["--image", case.image, "--box", "0:1,0:1,0:1"], "--box is for --beside"),
+            (["--image", case.image, "--agglomerated"], "--agglomerated is for --beside"),
+            ([str(run.folder), "--beside", case.truth], "there is no segmentation to set it beside"),
+            ([*volumes(case), "--beside", case.truth, "--agglomerated"], "--agglomerated is for runs"),
+            ([*volumes(case), "--beside", case.truth, "--box", "1"], "--box: "),
+            ([*volumes(case), "--beside", str(run.folder)], "run are not yet joined"),
+            (
+                [*volumes(case), "--beside", str(run.folder), "--beside-origin", "1,1,1"],
+                "--beside-origin is for volumes",
             ),
             (["--image", case.image, "--port", str(port)], f"port {port} of 127.0.0.1 is in use; set --port"),
         ):

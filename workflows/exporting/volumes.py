@@ -106,7 +106,7 @@ def earlier_told(folder: Path, stages: set[str]) -> Iterator[str]:
     before = sorted(stages & earlier.stages)
     if before:
         yield (
-            f"run {folder} has yet to make anew, all or in part, what is written here: {', '.join(before)} "
+            f"run {folder} has yet to make anew, all or in part, what is taken from it: {', '.join(before)} "
             "of an earlier state of it, with other settings or inputs"
         )
     yield from untold

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import psutil
 
 from pipeline.config import Network, RunConfig, Training
 from pipeline.ffn.patch import patch_radius
 from pipeline.ffn.trained_with import is_near, read_trained_with, trained_on
 from pipeline.geometry import Box
-from pipeline.results.unreadable import reading
+from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.run_folder import Run
 from pipeline.settings.fields import sections_text
 from pipeline.settings.resolve import refuse_smaller_than_fov
@@ -177,7 +176,7 @@ def _trained(given: Network, path: Path) -> Network:
     trained = read_trained_with(path)
     if trained is None:
         return given
-    with reading(path), h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         sizes: dict[str, Any] = {
             name: int(file.attrs[name]) for name in ("depth", "features") if name in file.attrs
         }

@@ -59,7 +59,7 @@ class Results:
                 console.print(str(self.folder / name), highlight=False, soft_wrap=True)
         errors = console.on_stderr() if failed else console
         for name, error in failed.items():
-            say(errors, f"error: point {name} failed: {_cause(error)}")
+            say(errors, f"error: point {name} failed: {cause_of(error)}")
         if failed:
             kept = counted(len(measured), "point")
             say(errors, f"{kept} made and kept; run the same command again for the rest")
@@ -147,7 +147,7 @@ def _machine(point: Point) -> str:
     return "unknown" if isinstance(record, Missing) else str(record["processor"])
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """What was wrong: of a task that never ran, what was wrong with that on which it waited."""
     from parsl.dataflow.errors import PropagatedException
 

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.config import RunConfig
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.results.artifacts import publishing
 from pipeline.results.unreadable import is_there, read_if_there
 from workflows.studies.point import Value
@@ -39,7 +39,7 @@ _TURNS: defaultdict[str, Lock] = defaultdict(Lock)
 """By settings: trials are threads of one driver."""
 
 Train = Callable[[Mapping[str, Value], int], float]
-"""Trains a point with some settings to so many FOVs, from where it was; returns its score. Raises InputError
+"""Trains a point with some settings to so many FOVs, from where it was; returns its score. Raises Untrainable
 where these settings cannot be trained."""
 
 
@@ -183,8 +183,8 @@ def pursue(
     Trials of equal settings are one training, in one folder: no two of them are in `train` at a time, and
     what one has reached the others take from it.
 
-    Raises InputError where its settings cannot be trained; that ends the trial. What else is raised leaves it
-    unfinished.
+    Raises Untrainable where its settings cannot be trained; that ends the trial. What else is raised, as
+    where a file is not there, leaves it unfinished.
     """
     from optuna.trial import Trial, TrialState
 
@@ -200,7 +200,7 @@ def pursue(
                 reached = _reached(study, settings, rung)
                 try:
                     score = train(settings, fovs) if reached is None else reached
-                except InputError:
+                except Untrainable:
                     study.tell(trial, state=TrialState.FAIL)
                     raise
                 trial.report(score, rung)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.results.artifacts import publishing
 from pipeline.results.records import changes
 from pipeline.results.unreadable import read_if_there
@@ -21,7 +21,7 @@ from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
 from workflows.studies.point import DECISIVE, RATE_SCALING, SETTINGS, Point, Value, make_point
-from workflows.studies.results import as_markdown
+from workflows.studies.results import as_markdown, cause_of
 from workflows.studies.search import Space, open_study, pursue, rungs_of, states_of, still_to_do
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ class SearchChain(PointChain):
             return pursue(study, earlier, self.spaces, rungs_of(self.fovs), train)
 
         def train(settings: Mapping[str, Value], fovs: int) -> float:
-            point = self.point(settings)
+            try:
+                point = self.point(settings)
+            except InputError as error:
+                raise Untrainable(str(error)) from None
             point.write_settings()
             rung = up_to(point, fovs)
             if not has_seen_more(point, fovs):
@@ -134,12 +137,10 @@ class SearchChain(PointChain):
         console.print(as_markdown(rows), highlight=False, soft_wrap=True)
         for name in texts:
             console.print(str(self.folder / name), highlight=False, soft_wrap=True)
-        from workflows.running.summary import one_line  # loads Parsl, which takes a second
-
         for stage in stages:
             error = stage.tasks[-1].exception()
             if error is not None:
-                console.on_stderr().print(f"error: {stage.name} failed: {one_line(error)}", soft_wrap=True)
+                console.on_stderr().print(f"error: {stage.name} failed: {cause_of(error)}", soft_wrap=True)
         done = [row for row in rows if row["state"] == "complete"]
         if done:
             best = max(done, key=lambda row: row["F1"])

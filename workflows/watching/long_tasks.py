@@ -161,11 +161,17 @@ def describe_tiles(work: Work, tiles: int, elapsed_s: float) -> tuple[str, float
     return f"{work.done / tiles:.0%} of the seeds, {work.voxels / elapsed_s:,.0f} voxels/s", left_s
 
 
-def describe_training(run: Run, since: float) -> tuple[str, float | None]:
+QUIET_AFTER_S = 60.0
+QUIET_AFTER_LINES = 3
+"""A training of which nothing is logged for so long, and for the time of so many lines, goes on slower than
+the last one says, or not at all."""
+
+
+def describe_training(run: Run, since: float, now: float | None = None) -> tuple[str, float | None]:
     """FOVs seen, rate and metrics, in words, and the seconds left, if that can be told yet.
 
-    A log from before `since`, seconds since 1970, does not count: the ranks have not opened it yet.
-    Raises Unreadable.
+    A log from before `since`, seconds since 1970, does not count: the ranks have not opened it yet. Of a
+    training that is at work `now` it is told where nothing was logged for long. Raises Unreadable.
     """
     last = last_line(run.training_log)
     if last is None or run.training_log.stat().st_mtime < since:
@@ -176,6 +182,10 @@ def describe_training(run: Run, since: float) -> tuple[str, float | None]:
         said += f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
     else:
         said += "no example ended since the line before"
+    a_line_s = last.get("step_s", 0.0) * run.config.training.report_every_steps
+    quiet_s = (now or 0.0) - run.training_log.stat().st_mtime
+    if quiet_s > max(QUIET_AFTER_S, QUIET_AFTER_LINES * a_line_s):
+        return f"{said}, nothing logged for {duration(quiet_s)}", None
     return said, max(0, total - seen) / max(last["fovs_per_s"], 1e-9)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.results.attempts import Owner, is_alive, last_heartbeat_s, read_attempts, read_owner
-from pipeline.results.attempts.ownership import HEARTBEAT_EVERY_S
+from pipeline.results.attempts.owner import HEARTBEAT_EVERY_S
 from pipeline.results.log_lines import lines_of, tail
 from pipeline.results.unreadable import ABSENT, reading
 from pipeline.run_folder import Run

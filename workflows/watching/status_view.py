@@ -193,7 +193,7 @@ def _under_way(
         if attempt is None and last_line(run.training_log) is not None:
             return {"train": describe_training(run, since=0.0)[0]}
         if attempt is not None:
-            said["train"] = describe_training(run, attempt.began)
+            said["train"] = describe_training(run, attempt.began, time.time() if attempt.alive else None)
     if attempt and any(tile.state in (State.IN_PROGRESS, State.STOPPED) for tile in tiles):
         said["segment"] = describe(tiles)
     if attempt and attempt.alive:

@@ -15,10 +15,9 @@ from pipeline.reconciliation.segments import read_segments, together
 from pipeline.reconciliation.shapes.pieces import Ids, read_ids
 from pipeline.reconciliation.shapes.stored import Kind, count_shards, shard_of
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make
-from pipeline.results.unreadable import reading
 from pipeline.run_folder import Run
 from pipeline.wording import counted
 
@@ -107,7 +106,7 @@ def list_pieces(run: Run, kind: Kind, pieces: Sequence[Artifact], measured: Sequ
 def read_rows(run: Run, listing: Artifact, shard: int) -> dict[int, tuple[Path, list[int]]]:
     """Each file that has pieces of a shard's segments, by its number, and of which. Raises InputError."""
     try:
-        with reading(Path(listing.path)), h5py.File(listing.path, "r") as file:
+        with reading_hdf5(listing.path) as file:
             rows = slice(*file["first"][shard : shard + 2])
             ids, numbers = file["ids"][rows], file["numbers"][rows]
             return {
@@ -124,7 +123,7 @@ def read_shaped(run: Run, kind: Kind) -> np.ndarray:
     """The segments that have a shape of a kind, uint64, ascending. Raises InputError."""
     path = listing_file(run, kind)
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return np.unique(file["ids"][()])
     except FileNotFoundError:
         raise InputError(f"run {run.folder} has no {kind.folder} yet: `ffn status` tells more") from None
@@ -136,7 +135,7 @@ def read_told(run: Run, kind: Kind) -> Told | None:
     """What is known of the run's shapes of a kind; None before it is. Raises Unreadable."""
     path = listing_file(run, kind)
     try:
-        with reading(path), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return Told(**{name: int(file.attrs[name]) for name in Told.__annotations__})
     except (OSError, KeyError):
         return None

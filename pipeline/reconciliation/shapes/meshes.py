@@ -29,7 +29,7 @@ from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSION = 2
+VERSION = 3
 
 
 def lattice(run: Run) -> Lattice:

@@ -10,9 +10,8 @@ import h5py
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.results.hdf5_file import write_hdf5
+from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.part_sums import read_sums, sum_of, write_sums
-from pipeline.results.unreadable import reading
 
 Column = Sequence[np.ndarray]
 """An array for every segment, equal but in their length."""
@@ -56,7 +55,7 @@ class Ids:
 def read_ids(path: str | Path) -> Ids:
     """The segments of which there are pieces. Raises InputError."""
     try:
-        with reading(Path(path)), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             return Ids(file["ids"][()], read_sums(file), file["full"][()])
     except (OSError, KeyError) as error:
         raise _unreadable(path, error) from error
@@ -67,7 +66,7 @@ def read_pieces(
 ) -> dict[int, list[np.ndarray]]:
     """Of each segment that is there and `wanted` (None: all) its arrays in `columns`. Raises InputError."""
     try:
-        with reading(Path(path)), h5py.File(path, "r") as file:
+        with reading_hdf5(path) as file:
             rows = {int(i): row for row, i in enumerate(file["ids"][()])}
             ends = {name: [0, *file[f"{name} end"][()].tolist()] for name in columns}
             return {

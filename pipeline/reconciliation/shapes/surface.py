@@ -74,10 +74,11 @@ def zmesh_or_mend() -> ModuleType:
 
 
 def surfaces(labels: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surface]]:
-    """The surface of each segment of a cell, by ascending id; off by a voxel's shortest side at most.
+    """The surface of each segment of a cell, by ascending id; off by about a voxel's shortest side.
 
     `labels` are uint64 (z, y, x) in which 0 is none. The cell begins and ends in the middle of its first and
-    last voxels; surfaces that go on there are open. One that zmesh cannot make simpler has all its triangles.
+    last voxels; surfaces that go on there are open, and none goes beyond, where zmesh puts a corner now and
+    then. One that it cannot make simpler has all its triangles.
     """
     zmesh = zmesh_or_mend()
     dense, names = fastremap.renumber(labels, preserve_zero=True)
@@ -91,7 +92,8 @@ def surfaces(labels: np.ndarray, lattice: Lattice) -> Iterator[tuple[int, Surfac
             found = mesher.get(number[i])
         mesher.erase(number[i])
         if len(found.faces):
-            yield i, Surface(np.rint(found.vertices * 2).astype(np.int64), found.faces, is_full)
+            corners = np.clip(np.rint(found.vertices * 2).astype(np.int64), 0, lattice.cell)
+            yield i, Surface(corners, found.faces, is_full)
 
 
 def joined(parts: Sequence[Surface]) -> Surface:

@@ -7,7 +7,7 @@ still has at work somewhere can no longer publish anything.
 from pipeline.results.attempts.attempt import Attempt, begin
 from pipeline.results.attempts.fencing import fence
 from pipeline.results.attempts.leftovers import RunProcess, end_processes, processes_of
-from pipeline.results.attempts.ownership import Owner, is_alive, last_heartbeat_s, read_owner
+from pipeline.results.attempts.owner import Owner, is_alive, last_heartbeat_s, read_owner
 from pipeline.results.attempts.provenance import INTERRUPTED, read_attempts
 
 __all__ = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.results.attempts.fencing import ATTEMPT, RUN
-from pipeline.results.attempts.ownership import driver_of, read_owner
+from pipeline.results.attempts.owner import driver_of, read_owner
 
 GRACE_S = 5.0
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 
-UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+ENOTSUPP = 524
+"""The kernel's own, which some network file systems let out; Python has no name for it."""
+
+UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, ENOTSUPP)
 
 
 def lock(handle: int, how: int) -> bool:

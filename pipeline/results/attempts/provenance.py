@@ -14,7 +14,8 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.machine.processor import processor
-from pipeline.results.attempts.ownership import Owner, configuration_file, now
+from pipeline.results.attempts.owner import Owner, now
+from pipeline.results.attempts.ownership import configuration_file
 from pipeline.results.flush import flush
 from pipeline.results.log_lines import lines_of
 from pipeline.results.unreadable import mend_write, whose

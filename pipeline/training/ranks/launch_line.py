@@ -18,14 +18,11 @@ from pipeline.machine.sockets import socket_folder
 from pipeline.results.artifacts import open_anew, remove
 from pipeline.training.ranks.horovod_ranks import rendezvous
 from pipeline.training.ranks.launched_rank import Launch, launch_file, status_file
-from pipeline.training.ranks.rank import INPUT_ERROR_STATUS
-from pipeline.training.ranks.rank_processes import QUOTED_LINES, RankError, RankLost
+from pipeline.training.ranks.rank import REFUSED
+from pipeline.training.ranks.rank_processes import RankError, RankLost, end_of, lost_a_peer
 
 GRACE_S = 40.0
 """Longer than Slurm's KillWait, 30 s unless set otherwise, after which srun's ranks are killed."""
-
-OF_A_PEER = ("horovod has been shut down", "horovodinternalerror", "connection closed by peer", "gloo")
-"""What the log of a rank says that failed because another one did, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +105,12 @@ def _failure(status: int, ranks: int, logs: Path) -> Exception:
     the others was killed.
     """
     statuses = {rank: _status(logs, rank) for rank in range(ranks)}
-    refused = [rank for rank, ended in statuses.items() if ended == INPUT_ERROR_STATUS]
-    if refused:
-        return InputError(_end_of(logs / f"rank_{refused[0]}.log", 1))
+    refused = next(((rank, REFUSED[ended]) for rank, ended in statuses.items() if ended in REFUSED), None)
+    if refused is not None:
+        rank, kind = refused
+        return kind(end_of(_log(logs, rank), 1))
     failed = [rank for rank, ended in statuses.items() if ended]
-    at_fault = [rank for rank in failed if not _lost_a_peer(logs / f"rank_{rank}.log")]
+    at_fault = [rank for rank in failed if not lost_a_peer(logs / f"rank_{rank}.log")]
     silent = [rank for rank, ended in statuses.items() if ended is None and _log(logs, rank).exists()]
     if at_fault or not silent:
         return _quoting(RankError, status, logs, (at_fault or failed)[:1], "failed")
@@ -122,7 +120,7 @@ def _failure(status: int, ranks: int, logs: Path) -> Exception:
 def _quoting(kind: type[RankError], status: int, logs: Path, ranks: list[int], what: str) -> RankError:
     who = f"training rank {', '.join(map(str, ranks))} {what}" if ranks else "no training rank was started"
     quoted = [logs / "launch.log", *(_log(logs, rank) for rank in ranks[:1])]
-    ends = [f"the end of {log}:\n{_end_of(log)}" for log in quoted]
+    ends = [f"the end of {log}:\n{end_of(log)}" for log in quoted]
     return kind("\n".join([f"{who}; the launch line ended with status {status}", *ends]))
 
 
@@ -135,15 +133,3 @@ def _status(logs: Path, rank: int) -> int | None:
 
 def _log(logs: Path, rank: int) -> Path:
     return logs / f"rank_{rank}.log"
-
-
-def _lost_a_peer(log: Path) -> bool:
-    end = _end_of(log).lower()
-    return any(words in end for words in OF_A_PEER)
-
-
-def _end_of(log: Path, lines: int = QUOTED_LINES) -> str:
-    try:
-        return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-lines:])
-    except OSError as error:
-        return f"({error.strerror})"

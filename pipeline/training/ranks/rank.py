@@ -1,7 +1,7 @@
 """One Horovod rank: module `pipeline.training.ranks.rank RUN_FOLDER [LAUNCH_FILE]`, started by a launcher.
 
-With a LAUNCH_FILE it runs on some node and learns from there which rank it is. Exit status 2 says that the
-last line of standard error is an InputError's message.
+With a LAUNCH_FILE it runs on some node and learns from there which rank it is. An exit status of REFUSED says
+that the last line of standard error is such an error's message.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.machine.gpus import take_own
 from pipeline.machine.processes import die_with_parent
 from pipeline.results.attempts import fence
@@ -21,7 +21,9 @@ from pipeline.training.ranks.launched_rank import join
 
 LAUNCHER = "FFN_LAUNCHER_PID"
 CORES = "FFN_RANK_CORES"
-INPUT_ERROR_STATUS = 2
+INPUT_ERROR_STATUS, UNTRAINABLE_STATUS = 2, 3
+REFUSED: dict[int, type[InputError]] = {INPUT_ERROR_STATUS: InputError, UNTRAINABLE_STATUS: Untrainable}
+"""What it is that a rank says last, by its exit status."""
 
 
 def main() -> int:
@@ -58,7 +60,7 @@ def _train(run_folder: Path) -> int:
         train_rank(job)
     except InputError as error:
         print(error, file=sys.stderr)
-        return INPUT_ERROR_STATUS
+        return UNTRAINABLE_STATUS if isinstance(error, Untrainable) else INPUT_ERROR_STATUS
     except Exception:
         traceback.print_exc()
         return 1

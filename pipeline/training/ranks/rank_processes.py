@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import time
@@ -9,15 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError
 from pipeline.machine.own import module_command
 from pipeline.results.artifacts import open_anew
 from pipeline.training.ranks.cores import taken
-from pipeline.training.ranks.rank import CORES, INPUT_ERROR_STATUS, LAUNCHER
+from pipeline.training.ranks.rank import CORES, LAUNCHER, REFUSED
+
+OF_A_PEER = ("horovod has been shut down", "horovodinternalerror", "connection closed by peer", "gloo")
+"""What the log of a rank says that failed because another one did, in lower case."""
 
 QUOTED_LINES = 15
 POLL_S = 0.1
 GRACE_S = 5.0
+LAST_WORDS_S = 15.0
+"""How long the rank that failed first may take to end, after others have for having lost it."""
 
 
 class RankError(RuntimeError):
@@ -56,7 +61,7 @@ def run_locally(launch: RankLaunch, threads_per_rank: int, logs_folder: Path, pi
         try:
             for environment, log in zip(_environments(launch, threads_per_rank, cores), logs):
                 processes.append(_start(launch.command, environment, log))
-            failed = _wait(processes)
+            failed = _wait(processes, logs)
         finally:
             _end(processes)
     if failed is not None:
@@ -85,16 +90,22 @@ def _start(command: Sequence[str], environment: dict[str, str], log: Path) -> su
         )
 
 
-def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Wait until all have ended well (None) or one has failed (its rank)."""
+def _wait(processes: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> int | None:
+    """Wait until all have ended well (None) or one has failed: the rank at fault.
+
+    It takes its peers along, with status 1, and some of them may have ended when it has yet to.
+    """
+    until = math.inf
     while True:
         statuses = [process.poll() for process in processes]
         failed = [rank for rank, status in enumerate(statuses) if status]
+        at_fault = [rank for rank in failed if statuses[rank] != 1 or not lost_a_peer(logs[rank])]
+        if at_fault:
+            return min(at_fault, key=lambda rank: (statuses[rank] == 1, rank))
         if failed:
-            # a dead rank takes its peers along with status 1: name the one that did not end so
-            return min(failed, key=lambda rank: (statuses[rank] == 1, rank))
-        if None not in statuses:
-            return None
+            until = min(until, time.monotonic() + LAST_WORDS_S)
+        if None not in statuses or time.monotonic() > until:
+            return next(iter(failed), None)
         time.sleep(POLL_S)
 
 
@@ -111,11 +122,25 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _failure(rank: int, status: int, log: Path) -> Exception:
     lines = log.read_text(errors="replace").splitlines()
-    if status == INPUT_ERROR_STATUS and lines:
-        return InputError(lines[-1])
+    if status in REFUSED and lines:
+        return REFUSED[status](lines[-1])
     how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
     kind = RankLost if status < 0 else RankError
     return kind("\n".join([f"training rank {rank} {how}; the end of {log}:", *lines[-QUOTED_LINES:]]))
+
+
+def lost_a_peer(log: Path) -> bool:
+    """Whether a rank that failed says in its log that it did because another one had."""
+    end = end_of(log).lower()
+    return any(words in end for words in OF_A_PEER)
+
+
+def end_of(log: Path, lines: int = QUOTED_LINES) -> str:
+    """The last lines of a log, or why they cannot be read."""
+    try:
+        return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-lines:])
+    except OSError as error:
+        return f"({error.strerror})"
 
 
 def rank_command(run_folder: Path, python: Sequence[str] = ()) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from cloudvolume import CloudVolume
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from shaped_volume import SIZE_NM, files_of, shape, shape_tasks, shaped_run, written
 from skimage.measure import marching_cubes, mesh_surface_area
@@ -29,7 +30,7 @@ from pipeline.reconciliation.shapes.cells import CellGrid
 from pipeline.reconciliation.shapes.listing import read_told
 from pipeline.reconciliation.shapes.meshes import extent, mesh_levels
 from pipeline.reconciliation.shapes.pieces import read_pieces
-from pipeline.reconciliation.shapes.surface import Lattice, Surface, decoded, surfaces
+from pipeline.reconciliation.shapes.surface import Lattice, Surface, decoded, encoded, surfaces
 from pipeline.results import artifacts
 from pipeline.results.artifacts import remove_temporaries
 from pipeline.run_folder import Run
@@ -125,6 +126,20 @@ def test_no_triangle_of_a_larger_cell_is_in_two_of_its_parts(of_ball: Run) -> No
     assert looked_at
 
 
+@pytest.mark.parametrize(
+    ("size_nm", "side", "seed"), [((8, 8, 8), 31, 9), ((40, 4, 4), 31, 8), ((40, 4, 4), 15, 0)]
+)
+def test_no_corner_lies_beyond_its_cell(size_nm: tuple[int, int, int], side: int, seed: int) -> None:
+    """Of rough objects zmesh puts some there, before the cell's first step or behind its last."""
+    grey = gaussian_filter(np.random.default_rng(seed).random([side + 1] * 3), 1.2)
+    lattice = Lattice.of((side,) * 3, size_nm)
+    for _, surface in surfaces(np.digitize(grey, (0.47, 0.5, 0.53)).astype(np.uint64), lattice):
+        assert (surface.corners >= 0).all()
+        assert (surface.corners <= lattice.cell).all()
+        found = decoded(encoded(surface, np.array(lattice.cell)), np.array(lattice.cell))
+        assert len(found.triangles) == len(surface.triangles)
+
+
 def test_a_browser_gets_them_from_the_viewer(of_ball: Run) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     from pipeline.viewing.server import ViewServer
@@ -214,8 +229,8 @@ def test_a_browser_draws_a_scene_of_the_largest_that_have_meshes_and_skeletons(t
     written(run, labels)
     shape(run)
     shown = layers_of_volumes({"segmentation": (f"precomputed://{run.segmentation_folder}", Choice())})
-    shown.in_3d = largest_shaped(run)
-    assert shown.in_3d == [1]
+    shown.in_3d["segmentation"] = largest_shaped(run)
+    assert shown.in_3d["segmentation"] == [1]
     with ViewServer(shown, 0, lambda line: None) as view:
         browser.draw(view, tmp_path / "drawn.png")
     pixels = np.asarray(Image.open(tmp_path / "drawn.png").convert("RGB")).astype(int)

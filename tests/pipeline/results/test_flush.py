@@ -44,7 +44,7 @@ def test_a_disk_that_fails_to_flush_is_an_error(tmp_path: Path, monkeypatch: pyt
     assert examine(lambda: writing(tmp_path)).state == "FAIL"
 
 
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, 524])
 def test_a_file_system_without_locks_has_owners_by_their_heartbeat_and_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:

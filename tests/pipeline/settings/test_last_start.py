@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.checkup.before_run import check, warnings_of
 from pipeline.config import RunConfig
-from pipeline.results.attempts.ownership import owner_file
+from pipeline.results.attempts.owner import owner_file
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, parse_config

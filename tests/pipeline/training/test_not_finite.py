@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import Untrainable
 from pipeline.results.artifacts import Artifact, file_sha256
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import with_identities
@@ -114,7 +114,7 @@ class TestRealRanks:
 
 def refusal(run: Run, coordinates: Artifact) -> str:
     """What a training is refused with, in one line, when nothing of it is left at work or published."""
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(Untrainable) as caught:
         train(run, coordinates)
     assert ranks_of(run) == []
     assert list(run.model_file.parent.glob("ffn.h5*")) == []

@@ -122,6 +122,23 @@ def test_steps_that_the_model_made_give_the_model_back(
     assert found.compute.least_s == pytest.approx(0.5, rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("ranks", "batch", "local_steps"), [(1, 4, 4), (2, 4, 1), (16, 4, 1), (2, 1, 4), (16, 1, 4), (8, 4, 16)]
+)
+def test_simulated_steps_give_their_jitter_back(ranks: int, batch: int, local_steps: int) -> None:
+    """Also where a step has several FOVs, or only some steps wait for other ranks."""
+    least_s, jitter_s, link, setup = 0.01, 0.002, Link(1e-4), Setup(ranks, batch, local_steps)
+    rng = np.random.default_rng(0)
+    steps = batch * least_s + rng.gamma(
+        batch, jitter_s, (160_000 // (ranks * local_steps), local_steps, ranks)
+    )
+    alone = steps.sum(axis=1)
+    steps[:, -1] += alone.max(axis=1)[:, None] - alone + link.allreduce_s(ranks, STUDY_BYTES)
+    found = ScalingModel.of_steps(steps[..., 0].mean(), steps[..., 0].std(), setup, STUDY_BYTES, link)
+    assert found.compute.jitter_s == pytest.approx(jitter_s, rel=0.04)
+    assert found.compute.least_s == pytest.approx(least_s, rel=0.02)
+
+
 def test_what_would_bring_90_percent_at_2048_does() -> None:
     setup = Setup(2048)
     ways = what_reaches(KNL, setup, 0.9)

@@ -99,3 +99,13 @@ def test_without_a_browser_one_is_asked_for(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="needs Chromium or Chrome"):
         browser.draw(served.view, tmp_path / "scene.png")
+
+
+@with_browser
+def test_a_scene_of_a_thousand_points_is_drawn(served: Served, tmp_path: Path) -> None:
+    """It is longer than an argument of a program, and than headers may be for a browser."""
+    point = {"point": (30, 130, 350), "text": "7. " + "a tile has two objects " * 8, "segmentation": [7]}
+    served.shown.conflicts = [point] * 1000
+    assert len(served.view.scene_address("127.0.0.1:1")) > 1 << 18
+    browser.draw(served.view, tmp_path / "scene.png")
+    assert (tmp_path / "scene.png").exists()

@@ -267,6 +267,15 @@ def test_greys_are_stretched_where_the_values_are_not_those_of_a_screen(case: Ca
     assert layers_of_volumes({"image": (case.image, Choice())}).layers[0].grey is None
 
 
+def test_what_a_truth_says_to_ignore_is_no_object_and_of_a_segmentation_all_are(tmp_path: Path) -> None:
+    np.save(tmp_path / "ids.npy", np.array([[[0, 7, 2**64 - 1]]], np.uint64))
+    uri = str(tmp_path / "ids.npy")
+    shown = layers_of_volumes({"segmentation": (uri, Choice()), "truth": (uri, Choice())})
+    own, truth = (layer(shown, name).volume for name in ("segmentation", "truth"))
+    assert own.read(own.box).tolist() == [[[0, 7, 2**64 - 1]]]
+    assert truth.read(truth.box).tolist() == [[[0, 7, 0]]]
+
+
 def test_an_agglomerated_segmentation_is_a_layer_of_its_own_that_waits(case: Case) -> None:
     run = make_run(case)
     (case.folder / "precomputed").rename(run.segmentation_folder)

@@ -45,7 +45,7 @@ def test_truth_alone_is_seen(shown: Shown) -> None:
 def test_a_scene_opens_with_what_can_be_drawn_in_three_dimensions_and_a_point_with_its_own(
     shown: Shown,
 ) -> None:
-    shown.in_3d = [9, 2]
+    shown.in_3d["segmentation"] = [9, 2]
     segmentation = scene(shown, SOURCES)["layers"][1]
     assert (segmentation["segments"], segmentation["notSelectedAlpha"]) == (["9", "2"], BESIDE)
     assert scene(shown, SOURCES, Point((30, 120, 340), (3,)))["layers"][1]["segments"] == ["3"]

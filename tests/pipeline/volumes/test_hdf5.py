@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
+from pipeline.volumes import hdf5_file
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.hdf5 import Hdf5Volume
 from tests.pipeline.volumes.small_hdf5 import IMAGE, SHAPE, error_of, held, made
@@ -251,6 +253,21 @@ def test_a_file_that_another_program_writes_is_told_as_that(tmp_path: Path) -> N
     assert "HDF5_USE_FILE_LOCKING=FALSE" in message
     assert "not a readable" not in message
     assert Hdf5Volume(path, "raw", Choice()).shape == SHAPE
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, 524])
+def test_where_the_file_system_has_no_locks_a_file_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path, really_open = made(tmp_path, lambda file: file.update({"raw": IMAGE})), h5py.File
+
+    def refusing(name: Path, mode: str, locking: bool | None = None) -> h5py.File:
+        if locking is None:
+            raise OSError(code, "Unable to synchronously open file (unable to lock file)")
+        return really_open(name, mode, locking=locking)
+
+    monkeypatch.setattr(hdf5_file.h5py, "File", refusing)
+    np.testing.assert_array_equal(Hdf5Volume(path, "raw", Choice()).read(Box.of_shape(SHAPE)), IMAGE)
 
 
 def test_what_lies_there_instead_of_an_hdf5_file_is_told(tmp_path: Path) -> None:

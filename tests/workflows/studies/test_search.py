@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from made_up import base_run
+from parsl.dataflow.errors import DependencyError
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.results.records import make
 from pipeline.training.launch import model_target
 from pipeline.training.metrics import SCORES
 from pipeline.training.sampling import coordinates_target
 from pipeline.training.schedule import learning_rate, target_rate
 from workflows.output import KeepingConsole
+from workflows.stage import Stage
 from workflows.studies.measured import measure
 from workflows.studies.point import Value
-from workflows.studies.search import Space, open_study, pursue, rungs_of, still_to_do, unfinished
+from workflows.studies.search import Space, Train, open_study, pursue, rungs_of, still_to_do, unfinished
 from workflows.studies.search_chain import has_seen_more, make_search, up_to
 
 RATE = Space.parse("training.learning_rate=1e-4..1e-1")
@@ -42,11 +44,11 @@ class Trainer:
         rate = float(settings[RATE.key])
         self.trained.append((rate, fovs))
         if rate > 0.05:
-            raise InputError("not finite")
+            raise Untrainable("not finite")
         return fovs / 400 * 0.01 / (0.01 + abs(rate - 0.01))
 
 
-def search(journal: Path, train: Trainer, trials: int = 12) -> None:
+def search(journal: Path, train: Train, trials: int = 12) -> None:
     """Do all trials that are left, as the chain does."""
     study = open_study(journal, seed=1)
     for earlier in still_to_do(study, trials):
@@ -223,6 +225,32 @@ class TestWithOptuna:
         assert tried <= {1, 2, 3, 4, 5}
         assert {type(value) for value in tried} == {int}
         assert len(tried) > 2
+
+    def test_what_settings_are_not_to_blame_for_leaves_a_trial_to_the_next_start(
+        self, tmp_path: Path
+    ) -> None:
+        """As a file that was away: such trials were over, and no start tried their settings again."""
+        journal, tried = tmp_path / "journal.log", list[Value]()
+
+        def away(settings: Mapping[str, Value], fovs: int) -> float:
+            tried.append(settings[RATE.key])
+            raise InputError("volume.h5: no such file")
+
+        search(journal, away, trials=3)
+        assert len(unfinished(open_study(journal, seed=1))) == 3
+        train = Trainer()
+        search(journal, train, trials=3)
+        assert list(dict.fromkeys(rate for rate, _ in train.trained)) == tried
+        assert unfinished(open_study(journal, seed=1)) == []
+
+    def test_a_trial_that_waited_for_what_failed_tells_what_that_was(self, tmp_path: Path) -> None:
+        chain = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 2)
+        chain.study.ask()
+        waited: Future[str] = Future()
+        away = (InputError("volume.h5: no such file"), "task 7")
+        waited.set_exception(DependencyError([away], 8))
+        chain.end([Stage("trial 1", [waited])], KeepingConsole.at(tmp_path / "told.txt"))
+        assert "error: trial 1 failed: volume.h5: no such file\n" in (tmp_path / "told.txt").read_text()
 
     def test_a_journal_whose_end_was_not_written_whole_goes_on(self, tmp_path: Path) -> None:
         journal = tmp_path / "journal.log"

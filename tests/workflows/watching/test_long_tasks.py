@@ -112,6 +112,26 @@ def test_a_training_in_which_no_example_ended_of_late_is_not_said_to_be_all_wron
     assert describe_training(run, since=0)[0].endswith("loss 0.250, accuracy 0.900, F1 0.800")
 
 
+def test_a_training_of_which_nothing_is_logged_for_long_is_not_said_to_go_on_as_before(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, RunConfig())
+    run.logs_folder.mkdir()
+    every = run.config.training.report_every_steps
+    line = {"fovs_seen": 1600, "fovs_per_s": 100.0, "loss": 0.25, "accuracy": 0.9, "f1": 0.8}
+    run.training_log.write_text(json.dumps({**line, "step_s": 100 / every}) + "\n")
+    last = run.training_log.stat().st_mtime
+    as_it_goes = describe_training(run, since=0, now=last + 299)
+    assert as_it_goes == describe_training(run, since=0), "lines are 100 s apart"
+    assert as_it_goes[1] == 984
+    said, left_s = describe_training(run, since=0, now=last + 725)
+    assert said.endswith("F1 0.800, nothing logged for 12:05")
+    assert left_s is None
+    run.training_log.write_text(json.dumps(line) + "\n")  # an earlier version did not say how long steps are
+    last = run.training_log.stat().st_mtime
+    assert "nothing" not in describe_training(run, since=0, now=last + 59)[0]
+
+
 def test_what_training_left_out_for_missing_image_is_told(tmp_path: Path) -> None:
     document = {
         "data": {"labels": "v.h5:ids"},

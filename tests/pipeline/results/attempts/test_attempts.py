@@ -23,7 +23,8 @@ import pytest
 from pipeline.errors import InputError, Superseded, Unreadable
 from pipeline.results.attempts import Owner, begin, fence, ownership, processes_of, read_attempts, read_owner
 from pipeline.results.attempts.fencing import number_file
-from pipeline.results.attempts.ownership import Ownership, is_alive
+from pipeline.results.attempts.owner import is_alive
+from pipeline.results.attempts.ownership import Ownership
 from tests.denied import denied, end_loop, make_loop
 
 OWNER = """

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.training.ranks.launch_line import address_of
 from pipeline.training.ranks.launchers import AprunLauncher, LineLauncher, MpiexecLauncher, SrunLauncher
 from pipeline.training.ranks.rank_processes import RankError, RankLost
@@ -115,10 +115,14 @@ def test_ranks_started_by_mpiexec_meet_over_mpi_if_horovod_has_it_and_else_by_gl
     assert ends == [f"{rank} {rank} 11 {transport}" for rank in range(2)]
 
 
-def test_a_rank_that_refuses_its_input_is_the_users_error(tmp_path: Path) -> None:
-    program = 'print("labels.h5: no labels"); status_file.write_text("2"); sys.exit(2)'
-    with pytest.raises(InputError, match=r"^labels.h5: no labels$"):
+@pytest.mark.parametrize(("status", "kind"), [(2, InputError), (3, Untrainable)])
+def test_a_rank_that_refuses_its_input_is_the_users_error(
+    status: int, kind: type[InputError], tmp_path: Path
+) -> None:
+    program = f'print("labels.h5: no labels"); status_file.write_text("{status}"); sys.exit({status})'
+    with pytest.raises(InputError, match=r"^labels.h5: no labels$") as caught:
         shell_launcher(program).run(tmp_path)
+    assert type(caught.value) is kind
 
 
 def test_the_rank_at_fault_is_quoted_and_not_the_peers_that_it_took_along(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.training.ranks.cores import taken
 from pipeline.training.ranks.rank import CORES
 from pipeline.training.ranks.rank_processes import RankError, RankLaunch, run_locally
@@ -41,6 +42,18 @@ def test_a_failing_rank_ends_the_others_and_its_last_words_are_quoted(tmp_path: 
     with pytest.raises(RankError, match=r"(?s)rank 1 exited with status 1.*no such luck"):
         run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
     assert not any(psutil.pid_exists(int(p)) for p in (tmp_path / "rank_0.log").read_text().split())
+
+
+def test_a_rank_that_ends_after_those_that_lost_it_is_the_one_at_fault(tmp_path: Path) -> None:
+    """Python and Horovod take their time to end: what it had said was lost behind what its peers said."""
+    script = (
+        "import os, sys, time\n"
+        "if os.environ['WHO'] == '1': sys.exit('Horovod has been shut down.')\n"
+        "print('image.h5 is cut off', flush=True); time.sleep(2); sys.exit(2)"
+    )
+    launch = RankLaunch([sys.executable, "-c", script], [{"WHO": "0"}, {"WHO": "1"}])
+    with pytest.raises(InputError, match=r"^image\.h5 is cut off$"):
+        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
 
 
 @needs_two
