@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.machine.sockets import socket_folder
+from pipeline.wording import counted
 from site_configs import described
 from site_configs.described import LOCAL, lasting, site_names
 from site_configs.light_parsl import LightParsl
@@ -137,8 +138,8 @@ def remarks(run: Run) -> list[str]:
     held = _held(run.config)
     if held is not None:
         said.append(
-            f"this is job {held.job_id}, which holds {held.nodes} node(s): they are used, and nothing is "
-            "submitted; site.within_job=no would submit"
+            f"this is job {held.job_id}, which holds {counted(held.nodes, 'node')}: the work is done there, "
+            "and nothing is submitted; site.within_job=no would submit"
         )
     else:
         from site_configs.stage_jobs import turns

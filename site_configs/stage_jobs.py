@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.config import Site
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 from site_configs import cluster
 from site_configs.allocation import allocation
 from site_configs.machine import Limit, Machine
@@ -127,8 +128,8 @@ def turns(run: Run, machine: Machine) -> list[str]:
         if queue.jobs_per_user is not None and sum(job.at_once for job in there) > queue.jobs_per_user:
             kinds = ", ".join(job.kind for job in there)
             said.append(
-                f"queue {name!r} takes {queue.jobs_per_user} job(s) of a user, so jobs take turns: {kinds}; "
-                "site.light.queue and site.training.queue may name others"
+                f"queue {name!r} takes {counted(queue.jobs_per_user, 'job')} of a user, so jobs take turns: "
+                f"{kinds}; site.light.queue and site.training.queue may name others"
             )
     return said
 
@@ -148,15 +149,18 @@ def check_limits(run: Run, job: StageJob, limits: Sequence[Limit]) -> None:
         return
     fitting = [limit for limit in limits if limit.nodes is None or job.nodes <= limit.nodes]
     if not fitting:
-        raise InputError(f"{setting} asks for {job.nodes} nodes; {where} takes up to {limits[-1].nodes}")
+        raise InputError(
+            f"{setting} asks for {counted(job.nodes, 'node')}; {where} takes up to {limits[-1].nodes}"
+        )
     if job.nodes < fitting[0].fewest:
         raise InputError(
-            f"{setting} asks for {job.nodes} node(s); {where} takes no fewer than {fitting[0].fewest}"
+            f"{setting} asks for {counted(job.nodes, 'node')}; {where} takes no fewer than "
+            f"{fitting[0].fewest}"
         )
     if (job.walltime_s or 0) > fitting[0].walltime_s:
         raise InputError(
             f"site{_of(run, job, 'walltime_s')}.walltime_s is {job.walltime_s}; {where} takes up to "
-            f"{fitting[0].walltime_s} s for {job.nodes} node(s)"
+            f"{fitting[0].walltime_s} s for {counted(job.nodes, 'node')}"
         )
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.machine.gpus import SHARED_OUT
 from pipeline.run_folder import Run
 from pipeline.training.ranks.launchers import Launcher
+from pipeline.wording import counted
 from site_configs import cluster, cobalt_jobs, pbs_jobs, placement, slurm_jobs
 from site_configs.allocation import Allocation, allocation
 from site_configs.described import machine
@@ -117,6 +118,7 @@ def _check_held(run: Run, here: Machine, held: Allocation) -> None:
         if job.nodes > held.nodes and job.kind != LIGHT:
             setting = "site.tile_nodes" if job.kind == TILES else "training.ranks / site.ranks_per_node"
             raise InputError(
-                f"{setting} asks for {job.nodes} nodes; job {held.job_id}, in which this runs, holds "
+                f"{setting} asks for {counted(job.nodes, 'node')}; job {held.job_id}, in which this runs, "
+                f"holds "
                 f"{held.nodes}; set fewer, or site.within_job=no to submit jobs from here"
             )

@@ -94,17 +94,6 @@ def test_stage_packages_do_not_import_each_other(stage: str) -> None:
     assert not wrong
 
 
-def test_commands_print_text_as_it_is() -> None:
-    """As a console of rich's does not: `0:100:10` comes out with an emoji, what is in brackets not at all."""
-    users = {
-        str(module.relative_to(REPOSITORY))
-        for module in modules("workflows")
-        for node in ast.walk(ast.parse(module.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Console"
-    }
-    assert users == {"workflows/output.py"}, "use its plain_console"
-
-
 def test_only_training_knows_horovod() -> None:
     users = {
         str(module.relative_to(REPOSITORY).parent)

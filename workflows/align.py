@@ -27,7 +27,7 @@ from site_configs import check as check_machine
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows.command_line import QuietOption, SiteOption, start
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.running.aligning import Aligning
 from workflows.running.execution import work_on
 
@@ -71,7 +71,7 @@ def align(
     if dry_run:
         from workflows.planning.align_plan import print_align_plan  # Parsl takes a second to import
 
-        print_align_plan(run, stack, sections, doubtful, plain_console())
+        print_align_plan(run, stack, sections, doubtful, PlainConsole())
         raise typer.Exit(0)
     chain = Aligning(run, stack, sections)
     raise typer.Exit(work_on(chain, doubtful, quiet, dump_align_config(settings)))

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from pipeline.errors import InputError
 from workflows.command_line import start
-from workflows.output import plain_console, whole
+from workflows.output import PlainConsole, whole
 
 if TYPE_CHECKING:
     from pipeline.calibration import HeldOut
@@ -52,7 +52,7 @@ def calibrate(
             "volume"
         )
     tried = try_out(labelled, candidates(used))
-    console = plain_console(highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(whole(_table(cross_validate(labelled, tried))), soft_wrap=True)
     voxels = [part.counts.total_voxels for part in labelled.boxes]
     _print_choice(choose(tried, voxels).rule, used, int(labelled.edges["calls"].sum()), console)

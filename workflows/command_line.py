@@ -25,7 +25,7 @@ from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows import completion
-from workflows.output import outlive_listeners, plain_console
+from workflows.output import PlainConsole, outlive_listeners
 
 RUN_FILES = REPOSITORY / "configs"
 """The run files that come with the program, installed or not."""
@@ -261,4 +261,4 @@ def start(command: Callable[..., None]) -> None:
 
 def print_error(error: Exception) -> None:
     """One line on stderr."""
-    plain_console(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
+    PlainConsole(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.checkup.before_run import check, warnings_of
+from pipeline.checkup.before_run import OF_THE_MACHINE, check, warnings_of
 from pipeline.errors import InputError
 from pipeline.results.artifacts import install, install_first, temporary_for
 from pipeline.results.unreadable import is_there
@@ -56,10 +56,11 @@ def init(
 
 
 def _check(text: str, path: Path) -> list[str]:
-    """What a plan of the run would warn of. Raises InputError where it would be refused."""
+    """What a plan of the run would warn of. Raises InputError where it would be refused, wherever it is to be
+    written."""
     settings = with_defaults(parse_config(read_yaml(text), source=str(path)))
     absolute = settings.model_copy(update={"data": settings.data.model_copy(update={"folder": None})})
-    return warnings_of(check(resolve(absolute, run_folder(None, path))))
+    return warnings_of(check(resolve(absolute, run_folder(None, path)), told=OF_THE_MACHINE))
 
 
 def _write(text: str, path: Path, force: bool) -> None:

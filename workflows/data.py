@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.downloads import fib25 as sample
 from pipeline.downloads.fetch import Download, alone_in, fetch, is_whole
+from pipeline.wording import counted
 from workflows.command_line import QuietOption, ending_plainly, prepare
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 
 CREDIT = """image and truth: FlyEM, Janelia Research Campus (github.com/janelia-flyem/neuroproof_examples)
 network: google/ffn, Apache 2.0; Januszewski et al. 2018, doi.org/10.1038/s41592-018-0049-4"""
@@ -42,7 +43,7 @@ def fib25(
                 _say(f"{download.what}: is there", quiet)
                 continue
             _fetch(download, folder, quiet)
-            _say(f"{download.what}: fetched, {len(download.files)} file(s)", quiet)
+            _say(f"{download.what}: fetched, {counted(len(download.files), 'file')}", quiet)
         for made in sample.convert(folder, sample.DOWNLOADS):
             _say(f"{made.name}: made", quiet)
     _say(CREDIT, quiet)
@@ -51,7 +52,7 @@ def fib25(
 
 def _fetch(download: Download, folder: Path, quiet: bool) -> None:
     """Fetch with a bar on a terminal."""
-    screen = plain_console(stderr=True)
+    screen = PlainConsole(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from pipeline.results.gates import APPROVED, REJECTED, decide, decision_file, read_judged
+from pipeline.wording import counted
 from workflows.command_line import kept_run_file
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The folder of the run.")]
 StageArgument = Annotated[
@@ -41,9 +42,9 @@ def _decide(folder: Path, stage: str, decision: str, by: str | None, why: str) -
     judged = read_judged(folder, stage)
     decide(folder, judged, decision, by, why)
     files = len(judged.files)
-    _say(f"{decision}: {stage}, {files:,} files of identity {judged.identity[:12]}")
+    _say(f"{decision}: {stage}, {counted(files, 'file')} of identity {judged.identity[:12]}")
     _say(f"kept in {decision_file(folder, stage)}")
 
 
 def _say(line: str) -> None:
-    plain_console(highlight=False, soft_wrap=True).print(line)
+    PlainConsole(highlight=False, soft_wrap=True).print(line)

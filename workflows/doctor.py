@@ -30,6 +30,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config, read_config
+from pipeline.wording import counted
 from site_configs.checkup import surroundings
 from workflows.command_line import (
     ConfigOption,
@@ -131,7 +132,7 @@ def _load(config: Path, overrides: list[str], folder: Path) -> tuple[Run, Findin
         run = resolve(site_configs.with_defaults(load_config(config, overrides)), folder)
     except Exception as error:  # an InputError, or whatever the library that reads a volume ends in
         return Run(folder.resolve(), settings), failed(error)
-    return run, ok(f"{config}: {plan(run).tiles} tiles over {run.inference_box}")
+    return run, ok(f"{config}: {counted(plan(run).tiles, 'tile')} over {run.inference_box}")
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ from pipeline.geometry import Box
 from pipeline.results.unreadable import mend_write
 from pipeline.settings.fields import sections_in
 from workflows.command_line import QuietOption, start
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.scores_as_text import print_beside, print_scores
 from workflows.volume_options import choice_of, numbers, parsed_box
 
@@ -135,7 +135,7 @@ def evaluate(
         lengths = list(run_lengths_along_truth(scored, merge_threshold))
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
-    console, results, first = plain_console(), {}, None
+    console, results, first = PlainConsole(), {}, None
     with ExitStack() as files:
         for one, along in zip_longest(scored, lengths):
             file = files.enter_context(tempfile.TemporaryFile())
@@ -163,7 +163,7 @@ def evaluate(
 
 def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet: bool = False) -> Counted:
     """Count a box, block by block; the counts of single blocks go into the `file`."""
-    screen, work = plain_console(stderr=True), blocks(box)
+    screen, work = PlainConsole(stderr=True), blocks(box)
     counting = track(
         comparison.count(box, workers),
         "counting",

@@ -34,7 +34,7 @@ from pipeline.volumes.frame import size_text
 from workflows.command_line import QuietOption, start
 from workflows.exporting import SHAPES
 from workflows.exporting.volumes import FillBy, doubts, earlier_told, filled, opened
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.signals import stop_on_signals
 from workflows.volume_options import choice_of, numbers
 
@@ -118,8 +118,8 @@ def export(
     """
     stop_on_signals()
     ids = _ids(segments)
-    console = plain_console(highlight=False, soft_wrap=True)
-    screen = plain_console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
+    screen = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def warn(doubt: str) -> None:
         screen.print(f"WARNING: {doubt}")

@@ -20,7 +20,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.checkup.before_run import MENDED_BY_START, Found, check, warnings_of
+from pipeline.checkup.before_run import (
+    MENDED_BY_START,
+    OF_THE_MACHINE,
+    Found,
+    check,
+    refuse_failed,
+    warnings_of,
+)
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -38,7 +45,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.running.execution import work
 
 
@@ -81,7 +88,7 @@ def full_pipeline(
     Run the same command again after a failure: finished work is used, not repeated.
     Ctrl-C stops the run and everything that it started.
     """
-    console = plain_console()
+    console = PlainConsole()
     if not dry_run and (rates is not None or budget is not None):
         raise InputError("--rates and --budget-node-hours go with --dry-run")
     if budget is not None and not math.isfinite(budget):
@@ -90,7 +97,7 @@ def full_pipeline(
     settings = load_settings(config, overrides, site)
     folder = run_folder(run_dir, config)
     run = resolve(settings, folder)
-    found = check(run)
+    found = check(run, told=OF_THE_MACHINE if dry_run else ())
     check_machine(run)
     if run.config.gates:
         from workflows.running.gates import check_gates  # Parsl takes a second to import
@@ -99,6 +106,7 @@ def full_pipeline(
     if dry_run:
         print_run_file(config, console)
         _plan(run, console, found, rates, budget, verify)
+        refuse_failed(found)
         raise typer.Exit(0)
     finished = None
     if not discard:

@@ -57,15 +57,10 @@ def outlive_listeners() -> None:
     sys.stdout, sys.stderr = _passing(sys.stdout), _passing(sys.stderr)
 
 
-def plain_console(**options: Any) -> Console:
-    """One that prints text as it is: in paths there may be brackets, and `0:100:10` is no emoji."""
-    return Console(markup=False, emoji=False, **options)
-
-
 def whole(table: Table) -> Table:
     """A table that is as wide as what is in it on a narrower screen too, if it is printed with `soft_wrap`:
     figures that are cut off say nothing."""
-    table.width = plain_console(width=WIDEST).measure(table).maximum
+    table.width = PlainConsole(width=WIDEST).measure(table).maximum
     return table
 
 
@@ -82,12 +77,19 @@ def is_heard() -> bool:
     return not (isinstance(raw, PassingFile) and raw.is_gone)
 
 
-class KeepingConsole(Console):
+class PlainConsole(Console):
+    """One that prints text as it is: brackets in paths are no markup, and `:100:` of a box is no picture."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+
+class KeepingConsole(PlainConsole):
     """A console that also keeps in a file what is printed on it, without a display that renews itself."""
 
     def __init__(self, kept: IO[str], stderr: bool = False) -> None:
-        super().__init__(markup=False, emoji=False, stderr=stderr)  # as `plain_console`
-        self.kept = plain_console(file=kept, width=KEPT_WIDTH)
+        super().__init__(stderr=stderr)
+        self.kept = PlainConsole(file=kept, width=KEPT_WIDTH)
         """The file alone."""
 
     @classmethod

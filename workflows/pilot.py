@@ -38,7 +38,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 
 
 def pilot(
@@ -57,7 +57,7 @@ def pilot(
     Take the options of the run itself. With as many tiles as workers the rate is that of workers who share
     a machine; one tile alone may go faster.
     """
-    console = plain_console()
+    console = PlainConsole()
     config = run_file(config, run_dir)
     settings = load_settings(config, overrides, site)
     run = resolve(settings, run_folder(run_dir, config))

@@ -19,7 +19,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, RunFiles
 from pipeline.settings.align_file import load_align_config
 from workflows.command_line import start
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 
 
 def report(
@@ -35,7 +35,7 @@ def report(
     from workflows.planning.earlier import told_of_now
     from workflows.watching.status_view import read_run
 
-    console = plain_console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     if is_there(folder / ALIGN_CONFIG_NAME):
         files = RunFiles(folder.resolve())
         write_alignment_report(files, load_align_config(folder / ALIGN_CONFIG_NAME))

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.evaluation.conventions import CONVENTIONS
+from pipeline.wording import counted
 from workflows.output import whole
 
 COLUMNS = {
@@ -127,9 +128,9 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
     """Expected run length, its convention, and what it is made of."""
     voxel = " x ".join(f"{n:g}" for n in found["voxel_size_nm"])
     lines = [
-        f"run length    ERL {_erl(found)}; {found['skeletons']} skeletons of {_um(found['length_nm'])}, "
-        f"voxels of {voxel} nm; "
-        f"a segment merges from {found['merge_threshold_nodes'] + 1} nodes in each of two on",
+        f"run length    ERL {_erl(found)}; {counted(found['skeletons'], 'skeleton')} of "
+        f"{_um(found['length_nm'])}, voxels of {voxel} nm; "
+        f"a segment merges from {counted(found['merge_threshold_nodes'] + 1, 'node')} in each of two on",
         f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
         f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
     ]

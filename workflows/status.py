@@ -21,7 +21,7 @@ from pipeline.errors import Unreadable
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME
 from workflows.command_line import start
-from workflows.output import is_heard, plain_console
+from workflows.output import PlainConsole, is_heard
 
 if TYPE_CHECKING:
     from workflows.watching.status_view import Memory
@@ -40,7 +40,7 @@ def status(
     from workflows.watching.status_view import Memory
 
     memory = Memory()
-    console = plain_console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     try:
         while True:
             picture = _picture(folder, memory, watch)

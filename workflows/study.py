@@ -36,7 +36,7 @@ from workflows.command_line import (
     run_file,
     start,
 )
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.studies.chain import StudyChain
 from workflows.studies.design import Sizes
 from workflows.studies.designs import DESIGNS
@@ -127,7 +127,7 @@ def study(
 
     search: the settings that reach the highest F1, by Optuna; trials that promise little are ended early.
     """
-    console = plain_console()
+    console = PlainConsole()
     given = {
         "ranks": ranks and listed("--ranks", ranks, int),
         "rates": rates and listed("--rates", rates, float),

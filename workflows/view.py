@@ -34,7 +34,7 @@ from pipeline.settings.run_file import read_config
 from pipeline.viewing.links import ADDRESS, PORT
 from pipeline.volumes import Choice
 from workflows.command_line import kept_run_file, start
-from workflows.output import plain_console
+from workflows.output import PlainConsole
 from workflows.volume_options import choice_of, numbers, parsed_box
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def view(
     if beside is not None:
         _set_beside(shown, beside, choice_of("beside", beside_origin, size=size, lacks=LACKS), agglomerated)
     compared_in = parsed_box(box)
-    console = plain_console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     with ViewServer(shown, 0 if screenshot else port, console.print) as server:
         if beside is not None:
             compare(shown, compared_in, _watched)
@@ -192,7 +192,7 @@ def _set_beside(shown: Shown, beside: str, choice: Choice, agglomerated: bool) -
 
 def _watched(blocks: Sequence[Box]) -> Iterable[Box]:
     """The same, and on a terminal how far it is."""
-    screen = Console(stderr=True)
+    screen = PlainConsole(stderr=True)
     return track(blocks, "comparing", console=screen, transient=True, disable=not screen.is_terminal)
 
 

@@ -29,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.results.artifacts import publishing
 from pipeline.settings.resolve import resolve
 from pipeline.synthetic.repeated_cube import middle_cube
+from pipeline.wording import counted
 from site_configs.described import LOCAL
 from workflows import completion
 from workflows.command_line import (
@@ -42,7 +43,7 @@ from workflows.command_line import (
     run_folder,
     start,
 )
-from workflows.output import plain_console, whole
+from workflows.output import PlainConsole, whole
 from workflows.studies.scaling_chart import chart
 from workflows.studies.scaling_point import Point, measure_point, require_cores
 
@@ -76,7 +77,7 @@ def weak_scaling(
 
     The run file needs a network.checkpoint; its tiles, labels and training do not matter.
     """
-    console = plain_console()
+    console = PlainConsole()
     if workers and nodes:
         raise InputError("give --workers or --nodes, not both")
     counts = listed("--nodes" if nodes else "--workers", nodes or workers or "1,2", int)
@@ -114,7 +115,7 @@ def _with_efficiency(point: Point, before: list[Point]) -> Point:
 
 
 def _line(point: Point) -> str:
-    return f"{point.workers} worker(s), {point.tiles} tiles: {point.seconds:.1f} s"
+    return f"{counted(point.workers, 'worker')}, {counted(point.tiles, 'tile')}: {point.seconds:.1f} s"
 
 
 def _report(points: list[Point], folder: Path, unit: str, console: Console) -> None:

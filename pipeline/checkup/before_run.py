@@ -78,6 +78,10 @@ MENDED_BY_START = ("layout",)
 """Checks whose warnings a start makes untrue."""
 
 
+OF_THE_MACHINE = ("run folder", "disk")
+"""Checks of where a run is to be written: what its work is does not depend on them."""
+
+
 class Found(NamedTuple):
     """What the check of this name has found."""
 
@@ -85,23 +89,30 @@ class Found(NamedTuple):
     finding: Finding
 
 
-def check(run: Run, but: Collection[str] = ()) -> list[Found]:
+def check(run: Run, but: Collection[str] = (), told: Collection[str] = ()) -> list[Found]:
     """Make all checks of a run but some; nothing stays on the disk.
 
-    Raises InputError with the first failure.
+    Raises InputError with the first failure, but for those of the checks that are only `told`.
     """
     found = []
     for what, run_check in [each for each in CHECKS if each[0] not in but]:
         finding = examine(partial(run_check, run))
-        if finding.state == FAIL:
+        if finding.state == FAIL and what not in told:
             raise InputError(finding.text)
         found.append(Found(what, finding))
     return found
 
 
+def refuse_failed(found: Sequence[Found]) -> None:
+    """Raise InputError with the first failure."""
+    for _, finding in found:
+        if finding.state == FAIL:
+            raise InputError(finding.text)
+
+
 def warnings_of(found: Sequence[Found]) -> list[str]:
-    """One line for each finding that is a warning."""
-    return [f"{what}: {finding.text}" for what, finding in found if finding.state == WARN]
+    """One line for each finding that is a warning, and for failures that are only told."""
+    return [f"{what}: {finding.text}" for what, finding in found if finding.state in (WARN, FAIL)]
 
 
 def write_warnings(run: Run, warnings: Sequence[str]) -> None:

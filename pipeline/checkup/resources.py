@@ -12,6 +12,7 @@ from pipeline.results.folders import existing_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import bytes_in_folders, segmentations_of_a_tile
+from pipeline.wording import counted
 
 FILES_PER_TILE = 8
 """Results of segmenting and comparing with their records, the log, and temporary ones of either."""
@@ -127,5 +128,5 @@ def cores(run: Run) -> Finding:
     if run.config.trains:
         wanted["training.ranks x training.threads_per_rank"] = training.ranks * training.threads_per_rank
     most = max(wanted, key=lambda setting: wanted[setting])
-    found = f"{wanted[most]} thread(s) at most for {here} core(s)"
+    found = f"{counted(wanted[most], 'thread')} at most for {counted(here, 'core')}"
     return ok(found) if wanted[most] <= here else warn(found, f"lower {most}, or it goes slowly")

@@ -19,6 +19,7 @@ from pipeline.settings.scored import seen_in_training, share_chosen_by, share_se
 from pipeline.tracing import kimimaro_or_mend
 from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.intensity import sample_blocks
+from pipeline.wording import counted
 
 MOST_NODES = 64
 """Of skeletons at which the mask is read, a block for each: it may be large, and far away."""
@@ -115,7 +116,7 @@ def skeletons(run: Run) -> Finding:
     here = not_excluded(run, traced)
     inside = here.lengths_nm.sum() / traced.lengths_nm.sum()
     exclude = run.config.evaluation.exclude
-    found = f"{len(traced.names):,} skeletons, {inside:.0%} of their length in inference.box"
+    found = f"{counted(len(traced.names), 'skeleton')}, {inside:.0%} of their length in inference.box"
     found += f" without {exclude}" if exclude else ""
     unit = None if run.makes_image else traced.other_unit(open_image(run).box, size)
     if unit is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.checkup.finding import Finding, ok, skip, warn
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.sections.stack import Stack
@@ -35,7 +36,7 @@ def sections(run: Run) -> Finding:
 
     stack, there = read_stack(run.config.sections, run.folder)
     tiles = sum(len(section.tiles) for section in there.values())
-    found = f"{len(stack.sections):,} sections of {tiles:,} images, a volume at {stack.box}"
+    found = f"{counted(len(stack.sections), 'section')} of {counted(tiles, 'image')}, a volume at {stack.box}"
     doubtful = doubts(stack, there, run.config.data.replace_sections)
     return warn(found, "; ".join(doubtful)) if doubtful else ok(found)
 
@@ -90,10 +91,7 @@ def _odd_places(stack: Stack, sections: Mapping[int, TileSection]) -> list[str]:
         )
     if scattered:
         count = len(scattered)
-        told.append(
-            f"in {count:,} section{'s' if count > 1 else ''} no image touches another: {first(scattered)}; "
-            f"{units}?"
-        )
+        told.append(f"in {counted(count, 'section')} no image touches another: {first(scattered)}; {units}?")
     if lonely:
         told.append(
             f"images that lie more than {LONELY - 1} sides away from all others of their section: "

@@ -24,6 +24,7 @@ from pipeline.results.records import Missing, read, sealed, unsealed
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image
+from pipeline.wording import counted
 
 MOST_CALLS = 400
 """Of the network in all: with the published sizes one or two minutes of one core."""
@@ -73,10 +74,9 @@ class Rehearsal:
 
     def __str__(self) -> str:
         end = "" if self.is_finite else ", and then NaN or infinity"
-        seeds = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
         return (
-            f"{self.calls:,} FOVs from {seeds} in the training box, no voxel in more than "
-            f"{self.most_often}: the largest logit was {self.largest_logit:.4g}{end}"
+            f"{self.calls:,} FOVs from {counted(self.seeds, 'seed')} in the training box, no voxel in more "
+            f"than {self.most_often}: the largest logit was {self.largest_logit:.4g}{end}"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.results.hdf5_file import reading_hdf5
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 BLANK = 0.05
 """A smaller segmented share is told."""
@@ -48,7 +49,8 @@ class Outcome:
 
         `in_volume` is how many segments the volume has; None: it is not written yet.
         """
-        segments = f"up to {self.segments:,} segments" if in_volume is None else f"{in_volume:,} segments"
+        segments = counted(self.segments if in_volume is None else in_volume, "segment")
+        segments = f"up to {segments}" if in_volume is None else segments
         found = f"{segments} over {self.voxels / tiled_voxels:.0%} of the tiles' voxels"
         return f"{found}, the largest {self.largest / max(1, self.voxels):.0%} of that"
 
@@ -56,7 +58,7 @@ class Outcome:
         """`12 places where tiles contradict each other: 10 kept apart, 2 joined`."""
         kept = self.conflicts - self.joined
         return (
-            f"{self.conflicts:,} places where tiles contradict each other: {kept:,} kept apart, "
+            f"{counted(self.conflicts, 'place')} where tiles contradict each other: {kept:,} kept apart, "
             f"{self.joined:,} joined"
         )
 

@@ -15,6 +15,7 @@ from pipeline.results.unreadable import Look, is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import plan
 from pipeline.tile_grid import TileGrid
+from pipeline.wording import counted
 
 MOST_CELLS = 2000
 """On a map. Where there are more tiles, one square stands for a cube of them."""
@@ -123,7 +124,7 @@ def _says(row: Mapping[str, Any]) -> str:
     if row["state"] != "finished":
         return f"{row['name']}: {row['state']}"
     of_first = " in the first pass" if row["passes"] > 1 else ""
-    found = f"{row['calls']:,} calls, {row['segments']:,} segments{of_first}"
+    found = f"{counted(row['calls'], 'call')}, {counted(row['segments'], 'segment')}{of_first}"
     return f"{row['name']}: finished, {row['seconds']:.0f} s, {found}"
 
 

@@ -39,6 +39,8 @@ RECORD = ".done.json"
 
 NEVER_DONE = "never done"
 MOST_CHANGES_NAMED = 3
+LONGEST_VALUE = 60
+"""Characters of a setting that is told in full; of a longer one it is told that it has changed."""
 
 
 @dataclass(frozen=True)
@@ -250,14 +252,17 @@ def _as_recorded(settings: Mapping[str, Any]) -> Any:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:
-    """`key old -> new` of every setting that differs, keys dotted as in a run file."""
+    """`key old -> new` of every setting that differs, keys dotted as in a run file; the key alone where a
+    value is long."""
     found = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found += changes(a, b, f"{section}{key}.")
         elif a != b:
-            found.append(f"{section}{key} {_plain(a)} -> {_plain(b)}")
+            values = _plain(a), _plain(b)
+            is_told = max(map(len, values)) <= LONGEST_VALUE
+            found.append(f"{section}{key}" + (" {} -> {}".format(*values) if is_told else ""))
     return found
 
 

@@ -14,6 +14,7 @@ from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.intensity import sample
 from pipeline.volumes.labels import LabelVolume
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.viewing.shapes import AgglomeratedShapes
@@ -134,7 +135,7 @@ class Shown:
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
         for name, points in self.points.items():
-            yield f"{name:<12} {len(points)} points, the costliest first"
+            yield f"{name:<12} {counted(len(points), 'point')}, the costliest first"
 
     @property
     def points(self) -> dict[str, list[dict[str, Any]]]:

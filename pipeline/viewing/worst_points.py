@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.geometry import triple
 from pipeline.results.unreadable import read_if_there
+from pipeline.wording import counted
 
 
 def worst_points(path: Path) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ def _lost_run(rank: int, lost: dict[str, Any]) -> dict[str, Any]:
 def _conflict(rank: int, conflict: dict[str, Any]) -> dict[str, Any]:
     return {
         "point": triple(conflict["point"]),
-        "text": f"{rank}. {conflict['what']} ({int(conflict['voxels']):,} voxels)",
+        "text": f"{rank}. {conflict['what']} ({counted(int(conflict['voxels']), 'voxel')})",
         "segmentation": [int(i) for i in conflict["segments"]],
         "truth": [],
     }

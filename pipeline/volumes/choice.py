@@ -41,6 +41,8 @@ class Choice:
     slices: int | None = None
     """Of a folder of slices: where it has so many they follow on each other, whatever their numbers; 0: in
     any case."""
+    replaced: Collection[int] = ()
+    """Sections, by their z, in whose place others are shown: of slices, these may be of any kind."""
     role: Literal["", "labels_", "mask_"] = ""
     """How the settings that make the choice begin, for errors. There are none for a mask."""
 

@@ -15,6 +15,7 @@ from pipeline.settings.fields import sections_text
 from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.slice_folder import SliceVolume
 from pipeline.volumes.volume import Volume
+from pipeline.wording import counted
 
 SETTING = "data.labelled_sections"
 
@@ -40,7 +41,7 @@ class LabelledSections(Volume):
                 )
         shape, origin = (count, *volume.shape[1:]), (start, *frame.origin[1:])
         chunk = None if volume.chunk is None else (1, *volume.chunk[1:])
-        format = f"{volume.format}, {len(stored):,} sections labelled"
+        format = f"{volume.format}, {counted(len(stored), 'section')} labelled"
         super().__init__(volume.uri, format, shape, volume.dtype, replace(frame, origin=origin), chunk)
         self.source = volume
         self.is_remote = volume.is_remote

@@ -140,6 +140,7 @@ def _image_choice(data: Data) -> Choice:
         axes=data.axes,
         origin=data.origin,
         voxel_size_nm=data.voxel_size_nm,
+        replaced=data.replace_sections,
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.slice_image import lossy_slice, slice_header
 from pipeline.volumes.slice_names import slices_by_z
 from pipeline.volumes.volume import Volume
+from pipeline.wording import counted
 
 UNEVEN = (
     "give them numbers that count along z",
@@ -39,13 +40,19 @@ class SliceVolume(Volume):
             raise InputError(f"folder {folder} holds slices along z; {choice.setting('axes')} must be zyx")
         self._folder = folder
         self._files = slices_by_z(folder, pattern, choice.slices, UNEVEN[choice.role == "labels_"])
-        first = kept_slice(self._files[0])  # a volume is opened several times a tile
         uri = str(folder if pattern == "*" else folder / pattern)
         frame = choice.frame(Stated(), uri)
+        shown = [path for z, path in self._files.items() if z + frame.origin[0] not in choice.replaced]
+        shown = shown or [self._files[0]]
+        first = kept_slice(shown[0])  # a volume is opened several times a tile
         shape = (max(self._files) + 1, *first.shape)
-        super().__init__(uri, f"{len(self._files):,} slices", shape, first.dtype, frame, (1, *first.shape))
-        self.lossy = lossy_slice(self._files[0])
-        for path in spread(list(self._files.values()), SAMPLED):
+        slices = counted(len(self._files), "slice")
+        super().__init__(uri, slices, shape, first.dtype, frame, (1, *first.shape))
+        self._mend = "save it like that"
+        if not choice.role and not choice.option:
+            self._mend += ", or show another section in its place, by data.replace_sections"
+        self.lossy = lossy_slice(shown[0])
+        for path in spread(shown, SAMPLED):
             self._refuse_another_kind(path, *slice_header(path))
 
     @property
@@ -86,5 +93,5 @@ class SliceVolume(Volume):
         if shape != self.shape[1:] or dtype.newbyteorder("=") != self.dtype:
             raise InputError(
                 f"slice {path} is {dtype} of shape {shape}; "
-                f"expected {self.dtype} of shape {self.shape[1:]} as the first slice: save it like that"
+                f"expected {self.dtype} of shape {self.shape[1:]} as the first slice: {self._mend}"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import tifffile
 
 from pipeline.errors import InputError
+from pipeline.wording import counted
 
 GREY = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.RGB)
 """The ways to store values that are read; colours are told from grey where the values are."""
@@ -26,7 +27,7 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:
     try:
         with tifffile.TiffFile(path, is_ome=False if alone else None) as file:
             if _is_cut_off(file):
-                raise InputError(f"{path} is cut off after {len(file.pages)} pages; copy it again")
+                raise InputError(f"{path} is cut off after {counted(len(file.pages), 'page')}; copy it again")
             yield file
     except InputError:
         raise

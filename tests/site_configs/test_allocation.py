@@ -61,7 +61,7 @@ def test_its_nodes_are_used_and_that_is_told(
     assert ("--overlap" in line) == (name == "slurm"), "the workers' step may be there yet"
     (told,) = site_configs.remarks(run)
     assert told.startswith("this is job 4711")
-    assert "3 node(s): they are used, and nothing is submitted" in told
+    assert "3 nodes: the work is done there, and nothing is submitted" in told
 
 
 @pytest.mark.parametrize("name", ["slurm", "pbs"])

@@ -162,7 +162,7 @@ def test_jobs_that_wait_for_each_other_because_a_queue_takes_few_are_told() -> N
     assert site_configs.remarks(run_on("polaris", queue="debug", tile_nodes=2)) == []
     (told,) = site_configs.remarks(run_on("polaris"))
     assert told.startswith(
-        "queue 'debug-scaling' takes 1 job(s) of a user, so jobs take turns: tiles, train, light;"
+        "queue 'debug-scaling' takes 1 job of a user, so jobs take turns: tiles, train, light;"
     )
     own = {"queue": "debug"}
     assert site_configs.remarks(run_on("polaris", training=own, light=own)) == []

@@ -136,6 +136,6 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(folder: Path) -> None:
     ended = run(folder, "--dry-run")
     assert ended.returncode == 0, ended.stderr
     assert "27 tiles (3 x 3 x 3)" in ended.stdout
-    assert "2 ranks of 1 thread(s)" in ended.stdout
+    assert "2 ranks of 1 thread" in ended.stdout
     assert "metrics.json" in ended.stdout
     assert sorted(os.listdir(folder)) == before

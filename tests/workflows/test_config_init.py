@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,9 +49,12 @@ class Init:
 
     def plan(self) -> str:
         options = ["--config", str(self.file), "--run-dir", str(self.folder / "run")]
-        code, shown = said(ffn, ["plan", *options], self._patch, self._capsys)
+        code, shown = self.ffn("plan", *options)
         assert code == 0, shown
         return shown
+
+    def ffn(self, *arguments: str) -> tuple[int, str]:
+        return said(ffn, list(arguments), self._patch, self._capsys)
 
     def volume(self, name: str, array: np.ndarray, place: Place = PLACE) -> str:
         folder = Path(tempfile.mkdtemp(prefix="a volume ", dir=self.folder))
@@ -72,7 +77,7 @@ def test_the_file_plans_for_every_kind_of_volume(name: str, init: Init) -> None:
     assert "16 x 8 x 8 nm" in shown or not known
     assert ("size is unknown" in shown) == (not known)
     assert f"{len(np.unique(LABELS)):,} objects, 100.0% of the voxels labelled in all of it" in shown
-    assert config.network.fov == ((13, 25, 25) if known else (23, 25, 25))
+    assert config.network.fov == ((13, 25, 25) if known else (19, 25, 25))
     box = Box.of_shape(SHAPE, origin)
     assert config.training.box is not None
     assert config.inference.box is not None
@@ -115,6 +120,57 @@ def test_what_the_user_sets_stays_and_the_rest_follows_it(init: Init) -> None:
     assert (config.training.ranks, config.site.workers) == (1, 1)
     assert config.inference.overlap == (12, 24, 24)
     init.plan()
+
+
+@pytest.mark.parametrize(
+    ("override", "fov", "tile", "overlap"),
+    [
+        ("inference.tile=[24,32,32]", (13, 25, 25), (24, 32, 32), (18, 24, 24)),
+        ("inference.overlap=[14,26,26]", (13, 25, 25), None, (14, 26, 26)),
+        ("network.fov=[9,11,11]", (9, 11, 11), None, (12, 15, 15)),
+    ],
+)
+def test_what_is_set_alone_is_not_refused_for_defaults_that_are_not_proposed(
+    override: str, fov: tuple[int, ...], tile: tuple[int, ...] | None, overlap: tuple[int, ...], init: Init
+) -> None:
+    image, labels = init.volume("hdf5", IMAGE), init.volume("npy", LABELS)
+    config, _ = init.works(image, "--truth", labels, "--set", override)
+    assert (config.network.fov, config.inference.overlap) == (fov, overlap)
+    assert config.network.deltas == tuple(f // 4 for f in fov)
+    assert tile in (None, config.inference.tile)
+    init.plan()
+
+
+def test_what_is_set_wrongly_is_refused_by_its_name(init: Init) -> None:
+    image = init.volume("hdf5", IMAGE)
+    for override, told in [
+        ("inference.tile=7", "--set: inference.tile is 7: expected three values in brackets, [z, y, x]"),
+        ("inference.overlap=[1,-1,1]", "--set: inference.overlap.1 is -1"),
+        ("network.fov=[9,10,9]", "--set: network: fov [9, 10, 9] must be odd"),
+        ("inference=3", "--set: inference"),
+    ]:
+        code, shown = init(image, "--set", override)
+        assert (code, told in shown) == (1, True), shown
+
+
+def test_a_volume_too_large_for_the_disk_has_its_file_and_its_plan(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+    _, shown = init.works(init.volume("hdf5", IMAGE), "--truth", init.volume("npy", LABELS))
+    short = " GB needed at most, 0.0 GB free; make room, or choose another --run-dir"
+    assert f"{short}\n" in shown
+    assert "warning    disk: " in shown
+    options = ["--config", str(init.file), "--run-dir", str(init.folder / "run")]
+    code, shown = init.ffn("plan", *options)
+    assert code == 1
+    assert "FAIL  disk" in shown
+    assert "The work\n" in shown
+    assert shown.splitlines()[-1].startswith("error: ")
+    assert shown.endswith(f"{short}\n")
+    code, shown = init.ffn("run", *options)
+    assert (code, len(shown.splitlines())) == (1, 1)
+    assert not (init.folder / "run").exists()
 
 
 def test_labels_too_small_to_hold_a_part_back_are_told(init: Init) -> None:

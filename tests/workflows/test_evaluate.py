@@ -68,7 +68,7 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert merged["run_length"]["erl_nm"] == 0
     assert f"{are:.4f}" in printed
     assert "…" not in printed, "figures are cut off on a narrow screen"
-    assert "voxels of 40 x 8 x 8 nm; a segment merges from 1 nodes in each of two on" in printed
+    assert "voxels of 40 x 8 x 8 nm; a segment merges from 1 node in each of two on" in printed
     assert "1 of 118 edges split" in printed
     assert split["doubts"] == []
     [cut] = split["worst"]

@@ -95,7 +95,7 @@ def test_the_run_stops_before_what_depends_on_the_stage_and_says_how_to_go_on(
 def test_with_a_persons_word_it_goes_on_and_without_one_it_does_not(folder: Path, ffn: Ffn) -> None:
     ffn("reject", "run", "merge", "--by", "ann", "--why", "a merger")
     assert "gate          merge: rejected by ann at " in run(folder, code=3)
-    assert "approved: merge, 1 files" in ffn("approve", "run", "merge", "--by", "bo", "--why", "fine")
+    assert "approved: merge, 1 file" in ffn("approve", "run", "merge", "--by", "bo", "--why", "fine")
     shown = ffn("run", "--run-dir", "run", "--dry-run")
     assert "gate        merge: open, approved by bo at " in shown
     run(folder)

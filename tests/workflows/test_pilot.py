@@ -63,7 +63,7 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(
     made = tiles[0].stat().st_mtime_ns
     code, planned = plan("--dry-run", "--budget-node-hours", "1")
     assert code == 0, planned
-    assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread(s)" in planned
+    assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread" in planned
     assert "for 1 node-hours: --set inference.tile='[40, 44, 48]'" in planned
     other = plan("--rates", str(folder / "run"), "--dry-run", run="other")[1]
     assert f"of {folder / 'run'} by openvino" in other

@@ -85,7 +85,7 @@ def test_a_killed_study_goes_on_and_a_point_that_fails_does_not_lose_the_others(
     assert done.returncode == 1, done.stdout + done.stderr
     assert "error: point ranks_1-batch_1-rate_1e+30-seed_1-" in done.stderr
     assert "no network is published" in done.stderr
-    assert "1 points are made and kept" in done.stderr
+    assert "1 point made and kept" in done.stderr
     assert trained.stat().st_mtime_ns == made, "what was made is not made again"
     assert (trained.parents[1] / "logs" / "training.jsonl").read_bytes() == log
 

@@ -12,6 +12,7 @@ from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
 from pipeline.training.launch import where_training_starts
+from pipeline.wording import counted
 from site_configs import cluster
 from workflows.output import say
 from workflows.planning.rates import Rates, TileRate, TrainingRate
@@ -44,13 +45,14 @@ def seconds_per_tile(estimate: Plan, rate: TileRate) -> float:
     return estimate.network_calls / (estimate.tiles * estimate.passes) / rate.calls_per_s
 
 
-def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
-    """Of segmenting all tiles: the workers of all nodes take one after the other, the last round too.
+def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate, finished: int = 0) -> Cost:
+    """Of segmenting all tiles, but for those `finished`, in each of their passes: the workers of all nodes
+    take one after the other, the last round too.
 
     Of jobs at once, as many as there is work for, all are held for as long.
     """
     site, tile_s = run.config.site, seconds_per_tile(estimate, rate)
-    tiles = estimate.tiles * estimate.passes
+    tiles = estimate.tiles * estimate.passes - finished
     at_once = min(site.tile_jobs, math.ceil(tiles / (site.workers * site.tile_nodes)))
     rounds, rounds_per_job = math.ceil(tiles / site.tile_workers), math.inf
     if site.walltime_s is not None:
@@ -61,22 +63,26 @@ def cost_of_tiles(run: Run, estimate: Plan, rate: TileRate) -> Cost:
     )
 
 
-def cost_of_training(run: Run, rate: TrainingRate) -> Cost:
-    """Of seeing all FOVs, by what the scaling model makes of the ranks that were measured."""
+def cost_of_training(run: Run, rate: TrainingRate, seen: int = 0) -> Cost:
+    """Of seeing all FOVs, but for those that were `seen`, by what the scaling model makes of the ranks that
+    were measured."""
     training, site = run.config.training, run.config.site
-    seconds = training.fovs / foretold_fovs_per_s(run, rate)
+    seconds = (training.fovs - seen) / foretold_fovs_per_s(run, rate)
     walltime_s = site.training.walltime_s or site.walltime_s or math.inf
     jobs = max(1, math.ceil(seconds / walltime_s))
     return Cost(seconds, cluster.training_nodes(run), jobs)
 
 
-def print_costs(run: Run, rates: Rates, console: Console) -> None:
-    """Say how much disk, how many files, and how long the run takes by `rates`, or how to measure them."""
-    for name, text in _lines(run, rates):
+def print_costs(run: Run, rates: Rates, console: Console, finished: int = 0) -> None:
+    """Say how much disk, how many files, and how long the run takes by `rates`, or how to measure them.
+
+    Of what is done already, as `finished` segmentations of tiles, it is told what is left.
+    """
+    for name, text in _lines(run, rates, finished):
         say(console, f"{name:<12}{text}")
 
 
-def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
+def _lines(run: Run, rates: Rates, finished: int) -> list[tuple[str, str]]:
     estimate, measured = expected(run, rates), rates.segment
     lines = [("disk", _disk(run, estimate, measured)), ("files", f"about {files_written(run):,} in the end")]
     train = [("train", _train(run, rates)), *scaling_lines(run, rates.train)]
@@ -86,7 +92,7 @@ def _lines(run: Run, rates: Rates) -> list[tuple[str, str]]:
             *(train if run.config.trains and rates.train else []),
             ("time", f"no rate of tiles is known: {_how_to_measure(run)}"),
         ]
-    lines += [("rate", _rate(run, rates, measured)), ("segment", _segment(run, estimate, measured))]
+    lines += [("rate", _rate(run, rates, measured)), ("segment", _segment(run, estimate, measured, finished))]
     if run.config.trains:
         lines += train
     tile_s = seconds_per_tile(estimate, measured)
@@ -120,9 +126,10 @@ def _disk(run: Run, estimate: Plan, rate: TileRate | None) -> str:
 
 def _rate(run: Run, rates: Rates, rate: TileRate) -> str:
     return (
-        f"{rate.calls_per_s:.2f} network calls/s a worker of {rate.threads_per_worker} thread(s), "
-        f"{rate.calls_per_1000_voxels:.2f} calls per 1000 voxels: measured on {rate.tiles:,} tile(s) of "
-        f"{rates.measured_in} by {rate.engine} {rate.precision} on {rate.processor}{_elsewhere(run, rates)}"
+        f"{rate.calls_per_s:.2f} network calls/s a worker of {counted(rate.threads_per_worker, 'thread')}, "
+        f"{rate.calls_per_1000_voxels:.2f} calls per 1000 voxels: measured on "
+        f"{counted(rate.tiles, 'tile')} of {rates.measured_in} by {rate.engine} {rate.precision} on "
+        f"{rate.processor}{_elsewhere(run, rates)}"
     )
 
 
@@ -131,28 +138,46 @@ def _elsewhere(run: Run, rates: Rates) -> str:
     return "" if rates.site == run.config.site.name else f", at site {rates.site}"
 
 
-def _segment(run: Run, estimate: Plan, rate: TileRate) -> str:
+def _segment(run: Run, estimate: Plan, rate: TileRate, finished: int) -> str:
     workers = run.config.site.tile_workers
     each = duration(seconds_per_tile(estimate, rate))
     cost = cost_of_tiles(run, estimate, rate)
     passes = f"{estimate.passes} times " if estimate.passes > 1 else ""
-    return f"{passes}{estimate.tiles:,} tiles of {each} on {workers:,} worker(s): {_described(run, cost)}"
+    tiles = f"{passes}{counted(estimate.tiles, 'tile')} of {each}"
+    left = cost_of_tiles(run, estimate, rate, finished)
+    still = _still(run, f"{finished:,}", left) if finished else ""
+    return f"{tiles} on {counted(workers, 'worker')}: {_described(run, cost)}{still}"
 
 
 def _train(run: Run, rates: Rates) -> str:
     rate = rates.train
     if rate is None:
         return "no rate of a training is known"
-    training, cost = run.config.training, cost_of_training(run, rate)
+    training, cost, seen = run.config.training, cost_of_training(run, rate), _fovs_seen(run)
+    still = _still(run, f"{seen:,}", cost_of_training(run, rate, seen)) if seen else ""
     return (
-        f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on {training.ranks:,} "
-        f"rank(s), {rate.fovs_per_s:,.1f} measured on {rate.ranks:,} of {rate.threads_per_rank} thread(s)"
-        f"{_elsewhere(run, rates)}: {_described(run, cost)}"
+        f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on "
+        f"{counted(training.ranks, 'rank')}, {rate.fovs_per_s:,.1f} measured on {rate.ranks:,} of "
+        f"{counted(rate.threads_per_rank, 'thread')}"
+        f"{_elsewhere(run, rates)}: {_described(run, cost)}{still}"
     )
 
 
+def _fovs_seen(run: Run) -> int:
+    """FOVs of the run's training that a start need not see again."""
+    start = where_training_starts(run) if is_there(run.folder) else None
+    if start is not None:
+        return start.goes_on_at
+    return run.config.training.fovs if is_there(run.model_file) else 0
+
+
+def _still(run: Run, done: str, left: Cost) -> str:
+    """What is left of a cost where some of what it is for is done."""
+    return f"; {done} are done, {_described(run, left)} to go" if left.seconds else f"; {done} are done"
+
+
 def _described(run: Run, cost: Cost) -> str:
-    jobs = f" in {cost.jobs:,} job(s)" if run.config.site.walltime_s is not None else ""
+    jobs = f" in {counted(cost.jobs, 'job')}" if run.config.site.walltime_s is not None else ""
     return f"{duration(cost.seconds)}{jobs}, {cost.node_hours:,.2f} node-hours"
 
 

@@ -20,6 +20,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
 from pipeline.training.launch import where_training_starts
 from pipeline.training.pace import fovs_and_seconds
+from pipeline.wording import counted
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
 
 TOLD = "report"
@@ -39,7 +40,7 @@ class Discarded:
     """The reason of most of them."""
 
     def __str__(self) -> str:
-        tasks = f"{self.tasks:,} finished task{'s' * (self.tasks > 1)}"
+        tasks = counted(self.tasks, "finished task")
         return f"{self.stage}: {tasks}, {self.node_hours:.2f} node-hours: {self.why}"
 
 

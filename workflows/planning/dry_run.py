@@ -12,19 +12,22 @@ from rich.console import Console
 import site_configs
 from pipeline.checkup.before_run import Found
 from pipeline.checkup.finding import SKIP
+from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan
 from pipeline.training.launch import where_training_starts
+from pipeline.wording import counted
 from site_configs.preview import launch_line, submit_scripts
 from workflows.output import say
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
-from workflows.planning.explain import foresight, outcomes, status_of
+from workflows.planning.explain import Outcome, StageStatus, foresight, outcomes, status_of
 from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
 from workflows.planning.work_table import work_table
 from workflows.running.gates import gate_lines
+from workflows.stage import Stage
 
 
 def print_plan(
@@ -43,10 +46,10 @@ def print_plan(
     print_findings(found, console)
     estimate = expected(run, rates)
     console.print(work_table(run, estimate), soft_wrap=True)
-    print_what_is_done(run, console, verify)
+    statuses = print_what_is_done(run, console, verify)
     print_jobs(run, console)
     say(console, *_facts(run, estimate))
-    print_costs(run, rates, console)
+    print_costs(run, rates, console, sum(s.finished for s in statuses if s.name == "segment"))
     if budget_node_hours is not None:
         if rates.segment is None:
             told = "other tiles are not compared for the budget: that takes a rate of tiles"
@@ -65,9 +68,10 @@ def _facts(run: Run, estimate: Plan) -> list[str]:
         "",
         f"run folder  {run.folder}",
         *([] if isinstance(run.volume, Path) else [f"bucket      {run.volume}"]),
-        f"site        {site.name}: {site.workers} worker(s) of {site.threads_per_worker} thread(s)",
+        f"site        {site.name}: {counted(site.workers, 'worker')} of "
+        f"{counted(site.threads_per_worker, 'thread')}",
         f"network     FOV {list(network.fov)}, deltas {list(run.config.inference_deltas)}, {size}: "
-        f"{flops / 1e9:.1f} GFLOP a call, {flops * estimate.network_calls / 1e12:.1f} TFLOP in all",
+        f"{flops / 1e9:.1f} GFLOP a call, {flops * estimate.network_calls / 1e12:,.1f} TFLOP in all",
         f"engine      {_engine(run)}",
     ]
 
@@ -101,10 +105,12 @@ def print_jobs(run: Run, console: Console, unused: Collection[str] = ()) -> None
         say(console, f"\n{title}\n{text.rstrip()}")
 
 
-def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None:
-    """Per stage: how many tasks are finished, how many would run, and why."""
-    with foresight() as place:
-        stages = outcomes(run, verify, foresee_in=place)
+def print_what_is_done(run: Run, console: Console, verify: bool = False) -> list[StageStatus]:
+    """Per stage: how many tasks are finished, how many would run, and why; returns these."""
+    stages: list[Stage[Outcome]] = []
+    if _tells_by_its_tasks(run):
+        with foresight() as place:
+            stages = outcomes(run, verify, foresee_in=place)
     statuses = [status_of(stage) for stage in stages]
     say(console, *gate_lines(run, stages))
     if any(status.finished for status in statuses):
@@ -117,6 +123,13 @@ def print_what_is_done(run: Run, console: Console, verify: bool = False) -> None
     if training is not None and (training.goes_on_at or training.lost):
         say(console, str(training))
     say(console, *describe(run, discarded(run)))
+    return statuses
+
+
+def _tells_by_its_tasks(run: Run) -> bool:
+    """Whether something is done of a run, or is judged or refused task by task: else nobody need work out
+    what a million tasks are."""
+    return is_there(run.folder) or bool(run.config.gates or run.config.reconciliation.corrections)
 
 
 def _engine(run: Run) -> str:

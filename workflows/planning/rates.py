@@ -92,7 +92,7 @@ def measure(run: Run) -> Rates:
         depth=network.depth,
         features=network.features,
         normalisation=network.normalisation,
-        segment=_measure_tiles(run),
+        segment=_measure_tiles(run) if is_there(run.tiles_folder) else None,
         train=None if of_other_sizes else measure_training(replace(run, config=as_started)),
     )
 

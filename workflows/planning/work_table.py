@@ -10,6 +10,7 @@ from pipeline.report.history import expected_tasks
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan
 from pipeline.settings.scored import share_chosen_by, share_seen
+from pipeline.wording import counted
 
 AGGLOMERATION = (
     "two floods or one at each place where segments meet; how many is known once they are there; not in the "
@@ -60,14 +61,16 @@ def _rows_of_network(run: Run) -> list[Row]:
     model, training = _relative(run, run.model_file), run.config.training
     if not run.config.trains:
         return [("import network", str(run.config.network.checkpoint), model)]
-    ranks = f"{training.ranks} ranks of {training.threads_per_rank} thread(s), {training.fovs:,} FOVs"
+    each = counted(training.threads_per_rank, "thread")
+    ranks = f"{counted(training.ranks, 'rank')} of {each}, {training.fovs:,} FOVs"
     rows = [
         ("sample", f"coordinates in {training.box}", _relative(run, run.coordinates_file)),
         ("train", ranks, model),
     ]
     if run.trials:
         calls = plan(run.trials[0]).network_calls
-        tried = f"{len(run.trials)} networks in {training.validation_box}, each about {calls:,} network calls"
+        networks = counted(len(run.trials), "network")
+        tried = f"{networks} in {training.validation_box}, each about {calls:,} network calls"
         rows.append(("try, choose", f"{tried}, not in the costs below", _relative(run, run.validation_file)))
     return rows
 
@@ -78,20 +81,20 @@ def _rows_of_tiles(run: Run, estimate: Plan) -> list[Row]:
     rows = [
         (
             "segment",
-            f"{estimate.tiles} tiles ({grid}) over {run.inference_box}{times}; "
+            f"{counted(estimate.tiles, 'tile')} ({grid}) over {run.inference_box}{times}; "
             f"{estimate.overlap_factor:.2f} times its voxels, about {estimate.network_calls:,} network calls",
             "tiles/",
         )
     ]
     if estimate.passes > 1:
-        agreed = f"{estimate.tiles} tasks: what {estimate.passes} passes agree on"
+        agreed = f"{counted(estimate.tiles, 'task')}: what {estimate.passes} passes agree on"
         rows.append(("consensus", agreed, "tiles/"))
     return rows
 
 
 def _rows_of_volume(run: Run) -> list[Row]:
     settings = run.config.reconciliation
-    rows = [("compare, merge", f"{len(run.grid)} tasks, then one", "tiles/reconciliation/")]
+    rows = [("compare, merge", f"{counted(len(run.grid), 'task')}, then one", "tiles/reconciliation/")]
     if settings.corrections is not None:
         changed = f"joins and cuts of {settings.corrections}"
         rows.append(("correct", changed, _relative(run, run.corrections_file)))

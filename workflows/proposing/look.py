@@ -20,6 +20,7 @@ from pipeline.volumes.absence import Absence, absence, of_slices
 from pipeline.volumes.content import sampled_blocks
 from pipeline.volumes.intensity import Intensity, sample, sample_blocks
 from pipeline.volumes.open import is_address, split_scheme
+from pipeline.wording import counted
 
 USUAL = 0.8
 """The share of what is labelled by whose objects one tells how large they are."""
@@ -49,7 +50,7 @@ class Image:
         voxels, blocks = self.intensity.voxels, sample_blocks(self.volume, self.volume.box)
         return (
             f"measured on {voxels:,} voxels, {voxels / self.volume.box.size:.2%} of the image, in "
-            f"{len(blocks)} blocks spread over it"
+            f"{counted(len(blocks), 'block')} spread over it"
         )
 
     def lines(self) -> list[str]:
@@ -98,8 +99,8 @@ class Truth:
 
     def line(self) -> str:
         looked = "all of it" if self.looked_at == 1 else f"the {self.looked_at:.2%} that was looked at"
-        counted = f"{self.objects:,} objects, {self.labelled:.1%} of the voxels labelled in {looked}"
-        return f"truth      {self.description}; {counted}"
+        found = f"{counted(self.objects, 'object')}, {self.labelled:.1%} of the voxels labelled in {looked}"
+        return f"truth      {self.description}; {found}"
 
 
 def look_at_image(run: Run) -> Image:

@@ -24,7 +24,15 @@ from pipeline.volumes.absence import absence
 from workflows.command_line import RUN_FILES
 from workflows.proposing.given import read_given
 from workflows.proposing.look import Image, Truth, look_at_image, look_at_truth
-from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, tile_for
+from workflows.proposing.sizes import (
+    LEAST_FOV,
+    fov_for,
+    fov_to_train,
+    overlap_of,
+    split,
+    tile_bytes,
+    tile_for,
+)
 
 MODEL = "fib25_train.yaml"
 """The run file whose network and training are proposed: hours on a workstation, not weeks."""
@@ -139,7 +147,8 @@ def _put_network(
         network, why = given.network, ""
     else:
         room = labels.box.shape if labels else seen.volume.shape
-        fov, deltas = fov_for(max(model.network.fov), size, room, model.training.reach)
+        chosen = fov_to_train if labels else fov_for
+        fov, deltas = chosen(max(model.network.fov), size, room, model.training.reach)
         network = model.network.model_copy(update={"fov": fov, "deltas": deltas})
         why = "As many nm along every axis, as far as there is room."
         for axis, length, there in zip("zyx", fov, room):
@@ -234,7 +243,13 @@ def _put_inference(proposal: Proposal, given: RunConfig, network: Network, propo
     box, workers = given.inference.box or proposed, given.site.workers
     share = psutil.virtual_memory().total / workers
     refuse_smaller_than_fov(box, network)
-    tile, overlap = tile_for(box, network.fov, workers, share)
+    own, is_set = given.inference, given.inference.model_fields_set
+    if "tile" in is_set:
+        tile, overlap = own.tile, overlap_of(own.tile, network.fov)
+    else:
+        tile, overlap = tile_for(
+            box, network.fov, workers, share, own.overlap if "overlap" in is_set else None
+        )
     memory = f"{tile_bytes(tile, network.fov) / 1e9:.1f} GB a worker; this machine has {share / 1e9:.0f} GB"
     proposal.put("inference.tile", list(tile), f"{memory} for each of {workers} (site.workers).")
     proposal.put("inference.overlap", list(overlap), "One and a half FOVs, as far as tiles share anything.")

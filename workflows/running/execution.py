@@ -27,7 +27,7 @@ from pipeline.settings.run_file import dump_config
 from pipeline.training.launch import where_training_starts
 from site_configs import check_address, remarks
 from workflows.command_line import print_error
-from workflows.output import KeepingConsole, plain_console
+from workflows.output import KeepingConsole, PlainConsole
 from workflows.running.chains import Pipeline
 from workflows.signals import stop_on_signals
 
@@ -125,7 +125,7 @@ def work_on(
     run = chain.run
     check_address(run)
     stop_on_signals()
-    console = plain_console()
+    console = PlainConsole()
     with begin(run.folder, configuration or dump_config(run.config), _say(console)) as attempt:
         kept = KeepingConsole.at(run.driver_log)
         remove_temporaries(run.folder)

@@ -25,6 +25,7 @@ from pipeline.results.tile_labels import NOT_FINITE_AT
 from pipeline.results.unreadable import Look, read_if_there, reading
 from pipeline.run_folder import Run
 from pipeline.settings.scored import why_not_scored
+from pipeline.wording import counted
 from workflows.output import say
 from workflows.planning.explain import results
 from workflows.running.alignment_lines import alignment_lines
@@ -150,8 +151,9 @@ def correction_lines(run: Run) -> list[str]:
     already = counts["one_already"] + counts["apart_already"]
     lost = [row for row in rows if row["why_not"]]
     said = (
-        f"corrections   {counts['joined']:,} joins and {counts['cut']:,} cuts made, {already:,} were so "
-        f"already, {len(lost):,} could not be made; each is in {run.corrections_file.name}"
+        f"corrections   {counted(counts['joined'], 'join')} and {counted(counts['cut'], 'cut')} made, "
+        f"{already:,} were so already, {len(lost):,} could not be made; each is in "
+        f"{run.corrections_file.name}"
     )
     return [said, *map(_not_made, lost[:MOST_NAMED]), *_more(lost)]
 
@@ -163,7 +165,7 @@ def _not_made(row: dict[str, Any]) -> str:
 
 def _more(lost: list[dict[str, Any]]) -> list[str]:
     more = len(lost) - MOST_NAMED
-    return [f"WARNING       {more:,} more corrections were not made"] if more > 0 else []
+    return [f"WARNING       not made either: {counted(more, 'other correction')}"] if more > 0 else []
 
 
 def agglomeration_line(run: Run) -> str | None:
@@ -173,7 +175,7 @@ def agglomeration_line(run: Run) -> str | None:
         return None
     return (
         f"agglomerated  {found['joins']:,} of {found['points']:,} decision points join "
-        f"{found['segments_joined']:,} segments, for {found['calls']:,} network calls; "
+        f"{counted(found['segments_joined'], 'segment')}, for {counted(found['calls'], 'network call')}; "
         + (f"{found['kept_apart']:,} more would, but for a person's cuts; " if found["kept_apart"] else "")
         + f"edges with scores: {run.edges_file.name}"
     )
@@ -188,7 +190,7 @@ def _describe_network(run: Run) -> list[str]:
         if how is not None:
             engine, precision = how
             instead = "" if wanted in ("auto", precision) else f", {wanted} is not available there"
-            lines.append(f"network       {engine} in {precision}, {tiles:,} tiles{instead}")
+            lines.append(f"network       {engine} in {precision}, {counted(tiles, 'tile')}{instead}")
     return lines
 
 

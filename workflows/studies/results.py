@@ -14,6 +14,7 @@ from rich.table import Table
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Recipe, Target, file_sha256
 from pipeline.results.records import Missing, make, read
+from pipeline.wording import counted
 from workflows.output import KeepingConsole, say
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import figure
@@ -60,12 +61,13 @@ class Results:
         for name, error in failed.items():
             say(errors, f"error: point {name} failed: {cause_of(error)}")
         if failed:
-            say(errors, f"{len(measured)} points are made and kept; run the same command again for the rest")
+            kept = counted(len(measured), "point")
+            say(errors, f"{kept} made and kept; run the same command again for the rest")
         if unread:
             raise next(iter(unread.values()))
 
     def _write(self, measured: Sequence[Measured], rows: list[Row], missing: list[str]) -> None:
-        remark = f"{self.kind}: {len(measured)} trainings of {self.sizes.fovs:,} FOVs"
+        remark = f"{self.kind}: {counted(len(measured), 'training')} of {self.sizes.fovs:,} FOVs"
         if missing:
             remark += f"; {len(missing)} failed and are missing"
         texts: dict[str, Callable[[], str]] = {

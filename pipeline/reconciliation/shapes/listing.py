@@ -19,6 +19,7 @@ from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.part_sums import sum_of, write_sums
 from pipeline.results.records import make
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 VERSION = 2
 
@@ -41,7 +42,7 @@ class Told:
     def text(self, kind: Kind) -> str:
         """In words."""
         return (
-            f"{kind.folder}: of {self.segments:,} segments; {self.small:,} of fewer than "
+            f"{kind.folder}: of {counted(self.segments, 'segment')}; {self.small:,} of fewer than "
             f"{self.least_voxels:,} voxels, {self.small_voxels:,} voxels together, have none"
             + (f", nor have {self.empty:,} larger ones of which nothing is left" if self.empty else "")
             + (f"; {self.full:,} could not be made as simple everywhere as they should" if self.full else "")

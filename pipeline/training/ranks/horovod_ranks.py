@@ -14,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.machine.sockets import require_host_name
 from pipeline.training.ranks.horovod_threads import HorovodThreads
 from pipeline.training.ranks.meeting_point import meeting_point
+from pipeline.wording import counted
 
 MEETING_TIMEOUT_S = 600
 """How long ranks wait for the last of them: loading TensorFlow takes minutes on a busy file system. One that
@@ -81,8 +82,8 @@ class Ranks:
         if self.size != int(os.environ["HOROVOD_SIZE"]):
             use_gloo = " ".join(f"{name}=gloo" for name in TRANSPORT)
             raise InputError(
-                f"Horovod's MPI found {self.size} rank(s) of {os.environ['HOROVOD_SIZE']}: the command that "
-                f"started them is not of the MPI that it is built with; 'export {use_gloo}' in "
+                f"Horovod's MPI found {counted(self.size, 'rank')} of {os.environ['HOROVOD_SIZE']}: the "
+                f"command that started them is not of the MPI that it is built with; 'export {use_gloo}' in "
                 "site.worker_init does without MPI"
             )
 

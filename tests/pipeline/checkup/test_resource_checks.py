@@ -143,5 +143,5 @@ def test_more_threads_than_cores_are_a_warning_that_names_the_setting(tmp_path: 
     many = len(os.sched_getaffinity(0)) + 1
     finding = cores(phantom_run(tmp_path, threads_per_worker=many))
     assert finding.state == "warn"
-    assert f"{many} thread(s) at most" in finding.text
+    assert f"{many} threads at most" in finding.text
     assert "lower site.workers x site.threads_per_worker" in finding.text

@@ -48,7 +48,7 @@ def test_run_length_is_that_of_the_segmentation_along_the_skeletons(tmp_path: Pa
     assert found == json.loads(json.dumps({**expected, "seen_in_training": 0.0}))
     assert 0 < found["nerl"] < 1
     assert (found["skeletons"], found["edges"]) == (1, 19)
-    assert check(run).text == "1 skeletons, 100% of their length in inference.box"
+    assert check(run).text == "1 skeleton, 100% of their length in inference.box"
 
 
 def test_it_is_measured_again_when_a_skeleton_or_the_threshold_changes(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_is_left_out_of_scores_counts_along_skeletons_neither(tmp_path: Pat
     run = traced_run(tmp_path, exclude="5:20,4:22,9:16")
     found = json.loads(Path(measure_run_length(run, PARTS).path).read_text())
     assert (found["edges"], found["length_outside_nm"], found["seen_in_training"]) == (2 + 9, 80, 0)
-    assert check(run).text == "1 skeletons, 58% of their length in inference.box without 5:20,4:22,9:16"
+    assert check(run).text == "1 skeleton, 58% of their length in inference.box without 5:20,4:22,9:16"
     with h5py.File(tmp_path / "data.h5", "r+") as file:
         file["mask"] = (np.indices((20, 24, 28))[2] >= 20).astype(np.uint8)
     data = run.config.data.model_copy(update={"mask": "data.h5:mask"})

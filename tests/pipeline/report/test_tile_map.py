@@ -49,7 +49,7 @@ def test_a_square_is_where_its_tile_is_and_says_what_it_knows() -> None:
     rows[5] |= {"state": "failed"}
     squares = {(s["z"], s["y"], s["x"]): s for s in tile_map(grid, rows)["squares"]}
     assert squares[0, 0, 2]["seconds"] == 3.0
-    assert squares[0, 0, 2]["says"] == "z000000_y000000_x000020: finished, 3 s, 30 calls, 1 segments"
+    assert squares[0, 0, 2]["says"] == "z000000_y000000_x000020: finished, 3 s, 30 calls, 1 segment"
     assert squares[1, 0, 2]["says"] == "z000010_y000000_x000020: failed"
 
 

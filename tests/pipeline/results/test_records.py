@@ -56,6 +56,14 @@ def test_an_artifact_is_made_once(target: Target) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
+        (
+            replace(RECIPE, settings={**RECIPE.settings, "mesh": {"transform": [1.0] * 40}}),
+            "settings changed: mesh",
+        ),
+        (
+            replace(RECIPE, settings={**RECIPE.settings, "b": "a" * 40}),
+            f"settings changed: b 1 -> {'a' * 40}",
+        ),
         (replace(RECIPE, stage="other"), "stage version changed: stage 1 -> 1"),
         (replace(RECIPE, version=2), "stage version changed: stage 1 -> 2"),
         (

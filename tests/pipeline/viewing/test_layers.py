@@ -173,7 +173,7 @@ def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: 
     worst = {"worst": [{**wrong, "point": None}, wrong]}
     (run.folder / "worst.json").write_text(json.dumps(worst))
     shown = layers_of_run(run)
-    assert list(shown.described())[-1].split() == ["worst", "1", "points,", "the", "costliest", "first"]
+    assert list(shown.described())[-1].split() == ["worst", "1", "point,", "the", "costliest", "first"]
     (found,) = shown.worst
     assert found["text"] == "2. it joins (0.0123 bits)"
     assert (found["point"], found["segmentation"], found["truth"]) == ((30, 120, 340), [2**63], [5, 9])
@@ -189,7 +189,7 @@ def test_where_run_length_is_lost_is_annotations_too(case: Case) -> None:
     lost = {"kind": "split", "erl_nm": 1234.5, "skeletons": ["n7"], "segments": [3, 2**63]}
     run.run_length_file.write_text(json.dumps({"worst": [{**lost, "point": [30, 120, 340]}]}))
     shown = layers_of_run(run)
-    assert list(shown.described())[-1].startswith("run length   1 points")
+    assert list(shown.described())[-1].startswith("run length   1 point")
     (found,) = shown.lost_runs
     assert found["text"] == "1. split along n7 (1.234 um of ERL)"
     assert (found["point"], found["segmentation"], found["truth"]) == ((30, 120, 340), [3, 2**63], [])

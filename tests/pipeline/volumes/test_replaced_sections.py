@@ -41,6 +41,26 @@ def test_what_is_lost_is_not_read_where_another_is_shown(kind: str, tmp_path: Pa
         np.testing.assert_array_equal(volume.read(part), SHOWN[start:, 3:30, 4:9])
 
 
+@pytest.mark.parametrize("cut", [0, 3, 6])
+def test_a_slice_of_another_size_or_that_is_torn_may_be_replaced_wherever_it_lies(
+    cut: int, tmp_path: Path
+) -> None:
+    for z in range(7):
+        imsave(tmp_path / f"z{z}.png", IMAGE[z, :35] if z == cut else IMAGE[z], check_contrast=False)
+    instead = {cut + 10: {0: 11, 3: 14, 6: 15}[cut]}
+    volume = ReplacedSections(open_volume(str(tmp_path), Choice(origin=ORIGIN, replaced=instead)), instead)
+    shown = IMAGE.copy()
+    shown[cut] = IMAGE[instead[cut + 10] - 10]
+    np.testing.assert_array_equal(volume.read(volume.box), shown)
+    (tmp_path / f"z{cut}.png").write_bytes(b"torn")
+    volume = ReplacedSections(open_volume(str(tmp_path), Choice(origin=ORIGIN, replaced=instead)), instead)
+    np.testing.assert_array_equal(volume.read(volume.box), shown)
+    (tmp_path / f"z{cut}.png").unlink()
+    imsave(tmp_path / f"z{cut}.png", IMAGE[cut, :35], check_contrast=False)
+    with pytest.raises(InputError, match=r"another section in its place, by data\.replace_sections"):
+        open_volume(str(tmp_path))
+
+
 def test_what_is_shown_has_to_be_read(tmp_path: Path) -> None:
     stored = IMAGE.astype(np.float32)
     stored[4, 5, 6] = np.inf

@@ -59,7 +59,7 @@ def test_inside_a_job_that_is_held_nothing_is_submitted_and_that_is_told(
     assert [scheduler.commands(run), scheduler.answer(run, 1)] == [inside, inside]
     assert scheduler.launcher(run) == Finding("ok", "srun")
     assert scheduler.job(run).state == "ok"
-    assert scheduler.job(run).text.startswith("this is job 4711, which holds 3 node(s): they are used")
+    assert scheduler.job(run).text.startswith("this is job 4711, which holds 3 nodes: the work is done there")
 
 
 def test_commands_that_are_missing_are_named(bin_folder: Path) -> None:

@@ -23,6 +23,7 @@ from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, 
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s
 from workflows.planning.tile_choices import fitted, overlap_for, suggest, tile_choices
+from workflows.watching.long_tasks import duration
 
 SEGMENT = TileRate(
     tiles=1,
@@ -73,7 +74,7 @@ def test_a_plan_for_another_site_than_that_of_the_rates_says_so() -> None:
     assert "at site" not in printed(run_of(), RATES)
     said = printed(run_of(), RATES.model_copy(update={"site": "theta"}))
     assert "by openvino bfloat16 on AMD EPYC, at site theta\n" in said
-    assert "100.0 measured on 2 of 1 thread(s), at site theta: " in said
+    assert "100.0 measured on 2 of 1 thread, at site theta: " in said
 
 
 def test_a_tile_is_kept_of_each_pass_and_of_what_they_agree_on() -> None:
@@ -118,6 +119,18 @@ def test_a_job_begins_tiles_until_its_last_tile_time() -> None:
         assert cost_of_tiles(run, expected(run, RATES), SEGMENT).jobs == jobs
 
 
+def test_of_what_is_done_the_plan_tells_what_is_left() -> None:
+    run = run_of()
+    estimate, tile = expected(run, RATES), tile_s()
+    assert cost_of_tiles(run, estimate, SEGMENT, finished=3).seconds == pytest.approx(3 * tile)
+    assert cost_of_tiles(run, estimate, SEGMENT, finished=8).seconds == 0
+    assert cost_of_training(run, TRAIN, seen=5400).seconds == pytest.approx(1800 / 200)
+    left = f"; 3 are done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
+    assert left in printed(run, RATES, finished=3)
+    assert "node-hours; 8 are done\n" in printed(run, RATES, finished=8)
+    assert "are done" not in printed(run, RATES)
+
+
 def test_training_takes_every_rank_as_fast_as_those_measured() -> None:
     cost = cost_of_training(run_of(ranks_per_node=1), TRAIN)
     assert cost.seconds == pytest.approx(7200 / 200)
@@ -154,9 +167,9 @@ def test_below_nine_tenths_the_plan_says_what_would_reach_it_and_what_it_assumes
     assert "would take" not in printed(run_of(), RATES.model_copy(update={"train": STEADY}))
 
 
-def printed(run: Run, rates: Rates) -> str:
+def printed(run: Run, rates: Rates, finished: int = 0) -> str:
     console = Console(record=True, width=400)
-    print_costs(run, rates, console)
+    print_costs(run, rates, console, finished)
     return console.export_text()
 
 
@@ -168,7 +181,10 @@ def test_without_a_rate_the_way_to_one_is_told(tmp_path: Path) -> None:
     config = config.model_copy(update={"training": training, "data": data})
     run = Run(tmp_path, config, {"image": "phantom", "labels": "phantom"})
     assert "there is no network yet to measure it with; --rates RUN_DIR " in printed(run, none)
+    assert "are done" not in printed(run, RATES)
     make(model_target(run, make(coordinates_target(run), Path.touch)), Path.touch)
+    trained = " measured on 2 of 1 thread: 0:36, 0.01 node-hours; 7,200 are done\n"
+    assert trained in printed(run, RATES)
     assert "`ffn pilot` (workflows/pilot.py)" in printed(run, none)
     deeper = config.model_copy(update={"network": config.network.model_copy(update={"depth": 13})})
     assert "there is no network yet to measure it with" in printed(replace(run, config=deeper), none)

@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.checkup.drawn import ROOM
 from pipeline.config import Network, RunConfig
 from pipeline.errors import InputError
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple
 from pipeline.tile_grid import TileGrid
-from workflows.proposing.sizes import LEAST_FOV, fov_for, split, tile_bytes, tile_for
+from workflows.proposing.sizes import (
+    LEAST_FOV,
+    fov_for,
+    fov_to_train,
+    overlap_of,
+    split,
+    tile_bytes,
+    tile_for,
+)
 
 shapes = st.tuples(*[st.integers(7, 900)] * 3)
 sizes = st.tuples(*[st.floats(1, 100)] * 3)
@@ -39,6 +48,47 @@ def test_a_network_that_is_proposed_is_valid_and_its_patch_has_room(
             assert f >= g
 
 
+def test_where_there_is_little_room_a_smaller_fov_leaves_examples_places() -> None:
+    """Of 25 the patch is 49, which 50 to 60 voxels leave hardly a place; of fewer than 9 none is taken."""
+    for length, least in [(50, 19), (60, 19), (61, 25), (20, LEAST_FOV), (17, LEAST_FOV), (16, 7)]:
+        [fov], [step] = ({n[0]} for n in fov_for(25, None, (length, 250, 250), 2))
+        assert (length, fov) == (length, fov_for(25, None, (length,) * 3, 2)[0][1])
+        centred = length - (fov + 4 * step) + 1
+        assert fov >= least or length < 17, (length, fov)
+        assert centred >= ROOM * length or fov <= LEAST_FOV, (length, fov)
+
+
+@pytest.mark.parametrize(("length", "fov"), [(134, 25), (133, 23), (90, 17), (89, 25)])
+def test_where_a_smaller_fov_alone_lets_a_part_be_held_back_it_is_taken(length: int, fov: int) -> None:
+    """Of 17: a patch of 33 with places, its radius, two FOVs. Less than two thirds is not taken."""
+    labelled = (61, 61, length)
+    found, deltas = fov_to_train(25, None, labelled, 2)
+    assert found == (fov,) * 3
+    _, held_back = split(Box.of_shape(labelled), Network(fov=found, deltas=deltas), 2)
+    assert (held_back is None) == (length < 90)
+
+
+@given(shape=shapes, reach=st.integers(1, 2))
+def test_a_part_is_held_back_only_if_training_keeps_places_there(shape: Triple, reach: int) -> None:
+    fov, deltas = fov_for(25, None, shape, reach)
+    network, labelled = Network(fov=fov, deltas=deltas), Box.of_shape(shape)
+    training, held_back = split(labelled, network, reach)
+    for whole, length, r in zip(shape, training.shape, patch_radius(network, reach)):
+        if held_back is not None and length < whole:
+            assert length - 2 * r >= ROOM * length
+
+
+def test_tiles_that_are_given_share_one_and_a_half_fovs_but_not_nearly_all() -> None:
+    assert overlap_of((80, 80, 96), (25, 25, 25)) == (36, 36, 36)
+    assert overlap_of((20, 40, 64), (9, 33, 33)) == (12, 30, 48)
+    assert overlap_of((3, 33, 33), (3, 33, 33)) == (2, 24, 24)
+    shape, fov = (900, 900, 900), (33, 33, 33)
+    for overlap in [(0, 0, 0), (60, 60, 60), (300, 300, 300), (600, 600, 600)]:
+        tile, shared = tile_for(Box.of_shape(shape), fov, 1, 1e12, overlap)
+        assert shared == overlap
+        assert all(t > o for t, o in zip(tile, overlap))
+
+
 def test_a_volume_too_thin_for_any_network_is_refused() -> None:
     with pytest.raises(InputError, match=r"is 6 voxels along y: .* 7 voxels"):
         fov_for(25, None, (90, 6, 90), 2)
@@ -56,7 +106,7 @@ def test_what_is_held_back_meets_no_patch_of_the_training_box(
     assert all(2 * r + 1 <= n for r, n in zip(radius, training.shape))
     if held_back is None:
         assert training == labelled
-        assert max(shape) < 3 * max(radius) + 1 + 2 * max(fov)
+        assert max(shape) < 2 * max(radius) / (1 - ROOM) + 1 + max(radius) + 2 * max(fov)
     else:
         assert labelled.contains(held_back)
         assert (training.grow(radius) & held_back).is_empty
