@@ -32,8 +32,9 @@ NAMED = "GOOGLE_APPLICATION_CREDENTIALS"
 NOT_YET = (408, 425, 429)
 """Of what a server answers about a request (400 to 499), that which may pass."""
 
-LACKING = ("NoCredentialsError", "DefaultCredentialsError", "ParamValidationError")
-"""Errors that stay: of credentials that are not there, and of names that no bucket can have."""
+IN_VAIN = ("NoCredentialsError", "DefaultCredentialsError", "ParamValidationError", "RetryError")
+"""Errors that stay: of credentials that are not there, of names that no bucket can have, and of Google's library
+when it has asked for two minutes."""
 
 
 def cloud_files(address: str) -> CloudFiles:
@@ -68,7 +69,7 @@ def may_pass(error: BaseException) -> bool:
     """Whether it is worth while to ask once more."""
     code = status_of(error)
     if code is None:
-        return type(error).__name__ not in LACKING
+        return type(error).__name__ not in IN_VAIN
     return not 400 <= code < 500 or code in NOT_YET
 
 

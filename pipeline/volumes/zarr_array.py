@@ -14,6 +14,7 @@ import zarr
 import pipeline.volumes.whole_blosc  # noqa: F401, for what it does to the library
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.results.unreadable import came_of_refusal
 from pipeline.volumes.address import Address, Where, are_there, look_up
 from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.choice import Choice
@@ -219,10 +220,9 @@ def _open(folder: Where) -> zarr.Array | zarr.Group | None:
     except (FileNotFoundError, KeyError, IndexError):
         return None
     except Exception as error:  # damaged metadata fail in many ways
-        what = f"{folder} is not readable as Zarr"
-        if isinstance(folder, Address):
-            raise refusal(what, error, str(folder)) from None
-        raise InputError(f"{what}: {one_line(error)}") from None
+        if isinstance(folder, Address) and came_of_refusal(error):
+            raise refusal(f"{folder} cannot be opened", error, str(folder)) from None
+        raise InputError(f"{folder} is not readable as Zarr: {one_line(error)}") from None
 
 
 def _store(folder: Where) -> Any:

@@ -268,7 +268,7 @@ def test_a_public_bucket_is_read_without_credentials(
     uri = to_amazon(s3, folder) + part
     bucket = uri.split("/")[5]
     s3.forget_credentials(monkeypatch, tmp_path)
-    with pytest.raises(InputError, match="no credentials were found, so it was asked without|403"):
+    with pytest.raises(InputError, match=r"no credentials were found, so it was asked without|403"):
         open_volume(uri)
     s3.open_to_all(bucket)
     volume = open_volume(uri)

@@ -255,5 +255,7 @@ def test_a_chunk_of_blosc_that_was_cut_off_is_no_voxels(tmp_path: Path, zarr_for
     for lacking in (1, len(whole) // 2, len(whole) - 3):
         chunk.write_bytes(whole[:-lacking])
         volume = open_volume(str(tmp_path / "v.zarr"))
-        with pytest.raises(InputError, match=r"cannot read box 0:4,0:4,0:8: a chunk of Blosc has .* bytes of"):
+        with pytest.raises(
+            InputError, match=r"cannot read box 0:4,0:4,0:8: a chunk of Blosc has .* bytes of"
+        ):
             volume.read(volume.box)
