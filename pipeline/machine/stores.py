@@ -33,7 +33,7 @@ NOT_YET = (408, 425, 429)
 """Of what a server answers about a request (400 to 499), that which may pass."""
 
 IN_VAIN = ("NoCredentialsError", "DefaultCredentialsError", "ParamValidationError", "RetryError")
-"""Errors that stay: of credentials that are not there, of names that no bucket can have, and of Google's library
+"""Errors that stay: of credentials that are not there, of names that no bucket can have, of Google's library
 when it has asked for two minutes."""
 
 
@@ -109,17 +109,15 @@ class AmazonPool(S3ConnectionPool):
         return super()._create_connection(secrets, endpoint, no_sign_request or is_open)
 
 
-class GooglePool(GCloudBucketPool):
+def google_pool(bucket: str, request_payer: str | None = None) -> GCloudBucketPool:
     """Connections for which credentials are looked for once, and without a word on the screen."""
-
-    def __init__(self, bucket: str, request_payer: str | None = None) -> None:
-        if not _has_google_file(bucket):
-            project, credentials = of_google()
-            GOOGLE_CREDENTIALS_CACHE[bucket] = (project or PROJECT_NAME, credentials)
-        super().__init__(bucket, request_payer)
+    if not _has_google_file(bucket):
+        project, credentials = of_google()
+        GOOGLE_CREDENTIALS_CACHE[bucket] = (project or PROJECT_NAME, credentials)
+    return GCloudBucketPool(bucket, request_payer)
 
 
-interfaces.S3ConnectionPool, interfaces.GCloudBucketPool = AmazonPool, GooglePool
+interfaces.S3ConnectionPool, interfaces.GCloudBucketPool = AmazonPool, google_pool
 patiently = retry(
     reraise=True,
     stop=stop_after_attempt(7),

@@ -250,7 +250,7 @@ def test_a_chunk_of_blosc_that_was_cut_off_is_no_voxels(tmp_path: Path, zarr_for
         compressors=packed,
     )  # fmt: skip
     stored[...] = np.random.default_rng(0).integers(0, 256, (4, 4, 8))
-    (chunk,) = (path for path in (tmp_path / "v.zarr").rglob("*") if path.name == "0" or ".0" in path.name)
+    (chunk,) = (path for path in (tmp_path / "v.zarr").rglob("*0") if path.is_file())
     whole = chunk.read_bytes()
     for lacking in (1, len(whole) // 2, len(whole) - 3):
         chunk.write_bytes(whole[:-lacking])
