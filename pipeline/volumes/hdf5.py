@@ -60,7 +60,8 @@ class Hdf5Volume(Volume):
             self._layout = Layout.of(shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self.lossy = self._storage.lossy
-            self._others: list[Where] = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            self._others: list[Where] = [*others]
             if HDF5_CELLS.fullmatch(found.name):
                 self._others.append(xml_beside(path))
             is_int16 = found.dtype.newbyteorder("=") == np.int16

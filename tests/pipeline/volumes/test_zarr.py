@@ -13,6 +13,7 @@ import pytest
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from zarr.codecs import BloscCodec
 
 from pipeline.errors import InputError
 from pipeline.volumes import Choice, open_volume
@@ -244,7 +245,7 @@ def test_chunks_in_folders_of_which_the_metadata_do_not_say_so_are_one_line(tmp_
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_a_chunk_of_blosc_that_was_cut_off_is_no_voxels(tmp_path: Path, zarr_format: Any) -> None:
     """Of which the library reads on in memory, behind the chunk's end."""
-    packed = numcodecs.Blosc() if zarr_format == 2 else zarr.codecs.BloscCodec()
+    packed = numcodecs.Blosc() if zarr_format == 2 else BloscCodec()
     stored = zarr.create_array(
         str(tmp_path / "v.zarr"), shape=(4, 4, 8), dtype="u1", chunks=(4, 4, 8), zarr_format=zarr_format,
         compressors=packed,
