@@ -10,8 +10,9 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from pipeline.volumes.address import Address
+from pipeline.volumes.zarr_metadata import METADATA
 
-DESCRIBED_BY = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
+DESCRIBED_BY = (*METADATA, ".zmetadata")
 """Names of the files that say what an array or a group is: read once, as the address keeps them."""
 
 

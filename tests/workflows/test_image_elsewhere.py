@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ def write_ome_zarr(folder: Path, image: np.ndarray) -> None:
     group = zarr.open_group(str(folder), mode="w", zarr_format=2)
     group.create_array("s0", shape=image.shape, dtype=image.dtype, chunks=(16, 16, 16))[...] = image
     steps = [{"type": "scale", "scale": [8.0] * 3}]
-    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    levels = [{"path": "s0", "coordinateTransformations": steps}]
+    axes: Any = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    levels: Any = [{"path": "s0", "coordinateTransformations": steps}]
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
 
 
