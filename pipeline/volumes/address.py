@@ -122,7 +122,7 @@ class Address:
 
     def hides(self) -> bool:
         """Whether the store refuses whatever is not there, so that nobody knows what is."""
-        return self._store.hides(str(self.path))
+        return self._store.hides(str(self.path) if self.path.parts else "")
 
     @property
     def _store(self) -> RemoteStore:

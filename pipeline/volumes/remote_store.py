@@ -61,9 +61,9 @@ class RemoteStore:
         return self._last_given is None or not self._refuses(self._last_given)
 
     def _refuses(self, key: str) -> bool:
-        if self.is_web:
-            return status(self._files._get_connection(), key).code == REFUSED
         try:
+            if self.is_web:
+                return status(self._files._get_connection(), key).code == REFUSED
             self._files.size(key)
         except Exception as error:  # of as many kinds as there are stores
             return status_of(error) in REFUSALS
