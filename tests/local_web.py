@@ -17,6 +17,7 @@ class LocalWeb(ThreadingHTTPServer):
     """Serves a folder; `answers` are what it says instead, by the end of a path, one after the other: 0 is
     what it has."""
 
+    request_queue_size = 64
     absent = 404
     everything = 0
     """What it says to all, unless 0."""
