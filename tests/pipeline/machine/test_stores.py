@@ -8,6 +8,7 @@ from pathlib import Path
 
 import google.auth
 import pytest
+from google.api_core.exceptions import RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 
@@ -79,3 +80,8 @@ def test_what_a_bucket_refuses_is_asked_for_once(s3: LocalS3) -> None:
         with pytest.raises(Exception, match="403"):
             store.get_file("info")
     assert len(asked) == 1
+
+
+def test_what_google_s_library_has_asked_for_two_minutes_is_not_asked_again() -> None:
+    assert not stores.may_pass(RetryError("no way there", OSError("no such host")))
+    assert stores.may_pass(OSError("no way there"))
