@@ -14,6 +14,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from pipeline.machine import stores
+
 
 class LocalS3:
     """The server at `address`. No name of a bucket is given twice: CloudFiles keeps connections by it."""
@@ -39,6 +41,7 @@ class LocalS3:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty / "none"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        stores.has_keys_of_amazon.cache_clear()
 
     def bucket(self) -> str:
         """A new, empty bucket's name."""
@@ -62,16 +65,20 @@ class LocalS3:
         pages = self.client.get_paginator("list_object_versions").paginate(Bucket=bucket)
         return Counter(found["Key"] for page in pages for found in page.get("Versions", ()))
 
-    def deny(self, bucket: str, action: str) -> None:
+    def deny(self, bucket: str, action: str, effect: str = "Deny") -> None:
         """Refuse all that is asked of a bucket's objects in this way, such as s3:PutObject."""
         statement = {
-            "Effect": "Deny",
+            "Effect": effect,
             "Principal": "*",
             "Action": [action],
             "Resource": f"arn:aws:s3:::{bucket}/*",
         }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         self.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def open_to_all(self, bucket: str) -> None:
+        """Let everybody read a bucket's objects, but not list them."""
+        self.deny(bucket, "s3:GetObject", "Allow")
 
 
 @contextmanager

@@ -24,9 +24,7 @@ DEFAULT = Path("my.yaml")
 def init(
     image: Annotated[
         str,
-        typer.Argument(
-            metavar="IMAGE", help="FILE.h5:DATASET, a folder, precomputed://... as in data.image."
-        ),
+        typer.Argument(metavar="IMAGE", help="FILE.h5:DATASET, a folder, s3://... as in data.image."),
     ],
     truth: Annotated[str | None, typer.Option(metavar="LABELS", help="Objects to learn from.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run file to write.")] = DEFAULT,

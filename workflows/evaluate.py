@@ -104,7 +104,7 @@ def evaluate(
 ) -> None:
     """Score segmentations against a truth: ARE, VOI and, along skeletons, expected run length.
 
-    Volumes are named as in a run file: FILE.h5:DATASET, precomputed://..., a folder of Zarr, N5 or slices.
+    Volumes are named as in a run file: FILE.h5:DATASET, a folder, s3://BUCKET/em.zarr.
     """
     if len(volumes) < 2:
         raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")

@@ -51,6 +51,15 @@ def do_without_token() -> None:
         os.environ.setdefault("AWS_SESSION_TOKEN", "")
 
 
+def look_briefly_for_a_role() -> None:
+    """Google's library asks for the role of a machine in its cloud three times, for three seconds each.
+
+    There it is told in milliseconds; elsewhere nobody answers, and whoever has no credentials waits.
+    """
+    os.environ.setdefault("GCE_METADATA_TIMEOUT", "2")
+    os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
+
+
 def _temporary(name: str) -> str:
     return str(Path(tempfile.gettempdir()) / f"ffn-{os.getuid()}-{name}")
 

@@ -15,12 +15,10 @@ from pipeline.results.bucket import PROVENANCE, Bucket
 from pipeline.results.records import Missing, read
 from pipeline.run_files import RunFiles
 from pipeline.run_folder import Run
+from pipeline.volumes.open import is_address
 
 RUNS = re.compile(rb'"run":\s*"(\w+)"')
 """What a provenance names."""
-
-REMOTE = re.compile(r"precomputed://(gs|s3|https?)://")
-"""Addresses of images that others can know; a path is this machine's alone."""
 
 VOLUME = "volume.json"
 """The list of what describes the volume."""
@@ -37,7 +35,7 @@ def provenance(run: Run) -> bytes:
             "description": "segmentation by flood-filling networks",
             "owners": [],
             "processing": [{"method": {"task": "ffn-pipeline", "run": _name(run.folder)}, "by": ""}],
-            "sources": [image] if REMOTE.match(image) else [],
+            "sources": [image] if is_address(image) else [],  # a path is this machine's alone
         },
         indent=1,
     ).encode()

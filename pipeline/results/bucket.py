@@ -12,7 +12,6 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.errors import InputError, Superseded, Unreadable
-from pipeline.machine.s3_host import by_alias
 from pipeline.results.attempts.fencing import fence
 
 if TYPE_CHECKING:
@@ -108,8 +107,12 @@ class Bucket:
 
     def try_out(self) -> None:
         """Write an object of a random name, read it and delete it. Raises InputError at once."""
+        from pipeline.machine.stores import is_anonymous  # imports much
+
         name = f".probe-{token_hex(8)}"
         try:
+            if is_anonymous(self.url):
+                raise InputError("Unable to locate credentials")
             # not tried again and again, as CloudFiles does: what is wrong with a name stays wrong
             store = _files(self.url)._get_connection()
             unwrap(type(store).put_file)(store, name, b"probe", "text/plain", None)
@@ -182,9 +185,9 @@ def _stamp(size: Any, etag: Any) -> dict[str, Any]:
 
 
 def _files(url: str) -> CloudFiles:
-    from cloudfiles import CloudFiles  # imports much
+    from pipeline.machine.stores import cloud_files  # imports much
 
-    return CloudFiles(by_alias(url))
+    return cloud_files(url)
 
 
 def _reason(error: Exception) -> str:

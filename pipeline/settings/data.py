@@ -51,9 +51,10 @@ class Data(Section):
     """The volumes. `phantom` as a path stands for the volume that the phantom section describes; `sections`
     as the image, for the one that the run makes of what the section `sections` names.
 
-    Paths are `file.h5:dataset`, `precomputed://...`, a Zarr or N5 folder, `stack.tif`, or a folder of slices;
-    docs/your-data.md has all. Relative ones are looked up in `folder`, which may list candidates,
-    `${VARIABLES}` allowed; the first that exists is used. A volume is in the coordinates of its file.
+    Paths are `file.h5:dataset`, `precomputed://...`, a Zarr or N5 folder, `stack.tif`, a folder of slices, or
+    an address such as `s3://BUCKET/em.zarr`; docs/your-data.md has all. Relative ones are looked up in
+    `folder`, which may list candidates, `${VARIABLES}` allowed; the first that exists is used. A volume is in
+    the coordinates of its file.
     """
 
     folder: str | list[str] | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from pipeline.volumes.address import Where
 from pipeline.volumes.frame import NM_PER_UNIT
 
 HDF5_CELLS = re.compile(r"/t\d{5}/s(?P<setup>\d{2})/(?P<level>\d+)/cells")
@@ -22,15 +22,15 @@ class Size(NamedTuple):
     unit: str
 
 
-def xml_beside(data: Path) -> Path:
+def xml_beside(data: Where) -> Where:
     """Where it keeps what it knows of `data`, an HDF5 file or the folder of an N5."""
     return data.with_suffix(".xml")
 
 
-def size_by_xml(data: Path, setup: int) -> Size | None:
+def size_by_xml(data: Where, setup: int) -> Size | None:
     """The voxel size of a setup; None where no XML beside `data` says it in a unit of length."""
     try:
-        said = ElementTree.parse(xml_beside(data)).getroot().find("SequenceDescription")
+        said = ElementTree.fromstring(xml_beside(data).read_bytes()).find("SequenceDescription")
     except (OSError, ElementTree.ParseError, ValueError, LookupError):  # the last two of its encoding
         return None
     if said is None or not any((of.text or "").strip() == data.name for of in said.iterfind("ImageLoader/*")):

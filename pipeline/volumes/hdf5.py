@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, spread
 from pipeline.results.artifacts import file_stamp
+from pipeline.volumes.address import Where
 from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.big_data_viewer import HDF5_CELLS, size_by_xml, xml_beside
 from pipeline.volumes.choice import FIRST_VOXEL, Choice
@@ -59,7 +60,8 @@ class Hdf5Volume(Volume):
             self._layout = Layout.of(shape, stated.axes, choice, uri)
             self._storage = storage_of(found, self._layout, uri)
             self.lossy = self._storage.lossy
-            self._others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            others = sorted({*self._storage.files, Path(found.file.filename)} - {path})
+            self._others: list[Where] = [*others]
             if HDF5_CELLS.fullmatch(found.name):
                 self._others.append(xml_beside(path))
             is_int16 = found.dtype.newbyteorder("=") == np.int16

@@ -3,19 +3,80 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+from pipeline.volumes.address import Address, Where
+
+ShapeOf: TypeAlias = Callable[[Where], Sequence[int] | None]
+
+UNLISTED = "unknown, as they are not listed there"
+
+MOST_FOLDERS = 60
+"""Looked into elsewhere, where each look is a request."""
+
+MOST_NUMBERED = 16
+"""Asked for where what is there is not listed."""
 
 
-def listed(path: Path, shape_of: Callable[[Path], Sequence[int] | None]) -> str:
+def listed(path: Where, shape_of: ShapeOf) -> str:
     """`a/b (5 x 6 x 7), c (...)`: the folders at or below `path` that have a shape, by name; `none` if none.
 
-    Nothing is looked for inside an array, which may hold millions of chunks.
+    Nothing is looked for inside an array, which may hold millions of chunks. Of a store elsewhere it is so
+    much as can be found out in a short time.
     """
-    found = {}
+    if isinstance(path, Address):
+        found, is_whole = _elsewhere(path, shape_of)
+    else:
+        found, is_whole = dict(_below(path, shape_of)), True
+    names = [f"{name} ({' x '.join(map(str, found[name]))})" for name in sorted(found)]
+    if not is_whole:
+        names.append("and others" if names else UNLISTED)
+    return ", ".join(names) or "none"
+
+
+def numbered(folder: Where, prefix: str = "") -> list[Where]:
+    """What is called by a number behind `prefix` in a folder, or elsewhere may be, in that order."""
+    if isinstance(folder, Address):
+        return [folder / f"{prefix}{number}" for number in range(MOST_NUMBERED)]
+    found = [path for path in folder.glob(f"{prefix}*") if re.fullmatch(rf"{prefix}\d+", path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix(prefix)))
+
+
+def why_absent(where: Where) -> str:
+    """Words for behind an error of what is not there: that the server may only not show it."""
+    if isinstance(where, Address) and where.hides():
+        return (
+            ", or the server refuses to show it (403): see whether the address is right, and whether you may "
+            "read there"
+        )
+    return ""
+
+
+def _below(path: Path, shape_of: ShapeOf) -> Iterator[tuple[str, Sequence[int]]]:
     for folder, below, _ in os.walk(path):
         shape = shape_of(Path(folder))
         if shape is not None:
-            found[Path(folder).relative_to(path).as_posix()] = " x ".join(str(n) for n in shape)
+            yield Path(folder).relative_to(path).as_posix(), shape
             below.clear()
-    return ", ".join(f"{name} ({found[name]})" for name in sorted(found)) or "none"
+
+
+def _elsewhere(path: Address, shape_of: ShapeOf) -> tuple[dict[str, Sequence[int]], bool]:
+    """What was found, those above first, and whether that is all."""
+    found, waiting = {}, deque([path])
+    for _ in range(MOST_FOLDERS):
+        if not waiting:
+            break
+        folder = waiting.popleft()
+        shape = shape_of(folder)
+        if shape is not None:
+            found[folder.relative_to(path).as_posix()] = shape
+            continue
+        try:
+            waiting.extend(folder / name for name in folder.folders())
+        except OSError:  # it may not be listed
+            return found, False
+    return found, not waiting and not path.is_web

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.volumes.address import Address, Where
 from pipeline.volumes.attributes import axes_of, refuse_other_order
 from pipeline.volumes.big_data_viewer import N5_LEVEL, size_by_xml, xml_beside
 from pipeline.volumes.by_axis import nm_by_axis, numbers_by_axis, stated_in_units
@@ -21,23 +21,27 @@ from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import NAME as TRANSFORM
 from pipeline.volumes.cosem import listed_transform, stated_by_transform
 from pipeline.volumes.frame import AXES, NO_LENGTHS, Stated, contradiction, positive_sizes
+from pipeline.volumes.refusal import one_line, refusal
 
 ATTRIBUTES = "attributes.json"
 FINEST = "s0"
 
 
-def attributes_of(folder: Path) -> dict[str, Any]:
+def attributes_of(folder: Where) -> dict[str, Any]:
     """The attributes of a group or dataset; none where it has no file of them. Raises InputError."""
     try:
         found = json.loads((folder / ATTRIBUTES).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / ATTRIBUTES} cannot be read: {' '.join(str(error).split())}") from None
+        what = f"{folder / ATTRIBUTES} cannot be read"
+        if isinstance(folder, Address):
+            raise refusal(what, error, str(folder)) from None
+        raise InputError(f"{what}: {one_line(error)}") from None
     return found if isinstance(found, dict) else {}
 
 
-def described_by(folder: Path) -> list[Path]:
+def described_by(folder: Where) -> list[Where]:
     """The files, there or not, that say what the dataset in `folder` is and where it lies.
 
     Raises InputError.
@@ -53,7 +57,7 @@ def described_by(folder: Path) -> list[Path]:
     return files
 
 
-def stated_of(folder: Path, uri: str, choice: Choice) -> Stated:
+def stated_of(folder: Where, uri: str, choice: Choice) -> Stated:
     """What a dataset's attributes say, or else its groups'; the axes that the run file names go first.
 
     Raises InputError, and what comes of values that are of another kind than they should be.
@@ -61,28 +65,28 @@ def stated_of(folder: Path, uri: str, choice: Choice) -> Stated:
     return _stated(attributes_of(folder), _of_groups(folder), folder, uri, choice)
 
 
-def _groups(folder: Path) -> list[Path]:
+def _groups(folder: Where) -> list[Where]:
     """The folders above a dataset that have attributes for it: BigDataViewer's setup has its levels'."""
     return [folder.parent.parent, folder.parent] if _setup(folder) is not None else [folder.parent]
 
 
-def _of_groups(folder: Path) -> dict[str, Any]:
+def _of_groups(folder: Where) -> dict[str, Any]:
     return {name: said for above in _groups(folder) for name, said in attributes_of(above).items()}
 
 
-def _setup(folder: Path) -> int | None:
+def _setup(folder: Where) -> int | None:
     """Of which setup a dataset is a level as BigDataViewer writes it; None where it is none."""
     found = N5_LEVEL.fullmatch("/".join(folder.absolute().parts[-3:]))
     return int(found["setup"]) if found else None
 
 
-def _container(level: Path) -> Path:
+def _container(level: Where) -> Where:
     """The N5 in which a level of BigDataViewer's lies."""
     return level.absolute().parents[2]
 
 
 def _stated(
-    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path, uri: str, choice: Choice
+    attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Where, uri: str, choice: Choice
 ) -> Stated:
     dimensions = len(attributes["dimensions"])
     both = {**group, **attributes}
@@ -128,7 +132,7 @@ def _stated(
     return stated
 
 
-def _sizes(said: Mapping[str, Any], folder: Path) -> tuple[Any, Any, str]:
+def _sizes(said: Mapping[str, Any], folder: Where) -> tuple[Any, Any, str]:
     """The lengths of a voxel as they stand there, their unit, and which attribute says so."""
     sizes, unit, said_by = said.get("resolution"), said.get("units", said.get("unit")), "resolution"
     pixel, setup = said.get("pixelResolution"), _setup(folder)
@@ -144,7 +148,7 @@ def _sizes(said: Mapping[str, Any], folder: Path) -> tuple[Any, Any, str]:
     return sizes, unit, said_by
 
 
-def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Path) -> list[float] | None:
+def _coarser(attributes: Mapping[str, Any], group: Mapping[str, Any], folder: Where) -> list[float] | None:
     """How many of the finest voxels a voxel of this level is long; None where its size is its own."""
     if "resolution" in attributes:
         return None

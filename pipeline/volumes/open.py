@@ -9,8 +9,12 @@ from pathlib import Path
 import h5py
 
 from pipeline.errors import InputError
+from pipeline.machine.s3_host import by_alias
+from pipeline.volumes.address import Address, Where, address, look_up
 from pipeline.volumes.choice import Choice
+from pipeline.volumes.listing import why_absent
 from pipeline.volumes.other_formats import other_file
+from pipeline.volumes.refusal import refusal
 from pipeline.volumes.volume import Volume
 
 FORMATS = (
@@ -20,7 +24,8 @@ FORMATS = (
 )
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
 """The last one is BigTIFF's, as Bio-Formats writes it."""
-REMOTE = ("s3", "gs", "https", "http")
+REMOTE = ("s3", "gs", "https", "http", "middleauth+https", "ngauth+https")
+CONTAINERS = (".zarr", ".n5")
 PIPED = re.compile(r"(?P<where>.+?)/?\|(?P<format>neuroglancer-precomputed|zarr[23]?|n5):/?(?P<part>[^|]*)")
 """How Neuroglancer writes an address and its format since 2025."""
 
@@ -33,9 +38,9 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     `choice` says what of it is wanted, and what goes before what the file says. Raises InputError when there
     is no volume that can be read.
     """
-    choice = choice or Choice()
+    choice, uri = choice or Choice(), _unpiped(uri)
     # CloudVolume, zarr and tifffile take up to a second to import: only those who use them wait.
-    scheme, separator, rest = split_scheme(_unpiped(uri))
+    scheme, separator, rest = split_scheme(uri)
     if not separator:
         return _open_path(uri, choice)
     if scheme == "graphene":
@@ -43,15 +48,8 @@ def open_volume(uri: str, choice: Choice | None = None) -> Volume:
     if scheme == "precomputed" and "://" in rest:
         return _open_precomputed(rest, choice)
     scheme = "zarr" if scheme in ZARR else scheme
-    if scheme in ("zarr", "n5") and "://" in rest:
-        raise InputError(
-            f"volume {uri}: {scheme} is read from folders only; copy it to a disk, or give it as "
-            "precomputed://, which is read from s3, gs and https"
-        )
     if scheme in REMOTE:
-        raise InputError(
-            f"volume {uri}: write precomputed://{uri} if it is that; other formats are read from a disk alone"
-        )
+        return _open_path(uri, choice)
     rest = os.path.expanduser(rest)  # which no shell does there
     if scheme == "zarr":
         return _open_zarr(*_container(rest), choice)
@@ -93,11 +91,13 @@ def split(location: str) -> tuple[Path, str]:
     return Path(match[1]), match[2]
 
 
-def _container(location: str) -> tuple[Path, str]:
+def _container(location: str) -> tuple[Where, str]:
     """`split`, also of a path that leads to nothing below a Zarr or N5 folder: its error lists what is there.
 
     Raises InputError where it leads on below a file; of HDF5 it says how a dataset is written.
     """
+    if "://" in location:
+        return _elsewhere(location)
     path, part = split(location)
     above = next((folder for folder in path.parents if folder.exists()), path)
     if above.is_file():
@@ -105,12 +105,28 @@ def _container(location: str) -> tuple[Path, str]:
         dataset = f"an HDF5 file; write FILE:DATASET, that is {above}:{inner}"
         what = dataset if h5py.is_hdf5(above) else "a file; nothing lies below it"
         raise InputError(f"{path}: {above} is {what}")
-    container = next(
-        (folder for folder in (above, *above.parents) if folder.suffix in (".zarr", ".n5")), path
-    )
+    container = next((folder for folder in (above, *above.parents) if folder.suffix in CONTAINERS), path)
     if path.exists() or part or container == path:
         return path, part
     return container, path.relative_to(container).as_posix()
+
+
+def _elsewhere(location: str) -> tuple[Address, str]:
+    """The same of an address. Raises InputError where it is none."""
+    from cloudfiles.paths import get_protocol
+
+    found = address(location)
+    if found is None or get_protocol(by_alias(location)) is None:
+        raise InputError(
+            f"{location} leads nowhere: an address is s3://BUCKET/FOLDER, s3://https://HOST/BUCKET/FOLDER, "
+            "gs://BUCKET/FOLDER, https://HOST/FOLDER or http://HOST/FOLDER, with :PART behind it for a part"
+        )
+    path, part = found
+    for container in (path, *path.parents):
+        if container.suffix in CONTAINERS:
+            inner = path.relative_to(container) / part
+            return container, "/".join(inner.parts)
+    return path, part
 
 
 def _open_path(location: str, choice: Choice) -> Volume:
@@ -118,7 +134,7 @@ def _open_path(location: str, choice: Choice) -> Volume:
     for pattern, opener in ((r"\.zarr(\.zip)?(/|$)", _open_zarr), (r"\.n5(/|$)", _open_n5)):
         if re.search(pattern, str(path)):
             return opener(path, part, choice)
-    if path.is_dir():
+    if isinstance(path, Address) or path.is_dir():
         return _open_folder(path, part, choice)
     if "*" in path.name and not path.exists():
         return _open_slices(path.parent, path.name, choice)
@@ -135,17 +151,27 @@ def _open_path(location: str, choice: Choice) -> Volume:
     return _open_hdf5(path, part, choice)
 
 
-def _open_folder(path: Path, part: str, choice: Choice) -> Volume:
-    """Folders are told apart by the files that describe their data."""
+def _open_folder(path: Where, part: str, choice: Choice) -> Volume:
+    """Folders are told apart by the files that describe their data. Raises InputError."""
     inner = path / part if part else path
-    if (inner / "info").is_file():
-        return _open_precomputed(f"file://{inner.absolute()}", choice)
-    for names, opener in (
-        (("zarr.json", ".zarray", ".zgroup", ".zattrs"), _open_zarr),
-        (("attributes.json",), _open_n5),
-    ):
-        if any((folder / name).is_file() for folder in (path, inner) for name in names):
-            return opener(path, part, choice)
+    formats = ((("zarr.json", ".zarray", ".zgroup", ".zattrs"), _open_zarr), (("attributes.json",), _open_n5))
+    try:
+        look_up(
+            [inner / "info", *(f / name for names, _ in formats for name in names for f in (path, inner))]
+        )
+        if (inner / "info").is_file():
+            here = isinstance(inner, Path)
+            return _open_precomputed(f"file://{inner.absolute()}" if here else str(inner), choice)
+        for names, opener in formats:
+            if any((folder / name).is_file() for folder in (path, inner) for name in names):
+                return opener(path, part, choice)
+    except OSError as error:
+        raise refusal(f"{inner} cannot be opened", error, str(inner)) from None
+    if isinstance(inner, Address):
+        raise InputError(
+            f"{inner} is no volume that is read from there: it has neither info (Neuroglancer precomputed), "
+            "zarr.json, .zarray, .zgroup or .zattrs (Zarr), nor attributes.json (N5)" + why_absent(inner)
+        )
     return _open_slices(inner, "*", choice)
 
 
@@ -155,13 +181,13 @@ def _open_precomputed(cloudpath: str, choice: Choice) -> Volume:
     return PrecomputedVolume(cloudpath, choice)
 
 
-def _open_zarr(path: Path, part: str, choice: Choice) -> Volume:
+def _open_zarr(path: Where, part: str, choice: Choice) -> Volume:
     from pipeline.volumes.zarr_array import open_zarr
 
     return open_zarr(path, part, choice)
 
 
-def _open_n5(path: Path, part: str, choice: Choice) -> Volume:
+def _open_n5(path: Where, part: str, choice: Choice) -> Volume:
     from pipeline.volumes.n5 import open_n5
 
     return open_n5(path, part, choice)

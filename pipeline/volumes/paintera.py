@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.volumes.address import Where
 
 DATA = "data"
 ASSIGNMENT = "fragment-segment-assignment"
@@ -23,7 +23,7 @@ def is_paintera(attributes: Attributes) -> bool:
     return isinstance(attributes.get("painteraData"), Mapping)
 
 
-def refuse_unmerged(dataset: Path, uri: str, attributes_of: Callable[[Path], Attributes]) -> None:
+def refuse_unmerged(dataset: Where, uri: str, attributes_of: Callable[[Where], Attributes]) -> None:
     """Raise InputError where ids in the N5 dataset of that folder are not those that Paintera shows."""
     if any(attributes_of(folder).get("isLabelMultiset") for folder in (dataset, dataset.parent)):
         raise InputError(

@@ -5,26 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from cloudfiles import CloudFiles
 from cloudfiles.paths import get_protocol
 from cloudvolume import CloudVolume
 from cloudvolume.chunks import check_installed
 from cloudvolume.exceptions import InfoUnavailableError
 from cloudvolume.frontends import CloudVolumePrecomputed
 
-from pipeline.errors import InputError, Unreadable
+from pipeline.errors import InputError
 from pipeline.geometry import Box
 from pipeline.machine.s3_host import by_alias
+from pipeline.machine.stores import cloud_files
 from pipeline.results.unreadable import came_of_refusal
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES, IN_ORDER, Stated, positive_sizes, size_text
 from pipeline.volumes.layout import Layout
 from pipeline.volumes.precomputed_chunks import PrecomputedChunks
+from pipeline.volumes.refusal import asked_how, one_line, refusal
 from pipeline.volumes.volume import Volume
 from pipeline.volumes.web import REFUSED, WEB, status
 
@@ -44,17 +44,6 @@ OTHER_CONTENT = {
     "neuroglancer_segment_properties": "properties of segments",
 }
 """What folders with an info file hold that are no volumes, by the `@type` in it."""
-
-NO_CREDENTIALS = ("NoCredentialsError", "DefaultCredentialsError")
-"""What the libraries of Amazon and Google say where they find none."""
-
-ANONYMOUSLY = (
-    "without credentials a public bucket is read as precomputed://https://storage.googleapis.com/BUCKET/FOLDER"
-    " (gs) or precomputed://https://BUCKET.s3.amazonaws.com/FOLDER (s3)"
-)
-
-COLOURS = re.compile(r"\x1b\[[\d;]*m")
-"""What CloudVolume has in its errors."""
 
 LOSSY = {"jpeg": "JPEG", "jxl": "JPEG XL"}
 
@@ -90,7 +79,7 @@ class PrecomputedVolume(Volume):
             dtype = np.dtype(cloud.dtype)
             check_installed(cloud.encoding)
         except ImportError as error:
-            raise InputError(f"{cloudpath} cannot be read: {_one_line(error)}") from None
+            raise InputError(f"{cloudpath} cannot be read: {one_line(error)}") from None
         except (KeyError, TypeError, IndexError) as error:
             raise InputError(f"{cloudpath}: its info file is not that of a volume: {error!r}") from None
         self._layout = Layout.of(shape, names, replace(choice, axes=None), cloudpath)
@@ -107,7 +96,8 @@ class PrecomputedVolume(Volume):
             cloudpath,
             "Neuroglancer precomputed"
             + (f", mip {level} of {len(stated)}" if len(stated) > 1 else "")
-            + other,
+            + other
+            + asked_how(cloudpath),
             self._layout.volume_shape(shape),
             dtype,
             choice.frame(stated[level], cloudpath),
@@ -132,7 +122,7 @@ class PrecomputedVolume(Volume):
         try:
             return self._chunks.stored([(x, y, z) for x, y, z, _ in positions])
         except Exception as error:  # a shard or an address fails in as many ways as there are kinds of them
-            raise _refusal(f"{self.uri}: cannot find out which chunks are there", error) from None
+            raise refusal(f"{self.uri}: cannot find out which chunks are there", error, self.uri) from None
 
     def _load(self, box: Box) -> np.ndarray:
         index = self._layout.index(box)
@@ -145,7 +135,7 @@ class PrecomputedVolume(Volume):
             return self._layout.turned(voxels[..., index[-1]])
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
             at = box.translate(self.frame.origin)
-            raise _refusal(f"{self.uri}: cannot read box {at}", error) from None
+            raise refusal(f"{self.uri}: cannot read box {at}", error, self.uri) from None
 
 
 def _opened(cloudpath: str) -> CloudVolumePrecomputed:
@@ -165,14 +155,14 @@ def _opened(cloudpath: str) -> CloudVolumePrecomputed:
         raise InputError(f"{cloudpath}: {_why_without_info(cloudpath)}") from None
     except Exception as error:  # of as many kinds as there are addresses, and ways to write an info file
         if came_of_refusal(error):
-            raise _refusal(f"{cloudpath} cannot be opened", error) from None
-        reason = _other_content(cloudpath) or f"is not a precomputed volume: {_one_line(error)}"
+            raise refusal(f"{cloudpath} cannot be opened", error, cloudpath) from None
+        reason = _other_content(cloudpath) or f"is not a precomputed volume: {one_line(error)}"
         raise InputError(f"{cloudpath} {reason}") from None
 
 
 def _why_without_info(cloudpath: str) -> str:
-    files = CloudFiles(by_alias(cloudpath))
-    if files.protocol in WEB and status(files._get_connection(), "info") == REFUSED:
+    files = cloud_files(cloudpath)
+    if files.protocol in WEB and status(files._get_connection(), "info").code == REFUSED:
         return (
             "the server refuses to show its info file (403), or has none and does not say so: see whether "
             "the address is right, and whether you may read there"
@@ -183,7 +173,7 @@ def _why_without_info(cloudpath: str) -> str:
 def _other_content(cloudpath: str) -> str:
     """What the folder holds instead of a volume, in words; nothing where that is unknown."""
     try:
-        kind = CloudFiles(by_alias(cloudpath)).get_json("info")["@type"]
+        kind = cloud_files(cloudpath).get_json("info")["@type"]
     except Exception:  # it could not be read as a volume either: the first error says why
         return ""
     if kind not in OTHER_CONTENT:
@@ -205,19 +195,3 @@ def _stated(scale: dict[str, Any], names: str, uri: str) -> Stated:
     sizes = positive_sizes(scale["resolution"], uri, f"resolution of scale {scale['key']}")
     offset = [int(at) for at in scale.get("voxel_offset", (0, 0, 0))]
     return Stated(tuple(names), dict(zip(names, sizes)), origin=dict(zip(names, offset)))
-
-
-def _refusal(what: str, error: Exception) -> InputError:
-    """What an error of a library is to a user: damage, or the way to the volume, which may be open again."""
-    said = f"{what}: {_one_line(error)}"
-    if type(error).__name__ == "ParamValidationError":  # of a name that no bucket can have
-        return InputError(f"{said}; a server of one's own is written s3://https://HOST/BUCKET/FOLDER")
-    if not came_of_refusal(error):
-        return InputError(said)
-    if type(error).__name__ in NO_CREDENTIALS:
-        return Unreadable(f"{said}; {ANONYMOUSLY}")
-    return Unreadable(f"{said}; see whether it can be reached and read from here, and try again")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(COLOURS.sub("", str(error)).split())

@@ -18,6 +18,7 @@ from cloudvolume.datasource.precomputed.sharding import ShardReader
 from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.geometry import Triple, spread, triple
+from pipeline.machine.stores import cloud_files
 from pipeline.volumes.local_shards import LocalShards
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.web import WEB, are_there
@@ -153,7 +154,7 @@ class PrecomputedChunks:
 
     @cached_property
     def _files(self) -> CloudFiles:
-        return CloudFiles(self.folder, progress=False)
+        return cloud_files(self.folder)
 
     @cached_property
     def _shards(self) -> LocalShards:

@@ -11,20 +11,24 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.volumes.address import Where
+
 SAMPLED = 64
 
 
-def sampled_stamp(where: Path, described_by: Iterable[Path], data: Iterable[Path]) -> str:
+def sampled_stamp(where: Where, described_by: Iterable[Where], data: Iterable[Where]) -> str:
     """The absolute path of a volume, and a digest of what describes it and of its files `data`.
 
     Files in `described_by` count with their content, those in `data` with name, size and time of change;
-    that one is not there counts too. Choose SAMPLED of them.
+    that one is not there counts too. Choose SAMPLED of them. Elsewhere those in `data` are not looked at:
+    what they hold is read at each start.
     """
     digest = hashlib.sha256()
     for path in described_by:
         digest.update(f"{path.name}\n".encode() + (path.read_bytes() if path.is_file() else b"absent"))
     for path in data:
-        digest.update(f"{path.name} {_stamp(path)}\n".encode())
+        if isinstance(path, Path):
+            digest.update(f"{path.name} {_stamp(path)}\n".encode())
     return f"{where.resolve()} {digest.hexdigest()}"
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from cloudfiles.cloudfiles import INTERFACES
-from cloudfiles.interfaces import HttpInterface, retry
+from cloudfiles.interfaces import HttpInterface
 from requests.adapters import HTTPAdapter
+
+from pipeline.machine.stores import patiently
 
 WEB = tuple(scheme for scheme, store in INTERFACES.items() if issubclass(store, HttpInterface))
 """What addresses of such servers begin with, those with a login among them."""
@@ -24,9 +26,15 @@ AT_A_TIME = 20
 PATIENCE_S = (10.0, 60.0)
 """How long a server may take to be reached, and from one piece of an answer to the next."""
 
-
 SAME = {"identity": None, "x-gzip": "gzip"}
 """Names of packings by which CloudFiles does not know them."""
+
+
+UNKNOWN = -1
+"""The size of a file of which the server does not say it."""
+
+LAST_GIVEN: dict[str, str] = {}
+"""By server the address of the file that came last: one that is known to be there."""
 
 
 class Patience(HTTPAdapter):
@@ -57,6 +65,8 @@ class Strict:
             if found[0] is None:
                 raise requests.HTTPError(f"the server refuses {file_path} now and again ({REFUSED})")
         content = found[0]
+        if content is not None:
+            LAST_GIVEN[self._path.host] = self.get_path_to_file(file_path)  # type: ignore[attr-defined]
         if content is not None and end is not None and len(content) > end - (start or 0):
             raise ValueError(
                 f"{len(content)} bytes of {file_path} came where {end - (start or 0)} were asked for: a "
@@ -69,29 +79,51 @@ for scheme in WEB:
     INTERFACES[scheme] = type("StrictStore", (Strict, INTERFACES[scheme]), {})
 
 
+class Answer(NamedTuple):
+    """What a server says of a file: REFUSED, ABSENT or THERE, and how many bytes it has."""
+
+    code: int
+    size: int | None = None
+
+
 def are_there(connect: Callable[[], Any], names: Sequence[str]) -> list[bool]:
-    """Of each file whether it is there and holds anything. Raises OSError where the server does not say so.
+    """Of each file whether it is there and holds anything. Raises OSError as `sizes` does."""
+    return [bool(size) for size in sizes(connect, names)]
+
+
+def sizes(connect: Callable[[], Any], names: Sequence[str]) -> list[int | None]:
+    """Of each file how many bytes it has, or UNKNOWN; None of what is not there.
 
     `connect` gives a store of CloudFiles. Some servers answer 403 for a file that is not there, where they do
-    not list what is: that is so if one of a random name is refused too. Where it is not, 403 is about a file
-    that is there.
+    not list what is: that is so if one of a random name is refused too, and what was given last is not. Else
+    403 is about a file that is there, or the server gives nothing any more. Raises OSError where the server
+    does not say what is there.
     """
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         found = list(pool.map(lambda name: status(connect(), name), names))
-    if REFUSED in found and status(connect(), f"none-{token_hex(8)}") != REFUSED:
-        raise requests.HTTPError(f"the server refuses {names[found.index(REFUSED)]} ({REFUSED})")
-    return [each == THERE for each in found]
+    refused = [name for name, answer in zip(names, found) if answer.code == REFUSED]
+    if refused:
+        store = connect()
+        if status(store, f"none-{token_hex(8)}").code != REFUSED:
+            raise requests.HTTPError(f"the server refuses {refused[0]} ({REFUSED})")
+        known = LAST_GIVEN.get(store._path.host)
+        if known is not None and status(store, known).code == REFUSED:
+            raise requests.HTTPError(
+                f"the server refuses {refused[0]} ({REFUSED}), and now also {known}, which it gave before"
+            )
+    return [answer.size for answer in found]
 
 
-@retry
-def status(store: HttpInterface, name: str) -> int:
-    """What the server answers for a file: REFUSED, ABSENT, which an empty one is too, or THERE.
+@patiently
+def status(store: HttpInterface, name: str) -> Answer:
+    """What the server answers for a file, which may be a whole address.
 
     Raises OSError, after some patience, for any other answer and where there is none.
     """
-    asked = store.session.get(store.get_path_to_file(name), headers=store.default_headers(), stream=True)
+    address = name if "://" in name else store.get_path_to_file(name)
+    asked = store.session.get(address, headers=store.default_headers(), stream=True)
     with asked as answer:
         if answer.status_code in (REFUSED, ABSENT):
-            return int(answer.status_code)
+            return Answer(answer.status_code)
         answer.raise_for_status()
-        return ABSENT if answer.headers.get("Content-Length") == "0" else THERE
+        return Answer(THERE, int(answer.headers.get("Content-Length", UNKNOWN)))

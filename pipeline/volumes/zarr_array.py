@@ -1,76 +1,32 @@
-"""ZarrVolume: one array of a Zarr store on disk, alone, in a group, or as a level of an OME-Zarr image."""
+"""ZarrVolume: an array of a Zarr store, on disk or elsewhere: alone, in a group, a level of an OME-Zarr."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
 
+import pipeline.volumes.whole_blosc  # noqa: F401, for what it does to the library
 from pipeline.errors import InputError
 from pipeline.geometry import Box
+from pipeline.results.unreadable import came_of_refusal
+from pipeline.volumes.address import Address, Where, are_there, look_up
 from pipeline.volumes.attributes import SIZES, stated_by
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.cosem import NAME as TRANSFORM
 from pipeline.volumes.cosem import is_cosem
 from pipeline.volumes.frame import Stated
 from pipeline.volumes.layout import Layout
-from pipeline.volumes.listing import listed
+from pipeline.volumes.listing import UNLISTED, listed, numbered, why_absent
 from pipeline.volumes.lossy import lossy_codec
 from pipeline.volumes.ome_zarr import Multiscale, read_multiscale
+from pipeline.volumes.refusal import asked_how, one_line, refusal, unread
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
 from pipeline.volumes.volume import Volume
-
-METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
-
-
-@dataclass(frozen=True)
-class ArrayMetadata:
-    """What the versions of the zarr library say in different ways, from the array's own file."""
-
-    zarr_format: int
-    separator: str
-    prefix: str
-    dimension_names: list[str] | None
-    codecs: list[Mapping[str, Any]]
-    """Filters and compressors, as they are written there."""
-
-    @classmethod
-    def read(cls, folder: Path) -> ArrayMetadata:
-        """The metadata of the array in `folder`, which the library could open.
-
-        Raises InputError where chunks would be looked for elsewhere than they lie.
-        """
-        if _zarr_format(folder) == 2:
-            stored = json.loads((folder / ".zarray").read_text())
-            separator = stored.get("dimension_separator", ".")
-            if separator == "." and (folder / "0").is_dir():  # as older versions of the library left it
-                raise InputError(
-                    f"{folder}: its chunks lie in folders (0/0/0), and .zarray does not say so: "
-                    'put "dimension_separator": "/" into it'
-                )
-            codecs = [*(stored.get("filters") or []), stored.get("compressor")]
-            return cls(2, separator, "", None, list(filter(None, codecs)))
-        stored = json.loads((folder / "zarr.json").read_text())
-        encoding = stored["chunk_key_encoding"]
-        is_default = encoding["name"] == "default"
-        separator = encoding.get("configuration", {}).get("separator", "/" if is_default else ".")
-        names = stored.get("dimension_names")
-        return cls(
-            3,
-            separator,
-            f"c{separator}" if is_default else "",
-            names if names and all(names) else None,
-            stored["codecs"],
-        )
-
-    def chunk_key(self, grid: Sequence[int]) -> str:
-        """The file, below the array's folder, of the chunk at a place in the grid."""
-        return self.prefix + self.separator.join(str(index) for index in grid)
+from pipeline.volumes.zarr_metadata import METADATA, ArrayMetadata, shape_at, zarr_format
 
 
 class ZarrVolume(Volume):
@@ -84,8 +40,8 @@ class ZarrVolume(Volume):
     def __init__(
         self,
         array: zarr.Array,
-        folder: Path,
-        group: Path,
+        folder: Where,
+        group: Where,
         uri: str,
         format: str,
         stated: Stated,
@@ -98,9 +54,10 @@ class ZarrVolume(Volume):
         self.lossy = lossy_codec(self._metadata.codecs)
         self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
         self._layout = Layout.of(array.shape, stated.axes, choice, uri)
+        self.is_remote = isinstance(folder, Address)
         super().__init__(
             uri,
-            format,
+            format + (asked_how(str(folder)) if self.is_remote else ""),
             self._layout.volume_shape(array.shape),
             np.dtype(array.dtype),
             choice.frame(stated, uri),
@@ -110,13 +67,12 @@ class ZarrVolume(Volume):
     @property
     def stamp(self) -> str:
         described_by = [folder / name for folder in (self._group, self._folder) for name in METADATA]
-        chunks = [self._file(chunk) for chunk in self.chunks(self.box, SAMPLED)]
-        return sampled_stamp(self._folder, described_by, chunks)
+        return sampled_stamp(self._folder, described_by, map(self._file, self.chunks(self.box, SAMPLED)))
 
     def _stored(self, chunks: list[Box]) -> list[bool]:
-        return [self._file(chunk).exists() for chunk in chunks]
+        return are_there([self._file(chunk) for chunk in chunks])
 
-    def _file(self, chunk: Box) -> Path:
+    def _file(self, chunk: Box) -> Where:
         grid = self._layout.stored_chunk(self._chunk_index(chunk), self._chunks)
         return self._folder / self._metadata.chunk_key(grid)
 
@@ -124,19 +80,17 @@ class ZarrVolume(Volume):
         try:
             return self._layout.turned(np.asarray(self._array[self._layout.index(box)]))
         except Exception as error:  # a torn chunk fails in as many ways as there are codecs
-            raise InputError(
-                f"{self.uri}: cannot read box {box}: {_one_line(error)}; copy it again"
-            ) from None
+            raise unread(self.uri, box.translate(self.frame.origin), error, self._folder) from None
 
 
-def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
+def open_zarr(path: Where, part: str, choice: Choice) -> Volume:
     """The array at `path`, or `part` of the group there; of an OME-Zarr image the level that is chosen.
 
     Raises InputError when there is no such array; the message lists those of the group.
     """
-    if path.is_file():
+    if path.suffix == ".zip" or (isinstance(path, Path) and path.is_file()):
         raise InputError(f"{path} is a file; expected a Zarr folder (unpack an archive)")
-    if not path.is_dir():
+    if isinstance(path, Path) and not path.is_dir():
         raise InputError(f"{path}: no such Zarr folder")
     folder = path / part if part else path
     uri = f"{path}:{part}" if part else str(path)
@@ -158,20 +112,22 @@ def open_zarr(path: Path, part: str, choice: Choice) -> Volume:
         return ZarrVolume(array, folder / level.path, folder, uri, name, level.stated, choice)
     if found is None:
         arrays = _listed(path)
-        if arrays == "none":
-            raise InputError(f"{path} is not readable as Zarr: it holds no array")
-        raise InputError(f"{path}: no array {part!r}; its arrays: {arrays}")
+        if arrays == "none" or (arrays == UNLISTED and not part):
+            raise InputError(f"{path} is not readable as Zarr: it holds no array{why_absent(path)}")
+        raise InputError(f"{path}: no array {part!r}; its arrays: {arrays}{why_absent(path)}")
     choice.refuse_level(uri)
     return _alone(found, folder, uri, choice)
 
 
-def _alone(array: zarr.Array, folder: Path, uri: str, choice: Choice) -> Volume:
+def _alone(array: zarr.Array, folder: Where, uri: str, choice: Choice) -> Volume:
     """An array that was named itself: a level of an image is still what its group says that it is."""
+    parts = folder.absolute().parts
     for above in folder.absolute().parents:  # a level may lie deeper than one folder: scale0/image
-        group = _open(above)
+        group, path = _open(above), "/".join(parts[len(above.parts) :])
+        if group is None and isinstance(above, Address) and "/" in path:
+            break  # there the Zarr ends: what lies above it may be another's
         if not isinstance(group, zarr.Group):
             continue
-        path = folder.absolute().relative_to(above).as_posix()
         image = read_multiscale(dict(group.attrs), uri, choice, path)
         for level in image.levels if image else []:
             if above / level.path == folder.absolute():
@@ -200,27 +156,41 @@ def _by_transform(
     return read_multiscale({"multiscales": [own]}, uri, choice) if is_of_all_axes else None
 
 
-def _zarr_format(folder: Path) -> Literal[2, 3]:
-    """That of the array or group in `folder`: where it is described in both, the newer."""
-    return 3 if (folder / "zarr.json").is_file() else 2
-
-
-def _open(folder: Path) -> zarr.Array | zarr.Group | None:
-    """What is at `folder`; None where nothing is. Raises InputError where it cannot be understood."""
-    if not any((folder / name).is_file() for name in METADATA):
-        return None
+def _open(folder: Where) -> zarr.Array | zarr.Group | None:
+    """What is at `folder`; None where nothing is. Raises InputError where it cannot be understood, and
+    Unreadable where the server does not say what is there."""
     try:
-        return zarr.open(str(folder), mode="r", zarr_format=_zarr_format(folder))
+        look_up(folder / name for name in METADATA)
+        if not any((folder / name).is_file() for name in METADATA):
+            return None
+        return zarr.open(_store(folder), mode="r", zarr_format=zarr_format(folder))
     except (FileNotFoundError, KeyError, IndexError):
         return None
     except Exception as error:  # damaged metadata fail in many ways
-        raise InputError(f"{folder} is not readable as Zarr: {_one_line(error)}") from None
+        if isinstance(folder, Address) and came_of_refusal(error):
+            raise refusal(f"{folder} cannot be opened", error, str(folder)) from None
+        raise InputError(f"{folder} is not readable as Zarr: {one_line(error)}") from None
 
 
-def _images(folder: Path, choice: Choice) -> list[str]:
+def _store(folder: Where) -> Any:
+    """What the library takes for a store."""
+    if isinstance(folder, Path):
+        return str(folder)
+    try:
+        from pipeline.volumes.zarr_store import ZarrStore
+    except ImportError:
+        raise InputError(
+            f"{folder}: Zarr is read from buckets with version 3 of zarr, here is {zarr.__version__}: "
+            "take Python 3.11 or 3.12"
+        ) from None
+    return ZarrStore(folder)
+
+
+def _images(folder: Where, choice: Choice) -> list[str]:
     """The images that bioformats2raw and others put side by side in one group, by their numbers."""
-    numbered = sorted((f for f in folder.iterdir() if f.name.isdigit()), key=lambda f: int(f.name))
-    found = {f.name: _open(f) for f in numbered}
+    images = numbered(folder)
+    look_up(image / name for image in images for name in METADATA)
+    found = {image.name: _open(image) for image in images}
     return [
         name
         for name, group in found.items()
@@ -228,21 +198,5 @@ def _images(folder: Path, choice: Choice) -> list[str]:
     ]
 
 
-def _listed(path: Path) -> str:
-    return listed(path, _shape)
-
-
-def _shape(folder: Path) -> list[int] | None:
-    """The shape that the metadata of an array in `folder` state, of either format; None without an array."""
-    for name in ("zarr.json", ".zarray"):
-        try:
-            shape = json.loads((folder / name).read_text()).get("shape")
-        except (OSError, ValueError, AttributeError):
-            continue
-        if isinstance(shape, list):
-            return shape
-    return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _listed(path: Where) -> str:
+    return listed(path, shape_at)

@@ -111,17 +111,6 @@ def test_a_bucket_that_refuses_leaves_the_volume_what_it_was(
         open_volume(f"precomputed://{volume.uri}")
 
 
-def test_without_credentials_one_is_told_how_public_buckets_are_read(
-    bucket: str, s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    s3.forget_credentials(monkeypatch, tmp_path)
-    monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))
-    with pytest.raises(
-        Unreadable, match=r"Unable to locate credentials; .*https://BUCKET\.s3\.amazonaws\.com"
-    ):
-        open_volume(f"precomputed://{s3.uri(bucket, 'em')}")
-
-
 @pytest.mark.usefixtures("s3")
 def test_a_server_in_place_of_a_bucket_is_told_how_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(S3Interface.get_file.retry, "stop", stop_after_attempt(1))

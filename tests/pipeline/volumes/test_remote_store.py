@@ -1,0 +1,45 @@
+"""What a bucket refuses is absent where it refuses all that is not there, and gives what it gave."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from pipeline.volumes.remote_store import RemoteStore
+from tests.local_s3 import LocalS3
+
+
+class Body(io.BytesIO):
+    """As urllib3 gives it."""
+
+    def stream(self, *_: object, **__: object) -> Any:
+        yield self.read()
+
+
+def test_what_is_refused_is_absent_only_while_what_was_given_still_is(s3: LocalS3) -> None:
+    bucket = s3.bucket()
+    s3.client.put_object(Bucket=bucket, Key="em/there", Body=b"voxels")
+    store = RemoteStore(s3.uri(bucket, "").rstrip("/"))
+    refused = ["em/absent", "em/none-"]
+
+    def answer(request: Any, **_: object) -> AWSResponse | None:
+        if any(f"{bucket}/{key}" in request.url for key in refused):
+            return AWSResponse(request.url, 403, {}, Body())
+        return None
+
+    with store._files._get_connection() as connection:  # which is used again, as there is but one at a time
+        connection._conn.meta.events.register("before-send.s3", answer)
+    assert store.get("em/there") == b"voxels"
+    assert store.get("em/absent") is None
+    assert store.size("em/absent") is None
+    assert store.hides("em")
+    refused.append("em/there")
+    for ask in (store.get, store.size):
+        with pytest.raises(OSError, match=rf"{bucket}/em/absent: .*403"):
+            ask("em/absent")
+    refused[:] = ["em/absent"]  # as where an object of its own is closed
+    with pytest.raises(OSError, match=rf"{bucket}/em/absent: .*403"):
+        store.get("em/absent")
