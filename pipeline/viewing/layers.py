@@ -135,7 +135,7 @@ class Shown:
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
         for name, points in self.points.items():
-            yield f"{name:<12} {counted(len(points), 'point')}, the costliest first"
+            yield f"{name:<12} {counted(len(points), 'point')}, the worst first"
 
     @property
     def points(self) -> dict[str, list[dict[str, Any]]]:

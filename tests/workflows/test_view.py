@@ -102,7 +102,7 @@ def test_a_run_and_another_beside_it_are_drawn_with_where_they_differ(
             main, [*first, "--beside", *beside, "--screenshot", str(target)], monkeypatch, capsys
         )
         assert code == 0, shown
-        assert ("\ndiffer       1 points, the costliest first\n" in shown) == differ
+        assert ("\ndiffer       1 point, the worst first\n" in shown) == differ
         assert "\nbeside       agglomerated, 26:42,110:170,320:440 (z, y, x), 40 x 8 x 4 nm\n" in shown
         with Image.open(target) as image:
             halves = np.split(np.asarray(image.convert("RGB")).astype(int), 2, axis=1)
