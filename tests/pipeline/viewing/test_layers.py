@@ -173,7 +173,7 @@ def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: 
     worst = {"worst": [{**wrong, "point": None}, wrong]}
     (run.folder / "worst.json").write_text(json.dumps(worst))
     shown = layers_of_run(run)
-    assert list(shown.described())[-1].split() == ["worst", "1", "point,", "the", "costliest", "first"]
+    assert list(shown.described())[-1].split() == ["worst", "1", "point,", "the", "worst", "first"]
     (found,) = shown.worst
     assert found["text"] == "2. it joins (0.0123 bits)"
     assert (found["point"], found["segmentation"], found["truth"]) == ((30, 120, 340), [2**63], [5, 9])
