@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from pipeline.settings.fields import GpuRequest, NaturalInt, PositiveInt, Section
 
@@ -18,6 +18,9 @@ Need = Literal["account", "queue", "filesystems", "walltime_s", "ranks_per_node"
 
 LAUNCHERS: Mapping[Scheduler, Launcher] = {"slurm": "srun", "pbs": "mpiexec", "cobalt": "aprun"}
 """What starts processes on nodes, where a description does not say."""
+
+FOREIGN: Mapping[Scheduler, Launcher] = {"slurm": "aprun", "pbs": "srun", "cobalt": "srun"}
+"""What starts nothing in its jobs: `srun` is Slurm's own, and `aprun` does not know those of Slurm."""
 
 GPU_REQUESTS: Mapping[Scheduler, str] = {
     "slurm": "--gpus-per-node={gpus}",
@@ -60,6 +63,10 @@ def _gpu(text: str) -> str:
     if not re.fullmatch(r"[\w.-]+", text):
         raise ValueError("expected the number of a GPU, such as 0, or 0.1 for a tile")
     return text
+
+
+def _empty_is_default(queue: object) -> object:
+    return {} if queue is None else queue
 
 
 class Group(Section):
@@ -151,7 +158,7 @@ class Machine(Section):
     queue_option: Literal["partition", "qos"] = "partition"
     """What Slurm calls a queue here."""
     default_queue: str | None = None
-    queues: Mapping[str, Queue] = {}
+    queues: Mapping[str, Annotated[Queue, BeforeValidator(_empty_is_default)]] = {}
     """Where none is known here, the batch system has the last word."""
     node: Node = Node()
     gpu_request: GpuRequest | None = None
@@ -179,6 +186,16 @@ class Machine(Section):
     def _default_queue_is_one(self) -> Machine:
         if self.queues and self.default_queue is not None and self.default_queue not in self.queues:
             raise ValueError(f"default_queue is {self.default_queue!r}; queues has {', '.join(self.queues)}")
+        return self
+
+    @model_validator(mode="after")
+    def _launcher_starts_jobs(self) -> Machine:
+        if self.launcher == FOREIGN[self.scheduler]:
+            usual = LAUNCHERS[self.scheduler]
+            raise ValueError(
+                f"launcher is {self.launcher}, which starts nothing in jobs of {self.scheduler}: leave it "
+                f"out for {usual}, or set hydra or mpiexec"
+            )
         return self
 
     @property

@@ -122,6 +122,14 @@ def test_a_wrong_setting_is_named_in_one_line(run_file: Path, override: str, exp
     assert "\n" not in str(caught.value)
 
 
+def test_all_that_contradicts_itself_in_a_training_is_told_at_once(run_file: Path) -> None:
+    overrides = ["training.momentum=0.9", "training.cycle_fovs=10", "training.warmup_fovs=100001"]
+    with pytest.raises(InputError) as caught:
+        load_config(run_file, overrides)
+    told = str(caught.value).split("; also: ")
+    assert [words.split()[-1] for words in told] == ["sgd", "neither", "reached"]
+
+
 @pytest.mark.parametrize("none", ["", "''", "null"])
 def test_a_checkpoint_that_is_left_empty_is_none(run_file: Path, none: str) -> None:
     assert load_config(run_file, [f"network.checkpoint={none}"]).trains
