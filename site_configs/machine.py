@@ -30,6 +30,10 @@ GPU_REQUESTS: Mapping[Scheduler, str] = {
 """How a batch system is asked for GPUs, where a description does not say."""
 
 
+TAGS = ("#SBATCH", "#PBS", "#COBALT")
+"""What begins a line of options in a job's script."""
+
+
 def cores_in(listed: str) -> tuple[int, ...]:
     """The numbers in a list such as `0-7,32`, each once. Raises ValueError."""
     found: list[int] = []
@@ -56,6 +60,12 @@ def _option(text: str) -> str:
         raise ValueError(
             "expected an option as it stands on the command line, beginning with -, without #SBATCH or #PBS"
         )
+    return text
+
+
+def _commands(text: str) -> str:
+    if any(line.startswith(TAGS) for line in text.splitlines()):
+        raise ValueError("expected shell commands; options of jobs are given by job_options, without #SBATCH")
     return text
 
 
@@ -169,7 +179,7 @@ class Machine(Section):
     """More words on the line that starts the ranks."""
     interface: str | None = None
     """The network interface on which nodes reach each other, and the driver where its node has it too."""
-    worker_init: str = ""
+    worker_init: Annotated[str, AfterValidator(_commands)] = ""
     """Shell commands at the start of every job, before `site.worker_init`."""
     workers: PositiveInt | None = None
     """`site.workers`, if the run says nothing; else one a GPU."""

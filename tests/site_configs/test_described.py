@@ -105,6 +105,7 @@ def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
             r"launcher is aprun, which starts nothing in jobs of slurm",
         ),
         ("launcher: srun", r"launcher is srun, which starts nothing in jobs of pbs: .* hydra or mpiexec"),
+        (r'worker_init: "true\n#PBS -m e"', r"worker_init is .* options of jobs are given by job_options"),
         ("needs: [projekt]", r"needs.0 is 'projekt'"),
         ("gpu_request: --gres=gpu:4", r"expected \{gpus\} in it"),
         ("node: {cores: 8, groups: [{cores: 0-4}, {cores: 4-7}]}", r"node: groups share the cores \[4\]"),

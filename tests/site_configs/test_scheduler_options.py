@@ -121,6 +121,28 @@ def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path)
     assert "--cpu-bind=none -G 2 " in slurm
 
 
+@pytest.mark.parametrize("line", ["#SBATCH --nodes=2", "#PBS -l select=2"])
+def test_options_among_the_commands_of_a_job_are_refused(line: str) -> None:
+    """sbatch reads them up to the first command, and they would count for more than the program's own."""
+    with pytest.raises(InputError, match=f"site.worker_init: '{line}' is an option .*scheduler_options"):
+        site_configs.check(run_on("slurm", worker_init=f"{line}\nmodule load cuda"))
+    site_configs.check(run_on("slurm", worker_init=f"#{line}\nmodule load cuda  # {line}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "said"),
+    [
+        ("pbs", "--gres=gpu:{gpus}", r"by '--gres=gpu:2' .*; pbs takes words such as ngpus=\{gpus\}"),
+        ("slurm", "ngpus={gpus}", r"by 'ngpus=2' .*; slurm takes words such as --gres=gpu:\{gpus\}"),
+    ],
+)
+def test_a_request_for_gpus_in_the_words_of_another_system_is_refused(
+    name: str, request_: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        site_configs.check(run_on(name, gpus_per_node=2, gpu_request=request_))
+
+
 @pytest.mark.parametrize(
     ("name", "site", "said"),
     [
