@@ -99,6 +99,8 @@ def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
         ("shedulr: slurm", r"unknown key 'shedulr'; did you mean 'scheduler'"),
         ("queues: {a: {limts: []}}", r"unknown key 'queues.a.limts'; did you mean 'limits'"),
         ("queues: {a: {limits: [{walltime: 60}]}}", r"queues.a.limits.0"),
+        ("queues: [debug]", r"queues is \['debug'\]: expected keys with their values below it"),
+        ("queues: {debug: 4}", r"queues.debug is 4: expected keys with their values below it"),
         ("scheduler: lsf", r"scheduler is 'lsf'"),
         (
             "scheduler: slurm\nlauncher: aprun",

@@ -94,6 +94,11 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
             "pad_probability 0.95, move_threshold 0.9 and seed_probability 0.95",
         ),
         ("training.ema=1", "training.ema"),
+        ("training=5", "training is 5: expected keys with their values below it"),
+        (
+            "data.replace_sections=[3, 4]",
+            "replace_sections is [3, 4]: expected keys with their values below it",
+        ),
         (
             "training.ema=0.9999",
             "12500 steps: in the end the random weights of the beginning would count 28.6%",
