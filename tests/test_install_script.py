@@ -15,11 +15,11 @@ REPOSITORY = Path(__file__).parents[1]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def install(folder: Path, python: Path | str, cwd: Path | None = None, **variables: str) -> tuple[int, str]:
+def install(folder: Path, python: Path | str, **variables: str) -> tuple[int, str]:
     """Exit code and output."""
     command = ["bash", str(REPOSITORY / "scripts" / "install.sh"), str(folder)]
     environment = {**os.environ, "PYTHON": str(python), **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, cwd=cwd)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -82,9 +82,12 @@ def test_what_a_user_has_pip_do_elsewhere_changes_nothing(tmp_path: Path) -> Non
     assert "user 0, target , path ; -m pip" in said
 
 
-def test_a_folder_is_one_of_the_place_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_folder_is_one_of_the_place_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     python = stand_in(tmp_path / "python", f'[ "$2" = venv ] && exit 7; exec {sys.executable} "$@"')
-    code, said = install(Path("my env"), python, cwd=tmp_path)
+    code, said = install(Path("my env"), python)
     assert code == 1
     assert f"could not make an environment in {tmp_path}/my env (" in said
 
