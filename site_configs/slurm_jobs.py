@@ -42,7 +42,7 @@ def _check_partitions(run: Run, machine: Machine, options: Sequence[str]) -> Non
     for job in wanted_jobs(run, machine):
         named = job.queue or said.get("--partition") or os.environ.get("SBATCH_PARTITION")
         partition, limits = limits_of(named)
-        if "--qos" not in said:
+        if "--qos" not in said and "SBATCH_QOS" not in os.environ:
             check_limits(run, replace(job, queue=partition), limits)
 
 

@@ -92,6 +92,8 @@ def test_a_qos_beside_the_partition_may_lift_what_that_says(
     site_configs.check(run_with(walltime_s=86400, scheduler_options=["--qos=long"]))
     with pytest.raises(InputError, match=r"site.walltime_s is 86400"):
         site_configs.check(run_with(walltime_s=86400))
+    monkeypatch.setenv("SBATCH_QOS", "long")
+    site_configs.check(run_with(walltime_s=86400))
 
 
 def test_what_a_site_prints_around_the_partitions_is_passed_over(
