@@ -251,6 +251,8 @@ class TestWithOptuna:
         waited.set_exception(DependencyError([away], 8))
         chain.end([Stage("trial 1", [waited])], KeepingConsole.at(tmp_path / "told.txt"))
         assert "error: trial 1 failed: volume.h5: no such file\n" in (tmp_path / "told.txt").read_text()
+        [row] = json.loads((tmp_path / "search" / "search.json").read_text())
+        assert row["state"] == "unfinished"
 
     def test_a_journal_whose_end_was_not_written_whole_goes_on(self, tmp_path: Path) -> None:
         journal = tmp_path / "journal.log"
