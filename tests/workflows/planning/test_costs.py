@@ -22,7 +22,7 @@ from pipeline.training.sampling import coordinates_target
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s
-from workflows.planning.tile_choices import fitted, overlap_for, suggest, tile_choices
+from workflows.planning.tile_choices import fitted, overlap_for, print_tile_choices, suggest, tile_choices
 from workflows.watching.long_tasks import duration
 
 SEGMENT = TileRate(
@@ -221,6 +221,19 @@ def test_larger_tiles_take_less_work_and_more_memory() -> None:
     memory = [other.bytes_per_worker for other in others]
     assert factors == sorted(factors, reverse=True)
     assert memory == sorted(memory)
+
+
+def test_of_tiles_that_are_done_the_budget_pays_nothing_unless_others_are_chosen() -> None:
+    run = run_of()
+    own, *others = tile_choices(run, RATES, SEGMENT, finished=6)
+    assert own.cost == cost_of_tiles(run, own.estimate, SEGMENT, finished=6)
+    assert others == tile_choices(run, RATES, SEGMENT)[1:]
+    best = suggest([own, *others], math.inf, None)
+    assert best is not None
+    assert best.is_own
+    console = Console(record=True, width=400)
+    print_tile_choices(run, RATES, SEGMENT, math.inf, console, finished=6)
+    assert console.export_text().count("as it is, time and node-hours of what is left\n") == 1
 
 
 def test_of_a_thin_volume_tiles_are_listed_that_a_run_file_takes() -> None:
