@@ -17,14 +17,14 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
 from pipeline.machine.own import REPOSITORY
-from pipeline.results.attempts import INTERRUPTED, read_owner
+from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME
-from pipeline.settings.presets import with_preset
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows import completion
+from workflows.going_on import boxes_left_open, is_of_a_start, require_preset
 from workflows.output import PlainConsole, outlive_listeners
 
 RUN_FILES = REPOSITORY / "configs"
@@ -85,38 +85,14 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     InputError.
     """
     changes = list(overrides or [])
-    _require_preset(config, changes)
+    if is_of_a_start(config):
+        require_preset(config, changes)
+        changes += boxes_left_open(config, changes)
     if site is None:
         return changes
     site = lasting(site)
-    moves = _is_of_a_start(config) and read_config(config).site.name != site
+    moves = is_of_a_start(config) and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
-
-
-def _is_of_a_start(config: Path) -> bool:
-    """Whether a run file is what a start of the run in its folder wrote down."""
-    return read_owner(config.parent) is not None
-
-
-def _require_preset(config: Path, changes: list[str]) -> None:
-    """Raise InputError where a preset is set and what the last start has written down wins over it."""
-    sets = {change.partition("=")[0] for change in changes}
-    if "inference.preset" not in sets or not _is_of_a_start(config):
-        return
-    settings = read_config(config, changes)
-    left_open = settings.inference.model_copy(update={"deltas": None, "precision": "auto"})
-    chosen, taken = (with_preset(each, settings.network) for each in (left_open, settings.inference))
-    kept = [
-        name
-        for name in ("deltas", "precision")
-        if f"inference.{name}" not in sets and getattr(taken, name) != getattr(chosen, name)
-    ]
-    if kept:
-        raise InputError(
-            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which win "
-            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
-            "file by --config"
-        )
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-import tensorflow as tf
-
 from pipeline.config import Training
 from pipeline.training.step import Update
 

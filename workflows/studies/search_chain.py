@@ -93,9 +93,8 @@ class SearchChain(PointChain):
                     if kernel.cleanup_called:  # Parsl has been stopped, and nobody answers any more
                         raise InterruptedError("the search was stopped")
                     time.sleep(POLL_S)
-                error = future.exception()
-                if error is not None:
-                    raise cause_of(error)
+                if future.exception() is not None:
+                    raise cause_of(future.exception())
             return measure(rung).curve.at_end("f1") or 0.0
 
         return [
