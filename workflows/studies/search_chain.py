@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError, Untrainable
 from pipeline.results.artifacts import publishing
-from pipeline.results.records import changes
+from pipeline.results.changes import changes
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
