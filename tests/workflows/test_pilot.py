@@ -59,7 +59,7 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(
     rates = json.loads((folder / "run" / "rates.json").read_text())
     assert rates["segment"]["tiles"] == 1
     assert "2 tiles of 0:" in said
-    assert "; 1 are done, " in said
+    assert "; 1 done, " in said
 
     made = tiles[0].stat().st_mtime_ns
     code, planned = plan("--dry-run", "--budget-node-hours", "1")

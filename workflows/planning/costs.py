@@ -173,7 +173,7 @@ def _fovs_seen(run: Run) -> int:
 
 def _still(run: Run, done: str, left: Cost) -> str:
     """What is left of a cost where some of what it is for is done."""
-    return f"; {done} are done, {_described(run, left)} to go" if left.seconds else f"; {done} are done"
+    return f"; {done} done, {_described(run, left)} to go" if left.seconds else f"; {done} done"
 
 
 def _described(run: Run, cost: Cost) -> str:

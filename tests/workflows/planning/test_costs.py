@@ -125,10 +125,10 @@ def test_of_what_is_done_the_plan_tells_what_is_left() -> None:
     assert cost_of_tiles(run, estimate, SEGMENT, finished=3).seconds == pytest.approx(3 * tile)
     assert cost_of_tiles(run, estimate, SEGMENT, finished=8).seconds == 0
     assert cost_of_training(run, TRAIN, seen=5400).seconds == pytest.approx(1800 / 200)
-    left = f"; 3 are done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
+    left = f"; 3 done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
     assert left in printed(run, RATES, finished=3)
-    assert "node-hours; 8 are done\n" in printed(run, RATES, finished=8)
-    assert "are done" not in printed(run, RATES)
+    assert "node-hours; 8 done\n" in printed(run, RATES, finished=8)
+    assert " done" not in printed(run, RATES)
 
 
 def test_training_takes_every_rank_as_fast_as_those_measured() -> None:
@@ -181,9 +181,9 @@ def test_without_a_rate_the_way_to_one_is_told(tmp_path: Path) -> None:
     config = config.model_copy(update={"training": training, "data": data})
     run = Run(tmp_path, config, {"image": "phantom", "labels": "phantom"})
     assert "there is no network yet to measure it with; --rates RUN_DIR " in printed(run, none)
-    assert "are done" not in printed(run, RATES)
+    assert " done" not in printed(run, RATES)
     make(model_target(run, make(coordinates_target(run), Path.touch)), Path.touch)
-    trained = " measured on 2 of 1 thread: 0:36, 0.01 node-hours; 7,200 are done\n"
+    trained = " measured on 2 of 1 thread: 0:36, 0.01 node-hours; 7,200 done\n"
     assert trained in printed(run, RATES)
     assert "`ffn pilot` (workflows/pilot.py)" in printed(run, none)
     deeper = config.model_copy(update={"network": config.network.model_copy(update={"depth": 13})})
