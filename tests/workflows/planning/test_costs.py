@@ -125,6 +125,7 @@ def test_of_what_is_done_the_plan_tells_what_is_left() -> None:
     assert cost_of_tiles(run, estimate, SEGMENT, finished=3).seconds == pytest.approx(3 * tile)
     assert cost_of_tiles(run, estimate, SEGMENT, finished=8).seconds == 0
     assert cost_of_training(run, TRAIN, seen=5400).seconds == pytest.approx(1800 / 200)
+    assert cost_of_training(run, TRAIN, seen=7204).seconds == 0, "of a last step that was not cut"
     left = f"; 3 done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
     assert left in printed(run, RATES, finished=3)
     assert "node-hours; 8 done\n" in printed(run, RATES, finished=8)
