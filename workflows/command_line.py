@@ -173,8 +173,13 @@ def print_run_file(config: Path, console: Console) -> None:
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:
-    """The folder of a run, given or not."""
-    return run_dir or Path("runs") / config.stem
+    """The folder of a run, given or not. Raises InputError."""
+    folder = run_dir or Path("runs") / config.stem
+    try:
+        folder.resolve()
+    except RuntimeError:
+        raise InputError(f"run folder {folder}: links that lead to each other; name a folder") from None
+    return folder
 
 
 def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
