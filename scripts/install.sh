@@ -114,7 +114,11 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     [ "$tensorflow" = cpu ] && kept='' || kept='--no-cache-dir'
     echo "install: building $horovod with $parts (about two minutes on two cores)"
     log=$venv/horovod-build.log
-    cmake=$(realpath "$venv")/bin/horovod-cmake
+    # its build takes a blank in a path for the end of it
+    short=$(mktemp -d)
+    trap 'rm -rf "$short"' EXIT
+    ln -s "$(realpath "$venv")" "$short/venv"
+    cmake=$short/venv/bin/horovod-cmake
     # half of the work would be a copy of Gloo that PyTorch would need, and debugging information; -O1 instead of -O3
     # saves an eighth of the rest, and what computes is not in Horovod. It forgets two headers, which gcc 13, as Ubuntu
     # 24.04 has it, does not bring along any more
@@ -126,12 +130,13 @@ case $1 in
 esac
 EOF
     chmod +x "$cmake"
-    env HOROVOD_CMAKE="$cmake" "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" "$venv/bin/python" \
-        -m pip --disable-pip-version-check install ${kept:+"$kept"} --no-build-isolation "$horovod" >"$log" 2>&1 ||
+    env HOROVOD_CMAKE="$cmake" "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$short/venv/bin:$PATH" "$short/venv/bin/python" -m pip \
+        --disable-pip-version-check wheel ${kept:+"$kept"} --no-build-isolation --no-deps --wheel-dir "$short" "$horovod" >"$log" 2>&1 ||
         die "building Horovod failed; $log has it: $(grep -iE '(^| )error: ' "$log" | grep -v 'subprocess-exited' | head -n 1)"
     if grep -q 'Using cached horovod' "$log"; then
         echo "install: pip had it built before, perhaps with other parts; 'pip cache remove horovod' makes it anew"
     fi
+    pip install "$short"/horovod-*.whl
 fi
 echo "$wanted" >"$stamp"
 echo "install: done"

@@ -106,6 +106,22 @@ def test_a_compiler_is_needed_only_where_horovod_is_built(tmp_path: Path, has: b
     assert ("could not make an environment" in said) != has
 
 
+def test_horovod_is_built_by_paths_without_a_blank(tmp_path: Path) -> None:
+    """Its build takes one for the end of a path."""
+    venv = tmp_path / "my env"
+    version, builds = (
+        f"*version_info*) echo {HERE} ;;",
+        '*" wheel "*) echo "by $0, $HOROVOD_CMAKE"; exit 9 ;;',
+    )
+    stand_in(venv / "bin" / "python", f'case "$*" in {version} *"import horovod"*) exit 1 ;; {builds} esac')
+    code, said = install(venv, sys.executable)
+    assert code == 1
+    assert f"building Horovod failed; {venv}/horovod-build.log has it" in said
+    assert re.fullmatch(
+        r"by \S+/venv/bin/python, \S+/horovod-cmake\n", (venv / "horovod-build.log").read_text()
+    )
+
+
 def test_names_with_blanks_are_one_name_to_make(tmp_path: Path) -> None:
     """`make clean` would remove other folders."""
     for target in ("clean", "demo", "docs", "lint", "test"):
