@@ -39,7 +39,7 @@ def require_preset(config: Path, changes: list[str]) -> None:
 
 def boxes_left_open(config: Path, changes: list[str]) -> list[str]:
     """Where `inference.box` is set, the changes that leave open again the boxes of evaluation that the last
-    start filled in by it: those that are what it would fill in. Raises InputError."""
+    start filled in by it: those that are what it would fill in."""
     from pipeline.settings.resolve import with_sections  # these load what reads volumes
     from pipeline.settings.scored import scored
     from pipeline.volumes import labelled_box
@@ -47,11 +47,15 @@ def boxes_left_open(config: Path, changes: list[str]) -> list[str]:
     own, sets = ["evaluation.box", "evaluation.exclude"], _set_by(changes)
     if "inference.box" not in sets or sets & {*own, "evaluation"}:
         return []
-    run = with_sections(Run(config.parent.resolve(), load_config(config)))
-    last, box = run.config, run.config.inference.box
-    if box is None or last.data.labels is None:
+    try:
+        run = with_sections(Run(config.parent.resolve(), load_config(config)))
+        labelled = labelled_box(run) if run.config.data.labels else None
+    except Exception:  # whatever a library ends in: who opens the volumes tells it
         return []
-    labelled, training, exclude = labelled_box(run), last.training.box, last.evaluation.exclude
+    last, box = run.config, run.config.inference.box
+    if box is None or labelled is None:
+        return []
+    training, exclude = last.training.box, last.evaluation.exclude
     # a training box of all that is labelled was open too, as a rule, and is not left out of the scores then
     ways = [(None, None)] * (training == labelled) + [(training, None), (training, exclude)]
     for trained, left_out in ways:

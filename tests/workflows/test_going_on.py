@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Evaluation, RunConfig
+from pipeline.errors import InputError
 from pipeline.results.attempts.owner import owner_file, owner_now
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
@@ -72,3 +73,11 @@ def test_what_is_set_beside_it_counts_and_without_it_nothing_changes(tmp_path: P
     assert goes_on(config, "inference.box=0:40,0:40,40:90").config.evaluation == before.evaluation
     both = ("inference.box=0:40,0:40,10:90", "evaluation.box=0:40,0:40,60:70")
     assert str(goes_on(config, *both).config.evaluation.box) == "0:40,0:40,60:70"
+
+
+def test_labels_that_are_gone_are_told_by_those_who_open_them(tmp_path: Path) -> None:
+    config = begun(tmp_path)
+    config.write_text(config.read_text().replace("labels: phantom", "labels: gone.h5:x"))
+    settings = load_settings(config, ["inference.box=0:40,0:40,10:90"], None)
+    with pytest.raises(InputError, match="no such file"):
+        resolve(settings, tmp_path)
