@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable
@@ -121,12 +122,12 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
             "a run file or one that comes with the program: --config demo"
         )
     try:
-        config.stat()
+        is_folder = stat.S_ISDIR(config.stat().st_mode)
     except FileNotFoundError:
-        return _packaged(config)
+        return _packaged(config, "No such file")
     except OSError as error:
         raise InputError(f"config file {config}: {error.strerror}") from None
-    return config
+    return _packaged(config, "a folder, no file") if is_folder else config
 
 
 def kept_run_file(folder: Path) -> Path:
@@ -140,14 +141,15 @@ def kept_run_file(folder: Path) -> Path:
     return folder / CONFIG_NAME
 
 
-def _packaged(config: Path) -> Path:
-    """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
+def _packaged(config: Path, what: str) -> Path:
+    """The run file of this name, bare or below configs/, that comes with the program; `what` is said of the
+    user's. Raises InputError."""
     packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}
     name = config.name if config.suffix else f"{config.name}.yaml"
     if name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
         return packaged[name]
     raise InputError(
-        f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
+        f"config file {config}: {what}; it is neither {config.absolute()} nor one of those that come "
         f"with the program, in {RUN_FILES}: {', '.join(packaged)}"
     )
 

@@ -56,6 +56,15 @@ def test_one_that_is_nowhere_is_refused_with_the_places_and_names_there_are(
     assert said.endswith(f"{RUN_FILES}: demo.yaml, fib25.yaml, fib25_train.yaml")
 
 
+def test_a_folder_is_no_run_file(elsewhere: Path) -> None:
+    """As a run's own, `demo`: `--config demo` was refused beside it, as what cannot be read."""
+    (elsewhere / "demo").mkdir()
+    assert run_file(Path("demo"), None) == RUN_FILES / "demo.yaml"
+    (elsewhere / "mine").mkdir()
+    with pytest.raises(InputError, match=r"^config file mine: a folder, no file; it is neither .*/mine nor"):
+        run_file(Path("mine"), None)
+
+
 def test_one_that_cannot_be_reached_is_refused_with_the_reason(elsewhere: Path) -> None:
     (elsewhere / "file").touch()
     with pytest.raises(InputError, match=r"config file file/run\.yaml: Not a directory"):
