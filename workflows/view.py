@@ -104,6 +104,7 @@ def view(
     }
     if (folder is None) == (not volumes):
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
+    is_of_volume = beside is not None and not is_there(Path(beside) / CONFIG_NAME)
     for option, value, of, others in (
         ("--image-origin", image_origin, "--image", image),
         ("--segmentation-origin", segmentation_origin, "--segmentation", segmentation),
@@ -111,7 +112,7 @@ def view(
         ("--beside-origin", beside_origin, "--beside", beside),
         ("--agglomerated", agglomerated, "--beside", beside),
         ("--box", box, "--beside", beside),
-        ("--voxel-size", voxel_size, "volumes that are named by options", volumes),
+        ("--voxel-size", voxel_size, "volumes that are named by options", volumes or is_of_volume),
     ):
         if value and not others:
             raise InputError(f"{option} is for {of}, of which there is none here: leave it out")
