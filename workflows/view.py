@@ -131,8 +131,8 @@ def view(
             draw(server, screenshot)
             console.print(f"drawn        {screenshot}")
             return
-        _print_ways(server, console)
         try:
+            _print_ways(server, console)
             threading.Event().wait()
         except KeyboardInterrupt:
             return
@@ -201,7 +201,8 @@ def _print_ways(server: Any, console: Console) -> None:
     """How to get there from here and from elsewhere."""
     port, user, here = server.port, user_name(), socket.gethostname()
     login = next(filter(None, map(os.environ.get, SUBMITTED_FROM)), here)
-    through = "" if login == here else f"-J {user}@{login} "
+    is_here = login.partition(".")[0] == here.partition(".")[0]  # one of the two may name the domain
+    through = "" if is_here else f"-J {user}@{login} "
     console.print(f"\nopen         {server.link}")
     console.print(f"from afar    ssh -N -L {port}:{ADDRESS}:{port} {through}{user}@{here}")
     console.print("             and open the same link there. Whoever has it can look. Ctrl-C ends this.")

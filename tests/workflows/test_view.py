@@ -36,7 +36,7 @@ def volumes(case: Case) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("login", ["", "login9"])
+@pytest.mark.parametrize("login", ["", "login9", f"{socket.gethostname()}.of-cluster"])
 def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, login: str) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     process = subprocess.Popen(
@@ -55,7 +55,7 @@ def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, l
         printed += line
     (link,) = re.findall(r"^open +(\S+)$", printed, re.MULTILINE)
     port = link.split(":")[2].partition("/")[0]
-    through = rf"-J \S+@{login} " if login else ""
+    through = r"-J \S+@login9 " if login == "login9" else ""
     assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} {through}\S+@\S+$", printed, re.MULTILINE)
     assert "20:44,100:180,300:460 (z, y, x), 40 x 8 x 4 nm" in printed
     with urllib.request.urlopen(link) as page:
