@@ -39,11 +39,11 @@ class Conflicts:
 
     @classmethod
     def of(cls, clashes: ClashTable, table: IdTable, in_volume: np.ndarray) -> Conflicts:
-        """All clashes of all tiles, the largest first; `in_volume` are the global ids that it has."""
+        """All clashes of all tiles, the largest first; `in_volume`, bool, is whether it has a global id."""
         columns = dict(vars(clashes))
         for name, tile in IDS.items():
             columns[name] = table.global_of(columns[tile], columns[name])
-            columns[f"has_{name}"] = np.isin(columns[name], in_volume)
+            columns[f"has_{name}"] = in_volume[columns[name].astype(np.int64)]
         order = np.lexsort((*(columns[n] for n in ("x", "y", "z", "joiner", "keeper")), -columns["voxels"]))
         return cls({name: columns[name][order] for name in COLUMNS})
 

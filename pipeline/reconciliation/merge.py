@@ -147,10 +147,12 @@ def _whole(outside: Sequence[Outside]) -> Outside:
 
 
 def ids_in_volume(groups: Iterable[Group], table: IdTable) -> np.ndarray:
-    """Global ids, uint64, ascending, of which the volume has voxels: others lie in overlaps alone, where it
-    has what another tile has there."""
-    found = [table.global_ids[group.rows(table.offsets)][group.in_core] for group in groups]
-    return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+    """Of every global id whether the volume has voxels of it, bool: others lie in overlaps alone, where it
+    has what another tile has there. Of 0 it has none."""
+    found = np.zeros(int(table.global_ids.max(initial=0)) + 1, bool)
+    for group in groups:
+        found[table.global_ids[group.rows(table.offsets)][group.in_core].astype(np.int64)] = True
+    return found
 
 
 def sizes_of(groups: Iterable[Group], table: IdTable) -> np.ndarray:

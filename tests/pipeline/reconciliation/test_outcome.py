@@ -42,7 +42,7 @@ def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.
     offsets = np.cumsum([0, *counts])
     table = IdTable(offsets, np.zeros(len(flat), np.uint32), np.array(ids, np.uint64))
     totals = {i: sum(n for n, own in zip(flat, ids) if own == i) for i in set(ids)}
-    none = Conflicts.of(clash_table(), table, np.zeros(0, np.uint64))
+    none = Conflicts.of(clash_table(), table, np.zeros(0, bool))
     groups = [group_of(index, tile) for index, tile in enumerate(voxels)]
     assert Outcome.of(sizes_of(groups[::-1], table), none) == Outcome(
         len(totals), sum(flat), max(totals.values(), default=0)
