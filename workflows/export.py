@@ -31,6 +31,7 @@ from pipeline.geometry import Box
 from pipeline.volumes import Choice
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import size_text
+from pipeline.wording import counted
 from workflows.command_line import QuietOption, start
 from workflows.exporting import SHAPES
 from workflows.exporting.volumes import FillBy, doubts, earlier_told, filled, opened
@@ -146,7 +147,7 @@ def export(
         volume = filler = filled(source, volume, fill, choice)
     table = output.table
     if table is not None:
-        from workflows.exporting.segments import with_columns
+        from workflows.exporting.segments import refuse_truth_elsewhere, with_columns
 
         of_truth = choice_of("truth", truth_origin, size=size, lacks=("level", "axes", "channel"))
         volume = with_columns(table, Path(source), volume, choice, truth, of_truth, agglomerated, warn)
@@ -155,6 +156,8 @@ def export(
             raise InputError(f"--segments is for ids, but {source} holds {volume.dtype}: leave it out")
         volume = chosen = ChosenVolume(volume, ids)
     part = output.fit(part_of(volume, _box(box), None if dtype is None else np.dtype(dtype.value)))
+    if table is not None:
+        refuse_truth_elsewhere(table, part.box)
     is_joined = agglomerated or (table is not None and table.agglomerated is not None)
     made_by = {"write", *["agglomerate"] * is_joined, *["downsample"] * bool(volume_mip)}
     gone = absence(volume, part.box)
@@ -174,7 +177,7 @@ def export(
     if table is None:
         console.print(f"{output.uri}: {output.format}, {told}, {part.dtype}{was}")
     else:
-        console.print(f"{output.uri}: {output.format}, {table.count:,} segments in {told}")
+        console.print(f"{output.uri}: {output.format}, {counted(table.count, 'segment')} in {told}")
         if table.largest_id > LARGEST_IN_SPREADSHEETS:
             warn(
                 f"the largest id is {table.largest_id}, and spreadsheets round what has more than 15 digits: "

@@ -104,6 +104,7 @@ def view(
     }
     if (folder is None) == (not volumes):
         raise InputError("name a run's folder, or volumes by --image, --segmentation and --truth")
+    is_of_volume = beside is not None and not is_there(Path(beside) / CONFIG_NAME)
     for option, value, of, others in (
         ("--image-origin", image_origin, "--image", image),
         ("--segmentation-origin", segmentation_origin, "--segmentation", segmentation),
@@ -111,7 +112,7 @@ def view(
         ("--beside-origin", beside_origin, "--beside", beside),
         ("--agglomerated", agglomerated, "--beside", beside),
         ("--box", box, "--beside", beside),
-        ("--voxel-size", voxel_size, "volumes that are named by options", volumes),
+        ("--voxel-size", voxel_size, "volumes that are named by options", volumes or is_of_volume),
     ):
         if value and not others:
             raise InputError(f"{option} is for {of}, of which there is none here: leave it out")
@@ -130,8 +131,8 @@ def view(
             draw(server, screenshot)
             console.print(f"drawn        {screenshot}")
             return
-        _print_ways(server, console)
         try:
+            _print_ways(server, console)
             threading.Event().wait()
         except KeyboardInterrupt:
             return
@@ -200,7 +201,8 @@ def _print_ways(server: Any, console: Console) -> None:
     """How to get there from here and from elsewhere."""
     port, user, here = server.port, user_name(), socket.gethostname()
     login = next(filter(None, map(os.environ.get, SUBMITTED_FROM)), here)
-    through = "" if login == here else f"-J {user}@{login} "
+    is_here = login.partition(".")[0] == here.partition(".")[0]  # one of the two may name the domain
+    through = "" if is_here else f"-J {user}@{login} "
     console.print(f"\nopen         {server.link}")
     console.print(f"from afar    ssh -N -L {port}:{ADDRESS}:{port} {through}{user}@{here}")
     console.print("             and open the same link there. Whoever has it can look. Ctrl-C ends this.")

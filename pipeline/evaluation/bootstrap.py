@@ -24,7 +24,8 @@ def draw(counts: Sequence[BoxCounts], seed: int = 1, repeats: int = REPEATS) -> 
 
     Of as many boxes the same are drawn, so that draws of two segmentations of one box go by pairs. Of one box
     all draws are the same. An object that runs through two boxes counts in both, as one, in every draw that
-    holds both.
+    holds both; what is wrong from one box to the other is not in the other draws, so that ARE and VOI come
+    out lower in draws than in all boxes.
     """
     rng, found = np.random.default_rng(seed), []
     as_is, filled = _Stack([c.as_is for c in counts]), _Stack([c.filled for c in counts])

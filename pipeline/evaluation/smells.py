@@ -85,7 +85,8 @@ def _of_one(ids: np.ndarray, what: str) -> list[str]:
     if not len(found):
         return []
     if len(found) == 1 and counts[0] < 0.99 * ids.size:
-        return [f"the {what} has one id, {found[0]}: this looks like a mask; label its components first"]
+        is_one = f"the {what} has one id in its middle, {found[0]}"
+        return [f"{is_one}: this looks like a mask; label its components first"]
     if len(found) > MANY_IDS and _mean_run(ids) < SHORT_RUN:
         return [f"the {what}'s ids change with almost every voxel: is it an image, or a probability?"]
     told = []

@@ -22,25 +22,30 @@ from pipeline.volumes import image_voxel_size_nm
 
 MOST = 1000
 """The largest are listed; all are counted."""
-VERSION = 2
+VERSION = 3
 GROUP = "conflicts"
-COLUMNS = ("keeper", "joiner", "first", "second", "voxels", "is_seen", "z", "y", "x")
+IDS = {"first": "keeper", "second": "keeper", "joint": "joiner"}
+"""The columns of ids, each with that of the tile."""
+HAS = tuple(f"has_{name}" for name in IDS)
+COLUMNS = ("keeper", "joiner", *IDS, *HAS, "voxels", "is_seen", "z", "y", "x")
 
 
 @dataclass(frozen=True)
 class Conflicts:
-    """Clashes in a whole volume, columns equally long; `first` and `second` are global ids, uint64."""
+    """Clashes in a whole volume, columns equally long; `first`, `second` and `joint` are global ids, uint64,
+    and `has_first` and so on, bool, whether the volume has voxels of them."""
 
     columns: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, clashes: ClashTable, table: IdTable) -> Conflicts:
-        """All clashes of all tiles, the largest first."""
-        columns = {name: getattr(clashes, name) for name in COLUMNS}
-        for name in ("first", "second"):
-            columns[name] = table.global_of(clashes.keeper, columns[name])
+    def of(cls, clashes: ClashTable, table: IdTable, in_volume: np.ndarray) -> Conflicts:
+        """All clashes of all tiles, the largest first; `in_volume`, bool, is whether it has a global id."""
+        columns = dict(vars(clashes))
+        for name, tile in IDS.items():
+            columns[name] = table.global_of(columns[tile], columns[name])
+            columns[f"has_{name}"] = in_volume[columns[name].astype(np.int64)]
         order = np.lexsort((*(columns[n] for n in ("x", "y", "z", "joiner", "keeper")), -columns["voxels"]))
-        return cls({name: column[order] for name, column in columns.items()})
+        return cls({name: columns[name][order] for name in COLUMNS})
 
     def __len__(self) -> int:
         return len(self.columns["first"])
@@ -49,6 +54,11 @@ class Conflicts:
     def is_joined(self) -> np.ndarray:
         """For every row whether its two segments are one in the volume."""
         return self.columns["first"] == self.columns["second"]
+
+    @property
+    def has_both(self) -> np.ndarray:
+        """For every row whether the volume has voxels of both."""
+        return self.columns["has_first"] & self.columns["has_second"]
 
     def write(self, file: h5py.File) -> None:
         """Add the table to a file that `read_conflicts` reads it from."""
@@ -86,6 +96,7 @@ def list_conflicts(run: Run, id_table: Artifact) -> Artifact:
             "voxel_size_nm": image_voxel_size_nm(run),
             "conflicts": len(found),
             "joined": int(np.count_nonzero(found.is_joined)),
+            "without_voxels": int(np.count_nonzero(~found.has_both)),
             "worst": _rows(run, found),
         }
         path.write_text(json.dumps(said, indent=2, allow_nan=False) + "\n")
@@ -95,20 +106,31 @@ def list_conflicts(run: Run, id_table: Artifact) -> Artifact:
 
 def _rows(run: Run, found: Conflicts) -> list[dict[str, Any]]:
     names = [tile.name for tile in run.grid] if len(found) else []
-    rows = zip(*(found.columns[name][:MOST].tolist() for name in COLUMNS))
+    rows = (dict(zip(COLUMNS, row)) for row in zip(*(found.columns[c][:MOST].tolist() for c in COLUMNS)))
     return [
         {
-            "kind": "joined" if first == second else "kept apart",
-            "what": _what(names[keeper], names[joiner], first, second, is_seen),
-            "segments": [first] if first == second else [first, second],
-            "voxels": voxels,
-            "point": [z, y, x],
+            "kind": "joined" if row["first"] == row["second"] else "kept apart",
+            "what": _what(names[row["keeper"]], names[row["joiner"]], row),
+            "segments": [i for i, is_there in _ids(row).items() if is_there],
+            "voxels": row["voxels"],
+            "point": [row[axis] for axis in "zyx"],
         }
-        for keeper, joiner, first, second, voxels, is_seen, z, y, x in rows
+        for row in rows
     ]
 
 
-def _what(keeper: str, joiner: str, first: int, second: int, is_seen: bool) -> str:
-    where = "where both look" if is_seen else "out of the other's sight"
+def _ids(row: Mapping[str, Any]) -> dict[int, bool]:
+    """Each id once, and whether the volume has voxels of it."""
+    return {row[name]: row[has] for name, has in zip(IDS, HAS)}
+
+
+def _what(keeper: str, joiner: str, row: Mapping[str, Any]) -> str:
+    where = "where both look" if row["is_seen"] else "out of the other's sight"
+    first, second, joint = (row[name] for name in IDS)
     outcome = f"joined as {first}" if first == second else f"kept apart as {first} and {second}"
+    if joint not in (first, second):
+        outcome += f", that one is {joint}"
+    gone = [str(i) for i, is_there in _ids(row).items() if not is_there]
+    if gone:
+        outcome += f"; of {' and '.join(gone)} the volume has no voxel"
     return f"tile {keeper} has two objects that tile {joiner} has as one, {where}: {outcome}"

@@ -17,7 +17,7 @@ from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.reconciliation.correcting import Became, Joins, corrected_ids
 from pipeline.reconciliation.group import StoredGroups
 from pipeline.reconciliation.id_table import IdTable, read_id_table, rows_of
-from pipeline.reconciliation.merge import sizes_of
+from pipeline.reconciliation.merge import ids_in_volume, sizes_of
 from pipeline.reconciliation.outcome import Outcome
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.hdf5_file import reading_hdf5
@@ -28,7 +28,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.corrections import Correction, identity_of, read_corrections
 from pipeline.volumes import image_voxel_size_nm
 
-VERSION = 4
+VERSION = 5
 LIST_VERSION = 2
 GROUP = "corrections"
 WHY_NOT = {
@@ -98,7 +98,7 @@ def write_corrected(
     became[found] = made
     corrected = IdTable(table.offsets, table.local_ids, ids)
     clashes = in_order(concatenate_clashes([group.clashes for group in stored]))
-    conflicts = Conflicts.of(clashes, corrected)
+    conflicts = Conflicts.of(clashes, corrected, ids_in_volume(stored, corrected))
     outcome = Outcome.of(sizes_of(stored, corrected), conflicts)
 
     def also(file: h5py.File) -> None:

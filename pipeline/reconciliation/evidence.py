@@ -28,7 +28,7 @@ from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels, read_missing_voxels
 from pipeline.run_folder import Run
 
-VERSION = 3
+VERSION = 4
 
 JOINING = {"min_overlap_voxels", "min_overlap_fraction", "min_larger_fraction"}
 """Settings by which segments are joined, and so may clash."""
@@ -43,6 +43,8 @@ class TileEvidence:
     """uint32, the tile's segments in ascending order."""
     voxels: np.ndarray
     """int64, their sizes in the whole tile."""
+    in_core: np.ndarray
+    """bool, whether they have voxels in its core, which the volume has."""
     neighbour: np.ndarray
     """int64, for every row of `overlaps` the index of the second tile, ascending, above `tile`."""
     overlaps: OverlapTable
@@ -75,6 +77,7 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
     def write(path: Path) -> None:
         labels = read_labels(tile, tiles[tile.index], tile.box)
         ids, voxels = fastremap.unique(labels[labels != 0], return_counts=True)
+        in_core = np.isin(ids, fastremap.unique(labels[tile.core.slices(tile.box.start)]))
         tables, clashes = [], []
         for other in neighbours:
             shared = tile.box & other.box
@@ -85,7 +88,7 @@ def find_evidence(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Artifa
         neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables])
         missing, overlaps = read_missing_voxels(tiles[tile.index]), concatenate(tables)
         found = concatenate_clashes(clashes)
-        _write(path, TileEvidence(tile.index, ids, voxels, neighbour, overlaps, missing, found))
+        _write(path, TileEvidence(tile.index, ids, voxels, in_core, neighbour, overlaps, missing, found))
 
     return make(evidence_target(run, tile, tiles), write)
 
@@ -124,6 +127,7 @@ def read_evidence(artifact: Artifact) -> TileEvidence:
                 int(file.attrs["tile"]),
                 file["ids"][:],
                 file["voxels"][:],
+                file["in_core"][:],
                 file["neighbour"][:],
                 overlaps,
                 int(file.attrs.get("missing_voxels", 0)),
@@ -142,6 +146,7 @@ def _write(path: Path, evidence: TileEvidence) -> None:
             file.attrs["missing_voxels"] = evidence.missing_voxels
         file["ids"] = evidence.ids.astype(np.uint32)
         file["voxels"] = evidence.voxels.astype(np.int64)
+        file["in_core"] = evidence.in_core
         file["neighbour"] = evidence.neighbour.astype(np.int64)
         for column in fields(OverlapTable):
             file[f"overlaps/{column.name}"] = getattr(evidence.overlaps, column.name)

@@ -24,7 +24,7 @@ from pipeline.results.hdf5_file import reading_hdf5, write_hdf5
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSION = 1
+VERSION = 2
 
 GROUP: Triple = (8, 8, 8)
 """Tiles along each axis: with 10^5 tiles there are 200 groups, and two thirds of all joins are inside one."""
@@ -62,6 +62,8 @@ class Group:
     """uint32, a row each: those of one tile after those of the other, ascending in each."""
     voxels: np.ndarray
     """int64, a row each: sizes in the whole tile."""
+    in_core: np.ndarray
+    """bool, a row each: whether it has voxels in the tile's core."""
     first: np.ndarray
     """int64, a row each: the first row that is connected with it by joins inside the group."""
     outside: Outside
@@ -134,6 +136,7 @@ def gathered(evidence: Sequence[TileEvidence], settings: Reconciliation) -> Grou
         counts,
         ids,
         np.concatenate([np.zeros(0, np.int64), *(e.voxels.astype(np.int64) for e in evidence)]),
+        np.concatenate([np.zeros(0, bool), *(e.in_core for e in evidence)]),
         first_connected(len(ids), a, b),
         Outside(*(column[leaves] for column in columns)),
         concatenate_clashes([e.clashes for e in evidence]),
@@ -152,7 +155,7 @@ class StoredGroups:
         return map(read_group, self.artifacts)
 
 
-COLUMNS = ("tiles", "counts", "ids", "voxels", "first")
+COLUMNS = ("tiles", "counts", "ids", "voxels", "in_core", "first")
 
 
 def read_group(artifact: Artifact) -> Group:

@@ -24,7 +24,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 from pipeline.volumes.absence import refuse_too_much
 
-VERSION = 4
+VERSION = 5
 
 MERGING = JOINING | {"keep_apart"}
 """Settings by which the tiles' segments become those of the volume."""
@@ -48,7 +48,7 @@ def merge(run: Run, groups: Sequence[Artifact]) -> Artifact:
         stored = StoredGroups(groups)
         _refuse_gaps(run, sum(group.missing_voxels for group in stored))
         table, clashes = merge_groups(stored, run.config.reconciliation)
-        conflicts = Conflicts.of(clashes, table)
+        conflicts = Conflicts.of(clashes, table, ids_in_volume(stored, table))
         outcome = Outcome.of(sizes_of(stored, table), conflicts)
         table.write(path, vars(outcome), conflicts.write)
 
@@ -144,6 +144,15 @@ def _offsets(groups: Iterable[Group]) -> np.ndarray:
 def _whole(outside: Sequence[Outside]) -> Outside:
     """All of them as one."""
     return Outside(*(np.concatenate([getattr(o, f.name) for o in outside]) for f in fields(Outside)))
+
+
+def ids_in_volume(groups: Iterable[Group], table: IdTable) -> np.ndarray:
+    """Of every global id whether the volume has voxels of it, bool: others lie in overlaps alone, where it
+    has what another tile has there. Of 0 it has none."""
+    found = np.zeros(int(table.global_ids.max(initial=0)) + 1, bool)
+    for group in groups:
+        found[table.global_ids[group.rows(table.offsets)][group.in_core].astype(np.int64)] = True
+    return found
 
 
 def sizes_of(groups: Iterable[Group], table: IdTable) -> np.ndarray:

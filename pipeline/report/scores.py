@@ -63,7 +63,7 @@ def conflicts(run: Run, look: Look) -> dict[str, Any] | None:
         {**row, "link": point_link(run, row["point"], segments=row["segments"])}
         for row in found["worst"][:MOST_WRONG]
     ]
-    return {**found, "worst": rows}
+    return {"without_voxels": 0, **found, "worst": rows}  # an earlier version did not count them
 
 
 def corrections(run: Run, look: Look) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ def first_of(shown: Shown) -> Volume:
     """The segmentation that another one can be set beside. Raises InputError where there is none."""
     volume = shown.volume(FIRST)
     if volume is None:
-        raise InputError("--beside: there is no segmentation to set it beside: " + "; ".join(shown.lacking))
+        why = "; ".join(shown.lacking) or "name one by --segmentation"
+        raise InputError(f"--beside: there is no segmentation to set it beside: {why}")
     return volume
 
 

@@ -19,6 +19,7 @@ from pipeline.volumes import Volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.frame import same_size, size_text
 from pipeline.volumes.labels import LabelVolume
+from pipeline.wording import counted
 
 MOST = 50
 """Points of either kind: as many as a run lists errors."""
@@ -86,15 +87,15 @@ def _differences(first: Volume, other: Volume, box: Box, watch: Watch) -> list[P
 
     Those of most voxels come first: what one lacks all of costs little of the VOI, or nothing.
     """
-    counted = _count(first, other, box, watch)
-    turned = [(block, table.turned) for block, table in counted]
-    whole = ContingencyTable.total(table for _, table in counted)
+    of_blocks = _count(first, other, box, watch)
+    turned = [(block, table.turned) for block, table in of_blocks]
+    whole = ContingencyTable.total(table for _, table in of_blocks)
     errors = [(wrong, FIRST) for wrong in worst(whole, LOOKED_AT)]
     errors += [(wrong, BESIDE) for wrong in worst(whole.turned, LOOKED_AT) if wrong.kind == "blank"]
     errors = sorted(errors, key=lambda each: -each[0].voxels)[:MOST]
     found: dict[int, Point] = {}
     for volume, against, name, tables in (
-        (first, other, FIRST, counted),
+        (first, other, FIRST, of_blocks),
         (other, first, BESIDE, turned),
     ):
         own = {rank: wrong for rank, (wrong, of) in enumerate(errors) if of == name}
@@ -112,18 +113,18 @@ def _difference(wrong: Wrong, of: str) -> Point:
         "merger": f"one in {of} ({here}), cut in {against} ({there})",
         "blank": f"in {against} ({there}), nothing in {of}",
     }[wrong.kind]
-    return f"{what}: {wrong.voxels:,} voxels", wrong, {of: wrong.segments, against: wrong.truth}
+    return f"{what}: {counted(wrong.voxels, 'voxel')}", wrong, {of: wrong.segments, against: wrong.truth}
 
 
 def _worse(first: Volume, other: Volume, truth: Volume, box: Box, watch: Watch) -> list[Point]:
     """What `ffn evaluate` of both against the truth tells: objects, and what is wrong in the worse one."""
-    counted = {volume: _count(volume, truth, box, watch) for volume in (first, other)}
-    one, two = (ContingencyTable.total(table for _, table in tables) for tables in counted.values())
+    of_blocks = {volume: _count(volume, truth, box, watch) for volume in (first, other)}
+    one, two = (ContingencyTable.total(table for _, table in tables) for tables in of_blocks.values())
     objects = differing(one, two, MOST)
     found: dict[int, Point] = {}
     for volume, name, better in ((first, FIRST, BESIDE), (other, BESIDE, FIRST)):
         own = {number: of for number, of in enumerate(objects) if of.is_worse_in_first == (name == FIRST)}
-        wrongs = located([of.wrong for of in own.values()], counted[volume], volume.read, truth.read, box)
+        wrongs = located([of.wrong for of in own.values()], of_blocks[volume], volume.read, truth.read, box)
         for (number, of), wrong in zip(own.items(), wrongs):
             ids: dict[str, Sequence[int]] = {name: wrong.segments, better: (), "truth": wrong.truth}
             more = abs(of.bits - of.bits_in_first)

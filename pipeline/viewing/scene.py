@@ -147,8 +147,13 @@ def _size_nm(layer: Layer, otherwise: VoxelSize) -> VoxelSize:
 
 
 def _looked_at(layers: Sequence[Layer]) -> Layer:
-    """The last layer that is no truth: the smallest there is, as a rule."""
-    return ([layer for layer in layers if layer.name != "truth"] or list(layers))[-1]
+    """The last layer that is no truth: the smallest there is, as a rule. Of two segmentations beside each
+    other the smaller one, which the other may reach far beyond."""
+    others = [layer for layer in layers if layer.name != "truth"] or list(layers)
+    if others[-1].name != "beside":
+        return others[-1]
+    two = [layer for layer in others if layer.name in ("segmentation", "beside")]
+    return min(two, key=lambda layer: layer.volume.box.size)
 
 
 def _middle(layers: Sequence[Layer], voxel_size_nm: VoxelSize) -> Triple:

@@ -75,7 +75,7 @@ def test_segmentations_are_scored_side_by_side_and_along_skeletons(
     assert (cut["kind"], cut["truth"], cut["segments"], cut["point"][2]) == ("split", [5], [5, 6], 60)
     assert [wrong["kind"] for wrong in merged["worst"]] == ["merger", "blank", "blank"]
     assert "5 is cut between 5 and 6" in printed
-    assert "WARNING       the segmentation has one id, 1: this looks like a mask" in printed
+    assert "WARNING       the segmentation has one id in its middle, 1: this looks like a mask" in printed
     beside = merged["beside"]
     assert beside["first"] == names[0]
     for convention in ("gt_foreground", "filled", "both_foreground"):

@@ -119,6 +119,7 @@ def test_a_run_has_the_objects_that_agglomeration_makes_of_segments(tmp_path: Pa
     ]
     code, shown = export(run, "all", tmp_path / "joined.csv", "--agglomerated")
     assert code == 0, shown
+    assert "CSV, 1 segment in " in shown
     [row] = rows(tmp_path / "joined.csv")
     assert whole(row, "id", "voxels") == (7, 6 * 36 * 50 + 5 * 36 * 44)
     assert "agglomerated_id" not in row
@@ -160,6 +161,10 @@ def test_a_truth_lies_where_its_file_says_or_is_refused(tmp_path: Path, export: 
     assert [row["truth_id"] for row in rows(tmp_path / "out.csv")] == ["7", str(2**40 + 1)]
     assert [row["truth_share"] for row in rows(tmp_path / "out.csv")] == ["1.0", "1.0"]
     np.save(tmp_path / "small.npy", np.ones((3, 4, 5), np.uint8))
+    options = ["--truth", tmp_path / "small.npy", "--truth-origin", "500,0,0"]
+    code, shown = export(case.segmentation, "all", tmp_path / "other.csv", *options)
+    assert (code, "small.npy lies at 500:503,0:4,0:5, and what is written at" in shown) == (1, True), shown
+    assert not (tmp_path / "other.csv").exists()
     options = ["--truth", tmp_path / "small.npy"]
     code, shown = export(case.segmentation, "all", tmp_path / "other.csv", *options)
     assert (code, "set --volume-origin or --truth-origin" in shown) == (1, True), shown
@@ -196,7 +201,11 @@ def test_what_is_no_table_or_of_no_ids_is_refused_and_large_ids_are_told(
             rng.integers(0, 255, (9, 20, 20), np.uint8),
             "change with almost every voxel: is it an image",
         ),
-        ("one", (rng.random((9, 20, 20)) > 0.5).astype(np.uint8), "has one id, 1: this looks like a mask"),
+        (
+            "one",
+            (rng.random((9, 20, 20)) > 0.5).astype(np.uint8),
+            "has one id in its middle, 1: this looks",
+        ),
         ("negative", np.repeat(np.arange(-9, 9), 400).reshape(18, 20, 20), "of the volume has negative ids"),
     ):
         np.save(tmp_path / f"{name}.npy", array)

@@ -36,7 +36,7 @@ def volumes(case: Case) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("login", ["", "login9"])
+@pytest.mark.parametrize("login", ["", "login9", f"{socket.gethostname()}.of-cluster"])
 def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, login: str) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     process = subprocess.Popen(
@@ -55,7 +55,7 @@ def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, l
         printed += line
     (link,) = re.findall(r"^open +(\S+)$", printed, re.MULTILINE)
     port = link.split(":")[2].partition("/")[0]
-    through = rf"-J \S+@{login} " if login else ""
+    through = r"-J \S+@login9 " if login == "login9" else ""
     assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} {through}\S+@\S+$", printed, re.MULTILINE)
     assert "20:44,100:180,300:460 (z, y, x), 40 x 8 x 4 nm" in printed
     with urllib.request.urlopen(link) as page:
@@ -151,7 +151,10 @@ def test_input_that_is_none_is_one_line(
             (["--image", case.image, "--truth-origin", "1,1,1"], "--truth-origin is for --truth"),
             (["--image", case.image, "--box", "0:1,0:1,0:1"], "--box is for --beside"),
             (["--image", case.image, "--agglomerated"], "--agglomerated is for --beside"),
-            ([str(run.folder), "--beside", case.truth], "there is no segmentation to set it beside"),
+            ([str(run.folder), "--beside", case.truth], "there is no segmentation to set it beside: no seg"),
+            (["--image", case.image, "--beside", case.truth], "set it beside: name one by --segmentation"),
+            ([str(run.folder), "--beside", case.truth, "--voxel-size", "1,1,1"], "there is no segmentation"),
+            ([str(run.folder), "--beside", str(run.folder), "--voxel-size", "1,1,1"], "--voxel-size is for"),
             ([*volumes(case), "--beside", case.truth, "--agglomerated"], "--agglomerated is for runs"),
             ([*volumes(case), "--beside", case.truth, "--box", "1"], "--box: "),
             ([*volumes(case), "--beside", str(run.folder)], "run are not yet joined"),

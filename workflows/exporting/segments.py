@@ -9,6 +9,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.comparison import ids_of, open_truth
 from pipeline.evaluation.smells import smells_of_one
 from pipeline.export.segment_table import SegmentTable
+from pipeline.geometry import Box
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import CONFIG_NAME
 from pipeline.run_folder import Run
@@ -49,3 +50,13 @@ def with_columns(
             except InputError as error:
                 warn(f"there is no column agglomerated_id: {error}")
     return ids
+
+
+def refuse_truth_elsewhere(table: SegmentTable, box: Box) -> None:
+    """Raise InputError where the truth has no voxel in the box of which the `table` will be."""
+    truth = table.truth
+    if truth is not None and (truth.box & box).is_empty:
+        raise InputError(
+            f"--truth {truth.uri} lies at {truth.box}, and what is written at {box}: they share no voxel; "
+            "set --truth-origin to where it begins"
+        )

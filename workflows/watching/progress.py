@@ -145,8 +145,8 @@ class _State:
 
     def _training_detail(self, run: Run) -> str:
         # one that had seen all its FOVs when it was stopped ends without another line in its log
-        since = 0.0 if self.finished else (self.started or 0.0)
-        return self._with_time_left(*describe_training(run, since, time.time()))
+        since, now = (0.0, None) if self.finished else (self.started or 0.0, time.time())
+        return self._with_time_left(*describe_training(run, since, now))
 
     def _tiles_detail(self, tiles: TilesAtWork) -> str:
         now = self.finished or time.time()

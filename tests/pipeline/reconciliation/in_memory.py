@@ -34,9 +34,11 @@ def evidence_of(grid: TileGrid, labels: Labels, settings: Reconciliation) -> lis
             clashes.append(find_clashes(theirs, ours, table.swapped, overlap, other.box, settings))
             tables.append(table)
         ids, voxels = np.unique(labels[tile.index][labels[tile.index] != 0], return_counts=True)
+        in_core = np.isin(ids, part(tile, tile.core, labels))
         neighbour = np.repeat([n.index for n in neighbours], [len(t) for t in tables]).astype(int)
         all_clashes = concatenate_clashes(clashes)
-        found.append(TileEvidence(tile.index, ids, voxels, neighbour, concatenate(tables), 0, all_clashes))
+        of_tile = (tile.index, ids, voxels, in_core, neighbour, concatenate(tables), 0, all_clashes)
+        found.append(TileEvidence(*of_tile))
     return found
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 from tiled_volume import cut, make_run, merged, write_tile
 
 from pipeline.geometry import Box, triple
 from pipeline.reconciliation import find_evidence, list_conflicts
 from pipeline.reconciliation.evidence import read_evidence, seen_by
+from pipeline.reconciliation.id_table import read_tile_ids
 from pipeline.reconciliation.outcome import Outcome, read_outcome
+from pipeline.results.tile_labels import read_labels
 from pipeline.viewing.worst_points import conflict_points
 
 BOX = Box((5, 6, 7), (25, 26, 67))
@@ -46,6 +50,33 @@ def test_a_merger_in_one_tile_is_listed_with_the_ids_that_it_did_not_join(tmp_pa
     )
     shown = conflict_points(run.conflicts_file)
     assert [point["point"] for point in shown] == [triple(row["point"]) for row in found["worst"]]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ids_that_are_nowhere_in_the_volume_are_told_and_points_lie_on_what_it_has(
+    tmp_path: Path, seed: int
+) -> None:
+    """Of what lies in overlaps alone, outside the tile's core, the volume has what another tile has there."""
+    run = make_run(tmp_path, BOX, (20, 20, 20), (0, 0, 10), min_overlap_voxels=5)
+    seeds = np.random.default_rng(seed).uniform(0, BOX.shape, (300, 3))
+    truth = 1 + cKDTree(seeds).query(np.argwhere(np.ones(BOX.shape)))[1].reshape(BOX.shape)
+    tiles = {t.index: write_tile(run, t, (cut(truth, BOX, t, seed) + 1) // 2) for t in run.grid}
+    table = merged(run, [find_evidence(run, tile, tiles) for tile in run.grid])
+    found = json.loads(Path(list_conflicts(run, table).path).read_text())
+    volume = np.zeros(BOX.shape, np.uint64)
+    for tile in run.grid:
+        labels = read_labels(tile, tiles[tile.index], tile.core)
+        volume[tile.core.slices(BOX.start)] = read_tile_ids(table, tile.index).to_global(labels)
+    there, gone = set(volume[volume != 0].tolist()), 0
+    for row in found["worst"]:
+        named, _, lacking = row["what"].rpartition(": ")[2].partition("; of ")
+        ids = [int(i) for i in re.findall(r"\d+", named)]
+        assert row["segments"] == [i for i in ids if i in there]
+        assert re.findall(r"\d+", lacking) == [str(i) for i in ids if i not in there]
+        gone += not there.issuperset(ids[: 1 if row["kind"] == "joined" else 2])
+        z, y, x = np.subtract(row["point"], BOX.start)  # no third tile has a core there
+        assert volume[z, y, x] in row["segments"]
+    assert 0 < gone == found["without_voxels"] < found["conflicts"] <= 1000
 
 
 def test_without_contradictions_there_are_none(tmp_path: Path) -> None:

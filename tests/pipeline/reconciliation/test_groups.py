@@ -24,6 +24,7 @@ from pipeline.reconciliation import group as grouping
 from pipeline.reconciliation.conflicts import Conflicts
 from pipeline.reconciliation.evidence import read_evidence
 from pipeline.reconciliation.group import gathered, read_group
+from pipeline.reconciliation.merge import ids_in_volume
 from pipeline.tile_grid import TileGrid
 
 RULES = st.sampled_from(["never", "most", "seen", "always"])
@@ -48,8 +49,9 @@ def test_any_grouping_and_order_gives_the_same_table_and_conflicts(
     table, clashes = merge_groups(made, rules)
     for column in ("offsets", "local_ids", "global_ids"):
         np.testing.assert_array_equal(getattr(table, column), getattr(expected, column), strict=True)
-    at_once = merge_groups([gathered(evidence, rules)], rules)[1]
-    found, wanted = Conflicts.of(clashes, table).columns, Conflicts.of(at_once, expected).columns
+    whole = [gathered(evidence, rules)]
+    found = Conflicts.of(clashes, table, ids_in_volume(made, table)).columns
+    wanted = Conflicts.of(merge_groups(whole, rules)[1], expected, ids_in_volume(whole, expected)).columns
     for column, values in wanted.items():
         np.testing.assert_array_equal(found[column], values, strict=True)
 

@@ -30,7 +30,7 @@ sizes = st.lists(st.lists(st.integers(1, 10**12), max_size=4), max_size=5)
 def group_of(index: int, voxels: list[int]) -> Group:
     """A tile for itself, with segments of these sizes."""
     ids, none = np.arange(1, len(voxels) + 1, dtype=np.uint32), np.zeros(0)
-    own = TileEvidence(index, ids, np.array(voxels, np.int64), none, concatenate([]))
+    own = TileEvidence(index, ids, np.array(voxels, np.int64), ids > 0, none, concatenate([]))
     return gathered([own], Reconciliation())
 
 
@@ -42,7 +42,7 @@ def test_segments_are_added_up_over_all_tiles(voxels: list[list[int]], data: st.
     offsets = np.cumsum([0, *counts])
     table = IdTable(offsets, np.zeros(len(flat), np.uint32), np.array(ids, np.uint64))
     totals = {i: sum(n for n, own in zip(flat, ids) if own == i) for i in set(ids)}
-    none = Conflicts.of(clash_table(), table)
+    none = Conflicts.of(clash_table(), table, np.zeros(0, bool))
     groups = [group_of(index, tile) for index, tile in enumerate(voxels)]
     assert Outcome.of(sizes_of(groups[::-1], table), none) == Outcome(
         len(totals), sum(flat), max(totals.values(), default=0)

@@ -105,7 +105,7 @@ def test_equal_fibres_merged_in_the_middle_tile_stay_apart_in_the_others(fibres:
     ids = merge_segments(evidence, Reconciliation())
     for index in (0, 2):
         assert len(set(ids_of(ids, index).global_ids.tolist())) == fibres
-    found = Conflicts.of(concatenate_clashes([e.clashes for e in evidence]), ids)
+    found = Conflicts.of(concatenate_clashes([e.clashes for e in evidence]), ids, np.ones(99, bool))
     assert len(found) == 2 * fibres * (fibres - 1) / 2
     assert not found.is_joined.any()
     point = triple([int(found.columns[axis][0]) for axis in "zyx"])
@@ -124,7 +124,7 @@ def test_branches_that_meet_out_of_a_tiles_sight_are_joined_and_told(rule: str, 
     labels[left.index] = cc3d.connected_components(labels[left.index]).astype(np.uint32)
     evidence = evidence_of(ROW, labels, rules)
     ids = merge_segments(evidence, rules)
-    found = Conflicts.of(concatenate_clashes([e.clashes for e in evidence]), ids)
+    found = Conflicts.of(concatenate_clashes([e.clashes for e in evidence]), ids, np.ones(99, bool))
     assert len(set(ids_of(ids, left.index).global_ids.tolist())) == objects_there
     assert found.columns["is_seen"].tolist() == [False]
     assert found.is_joined.tolist() == [objects_there == 1]

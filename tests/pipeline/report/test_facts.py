@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,18 @@ def test_pictures_are_said_to_be_of_the_box_that_they_are_of_also_before_there_a
         section = {"shows": "image", "plane": "yx", "axis": "z", "at": 1, "box": "1:2,0:64,0:64"}
         picture = Picture(b"", "image/png", 1, 1, "", section)
         assert f"Planes through the middle of {what}." in page(said, [picture], None)
+
+
+@pytest.mark.parametrize("counted", [{}, {"without_voxels": 36}])
+def test_conflicts_of_which_the_volume_lacks_a_segment_are_told(tmp_path: Path, counted: dict) -> None:
+    run = small(tmp_path)
+    what = {"kind": "kept apart", "what": "two", "segments": [7], "voxels": 9, "point": [1, 2, 3]}
+    found = {"conflicts": 76, "joined": 13, **counted, "worst": [what]}
+    run.conflicts_file.write_text(json.dumps(found))
+    text = re.sub(r"<[^>]*>|\s+", " ", page(facts(run), [], None))
+    said = re.search(r" 76 +times one tile has.* The largest are:", text)
+    assert said is not None
+    assert (" 36 of them it has no voxel of one" in " ".join(said[0].split())) == bool(counted)
 
 
 def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Path) -> None:

@@ -179,6 +179,15 @@ def test_each_has_a_view_of_its_own_with_all_else_and_the_list_is_open(shown: Sh
     assert "selectedLayer" not in scene(shown, sources, is_drawn=True)
 
 
+def test_a_scene_opens_where_the_smaller_one_lies(shown: Shown, case: Case) -> None:
+    far = Box(SEGMENTED_BOX.start, (42, 170, 1440))
+    add_volume_beside(
+        shown, write_ids(case.folder / "far.h5", ids_in(far), far.start), Choice(option="beside")
+    )
+    state = scene(shown, dict.fromkeys(("image", "segmentation", "truth", "beside"), "precomputed://there"))
+    assert state["position"] == [380.5, 140.5, 34.5]
+
+
 def test_one_that_does_not_say_where_it_lies_is_put_on_the_first(shown: Shown, case: Case) -> None:
     np.save(case.folder / "other.npy", other_in(SEGMENTED_BOX))
     add_volume_beside(shown, str(case.folder / "other.npy"), Choice(option="beside"))

@@ -139,5 +139,5 @@ def test_what_an_earlier_version_made_without_all_that_its_recipe_has_now_is_sho
         record_path(file).write_bytes(sealed(record))
     assert earlier_in(run)[0].told() == []
     why = {status.name: status.reasons for status in explain(run)}
-    assert why["conflicts"] == [("stage version changed: conflicts 1 -> 2", 1)]
+    assert why["conflicts"] == [("stage version changed: conflicts 1 -> 3", 1)]
     assert why["score"] == [("stage version changed: score 4 -> 5", 1)]

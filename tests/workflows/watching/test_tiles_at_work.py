@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import os
 import re
 import tempfile
 import time
@@ -140,6 +141,20 @@ def test_a_stage_is_counted_by_how_its_tasks_end(tmp_path: Path) -> None:
     tasks[1].set_result(Artifact("", ""))
     state.update({})
     assert (state.count, state.ended, state.finished is not None) == ("2/3", True, True)
+
+
+def test_a_training_that_has_ended_is_not_said_to_log_nothing(tmp_path: Path) -> None:
+    """One that had seen all its FOVs when it was stopped ends without another line."""
+    run, task = run_of(tmp_path, 1), Task()
+    state = progress._State(run, Stage("train", [task], training=run))
+    run.logs_folder.mkdir()
+    line = {"fovs_seen": 9, "fovs_per_s": 9.0, "loss": 0.25, "accuracy": 0.9, "f1": 0.8}
+    run.training_log.write_text(json.dumps(line) + "\n")
+    os.utime(run.training_log, (time.time() - 7200, time.time() - 7200))
+    task.set_result(None)
+    state.update({})
+    assert state.status == "done"
+    assert state.detail.endswith("F1 0.800")
 
 
 def test_of_a_terminal_progress_is_kept_as_lines(
