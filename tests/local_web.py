@@ -25,6 +25,8 @@ class LocalWeb(ThreadingHTTPServer):
     packed = ""
     ranges = False
     """Whether it serves ranges of bytes."""
+    lengths = True
+    """Whether it says how long files are."""
     page = b""
     """What it shows for what is not there, as if it were."""
     answers: dict[str, list[int]]
@@ -66,6 +68,10 @@ def local_web(folder: Path) -> Iterator[LocalWeb]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             return io.BytesIO(content)
+
+        def send_header(self, keyword: str, value: str) -> None:
+            if found.lengths or keyword != "Content-Length":
+                super().send_header(keyword, value)
 
         def end_headers(self) -> None:
             if found.packed:

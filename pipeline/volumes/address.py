@@ -108,13 +108,6 @@ class Address:
         """Names of the folders in this one; none of a web server, which does not list any."""
         return self._store.folders(str(self.path) if self.path.parts else "")
 
-    def is_dir(self) -> bool:
-        """Whether the store lists it as a folder; not where it does not list any."""
-        try:
-            return self.name in self.parent.folders()
-        except OSError:
-            return False
-
     @property
     def is_web(self) -> bool:
         """Whether it lies on a web server."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from cloudfiles.interfaces import HttpInterface, S3Interface
 from tenacity import stop_after_attempt
 from writers import FORMATS, Place
@@ -178,6 +179,52 @@ def test_what_is_torn_is_one_line(name: str, tmp_path: Path, publish: Publish) -
     with pytest.raises(InputError, match=f"cannot read box {box}: ") as caught:
         volume.read(box)
     assert not isinstance(caught.value, Unreadable)
+
+
+def in_folders(folder: Path) -> Path:
+    """An array whose chunks are 0/0/0 and of which .zarray does not say so; the first chunk is not there."""
+    stored = zarr.create_array(
+        str(folder), shape=SHAPE, dtype=IMAGE.dtype, chunks=(4, 4, 4), zarr_format=2,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )  # fmt: skip
+    stored[...] = IMAGE
+    (folder / "0" / "0" / "0").unlink()
+    described = folder / ".zarray"
+    said = json.loads(described.read_text())
+    del said["dimension_separator"]
+    described.write_text(json.dumps(said))
+    return folder
+
+
+def test_chunks_in_folders_of_which_the_metadata_do_not_say_so_are_one_line(
+    tmp_path: Path, publish: Publish
+) -> None:
+    """Where they should be there is nothing: all were black."""
+    there = publish(in_folders(tmp_path / "v.zarr"))
+    with pytest.raises(InputError, match='put "dimension_separator": "/" into it'):
+        open_volume(there)
+
+
+def test_a_bucket_of_many_chunks_is_not_listed(
+    tmp_path: Path, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = zarr.create_array(
+        str(tmp_path / "v.zarr"), shape=SHAPE, dtype=IMAGE.dtype, chunks=(4, 4, 4), zarr_format=2
+    )
+    stored[...] = IMAGE
+    there = to_amazon(s3, tmp_path / "v.zarr")
+    monkeypatch.setattr(S3Interface, "list_files", lambda *_, **__: pytest.fail("it was listed"))
+    volume = open_volume(there)
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_server_that_does_not_say_how_long_a_shard_is_is_told(tmp_path: Path, web_server: LocalWeb) -> None:
+    folder, part = split(FORMATS["sharded zarr"].write(tmp_path / "web", IMAGE, PLACE))
+    web_server.lengths = False
+    volume = open_volume(f"{web_server.address}/{folder.name}{part}")
+    assert volume.missing(volume.box) == []
+    with pytest.raises(InputError, match="does not say how long it is, as a volume in shards needs"):
+        volume.read(volume.box)
 
 
 def test_the_stamp_is_of_what_describes_it(tmp_path: Path, web_server: LocalWeb) -> None:
