@@ -68,8 +68,8 @@ class Address:
         return tuple(map(self._at, self.path.parents))
 
     def with_suffix(self, suffix: str) -> Address:
-        """One beside it, of another suffix."""
-        return self._at(self.path.with_suffix(suffix))
+        """One beside it, of another suffix; of a bucket, beside which there is none, one in it."""
+        return self._at(self.path.with_suffix(suffix) if self.name else PurePosixPath(suffix))
 
     def relative_to(self, above: Address) -> PurePosixPath:
         """Which way leads here from `above`."""

@@ -328,6 +328,17 @@ def test_a_public_bucket_is_read_without_credentials(
             ask()
 
 
+def test_a_setup_of_big_data_viewer_may_lie_in_a_bucket_itself(tmp_path: Path, s3: LocalS3) -> None:
+    """Beside which there is no XML."""
+    uri = FORMATS["n5"].write(tmp_path, IMAGE, Place())
+    bucket = s3.bucket()
+    for path in files(folder := Path(uri.partition(":")[0]) / "raw"):
+        key = f"setup0/timepoint0/s0/{path.relative_to(folder).as_posix()}"
+        s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    volume = open_volume(s3.uri(bucket, "setup0/timepoint0/s0"))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
 def test_images_side_by_side_are_found_without_a_list(tmp_path: Path, publish: Publish) -> None:
     """As bioformats2raw leaves them."""
     whole = tmp_path / "both.zarr"
