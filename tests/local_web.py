@@ -21,6 +21,8 @@ class LocalWeb(ThreadingHTTPServer):
     absent = 404
     everything = 0
     """What it says to all, unless 0."""
+    explained: str | None = None
+    """What stands in its answers that are errors."""
     silent = False
     packed = ""
     ranges = False
@@ -53,7 +55,7 @@ def local_web(folder: Path) -> Iterator[LocalWeb]:
             said = found.answers.get(self.path.rpartition("/")[2])
             code = (said.pop(0) if len(said) > 1 else said[0]) if said else found.everything
             if code:
-                return self.send_error(code)
+                return self.send_error(code, explain=found.explained)
             file = Path(self.translate_path(self.path))
             if not file.exists():
                 return self.sent(200, found.page) if found.page else self.send_error(found.absent)

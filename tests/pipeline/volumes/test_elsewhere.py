@@ -284,6 +284,18 @@ def test_a_server_that_refuses_what_it_does_not_have_is_read(
         open_volume(f"{web_server.address}/nothing")
 
 
+def test_a_chunk_in_an_archive_is_not_black(tmp_path: Path, web_server: LocalWeb) -> None:
+    """As Amazon says of what its owner has put into Glacier: 403, as of what is not there."""
+    web_server.absent = 403
+    folder = Path(FORMATS["ome-zarr 0.4"].write(tmp_path / "web", IMAGE, PLACE))
+    volume = open_volume(f"{web_server.address}/{folder.name}")
+    chunk = next(path for path in files(folder / "0") if not path.name.startswith(".z"))
+    web_server.answers[chunk.name], web_server.explained = [403], "<Code>InvalidObjectState</Code>"
+    for ask in (volume.read, volume.missing):
+        with pytest.raises(Unreadable if ask == volume.read else InputError, match="is in an archive"):
+            ask(volume.box)
+
+
 @pytest.mark.parametrize("name", ["ome-zarr 0.4", "ome-zarr 0.5", "n5"])
 def test_a_page_that_is_shown_for_what_is_not_there_is_no_metadata(
     name: str, tmp_path: Path, web_server: LocalWeb
