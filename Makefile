@@ -10,25 +10,25 @@ AT_A_TIME ?= 4
 .PHONY: demo test docs install lint format clean
 
 demo: install
-	$(VENV)/bin/python workflows/full_pipeline.py --config configs/demo.yaml --run-dir $(RUN)
+	"$(VENV)/bin/python" workflows/full_pipeline.py --config configs/demo.yaml --run-dir "$(RUN)"
 
 test: install
-	$(VENV)/bin/python -m pytest -n $(AT_A_TIME) --dist loadfile --no-loadscope-reorder --durations=25
+	"$(VENV)/bin/python" -m pytest -n $(AT_A_TIME) --dist loadfile --no-loadscope-reorder --durations=25
 
 docs: install
-	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/docs
+	"$(VENV)/bin/python" -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs . build/docs
 
 install:
 	@PYTHON="$(PYTHON)" TENSORFLOW="$(TENSORFLOW)" bash scripts/install.sh "$(VENV)"
 
 lint: install
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/ruff" format --check .
+	"$(VENV)/bin/mypy"
 
 format: install
-	$(VENV)/bin/ruff format .
-	$(VENV)/bin/ruff check --fix .
+	"$(VENV)/bin/ruff" format .
+	"$(VENV)/bin/ruff" check --fix .
 
 clean:
-	rm -rf $(VENV) runs build/docs docs/api/*.rst
+	rm -rf "$(VENV)" runs build/docs docs/api/*.rst

@@ -10,7 +10,8 @@ class InputError(ValueError):
 
 
 class Untrainable(InputError):  # noqa: N818 - says what the settings are
-    """Settings by which nothing is trained, however often: what they lead to is not finite any more."""
+    """Settings by which nothing is trained, however often: they leave no place for an example, or what they
+    lead to is not finite any more."""
 
 
 class Superseded(RuntimeError):  # noqa: N818 - what the process is, not what it did wrong

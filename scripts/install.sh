@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Set up a virtual environment with everything, Horovod built against its TensorFlow.
-#   bash scripts/install.sh [FOLDER]      (default .venv; PYTHON=python3.12 chooses the interpreter)
+#   bash scripts/install.sh [FOLDER]      (default .venv of this checkout; PYTHON=python3.12 chooses the interpreter)
 #   TENSORFLOW=cpu    for processors (default)
 #   TENSORFLOW=cuda   for NVIDIA's GPUs too; it brings CUDA, and needs the driver alone
 #   TENSORFLOW=none   none: that of the machine, whose Python (PYTHON) has it
 # Quick and harmless when run again: it does nothing until what it installs or this script changes.
 set -euo pipefail
+case ${1:-} in
+'') venv=.venv ;;
+/*) venv=$1 ;;
+*) venv=$PWD/$1 ;;
+esac
 cd "$(dirname "$0")/.."
-venv=${1:-.venv}
 python=${PYTHON:-python3}
 tensorflow=${TENSORFLOW:-cpu}
 horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
@@ -18,6 +22,7 @@ unset PIP_TARGET PIP_PREFIX PIP_ROOT
 [ "$tensorflow" = none ] || unset PYTHONPATH PYTHONHOME
 
 die() { echo "install: $*" >&2; exit 1; }
+room() { df -Ph "$venv" 2>/dev/null | awk 'NR == 2 { print $4 " of room in " $6 }' || true; }
 
 find_python() {
     local candidate
@@ -54,15 +59,22 @@ wanted="$tensorflow $(cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] 
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 
 [ -n "$interpreter" ] || interpreter=$(find_python) || exit 1
-command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod needs: apt-get install g++"
 "$interpreter" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing: apt-get install python3-venv"
-header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
-[ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
+# without TensorFlow there is no Horovod to build
+if [ "$tensorflow" != none ] || "$interpreter" -c 'import sys, importlib.util as u; sys.exit(u.find_spec("tensorflow") is None)'; then
+    command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod needs: apt-get install g++"
+    header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
+    [ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
+fi
 
 echo "install: packages into $venv, TensorFlow for $tensorflow (about two minutes)"
 # one that was killed while it made the environment has left Python without pip
-"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv"
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv" ||
+    die "$interpreter could not make an environment in $venv ($(room))"
+pip() {
+    "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@" ||
+        die "pip ended with the error above ($(room)). Where it found no version of anything there is no way to a package index: set https_proxy or PIP_INDEX_URL. The same command goes on from here"
+}
 pip install 'pip>=24'
 # setuptools 81 drops pkg_resources and cmake 4 drops old policies; Horovod's build needs both
 pip install 'cmake<4' 'setuptools<81' wheel
@@ -102,7 +114,11 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     [ "$tensorflow" = cpu ] && kept='' || kept='--no-cache-dir'
     echo "install: building $horovod with $parts (about two minutes on two cores)"
     log=$venv/horovod-build.log
-    cmake=$(realpath "$venv")/bin/horovod-cmake
+    # its build takes a blank in a path for the end of it
+    short=$(mktemp -d)
+    trap 'rm -rf "$short"' EXIT
+    ln -s "$(realpath "$venv")" "$short/venv"
+    cmake=$short/venv/bin/horovod-cmake
     # half of the work would be a copy of Gloo that PyTorch would need, and debugging information; -O1 instead of -O3
     # saves an eighth of the rest, and what computes is not in Horovod. It forgets two headers, which gcc 13, as Ubuntu
     # 24.04 has it, does not bring along any more
@@ -114,12 +130,13 @@ case $1 in
 esac
 EOF
     chmod +x "$cmake"
-    env HOROVOD_CMAKE="$cmake" "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$(cd "$venv" && pwd)/bin:$PATH" "$venv/bin/python" \
-        -m pip --disable-pip-version-check install ${kept:+"$kept"} --no-build-isolation "$horovod" >"$log" 2>&1 ||
-        die "building Horovod failed; $log has it: $(grep -E '(^| )error: ' "$log" | grep -v 'subprocess-exited' | head -n 1)"
+    env HOROVOD_CMAKE="$cmake" "${with[@]}" MAKEFLAGS="-j$(nproc)" PATH="$short/venv/bin:$PATH" "$short/venv/bin/python" -m pip \
+        --disable-pip-version-check wheel ${kept:+"$kept"} --no-build-isolation --no-deps --wheel-dir "$short" "$horovod" >"$log" 2>&1 ||
+        die "building Horovod failed; $log has it: $(grep -iE '(^| )error: ' "$log" | grep -v 'subprocess-exited' | head -n 1)"
     if grep -q 'Using cached horovod' "$log"; then
         echo "install: pip had it built before, perhaps with other parts; 'pip cache remove horovod' makes it anew"
     fi
+    pip install "$short"/horovod-*.whl
 fi
 echo "$wanted" >"$stamp"
 echo "install: done"

@@ -19,6 +19,8 @@ class Allocation(NamedTuple):
 
     job_id: str
     nodes: int
+    cpus: int | None = None
+    """Of each node, the fewest; None: not told."""
 
 
 def allocation(
@@ -36,7 +38,14 @@ def allocation(
             f"site.within_job is yes, but {JOB_ID[scheduler]} is not set: this is no job of {scheduler}'s; "
             "start one by salloc or qsub -I, or leave site.within_job out"
         )
-    return Allocation(job_id, _nodes(scheduler, environment))
+    return Allocation(job_id, _nodes(scheduler, environment), _cpus(environment))
+
+
+def _cpus(environment: Mapping[str, str]) -> int | None:
+    """Slurm lists them as `4(x2),3`: of two nodes four, of one three."""
+    listed = environment.get("SLURM_JOB_CPUS_PER_NODE", "").split(",")
+    numbers = [part.partition("(")[0] for part in listed]
+    return min(map(int, numbers)) if all(map(str.isdigit, numbers)) else None
 
 
 def _nodes(scheduler: Scheduler, environment: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ from pipeline.machine.sockets import MOST_BYTES
 from pipeline.results.attempts.fencing import ATTEMPT, RUN, newest_attempt
 from pipeline.run_folder import Run
 from site_configs.machine import Machine
-from site_configs.names import check_line, check_words
+from site_configs.names import check_commands, check_line, check_words
 
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
@@ -56,6 +56,7 @@ def require(run: Run, *names: str) -> None:
     own = {"training.queue": site.training.queue, "light.queue": site.light.queue}
     check_words({**named, **own}, site.scheduler_options)
     check_line("gpu_request", site.gpu_request or "")
+    check_commands(site.worker_init)
     missing = [name for name in names if given[name] in (None, "")]
     if missing:
         how = ", ".join(f"site.{n}" + (f" (or {VARIABLES[n]})" if n in VARIABLES else "") for n in missing)

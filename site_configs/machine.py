@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from pipeline.settings.fields import GpuRequest, NaturalInt, PositiveInt, Section
 
@@ -19,12 +19,19 @@ Need = Literal["account", "queue", "filesystems", "walltime_s", "ranks_per_node"
 LAUNCHERS: Mapping[Scheduler, Launcher] = {"slurm": "srun", "pbs": "mpiexec", "cobalt": "aprun"}
 """What starts processes on nodes, where a description does not say."""
 
+FOREIGN: Mapping[Scheduler, Launcher] = {"slurm": "aprun", "pbs": "srun", "cobalt": "srun"}
+"""What starts nothing in its jobs: `srun` is Slurm's own, and `aprun` does not know those of Slurm."""
+
 GPU_REQUESTS: Mapping[Scheduler, str] = {
     "slurm": "--gpus-per-node={gpus}",
     "pbs": "ngpus={gpus}",
     "cobalt": "",
 }
 """How a batch system is asked for GPUs, where a description does not say."""
+
+
+TAGS = ("#SBATCH", "#PBS", "#COBALT")
+"""What begins a line of options in a job's script."""
 
 
 def cores_in(listed: str) -> tuple[int, ...]:
@@ -56,10 +63,20 @@ def _option(text: str) -> str:
     return text
 
 
+def _commands(text: str) -> str:
+    if any(line.startswith(TAGS) for line in text.splitlines()):
+        raise ValueError("expected shell commands; options of jobs are given by job_options, without #SBATCH")
+    return text
+
+
 def _gpu(text: str) -> str:
     if not re.fullmatch(r"[\w.-]+", text):
         raise ValueError("expected the number of a GPU, such as 0, or 0.1 for a tile")
     return text
+
+
+def _empty_is_default(queue: object) -> object:
+    return {} if queue is None else queue
 
 
 class Group(Section):
@@ -151,7 +168,7 @@ class Machine(Section):
     queue_option: Literal["partition", "qos"] = "partition"
     """What Slurm calls a queue here."""
     default_queue: str | None = None
-    queues: Mapping[str, Queue] = {}
+    queues: Mapping[str, Annotated[Queue, BeforeValidator(_empty_is_default)]] = {}
     """Where none is known here, the batch system has the last word."""
     node: Node = Node()
     gpu_request: GpuRequest | None = None
@@ -162,7 +179,7 @@ class Machine(Section):
     """More words on the line that starts the ranks."""
     interface: str | None = None
     """The network interface on which nodes reach each other, and the driver where its node has it too."""
-    worker_init: str = ""
+    worker_init: Annotated[str, AfterValidator(_commands)] = ""
     """Shell commands at the start of every job, before `site.worker_init`."""
     workers: PositiveInt | None = None
     """`site.workers`, if the run says nothing; else one a GPU."""
@@ -179,6 +196,16 @@ class Machine(Section):
     def _default_queue_is_one(self) -> Machine:
         if self.queues and self.default_queue is not None and self.default_queue not in self.queues:
             raise ValueError(f"default_queue is {self.default_queue!r}; queues has {', '.join(self.queues)}")
+        return self
+
+    @model_validator(mode="after")
+    def _launcher_starts_jobs(self) -> Machine:
+        if self.launcher == FOREIGN[self.scheduler]:
+            usual = LAUNCHERS[self.scheduler]
+            raise ValueError(
+                f"launcher is {self.launcher}, which starts nothing in jobs of {self.scheduler}: leave it "
+                f"out for {usual}, or set hydra or mpiexec"
+            )
         return self
 
     @property

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.machine.own import REPOSITORY
 from pipeline.run_folder import Run
+from site_configs.machine import TAGS
 
 OF_SCHEDULERS = {
     "sbatch": ("\\", "Slurm takes it out of the names of a job's files"),
@@ -57,6 +58,17 @@ def check_words(names: Mapping[str, str | None], options: Sequence[str]) -> None
             raise InputError(
                 f"site.scheduler_options: {option!r} is no option: give it as it stands on the command line, "
                 "beginning with -, without #SBATCH, #PBS or #COBALT"
+            )
+
+
+def check_commands(commands: str) -> None:
+    """Raise InputError where `site.worker_init` has options for jobs: sbatch reads them, unseen by all that
+    checks options, and qsub does not."""
+    for line in commands.splitlines():
+        if line.startswith(TAGS):
+            raise InputError(
+                f"site.worker_init: {line!r} is an option of jobs: give it by site.scheduler_options, as it "
+                "stands on the command line, or by the setting that there is for it"
             )
 
 

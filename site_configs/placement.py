@@ -66,6 +66,13 @@ def check(run: Run, machine: Machine) -> None:
             f"site.gpu_request is {site.gpu_request!r}, and nothing says how many GPUs a node has: set "
             "site.gpus_per_node, 0 for CPUs"
         )
+    asked = gpu_request(run, machine, gpus_asked(run, machine))
+    if asked and asked.startswith("-") == (machine.scheduler == "pbs"):
+        usual = {"pbs": "ngpus={gpus}"}.get(machine.scheduler, "--gres=gpu:{gpus}")
+        raise InputError(
+            f"GPUs are asked for by {asked!r} (gpu_request, of site or its description); {machine.scheduler} "
+            f"takes words such as {usual}"
+        )
     _check_threads(
         "site.workers x site.threads_per_worker", site.workers * site.threads_per_worker, run, node
     )

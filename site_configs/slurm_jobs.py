@@ -24,15 +24,26 @@ COMMANDS = ("sbatch", "squeue", "scancel")
 def check(run: Run, machine: Machine) -> None:
     """Raise InputError unless this user may submit what the run needs, as far as Slurm tells."""
     site = run.config.site
-    _check_cluster((*machine.job_options, *site.scheduler_options))
+    options = (*machine.job_options, *site.scheduler_options)
+    _check_cluster(options)
     check_account(cluster.account(site))
     if not machine.queues:
-        # of a QOS nothing is told, and it may lift what the partition says
-        for job in wanted_jobs(run, machine) if machine.queue_option == "partition" else ():
-            partition, limits = limits_of(job.queue or os.environ.get("SBATCH_PARTITION"))
-            check_limits(run, replace(job, queue=partition), limits)
+        _check_partitions(run, machine, options)
     elif not site.reservation:
         check_queues(run, machine)
+
+
+def _check_partitions(run: Run, machine: Machine, options: Sequence[str]) -> None:
+    """Raise InputError where a partition does not take a job. Of a QOS nothing is told, and it may lift what
+    the partition says."""
+    if machine.queue_option == "qos":
+        return
+    said = {name: value for line in options for name, value in OPTIONS.values(line).items()}
+    for job in wanted_jobs(run, machine):
+        named = job.queue or said.get("--partition") or os.environ.get("SBATCH_PARTITION")
+        partition, limits = limits_of(named)
+        if "--qos" not in said and "SBATCH_QOS" not in os.environ:
+            check_limits(run, replace(job, queue=partition), limits)
 
 
 def provider(

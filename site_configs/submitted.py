@@ -122,3 +122,10 @@ def _check_held(run: Run, here: Machine, held: Allocation) -> None:
                 f"holds "
                 f"{held.nodes}; set fewer, or site.within_job=no to submit jobs from here"
             )
+    threads = cluster.ranks_per_node(run) * run.config.training.threads_per_rank
+    if run.config.trains and here.starts_by == "srun" and threads > (held.cpus or threads):
+        raise InputError(
+            f"ranks take {threads} CPUs of a node (site.ranks_per_node x training.threads_per_rank); job "
+            f"{held.job_id}, in which this runs, holds {held.cpus}, and srun would start none: hold more, by "
+            f"salloc --exclusive or --cpus-per-task={threads}, or set fewer"
+        )

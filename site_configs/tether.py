@@ -7,6 +7,7 @@ through this module it ends with its driver, and the managers end when it stops 
 from __future__ import annotations
 
 import os
+import resource
 import runpy
 import shutil
 import sys
@@ -39,6 +40,10 @@ def main() -> None:
     for stream in (1, 2):
         os.dup2(handle, stream)
     die_with_parent(int(parent))
+    # Each node's pool of workers is a connection; login nodes often allow 1024 open files, and more to
+    # whoever asks.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Ctrl-C goes to every process of the terminal's group: it must reach the driver alone, which needs its
     # interchange to stop in order.
     os.setsid()

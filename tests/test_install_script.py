@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -59,8 +63,9 @@ def test_an_environment_that_was_left_without_pip_is_made_whole(tmp_path: Path) 
     )
     made = f'[ "$2" = venv ] && echo "makes $3" && exit 7; exec {sys.executable} "$@"'
     code, said = install(tmp_path / "venv", stand_in(tmp_path / "python", made))
-    assert code == 7
+    assert code == 1
     assert f"makes {tmp_path}/venv" in said
+    assert re.search(rf"could not make an environment in {tmp_path}/venv \(\S+ of room in /", said)
 
 
 def test_what_a_user_has_pip_do_elsewhere_changes_nothing(tmp_path: Path) -> None:
@@ -72,5 +77,54 @@ def test_what_a_user_has_pip_do_elsewhere_changes_nothing(tmp_path: Path) -> Non
     )
     users = {"PIP_USER": "1", "PIP_TARGET": "/mine", "PIP_PREFIX": "/mine", "PYTHONPATH": "/mine"}
     code, said = install(tmp_path / "venv", sys.executable, **users)
-    assert code == 9
+    assert code == 1
+    assert re.search(r"pip ended with the error above \(\S+ of room in /\S*\)\. .* PIP_INDEX_URL", said)
     assert "user 0, target , path ; -m pip" in said
+
+
+def test_a_folder_is_one_of_the_place_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    python = stand_in(tmp_path / "python", f'[ "$2" = venv ] && exit 7; exec {sys.executable} "$@"')
+    code, said = install(Path("my env"), python)
+    assert code == 1
+    assert f"could not make an environment in {tmp_path}/my env (" in said
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_compiler_is_needed_only_where_horovod_is_built(tmp_path: Path, has: bool) -> None:
+    """On top of a Python without TensorFlow nothing is trained."""
+    for name in ("bash", "sed", "cat", "cksum", "dirname", "df", "awk"):
+        (tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    asked = f'case "$*" in *find_spec*) exit {int(not has)} ;; *"-m venv"*) exit 7 ;; esac'
+    python = stand_in(tmp_path / "python", f'{asked}; exec {sys.executable} "$@"')
+    code, said = install(tmp_path / "venv", python, TENSORFLOW="none", PATH=str(tmp_path / "bin"))
+    assert code == 1
+    assert ("no C++ compiler (g++)" in said) == has
+    assert ("could not make an environment" in said) != has
+
+
+def test_horovod_is_built_by_paths_without_a_blank(tmp_path: Path) -> None:
+    """Its build takes one for the end of a path."""
+    venv = tmp_path / "my env"
+    version, builds = (
+        f"*version_info*) echo {HERE} ;;",
+        '*" wheel "*) echo "by $0, $HOROVOD_CMAKE"; exit 9 ;;',
+    )
+    stand_in(venv / "bin" / "python", f'case "$*" in {version} *"import horovod"*) exit 1 ;; {builds} esac')
+    code, said = install(venv, sys.executable)
+    assert code == 1
+    assert f"building Horovod failed; {venv}/horovod-build.log has it" in said
+    assert re.fullmatch(
+        r"by \S+/venv/bin/python, \S+/horovod-cmake\n", (venv / "horovod-build.log").read_text()
+    )
+
+
+def test_names_with_blanks_are_one_name_to_make(tmp_path: Path) -> None:
+    """`make clean` would remove other folders."""
+    for target in ("clean", "demo", "docs", "lint", "test"):
+        told = ["make", "--dry-run", target, "VENV=my env", "RUN=my run"]
+        lines = subprocess.run(told, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        assert not re.search(r'(?<!")my (env|run)', lines), lines

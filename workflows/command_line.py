@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,14 +18,14 @@ from rich.console import Console
 from pipeline.config import RunConfig
 from pipeline.errors import InputError, Superseded
 from pipeline.machine.own import REPOSITORY
-from pipeline.results.attempts import INTERRUPTED, read_owner
+from pipeline.results.attempts import INTERRUPTED
 from pipeline.results.unreadable import is_there
 from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME
-from pipeline.settings.presets import with_preset
 from pipeline.settings.run_file import load_config, read_config
 from site_configs import with_defaults
 from site_configs.described import lasting
 from workflows import completion
+from workflows.going_on import boxes_left_open, is_of_a_start, require_preset
 from workflows.output import PlainConsole, outlive_listeners
 
 RUN_FILES = REPOSITORY / "configs"
@@ -85,38 +86,14 @@ def all_overrides(config: Path, overrides: list[str] | None, site: str | None) -
     InputError.
     """
     changes = list(overrides or [])
-    _require_preset(config, changes)
+    if is_of_a_start(config):
+        require_preset(config, changes)
+        changes += boxes_left_open(config, changes)
     if site is None:
         return changes
     site = lasting(site)
-    moves = _is_of_a_start(config) and read_config(config).site.name != site
+    moves = is_of_a_start(config) and read_config(config).site.name != site
     return [*(["site={}"] if moves else []), *changes, f"site.name={site}"]
-
-
-def _is_of_a_start(config: Path) -> bool:
-    """Whether a run file is what a start of the run in its folder wrote down."""
-    return read_owner(config.parent) is not None
-
-
-def _require_preset(config: Path, changes: list[str]) -> None:
-    """Raise InputError where a preset is set and what the last start has written down wins over it."""
-    sets = {change.partition("=")[0] for change in changes}
-    if "inference.preset" not in sets or not _is_of_a_start(config):
-        return
-    settings = read_config(config, changes)
-    left_open = settings.inference.model_copy(update={"deltas": None, "precision": "auto"})
-    chosen, taken = (with_preset(each, settings.network) for each in (left_open, settings.inference))
-    kept = [
-        name
-        for name in ("deltas", "precision")
-        if f"inference.{name}" not in sets and getattr(taken, name) != getattr(chosen, name)
-    ]
-    if kept:
-        raise InputError(
-            f"--set inference.preset: {config} has the {' and the '.join(kept)} of the last start, which win "
-            "over a preset's; add --set inference.deltas= --set inference.precision=auto, or name the run "
-            "file by --config"
-        )
 
 
 def load_settings(config: Path, overrides: list[str] | None, site: str | None) -> RunConfig:
@@ -145,12 +122,12 @@ def run_file(config: Path | None, run_dir: Path | None) -> Path:
             "a run file or one that comes with the program: --config demo"
         )
     try:
-        config.stat()
+        is_folder = stat.S_ISDIR(config.stat().st_mode)
     except FileNotFoundError:
-        return _packaged(config)
+        return _packaged(config, "No such file")
     except OSError as error:
         raise InputError(f"config file {config}: {error.strerror}") from None
-    return config
+    return _packaged(config, "a folder, no file") if is_folder else config
 
 
 def kept_run_file(folder: Path) -> Path:
@@ -164,14 +141,15 @@ def kept_run_file(folder: Path) -> Path:
     return folder / CONFIG_NAME
 
 
-def _packaged(config: Path) -> Path:
-    """The run file of this name, bare or below configs/, that comes with the program. Raises InputError."""
+def _packaged(config: Path, what: str) -> Path:
+    """The run file of this name, bare or below configs/, that comes with the program; `what` is said of the
+    user's. Raises InputError."""
     packaged = {path.name: path for path in sorted(RUN_FILES.glob("*.yaml"))}
     name = config.name if config.suffix else f"{config.name}.yaml"
     if name in packaged and config.parent in (Path(), Path(RUN_FILES.name)):
         return packaged[name]
     raise InputError(
-        f"config file {config}: No such file; it is neither {config.absolute()} nor one of those that come "
+        f"config file {config}: {what}; it is neither {config.absolute()} nor one of those that come "
         f"with the program, in {RUN_FILES}: {', '.join(packaged)}"
     )
 
@@ -197,8 +175,13 @@ def print_run_file(config: Path, console: Console) -> None:
 
 
 def run_folder(run_dir: Path | None, config: Path) -> Path:
-    """The folder of a run, given or not."""
-    return run_dir or Path("runs") / config.stem
+    """The folder of a run, given or not. Raises InputError."""
+    folder = run_dir or Path("runs") / config.stem
+    try:
+        folder.resolve()
+    except RuntimeError:
+        raise InputError(f"run folder {folder}: links that lead to each other; name a folder") from None
+    return folder
 
 
 def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:

@@ -87,13 +87,15 @@ def _run(
     quiet: bool,
     discard: bool,
 ) -> int:
+    from pipeline.inference.pinning import with_pin
     from workflows.planning.costs import print_costs
+    from workflows.planning.explain import explain, tiles_segmented
     from workflows.planning.rates import measure
     from workflows.running.execution import work
 
     code = work(chosen, config, console, warnings, quiet=quiet, discard=discard)
     if code == 0:
-        print_costs(run, measure(run), console)
+        print_costs(run, measure(run), console, tiles_segmented(explain(with_pin(run))))
     return code
 
 

@@ -30,6 +30,7 @@ from pipeline.results.artifacts import (
     temporary_for,
 )
 from pipeline.results.bucket import Bucket
+from pipeline.results.changes import told_changes
 from pipeline.results.times import Touched
 from pipeline.results.unreadable import ABSENT, is_there, read_if_there, reading
 
@@ -39,8 +40,6 @@ RECORD = ".done.json"
 
 NEVER_DONE = "never done"
 MOST_CHANGES_NAMED = 3
-LONGEST_VALUE = 60
-"""Characters of a setting that is told in full; of a longer one it is told that it has changed."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _difference(record: Mapping[str, Any], recipe: Recipe) -> str:
     """What changed between the recorded recipe and this one, the most telling first."""
     if (record["stage"], record["version"]) != (recipe.stage, recipe.version):
         return f"stage version changed: {record['stage']} {record['version']} -> {recipe.version}"
-    others = changes(record["settings"], _as_recorded(recipe.settings))
+    others = told_changes(recipe.stage, record["settings"], _as_recorded(recipe.settings))
     if others:
         more = f" and {len(others) - MOST_CHANGES_NAMED} more" if len(others) > MOST_CHANGES_NAMED else ""
         return "settings changed: " + ", ".join(others[:MOST_CHANGES_NAMED]) + more
@@ -249,22 +248,3 @@ def _agree(old: Any, new: Any) -> bool:
 def _as_recorded(settings: Mapping[str, Any]) -> Any:
     """As JSON has it: a record knows no tuples."""
     return json.loads(json.dumps(settings))
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], section: str = "") -> list[str]:
-    """`key old -> new` of every setting that differs, keys dotted as in a run file; the key alone where a
-    value is long."""
-    found = []
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += changes(a, b, f"{section}{key}.")
-        elif a != b:
-            values = _plain(a), _plain(b)
-            is_told = max(map(len, values)) <= LONGEST_VALUE
-            found.append(f"{section}{key}" + (" {} -> {}".format(*values) if is_told else ""))
-    return found
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

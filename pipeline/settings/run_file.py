@@ -109,6 +109,8 @@ def explain(error: ValidationError, document: type[Section]) -> str:
         # of a list that is too short pydantic names the number of what it lacks
         location = location[:-1] if isinstance(location[-1], int) else location
         message = _list_expected(location, document)
+    elif first["type"] in ("model_type", "dict_type", "mapping_type"):
+        message = "expected keys with their values below it"
     elif not location or isinstance(given, (dict, BaseModel)):
         return f"{_dotted(location)}: {message}" if location else message
     return f"{_dotted(location)} is {_as_written(given)}: {message}"

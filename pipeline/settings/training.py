@@ -145,8 +145,9 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Training:
-        for what in contradictions(self):
-            raise ValueError(what)
+        wrong = "; also: ".join(contradictions(self))
+        if wrong:
+            raise ValueError(wrong)
         return self
 
     @property

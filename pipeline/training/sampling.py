@@ -11,7 +11,7 @@ import fastremap
 import numpy as np
 
 from pipeline.config import Sampling
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple, triple
 from pipeline.results.artifacts import Artifact, Recipe, Target
@@ -86,7 +86,7 @@ def _draw_in(run: Run, number: int, count: int) -> np.ndarray:
     except InputError as error:
         mask = config.data.loss_mask
         masked = f"; where data.loss_mask {mask} is 0 nothing counts" if mask else ""
-        raise InputError(f"{_volume_named(number)}{error}{masked}") from None
+        raise type(error)(f"{_volume_named(number)}{error}{masked}") from None
 
 
 def _volume_named(number: int) -> str:
@@ -127,7 +127,7 @@ def draw_coordinates(
     """
     inner = box.grow((-radius[0], -radius[1], -radius[2]))
     if inner.is_empty:
-        raise InputError(
+        raise Untrainable(
             f"training.box {box} has no room for a patch of {[2 * r + 1 for r in radius]} voxels "
             "(network.fov plus twice training.moves_reach times network.deltas)"
         )
@@ -144,7 +144,7 @@ def draw_coordinates(
     counts = np.stack([np.bincount(classes(i).ravel(), minlength=EXCLUDED + 1) for i in range(len(blocks))])
     occurring = np.flatnonzero(counts[:, :EXCLUDED].any(axis=0))
     if not len(occurring):
-        raise InputError(
+        raise Untrainable(
             f"training.box {box}: no voxel at least {list(radius)} inside it belongs to a segment of "
             f"training.sampling.min_segment_voxels = {sampling.min_segment_voxels} or more voxels and is "
             f"further than training.sampling.boundary_distance = {sampling.boundary_distance} from all else"

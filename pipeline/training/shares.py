@@ -9,10 +9,7 @@ step is not.
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Sequence
-
-import tensorflow as tf
 
 from pipeline.config import Training
 from pipeline.training.step import Update
@@ -53,24 +50,9 @@ class Shares:
             self.of_ranks = better
 
 
-class WeightedUpdate:
-    """An update to which this rank contributes by its share; it tells how long ranks were in it."""
-
-    def __init__(self, update: Update, shares: Shares) -> None:
-        self._update, self._shares = update, shares
-        self._seconds = 0.0
-
-    def __call__(self, gradient: tf.Tensor) -> tf.Tensor:
-        began = time.monotonic()
-        are_finite = self._update(gradient * self._shares.weight)
-        are_finite.numpy()  # on a GPU it is there only now
-        self._seconds += time.monotonic() - began
-        return are_finite
-
-    def take(self) -> float:
-        """Seconds in it since the last call: most of them are waiting for other ranks."""
-        seconds, self._seconds = self._seconds, 0.0
-        return seconds
+def weighted(update: Update, shares: Shares) -> Update:
+    """An update to which this rank contributes by its share."""
+    return lambda gradient: update(gradient * shares.weight)
 
 
 def divide(seconds: Sequence[float], total: int, most: int) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StepTimes:
@@ -12,6 +14,7 @@ class StepTimes:
     def __init__(self) -> None:
         self._began = 0.0
         self._seconds: list[float] = []
+        self._waited_s = 0.0
 
     def begin(self) -> None:
         """A step begins."""
@@ -21,14 +24,21 @@ class StepTimes:
         """The step that was begun last has ended."""
         self._seconds.append(time.monotonic() - self._began)
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for other ranks in this context."""
+        began = time.monotonic()
+        yield
+        self._waited_s += time.monotonic() - began
+
     @property
-    def total_s(self) -> float:
-        """Seconds of all steps since the last report."""
-        return sum(self._seconds)
+    def busy_s(self) -> float:
+        """Seconds of all steps since the last report in which nothing was waited for."""
+        return sum(self._seconds) - self._waited_s
 
     def take(self, fovs_per_step: int) -> dict[str, float]:
         """FOVs a second, and mean and standard deviation of a step's seconds, since the last call."""
-        seconds, self._seconds = self._seconds, []
+        seconds, self._seconds, self._waited_s = self._seconds, [], 0.0
         mean = statistics.fmean(seconds)
         return {
             "fovs_per_s": round(fovs_per_step / max(mean, 1e-9), 2),

@@ -31,7 +31,7 @@ from pipeline.training.ranks.horovod_ranks import Ranks
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.sampling import read_coordinates
 from pipeline.training.schedule import learning_rate
-from pipeline.training.shares import Shares, WeightedUpdate
+from pipeline.training.shares import Shares, weighted
 from pipeline.training.step import Step, by_keras, weights_update
 from pipeline.training.step_times import StepTimes
 from pipeline.training.training_log import TrainingLog
@@ -90,7 +90,6 @@ class Trainer:
         share = coordinates if config.training.epochs else coordinates[ranks.rank :: ranks.size]
         volumes = open_training_volumes(job.run)
         self._examples = ExampleMaker(volumes, share, config.network, config.training)
-        self._weighted: WeightedUpdate | None = None
         self._step = self._open_step()
         self._tally = Tally()
         self._input_clock = InputClock()
@@ -147,7 +146,8 @@ class Trainer:
                 self._pictures.add(step + 1, side_by_side(batch.inputs[0], batch.labels[0], found.pom[0]))
             batch.advance(found.pom)  # while ranks average
             ready_s = time.monotonic()
-            all_are_finite, updated_s = self._step.end()
+            with times.waiting():
+                all_are_finite, updated_s = self._step.end()
             self._input_clock.add(ready_s - updated_s)
             if (step + 1) % self._training.local_steps == 0 or step + 1 == stop:
                 if self._training.local_steps > 1:
@@ -158,8 +158,7 @@ class Trainer:
             step, fovs_seen = step + 1, fovs_seen + self._job.fovs_per_step
             times.end()
             if is_last_of_interval:
-                busy_s = times.total_s - (self._weighted.take() if self._weighted else 0.0)
-                speed = times.take(self._job.fovs_per_step)
+                busy_s, speed = times.busy_s, times.take(self._job.fovs_per_step)
                 all_ranks = self._report(step, fovs_seen, speed, busy_s, log, examples.dealer)
                 if (all_ranks.is_due or step == stop) and step < end and self._training.local_steps == 1:
                     so_far = self._job.after_steps(progress, step - progress.steps)
@@ -185,7 +184,7 @@ class Trainer:
         averaging = self._ranks if training.local_steps == 1 else Alone()
         update = weights_update(self._model, self._optimizer, averaging, clip_of(training))
         if self._shares.are_measured:
-            update = self._weighted = WeightedUpdate(update, self._shares)
+            update = weighted(update, self._shares)
         if uses_winograd(training, network, policy):
             print("winograd computes the network, in float32", flush=True)
             compute = by_winograd(network, training.threads_per_rank, self._model)

@@ -47,6 +47,7 @@ OPTIONS = Options(
         "--output": "-o",
         "--error": "-e",
     },
+    long=("--attrs", "--jobname"),
 )
 
 

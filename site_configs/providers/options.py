@@ -19,6 +19,10 @@ class Options:
     """None of a user's: by them a job is one job, and what it prints is found."""
     same: Mapping[str, str] = field(default_factory=dict)
     """Other names, and by which of its names an option is known here."""
+    long: Collection[str] = ()
+    """Further ones that the program says, or that begin as another does."""
+    flags: str = ""
+    """Letters of options that say all by themselves: others may follow in the same word, `-HW`."""
 
     def head(self, lines: Sequence[str], defaults: Sequence[str], added: str) -> str:
         """The directives of a script: `lines` of ours, `defaults` unless the user says otherwise, and the
@@ -42,16 +46,32 @@ class Options:
 
     def names(self, line: str) -> set[str]:
         """The options in a line, such as `--time` or `-q`; of PBS's resources each, such as `-l place`."""
+        return {*self.values(line)}
+
+    def values(self, line: str) -> dict[str, str]:
+        """The options in a line as above, each with what is said of it."""
         try:
             words = shlex.split(line)
         except ValueError:  # the batch system has the last word
             words = line.split()
-        found = set()
+        found = {}
         for word, after in zip(words, [*words[1:], ""]):
             if word.startswith("--"):
-                found.add(word.partition("=")[0])
-            elif word.startswith("-l"):
-                found |= {f"-l {one.partition('=')[0].strip()}" for one in (word[2:] or after).split(",")}
+                name, is_said, value = word.partition("=")
+                found[self._whole(name)] = value if is_said else after
             elif word.startswith("-"):
-                found.add(word[:2])
-        return {self.same.get(name, name) for name in found}
+                letters = word[1:].lstrip(self.flags)
+                found |= {f"-{flag}": "" for flag in word[1:].removesuffix(letters)}
+                value = letters[1:] or after
+                if letters.startswith("l"):
+                    resources = (one.partition("=") for one in value.split(","))
+                    found |= {f"-l {name.strip()}": said for name, _, said in resources}
+                elif letters:
+                    found[f"-{letters[0]}"] = value
+        return {self.same.get(name, name): value for name, value in found.items()}
+
+    def _whole(self, name: str) -> str:
+        """The option of which a long name is the beginning, as batch systems take it where there is one."""
+        known = {*self.ours, *self.long, *self.same, *self.same.values()}
+        begun = {self.same.get(one, one) for one in known if one.startswith(name)}
+        return begun.pop() if name not in known and len(begun) == 1 else name

@@ -40,7 +40,7 @@ KILLED_WALLTIME = -29
 SIGNALLED = 256
 """Exit_status is the signal's number above this; qdel sends SIGTERM."""
 
-OPTIONS = Options("#PBS", ours=("-J", "-I", "-o", "-e"))
+OPTIONS = Options("#PBS", ours=("-J", "-I", "-o", "-e"), flags="IVXfhz")
 
 
 class PbsProvider(BatchProvider, PBSProProvider):

@@ -67,6 +67,8 @@ OPTIONS = Options(
         "--cluster": "--clusters",
         **{f"-{letter}": f"--{name}" for letter, name in map(str.split, LETTERS.split(", "))},
     },
+    long=("--exclusive", "--ntasks", "--ntasks-per-node"),
+    flags="HOQVWhsv",
 )
 
 VARIABLES = {

@@ -77,6 +77,20 @@ def test_more_nodes_than_it_holds_are_refused(
         site_configs.check(run_on(name, tile_nodes=2))
 
 
+@pytest.mark.parametrize("listed", ["2(x2)", "2,4", "2,16(x3)"])
+def test_more_cpus_than_it_holds_of_a_node_are_refused_where_srun_would_refuse_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listed: str
+) -> None:
+    """As salloc gives them without --exclusive: one a node."""
+    hold(monkeypatch, "slurm", tmp_path, 2)
+    site_configs.check(run_on("slurm"))
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", listed)
+    site_configs.check(run_on("slurm"))
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", listed.replace("2", "1", 1))
+    with pytest.raises(InputError, match=r"ranks take 2 CPUs .*; job 4711, .* holds 1, .*--cpus-per-task=2"):
+        site_configs.check(run_on("slurm"))
+
+
 def test_jobs_are_submitted_from_inside_one_where_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -99,7 +99,15 @@ def test_what_its_queues_do_not_take_is_refused(mine: Path) -> None:
         ("shedulr: slurm", r"unknown key 'shedulr'; did you mean 'scheduler'"),
         ("queues: {a: {limts: []}}", r"unknown key 'queues.a.limts'; did you mean 'limits'"),
         ("queues: {a: {limits: [{walltime: 60}]}}", r"queues.a.limits.0"),
+        ("queues: [debug]", r"queues is \['debug'\]: expected keys with their values below it"),
+        ("queues: {debug: 4}", r"queues.debug is 4: expected keys with their values below it"),
         ("scheduler: lsf", r"scheduler is 'lsf'"),
+        (
+            "scheduler: slurm\nlauncher: aprun",
+            r"launcher is aprun, which starts nothing in jobs of slurm",
+        ),
+        ("launcher: srun", r"launcher is srun, which starts nothing in jobs of pbs: .* hydra or mpiexec"),
+        (r'worker_init: "true\n#PBS -m e"', r"worker_init is .* options of jobs are given by job_options"),
         ("needs: [projekt]", r"needs.0 is 'projekt'"),
         ("gpu_request: --gres=gpu:4", r"expected \{gpus\} in it"),
         ("node: {cores: 8, groups: [{cores: 0-4}, {cores: 4-7}]}", r"node: groups share the cores \[4\]"),
@@ -138,6 +146,14 @@ def test_what_is_wrong_in_a_description_is_named_with_its_file(tmp_path: Path, l
     with pytest.raises(InputError, match=said) as refused:
         machine(str(path))
     assert str(path) in str(refused.value)
+
+
+def test_a_queue_of_which_nothing_is_said_has_no_limits_that_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("description: A\nscheduler: slurm\nqueues:\n  debug:\n  gpu: {jobs_per_user: 2}\n")
+    site_configs.check(run_on(path, queue="debug", ranks_per_node=2, tile_nodes=9))
+    with pytest.raises(InputError, match=r"site.queue is 'other'; .* has debug, gpu"):
+        site_configs.check(run_on(path, queue="other", ranks_per_node=2))
 
 
 def test_a_site_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:

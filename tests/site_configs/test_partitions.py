@@ -74,6 +74,28 @@ def test_the_sizes_that_a_partition_takes_of_one_job_are_kept(
         site_configs.check(run_with(tile_nodes=5, queue="four", light={"nodes": 4}))
 
 
+def test_a_partition_that_an_option_names_is_the_one_that_must_take_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sinfo_says(tmp_path, monkeypatch, "short*|1:00:00|1-infinite|4", "long|2-00:00:00|1-infinite|2")
+    site_configs.check(run_with(walltime_s=86400, scheduler_options=["-p long"]))
+    with pytest.raises(InputError, match="asks for 4 nodes; queue 'long' of slurm takes up to 2"):
+        site_configs.check(run_with(tile_nodes=4, scheduler_options=["--partition=long"]))
+    with pytest.raises(InputError, match=r"no partition 'longer'; there are long, short"):
+        site_configs.check(run_with(scheduler_options=["--partition=longer"]))
+
+
+def test_a_qos_beside_the_partition_may_lift_what_that_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sinfo_says(tmp_path, monkeypatch, "short*|1:00:00|1-infinite|4")
+    site_configs.check(run_with(walltime_s=86400, scheduler_options=["--qos=long"]))
+    with pytest.raises(InputError, match=r"site.walltime_s is 86400"):
+        site_configs.check(run_with(walltime_s=86400))
+    monkeypatch.setenv("SBATCH_QOS", "long")
+    site_configs.check(run_with(walltime_s=86400))
+
+
 def test_what_a_site_prints_around_the_partitions_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,11 @@ def test_what_a_user_says_stands_instead_of_what_the_program_would(
         ("slurm", "--requeue", "of --no-requeue this program says"),
         ("slurm", "--array=0-3", "of --array this program has its own"),
         ("slurm", "--output=/scratch/mine", "of --output this program has its own"),
+        ("slurm", "--arr=0-3", "of --array this program has its own"),
+        ("slurm", "--job-n=mine", "of --job-name this program says"),
+        ("slurm", "--part other", "of --partition this program says '--partition=debug'"),
+        ("slurm", "-HW", "of --wait this program has its own"),
+        ("slurm", "-HJmine", "of --job-name this program says"),
         ("frontier", "--account other", "of --account this program says '--account=abc123'"),
         (
             "polaris",
@@ -57,8 +62,11 @@ def test_what_a_user_says_stands_instead_of_what_the_program_would(
         ),
         ("polaris", "-l select=1:system=polaris", "of -l select this program says '-l select=4:ncpus=64"),
         ("pbs", "-N mine", "of -N this program says"),
+        ("pbs", "-hN mine", "of -N this program says"),
+        ("pbs", "-zl select=1", "of -l select this program says"),
         ("theta", "--jobname mine", "of --jobname this program says"),
         ("theta", "--time 30", "of -t this program says '-t 60'"),
+        ("theta", "--nodec 2", "of -n this program says '-n 1'"),
     ],
 )
 def test_what_the_program_counts_on_is_refused_before_anything_is_submitted(
@@ -82,7 +90,13 @@ def test_what_the_program_says_too_a_user_may_say(name: str, option: str) -> Non
     assert said == preview(run_on(name)).count(option)
 
 
-@pytest.mark.parametrize("option", ["--clusters=other", "--cluster=other", "-M other", "-Mother"])
+def test_an_option_that_begins_as_another_is_not_that_one() -> None:
+    """sbatch takes beginnings of names where they are of one alone, and --ntasks is a name."""
+    for option in ("--ntasks=8", "--gpus=2", "--hold", "--nodelist=n1", "--mem-per-cpu=1G", "-Hv"):
+        site_configs.check(run_on("slurm", scheduler_options=[option]))
+
+
+@pytest.mark.parametrize("option", ["--clusters=other", "--cluster=other", "-M other", "-Mother", "-QM x"])
 def test_jobs_for_another_cluster_are_refused_with_the_way_out(option: str) -> None:
     """squeue would not show them here, and each would be missed and submitted again."""
     with pytest.raises(InputError, match=f"{option}'.*start the run on a login node of that cluster"):
@@ -105,6 +119,28 @@ def test_a_request_for_gpus_is_in_the_jobs_of_every_batch_system(tmp_path: Path)
     slurm = preview(run_on("slurm", gpus_per_node=2, gpu_request="-G {gpus}"))
     assert "#SBATCH -G 2\n" in slurm
     assert "--cpu-bind=none -G 2 " in slurm
+
+
+@pytest.mark.parametrize("line", ["#SBATCH --nodes=2", "#PBS -l select=2"])
+def test_options_among_the_commands_of_a_job_are_refused(line: str) -> None:
+    """sbatch reads them up to the first command, and they would count for more than the program's own."""
+    with pytest.raises(InputError, match=f"site.worker_init: '{line}' is an option .*scheduler_options"):
+        site_configs.check(run_on("slurm", worker_init=f"{line}\nmodule load cuda"))
+    site_configs.check(run_on("slurm", worker_init=f"#{line}\nmodule load cuda  # {line}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "said"),
+    [
+        ("pbs", "--gres=gpu:{gpus}", r"by '--gres=gpu:2' .*; pbs takes words such as ngpus=\{gpus\}"),
+        ("slurm", "ngpus={gpus}", r"by 'ngpus=2' .*; slurm takes words such as --gres=gpu:\{gpus\}"),
+    ],
+)
+def test_a_request_for_gpus_in_the_words_of_another_system_is_refused(
+    name: str, request_: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        site_configs.check(run_on(name, gpus_per_node=2, gpu_request=request_))
 
 
 @pytest.mark.parametrize(

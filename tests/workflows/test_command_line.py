@@ -12,7 +12,7 @@ from pipeline.results.attempts import begin
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config
-from workflows.command_line import RUN_FILES, load_settings, run_file
+from workflows.command_line import RUN_FILES, load_settings, run_file, run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +56,25 @@ def test_one_that_is_nowhere_is_refused_with_the_places_and_names_there_are(
     assert said.endswith(f"{RUN_FILES}: demo.yaml, fib25.yaml, fib25_train.yaml")
 
 
+def test_a_folder_is_no_run_file(elsewhere: Path) -> None:
+    """As a run's own, `demo`: `--config demo` was refused beside it, as what cannot be read."""
+    (elsewhere / "demo").mkdir()
+    assert run_file(Path("demo"), None) == RUN_FILES / "demo.yaml"
+    (elsewhere / "mine").mkdir()
+    with pytest.raises(InputError, match=r"^config file mine: a folder, no file; it is neither .*/mine nor"):
+        run_file(Path("mine"), None)
+
+
 def test_one_that_cannot_be_reached_is_refused_with_the_reason(elsewhere: Path) -> None:
     (elsewhere / "file").touch()
     with pytest.raises(InputError, match=r"config file file/run\.yaml: Not a directory"):
         run_file(Path("file/run.yaml"), None)
+
+
+def test_a_folder_that_is_a_circle_of_links_is_refused(elsewhere: Path) -> None:
+    (elsewhere / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match=r"^run folder loop: links that lead to each other"):
+        run_folder(Path("loop"), RUN_FILES / "demo.yaml")
 
 
 def started(folder: Path, **inference: str) -> Run:

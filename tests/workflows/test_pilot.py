@@ -59,12 +59,13 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(
     rates = json.loads((folder / "run" / "rates.json").read_text())
     assert rates["segment"]["tiles"] == 1
     assert "2 tiles of 0:" in said
+    assert "; 1 done, " in said
 
     made = tiles[0].stat().st_mtime_ns
     code, planned = plan("--dry-run", "--budget-node-hours", "1")
     assert code == 0, planned
     assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread" in planned
-    assert "for 1 node-hours: --set inference.tile='[40, 44, 48]'" in planned
+    assert "for 1 node-hours: --set inference.tile='[40, 44, 30]'" in planned, "one of two tiles is done"
     other = plan("--rates", str(folder / "run"), "--dry-run", run="other")[1]
     assert f"of {folder / 'run'} by openvino" in other
 

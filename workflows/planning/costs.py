@@ -67,7 +67,7 @@ def cost_of_training(run: Run, rate: TrainingRate, seen: int = 0) -> Cost:
     """Of seeing all FOVs, but for those that were `seen`, by what the scaling model makes of the ranks that
     were measured."""
     training, site = run.config.training, run.config.site
-    seconds = (training.fovs - seen) / foretold_fovs_per_s(run, rate)
+    seconds = max(0, training.fovs - seen) / foretold_fovs_per_s(run, rate)  # a last step may go beyond
     walltime_s = site.training.walltime_s or site.walltime_s or math.inf
     jobs = max(1, math.ceil(seconds / walltime_s))
     return Cost(seconds, cluster.training_nodes(run), jobs)
@@ -173,7 +173,7 @@ def _fovs_seen(run: Run) -> int:
 
 def _still(run: Run, done: str, left: Cost) -> str:
     """What is left of a cost where some of what it is for is done."""
-    return f"; {done} are done, {_described(run, left)} to go" if left.seconds else f"; {done} are done"
+    return f"; {done} done, {_described(run, left)} to go" if left.seconds else f"; {done} done"
 
 
 def _described(run: Run, cost: Cost) -> str:

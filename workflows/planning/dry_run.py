@@ -21,7 +21,14 @@ from site_configs.preview import launch_line, submit_scripts
 from workflows.output import say
 from workflows.planning.costs import expected, print_costs
 from workflows.planning.discards import describe, discarded
-from workflows.planning.explain import Outcome, StageStatus, foresight, outcomes, status_of
+from workflows.planning.explain import (
+    Outcome,
+    StageStatus,
+    foresight,
+    outcomes,
+    status_of,
+    tiles_segmented,
+)
 from workflows.planning.rates import Rates
 from workflows.planning.stage_table import stage_table
 from workflows.planning.tile_choices import print_tile_choices
@@ -49,13 +56,14 @@ def print_plan(
     statuses = print_what_is_done(run, console, verify)
     print_jobs(run, console)
     say(console, *_facts(run, estimate))
-    print_costs(run, rates, console, sum(s.finished for s in statuses if s.name == "segment"))
+    finished = tiles_segmented(statuses)
+    print_costs(run, rates, console, finished)
     if budget_node_hours is not None:
         if rates.segment is None:
             told = "other tiles are not compared for the budget: that takes a rate of tiles"
             say(console, told)
         else:
-            print_tile_choices(run, rates, rates.segment, budget_node_hours, console)
+            print_tile_choices(run, rates, rates.segment, budget_node_hours, console, finished)
     console.print("Nothing was written: this was a dry run.", highlight=False)
 
 

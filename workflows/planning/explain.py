@@ -182,6 +182,11 @@ def status_of(stage: Stage[Outcome]) -> StageStatus:
     return StageStatus(stage.name, len(stage.tasks), finished, reasons.most_common())
 
 
+def tiles_segmented(statuses: Iterable[StageStatus]) -> int:
+    """How many segmentations of tiles are finished, those of each pass counted."""
+    return sum(status.finished for status in statuses if status.name == "segment")
+
+
 def results(run: Run) -> list[Stage[Path]]:
     """The file that each task of a resolved run makes, in the order of the tasks."""
 

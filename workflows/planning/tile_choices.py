@@ -64,15 +64,16 @@ def within(overlap: Triple, tile: Sequence[int]) -> Triple:
     return triple([min(shared, side - 1) for shared, side in zip(overlap, tile)])
 
 
-def tile_choices(run: Run, rates: Rates, rate: TileRate) -> list[TileChoice]:
-    """The run as it is, and with tiles of up to some sides that fit its volume evenly."""
+def tile_choices(run: Run, rates: Rates, rate: TileRate, finished: int = 0) -> list[TileChoice]:
+    """The run as it is, of which so many segmentations of tiles are finished, and with tiles of up to some
+    sides that fit its volume evenly, of which none would be."""
     inference, overlap = run.config.inference, overlap_for(run.config.network.fov)
     choices = [(inference.tile, inference.overlap)]
     for side in SIDES:
         if side > 2 * max(overlap):
             shape = [fitted(length, side, o) for length, o in zip(run.inference_box.shape, overlap)]
             choices.append((triple(shape), within(overlap, shape)))
-    return [_tile_choice(run, tile, shared, rates, rate) for tile, shared in dict.fromkeys(choices)]
+    return [_tile_choice(run, *choice, rates, rate, finished) for choice in dict.fromkeys(choices)]
 
 
 def suggest(listed: list[TileChoice], node_hours: float, most_bytes: float | None) -> TileChoice | None:
@@ -88,14 +89,16 @@ def suggest(listed: list[TileChoice], node_hours: float, most_bytes: float | Non
     return min(fitting, key=lambda c: c.cost.seconds, default=None)
 
 
-def print_tile_choices(run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console) -> None:
+def print_tile_choices(
+    run: Run, rates: Rates, rate: TileRate, node_hours: float, console: Console, finished: int = 0
+) -> None:
     """The table of tile_choices, and the settings suggested for a budget of node-hours for segmenting."""
-    listed, most_bytes = tile_choices(run, rates, rate), _bytes_for_a_worker(run)
+    listed, most_bytes = tile_choices(run, rates, rate, finished), _bytes_for_a_worker(run)
     columns = ("tile", "overlap", "tiles", "x voxels", "calls", "GB/worker", "time", "node-hours", "")
     say(console, "\nOther tiles\n" + ROW.format(*columns).rstrip())
     for c in listed:
         remarks = {
-            "as it is": c.is_own,
+            "as it is" + ", time and node-hours of what is left" * bool(finished): c.is_own,
             "too much memory": most_bytes is not None and c.bytes_per_worker > most_bytes,
             "over the budget": c.cost.node_hours > node_hours,
         }
@@ -120,8 +123,11 @@ def print_tile_choices(run: Run, rates: Rates, rate: TileRate, node_hours: float
     say(console, said)
 
 
-def _tile_choice(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate) -> TileChoice:
+def _tile_choice(
+    run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: TileRate, finished: int
+) -> TileChoice:
     inference = run.config.inference
+    is_own = (tile, overlap) == (inference.tile, inference.overlap)
     settings = inference.model_copy(update={"tile": tile, "overlap": overlap})
     config: RunConfig = run.config.model_copy(update={"inference": settings})
     other = replace(run, config=config)
@@ -130,9 +136,9 @@ def _tile_choice(run: Run, tile: Triple, overlap: Triple, rates: Rates, rate: Ti
         tile,
         overlap,
         estimate,
-        cost_of_tiles(other, estimate, rate),
+        cost_of_tiles(other, estimate, rate, finished if is_own else 0),
         BYTES_OF_A_WORKER + BYTES_PER_TILE_VOXEL * _largest_block(other),
-        (tile, overlap) == (inference.tile, inference.overlap),
+        is_own,
     )
 
 

@@ -59,7 +59,7 @@ class Results:
                 console.print(str(self.folder / name), highlight=False, soft_wrap=True)
         errors = console.on_stderr() if failed else console
         for name, error in failed.items():
-            say(errors, f"error: point {name} failed: {cause_of(error)}")
+            say(errors, f"error: point {name} failed: {why_failed(error)}")
         if failed:
             kept = counted(len(measured), "point")
             say(errors, f"{kept} made and kept; run the same command again for the rest")
@@ -147,12 +147,17 @@ def _machine(point: Point) -> str:
     return "unknown" if isinstance(record, Missing) else str(record["processor"])
 
 
-def cause_of(error: BaseException) -> str:
+def cause_of(error: BaseException) -> BaseException:
     """What was wrong: of a task that never ran, what was wrong with that on which it waited."""
     from parsl.dataflow.errors import PropagatedException
 
-    from workflows.running.summary import one_line
-
     while isinstance(error, PropagatedException) and error.__cause__ is not None:
         error = error.__cause__
-    return one_line(error)
+    return error
+
+
+def why_failed(error: BaseException) -> str:
+    """The same as one line."""
+    from workflows.running.summary import one_line  # loads Parsl, which takes a second
+
+    return one_line(cause_of(error))

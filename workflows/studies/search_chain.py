@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError, Untrainable
 from pipeline.results.artifacts import publishing
-from pipeline.results.records import changes
+from pipeline.results.changes import changes
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
@@ -21,7 +21,7 @@ from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
 from workflows.studies.measured import measure
 from workflows.studies.point import DECISIVE, RATE_SCALING, SETTINGS, Point, Value, make_point
-from workflows.studies.results import as_markdown, cause_of
+from workflows.studies.results import as_markdown, cause_of, why_failed
 from workflows.studies.search import Space, open_study, pursue, rungs_of, states_of, still_to_do
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from workflows.stage import Stage
 
 POLL_S = 0.2
+
+UNFINISHED = "unfinished"
+"""The state of a trial that is left to the next start: to Optuna it is running."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class SearchChain(PointChain):
                     if kernel.cleanup_called:  # Parsl has been stopped, and nobody answers any more
                         raise InterruptedError("the search was stopped")
                     time.sleep(POLL_S)
-                future.result()
+                if future.exception() is not None:
+                    raise cause_of(future.exception())
             return measure(rung).curve.at_end("f1") or 0.0
 
         return [
@@ -115,7 +119,7 @@ class SearchChain(PointChain):
         rows: list[dict[str, Any]] = [
             {
                 "trial": trial.number,
-                "state": trial.state.name.lower(),
+                "state": UNFINISHED if trial.state.name == "RUNNING" else trial.state.name.lower(),
                 "F1": None if trial.value is None else round(trial.value, 4),
                 "FOVs": rungs[len(trial.intermediate_values) - 1] if trial.intermediate_values else 0,
                 **{space.key: trial.params.get(space.key) for space in self.spaces},
@@ -140,7 +144,7 @@ class SearchChain(PointChain):
         for stage in stages:
             error = stage.tasks[-1].exception()
             if error is not None:
-                console.on_stderr().print(f"error: {stage.name} failed: {cause_of(error)}", soft_wrap=True)
+                console.on_stderr().print(f"error: {stage.name} failed: {why_failed(error)}", soft_wrap=True)
         done = [row for row in rows if row["state"] == "complete"]
         if done:
             best = max(done, key=lambda row: row["F1"])

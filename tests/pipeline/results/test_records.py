@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.errors import InputError, Unreadable
 from pipeline.results.artifacts import Artifact, Recipe, Target, file_sha256
+from pipeline.results.changes import told_changes
 from pipeline.results.records import NEVER_DONE, Missing, discard, inspect, make, record_path
 from tests.denied import denied, end_loop, make_loop, snapshot
 
@@ -57,8 +58,8 @@ def test_an_artifact_is_made_once(target: Target) -> None:
     ("changed", "reason"),
     [
         (
-            replace(RECIPE, settings={**RECIPE.settings, "mesh": {"transform": [1.0] * 40}}),
-            "settings changed: mesh",
+            replace(RECIPE, settings={**RECIPE.settings, "meshes": {"transform": [1.0] * 40}}),
+            "settings changed: meshes",
         ),
         (
             replace(RECIPE, settings={**RECIPE.settings, "b": "a" * 40}),
@@ -202,3 +203,9 @@ def test_the_parts_of_an_artifact_belong_to_it(tmp_path: Path) -> None:
     assert make(target, write) == made
     (tmp_path / "parts" / "one").unlink()
     assert why(target) == "file missing"
+
+
+def test_the_volume_of_an_alignment_is_not_told_by_settings_of_a_run() -> None:
+    old, new = ({"scale": {"chunk_sizes": [side]}} for side in (32, 64))
+    assert told_changes("write", old, new) == ["reconciliation.chunk"]
+    assert told_changes("render", old, new) == ["scale.chunk_sizes [32] -> [64]"]

@@ -94,6 +94,11 @@ def test_a_dumped_configuration_reads_back_equal(run_file: Path, tmp_path: Path)
             "pad_probability 0.95, move_threshold 0.9 and seed_probability 0.95",
         ),
         ("training.ema=1", "training.ema"),
+        ("training=5", "training is 5: expected keys with their values below it"),
+        (
+            "data.replace_sections=[3, 4]",
+            "replace_sections is [3, 4]: expected keys with their values below it",
+        ),
         (
             "training.ema=0.9999",
             "12500 steps: in the end the random weights of the beginning would count 28.6%",
@@ -120,6 +125,14 @@ def test_a_wrong_setting_is_named_in_one_line(run_file: Path, override: str, exp
         load_config(run_file, [override])
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_all_that_contradicts_itself_in_a_training_is_told_at_once(run_file: Path) -> None:
+    overrides = ["training.momentum=0.9", "training.cycle_fovs=10", "training.warmup_fovs=100001"]
+    with pytest.raises(InputError) as caught:
+        load_config(run_file, overrides)
+    told = str(caught.value).split("; also: ")
+    assert [words.split()[-1] for words in told] == ["sgd", "neither", "reached"]
 
 
 @pytest.mark.parametrize("none", ["", "''", "null"])

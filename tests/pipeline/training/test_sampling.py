@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import RunConfig, Sampling
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Untrainable
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.training.classes import EXCLUDED, partition
@@ -166,13 +166,13 @@ def test_the_seed_alone_decides_what_is_drawn() -> None:
 
 def test_a_box_smaller_than_a_patch_is_refused() -> None:
     box = Box.of_shape((20, 20, 20))
-    with pytest.raises(InputError, match=r"0:20,0:20,0:20.*\[21, 5, 5\]"):
+    with pytest.raises(Untrainable, match=r"0:20,0:20,0:20.*\[21, 5, 5\]"):
         draw_coordinates(reading(np.ones(box.shape, np.uint32), box), box, (10, 2, 2), Sampling(), seed=1)
 
 
 def test_segments_that_are_all_too_small_are_refused() -> None:
     box = Box.of_shape((20, 20, 20))
-    with pytest.raises(InputError, match="min_segment_voxels = 10000"):
+    with pytest.raises(Untrainable, match="min_segment_voxels = 10000"):
         draw_coordinates(reading(np.ones(box.shape, np.uint32), box), box, (2, 2, 2), Sampling(), seed=1)
 
 

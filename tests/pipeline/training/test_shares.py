@@ -26,7 +26,7 @@ from pipeline.config import Network, Training
 from pipeline.ffn.network import assign_weights, build_network, network_variables
 from pipeline.training.ranks.averaging import Alone
 from pipeline.training.ranks.horovod_ranks import Ranks
-from pipeline.training.shares import Shares, WeightedUpdate
+from pipeline.training.shares import Shares, weighted
 from pipeline.training.step import Step, by_keras, weights_update
 from pipeline.training.winograd_step import by_winograd
 import keras
@@ -41,7 +41,7 @@ shares.of_ranks = of_ranks
 model, optimizer = build_network(network), keras.optimizers.SGD(1.0)
 assign_weights(model, {name.replace("|", "/"): value for name, value in weights.items()})
 optimizer.build(model.trainable_variables)
-update = WeightedUpdate(weights_update(model, optimizer, ranks, lambda flat: flat), shares)
+update = weighted(weights_update(model, optimizer, ranks, lambda flat: flat), shares)
 step = Step(by_keras(model) if engine == "keras" else by_winograd(network, 1, model), update)
 begin = sum(of_ranks[: ranks.rank])
 own = slice(begin, begin + shares.own)
@@ -57,12 +57,11 @@ SLOW_RANK = """
 import sys, pathlib, numpy as np
 from dataclasses import replace
 from pipeline.ffn.network import network_variables
-from pipeline.training import shares, step_times, trainer
+from pipeline.training import step_times, trainer
 from pipeline.training.ranks.job import TrainingJob
 folder = pathlib.Path(sys.argv[1])
 ranks = trainer.Ranks()
-step_times.StepTimes.total_s = property(lambda times: subject._shares.own * (1.0 + ranks.rank))
-shares.WeightedUpdate.take = lambda update: 0.0
+step_times.StepTimes.busy_s = property(lambda times: subject._shares.own * (1.0 + ranks.rank))
 for until in (60, None):
     subject = trainer.Trainer(replace(TrainingJob.load(folder), until=until), ranks)
     subject.run()

@@ -22,7 +22,7 @@ from pipeline.training.sampling import coordinates_target
 from workflows.planning.costs import cost_of_tiles, cost_of_training, expected, print_costs
 from workflows.planning.rates import Rates, TileRate, TrainingRate
 from workflows.planning.scaling import foretold_fovs_per_s
-from workflows.planning.tile_choices import fitted, overlap_for, suggest, tile_choices
+from workflows.planning.tile_choices import fitted, overlap_for, print_tile_choices, suggest, tile_choices
 from workflows.watching.long_tasks import duration
 
 SEGMENT = TileRate(
@@ -125,10 +125,11 @@ def test_of_what_is_done_the_plan_tells_what_is_left() -> None:
     assert cost_of_tiles(run, estimate, SEGMENT, finished=3).seconds == pytest.approx(3 * tile)
     assert cost_of_tiles(run, estimate, SEGMENT, finished=8).seconds == 0
     assert cost_of_training(run, TRAIN, seen=5400).seconds == pytest.approx(1800 / 200)
-    left = f"; 3 are done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
+    assert cost_of_training(run, TRAIN, seen=7204).seconds == 0, "of a last step that was not cut"
+    left = f"; 3 done, {duration(3 * tile)}, {3 * tile / 3600:.2f} node-hours to go\n"
     assert left in printed(run, RATES, finished=3)
-    assert "node-hours; 8 are done\n" in printed(run, RATES, finished=8)
-    assert "are done" not in printed(run, RATES)
+    assert "node-hours; 8 done\n" in printed(run, RATES, finished=8)
+    assert " done" not in printed(run, RATES)
 
 
 def test_training_takes_every_rank_as_fast_as_those_measured() -> None:
@@ -181,9 +182,9 @@ def test_without_a_rate_the_way_to_one_is_told(tmp_path: Path) -> None:
     config = config.model_copy(update={"training": training, "data": data})
     run = Run(tmp_path, config, {"image": "phantom", "labels": "phantom"})
     assert "there is no network yet to measure it with; --rates RUN_DIR " in printed(run, none)
-    assert "are done" not in printed(run, RATES)
+    assert " done" not in printed(run, RATES)
     make(model_target(run, make(coordinates_target(run), Path.touch)), Path.touch)
-    trained = " measured on 2 of 1 thread: 0:36, 0.01 node-hours; 7,200 are done\n"
+    trained = " measured on 2 of 1 thread: 0:36, 0.01 node-hours; 7,200 done\n"
     assert trained in printed(run, RATES)
     assert "`ffn pilot` (workflows/pilot.py)" in printed(run, none)
     deeper = config.model_copy(update={"network": config.network.model_copy(update={"depth": 13})})
@@ -221,6 +222,19 @@ def test_larger_tiles_take_less_work_and_more_memory() -> None:
     memory = [other.bytes_per_worker for other in others]
     assert factors == sorted(factors, reverse=True)
     assert memory == sorted(memory)
+
+
+def test_of_tiles_that_are_done_the_budget_pays_nothing_unless_others_are_chosen() -> None:
+    run = run_of()
+    own, *others = tile_choices(run, RATES, SEGMENT, finished=6)
+    assert own.cost == cost_of_tiles(run, own.estimate, SEGMENT, finished=6)
+    assert others == tile_choices(run, RATES, SEGMENT)[1:]
+    best = suggest([own, *others], math.inf, None)
+    assert best is not None
+    assert best.is_own
+    console = Console(record=True, width=400)
+    print_tile_choices(run, RATES, SEGMENT, math.inf, console, finished=6)
+    assert console.export_text().count("as it is, time and node-hours of what is left\n") == 1
 
 
 def test_of_a_thin_volume_tiles_are_listed_that_a_run_file_takes() -> None:

@@ -15,6 +15,7 @@ import yaml
 from apps.targets import target_of
 from pipeline.config import RunConfig
 from pipeline.results.artifacts import Artifact, Target, file_sha256
+from pipeline.results.changes import STORED
 from pipeline.results.records import make, record_path
 from pipeline.run_folder import Run
 from pipeline.settings.engine_pin import EnginePin
@@ -228,10 +229,15 @@ def test_of_networks_that_were_tried_those_are_tried_again_that_have_to_be(
         ("training.fovs=999", "segment", "an earlier stage has to run first"),
         ("data.phantom.seed=8", "phantom", "settings changed: data.phantom.seed 7 -> 8"),
         ("data.phantom.seed=8", "sample", "input changed: labels"),
+        ("reconciliation.meshes=true", "volume", "settings changed: reconciliation.meshes"),
+        ("reconciliation.chunk=[32,32,32]", "write", "settings changed: reconciliation.chunk, STORED"),
+        ("reconciliation.mips=1", "volume", "settings changed: STORED"),
+        ("evaluation.ignore_border_nm=50", "count", "settings changed: evaluation.ignore_border_nm"),
+        ("evaluation.exclude=0:9,0:9,60:70", "count", "settings changed: evaluation.exclude"),
     ],
 )
 def test_the_reason_names_the_key_and_both_values(folder: Path, change: str, stage: str, reason: str) -> None:
-    assert unfinished(explain(make_run(folder, change)))[stage] == reason
+    assert unfinished(explain(make_run(folder, change)))[stage] == reason.replace("STORED", STORED)
 
 
 def test_corrections_run_only_what_is_made_of_the_id_table_and_so_does_an_edited_file(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from workflows.output import KeepingConsole
 from workflows.stage import Stage
 from workflows.studies.measured import measure
 from workflows.studies.point import Value
+from workflows.studies.results import cause_of
 from workflows.studies.search import Space, Train, open_study, pursue, rungs_of, still_to_do, unfinished
 from workflows.studies.search_chain import has_seen_more, make_search, up_to
 
@@ -251,6 +252,13 @@ class TestWithOptuna:
         waited.set_exception(DependencyError([away], 8))
         chain.end([Stage("trial 1", [waited])], KeepingConsole.at(tmp_path / "told.txt"))
         assert "error: trial 1 failed: volume.h5: no such file\n" in (tmp_path / "told.txt").read_text()
+        [row] = json.loads((tmp_path / "search" / "search.json").read_text())
+        assert row["state"] == "unfinished"
+
+    def test_settings_that_leave_no_place_for_an_example_are_to_blame(self) -> None:
+        """Coordinates are a task of their own, on which the training waits."""
+        refused = Untrainable("training.box has no room for a patch")
+        assert cause_of(DependencyError([(refused, "task 1")], 2)) is refused
 
     def test_a_journal_whose_end_was_not_written_whole_goes_on(self, tmp_path: Path) -> None:
         journal = tmp_path / "journal.log"

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.training.ranks import rank_processes
 from pipeline.training.ranks.cores import taken
 from pipeline.training.ranks.rank import CORES
 from pipeline.training.ranks.rank_processes import RankError, RankLaunch, run_locally
@@ -44,8 +45,11 @@ def test_a_failing_rank_ends_the_others_and_its_last_words_are_quoted(tmp_path: 
     assert not any(psutil.pid_exists(int(p)) for p in (tmp_path / "rank_0.log").read_text().split())
 
 
-def test_a_rank_that_ends_after_those_that_lost_it_is_the_one_at_fault(tmp_path: Path) -> None:
+def test_a_rank_that_ends_after_those_that_lost_it_is_the_one_at_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python and Horovod take their time to end: what it had said was lost behind what its peers said."""
+    monkeypatch.setattr(rank_processes, "LAST_WORDS_S", 120)
     script = (
         "import os, sys, time\n"
         "if os.environ['WHO'] == '1': sys.exit('Horovod has been shut down.')\n"
@@ -53,6 +57,19 @@ def test_a_rank_that_ends_after_those_that_lost_it_is_the_one_at_fault(tmp_path:
     )
     launch = RankLaunch([sys.executable, "-c", script], [{"WHO": "0"}, {"WHO": "1"}])
     with pytest.raises(InputError, match=r"^image\.h5 is cut off$"):
+        run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
+
+
+def test_a_rank_that_does_not_end_is_not_waited_for_by_those_that_lost_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_processes, "LAST_WORDS_S", 0.2)
+    script = (
+        "import os, sys, time\n"
+        "time.sleep(3600) if os.environ['WHO'] == '0' else sys.exit('Horovod has been shut down.')"
+    )
+    launch = RankLaunch([sys.executable, "-c", script], [{"WHO": "0"}, {"WHO": "1"}])
+    with pytest.raises(RankError, match="rank 1 exited with status 1"):
         run_locally(launch, threads_per_rank=1, logs_folder=tmp_path)
 
 
