@@ -65,20 +65,24 @@ class LocalS3:
         pages = self.client.get_paginator("list_object_versions").paginate(Bucket=bucket)
         return Counter(found["Key"] for page in pages for found in page.get("Versions", ()))
 
-    def deny(self, bucket: str, action: str, effect: str = "Deny") -> None:
+    def deny(self, bucket: str, action: str) -> None:
         """Refuse all that is asked of a bucket's objects in this way, such as s3:PutObject."""
+        self._set_policy(bucket, "Deny", action)
+
+    def open_to_all(self, bucket: str) -> None:
+        """Let everybody read a bucket's objects, but not list them."""
+        # with s3:GetObject one may ask Amazon's for the head too; moto has a word of its own for that
+        self._set_policy(bucket, "Allow", "s3:GetObject", "s3:HeadObject")
+
+    def _set_policy(self, bucket: str, effect: str, *actions: str) -> None:
         statement = {
             "Effect": effect,
             "Principal": "*",
-            "Action": [action],
+            "Action": actions,
             "Resource": f"arn:aws:s3:::{bucket}/*",
         }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         self.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-
-    def open_to_all(self, bucket: str) -> None:
-        """Let everybody read a bucket's objects, but not list them."""
-        self.deny(bucket, "s3:GetObject", "Allow")
 
 
 @contextmanager

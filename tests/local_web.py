@@ -21,10 +21,14 @@ class LocalWeb(ThreadingHTTPServer):
     absent = 404
     everything = 0
     """What it says to all, unless 0."""
+    explained: str | None = None
+    """What stands in its answers that are errors."""
     silent = False
     packed = ""
     ranges = False
     """Whether it serves ranges of bytes."""
+    lengths = True
+    """Whether it says how long files are."""
     page = b""
     """What it shows for what is not there, as if it were."""
     answers: dict[str, list[int]]
@@ -51,7 +55,7 @@ def local_web(folder: Path) -> Iterator[LocalWeb]:
             said = found.answers.get(self.path.rpartition("/")[2])
             code = (said.pop(0) if len(said) > 1 else said[0]) if said else found.everything
             if code:
-                return self.send_error(code)
+                return self.send_error(code, explain=found.explained)
             file = Path(self.translate_path(self.path))
             if not file.exists():
                 return self.sent(200, found.page) if found.page else self.send_error(found.absent)
@@ -66,6 +70,10 @@ def local_web(folder: Path) -> Iterator[LocalWeb]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             return io.BytesIO(content)
+
+        def send_header(self, keyword: str, value: str) -> None:
+            if found.lengths or keyword != "Content-Length":
+                super().send_header(keyword, value)
 
         def end_headers(self) -> None:
             if found.packed:

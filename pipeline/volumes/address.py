@@ -68,8 +68,8 @@ class Address:
         return tuple(map(self._at, self.path.parents))
 
     def with_suffix(self, suffix: str) -> Address:
-        """One beside it, of another suffix."""
-        return self._at(self.path.with_suffix(suffix))
+        """One beside it, of another suffix; of a bucket, beside which there is none, one in it."""
+        return self._at(self.path.with_suffix(suffix) if self.name else PurePosixPath(suffix))
 
     def relative_to(self, above: Address) -> PurePosixPath:
         """Which way leads here from `above`."""
@@ -107,13 +107,6 @@ class Address:
     def folders(self) -> list[str]:
         """Names of the folders in this one; none of a web server, which does not list any."""
         return self._store.folders(str(self.path) if self.path.parts else "")
-
-    def is_dir(self) -> bool:
-        """Whether the store lists it as a folder; not where it does not list any."""
-        try:
-            return self.name in self.parent.folders()
-        except OSError:
-            return False
 
     @property
     def is_web(self) -> bool:

@@ -75,9 +75,10 @@ def is_address(uri: str) -> bool:
 
 
 def _unpiped(uri: str) -> str:
-    """`gs://bucket/em/|zarr2:s0` -> `zarr2://gs://bucket/em:s0`; any other uri as it is."""
+    """`gs://bucket/em/|zarr2:s0` -> `zarr2://gs://bucket/em:s0`; any other uri as it is, and a path that is
+    there."""
     found = PIPED.fullmatch(uri)
-    if found is None:
+    if found is None or split(uri)[0].exists():
         return uri
     format, part = found["format"].removeprefix("neuroglancer-"), found["part"].strip("/")
     return f"{format}://{found['where'].removeprefix(f'{format}://')}" + (f":{part}" if part else "")

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import TypeVar
 
 from pipeline.machine.stores import cloud_files, status_of
-from pipeline.volumes.web import REFUSED, WEB, sizes, status
+from pipeline.volumes.web import ARCHIVED, REFUSED, WEB, sizes, status
 
 REFUSALS = (401, REFUSED)
 """What buckets answer about what one may not have, and some about what is not there."""
@@ -73,8 +73,9 @@ class RemoteStore:
         try:
             return ask()
         except Exception as error:  # as above
-            is_refused = status_of(error) in REFUSALS and not self.is_web  # web servers are asked by `web`
-            if is_refused and self.hides(key.rpartition("/")[0]):
+            is_refused = status_of(error) in REFUSALS and ARCHIVED not in str(error)
+            # web servers are asked by `web`
+            if is_refused and not self.is_web and self.hides(key.rpartition("/")[0]):
                 return None
             raise OSError(f"{self.root}/{key}: {' '.join(str(error).split())}") from error
 

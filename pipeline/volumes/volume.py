@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes.frame import Frame, VoxelSize
+from pipeline.volumes.refusal import refusal
 
 
 class Volume(ABC):
@@ -138,7 +139,7 @@ class Volume(ABC):
         try:
             stored = self._stored(chunks)
         except OSError as error:  # one that cannot be looked for is not missing
-            raise InputError(f"{self.uri}: cannot tell which chunks are missing: {error}") from None
+            raise refusal(f"{self.uri}: cannot tell which chunks are missing", error, self.uri) from None
         return [chunk for chunk, is_there in zip(chunks, stored) if not is_there]
 
     def _inside(self, box: Box) -> Box:

@@ -22,6 +22,8 @@ WEB = tuple(scheme for scheme, store in INTERFACES.items() if issubclass(store, 
 """What addresses of such servers begin with, those with a login among them."""
 
 REFUSED, ABSENT, THERE = 403, 404, 200
+ARCHIVED = "InvalidObjectState"
+"""What Amazon says, with a 403, of an object that is there and has to be brought back from an archive."""
 AT_A_TIME = 20
 PATIENCE_S = (10.0, 60.0)
 """How long a server may take to be reached, and from one piece of an answer to the next."""
@@ -123,6 +125,8 @@ def status(store: HttpInterface, name: str) -> Answer:
     address = name if "://" in name else store.get_path_to_file(name)
     asked = store.session.get(address, headers=store.default_headers(), stream=True)
     with asked as answer:
+        if answer.status_code == REFUSED and ARCHIVED in answer.text:
+            raise requests.HTTPError(f"{address} is in an archive ({ARCHIVED}, {REFUSED})", response=answer)
         if answer.status_code in (REFUSED, ABSENT):
             return Answer(answer.status_code)
         answer.raise_for_status()

@@ -53,6 +53,10 @@ class ZarrVolume(Volume):
         self._metadata = ArrayMetadata.read(folder)
         self.lossy = lossy_codec(self._metadata.codecs)
         self._chunks = tuple(getattr(array, "shards", None) or array.chunks)
+        try:
+            self._metadata.refuse_folders(folder, array.shape, self._chunks)
+        except OSError as error:
+            raise refusal(f"{folder} cannot be opened", error, str(folder)) from None
         self._layout = Layout.of(array.shape, stated.axes, choice, uri)
         self.is_remote = isinstance(folder, Address)
         super().__init__(

@@ -10,6 +10,7 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteReque
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from pipeline.volumes.address import Address
+from pipeline.volumes.web import UNKNOWN
 from pipeline.volumes.zarr_metadata import METADATA
 
 DESCRIBED_BY = (*METADATA, ".zmetadata")
@@ -82,5 +83,7 @@ def _read(file: Address, part: Any) -> bytes | None:
         return file.get(part.start, part.end)
     if isinstance(part, SuffixByteRequest):
         size = file.size()
+        if size == UNKNOWN:
+            raise ValueError(f"{file}: the server does not say how long it is, as a volume in shards needs")
         return None if size is None else file.get(max(0, size - part.suffix), size)
     return file.get(part.offset)

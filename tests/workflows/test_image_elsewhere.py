@@ -1,7 +1,8 @@
-"""A whole run whose image and labels are in a bucket, killed and started again, as its user starts it."""
+"""A run whose image, mask and labels are in a bucket, killed and started again, as its user starts it."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,29 @@ import tensorstore
 import zarr
 from test_bucket_run import finished, start
 
-from pipeline.config import RunConfig
-from pipeline.synthetic.phantom import Phantom
+from pipeline.volumes import open_volume
 from tests.local_s3 import LocalS3
-from tests.tiny_run import RUN_FILE
+from tests.pipeline.inference.bright_blocks import write_network
 
-pytestmark = [pytest.mark.slow, pytest.mark.thorough]
+pytestmark = pytest.mark.slow
+
+SHAPE = (24, 24, 40)
+BLOCKS = (np.s_[2:22, 2:22, 2:12], np.s_[2:22, 2:10, 15:38], np.s_[2:22, 14:22, 15:38])
+"""The last two are each in both tiles."""
+
+RUN_FILE = """
+data:
+  {image: "IN/em.zarr", labels: "IN/truth.n5:labels", mask: "IN/tissue.zarr", image_mean: 128,
+   image_stddev: 33}
+network: {checkpoint: ffn.h5, fov: [7, 7, 7], deltas: [2, 2, 2], depth: 1, features: 2}
+inference: {box: "0:24,0:24,0:40", tile: [24, 24, 26], overlap: [0, 0, 12], min_segment_voxels: 200}
+reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
+"""
 
 
-def write_ome_zarr(folder: Path, image: np.ndarray) -> None:
+def write_ome_zarr(folder: Path, voxels: np.ndarray) -> None:
     group = zarr.open_group(str(folder), mode="w", zarr_format=2)
-    group.create_array("s0", shape=image.shape, dtype=image.dtype, chunks=(16, 16, 16))[...] = image
+    group.create_array("s0", shape=voxels.shape, dtype=voxels.dtype, chunks=(16, 16, 16))[...] = voxels
     steps = [{"type": "scale", "scale": [8.0] * 3}]
     axes: Any = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
     levels: Any = [{"path": "s0", "coordinateTransformations": steps}]
@@ -41,40 +54,40 @@ def write_n5(folder: Path, labels: np.ndarray) -> None:
     tensorstore.open(spec, create=True).result().write(labels.T).result()
 
 
-def test_a_run_on_a_bucket_s_volumes_ends_as_one_on_a_folder_s(s3: LocalS3, tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text(RUN_FILE)
-    phantom = Phantom((48, 48, 112), 3, RunConfig().data.phantom.spacing)
-    write_ome_zarr(tmp_path / "em.zarr", phantom.image(phantom.box))
-    write_n5(tmp_path / "truth.n5", phantom.labels(phantom.box).astype(np.uint32))
+def test_what_is_bright_in_a_bucket_is_segmented_and_scored(s3: LocalS3, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    image, truth = rng.integers(60, 80, SHAPE, np.uint8), np.zeros(SHAPE, np.uint32)
+    for number, block in enumerate(BLOCKS, 1):
+        image[block] += 135
+        truth[block] = number
+    write_ome_zarr(tmp_path / "em.zarr", image)
+    write_ome_zarr(tmp_path / "tissue.zarr", np.ones(SHAPE, np.uint8))
+    write_n5(tmp_path / "truth.n5", truth)
     bucket = s3.bucket()
-    for path in (path for name in ("em.zarr", "truth.n5") for path in (tmp_path / name).rglob("*")):
-        if path.is_file():
-            key = path.relative_to(tmp_path).as_posix()
-            s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
-    where = {"there": s3.uri(bucket, "{}"), "here": str(tmp_path / "{}")}
-    options = {
-        name: (
-            *("--run-dir", name, "--set", f"data.image={place.format('em.zarr')}"),
-            *("--set", f"data.labels={place.format('truth.n5')}:labels"),
-        )
-        for name, place in where.items()
-    }
-    process = start(tmp_path, *options["there"])
-    tiles = tmp_path / "there" / "tiles"
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        key = path.relative_to(tmp_path).as_posix()
+        s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    write_network(tmp_path)
+    (tmp_path / "run.yaml").write_text(RUN_FILE.replace("IN", s3.uri(bucket, "").rstrip("/")))
+
+    process, tiles = start(tmp_path, "--run-dir", "run"), tmp_path / "run" / "tiles"
     while process.poll() is None and not any(tiles.glob("z*")):
         time.sleep(0.02)
     process.kill()
-    process.communicate()
-    finished(tmp_path, *options["there"])
-    finished(tmp_path, *options["here"])
-    made = {
-        name: {
-            path.relative_to(tmp_path / name).as_posix(): path.read_bytes()
-            for path in (tmp_path / name / "segmentation").rglob("*")
-            if path.is_file() and path.name != "provenance"
-        }
-        for name in where
-    }
-    assert made["there"] == made["here"]
-    metrics = [(tmp_path / name / "metrics.json").read_bytes() for name in where]
-    assert metrics[0] == metrics[1]
+    said, _ = process.communicate()
+    assert process.returncode < 0, said
+    finished(tmp_path, "--run-dir", "run")
+
+    volume = open_volume(str(tmp_path / "run" / "segmentation"))
+    segments = volume.read(volume.box)
+    assert not segments[truth == 0].any()
+    ids = set()
+    for block in BLOCKS:
+        found, counts = np.unique(segments[block][segments[block] > 0], return_counts=True)
+        assert len(found) == 1
+        assert counts[0] > 0.7 * segments[block].size
+        ids.add(int(found[0]))
+    assert len(ids) == len(BLOCKS)
+    scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["both_foreground"]
+    for name in ("are", "voi_split", "voi_merge"):
+        assert scores[name] == pytest.approx(0, abs=1e-9)

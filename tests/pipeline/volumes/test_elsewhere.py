@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from cloudfiles.interfaces import HttpInterface, S3Interface
 from tenacity import stop_after_attempt
 from writers import FORMATS, Place
@@ -180,6 +181,52 @@ def test_what_is_torn_is_one_line(name: str, tmp_path: Path, publish: Publish) -
     assert not isinstance(caught.value, Unreadable)
 
 
+def in_folders(folder: Path) -> Path:
+    """An array whose chunks are 0/0/0 and of which .zarray does not say so; the first chunk is not there."""
+    stored = zarr.create_array(
+        str(folder), shape=SHAPE, dtype=IMAGE.dtype, chunks=(4, 4, 4), zarr_format=2,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )  # fmt: skip
+    stored[...] = IMAGE
+    (folder / "0" / "0" / "0").unlink()
+    described = folder / ".zarray"
+    said = json.loads(described.read_text())
+    del said["dimension_separator"]
+    described.write_text(json.dumps(said))
+    return folder
+
+
+def test_chunks_in_folders_of_which_the_metadata_do_not_say_so_are_one_line(
+    tmp_path: Path, publish: Publish
+) -> None:
+    """Where they should be there is nothing: all were black."""
+    there = publish(in_folders(tmp_path / "v.zarr"))
+    with pytest.raises(InputError, match='put "dimension_separator": "/" into it'):
+        open_volume(there)
+
+
+def test_a_bucket_of_many_chunks_is_not_listed(
+    tmp_path: Path, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = zarr.create_array(
+        str(tmp_path / "v.zarr"), shape=SHAPE, dtype=IMAGE.dtype, chunks=(4, 4, 4), zarr_format=2
+    )
+    stored[...] = IMAGE
+    there = to_amazon(s3, tmp_path / "v.zarr")
+    monkeypatch.setattr(S3Interface, "list_files", lambda *_, **__: pytest.fail("it was listed"))
+    volume = open_volume(there)
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_server_that_does_not_say_how_long_a_shard_is_is_told(tmp_path: Path, web_server: LocalWeb) -> None:
+    folder, part = split(FORMATS["sharded zarr"].write(tmp_path / "web", IMAGE, PLACE))
+    web_server.lengths = False
+    volume = open_volume(f"{web_server.address}/{folder.name}{part}")
+    assert volume.missing(volume.box) == []
+    with pytest.raises(InputError, match="does not say how long it is, as a volume in shards needs"):
+        volume.read(volume.box)
+
+
 def test_the_stamp_is_of_what_describes_it(tmp_path: Path, web_server: LocalWeb) -> None:
     folder = Path(FORMATS["ome-zarr 0.4"].write(tmp_path / "web", IMAGE, PLACE))
     uri = f"{web_server.address}/{folder.name}"
@@ -205,18 +252,14 @@ def test_a_server_that_fails_in_the_midst_leaves_nothing_black(
     name: str, code: int, tmp_path: Path, web_server: LocalWeb
 ) -> None:
     folder, part = split(FORMATS[name].write(tmp_path / "web", IMAGE, PLACE))
-    volume = open_volume(f"{web_server.address}/{folder.name}{part}")
+    volume = open_volume(uri := f"{web_server.address}/{folder.name}{part}")
     before = content(volume)
     for absent in (404, 403):
         web_server.absent = absent
         web_server.everything = code
-        for ask in (volume.read, volume.missing, lambda _: content(volume)):
-            with pytest.raises(InputError, match=str(code)):
+        for ask in (volume.read, volume.missing, lambda _: content(volume), lambda _: open_volume(uri)):
+            with pytest.raises(Unreadable, match=rf"{code}.*; see whether it can be reached"):
                 ask(volume.box)
-        with pytest.raises(Unreadable, match=rf"{code}.*; see whether it can be reached"):
-            volume.read(volume.box)
-        with pytest.raises(Unreadable, match=rf"{code}.*; see whether it can be reached"):
-            open_volume(volume.uri)
         web_server.everything = 0
     assert content(volume) == before
 
@@ -235,6 +278,18 @@ def test_a_server_that_refuses_what_it_does_not_have_is_read(
         InputError, match=r"or the server refuses to show it \(403\): see whether the address"
     ):
         open_volume(f"{web_server.address}/nothing")
+
+
+def test_a_chunk_in_an_archive_is_not_black(tmp_path: Path, web_server: LocalWeb) -> None:
+    """As Amazon says of what its owner has put into Glacier: 403, as of what is not there."""
+    web_server.absent = 403
+    folder = Path(FORMATS["ome-zarr 0.4"].write(tmp_path / "web", IMAGE, PLACE))
+    volume = open_volume(f"{web_server.address}/{folder.name}")
+    chunk = next(path for path in files(folder / "0") if not path.name.startswith(".z"))
+    web_server.answers[chunk.name], web_server.explained = [403], "<Code>InvalidObjectState</Code>"
+    for ask in (volume.read, volume.missing):
+        with pytest.raises(Unreadable, match="is in an archive"):
+            ask(volume.box)
 
 
 @pytest.mark.parametrize("name", ["ome-zarr 0.4", "ome-zarr 0.5", "n5"])
@@ -279,6 +334,17 @@ def test_a_public_bucket_is_read_without_credentials(
     for ask in (lambda: volume.read(volume.box), lambda: content(volume)):
         with pytest.raises(Unreadable, match=r"403.*; no credentials were found, so it was asked without"):
             ask()
+
+
+def test_a_setup_of_big_data_viewer_may_lie_in_a_bucket_itself(tmp_path: Path, s3: LocalS3) -> None:
+    """Beside which there is no XML."""
+    uri = FORMATS["n5"].write(tmp_path, IMAGE, Place())
+    bucket = s3.bucket()
+    for path in files(folder := Path(uri.partition(":")[0]) / "raw"):
+        key = f"setup0/timepoint0/s0/{path.relative_to(folder).as_posix()}"
+        s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    volume = open_volume(s3.uri(bucket, "setup0/timepoint0/s0"))
+    np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
 def test_images_side_by_side_are_found_without_a_list(tmp_path: Path, publish: Publish) -> None:
