@@ -5,7 +5,7 @@ TENSORFLOW ?= cpu
 VENV   ?= .venv
 RUN    ?= runs/demo
 # test files at a time: many tests wait for processes to start, to end, or to be missed
-AT_A_TIME ?= 5
+AT_A_TIME ?= 4
 
 .PHONY: demo test docs install lint format clean
 

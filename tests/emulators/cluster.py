@@ -93,7 +93,7 @@ class Cluster:
         """How many jobs were ever queued."""
         return self.system.peek().next_id - State("", {}).next_id
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 300) -> None:
         """Return when the condition holds; fail the test when it does not in time."""
         deadline = time.monotonic() + timeout_s
         while not condition():

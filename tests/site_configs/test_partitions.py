@@ -66,9 +66,7 @@ def test_the_sizes_that_a_partition_takes_of_one_job_are_kept(
     site_configs.check(run_with(tile_nodes=2))
     with pytest.raises(InputError, match="asks for 3 nodes; queue 'few' of slurm takes up to 2"):
         site_configs.check(run_with(tile_nodes=3))
-    with pytest.raises(
-        InputError, match=r"asks for 3 node\(s\); queue 'large' of slurm takes no fewer than 4"
-    ):
+    with pytest.raises(InputError, match=r"asks for 3 nodes; queue 'large' of slurm takes no fewer than 4"):
         site_configs.check(run_with(tile_nodes=3, queue="large"))
     with pytest.raises(InputError, match="asks for 5 nodes; queue 'four' of slurm takes up to 4"):
         site_configs.check(run_with(tile_nodes=5, queue="four", light={"nodes": 4}))

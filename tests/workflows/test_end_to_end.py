@@ -262,7 +262,7 @@ def stop_in_training(folder: Path, name: str, how: signal.Signals) -> None:
         process.kill()
     else:
         os.killpg(process.pid, how)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), output
     wait_for(lambda: not processes_in(folder / name), timeout_s=15)
 
@@ -290,7 +290,7 @@ def test_a_run_that_is_stopped_and_whose_processes_die_ends_in_the_same_bytes(
     driver = start(folder, run.name)
     wait_for(lambda: pids("rank"))
     os.kill(pids("interchange")[0], signal.SIGKILL)
-    output, _ = driver.communicate(timeout=30)
+    output, _ = driver.communicate(timeout=300)
     assert driver.returncode == 1
     assert output.count("interchange for executor 'train' has died") == 1
     assert not processes_of(run)
@@ -298,7 +298,7 @@ def test_a_run_that_is_stopped_and_whose_processes_die_ends_in_the_same_bytes(
     driver = start(folder, run.name)
     wait_for(lambda: pids("rank"))
     refused = start(folder, run.name)
-    said, _ = refused.communicate(timeout=60)
+    said, _ = refused.communicate(timeout=300)
     assert (refused.returncode, said.count("\n")) == (1, 1)
     assert f"in use by {socket.gethostname()}, pid {driver.pid}, " in said
     worker = psutil.Process(pids("rank")[0]).ppid()
@@ -316,7 +316,7 @@ def test_a_run_that_is_stopped_and_whose_processes_die_ends_in_the_same_bytes(
     assert files(run / "segmentation") == files(folder / "first" / "segmentation")
 
 
-def wait_for(condition: object, timeout_s: float = 120) -> None:
+def wait_for(condition: object, timeout_s: float = 600) -> None:
     assert callable(condition)
     deadline = time.monotonic() + timeout_s
     while not condition():

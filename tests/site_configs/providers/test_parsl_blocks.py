@@ -25,6 +25,9 @@ from tests.emulators.tasks import node_after
 
 pytestmark = pytest.mark.slow
 
+PATIENCE_S = 300
+"""A block comes up in seconds, on a machine that has nothing else to do."""
+
 
 class Machine:
     """Parsl on an emulated machine: blocks of two nodes, one worker a node, one block at a time."""
@@ -76,7 +79,9 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]
 
 
 def test_tasks_run_on_every_node_of_a_block(machine: Machine) -> None:
-    nodes = {future.result(timeout=60) for future in [machine.run(2) for _ in range(4)]}
+    machine.run(0)
+    machine.cluster.wait_for(lambda: len(machine.executor.connected_managers()) == 2)
+    nodes = {future.result(timeout=PATIENCE_S) for future in [machine.run(2) for _ in range(4)]}
     assert len(nodes) == 2
     assert machine.cluster.submissions() == 1
 
@@ -86,7 +91,7 @@ def test_a_block_that_is_deleted_by_hand_is_replaced(machine: Machine) -> None:
     machine.cluster.wait_for(lambda: machine.executor.connected_managers())
     (job,) = machine.cluster.jobs()
     machine.cluster.run("qdel", str(job.id))
-    task.result(timeout=60)
+    task.result(timeout=PATIENCE_S)
     assert machine.cluster.submissions() == 2
 
 
@@ -100,12 +105,12 @@ def test_a_held_block_is_not_joined_by_others(machine: Machine) -> None:
     assert machine.cluster.submissions() == 1
     machine.cluster.hold(key, by="")
     machine.cluster.start()
-    task.result(timeout=60)
+    task.result(timeout=PATIENCE_S)
     assert machine.cluster.submissions() == 1
 
 
 def test_a_broken_environment_is_given_up_with_its_own_error(machine: Machine) -> None:
     machine.provider.worker_init = "source /no/such/environment; exit 1"
     with pytest.raises(Exception, match="/no/such/environment"):
-        machine.run(0).result(timeout=60)
+        machine.run(0).result(timeout=PATIENCE_S)
     assert machine.cluster.submissions() == 3
