@@ -244,4 +244,4 @@ def start(command: Callable[..., None]) -> None:
 
 def print_error(error: Exception) -> None:
     """One line on stderr."""
-    PlainConsole(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True, markup=False)
+    PlainConsole(stderr=True).print(f"error: {error}", highlight=False, soft_wrap=True)
