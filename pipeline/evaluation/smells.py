@@ -11,6 +11,7 @@ from pipeline.evaluation.scores import variation_of_information
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Volume
 from pipeline.volumes.absence import absence
+from pipeline.volumes.id_between import id_between
 from pipeline.volumes.labels import LabelVolume
 
 SIDE = 160
@@ -94,6 +95,12 @@ def _of_one(ids: np.ndarray, what: str) -> list[str]:
         told.append(
             f"id {found[counts.argmax()]} is {counts.max() / ids.size:.0%} of the {what}: is it the "
             "background, which should be 0?"
+        )
+    between = id_between([ids])
+    if between is not None:
+        told.append(
+            f"id {between} lies wherever two objects of the {what} touch: if it is the membrane between them "
+            "it should be 0" + (f"; --ignore {between} leaves it out" if what == "truth" else "")
         )
     return [*told, *_cut(found, what)]
 

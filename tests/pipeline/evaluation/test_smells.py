@@ -88,6 +88,11 @@ def image(ids: np.ndarray) -> np.ndarray:
             None,
             "is it the background, which should be 0",
         ),
+        (
+            None,
+            lambda ids: np.where(ids == 0, np.uint64(1), ids + np.uint64(1)),
+            "id 1 lies wherever two objects of the truth touch.*it should be 0; --ignore 1 leaves it out",
+        ),
         (lambda ids: ids * 0, None, "the segmentation is blank"),
         (None, lambda ids: np.where(ids == 3, ids, np.uint64(0)), "of the truth is labelled"),
     ],
