@@ -64,7 +64,8 @@ def other_folder(folder: Path, names: Iterable[str]) -> str:
         return WAYS["wkw"]
     if any(fnmatch.filter(there, pattern) for pattern in KNOSSOS) or _has(folder, KNOSSOS_BELOW):
         return WAYS["knossos"]
-    arrays = sorted({file.parent.name for name in ARRAYS for file in folder.glob(f"*/{name}")})
+    below = (folder.glob(f"{above}/{name}") for above in ("*", "*/*") for name in ARRAYS)
+    arrays = sorted({file.parent.relative_to(folder).as_posix() for files in below for file in files})
     if arrays:
         return f"arrays in folders of their own, {', '.join(arrays)}: name one, as {folder / arrays[0]}"
     within = RunFiles(folder)

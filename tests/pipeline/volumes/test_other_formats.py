@@ -68,6 +68,7 @@ def test_what_is_said_to_write_it_anew_gives_the_voxels(
         ("mag1/x0000/y0000/z0000/j0126_mag1_x0000_y0000_z0000.raw", "holds KNOSSOS cubes"),
         ("x0000/y0000/z0000/j0126_mag1_x0000_y0000_z0000.raw", "holds KNOSSOS cubes"),
         ("2-2-1/zarr.json", "holds arrays in folders of their own, 2-2-1: name one, as "),
+        ("color/1/zarr.json", "holds arrays in folders of their own, color/1: name one, as "),
         ("i1.dcm", "holds files of another kind: each is a microscope's, which is not read: save it as TIFF"),
         ("notes/none.txt", "holds no slices"),
     ],
