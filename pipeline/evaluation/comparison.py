@@ -82,8 +82,8 @@ class Comparison:
         if is_said or len(unplaced) != 1 or truth.frame.origin == (0, 0, 0):
             return []
         return [
-            f"the {unplaced[0]} does not say where it lies, and is put on the other, at {truth.box}: if it does "
-            f"not lie there, set --{unplaced[0]}-origin"
+            f"the {unplaced[0]} does not say where it lies, and is put on the other, at {truth.box}: if it "
+            f"lies elsewhere, set --{unplaced[0]}-origin"
         ]
 
     def _of_size(self) -> list[str]:
