@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.volumes.layout import VAST
 from pipeline.volumes.lossy import LOSSY_TIFF
 from pipeline.volumes.open import TIFF_SUFFIXES
 from pipeline.volumes.tiff_file import (
@@ -98,7 +99,7 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
         if (values != values[..., :1]).any():
             raise InputError(
                 f"slice {path} is in colour; expected grey values: convert it, and labels to ids, in TIFF "
-                "of 32 bits (VAST's ids are 65536 R + 256 G + B)"
+                f"of 32 bits (VAST's are {VAST})"
             )
         values = values[..., 0]
     if values.ndim == 3 and values.shape[-1] == 1:

@@ -112,6 +112,16 @@ def test_colour_is_read_by_the_channel_that_is_chosen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(open_volume(uri, Choice(channel=2))), colours[..., 2])
 
 
+def test_ids_that_are_colours_are_not_taken_for_channels(tmp_path: Path) -> None:
+    """In no channel are they whole: 256 ids have the same blue."""
+    uri = written(tmp_path, np.stack([GREY, GREY // 2, GREY // 3], axis=-1), photometric="rgb")
+    for choice in (Choice(role="labels_"), Choice(option="truth", lacks=("channel",))):
+        with pytest.raises(InputError, match=r"if ids are colours there, save them as numbers.*; else"):
+            open_volume(uri, choice)
+    with pytest.raises(InputError, match=r"has 3 channels; set data\.channel to one of 0 to 2$"):
+        open_volume(uri)
+
+
 def test_colour_that_is_stored_plane_by_plane_is_no_volume_of_three_sections(tmp_path: Path) -> None:
     uri = written(tmp_path, GREY[:3], photometric="rgb", planarconfig="separate")
     assert "has 3 channels" in error_of(uri)
@@ -255,7 +265,7 @@ def test_what_imagej_shows_in_other_colours_or_contrast_is_as_it_is_there(
         folder.mkdir()
         for z, page in enumerate(GREY) if as_slices else [(0, GREY)]:
             described = f"ImageJ=1.54f\nimages={1 if as_slices else len(GREY)}\n"
-            how = {"photometric": "palette", "colormap": colours, "metadata": None}
+            how: dict[str, Any] = {"photometric": "palette", "colormap": colours, "metadata": None}
             tifffile.imwrite(folder / f"z{z}.tif", page, description=described, **how)
         volume = open_volume(str(folder))
         assert volume.dtype == np.uint8
