@@ -22,7 +22,8 @@ from pipeline.volumes.labels import LabelVolume
 
 SIDES = (24, 160, 160)
 SIDE_OF_CUBES = 72
-"""Of the block that is looked at, as far as the labels reach; a cube where all their sides are equal."""
+"""Of the block that is looked at, as far as the labels reach; a cube where they are as long along y or x as
+along z, so that these can be one for the other."""
 
 LEAST_SIDE = 8
 DETAIL = 15
@@ -121,7 +122,7 @@ def _named(order: tuple[int, ...]) -> str:
 
 def _middle(box: Box) -> Box:
     """A block in the very middle of a box, so that it lies there also where the box is turned."""
-    sides = (SIDE_OF_CUBES,) * 3 if len(set(box.shape)) == 1 else SIDES
+    sides = (SIDE_OF_CUBES,) * 3 if box.shape[0] in box.shape[1:] else SIDES
     shape = [n if n <= side else side - (n - side) % 2 for n, side in zip(box.shape, sides)]
     return Box.of_shape(
         triple(shape), triple([a + (n - m) // 2 for a, n, m in zip(box.start, box.shape, shape)])

@@ -37,6 +37,11 @@ def told(folder: Path, image: np.ndarray, labels: np.ndarray, **data: object) ->
             lambda labels: labels.transpose(1, 2, 0),
             "for what is read as z, y, x they fit the image far better",
         ),
+        (
+            (40, 40, 64),
+            lambda labels: labels.transpose(1, 0, 2),
+            "with y, z, x for what is read as z, y, x they fit the image far better",
+        ),
         (SECTIONS, lambda labels: labels.transpose(0, 2, 1), "with z, x, y for what is read as z, y, x"),
         (SECTIONS, lambda labels: labels[:, ::-1], "mirrored along y they fit the image far better"),
         (SECTIONS, lambda labels: labels[::-1], "mirrored along z they fit the image far better"),
