@@ -83,7 +83,7 @@ class _Peaks:
 
 def _peaks(detail: NDArray[np.complex64], ids: NDArray[np.uint64]) -> _Peaks | None:
     """Those of the correlation of the borders between `ids` with the image's detail, given as its spectrum;
-    None where there is no border."""
+    None where there is no border, or no detail."""
     borders = np.zeros(ids.shape, np.float32)
     for axis in (1, 2):
         here, next_one = (np.take(ids, range(a, ids.shape[axis] - 1 + a), axis) for a in (0, 1))
@@ -93,7 +93,10 @@ def _peaks(detail: NDArray[np.complex64], ids: NDArray[np.uint64]) -> _Peaks | N
     if not borders.any():
         return None
     along = fft.irfftn(detail * np.conj(fft.rfftn(borders - borders.mean())), s=ids.shape)
-    along = np.abs(along) / along.std()
+    spread = along.std()
+    if not 0 < spread < np.inf:  # of a blank image, or one with values that float32 hardly has
+        return None
+    along = np.abs(along) / spread
     shift = triple(
         [
             int(at) if at <= n // 2 else int(at) - n

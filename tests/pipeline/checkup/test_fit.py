@@ -75,6 +75,14 @@ def test_nothing_is_told_of_an_image_that_shows_nothing(tmp_path: Path) -> None:
     assert "fit the image" not in told(tmp_path, noise, cells(SECTIONS)[1])
 
 
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint8, 0), (np.float32, -1e38)])
+def test_nothing_is_told_where_the_image_is_padded(tmp_path: Path, dtype: type, value: float) -> None:
+    image, labels = cells((40, 48, 48))
+    padded = image.astype(dtype)
+    padded[8:32] = value
+    assert "fit the image" not in told(tmp_path, padded, labels, image_mean=128, image_stddev=40)
+
+
 def test_an_offset_in_voxels_that_is_taken_for_nm_is_told(tmp_path: Path) -> None:
     image, labels = grown((40, 96, 96))
     part = labels[:, 16:, 16:]
