@@ -69,7 +69,8 @@ def evaluate(
         ),
     ] = None,
     skeletons: Annotated[
-        Path | None, typer.Option(help="Measure run length along these: SWC, precomputed, or em_erl's npz.")
+        Path | None,
+        typer.Option(help="Measure run length along these: SWC, NML, precomputed, or em_erl's npz."),
     ] = None,
     skeletons_from_truth: Annotated[
         bool, typer.Option("--skeletons-from-truth", help="Make them from the truth, by kimimaro.")

@@ -193,7 +193,7 @@ def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     Nothing where labels or loss mask are too large to be read before a run. Raises InputError where there is
     no other object.
     """
-    if not all(_is_soon_read(volume, box) for volume in (labels, open_mask(run, "loss_mask")) if volume):
+    if not all(is_soon_read(volume, box) for volume in (labels, open_mask(run, "loss_mask")) if volume):
         return []
     least = run.config.training.sampling.min_segment_voxels
     ids, counts = fastremap.unique(labels_to_draw_from(run)(box), return_counts=True)
@@ -218,7 +218,7 @@ def _objects(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     ]
 
 
-def _is_soon_read(volume: Volume, box: Box) -> bool:
+def is_soon_read(volume: Volume, box: Box) -> bool:
     """Whether a box of a volume is read in a few seconds."""
     decoded = volume.count_chunks(box) * math.prod(volume.chunk or ())
     return not volume.is_remote and max(box.size, decoded) <= MOST_COUNTED

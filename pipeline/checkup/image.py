@@ -151,6 +151,11 @@ def intensity(run: Run) -> Finding:
             f"but data.image_mean is {mean:g} and data.image_stddev {stddev:g}: leave both out to have them "
             "measured, unless the network was trained with them on such an image"
         )
+    if not found.is_of_tissue:
+        doubts.append(
+            f"most voxels are near {found.median:g}, and a few far from it: padding, of which a network may "
+            "give NaN"
+        )
     if tissue is not None and (tissue[0] > found.highest or tissue[1] < found.lowest):
         doubts.append(f"none is in data.tissue_range {list(tissue)}: nothing would be seeded")
     for share, value in ((found.at_lowest, found.lowest), (found.at_highest, found.highest)):

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.checkup.drawn import background, doubts_of_training
 from pipeline.checkup.finding import FAIL, Finding, fail, ok, skip, together, warn
+from pipeline.checkup.fit import doubts_of_fit
 from pipeline.checkup.image import describe
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
@@ -13,6 +14,7 @@ from pipeline.settings.fields import sections_in
 from pipeline.volumes import Volume, open_image, open_labels, open_mask
 from pipeline.volumes.absence import absence, of_slices
 from pipeline.volumes.frame import same_size, size_text
+from pipeline.volumes.id_between import id_between
 from pipeline.volumes.intensity import sample_blocks
 from pipeline.volumes.labelled_sections import LabelledSections, as_opened, sections_by_name
 from pipeline.volumes.labels import LabelVolume
@@ -41,7 +43,7 @@ def labels(run: Run) -> Finding:
     looks = together([_look_in(run, volume, name, box) for name, box in boxes.items()])
     found = f"{describe(volume, volume.stored_dtype)}; {looks.text}"
     numbers = _other_numbers(image, volume, is_placed=run.config.data.labels_box is not None)
-    doubts = [*_voxel_size(image, volume), *numbers, *_outside(image, volume)]
+    doubts = [*_voxel_size(image, volume), *numbers, *_outside(image, volume), *_fit(run, image, volume)]
     if doubts and looks.state != FAIL:
         return warn(found, "; ".join(doubts))
     return Finding(looks.state, found)
@@ -66,6 +68,7 @@ def _look_in(run: Run, volume: LabelVolume, name: str, box: Box) -> Finding:
     doubts = [
         *_look(volume, ids[~unlabelled], labelled),
         *background(ids, counts, ~unlabelled),
+        *_between([np.where(volume.is_unlabelled(s), 0, s) for s in stored]),
         *(doubts_of_training(run, volume, box) if name == "training.box" else []),
         *_without_body(drawn, blocks),
         *_gaps(drawn, where),
@@ -117,6 +120,17 @@ def _covering(run: Run, volume: Volume | None, which: str, named: str, box: Box)
     return warn(found, "; ".join(doubts)) if doubts else ok(found)
 
 
+def _between(blocks: list[np.ndarray]) -> list[str]:
+    """An id that is no object's: it separates them."""
+    found = id_between(blocks)
+    if found is None:
+        return []
+    return [
+        f"id {found} lies wherever two objects touch: if it is the membrane between them it should be 0, or "
+        "it is learned as one"
+    ]
+
+
 def _told(ids: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray) -> str:
     """The ids other than 0 that count as unlabelled, with their share of the voxels."""
     told = [
@@ -152,6 +166,13 @@ def _outside(image: Volume, labels: LabelVolume) -> list[str]:
     """Labels where there is no image."""
     outside = labels.box.size - (labels.box & image.box).size
     return [f"{outside:,} of their voxels lie outside the image"] if outside else []
+
+
+def _fit(run: Run, image: Volume, labels: LabelVolume) -> list[str]:
+    """Labels that do not lie on the image as they are read, as far as that is soon seen."""
+    if run.makes_image or isinstance(labels.source, LabelledSections):
+        return []
+    return doubts_of_fit(image, labels)
 
 
 def _gaps(labels: LabelVolume, box: Box) -> list[str]:

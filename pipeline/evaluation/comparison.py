@@ -71,7 +71,23 @@ class Comparison:
 
     @property
     def doubts(self) -> list[str]:
-        """What is doubtful of how they lie on each other, because --voxel-size goes before their files."""
+        """What is doubtful of how they lie on each other."""
+        return [*self._of_place(), *self._of_size()]
+
+    def _of_place(self) -> list[str]:
+        """That one says nothing of where it lies, and was put on the other, which is not at 0, 0, 0."""
+        segmentation, truth = _opened(self)
+        unplaced = [name for name, volume in _named(segmentation, truth) if not volume.frame.is_placed]
+        is_said = self.segmentation_choice.origin or self.truth_choice.origin or self.labelled_sections
+        if is_said or len(unplaced) != 1 or truth.frame.origin == (0, 0, 0):
+            return []
+        return [
+            f"the {unplaced[0]} does not say where it lies, and is put on the other, at {truth.box}: if it "
+            f"lies elsewhere, set --{unplaced[0]}-origin"
+        ]
+
+    def _of_size(self) -> list[str]:
+        """Because --voxel-size goes before their files."""
         own, of_truth = (volume.frame.stated_nm for volume in _opened(self))
         if own is None or of_truth is None or same_size(own, of_truth):
             return []
@@ -222,9 +238,11 @@ def _put_together(segmentation: Volume, choice: Choice, truth: Volume, truth_cho
 
 
 def _unplaced(segmentation: Volume, truth: Volume) -> str:
-    unplaced: Sequence[str] = [
-        name
-        for name, volume in (("the segmentation", segmentation), ("the truth", truth))
-        if not volume.frame.is_placed
-    ]
-    return "neither says where it lies" if len(unplaced) == 2 else f"{unplaced[0]} does not say where it lies"
+    unplaced = [name for name, volume in _named(segmentation, truth) if not volume.frame.is_placed]
+    if len(unplaced) == 2:
+        return "neither says where it lies"
+    return f"the {unplaced[0]} does not say where it lies"
+
+
+def _named(segmentation: Volume, truth: Volume) -> Sequence[tuple[str, Volume]]:
+    return ("segmentation", segmentation), ("truth", truth)

@@ -3,6 +3,7 @@
 | what | format | lengths |
 | --- | --- | --- |
 | a folder of `*.swc`, or one such file | SWC; what kimimaro, CATMAID and others write | x, y, z in nm |
+| a folder of `*.nml`, or one such file | NML of webKnossos and KNOSSOS, by trees | voxels, by their `scale` |
 | a folder with `info` | Neuroglancer precomputed skeletons, not sharded | nm, by the transform in `info` |
 | `*.npz` | an ERL graph of em_erl: nodes, edges of each skeleton | z, y, x in nm |
 
@@ -26,13 +27,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.evaluation.nml import read_nml
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.traced import Traced
 from pipeline.results.unreadable import reading
 
 Part = tuple[str, np.ndarray, np.ndarray]
 
-KNOWN = "expected a folder of .swc files, a folder of precomputed skeletons, or an .npz of em_erl"
+KNOWN = "expected a folder of .swc or .nml files, a folder of precomputed skeletons, or an .npz of em_erl"
 
 
 def read_skeletons(path: Path) -> Skeletons:
@@ -40,15 +42,22 @@ def read_skeletons(path: Path) -> Skeletons:
     if not path.exists():
         raise InputError(f"skeletons {path}: no such file; {KNOWN}")
     if path.is_dir():
-        parts = _precomputed(path) if (path / "info").is_file() else _swc_folder(path)
-    elif path.suffix.lower() == ".swc":
-        parts = [_swc(path)]
+        parts = _precomputed(path) if (path / "info").is_file() else _folder(path)
+    elif path.suffix.lower() in BY_SUFFIX:
+        parts = BY_SUFFIX[path.suffix.lower()](path)
     elif path.suffix == ".npz":
         parts = _erl_graph(path)
     elif path.suffix in (".pkl", ".pickle", ".p"):
         raise InputError(f"skeletons {path}: a pickle may run anything; save them as .swc, one a skeleton")
+    elif path.suffix == ".zip":
+        raise InputError(
+            f"skeletons {path} are packed: unpack it, and name the .nml in it, or, of a .k.zip of KNOSSOS, "
+            "its annotation.xml, called .nml"
+        )
     else:
-        raise InputError(f"skeletons {path} are of no known format; {KNOWN}")
+        raise InputError(
+            f"skeletons {path} are of no known format; {KNOWN}; of many other formats navis writes .swc"
+        )
     skeletons = Skeletons.of(parts)
     if not len(skeletons.edges):
         raise InputError(f"skeletons {path}: {len(parts)} skeletons without an edge; {KNOWN}")
@@ -84,15 +93,19 @@ def _in_order(names: list[str]) -> list[str]:
     return sorted(names, key=lambda name: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
 
 
-def _swc_folder(folder: Path) -> list[Part]:
-    swc = [file.name for file in folder.iterdir() if file.suffix.lower() == ".swc"]
-    names = _in_order([name for name in swc if not name.startswith(".")])
+def _folder(folder: Path) -> list[Part]:
+    known = [file.name for file in folder.iterdir() if file.suffix.lower() in BY_SUFFIX]
+    names = _in_order([name for name in known if not name.startswith(".")])
     if not names:
-        raise InputError(f"skeletons {folder}: no .swc file in it, and no info; {KNOWN}")
-    return [_swc(folder / name) for name in names]
+        raise InputError(f"skeletons {folder}: no .swc and no .nml file in it, and no info; {KNOWN}")
+    return [part for name in names for part in BY_SUFFIX[Path(name).suffix.lower()](folder / name)]
 
 
-def _swc(path: Path) -> Part:
+def _nml(path: Path) -> list[Part]:
+    return [_checked(path, *tree) for tree in read_nml(path)]
+
+
+def _swc(path: Path) -> list[Part]:
     try:
         # what is not UTF-8 is in comments, as the micro sign of other encodings
         lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
@@ -112,7 +125,11 @@ def _swc(path: Path) -> Part:
             )
         edges.append((place[number], place[parent]))
     at = np.array([z_y_x for _, _, z_y_x in nodes], np.float64).reshape(-1, 3)
-    return _checked(path, path.stem, at, np.array(edges, np.int64))
+    return [_checked(path, path.stem, at, np.array(edges, np.int64))]
+
+
+BY_SUFFIX = {".swc": _swc, ".nml": _nml}
+"""What reads the skeletons of a file."""
 
 
 def _node(path: Path, row: list[str]) -> tuple[int, int, tuple[float, float, float]]:

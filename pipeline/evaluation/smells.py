@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from pipeline.evaluation.scores import variation_of_information
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes import Volume
 from pipeline.volumes.absence import absence
+from pipeline.volumes.id_between import id_between
 from pipeline.volumes.labels import LabelVolume
 
 SIDE = 160
@@ -95,6 +96,12 @@ def _of_one(ids: np.ndarray, what: str) -> list[str]:
             f"id {found[counts.argmax()]} is {counts.max() / ids.size:.0%} of the {what}: is it the "
             "background, which should be 0?"
         )
+    between = id_between([ids])
+    if between is not None:
+        told.append(
+            f"id {between} lies wherever two objects of the {what} touch: if it is the membrane between them "
+            "it should be 0" + (f"; --ignore {between} leaves it out" if what == "truth" else "")
+        )
     return [*told, *_cut(found, what)]
 
 
@@ -115,21 +122,32 @@ def _cut(ids: np.ndarray, what: str) -> list[str]:
 
 
 def _turned(ids: np.ndarray, labels: np.ndarray, bits: float) -> list[str]:
-    """Another order of the axes, where the middle is a cube and so looks the same in all of them."""
-    if len(set(ids.shape)) > 1:
-        return []
+    """Another order of the axes, such as leaves the middle its shape, or mirrored."""
+    orders = [order for order in permutations(range(3)) if ids.transpose(order).shape == ids.shape]
+    flips = [axes for number in (1, 2, 3) for axes in combinations(range(3), number)]
+    turned = {order: ids.transpose(order) for order in orders[1:]}
+    mirrored = {axes: np.flip(ids, axes) for axes in flips}
     tried = {
-        order: _bits(ids.transpose(order), labels) for order in permutations(range(3)) if order != (0, 1, 2)
+        **{_order_said(order): _bits(there, labels) for order, there in turned.items()},
+        **{_mirrored_said(axes): _bits(there, labels) for axes, there in mirrored.items()},
     }
-    best = min(tried, key=lambda order: tried[order])
-    if tried[best] > FAR_BETTER * bits:
+    (how, mend), best = min(tried.items(), key=lambda one: one[1])
+    if best > FAR_BETTER * bits:
         return []
-    axes = ", ".join("zyx"[order] for order in np.argsort(best))
-    return [
-        f"with its axes in another order the segmentation fits far better (VOI {tried[best]:.2f} bits "
-        f"instead of {bits:.2f}): what is read as z, y, x is {axes}; name its stored axes so with "
-        "--segmentation-axes"
-    ]
+    return [f"{how} the segmentation fits far better (VOI {best:.2f} bits instead of {bits:.2f}): {mend}"]
+
+
+def _order_said(order: tuple[int, ...]) -> tuple[str, str]:
+    axes = ", ".join("zyx"[axis] for axis in np.argsort(order))
+    return (
+        "with its axes in another order",
+        f"what is read as z, y, x is {axes}; name its stored axes so with --segmentation-axes",
+    )
+
+
+def _mirrored_said(axes: tuple[int, ...]) -> tuple[str, str]:
+    along = " and ".join("zyx"[axis] for axis in axes)
+    return f"mirrored along {along}", "write one of the two the other way round"
 
 
 def _displaced(ids: np.ndarray, labels: np.ndarray, bits: float) -> list[str]:

@@ -23,8 +23,8 @@ class Evaluation(Section):
     there people disagree: CREMI takes 25. 0: all count."""
     skeletons: str | None = None
     """Traced neurites along which run length is measured: a folder of SWC files, precomputed skeletons or an
-    em_erl graph, in nm in the image's coordinates. A relative path is looked up in data.folder. from_labels:
-    made by kimimaro from the labels in `box`."""
+    em_erl graph, in nm in the image's coordinates, or NML. A relative path is looked up in data.folder.
+    from_labels: made by kimimaro from the labels in `box`."""
     merge_threshold: NaturalInt = 0
     """A segment merges skeletons if it has more nodes than this in each of two."""
 

@@ -90,7 +90,7 @@ def _files_identity(path: Path) -> str:
     except OSError as error:
         raise InputError(
             f"evaluation.skeletons {path} cannot be read: {error.strerror}; set it to a folder of .swc "
-            "files, a folder of precomputed skeletons, or an .npz of em_erl"
+            "or .nml files, a folder of precomputed skeletons, or an .npz of em_erl"
         ) from None
     return digest.hexdigest()
 

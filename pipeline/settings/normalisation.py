@@ -13,7 +13,7 @@ from pipeline.settings.input_identities import Known
 from pipeline.settings.last_start import has_trained, settings_of_last_start
 from pipeline.settings.sections import GREY
 from pipeline.volumes import open_image
-from pipeline.volumes.intensity import sample
+from pipeline.volumes.intensity import refuse_padded, sample
 
 PHANTOM = (128.0, 33.0)
 """What phantoms are normalised by: there is none to measure before the run, and they are much alike."""
@@ -74,6 +74,7 @@ def normalised(run: Run, box: Box) -> Data:
             f"data.image {data.image} has values as large as {max(-found.lowest, found.highest):g} in {box}: "
             "their standard deviation cannot be told; set data.image_mean and data.image_stddev"
         )
+    refuse_padded(found, data.image, box)
     return _by(run, found.mean, found.stddev)
 
 

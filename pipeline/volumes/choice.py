@@ -68,6 +68,11 @@ class Choice:
         return f"write it anew by `ffn export`, and there {said}" if name in self.lacks else said
 
     @property
+    def is_of_ids(self) -> bool:
+        """Whether the volume is to hold ids of objects."""
+        return self.role == "labels_" or self.option in ("segmentation", "truth")
+
+    @property
     def size_setting(self) -> str:
         """What says how large voxels are."""
         return "--voxel-size" if self.option else "data.voxel_size_nm"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple
 from pipeline.volumes.volume import Volume
 
@@ -19,6 +20,9 @@ MOST_BLOCKS = 48
 DIGITS = 6
 """Of mean and standard deviation: as many as float32 has, and short enough to be read. A mean has more where
 it is more than a hundred standard deviations."""
+
+FAR = 100
+"""Median distances from the median: a standard deviation beyond these is of values that are no tissue's."""
 
 Read = Callable[[Box], np.ndarray]
 
@@ -35,6 +39,10 @@ class Intensity:
     at_lowest: float
     """The share of voxels that have the lowest value."""
     at_highest: float
+    median: float
+    is_of_tissue: bool
+    """Whether mean and standard deviation are; else few values are so far from all others that they are of
+    these alone, as of -1e38 in padding."""
 
 
 def sample_blocks(volume: Volume, box: Box) -> list[Box]:
@@ -67,7 +75,8 @@ def of_blocks(blocks: list[np.ndarray]) -> Intensity | None:
     values = np.concatenate(varied).astype(np.float64)
     lowest, highest = values.min(), values.max()
     with np.errstate(over="ignore", invalid="ignore"):  # who asks looks whether they are finite
-        mean, stddev = values.mean(), values.std()
+        mean, stddev, median = values.mean(), values.std(), np.median(values)
+        usual = np.median(np.abs(values - median))
     return Intensity(
         voxels=values.size,
         mean=float(f"{mean:.{DIGITS + _more(mean, stddev)}g}"),
@@ -76,7 +85,19 @@ def of_blocks(blocks: list[np.ndarray]) -> Intensity | None:
         highest=float(highest),
         at_lowest=float(np.mean(values == lowest)),
         at_highest=float(np.mean(values == highest)),
+        median=float(median),
+        is_of_tissue=not 0 < FAR * usual < stddev,
     )
+
+
+def refuse_padded(found: Intensity, uri: str, box: Box) -> None:
+    """Raise InputError where mean and standard deviation are not those of tissue."""
+    if not found.is_of_tissue:
+        raise InputError(
+            f"data.image {uri} has values from {found.lowest:g} to {found.highest:g} in {box}, most of them "
+            f"near {found.median:g}: some are padding, which spoils their mean and standard deviation; save "
+            f"{found.median:g} there"
+        )
 
 
 def _more(mean: float, stddev: float) -> int:

@@ -13,6 +13,10 @@ from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.frame import AXES
 
+COLOURS = (3, 4)
+"""So many channels has what may be colours, none of which holds ids whole."""
+VAST = "65536 R + 256 G + B"
+
 Index: TypeAlias = tuple[slice | int, ...]
 
 
@@ -108,9 +112,12 @@ def _position(name: str, length: int, choice: Choice, shape: Sequence[int], uri:
             "save one of them as a volume of its own"
         )
     if chosen is None:
-        raise InputError(
-            f"{uri} has {length} channels; {choice.mend('channel', f'set {{}} to one of 0 to {length - 1}')}"
-        )
+        mend = choice.mend("channel", f"set {{}} to one of 0 to {length - 1}")
+        if choice.is_of_ids and length in COLOURS:
+            mend = (
+                f"if ids are colours there, save them as numbers of 32 bits (VAST's are {VAST}); else {mend}"
+            )
+        raise InputError(f"{uri} has {length} channels; {mend}")
     if chosen >= length:
         raise InputError(
             f"{uri} has {length} channels; {choice.setting('channel')} is {chosen}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +33,14 @@ WAYS = {
 }
 
 
+KNOSSOS = ("knossos.conf", "*.k.toml", "*.pyk.conf")
+KNOSSOS_BELOW = ("*/knossos.conf", "x[0-9]*/y[0-9]*/z[0-9]*", "mag*/x[0-9]*/y[0-9]*")
+"""What describes KNOSSOS cubes, and how their folders are called."""
+
+ARRAYS = ("zarr.json", ".zarray")
+"""What describes an array of Zarr; webKnossos has no more in the folder of a layer."""
+
+
 def other_file(path: Path) -> str:
     """What a file is by its name, with the way out; nothing where that is unknown."""
     name = path.name.lower()
@@ -51,13 +60,21 @@ def other_file(path: Path) -> str:
 def other_folder(folder: Path, names: Iterable[str]) -> str:
     """What a folder is by what lies in it, files of these names among it; nothing where that is unknown."""
     there = set(names)
-    if "header.wkw" in there or any(folder.glob("*/header.wkw")) or any(folder.glob("*/*/header.wkw")):
+    if "header.wkw" in there or _has(folder, ("*/header.wkw", "*/*/header.wkw")):
         return WAYS["wkw"]
-    if "knossos.conf" in there or any(folder.glob("*/knossos.conf")):
+    if any(fnmatch.filter(there, pattern) for pattern in KNOSSOS) or _has(folder, KNOSSOS_BELOW):
         return WAYS["knossos"]
+    below = (folder.glob(f"{above}/{name}") for above in ("*", "*/*") for name in ARRAYS)
+    arrays = sorted({file.parent.relative_to(folder).as_posix() for files in below for file in files})
+    if arrays:
+        return f"arrays in folders of their own, {', '.join(arrays)}: name one, as {folder / arrays[0]}"
     within = RunFiles(folder)
     for volume in (within.segmentation_folder, within.aligned_folder):
         if (volume / "info").is_file():
             return f"a run, and no volume: name the one in it, {volume}"
     told = {other_file(Path(name)) for name in there}
     return f"files of another kind: each is {told.pop()}" if len(told) == 1 and "" not in told else ""
+
+
+def _has(folder: Path, patterns: Iterable[str]) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in patterns)

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.volumes.layout import VAST
 from pipeline.volumes.lossy import LOSSY_TIFF
 from pipeline.volumes.open import TIFF_SUFFIXES
 from pipeline.volumes.tiff_file import (
@@ -23,6 +24,7 @@ from pipeline.volumes.tiff_file import (
 SUFFIXES = (".png", *TIFF_SUFFIXES, ".jpg", ".jpeg", ".bmp")
 LOSSY_FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 """Of Pillow's formats, and how they are called here."""
+OF_COLOURS = "has a palette of colours; expected grey values: save it without the palette"
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 Image.MAX_IMAGE_PIXELS = None
 """Slices of electron microscopes have more pixels than Pillow takes for an attack."""
@@ -96,7 +98,8 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim == 3 and values.shape[-1] == 3:
         if (values != values[..., :1]).any():
             raise InputError(
-                f"slice {path} is in colour; expected grey values: convert it, and labels to grey ids"
+                f"slice {path} is in colour; expected grey values: convert it, and labels to ids, in TIFF "
+                f"of 32 bits (VAST's are {VAST})"
             )
         values = values[..., 0]
     if values.ndim == 3 and values.shape[-1] == 1:
@@ -109,12 +112,19 @@ def grey(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def page_values(page: tifffile.TiffPage, values: np.ndarray, path: Path) -> np.ndarray:
-    """The values of a TIFF page, looked up in its palette if it has one. Raises InputError."""
+    """The values of a TIFF page, looked up in its palette if it has one.
+
+    ImageJ writes one of a stack that it shows in colours or in another contrast: there the numbers count, as
+    in ImageJ, unless 0 is shown as white. Raises InputError where other palettes have colours.
+    """
     if page.photometric != tifffile.PHOTOMETRIC.PALETTE:
         return values
     colours = np.asarray(page.colormap)  # (3, entries), 16 bits
-    if (colours != colours[:1]).any():
-        raise InputError(f"{path} has a palette of colours; expected grey values: convert it")
+    is_grey = bool((colours == colours[:1]).all())
+    if page.is_imagej and not (is_grey and colours[0, 0] > colours[0, -1]):
+        return values
+    if not is_grey:
+        raise InputError(f"{path} {OF_COLOURS}")
     return (colours[0] >> 8).astype(np.uint8)[values]
 
 
@@ -142,6 +152,8 @@ def _read_picture(path: Path) -> np.ndarray:
         _picture_dtype(image, path)
         grey_or_rgb = {"P": "RGBA" if "transparency" in image.info else "RGB"}.get(image.mode)
         values = np.asarray(image.convert(grey_or_rgb) if grey_or_rgb else image)
+        if image.mode == "P" and (values[..., :3] != values[..., :1]).any():
+            raise InputError(f"slice {path} {OF_COLOURS}")
         refuse_turned(image.getexif().get(ORIENTATION), path)
         return values
 

@@ -18,7 +18,7 @@ from pipeline.run_folder import Run
 from pipeline.volumes import Volume, labelled_box, open_image, open_labels
 from pipeline.volumes.absence import Absence, absence, of_slices
 from pipeline.volumes.content import sampled_blocks
-from pipeline.volumes.intensity import Intensity, sample, sample_blocks
+from pipeline.volumes.intensity import Intensity, refuse_padded, sample, sample_blocks
 from pipeline.volumes.open import is_address, split_scheme
 from pipeline.wording import counted
 
@@ -112,6 +112,7 @@ def look_at_image(run: Run) -> Image:
             f"image {volume.uri} is blank: wherever it was looked at it has one value, or nothing is stored; "
             "is it another dataset or level (--set data.mip=N)?"
         )
+    refuse_padded(found, volume.uri, volume.box)
     return Image(volume, found, None if volume.chunk is None else absence(volume, volume.box))
 
 

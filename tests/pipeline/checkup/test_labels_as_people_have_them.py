@@ -44,6 +44,10 @@ def test_cremi_s_ids_for_nothing_are_told_and_left_out_of_training(tmp_path: Pat
             "all labelled voxels have the id 1: this looks like a mask",
         ),
         (lambda labels: labels.astype(np.float32).view(np.uint32), "look like floating-point numbers"),
+        (
+            lambda labels: np.where(labels == 0, 1, labels + 1),
+            "id 1 lies wherever two objects touch: if it is the membrane between them it should be 0",
+        ),
         (lambda labels: np.where(np.indices(labels.shape)[0] < 2, labels, 0), "few voxels are labelled"),
     ],
 )

@@ -88,3 +88,16 @@ def test_a_tissue_range_that_no_voxel_is_in_is_doubted(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "em.h5", image=(image, CREMI))
     found = findings(run_on(tmp_path, data={"tissue_range": [1000, 2000]}))["intensity"]
     assert "none is in data.tissue_range" in found
+
+
+@pytest.mark.parametrize("padding", [-1e38, 3e38, -9999])
+def test_padding_that_spoils_mean_and_standard_deviation_is_told(tmp_path: Path, padding: float) -> None:
+    """By a few voxels of it all tissue is one value."""
+    image, _ = cells()
+    values = image.astype(np.float32) / 255
+    values[:, :2] = padding
+    write_hdf5(tmp_path / "em.h5", image=values)
+    with pytest.raises(InputError, match=r"most of them near 0\.6\d+: some are padding.*save 0\.6\d+ there"):
+        run_on(tmp_path)
+    told = findings(run_on(tmp_path, data={"image_mean": 0.5, "image_stddev": 0.2}))["intensity"]
+    assert "and a few far from it: padding" in told

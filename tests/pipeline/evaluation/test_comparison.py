@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from skimage.metrics import adapted_rand_error, variation_of_information
 
 from pipeline.errors import InputError
@@ -116,6 +119,23 @@ def test_negative_ids_are_background_and_the_largest_are_segments(tmp_path: Path
     counts = BoxCounts.total(parts)
     assert set(counts.as_is.segmentation.tolist()) == {0, 125, 126, 127}
     assert score(counts)["coverage"] == np.mean(truth != 0)
+
+
+def test_a_truth_that_is_put_where_the_segmentation_lies_is_told(tmp_path: Path) -> None:
+    """As labels of one part, whose file does not say so, beside a segmentation of another part."""
+    ids = blobs((8, 9, 10), 1)
+    np.save(tmp_path / "truth.npy", ids)
+    for name, first in (("at_0", 0), ("beside", 64)):
+        zarr.save_array(str(tmp_path / f"{name}.zarr"), ids, zarr_format=2)
+        attributes = {"resolution": [40, 4, 4], "offset": [40 * first, 0, 0]}
+        (tmp_path / f"{name}.zarr" / ".zattrs").write_text(json.dumps(attributes))
+    at_0, beside = (
+        Comparison(str(tmp_path / f"{name}.zarr"), str(tmp_path / "truth.npy")) for name in ("at_0", "beside")
+    )
+    told = "the truth does not say where it lies, and is put on the other, at 64:72,0:9,0:10"
+    assert beside.doubts[0].startswith(told)
+    assert not at_0.doubts
+    assert not replace(beside, truth_choice=Choice(option="truth", origin=(66, 0, 0))).doubts
 
 
 def test_turned_axes_can_be_set(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_what_holds_no_skeletons_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "s.pkl").write_bytes(b"x")
     (tmp_path / "s.swc").write_text("no numbers here\n")
     (tmp_path / "s.json").write_text("{}")
+    (tmp_path / "s.k.zip").write_bytes(b"PK")
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     np.savez(
         tmp_path / "torn.npz",
@@ -154,12 +155,13 @@ def test_what_holds_no_skeletons_ends_in_one_line(tmp_path: Path) -> None:
     )
     for name, expected in {
         "missing": "no such file",
-        "empty": "no .swc file in it",
+        "empty": "no .swc and no .nml file in it",
         "segmentation": "not of neuroglancer_skeletons; give the folder",
         "sharded": "are sharded",
         "s.pkl": "a pickle may run anything",
         "s.swc": "is no SWC file|without an edge",
-        "s.json": "of no known format",
+        "s.json": "of no known format.*navis writes .swc",
+        "s.k.zip": "are packed: unpack it, and name the .nml in it",
         "other.npz": "holds a; expected skeleton_id",
         "torn.npz": "nodes that are not its own",
     }.items():

@@ -67,6 +67,8 @@ def image(ids: np.ndarray) -> np.ndarray:
             "what is read as z, y, x is x, y, z; name its stored axes so with --segmentation-axes",
         ),
         (lambda ids: ids.transpose(1, 2, 0), None, "what is read as z, y, x is y, x, z; name"),
+        (lambda ids: ids[:, ::-1], None, "mirrored along y the segmentation fits far better.*write one of"),
+        (lambda ids: ids[::-1, :, ::-1], None, "mirrored along z and x the segmentation fits far better"),
         (lambda ids: np.roll(ids, (5, -9, 12), (0, 1, 2)), None, r"moved by \(-5, 9, -12\) voxels"),
         (None, supervoxels, "the labels are supervoxels, without the table"),
         (
@@ -88,6 +90,11 @@ def image(ids: np.ndarray) -> np.ndarray:
             None,
             "is it the background, which should be 0",
         ),
+        (
+            None,
+            lambda ids: np.where(ids == 0, np.uint64(1), ids + np.uint64(1)),
+            "id 1 lies wherever two objects of the truth touch.*it should be 0; --ignore 1 leaves it out",
+        ),
         (lambda ids: ids * 0, None, "the segmentation is blank"),
         (None, lambda ids: np.where(ids == 3, ids, np.uint64(0)), "of the truth is labelled"),
     ],
@@ -102,6 +109,14 @@ def test_the_likely_mistake_is_named(
         np.ascontiguousarray(truth(cells) if truth else ids),
     )
     assert any(re.search(expected, line) for line in found), found
+
+
+def test_a_plane_that_lies_on_its_side_is_told(tmp_path: Path, cells: np.ndarray) -> None:
+    """As programs that count columns first write it: the volume has the same shape."""
+    ids = cells + np.uint64(100) * (cells != 0)
+    turned = np.ascontiguousarray(ids.transpose(0, 2, 1)[8:-8])
+    found = told(tmp_path, turned, cells[8:-8])
+    assert any("what is read as z, y, x is z, x, y; name" in line for line in found), found
 
 
 def test_a_volume_compared_with_itself_is_told(tmp_path: Path, cells: np.ndarray) -> None:

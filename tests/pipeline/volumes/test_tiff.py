@@ -112,6 +112,16 @@ def test_colour_is_read_by_the_channel_that_is_chosen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(open_volume(uri, Choice(channel=2))), colours[..., 2])
 
 
+def test_ids_that_are_colours_are_not_taken_for_channels(tmp_path: Path) -> None:
+    """In no channel are they whole: 256 ids have the same blue."""
+    uri = written(tmp_path, np.stack([GREY, GREY // 2, GREY // 3], axis=-1), photometric="rgb")
+    for choice in (Choice(role="labels_"), Choice(option="truth", lacks=("channel",))):
+        with pytest.raises(InputError, match=r"if ids are colours there, save them as numbers.*; else"):
+            open_volume(uri, choice)
+    with pytest.raises(InputError, match=r"has 3 channels; set data\.channel to one of 0 to 2$"):
+        open_volume(uri)
+
+
 def test_colour_that_is_stored_plane_by_plane_is_no_volume_of_three_sections(tmp_path: Path) -> None:
     uri = written(tmp_path, GREY[:3], photometric="rgb", planarconfig="separate")
     assert "has 3 channels" in error_of(uri)
@@ -241,3 +251,30 @@ def test_a_plane_alone_of_channels_is_that_of_the_one_chosen(tmp_path: Path) -> 
     uri = written(tmp_path, GREY[:3].transpose(1, 2, 0), photometric="rgb")
     volume = open_volume(uri, Choice(channel=1))
     np.testing.assert_array_equal(read(volume), GREY[1:2])
+
+
+@pytest.mark.parametrize("as_slices", [False, True])
+def test_what_imagej_shows_in_other_colours_or_contrast_is_as_it_is_there(
+    tmp_path: Path, as_slices: bool
+) -> None:
+    """Labels in Glasbey's colours, or shown from 0 to 40, have a palette: ids above that would be one."""
+    contrast = np.minimum(np.arange(256) * 65535 // 40, 65535).astype(np.uint16)
+    glasbey = np.random.default_rng(3).integers(0, 2**16, (3, 256), dtype=np.uint16)
+    for name, colours in (("contrast", np.stack([contrast] * 3)), ("glasbey", glasbey)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for z, page in enumerate(GREY) if as_slices else [(0, GREY)]:
+            described = f"ImageJ=1.54f\nimages={1 if as_slices else len(GREY)}\n"
+            how: dict[str, Any] = {"photometric": "palette", "colormap": colours, "metadata": None}
+            tifffile.imwrite(folder / f"z{z}.tif", page, description=described, **how)
+        volume = open_volume(str(folder))
+        assert volume.dtype == np.uint8
+        np.testing.assert_array_equal(read(volume), GREY)
+
+
+def test_what_imagej_shows_inverted_is_read_as_it_is_shown(tmp_path: Path) -> None:
+    inverted = np.tile(np.arange(255, -1, -1, dtype=np.uint16) * 257, (3, 1))
+    tifffile.imwrite(
+        tmp_path / "z1.tif", GREY[0], photometric="palette", colormap=inverted, description="ImageJ=1.54f\n"
+    )
+    np.testing.assert_array_equal(read_slice(tmp_path / "z1.tif"), 255 - GREY[0])
