@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -363,3 +364,56 @@ def test_addresses_that_are_none_are_told_how_they_are_written(uri: str) -> None
         InputError, match=r"leads nowhere: an address is s3://BUCKET/FOLDER, s3://https://HOST"
     ):
         open_volume(uri)
+
+
+def test_volumes_below_a_folder_that_is_none_are_named(tmp_path: Path, publish: Publish) -> None:
+    """The nearest first, and nothing that lies in one of them."""
+    sample = tmp_path / "sample"
+    for name, below in (("em.zarr", "ome-zarr 0.4"), ("more/labels.n5", "n5")):
+        written, _ = split(FORMATS[below].write(tmp_path, IMAGE, PLACE))
+        (sample / name).parent.mkdir(parents=True, exist_ok=True)
+        written.rename(sample / name)
+    (sample / "more" / "em").mkdir()
+    (sample / "more" / "em" / "info").write_text("{}")
+    there = publish(sample)
+    found = "" if there.startswith("http") else "; volumes below it: em.zarr, more/labels.n5, more/em"
+    with pytest.raises(InputError, match=rf"nor attributes.json \(N5\){found}$"):
+        open_volume(there)
+
+
+def test_of_many_volumes_below_a_few_are_named_by_few_requests(
+    s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = s3.bucket()
+    for number in range(70):
+        s3.client.put_object(Bucket=bucket, Key=f"all/of{number:02}/a/em/info", Body=b"{}")
+    listed, ask = Counter[str](), S3Interface.list_files
+
+    def list_files(store: S3Interface, *given: object, **settings: object) -> object:
+        listed[store._path.path] += 1
+        return ask(store, *given, **settings)
+
+    monkeypatch.setattr(S3Interface, "list_files", list_files)
+    with pytest.raises(InputError, match=r"nor attributes.json \(N5\)$"):
+        open_volume(s3.uri(bucket, "all"))
+    assert listed.total() <= 60
+    with pytest.raises(InputError, match=r"volumes below it: a/em$"):
+        open_volume(s3.uri(bucket, "all/of03"))
+    for number in range(10):
+        s3.client.put_object(Bucket=bucket, Key=f"ten/{number}/info", Body=b"{}")
+    with pytest.raises(InputError, match=r"below it: 0, 1, 2, 3, 4, 5, 6, 7, and others$"):
+        open_volume(s3.uri(bucket, "ten"))
+
+
+def test_a_bucket_may_be_a_volume_itself(
+    tmp_path: Path, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a part of it be named."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
+    folder, part = split(FORMATS["n5"].write(tmp_path, IMAGE, PLACE))
+    bucket = s3.bucket()
+    for path in files(folder):
+        s3.client.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
+    for uri in (f"s3://{bucket}{part}", f"n5://s3://{bucket}{part}"):
+        volume = open_volume(uri)
+        np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
