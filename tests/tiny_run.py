@@ -7,7 +7,7 @@ data:
   image: phantom
   labels: phantom
   phantom: {shape: [48, 48, 112], seed: 3}
-network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 8}
 training:
   box: "0:48,0:48,0:56"
   ranks: 1

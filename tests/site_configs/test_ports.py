@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {
     "network.depth": 2,
-    "network.features": 4,
+    "network.features": 8,
     "training.fovs": 80,
     "training.choose_by": "last",
     "training.validation_box": "",

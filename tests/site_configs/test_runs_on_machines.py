@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {
     "network.depth": 2,
-    "network.features": 4,
+    "network.features": 8,
     "training.ranks": 4,
     "training.fovs": 1600,
     "training.choose_by": "last",  # one of fewer FOVs has learned too little to be tried

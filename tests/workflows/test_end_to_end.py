@@ -34,7 +34,7 @@ data:
   image: phantom
   labels: phantom
   phantom: {shape: [48, 48, 112], seed: 3}
-network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 8}
 training:
   box: "0:48,0:48,0:56"
   fovs: 400
@@ -110,7 +110,7 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     assert volume.dtype == np.uint64
     assert tuple(volume.volume_size) == (48, 48, 48)
     assert tuple(volume.voxel_offset) == (64, 0, 0)
-    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground", "openvino in "):
+    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground", "\nnetwork       "):
         assert shown in first
 
 

@@ -37,7 +37,7 @@ TILE = "z000000_y000015_x000064.h5"
 
 HDF5_RUN = """
 data: {image: "em.h5:raw", labels: "em.h5:labels"}
-network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 4}
+network: {fov: [17, 17, 17], deltas: [4, 4, 4], depth: 2, features: 8}
 inference: {tile: [40, 40, 40], overlap: [20, 20, 20]}
 training: {box: "0:40,0:64,0:64"}
 """

@@ -19,7 +19,7 @@ sections:
   tiles: {table: tiles.csv, voxel_size_nm: [10, 10, 10]}
   alignment: {reach: 1, group: 8, group_overlap: 2}
   volume: {chunk: [6, 64, 64], block: [6, 64, 64]}
-network: {fov: [9, 17, 17], deltas: [1, 4, 4], depth: 2, features: 4}
+network: {fov: [9, 17, 17], deltas: [1, 4, 4], depth: 2, features: 8}
 training:
   box: "0:12,16:80,16:80"
   fovs: 40
