@@ -120,16 +120,21 @@ class AmazonPool(S3ConnectionPool):
     ) -> Any:
         is_open = not (secrets or self.credentials or has_keys_of_amazon())
         client = super()._create_connection(secrets, endpoint, no_sign_request or is_open)
-        client.meta.events.register("after-call.s3.GetObject", _without_other_tag)
+        client.meta.events.register("after-call.s3.GetObject", _as_expected)
         return client
 
 
-def _without_other_tag(parsed: dict[str, Any], **_: Any) -> None:
-    """Of objects in parts the ETag depends on how long these were, which CloudFiles guesses, and of those
-    that a key of the owner's encrypts it is any number."""
+def _as_expected(parsed: dict[str, Any], **_: Any) -> None:
+    """Make of an answer what CloudFiles expects.
+
+    Of objects in parts the ETag depends on how long these were, which it guesses, and of those that a key of
+    the owner's encrypts it is any number. And not every server says with a 404 what is not there.
+    """
     kinds = (parsed.get("ServerSideEncryption", ""), parsed.get("SSECustomerAlgorithm", ""))
     if "-" in parsed.get("ETag", "") or kinds[0].startswith("aws:kms") or kinds[1]:
         del parsed["ETag"]
+    if parsed.get("Error", {}).get("Code") == "404":
+        parsed["Error"]["Code"] = "NoSuchKey"
 
 
 def google_pool(bucket: str, request_payer: str | None = None) -> GCloudBucketPool:

@@ -148,3 +148,18 @@ def test_a_list_that_a_bucket_refuses_is_asked_for_once(s3: LocalS3) -> None:
     with pytest.raises(Exception, match="AccessDenied"):
         list(files.list())
     assert len(asked) == 1
+
+
+def test_what_is_answered_404_without_a_word_is_not_there(s3: LocalS3) -> None:
+    """As by a server in front of the store, or where the rest of the answer was lost."""
+    files, body = stores.cloud_files(s3.uri(s3.bucket())), b""
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        return AWSResponse(request.url, 404, {}, Body(body))
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3.GetObject", answer)
+    assert files.get("info") is None
+    body = b"<Error><Code>NoSuchBucket</Code></Error>"
+    with pytest.raises(Exception, match="NoSuchBucket"):
+        files.get("info")
