@@ -47,6 +47,10 @@ PATIENCE_S = (10, 60)
 minute for either, and asks several times, each time that it is asked."""
 
 
+UNKNOWN_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""What is in errors of servers whose certificate nobody vouches for."""
+
+
 def cloud_files(address: str) -> CloudFiles:
     """The files below an address of a bucket or a web server."""
     return CloudFiles(by_alias(address), progress=False)
@@ -79,7 +83,7 @@ def may_pass(error: BaseException) -> bool:
     """Whether it is worth while to ask once more."""
     code = status_of(error)
     if code is None:
-        return type(error).__name__ not in IN_VAIN
+        return type(error).__name__ not in IN_VAIN and UNKNOWN_CERTIFICATE not in str(error)
     return not 400 <= code < 500 or code in NOT_YET
 
 

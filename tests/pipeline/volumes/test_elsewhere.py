@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 from cloudfiles.interfaces import HttpInterface, S3Interface
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import stop_after_attempt
 from writers import FORMATS, Place
 
 from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
+from pipeline.machine import stores
 from pipeline.volumes import Choice, open_volume, web
 from pipeline.volumes.content import content
 from tests.local_gcs import LocalGcs
@@ -356,6 +362,50 @@ def test_images_side_by_side_are_found_without_a_list(tmp_path: Path, publish: P
     (whole / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
     volume = open_volume(publish(whole))
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """By a certificate of its own for localhost, `own.pem` in the folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    own = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "own.pem").write_bytes(own)
+    kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(*kinds))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("address", "variable"),
+    [
+        ("https://localhost:{}/v.npz", "REQUESTS_CA_BUNDLE"),
+        ("s3://https://localhost:{}/v/em", "AWS_CA_BUNDLE"),
+    ],
+)
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once_with_what_mends_it(
+    address: str,
+    variable: str,
+    s3: LocalS3,
+    tmp_path: Path,
+    web_server: LocalWeb,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    web_server.socket = self_signed(tmp_path).wrap_socket(web_server.socket, server_side=True)
+    monkeypatch.setattr(stores, "TOLD", set())
+    uri = address.format(web_server.server_port)
+    with pytest.raises(Unreadable, match=rf"certificate.*; set {variable} in the environment to a file"):
+        open_volume(uri)
+    assert not stores.TOLD
+    monkeypatch.setenv(variable, str(tmp_path / "own.pem"))
+    if variable == "REQUESTS_CA_BUNDLE":  # a client of S3 has been made by now
+        with pytest.raises(InputError, match="is no volume that is read from there"):
+            open_volume(uri)
 
 
 @pytest.mark.parametrize("uri", ["zarr://S3://b/v", "s3://https://host", "n5://ftp://h/v.n5", "https://"])
