@@ -161,6 +161,11 @@ def contents(files: Sequence[Address]) -> list[bytes | None]:
     return _at_a_time(Address.get, files)
 
 
+def sizes(files: Sequence[Address]) -> list[int | None]:
+    """What `size` gives of each."""
+    return _at_a_time(Address.size, files)
+
+
 def names_in(folders: Sequence[Where]) -> list[list[str]]:
     """What lies in each folder, folders with a slash behind their names; nothing of one that is not
     listed."""
@@ -172,7 +177,7 @@ def are_there(files: Sequence[Where]) -> list[bool]:
     """Of each file whether it is there, whatever it holds. Raises OSError where that cannot be told."""
     elsewhere = [file for file in files if isinstance(file, Address)]
     if elsewhere:
-        return [size is not None for size in _at_a_time(Address.size, elsewhere)]
+        return [size is not None for size in sizes(elsewhere)]
     return [file.exists() for file in files if isinstance(file, Path)]
 
 

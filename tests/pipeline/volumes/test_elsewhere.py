@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from botocore.awsrequest import AWSResponse
 from cloudfiles.interfaces import HttpInterface, S3Interface
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,7 +27,7 @@ from pipeline.machine import stores
 from pipeline.volumes import Choice, open_volume, web
 from pipeline.volumes.content import content
 from tests.local_gcs import LocalGcs
-from tests.local_s3 import LocalS3
+from tests.local_s3 import Body, LocalS3
 from tests.local_web import LocalWeb, local_web
 
 SHAPE = (7, 11, 13)
@@ -467,3 +469,35 @@ def test_a_bucket_may_be_a_volume_itself(
     for uri in (f"s3://{bucket}{part}", f"n5://s3://{bucket}{part}"):
         volume = open_volume(uri)
         np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_chunk_that_a_bucket_refuses_as_all_that_it_does_not_have_is_missing(
+    s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Amazon does to who may not list."""
+    folder, _ = split(FORMATS["precomputed"].write(tmp_path, IMAGE, Place()).removeprefix("precomputed://"))
+    gone = next(path for path in files(folder) if path.name.startswith("4-8_0-4_4-7"))
+    gone.unlink()
+    local = open_volume(f"precomputed://{folder}")
+    missing, voxels = local.missing(local.box), local.read(local.box)
+    assert len(missing) == 1
+    refused, create = [gone.name.removesuffix(".gz"), "none-"], stores.AmazonPool._create_connection
+
+    def answer(request: Any, **_: object) -> AWSResponse | None:
+        if any(name in request.url for name in refused):
+            return AWSResponse(request.url, 403, {}, Body(b"<Error><Code>AccessDenied</Code></Error>"))
+        return None
+
+    def create_refusing(pool: stores.AmazonPool, *given: Any) -> Any:
+        client = create(pool, *given)
+        client.meta.events.register("before-send.s3", answer)
+        return client
+
+    monkeypatch.setattr(stores.AmazonPool, "_create_connection", create_refusing)
+    volume = open_volume(to_amazon(s3, folder))
+    assert volume.missing(volume.box) == missing
+    np.testing.assert_array_equal(volume.read(volume.box), voxels)
+    refused.append("")
+    for ask in (volume.read, volume.missing):
+        with pytest.raises(Unreadable, match=r"403|AccessDenied"):
+            ask(volume.box)
