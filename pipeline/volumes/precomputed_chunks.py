@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from pipeline.volumes.address import Address, address, contents, sizes
 from pipeline.volumes.local_shards import LocalShards
 from pipeline.volumes.remote_store import REFUSALS
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
-from pipeline.volumes.web import WEB, are_there
+from pipeline.volumes.web import REFUSED, WEB, are_there
 
 SUFFIXES = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
 """What CloudVolume adds to the names of local files that it compresses, and how it calls that."""
@@ -165,10 +166,11 @@ class PrecomputedChunks:
     @cached_property
     def _bucket(self) -> Address:
         """The level's folder in a bucket that has given the info file: if it still does, and refuses whatever
-        it does not have, what is refused is not there."""
+        it does not have, what is refused is not there. Raises OSError where it gives that no more."""
         found = address(self._meta.cloudpath)
         assert found is not None, "what is not local has an address"
-        (found[0] / "info").get()
+        if (found[0] / "info").get() is None:
+            raise PermissionError(errno.EACCES, f"the info file is refused ({REFUSED})")
         return found[0] / self._meta.key(self._mip)
 
     @cached_property

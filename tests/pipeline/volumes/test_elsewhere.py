@@ -24,7 +24,7 @@ from writers import FORMATS, Place
 from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
 from pipeline.machine import stores
-from pipeline.volumes import Choice, open_volume, web
+from pipeline.volumes import Choice, Volume, open_volume, web
 from pipeline.volumes.content import content
 from tests.local_gcs import LocalGcs
 from tests.local_s3 import Body, LocalS3
@@ -481,7 +481,7 @@ def test_a_chunk_that_a_bucket_refuses_as_all_that_it_does_not_have_is_missing(
     local = open_volume(f"precomputed://{folder}")
     missing, voxels = local.missing(local.box), local.read(local.box)
     assert len(missing) == 1
-    refused, create = [gone.name.removesuffix(".gz"), "none-"], stores.AmazonPool._create_connection
+    refused, create = list[str](), stores.AmazonPool._create_connection
 
     def answer(request: Any, **_: object) -> AWSResponse | None:
         if any(name in request.url for name in refused):
@@ -494,10 +494,17 @@ def test_a_chunk_that_a_bucket_refuses_as_all_that_it_does_not_have_is_missing(
         return client
 
     monkeypatch.setattr(stores.AmazonPool, "_create_connection", create_refusing)
-    volume = open_volume(to_amazon(s3, folder))
+
+    def is_told(volume: Volume) -> None:
+        for ask in (volume.read, volume.missing):
+            with pytest.raises(Unreadable, match=r"403|AccessDenied"):
+                ask(volume.box)
+
+    volume = open_volume(f"precomputed://{to_amazon(s3, folder)}")
+    refused[:] = [""]
+    is_told(volume)
+    refused[:] = [gone.name.removesuffix(".gz"), "none-"]
     assert volume.missing(volume.box) == missing
     np.testing.assert_array_equal(volume.read(volume.box), voxels)
-    refused.append("")
-    for ask in (volume.read, volume.missing):
-        with pytest.raises(Unreadable, match=r"403|AccessDenied"):
-            ask(volume.box)
+    refused[:] = [""]
+    is_told(volume)
