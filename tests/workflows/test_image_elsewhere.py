@@ -117,7 +117,7 @@ def test_a_training_on_a_bucket_ends_as_one_on_files(s3: LocalS3, tmp_path: Path
     write_ome_zarr(volumes / "em.zarr", phantom.image(box))
     write_n5(volumes / "truth.n5", phantom.labels(box).astype(np.uint32))
     told = TINY.replace("phantom: {shape: [48, 48, 112], seed: 3}", "image_mean: 128\n  image_stddev: 33")
-    told = told.replace("  fovs: 40", "  fovs: 150\n  cache_gib: 0.0005\n  checkpoint_every_s: 1")
+    told = told.replace("  fovs: 40", "  fovs: 400\n  cache_gib: 0.0005\n  checkpoint_every_s: 1")
     for name, place in (("files", str(volumes)), ("bucket", uploaded(s3, volumes))):
         named = told.replace("image: phantom", f'image: "{place}/em.zarr"')
         named = named.replace("labels: phantom", f'labels: "{place}/truth.n5:labels"')
