@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pipeline.machine import stores
+
+
+class Body(io.BytesIO):
+    """Of an answer that a test makes up, as urllib3 gives it."""
+
+    def stream(self, *_: object, **__: object) -> Any:
+        yield self.read()
 
 
 class LocalS3:

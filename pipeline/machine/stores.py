@@ -6,6 +6,7 @@ may be. What is refused is not asked for again and again.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from functools import cache
@@ -13,15 +14,19 @@ from typing import Any
 
 import boto3
 import google.auth
+from botocore.config import Config
+from botocore.session import get_session
 from cloudfiles import CloudFiles, interfaces
 from cloudfiles.connectionpools import GCloudBucketPool, S3ConnectionPool
 from cloudfiles.paths import extract
 from cloudfiles.secrets import GOOGLE_CREDENTIALS_CACHE, PROJECT_NAME, aws_credentials, secretpath
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from pipeline.machine.s3_host import by_alias
+
+log = logging.getLogger(__name__)
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
 """With it in the environment Google's library asks another server, without credentials."""
@@ -35,6 +40,15 @@ NOT_YET = (408, 425, 429)
 IN_VAIN = ("NoCredentialsError", "DefaultCredentialsError", "ParamValidationError", "RetryError")
 """Errors that stay: of credentials that are not there, of names that no bucket can have, of Google's library
 when it has asked for two minutes."""
+
+
+PATIENCE_S = (10, 60)
+"""How long a server of S3 may take to be reached, and to go on with an answer: Amazon's library waits a
+minute for either, and asks several times, each time that it is asked."""
+
+
+UNKNOWN_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""What is in errors of servers whose certificate nobody vouches for."""
 
 
 def cloud_files(address: str) -> CloudFiles:
@@ -69,7 +83,7 @@ def may_pass(error: BaseException) -> bool:
     """Whether it is worth while to ask once more."""
     code = status_of(error)
     if code is None:
-        return type(error).__name__ not in IN_VAIN
+        return type(error).__name__ not in IN_VAIN and UNKNOWN_CERTIFICATE not in str(error)
     return not 400 <= code < 500 or code in NOT_YET
 
 
@@ -100,13 +114,31 @@ def _has_google_file(bucket: str) -> bool:
 
 
 class AmazonPool(S3ConnectionPool):
-    """Connections that sign nothing where there are no keys: the library would look for them each time."""
+    """Connections that sign nothing where there are no keys: the library would look for them each time.
+
+    What comes is held against an ETag only where that is known to be the content's MD5.
+    """
 
     def _create_connection(
         self, secrets: Any = None, endpoint: str | None = None, no_sign_request: bool = False
     ) -> Any:
         is_open = not (secrets or self.credentials or has_keys_of_amazon())
-        return super()._create_connection(secrets, endpoint, no_sign_request or is_open)
+        client = super()._create_connection(secrets, endpoint, no_sign_request or is_open)
+        client.meta.events.register("after-call.s3.GetObject", _as_expected)
+        return client
+
+
+def _as_expected(parsed: dict[str, Any], **_: Any) -> None:
+    """Make of an answer what CloudFiles expects.
+
+    Of objects in parts the ETag depends on how long these were, which it guesses, and of those that a key of
+    the owner's encrypts it is any number. And not every server says with a 404 what is not there.
+    """
+    kinds = (parsed.get("ServerSideEncryption", ""), parsed.get("SSECustomerAlgorithm", ""))
+    if "-" in parsed.get("ETag", "") or kinds[0].startswith("aws:kms") or kinds[1]:
+        del parsed["ETag"]
+    if parsed.get("Error", {}).get("Code") == "404":
+        parsed["Error"]["Code"] = "NoSuchKey"
 
 
 def google_pool(bucket: str, request_payer: str | None = None) -> GCloudBucketPool:
@@ -118,11 +150,31 @@ def google_pool(bucket: str, request_payer: str | None = None) -> GCloudBucketPo
 
 
 interfaces.S3ConnectionPool, interfaces.GCloudBucketPool = AmazonPool, google_pool
+
+session = get_session()
+session.set_default_client_config(Config(connect_timeout=PATIENCE_S[0], read_timeout=PATIENCE_S[1]))
+boto3.setup_default_session(botocore_session=session)
+
+
+TOLD: set[type] = set()
+"""Kinds of errors that this process has told of."""
+
+
+def tell(state: RetryCallState) -> None:
+    """Say why something is asked for again, of each kind of error once: a person may know better than to
+    wait."""
+    error = state.outcome and state.outcome.exception()
+    if type(error) not in TOLD:
+        TOLD.add(type(error))
+        log.warning("a server is asked again, up to seven times: %s", " ".join(str(error).split()))
+
+
 patiently = retry(
     reraise=True,
     stop=stop_after_attempt(7),
     wait=wait_random_exponential(0.5, 60.0),
     retry=retry_if_exception(may_pass),
+    before_sleep=tell,
 )
 """A function that asks once more, and again, as those of CloudFiles do."""
 
@@ -131,4 +183,5 @@ for asked in (
     *(interfaces.GoogleCloudStorageInterface.get_file, interfaces.GoogleCloudStorageInterface.size),
     interfaces.HttpInterface.get_file,
 ):
-    asked.retry.retry = retry_if_exception(may_pass)
+    asked.retry.retry, asked.retry.before_sleep = retry_if_exception(may_pass), tell
+interfaces.retry = patiently  # by which it makes the function that lists, each time anew

@@ -35,6 +35,10 @@ def _as_axes(value: str) -> str:
     return value
 
 
+MOST_SECTIONS = 1_000_000
+"""Listed in one setting: more is a slip of the pen, and would fill the memory."""
+
+
 def sections_in(text: str) -> tuple[int, ...]:
     """The z in text such as `0:100:10` (first:end:step, without the end) or `3, 14, 22`, ascending.
 
@@ -44,9 +48,12 @@ def sections_in(text: str) -> tuple[int, ...]:
     try:
         for part in text.split(","):
             numbers = [int(number) for number in part.split(":")]
-            found += numbers if len(numbers) == 1 else range(*numbers)
+            listed = numbers if len(numbers) == 1 else range(*numbers)
+            found += listed[: MOST_SECTIONS + 1]
     except (ValueError, TypeError):
         found = []
+    if len(found) > MOST_SECTIONS:
+        raise ValueError(f"expected z of {MOST_SECTIONS:,} sections at most")
     if not found or any(b <= a for a, b in itertools.pairwise(found)):
         raise ValueError("expected z as first:end:step, such as 0:100:10, or a list of them, ascending")
     return tuple(found)

@@ -38,8 +38,9 @@ class Training(Section):
     `weight`; their voxels should be as large."""
     cache_gib: PositiveFinite = 4.0
     """Memory, in GiB, in which each rank keeps what it reads of the volumes. Boxes that go into it together
-    are read at the start; else blocks of 64 voxels a side are read when an example needs them, which takes
-    longer where they are not stored in chunks, and the weights differ in their last bits."""
+    are read at the start; else blocks of 64 voxels a side, or of whole chunks, are read when an example
+    needs them, which takes longer where they are not stored in chunks, and the weights differ in their last
+    bits."""
     ranks: PositiveInt = 2
     """Processes that train together, each on examples of its own."""
     threads_per_rank: PositiveInt = 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.geometry import Box, Slices, Triple
 from pipeline.run_folder import Run
-from pipeline.training.on_demand import BlockCache, VoxelsOnDemand
+from pipeline.training.on_demand import BlockCache, VoxelsOnDemand, block_of
 from pipeline.training.unknown import unknown_voxels
 from pipeline.volumes import open_image, open_labels
 
@@ -67,7 +67,7 @@ def open_training_volumes(run: Run) -> list[TrainingVolume]:
     if wanted <= most_bytes:
         return [_held(one) for one in run.trained_on]
     cache = BlockCache(most_bytes)
-    return [_on_demand(one, cache) for one in run.trained_on]
+    return [_on_demand(one, cache, most_bytes) for one in run.trained_on]
 
 
 def _held(run: Run) -> TrainingVolume:
@@ -79,14 +79,15 @@ def _held(run: Run) -> TrainingVolume:
     return TrainingVolume(box, image, labels, *run.normalisation, ignored if ignored.any() else None)
 
 
-def _on_demand(run: Run, cache: BlockCache) -> TrainingVolume:
+def _on_demand(run: Run, cache: BlockCache, most_bytes: int) -> TrainingVolume:
     box, image, labels = _box_of(run), open_image(run), open_labels(run)
+    of_labels = block_of(labels, most_bytes)
     return TrainingVolume(
         box,
-        VoxelsOnDemand(image.read, box, image.dtype, cache),
-        VoxelsOnDemand(labels.read_filled, box, labels.dtype, cache),
+        VoxelsOnDemand(image.read, box, image.dtype, cache, block_of(image, most_bytes)),
+        VoxelsOnDemand(labels.read_filled, box, labels.dtype, cache, of_labels),
         *run.normalisation,
-        VoxelsOnDemand(unknown_voxels(run), box, np.dtype(bool), cache),
+        VoxelsOnDemand(unknown_voxels(run), box, np.dtype(bool), cache, of_labels),
     )
 
 

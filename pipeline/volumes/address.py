@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.volumes.remote_store import RemoteStore
 
 ADDRESS = re.compile(
-    r"(?P<root>s3://https?://[^/]+/[^/:]+|(?!s3://http)[\w+]+://[^/]+)"
+    r"(?P<root>s3://https?://[^/]+/[^/:]+|(?!s3://http)(?:s3|gs)://[^/:]+|(?!s3:|gs:)[\w+]+://[^/]+)"
     r"(?P<path>(?:/[^:]*)?)(?::(?P<part>[^:]+))?"
 )
 """A bucket or a server, what lies below it, and behind a colon what of that is meant."""
@@ -104,9 +105,9 @@ class Address:
         """How many bytes a file has; None where there is none."""
         return self._store.size(str(self.path))
 
-    def folders(self) -> list[str]:
-        """Names of the folders in this one; none of a web server, which does not list any."""
-        return self._store.folders(str(self.path) if self.path.parts else "")
+    def names(self) -> list[str]:
+        """Names in a folder, as a store gives them: those of folders with a slash behind them."""
+        return self._store.names(str(self.path) if self.path.parts else "")
 
     @property
     def is_web(self) -> bool:
@@ -160,12 +161,34 @@ def contents(files: Sequence[Address]) -> list[bytes | None]:
     return _at_a_time(Address.get, files)
 
 
+def sizes(files: Sequence[Address]) -> list[int | None]:
+    """What `size` gives of each."""
+    return _at_a_time(Address.size, files)
+
+
+def names_in(folders: Sequence[Where]) -> list[list[str]]:
+    """What lies in each folder, folders with a slash behind their names; nothing of one that is not
+    listed."""
+    elsewhere = [folder for folder in folders if isinstance(folder, Address)]
+    return _at_a_time(_names, elsewhere) if elsewhere else [_names(folder) for folder in folders]
+
+
 def are_there(files: Sequence[Where]) -> list[bool]:
     """Of each file whether it is there, whatever it holds. Raises OSError where that cannot be told."""
     elsewhere = [file for file in files if isinstance(file, Address)]
     if elsewhere:
-        return [size is not None for size in _at_a_time(Address.size, elsewhere)]
+        return [size is not None for size in sizes(elsewhere)]
     return [file.exists() for file in files if isinstance(file, Path)]
+
+
+def _names(folder: Where) -> list[str]:
+    try:
+        if isinstance(folder, Address):
+            return folder.names()
+        with os.scandir(folder) as entries:
+            return [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
+    except OSError:
+        return []
 
 
 def _at_a_time(ask: Callable[[Address], T], files: Sequence[Address]) -> list[T]:

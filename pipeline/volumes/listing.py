@@ -6,10 +6,10 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from pipeline.volumes.address import Address, Where
+from pipeline.volumes.address import Address, Where, names_in
 
 ShapeOf: TypeAlias = Callable[[Where], Sequence[int] | None]
 
@@ -20,6 +20,16 @@ MOST_FOLDERS = 60
 
 MOST_NUMBERED = 16
 """Asked for where what is there is not listed."""
+
+MOST_NAMED = 8
+"""Volumes below a folder that is none."""
+
+DESCRIBING = {"info", "zarr.json", ".zarray", ".zgroup", "attributes.json"}
+"""Files of which one is in a folder that is a volume, or that tells what it has when it is named."""
+
+CONTAINERS = (".zarr/", ".n5/")
+FILES = (".h5", ".hdf5", ".hdf", ".npy")
+"""How names end of folders and, on a disk, of files that are no less."""
 
 
 def listed(path: Where, shape_of: ShapeOf) -> str:
@@ -36,6 +46,35 @@ def listed(path: Where, shape_of: ShapeOf) -> str:
     if not is_whole:
         names.append("and others" if names else UNLISTED)
     return ", ".join(names) or "none"
+
+
+def volumes_below(path: Where, slices: tuple[str, ...] = ()) -> str:
+    """Words for behind the refusal of a folder that is no volume: the nearest few that lie below it.
+
+    Nothing where there are none, or they are not listed. Files whose names end like `slices` make their
+    folder one. MOST_FOLDERS are looked into, those above first.
+    """
+    ends = CONTAINERS if isinstance(path, Address) else (*CONTAINERS, *FILES)
+    found, level, left = list[str](), [path], MOST_FOLDERS
+    while level and left > 0 and len(found) <= MOST_NAMED:
+        looked_into, below = level[:left], list[Where]()
+        left -= len(level)
+        for folder, names in zip(looked_into, names_in(looked_into)):
+            way = PurePosixPath(*folder.parts[len(path.parts) :])
+            is_one = DESCRIBING.intersection(names) or any(name.lower().endswith(slices) for name in names)
+            if folder != path and is_one:
+                found.append(way.as_posix())
+                continue
+            for name in sorted(name for name in names if not name.startswith(".")):
+                if name.endswith(ends):
+                    found.append((way / name).as_posix())
+                elif name.endswith("/"):
+                    below.append(folder / name)
+        level = below
+    if not found:
+        return ""
+    others = ", and others" if level or found[MOST_NAMED:] else ""
+    return f"; volumes below it: {', '.join(found[:MOST_NAMED])}{others}"
 
 
 def numbered(folder: Where, prefix: str = "") -> list[Where]:
@@ -76,7 +115,7 @@ def _elsewhere(path: Address, shape_of: ShapeOf) -> tuple[dict[str, Sequence[int
             found[folder.relative_to(path).as_posix()] = shape
             continue
         try:
-            waiting.extend(folder / name for name in folder.folders())
+            waiting.extend(folder / name for name in sorted(folder.names()) if name.endswith("/"))
         except OSError:  # it may not be listed
             return found, False
     return found, not waiting and not path.is_web

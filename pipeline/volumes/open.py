@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.machine.s3_host import by_alias
 from pipeline.volumes.address import Address, Where, address, look_up
 from pipeline.volumes.choice import Choice
-from pipeline.volumes.listing import why_absent
+from pipeline.volumes.listing import volumes_below, why_absent
 from pipeline.volumes.other_formats import other_file
 from pipeline.volumes.refusal import refusal
 from pipeline.volumes.volume import Volume
@@ -171,7 +171,8 @@ def _open_folder(path: Where, part: str, choice: Choice) -> Volume:
     if isinstance(inner, Address):
         raise InputError(
             f"{inner} is no volume that is read from there: it has neither info (Neuroglancer precomputed), "
-            "zarr.json, .zarray, .zgroup or .zattrs (Zarr), nor attributes.json (N5)" + why_absent(inner)
+            "zarr.json, .zarray, .zgroup or .zattrs (Zarr), nor attributes.json (N5)"
+            + (volumes_below(inner) or why_absent(inner))
         )
     return _open_slices(inner, "*", choice)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,12 @@ from cloudvolume.datasource.precomputed.sharding import ShardReader
 from cloudvolume.frontends import CloudVolumePrecomputed
 
 from pipeline.geometry import Triple, spread, triple
-from pipeline.machine.stores import cloud_files
+from pipeline.machine.stores import cloud_files, status_of
+from pipeline.volumes.address import Address, address, contents, sizes
 from pipeline.volumes.local_shards import LocalShards
+from pipeline.volumes.remote_store import REFUSALS
 from pipeline.volumes.sampled_stamp import SAMPLED, sampled_stamp
-from pipeline.volumes.web import WEB, are_there
+from pipeline.volumes.web import REFUSED, WEB, are_there
 
 SUFFIXES = {"": "", ".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
 """What CloudVolume adds to the names of local files that it compresses, and how it calls that."""
@@ -94,8 +97,13 @@ class PrecomputedChunks:
             stored = self._reader.get_data(codes, self._meta.key(self._mip))
             return [(stored.get(code) or None, "") for code in codes]
         names = list(map(self._name, indices))
-        # packed as they are: CloudFiles does not say which cannot be unpacked
-        found = {each["path"]: each for each in self._files.get(names, raw=True)}
+        try:
+            # packed as they are: CloudFiles does not say which cannot be unpacked
+            found = {each["path"]: each for each in self._files.get(names, raw=True)}
+        except Exception as error:  # of as many kinds as there are stores
+            if status_of(error) not in REFUSALS:
+                raise
+            return [(content or None, "") for content in contents([self._bucket / name for name in names])]
         return [(found[name]["content"] or None, found[name]["compress"] or "") for name in names]
 
     def _content(self, name: str) -> tuple[bytes | None, str]:
@@ -137,8 +145,7 @@ class PrecomputedChunks:
             return [_holds_data(_local(self.folder) / name) for name in names]
         if self._meta.path.protocol in WEB:
             return are_there(self._files._get_connection, names)
-        sizes = self._files.size(names)  # of a list, by name; None where there is no object
-        return [bool(sizes[name]) for name in names]
+        return list(map(bool, sizes([self._bucket / name for name in names])))
 
     def local_stamp(self) -> str:
         """Of the info file, and of a sample of the chunks' files, or of their shards'."""
@@ -155,6 +162,16 @@ class PrecomputedChunks:
     @cached_property
     def _files(self) -> CloudFiles:
         return cloud_files(self.folder)
+
+    @cached_property
+    def _bucket(self) -> Address:
+        """The level's folder in a bucket that has given the info file: if it still does, and refuses whatever
+        it does not have, what is refused is not there. Raises OSError where it gives that no more."""
+        found = address(self._meta.cloudpath)
+        assert found is not None, "what is not local has an address"
+        if (found[0] / "info").get() is None:
+            raise PermissionError(errno.EACCES, f"the info file is refused ({REFUSED})")
+        return found[0] / self._meta.key(self._mip)
 
     @cached_property
     def _shards(self) -> LocalShards:

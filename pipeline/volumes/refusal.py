@@ -16,13 +16,16 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 def refusal(what: str, error: Exception, address: str) -> InputError:
     """Damage, or the way to what lies at `address`, which may be open again: then Unreadable."""
-    from pipeline.machine.stores import is_anonymous, status_of  # imports much
+    from pipeline.machine.stores import UNKNOWN_CERTIFICATE, is_anonymous, status_of  # imports much
 
     said = f"{what}: {one_line(error)}"
     if "ParamValidationError" in _kinds(error):  # of a name that no bucket can have
         return InputError(f"{said}; a server of one's own is written s3://https://HOST/BUCKET/FOLDER")
     if not came_of_refusal(error):
         return InputError(said)
+    if UNKNOWN_CERTIFICATE in said:
+        name = "AWS_CA_BUNDLE" if address.startswith("s3:") else "REQUESTS_CA_BUNDLE"
+        return Unreadable(f"{said}; set {name} in the environment to a file of the server's certificate")
     if status_of(error) in (401, 403) and is_anonymous(address):
         return Unreadable(f"{said}; no credentials were found, so it was asked without, as a public bucket")
     return Unreadable(f"{said}; see whether it can be reached and read from here, and try again")

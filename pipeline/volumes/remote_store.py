@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from secrets import token_hex
 from typing import TypeVar
 
@@ -13,6 +14,9 @@ from pipeline.volumes.web import ARCHIVED, REFUSED, WEB, sizes, status
 
 REFUSALS = (401, REFUSED)
 """What buckets answer about what one may not have, and some about what is not there."""
+
+MOST_LISTED = 1000
+"""Names of a folder that are asked for: so many come with one request."""
 
 T = TypeVar("T")
 
@@ -44,12 +48,12 @@ class RemoteStore:
             return self._unless_absent(key, lambda: sizes(self._files._get_connection, [key])[0])
         return self._unless_absent(key, lambda: self._files.size(key))
 
-    def folders(self, key: str) -> list[str]:
-        """Names of the folders in one; none of a web server, which does not list any."""
+    def names(self, key: str) -> list[str]:
+        """Names in a folder, those of folders with a slash behind them: the first MOST_LISTED, and none of a
+        web server, which does not list any."""
 
         def ask() -> list[str]:
-            names = cloud_files(f"{self.root}/{key}").list(flat=True)
-            return sorted(name.rstrip("/") for name in names if name.endswith("/"))
+            return list(islice(cloud_files(f"{self.root}/{key}").list(flat=True), MOST_LISTED))
 
         return [] if self.is_web else self._unless_absent(key, ask) or []
 

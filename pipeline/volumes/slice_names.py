@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.volumes.listing import volumes_below
 from pipeline.volumes.other_formats import other_folder
 from pipeline.volumes.slice_image import SUFFIXES
 
@@ -73,6 +74,7 @@ def _refuse_strangers(files: list[Path], folder: Path) -> None:
             raise InputError(f"folder {folder} holds {other}")
         raise InputError(
             f"folder {folder} holds no slices; they end in {', '.join(SUFFIXES)}: name their folder"
+            + volumes_below(folder, SUFFIXES)
         )
     [(usual, _)] = images.most_common(1)
     strangers = [path.name for path in files if shapes[path] != usual]

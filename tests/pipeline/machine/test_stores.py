@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import google.auth
 import pytest
+from botocore.awsrequest import AWSResponse
+from cloudfiles import interfaces
 from google.api_core.exceptions import RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 
 from pipeline.machine import stores
 from pipeline.results.bucket import Bucket
-from tests.local_s3 import LocalS3
+from tests.local_s3 import Body, LocalS3
 
 
 @pytest.fixture
@@ -85,3 +88,78 @@ def test_what_a_bucket_refuses_is_asked_for_once(s3: LocalS3) -> None:
 def test_what_google_s_library_has_asked_for_two_minutes_is_not_asked_again() -> None:
     assert not stores.may_pass(RetryError("no way there", OSError("no such host")))
     assert stores.may_pass(OSError("no way there"))
+
+
+def test_objects_are_taken_that_have_no_md5_for_an_etag(s3: LocalS3) -> None:
+    """As those that MinIO's client puts in parts of 16 MiB, and those that a key of the owner's encrypts."""
+    bucket, content = s3.bucket(), bytes(range(256)) * (12 << 12)
+    upload = s3.client.create_multipart_upload(Bucket=bucket, Key="in/parts")["UploadId"]
+    parts = []
+    for number in (1, 2):
+        half = content[len(content) // 2 * (number - 1) :][: len(content) // 2]
+        put = s3.client.upload_part(
+            Bucket=bucket, Key="in/parts", UploadId=upload, PartNumber=number, Body=half
+        )
+        parts.append({"ETag": put["ETag"], "PartNumber": number})
+    s3.client.complete_multipart_upload(
+        Bucket=bucket, Key="in/parts", UploadId=upload, MultipartUpload={"Parts": parts}
+    )
+    files = stores.cloud_files(s3.uri(bucket, "in"))
+    assert files.get("parts") == content
+
+    def encrypted(request: Any, **_: object) -> AWSResponse:
+        headers = {"ETag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+        return AWSResponse(request.url, 200, headers, Body(b"voxels"))
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3.GetObject", encrypted)
+    assert files.get("encrypted") == b"voxels"
+
+
+def test_a_server_of_s3_is_not_waited_for_as_long_as_its_library_does(s3: LocalS3) -> None:
+    with stores.cloud_files(s3.uri(s3.bucket()))._get_connection() as store:
+        config = store._conn.meta.config
+    assert (config.connect_timeout, config.read_timeout) == stores.PATIENCE_S
+
+
+@pytest.mark.parametrize("address", ["s3://http://127.0.0.1:9/bucket", "http://127.0.0.1:9/folder"])
+def test_that_a_server_does_not_answer_is_told_before_it_is_asked_again(
+    address: str, s3: LocalS3, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for asked in (interfaces.S3Interface.get_file, interfaces.HttpInterface.get_file):
+        monkeypatch.setattr(asked.retry, "sleep", lambda _: None)
+    monkeypatch.setattr(stores, "TOLD", set())
+    with pytest.raises(Exception, match=r"(?i)connect"):
+        stores.cloud_files(address).get("info")
+    [told] = caplog.messages
+    assert told.startswith("a server is asked again, up to seven times: ")
+    assert "127.0.0.1" in told
+
+
+def test_a_list_that_a_bucket_refuses_is_asked_for_once(s3: LocalS3) -> None:
+    files, asked = stores.cloud_files(s3.uri(s3.bucket())), []
+
+    def refuse(request: Any, **_: object) -> AWSResponse:
+        asked.append(request)
+        return AWSResponse(request.url, 403, {}, Body(b"<Error><Code>AccessDenied</Code></Error>"))
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3", refuse)
+    with pytest.raises(Exception, match="AccessDenied"):
+        list(files.list())
+    assert len(asked) == 1
+
+
+def test_what_is_answered_404_without_a_word_is_not_there(s3: LocalS3) -> None:
+    """As by a server in front of the store, or where the rest of the answer was lost."""
+    files, body = stores.cloud_files(s3.uri(s3.bucket())), b""
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        return AWSResponse(request.url, 404, {}, Body(body))
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3.GetObject", answer)
+    assert files.get("info") is None
+    body = b"<Error><Code>NoSuchBucket</Code></Error>"
+    with pytest.raises(Exception, match="NoSuchBucket"):
+        files.get("info")

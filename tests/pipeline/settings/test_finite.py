@@ -92,3 +92,10 @@ def test_sections_made_in_a_program_are_checked_too() -> None:
         Phantom(spacing=math.inf)
     with pytest.raises(ValueError, match="finite"):
         Sampling(thresholds=(math.nan,))
+
+
+@pytest.mark.parametrize("text", ["0:99999999999999999999", "0:10000000000", "0:600000,600000:1200000"])
+def test_more_sections_than_there_are_anywhere_are_refused(text: str) -> None:
+    """A zero too many filled the memory, twenty ended in a traceback."""
+    with pytest.raises(InputError, match=r"labelled_sections is .*expected z of 1,000,000 sections at most"):
+        parse_config(document_of("data.labelled_sections", text), "x")

@@ -25,9 +25,10 @@ from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config, load_config
 from pipeline.training.examples import ExampleMaker
 from pipeline.training.launch import lineage, model_target
-from pipeline.training.on_demand import BlockCache, VoxelsOnDemand
+from pipeline.training.on_demand import BlockCache, VoxelsOnDemand, block_of
 from pipeline.training.sampling import coordinates_target, read_coordinates, sample_coordinates
 from pipeline.training.training_volume import open_training_volumes
+from pipeline.volumes import Choice, open_volume
 
 SHAPE = (24, 30, 36)
 CORNERS = st.tuples(*[st.tuples(st.integers(0, 149), st.integers(1, 40))] * 3)
@@ -284,3 +285,24 @@ def test_parts_on_demand_are_those_of_the_array_within_the_memory(
         assert cache.nbytes <= most_bytes or len(cache) == 1
     if most_bytes >= array.nbytes:
         assert len(read) == len(set(read))
+
+
+def test_chunks_are_read_once_whole(tmp_path: Path) -> None:
+    """They are of 96 voxels a side, so that blocks of 64 would read each up to eight times."""
+    array = np.random.default_rng(0).integers(0, 255, (100, 200, 150), dtype=np.uint8)
+    with h5py.File(tmp_path / "em.h5", "w") as file:
+        file.create_dataset("em", data=array, chunks=(96, 96, 96))
+    volume, read = open_volume(f"{tmp_path}/em.h5:em", Choice(origin=(5, 0, 0))), list[Box]()
+
+    def load(part: Box) -> np.ndarray:
+        read.append(part)
+        return volume.read(part)
+
+    subject = VoxelsOnDemand(load, volume.box, array.dtype, BlockCache(2**30), block_of(volume, 2**30))
+    rng = np.random.default_rng(1)
+    for corner in rng.integers(0, (67, 167, 117), (100, 3)):
+        z, y, x = (slice(at, at + 33) for at in corner)
+        np.testing.assert_array_equal(subject[z, y, x], array[z, y, x])
+    assert len(read) == len(set(read)) > 6
+    assert set(read) <= set(volume.chunks(volume.box))
+    assert block_of(volume, 2**20) == Box.of_shape((64, 64, 64))

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from botocore.awsrequest import AWSResponse
 from cloudfiles.interfaces import HttpInterface, S3Interface
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import stop_after_attempt
 from writers import FORMATS, Place
 
 from pipeline.errors import InputError, Unreadable
 from pipeline.geometry import Box
-from pipeline.volumes import Choice, open_volume, web
+from pipeline.machine import stores
+from pipeline.volumes import Choice, Volume, open_volume, web
 from pipeline.volumes.content import content
 from tests.local_gcs import LocalGcs
-from tests.local_s3 import LocalS3
+from tests.local_s3 import Body, LocalS3
 from tests.local_web import LocalWeb, local_web
 
 SHAPE = (7, 11, 13)
@@ -357,9 +366,145 @@ def test_images_side_by_side_are_found_without_a_list(tmp_path: Path, publish: P
     np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
 
 
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """By a certificate of its own for localhost, `own.pem` in the folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    own = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "own.pem").write_bytes(own)
+    kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(*kinds))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("address", "variable"),
+    [
+        ("https://localhost:{}/v.npz", "REQUESTS_CA_BUNDLE"),
+        ("s3://https://localhost:{}/v/em", "AWS_CA_BUNDLE"),
+    ],
+)
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once_with_what_mends_it(
+    address: str,
+    variable: str,
+    s3: LocalS3,
+    tmp_path: Path,
+    web_server: LocalWeb,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    web_server.socket = self_signed(tmp_path).wrap_socket(web_server.socket, server_side=True)
+    monkeypatch.setattr(stores, "TOLD", set())
+    uri = address.format(web_server.server_port)
+    with pytest.raises(Unreadable, match=rf"certificate.*; set {variable} in the environment to a file"):
+        open_volume(uri)
+    assert not stores.TOLD
+    monkeypatch.setenv(variable, str(tmp_path / "own.pem"))
+    if variable == "REQUESTS_CA_BUNDLE":  # a client of S3 has been made by now
+        with pytest.raises(InputError, match="is no volume that is read from there"):
+            open_volume(uri)
+
+
 @pytest.mark.parametrize("uri", ["zarr://S3://b/v", "s3://https://host", "n5://ftp://h/v.n5", "https://"])
 def test_addresses_that_are_none_are_told_how_they_are_written(uri: str) -> None:
     with pytest.raises(
         InputError, match=r"leads nowhere: an address is s3://BUCKET/FOLDER, s3://https://HOST"
     ):
         open_volume(uri)
+
+
+def test_volumes_below_a_folder_that_is_none_are_named(tmp_path: Path, publish: Publish) -> None:
+    """The nearest first, and nothing that lies in one of them."""
+    sample = tmp_path / "sample"
+    for name, below in (("em.zarr", "ome-zarr 0.4"), ("more/labels.n5", "n5")):
+        written, _ = split(FORMATS[below].write(tmp_path, IMAGE, PLACE))
+        (sample / name).parent.mkdir(parents=True, exist_ok=True)
+        written.rename(sample / name)
+    (sample / "more" / "em").mkdir()
+    (sample / "more" / "em" / "info").write_text("{}")
+    there = publish(sample)
+    found = "" if there.startswith("http") else "; volumes below it: em.zarr, more/labels.n5, more/em"
+    with pytest.raises(InputError, match=rf"nor attributes.json \(N5\){found}$"):
+        open_volume(there)
+
+
+def test_of_many_volumes_below_a_few_are_named_by_few_requests(
+    s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = s3.bucket()
+    for number in range(70):
+        s3.client.put_object(Bucket=bucket, Key=f"all/of{number:02}/a/em/info", Body=b"{}")
+    listed, ask = Counter[str](), S3Interface.list_files
+
+    def list_files(store: S3Interface, *given: object, **settings: object) -> object:
+        listed[store._path.path] += 1
+        return ask(store, *given, **settings)
+
+    monkeypatch.setattr(S3Interface, "list_files", list_files)
+    with pytest.raises(InputError, match=r"nor attributes.json \(N5\)$"):
+        open_volume(s3.uri(bucket, "all"))
+    assert listed.total() <= 60
+    with pytest.raises(InputError, match=r"volumes below it: a/em$"):
+        open_volume(s3.uri(bucket, "all/of03"))
+    for number in range(10):
+        s3.client.put_object(Bucket=bucket, Key=f"ten/{number}/info", Body=b"{}")
+    with pytest.raises(InputError, match=r"below it: 0, 1, 2, 3, 4, 5, 6, 7, and others$"):
+        open_volume(s3.uri(bucket, "ten"))
+
+
+def test_a_bucket_may_be_a_volume_itself(
+    tmp_path: Path, s3: LocalS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a part of it be named."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
+    folder, part = split(FORMATS["n5"].write(tmp_path, IMAGE, PLACE))
+    bucket = s3.bucket()
+    for path in files(folder):
+        s3.client.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
+    for uri in (f"s3://{bucket}{part}", f"n5://s3://{bucket}{part}"):
+        volume = open_volume(uri)
+        np.testing.assert_array_equal(volume.read(volume.box), IMAGE)
+
+
+def test_a_chunk_that_a_bucket_refuses_as_all_that_it_does_not_have_is_missing(
+    s3: LocalS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Amazon does to who may not list."""
+    folder, _ = split(FORMATS["precomputed"].write(tmp_path, IMAGE, Place()).removeprefix("precomputed://"))
+    gone = next(path for path in files(folder) if path.name.startswith("4-8_0-4_4-7"))
+    gone.unlink()
+    local = open_volume(f"precomputed://{folder}")
+    missing, voxels = local.missing(local.box), local.read(local.box)
+    assert len(missing) == 1
+    refused, create = list[str](), stores.AmazonPool._create_connection
+
+    def answer(request: Any, **_: object) -> AWSResponse | None:
+        if any(name in request.url for name in refused):
+            return AWSResponse(request.url, 403, {}, Body(b"<Error><Code>AccessDenied</Code></Error>"))
+        return None
+
+    def create_refusing(pool: stores.AmazonPool, *given: Any) -> Any:
+        client = create(pool, *given)
+        client.meta.events.register("before-send.s3", answer)
+        return client
+
+    monkeypatch.setattr(stores.AmazonPool, "_create_connection", create_refusing)
+
+    def is_told(volume: Volume) -> None:
+        for ask in (volume.read, volume.missing):
+            with pytest.raises(Unreadable, match=r"403|AccessDenied"):
+                ask(volume.box)
+
+    volume = open_volume(f"precomputed://{to_amazon(s3, folder)}")
+    refused[:] = [""]
+    is_told(volume)
+    refused[:] = [gone.name.removesuffix(".gz"), "none-"]
+    assert volume.missing(volume.box) == missing
+    np.testing.assert_array_equal(volume.read(volume.box), voxels)
+    refused[:] = [""]
+    is_told(volume)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
 from pipeline.volumes.remote_store import RemoteStore
-from tests.local_s3 import LocalS3
-
-
-class Body(io.BytesIO):
-    """As urllib3 gives it."""
-
-    def stream(self, *_: object, **__: object) -> Any:
-        yield self.read()
+from tests.local_s3 import Body, LocalS3
 
 
 def test_what_is_refused_is_absent_only_while_what_was_given_still_is(s3: LocalS3) -> None:

@@ -352,3 +352,15 @@ def test_the_pattern_that_is_proposed_finds_the_slices_whatever_their_names(tmp_
     folder = names(tmp_path, "em[8bit]_1.png", "em[8bit]_2.png", "projection.png")
     proposed = error_of(folder).rpartition("give the slices as ")[2]
     assert open_volume(proposed).shape == (2, *GREY.shape[1:])
+
+
+def test_a_folder_of_volumes_names_them(tmp_path: Path) -> None:
+    (tmp_path / "raw" / "em").mkdir(parents=True)
+    names(tmp_path / "raw" / "em", "z0.png", "z1.png")
+    (tmp_path / "labels.zarr").mkdir()
+    for file in (tmp_path / "old.h5", tmp_path / ".hidden" / "info", tmp_path / "notes" / "info.txt"):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    said = "name their folder; volumes below it: labels.zarr, old.h5, raw/em"
+    assert error_of(str(tmp_path)).endswith(said)
+    assert error_of(str(tmp_path / "notes")).endswith("name their folder")
