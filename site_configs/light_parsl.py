@@ -42,6 +42,8 @@ class _Later(ModuleType):
     """A module that is loaded when something of it is used."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # as inspect asks all modules for their files
+            raise AttributeError(name)
         return getattr(import_module(self.__name__), name)
 
 
