@@ -65,9 +65,9 @@ def test_imports_run_one_way(package: str) -> None:
     ("module", "heavy"),
     [
         ("workflows.ffn", {"parsl", "tensorflow", "cloudvolume", "networkx", "skimage"}),
-        ("workflows.watching.status_view", {"tensorflow", "cloudvolume", "networkx"}),
+        ("workflows.watching.status_view", {"tensorflow", "cloudvolume", "networkx", "skimage"}),
         ("site_configs.tether", {"parsl", "pydantic", "numpy"}),
-        ("site_configs.worker", {"boto3", "botocore", "sqlalchemy", "pydantic"}),
+        ("site_configs.worker", {"boto3", "botocore", "sqlalchemy", "requests", "pydantic"}),
         ("pipeline.inference.segmenter", {"tensorflow", "cloudvolume"}),
     ],
 )

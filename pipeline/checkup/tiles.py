@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
+from pipeline.inference.seeds import MIN_DISTANCE
 from pipeline.run_folder import Run
 
 
@@ -33,8 +34,6 @@ def tiles(run: Run) -> Finding:
 
 def _too_thin(run: Run) -> Finding | None:
     """Tiles in which no seed could lie, even with what is mirrored around them at the outer faces."""
-    from pipeline.inference.seeds import MIN_DISTANCE  # which loads SciPy
-
     inference, least = run.config.inference, 2 * MIN_DISTANCE + 1
     sides = zip("zyx", run.grid.shape, inference.tile, run.inference_box.shape, run.config.network.fov)
     for axis, count, tile, whole, f in sides:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import edt
 import numpy as np
-from scipy import ndimage
-from skimage.feature import peak_local_max
 
 from pipeline.geometry import Triple
 
@@ -22,6 +20,9 @@ def find_seeds(image: np.ndarray) -> list[Triple]:
     same seeds on every machine.
     This is the "PolicyPeaks" of Januszewski et al. 2018.
     """
+    from scipy import ndimage  # here, as scikit-image: whoever plans tiles finds no seeds
+    from skimage.feature import peak_local_max
+
     gradient = ndimage.generic_gradient_magnitude(image.astype(np.float32), ndimage.sobel)
     edges = gradient > ndimage.gaussian_filter(gradient, EDGE_SIGMA, mode="reflect")
     if not edges.any():

@@ -60,6 +60,7 @@ def evidence_target(run: Run, tile: Tile, tiles: Mapping[int, Artifact]) -> Targ
     path = place(run.reconciliation_folder / "evidence", tile.box.start, f"{tile.name}.evidence.h5")
     settings = {
         "tile": tile.index,
+        "core": str(tile.core),  # which depends on neighbours of lower index too
         "reconciliation": run.config.reconciliation.model_dump(mode="json", include=JOINING),
         "fov": run.config.network.fov,
         "reflect": run.config.inference.reflect,

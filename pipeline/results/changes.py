@@ -19,6 +19,7 @@ CALLED = {
     r"fov": "network.fov",
     r"reflect": "inference.reflect",
     r"output": "data.output",
+    r"core": "inference.box, tile or overlap",
     r"(info\.)?mesh": "reconciliation.meshes",
     r"(info\.)?skeletons": "reconciliation.skeletons",
     r"((scale|finer)\.(key|resolution)|voxel_size_nm)": "data.voxel_size_nm",

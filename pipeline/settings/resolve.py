@@ -24,7 +24,7 @@ from pipeline.settings.normalisation import normalised, with_own_normalisation
 from pipeline.settings.other_volume import OtherVolume
 from pipeline.settings.presets import with_preset
 from pipeline.settings.scored import scored
-from pipeline.settings.sharding import sharding
+from pipeline.settings.sharding import refuse_single_chunks
 from pipeline.settings.validation import check_validation
 from pipeline.volumes import labelled_box, open_image
 
@@ -80,7 +80,7 @@ def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
     refuse_smaller_than_fov(inference_box, config.network)
     _check_passes(resolved)
     if config.reconciliation.sharded:
-        sharding(inference_box.shape, config.reconciliation)
+        refuse_single_chunks(inference_box.shape, config.reconciliation)
     known = with_identities(resolved, trust_kept)
     check_validation(known)
     return with_pin(with_own_normalisation(known, inference_box))

@@ -79,6 +79,19 @@ def test_ids_that_are_nowhere_in_the_volume_are_told_and_points_lie_on_what_it_h
     assert 0 < gone == found["without_voxels"] < found["conflicts"] <= 1000
 
 
+def test_a_tile_is_compared_anew_where_its_core_is_another(tmp_path: Path) -> None:
+    """The last tile along an axis ends with the box: where only the box's start moves, its core does."""
+    start, stop = (0, 0, 0), (20, 20, 70)
+    wide, narrow = (make_run(tmp_path, Box((*start[:2], x), stop), (20, 20, 40), (0, 0, 10)) for x in (0, 10))
+    (_, last), (_, moved) = wide.grid, narrow.grid
+    assert (last.box, last.core.start[2], moved.box, moved.core.start[2]) == (moved.box, 35, last.box, 40)
+    labels = np.ones(last.box.shape, np.uint32)
+    labels[:, :, 37 - last.box.start[2] :] = 2
+    for run, has_first in ((wide, True), (narrow, False)):
+        tiles = {last.index: write_tile(run, last, labels)}
+        assert read_evidence(find_evidence(run, [*run.grid][1], tiles)).in_core.tolist() == [has_first, True]
+
+
 def test_without_contradictions_there_are_none(tmp_path: Path) -> None:
     run = make_run(tmp_path, BOX, (20, 20, 30), (0, 0, 15))
     tiles = {t.index: write_tile(run, t, np.ones(t.box.shape, np.uint32)) for t in run.grid}

@@ -23,6 +23,7 @@ from pipeline.reconciliation.segments import Segments, as_properties, measure, t
 from pipeline.results.artifacts import Artifact
 from pipeline.results.records import read
 from pipeline.run_folder import Run
+from pipeline.settings.sharding import refuse_single_chunks
 from tests.pipeline.reconciliation.test_reconciliation_stage import (
     known_segmentation,
     make_run,
@@ -106,6 +107,21 @@ def test_the_volume_has_its_levels_where_they_belong(tmp_path: Path, sharded: bo
     volume.mip = 2
     assert volume.resolution.tolist() == [32, 32, 40]
     volume[:]
+
+
+def test_shards_of_a_level_that_is_long_along_one_axis_alone_hold_a_chunk_each(tmp_path: Path) -> None:
+    """Along that axis the block is of three chunks, of which no power of two is a whole block."""
+    box = Box((3, 5, -7), (67, 21, 9))
+    run = make_run(tmp_path, box, (32, 16, 16), (4, 4, 4), block=(24, 16, 16), sharded=True)
+    run = with_mips(run, 1)
+    refuse_single_chunks(box.shape, run.config.reconciliation)
+    reconcile(run, segment(run, known_segmentation(box.shape)))
+    volume = CloudVolume(f"file://{run.segmentation_folder}", mip=1, fill_missing=False, progress=False)
+    assert len(list(run.segmentation_folder.glob(f"{volume.key}/*.shard"))) == 64 // 8
+    coarse, finest = np.asarray(volume[:])[..., 0].T, read_back(run)
+    for z, y, x in product(range(0, 64, 7), range(1, 8), range(1, 8)):
+        covered = Box((z + 3, 2 * (y + 2), 2 * (x - 4)), (z + 4, 2 * (y + 3), 2 * (x - 3)))
+        assert coarse[z, y, x] == winner(finest[covered.slices(box.start)])
 
 
 def test_a_change_of_mips_writes_no_other_chunk_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.config import Reconciliation
 from pipeline.errors import InputError
 from pipeline.geometry import Triple
-from pipeline.settings.sharding import chunk_number, sharding
+from pipeline.settings.sharding import chunk_number, refuse_single_chunks, sharding
 
 CHUNK = (3, 4, 5)
 triples = st.tuples(*[st.integers(1, 9)] * 3)
@@ -25,10 +25,13 @@ def settings_of(block: Triple) -> Reconciliation:
     return Reconciliation.model_validate({"chunk": CHUNK, "block": voxels})
 
 
+def shape_of(grid: Triple) -> Triple:
+    return grid[0] * CHUNK[0] - 2, grid[1] * CHUNK[1] - 3, grid[2] * CHUNK[2] - 4
+
+
 def blocks_of_files(grid: Triple, block: Triple) -> dict[int, set[Triple]]:
     """Of every file the blocks whose chunks are in it."""
-    shape = (grid[0] * CHUNK[0] - 2, grid[1] * CHUNK[1] - 3, grid[2] * CHUNK[2] - 4)
-    spec = sharding(shape, settings_of(block))
+    spec = sharding(shape_of(grid), settings_of(block))
     places = np.array(list(product(*map(range, reversed(grid)))))  # x, y, z
     shared = spec["preshift_bits"] + spec["minishard_bits"]
     numbers = [int(number) for number in compressed_morton_code(places, list(reversed(grid)))]
@@ -43,9 +46,12 @@ def blocks_of_files(grid: Triple, block: Triple) -> dict[int, set[Triple]]:
 @settings(deadline=None)
 @given(triples, triples)
 def test_no_file_is_of_two_blocks(grid: Triple, block: Triple) -> None:
+    found = blocks_of_files(grid, block)
+    assert {len(blocks) for blocks in found.values()} == {1}
     try:
-        found = blocks_of_files(grid, block)
+        refuse_single_chunks(shape_of(grid), settings_of(block))
     except InputError as error:
+        assert len(found) == math.prod(grid)
         fitting = next(b for b in (2, 4, 8) if f"set it to {[b * c for c in CHUNK]}" in str(error))
         found = blocks_of_files(grid, (fitting,) * 3)
         assert len(found) < math.prod(grid)
@@ -70,7 +76,7 @@ def test_a_block_of_several_chunks_that_cannot_share_a_file_is_refused_with_one_
         r"block \[9, 12, 15\] cannot .* chunks of \[3, 4, 5\]: set it to \[12, 16, 20\], or .*sharded to"
     )
     with pytest.raises(InputError, match=message):
-        sharding((90, 90, 90), settings_of((3, 3, 3)))
+        refuse_single_chunks((90, 90, 90), settings_of((3, 3, 3)))
 
 
 def test_an_index_is_of_no_more_than_512_chunks() -> None:
