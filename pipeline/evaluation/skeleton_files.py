@@ -29,6 +29,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.traced import Traced
 from pipeline.results.unreadable import reading
+from pipeline.wording import counted
 
 Part = tuple[str, np.ndarray, np.ndarray]
 
@@ -51,7 +52,7 @@ def read_skeletons(path: Path) -> Skeletons:
         raise InputError(f"skeletons {path} are of no known format; {KNOWN}")
     skeletons = Skeletons.of(parts)
     if not len(skeletons.edges):
-        raise InputError(f"skeletons {path}: {len(parts)} skeletons without an edge; {KNOWN}")
+        raise InputError(f"skeletons {path}: {counted(len(parts), 'skeleton')} without an edge; {KNOWN}")
     return skeletons
 
 
