@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import site_configs
 from pipeline.run_folder import Run
-from pipeline.wording import counted
 from workflows.studies.design import Design, Row, Sizes
 from workflows.studies.drawing import Bars, Panel
 from workflows.studies.measured import Measured
@@ -40,7 +39,7 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
 
 def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
     named = [
-        (f"{counted(row['threads'], 'thread')}, {row['precision']}, {row['pinned']}", point.fovs_per_s)
+        (f"{row['threads']} threads, {row['precision']}, {row['pinned']}", point.fovs_per_s)
         for point, row in zip(measured, rows)
     ]
     return [Bars("FOV/s of one rank", named)]

@@ -12,6 +12,7 @@ from pipeline.reconciliation.shapes.labels import labels_of
 from pipeline.reconciliation.shapes.loops import without_loops
 from pipeline.reconciliation.shapes.pieces import write_pieces
 from pipeline.reconciliation.shapes.stored import voxel_size_nm
+from pipeline.reconciliation.shapes.twigs import without_twigs
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.folders import place
 from pipeline.results.records import make
@@ -94,6 +95,8 @@ def skeleton(pieces: Sequence[Sequence[np.ndarray]], voxel_size_nm: VoxelSize) -
         found.edges = without_loops(found.vertices, found.edges, found.radii)
         join = kimimaro_or_mend(OTHERWISE).join_close_components
         found = join(found.consolidate(), restrict_by_radius=True).consolidate()
+        found.edges = without_twigs(found.vertices, found.edges, found.radii)
+        found = found.consolidate()
         rough = found.vertices.astype(np.float64)
         smooth = smoothed(found, rough, voxel_size_nm)
         is_inside = np.linalg.norm(smooth - rough, axis=1) < found.radii
