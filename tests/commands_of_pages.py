@@ -39,7 +39,6 @@ ffn export runs/demo all filled.zarr --fill image
 ffn export runs/demo all segments.csv --truth traced.h5:labels --truth-origin 0,0,0
 python workflows/export.py runs/demo 0:48,0:48,64:100 part.tif
 ffn evaluate demo.zarr traced.h5:labels --truth-origin 0,0,0
-ffn evaluate runs/demo --box 0:48,0:48,64:100
 ffn config init em.h5:raw --truth traced.h5:labels -o whole.yaml \
 --set network.checkpoint=runs/demo/model/ffn.h5
 ffn plan --config whole.yaml --run-dir runs/whole --rates runs/demo
@@ -144,6 +143,10 @@ ELSEWHERE = {
     ),
     "workflows/evaluate.py SEGMENTATION TRUTH --skeletons swc/ --json scores.json": (
         "tests/workflows/test_evaluate.py::test_segmentations_are_scored_side_by_side_and_along_skeletons"
+    ),
+    "ffn evaluate RUN --box BOX": (
+        "tests/workflows/test_evaluate_runs.py"
+        "::test_a_run_alone_is_scored_against_its_labels_as_its_run_file_says"
     ),
     "ffn evaluate RUN TRUTH --agglomerated": (
         "tests/workflows/test_evaluate_runs.py::test_a_run_is_scored_with_its_base_or_agglomerated_ids"
