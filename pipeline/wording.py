@@ -6,3 +6,8 @@ from __future__ import annotations
 def counted(count: int, noun: str) -> str:
     """`1 tile`, `2 tiles`, `1,234 tiles`: a number with its noun, which takes an s but for one."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def percent(share: float) -> str:
+    """`12.34%`: a share, 0 to 1, of which a little is not nothing: `less than 0.01%`."""
+    return "less than 0.01%" if 0 < share < 0.5e-4 else f"{share:.2%}"

@@ -6,6 +6,7 @@ from pipeline.errors import InputError
 from pipeline.machine.gpus import HIDDEN, share_out
 from pipeline.run_folder import Run
 from pipeline.training.ranks import launchers as ranks
+from pipeline.wording import counted
 from site_configs import cluster
 from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
@@ -53,7 +54,9 @@ def check(run: Run, machine: Machine) -> None:
     site, name, node = run.config.site, run.config.site.name, machine.node
     there = len(node.gpu_numbers)
     if there and (site.gpus_per_node or 0) > there:
-        raise InputError(f"site.gpus_per_node is {site.gpus_per_node}; a node of {name} has {there} GPUs")
+        raise InputError(
+            f"site.gpus_per_node is {site.gpus_per_node}; a node of {name} has {counted(there, 'GPU')}"
+        )
     if site.share_nodes and machine.scheduler != "slurm":
         raise InputError(f"site.share_nodes is for Slurm; {name} is under {machine.scheduler}: leave it out")
     if site.filesystems and machine.scheduler != "pbs":
@@ -80,7 +83,7 @@ def check(run: Run, machine: Machine) -> None:
         return
     per_node = cluster.ranks_per_node(run)
     if there and not site.train_on_cpus and per_node > there:
-        raise InputError(f"site.ranks_per_node is {per_node}; a node of {name} has {there} GPUs")
+        raise InputError(f"site.ranks_per_node is {per_node}; a node of {name} has {counted(there, 'GPU')}")
     threads = run.config.training.threads_per_rank * per_node
     _check_threads("site.ranks_per_node x training.threads_per_rank", threads, run, node)
 

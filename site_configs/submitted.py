@@ -125,7 +125,8 @@ def _check_held(run: Run, here: Machine, held: Allocation) -> None:
     threads = cluster.ranks_per_node(run) * run.config.training.threads_per_rank
     if run.config.trains and here.starts_by == "srun" and threads > (held.cpus or threads):
         raise InputError(
-            f"ranks take {threads} CPUs of a node (site.ranks_per_node x training.threads_per_rank); job "
-            f"{held.job_id}, in which this runs, holds {held.cpus}, and srun would start none: hold more, by "
-            f"salloc --exclusive or --cpus-per-task={threads}, or set fewer"
+            f"ranks take {counted(threads, 'CPU')} of a node (site.ranks_per_node x "
+            f"training.threads_per_rank); job {held.job_id}, in which this runs, holds {held.cpus}, and "
+            f"srun would start none: hold more, by salloc --exclusive or "
+            f"--cpus-per-task={threads}, or set fewer"
         )

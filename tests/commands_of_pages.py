@@ -144,6 +144,13 @@ ELSEWHERE = {
     "workflows/evaluate.py SEGMENTATION TRUTH --skeletons swc/ --json scores.json": (
         "tests/workflows/test_evaluate.py::test_segmentations_are_scored_side_by_side_and_along_skeletons"
     ),
+    "ffn evaluate RUN --box BOX": (
+        "tests/workflows/test_evaluate_runs.py"
+        "::test_a_run_alone_is_scored_against_its_labels_as_its_run_file_says"
+    ),
+    "ffn evaluate RUN TRUTH --agglomerated": (
+        "tests/workflows/test_evaluate_runs.py::test_a_run_is_scored_with_its_base_or_agglomerated_ids"
+    ),
     "ffn doctor": (
         "tests/workflows/test_doctor.py::test_a_machine_on_which_the_run_can_work_is_found_good_and_left_as_it_was"
     ),

@@ -1,6 +1,7 @@
-"""Score segmentations against a truth, any volumes that can be opened: no run is needed.
+"""Score segmentations against a truth: any volumes that can be opened, or those of runs.
 
 python workflows/evaluate.py SEGMENTATION TRUTH
+python workflows/evaluate.py runs/demo --box 0:64,0:128,160:288
 python workflows/evaluate.py A.h5:seg B.zarr TRUTH.h5:labels --skeletons swc/ --json scores.json
 """
 
@@ -37,6 +38,7 @@ from pipeline.results.unreadable import mend_write
 from pipeline.settings.fields import sections_in
 from workflows.command_line import QuietOption, start
 from workflows.output import PlainConsole
+from workflows.scored_runs import own_labels, segmentation_of
 from workflows.scores_as_text import print_beside, print_scores
 from workflows.volume_options import choice_of, numbers, parsed_box
 
@@ -44,23 +46,29 @@ from workflows.volume_options import choice_of, numbers, parsed_box
 def evaluate(
     volumes: Annotated[
         list[str],
-        typer.Argument(metavar="SEGMENTATION... TRUTH", help="What to score; the truth comes last."),
+        typer.Argument(
+            metavar="SEGMENTATION... [TRUTH]",
+            help="What to score, volumes or folders of runs; the truth comes last. A run alone: its labels.",
+        ),
     ],
     box: Annotated[
         str | None, typer.Option(metavar="Z0:Z1,Y0:Y1,X0:X1", help="Score this box alone.")
     ] = None,
+    agglomerated: Annotated[
+        bool, typer.Option("--agglomerated", help="Of runs, score the ids that agglomeration gives.")
+    ] = False,
     ignore: Annotated[
         list[int] | None,
         typer.Option(metavar="ID", help="A truth id that says nobody knows what is there; repeatable."),
     ] = None,
     ignore_border: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="NM",
             min=0,
             help="Leave out voxels this near to a border of the truth in their section; CREMI: 25.",
         ),
-    ] = 0.0,
+    ] = None,
     labelled_sections: Annotated[
         str | None,
         typer.Option(
@@ -107,8 +115,6 @@ def evaluate(
 
     Volumes are named as in a run file: FILE.h5:DATASET, a folder, s3://BUCKET/em.zarr.
     """
-    if len(volumes) < 2:
-        raise InputError(f"two volumes or more are needed, SEGMENTATION... TRUTH; got {volumes[0]} alone")
     size = numbers(voxel_size, float, "--voxel-size")
     if skeletons and skeletons_from_truth:
         raise InputError(f"--skeletons {skeletons} and --skeletons-from-truth: choose one of them")
@@ -117,19 +123,40 @@ def evaluate(
         raise InputError(
             f"--json {json_file}: there is no folder {json_file.parent}; make it, or name another"
         )
+    named, wanted = list(dict.fromkeys(volumes[:-1] or volumes)), parsed_box(box)
+    segmentations = [segmentation_of(source, agglomerated) for source in named]
+    if agglomerated and not any(each.run for each in segmentations):
+        raise InputError(f"--agglomerated is for runs, but {named[0]} is no run's folder: leave it out")
+    truth, labels_of, border_nm = segmentation_of(volumes[-1], False), None, ignore_border or 0.0
+    if len(volumes) == 1:
+        of_volumes = {
+            "--voxel-size": voxel_size,
+            "--segmentation-origin": segmentation_origin,
+            "--segmentation-axes": segmentation_axes,
+            "--segmentation-mip": segmentation_mip,
+            "--truth-origin": truth_origin,
+            "--truth-axes": truth_axes,
+            "--truth-mip": truth_mip,
+            "--labelled-sections": labelled_sections,
+        }
+        labels_of, wanted = own_labels(truth, wanted, ignore or [], ignore_border, of_volumes)
+        border_nm = labels_of.config.evaluation.ignore_border_nm
     comparisons = [
         Comparison(
-            segmentation,
-            volumes[-1],
+            segmentation.uri,
+            truth.uri,
             choice_of("segmentation", segmentation_origin, segmentation_axes, segmentation_mip, size),
             choice_of("truth", truth_origin, truth_axes, truth_mip, size),
             tuple(ignore or ()),
-            ignore_border,
+            border_nm,
             _sections(labelled_sections),
+            segmentation.agglomeration,
+            labels_of,
+            segmentation.title,
         )
-        for segmentation in dict.fromkeys(volumes[:-1])
+        for segmentation in segmentations
     ]
-    scored = side_by_side(comparisons, parsed_box(box))
+    scored = side_by_side(comparisons, wanted)
     # before the hours of counting, since it may be refused
     lengths: list[dict[str, Any]] = []
     if skeletons_from_truth:
@@ -138,11 +165,11 @@ def evaluate(
         lengths = list(run_lengths(scored, traced, merge_threshold))
     console, results, first = PlainConsole(), {}, None
     with ExitStack() as files:
-        for one, along in zip_longest(scored, lengths):
+        for one, along, source in zip_longest(scored, lengths, segmentations):
             file = files.enter_context(tempfile.TemporaryFile())
             here = count(one.comparison, one.box, file, workers or len(os.sched_getaffinity(0)), quiet)
-            found = figures(here, most)
-            found["doubts"] = [*one.doubts, *found["doubts"]]
+            found = figures(here, most, source.known(one.box, labels_of is not None))
+            found["doubts"] = [*source.doubts(), *one.doubts, *found["doubts"]]
             if along is not None:
                 found["run_length"] = along
             if along is not None and traced is not None:
@@ -151,7 +178,7 @@ def evaluate(
                     found["doubts"].append(
                         f"the skeletons are taken for nm, and would fill the volume in {unit}"
                     )
-            name = one.comparison.segmentation
+            name = one.comparison.name
             results[name] = found
             print_scores(name, found, console)
             if first is not None and one.is_comparable:
@@ -159,7 +186,8 @@ def evaluate(
                 print_beside(name, found["beside"], console)
             first = first or here  # its counts alone are kept: they may be large
     if json_file is not None:
-        _write(json_file, {"truth": volumes[-1], "segmentations": results})
+        what = truth.title if labels_of is None else f"{volumes[0]}: its labels"
+        _write(json_file, {"truth": what, "segmentations": results})
 
 
 def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet: bool = False) -> Counted:
@@ -179,10 +207,11 @@ def count(comparison: Comparison, box: Box, file: IO[bytes], workers: int, quiet
     return Counted(comparison, kept)
 
 
-def figures(counted: Counted, most: int) -> dict[str, Any]:
-    """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them."""
+def figures(counted: Counted, most: int, known: dict[str, float]) -> dict[str, Any]:
+    """All figures of one segmentation, and its `most` costliest errors, as the JSON file holds them; `known`
+    is what training saw of the box."""
     comparison, box = counted.comparison, counted.kept.box
-    of_truth = shares(counted.total, box, comparison.ignore_border_nm)
+    of_truth = {**known, **shares(counted.total, box, comparison.ignore_border_nm)}
     return {
         "box": str(box),
         "voxels": box.size,

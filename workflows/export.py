@@ -147,10 +147,11 @@ def export(
         volume = filler = filled(source, volume, fill, choice)
     table = output.table
     if table is not None:
-        from workflows.exporting.segments import refuse_truth_elsewhere, with_columns
+        from workflows.exporting.segments import refuse_truth_elsewhere, with_columns, with_shapes
 
         of_truth = choice_of("truth", truth_origin, size=size, lacks=("level", "axes", "channel"))
         volume = with_columns(table, Path(source), volume, choice, truth, of_truth, agglomerated, warn)
+        with_shapes(table, Path(source), agglomerated, _why_of_others(box, fill, size))
     if ids:
         if volume.dtype.kind not in "iu":
             raise InputError(f"--segments is for ids, but {source} holds {volume.dtype}: leave it out")
@@ -160,6 +161,7 @@ def export(
         refuse_truth_elsewhere(table, part.box)
     is_joined = agglomerated or (table is not None and table.agglomerated is not None)
     made_by = {"write", *["agglomerate"] * is_joined, *["downsample"] * bool(volume_mip)}
+    made_by |= set() if table is None else table.made_by
     gone = absence(volume, part.box)
     for line in [*earlier_told(Path(source), made_by), *doubts(part, gone)]:
         warn(line)
@@ -178,6 +180,8 @@ def export(
         console.print(f"{output.uri}: {output.format}, {told}, {part.dtype}{was}")
     else:
         console.print(f"{output.uri}: {output.format}, {counted(table.count, 'segment')} in {told}")
+        for line in table.lacking:
+            console.print(f"without {line}")
         if table.largest_id > LARGEST_IN_SPREADSHEETS:
             warn(
                 f"the largest id is {table.largest_id}, and spreadsheets round what has more than 15 digits: "
@@ -201,6 +205,15 @@ def _refuse_unfit(out: str, truth: str | None, truth_origin: str | None, dtype: 
         )
     if dtype is not None and is_table:
         raise InputError(f"--dtype is for voxels, and {out} holds none: leave it out")
+
+
+def _why_of_others(box: str, fill: FillBy | None, size: tuple[float, ...] | None) -> str | None:
+    """Why a run's shapes are not those of what a table has; None where they are."""
+    if box != WHOLE:
+        return f"these are of whole segments, and BOX is not `{WHOLE}`"
+    if fill is not None:
+        return "these are of segments as they are, without --fill"
+    return "these are by the run's own voxel size, without --voxel-size" if size else None
 
 
 def _ids(text: str | None) -> list[int]:

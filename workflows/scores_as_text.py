@@ -39,7 +39,7 @@ def print_scores(name: str, found: dict[str, Any], console: Console) -> None:
     console.print(f"\n{name}", style="bold", highlight=False, soft_wrap=True, markup=False)
     console.print(whole(table), soft_wrap=True)
     console.print(
-        f"box           {found['box']}, {found['voxels']:,} voxels",
+        f"box           {found['box']}, {counted(found['voxels'], 'voxel')}",
         *lines_beside(found["scores"], found),
         f"draws         {draws}",
         *(run_length_lines(found["run_length"]) if "run_length" in found else []),
@@ -131,14 +131,13 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
         f"run length    ERL {_erl(found)}; {counted(found['skeletons'], 'skeleton')} of "
         f"{_um(found['length_nm'])}, voxels of {voxel} nm; "
         f"a segment merges from {counted(found['merge_threshold_nodes'] + 1, 'node')} in each of two on",
-        f"errors        {found['splits']:,} of {found['edges']:,} edges split, {found['omitted']:,} omitted; "
-        f"{found['mergers']:,} segments merge {found['merged_skeletons']:,} skeletons",
+        f"errors        {found['splits']:,} of {counted(found['edges'], 'edge')} split, "
+        f"{found['omitted']:,} omitted; {_mergers(found)}",
     ]
     if "agglomerated" in found:
         of = found["agglomerated"]
         lines.append(
-            f"agglomerated  ERL {_erl(of)}; {of['splits']:,} split, {of['omitted']:,} omitted; "
-            f"{of['mergers']:,} segments merge {of['merged_skeletons']:,} skeletons"
+            f"agglomerated  ERL {_erl(of)}; {of['splits']:,} split, {of['omitted']:,} omitted; {_mergers(of)}"
         )
     if "traced" in found:
         lines.append(f"skeletons     {found['traced']['what']}")
@@ -152,6 +151,11 @@ def run_length_lines(found: dict[str, Any]) -> list[str]:
     if found["length_outside_nm"]:
         lines.append(f"outside       {_um(found['length_outside_nm'])} of skeleton, which does not count")
     return lines
+
+
+def _mergers(found: dict[str, Any]) -> str:
+    merge = "merges" if found["mergers"] == 1 else "merge"
+    return f"{counted(found['mergers'], 'segment')} {merge} {counted(found['merged_skeletons'], 'skeleton')}"
 
 
 def _erl(found: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from pipeline.results.kept_apart import read_kept_apart
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.volumes import open_labels
+from pipeline.wording import counted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def cut(box: Box, count: int) -> list[Box]:
     Raises InputError where it has not so many voxels.
     """
     if box.size < count:
-        raise InputError(f"{box} cannot be cut into {count} boxes: it has {box.size} voxels")
+        raise InputError(f"{box} cannot be cut into {count} boxes: it has {counted(box.size, 'voxel')}")
     side = list(box.shape)
     while len(box.parts(triple(side))) < count:
         longest = side.index(max(side))

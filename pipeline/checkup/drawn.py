@@ -21,6 +21,7 @@ from pipeline.volumes import Volume, open_mask
 from pipeline.volumes.absence import of_slices
 from pipeline.volumes.labelled_sections import LabelledSections
 from pipeline.volumes.labels import LabelVolume
+from pipeline.wording import counted
 
 SECTIONS = 16
 SIDE, MOST_BLOCKS = 64, 48
@@ -102,8 +103,9 @@ def _apart(run: Run, labels: LabelVolume, box: Box) -> list[str]:
     if widest < fov:
         return []
     return [
-        f"there are up to {widest - 1} sections between two that are labelled, and a network.fov of {fov} "
-        "along z does not show both: how objects go on is hardly learned there; label sections between"
+        f"there are up to {counted(widest - 1, 'section')} between two that are labelled, and a network.fov "
+        f"of {fov} along z does not show both: how objects go on is hardly learned there; label "
+        "sections between"
     ]
 
 

@@ -19,7 +19,7 @@ from pipeline.settings.scored import seen_in_training, share_chosen_by, share_se
 from pipeline.tracing import kimimaro_or_mend
 from pipeline.volumes import image_voxel_size_nm, open_image, open_labels
 from pipeline.volumes.intensity import sample_blocks
-from pipeline.wording import counted
+from pipeline.wording import counted, percent
 
 MOST_NODES = 64
 """Of skeletons at which the mask is read, a block for each: it may be large, and far away."""
@@ -52,7 +52,7 @@ def _of_labels(labelled: float) -> list[str]:
     if labelled >= FEW_LABELLED:
         return []
     return [
-        f"{labelled:.2%} of what was looked at there is labelled, and scores would say little; "
+        f"{percent(labelled)} of what was looked at there is labelled, and scores would say little; "
         "set inference.box, or evaluation.box, to where labels are"
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.checkup.finding import Finding, fail, ok, skip, warn
 from pipeline.inference.seeds import MIN_DISTANCE
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 
 def tiles(run: Run) -> Finding:
@@ -45,8 +46,8 @@ def _too_thin(run: Run) -> Finding | None:
         if not inference.reflect and length + mirrored >= least:
             mend = "set inference.reflect to true, by which the image is mirrored there"
         return fail(
-            f"{setting} {length} voxels along {axis}: seeds keep {MIN_DISTANCE} voxels from all faces, so "
-            "nothing would be found",
+            f"{setting} {counted(length, 'voxel')} along {axis}: seeds keep {MIN_DISTANCE} voxels from all "
+            "faces, so nothing would be found",
             mend,
         )
     return None

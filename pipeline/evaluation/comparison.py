@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -15,11 +16,15 @@ from pipeline.evaluation.borders import away_from_borders
 from pipeline.evaluation.conventions import BoxCounts
 from pipeline.evaluation.counting import count_parts
 from pipeline.evaluation.skeletons import Skeletons
+from pipeline.evaluation.stage import counted_in, within
 from pipeline.evaluation.traced import Traced, trace
 from pipeline.geometry import Box, Triple
-from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
+from pipeline.results.agglomerated_ids import read_agglomerated_ids
+from pipeline.run_folder import Run
+from pipeline.volumes import Choice, Volume, VoxelSize, open_labels, open_volume
+from pipeline.volumes.agglomerated import AgglomeratedVolume
 from pipeline.volumes.frame import same_size, size_text
-from pipeline.volumes.labelled_sections import spread_out
+from pipeline.volumes.labelled_sections import LabelledSections, spread_out
 from pipeline.volumes.labels import LabelVolume
 
 BLOCK: Triple = (192, 192, 192)
@@ -42,6 +47,16 @@ class Comparison:
     """Voxels no further than this from a border of the truth in their section do not count; 0: all do."""
     labelled_sections: tuple[int, ...] | None = None
     """The sections in which the truth is labelled, by their z in the segmentation; None: in all it has."""
+    agglomeration: Path | None = None
+    """Of a run, by which its segments are one; None: they are as they are stored."""
+    labels_of: Run | None = field(default=None, hash=False)
+    """The run whose labels are the truth, as far as they count in its own scores; None: `truth` is."""
+    title: str = ""
+    """What the segmentation is called; "": as it is opened."""
+
+    @property
+    def name(self) -> str:
+        return self.title or self.segmentation
 
     def open(self) -> tuple[LabelVolume, LabelVolume]:
         """Segmentation and truth in one frame, uint64; negative ids of a segmentation are read as 0.
@@ -50,10 +65,15 @@ class Comparison:
         is unknown how they lie on each other.
         """
         segmentation = ids_of(open_volume(self.segmentation, self.segmentation_choice), "segmentation")
-        truth = open_truth(
-            segmentation, self.segmentation_choice, self.truth, self.truth_choice, self.labelled_sections
-        )
-        return LabelVolume(segmentation, all_are_ids=True), LabelVolume(truth, self.ignored)
+        if self.labels_of is not None:
+            truth = open_labels(self.labels_of)
+        else:
+            own, of_truth = self.segmentation_choice, self.truth_choice
+            found = open_truth(segmentation, own, self.truth, of_truth, self.labelled_sections)
+            truth = LabelVolume(found, self.ignored)
+        if self.agglomeration is not None:
+            segmentation = AgglomeratedVolume(segmentation, read_agglomerated_ids(self.agglomeration))
+        return LabelVolume(segmentation, all_are_ids=True), truth
 
     def box(self, wanted: Box | None = None) -> Box:
         """What is scored: `wanted`, or all that both cover. Raises InputError where both do not cover it."""
@@ -104,6 +124,8 @@ class Comparison:
 
     def counted_in(self, box: Box) -> np.ndarray | None:
         """Which voxels of a box count, (z, y, x) bool; None: all. Raises InputError."""
+        if self.labels_of is not None:
+            return counted_in(self.labels_of, box)
         if not self.ignore_border_nm:
             return None
         truth, size = _opened(self)[1], self._voxel_size_nm
@@ -112,14 +134,17 @@ class Comparison:
     def trace_truth(self, box: Box) -> tuple[Skeletons, Traced]:
         """Skeletons of the truth's objects in a box. Raises InputError, also where voxels have no size, or
         where objects are labelled in single sections."""
-        if self.labelled_sections is not None:
+        truth = _opened(self)[1]
+        if isinstance(truth.source, LabelledSections):
             raise InputError(
-                "--skeletons-from-truth: with --labelled-sections objects are labelled in pieces, along "
-                "which nothing can be measured: leave it out, or name --skeletons that were traced"
+                "--skeletons-from-truth: where some sections alone are labelled, objects are labelled in "
+                "pieces, along which nothing can be measured: leave it out, or name --skeletons that were "
+                "traced"
             )
         if self._voxel_size_nm is None:
             raise InputError(f"{self.truth} does not say how large its voxels are: set --voxel-size")
-        return trace(_opened(self)[1].read(box), box, self._voxel_size_nm)
+        ids, counted = truth.read(box), within(self.labels_of, box) if self.labels_of else None
+        return trace(ids if counted is None else np.where(counted, ids, 0), box, self._voxel_size_nm)
 
     @property
     def _voxel_size_nm(self) -> VoxelSize | None:

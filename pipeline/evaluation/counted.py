@@ -63,7 +63,7 @@ class Counted:
             own = [number for number, found in enumerate(objects) if found.is_worse_in_first == is_first]
             points |= zip(own, counted.located([objects[number].wrong for number in own]))
         return {
-            "first": first.comparison.segmentation,
+            "first": first.comparison.name,
             "scores": less(score(self.total), score(first.total)),
             "intervals_95": differences(first.drawn, self.drawn),
             "objects": [
@@ -71,7 +71,7 @@ class Counted:
                     "object": found.truth,
                     "bits_in_first": found.bits_in_first,
                     "bits": found.bits,
-                    "worse_in": (first if found.is_worse_in_first else self).comparison.segmentation,
+                    "worse_in": (first if found.is_worse_in_first else self).comparison.name,
                     "error": points[number].as_dict(),
                 }
                 for number, found in enumerate(objects)

@@ -51,7 +51,7 @@ def side_by_side(comparisons: Sequence[Comparison], wanted: Box | None = None) -
         ]
     shared, segmented = reduce(and_, boxes), reduce(and_, wholes)
     if shared.is_empty:
-        places = ", ".join(f"{one.segmentation} in {box}" for one, box in zip(comparisons, boxes))
+        places = ", ".join(f"{one.name} in {box}" for one, box in zip(comparisons, boxes))
         raise InputError(
             f"there is no voxel that all segmentations and the truth cover ({places}): score them apart"
         )

@@ -31,6 +31,7 @@ from pipeline.evaluation.nml import read_nml
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.evaluation.traced import Traced
 from pipeline.results.unreadable import reading
+from pipeline.wording import counted
 
 Part = tuple[str, np.ndarray, np.ndarray]
 
@@ -60,7 +61,7 @@ def read_skeletons(path: Path) -> Skeletons:
         )
     skeletons = Skeletons.of(parts)
     if not len(skeletons.edges):
-        raise InputError(f"skeletons {path}: {len(parts)} skeletons without an edge; {KNOWN}")
+        raise InputError(f"skeletons {path}: {counted(len(parts), 'skeleton')} without an edge; {KNOWN}")
     return skeletons
 
 

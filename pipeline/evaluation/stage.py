@@ -106,7 +106,7 @@ def metrics_target(
 ) -> Target:
     """The run's metrics.json; arguments as for `score_run`."""
     told = {"box": str(evaluation_box(run)), **_border(run.config.evaluation.ignore_border_nm)}
-    settings = {"evaluation": told, **_known_before(run)}
+    settings = {"evaluation": told, **known_before(run)}
     inputs = {"counts": combined(counts)}
     if agglomeration:
         inputs["agglomeration"] = combined(agglomeration)
@@ -133,7 +133,7 @@ def score_run(
         total = BoxCounts.total(load_counts(Path(artifact.path)) for artifact in counts)
         scores = {
             **score(total),
-            **_known_before(run),
+            **known_before(run),
             "box": str(box),
             "voxels": box.size,
             **shares(total, box, run.config.evaluation.ignore_border_nm),
@@ -149,7 +149,7 @@ def score_run(
     return make(metrics_target(run, counts, agglomeration, uncorrected), write)
 
 
-def _known_before(run: Run) -> dict[str, float]:
+def known_before(run: Run) -> dict[str, float]:
     """Which parts of the scored voxels training saw, and by which its network was chosen, if by any."""
     chosen_by = share_chosen_by(run)
     return {"seen_in_training": share_seen(run), **({"chosen_by": chosen_by} if chosen_by else {})}

@@ -11,14 +11,12 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.evaluation.skeletons import Skeletons
 from pipeline.geometry import Box
-from pipeline.tracing import LEAST_VOXELS, TEASAR, kimimaro_or_mend
+from pipeline.tracing import LEAST_VOXELS, TEASAR, kimimaro_or_mend, smoothed
 from pipeline.volumes import VoxelSize
+from pipeline.wording import counted
 
 MOST_VOXELS = 1 << 29
 """Of a box that is traced: kimimaro holds it whole, with more than 20 bytes a voxel."""
-
-REACH = 2.0
-"""How far to either side the paths of skeletons are smoothed, in the longest sides of voxels."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Traced:
         chosen = ", ".join(f"{name} {value:g}" for name, value in self.parameters.items())
         return (
             f"made from the labels in {self.box} by {self.by} ({chosen}; {self.least_voxels:,} voxels at "
-            f"least): {self.skeletons:,} of {self.objects:,} objects"
+            f"least): {self.skeletons:,} of {counted(self.objects, 'object')}"
         )
 
 
@@ -77,8 +75,9 @@ def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skele
     ids = np.unique(labels)
     if not len(skeletons.edges):
         raise InputError(
-            f"no skeleton can be made from the labels in {box}: none of {np.count_nonzero(ids):,} objects "
-            f"has {LEAST_VOXELS:,} voxels and a length; set evaluation.skeletons to others, or to null"
+            f"no skeleton can be made from the labels in {box}: none of "
+            f"{counted(np.count_nonzero(ids), 'object')} has {LEAST_VOXELS:,} voxels and a length; "
+            "set evaluation.skeletons to others, or to null"
         )
     by = f"kimimaro {version('kimimaro')}"
     return skeletons, Traced(
@@ -89,37 +88,13 @@ def trace(labels: np.ndarray, box: Box, voxel_size_nm: VoxelSize) -> tuple[Skele
 def _nodes(skeleton: Any, labels: np.ndarray, label: int, voxel_size_nm: VoxelSize) -> np.ndarray:
     """The nodes of an object's skeleton, z, y, x in nm from where the labels begin, each in its object.
 
-    kimimaro's paths lead from voxel to voxel, to and fro between such as lie equally deep in the object, and
-    are too long by that, most where sections are thick. They are smoothed.
+    Where smoothing takes one out it stays where it was.
     """
     nodes = skeleton.vertices + np.multiply(voxel_size_nm, 0.5)
-    smooth = nodes.copy()
-    places = {tuple(vertex): place for place, vertex in enumerate(skeleton.vertices)}
-    for path in skeleton.interjoint_paths():  # whose indices are those of a piece
-        at = [places[tuple(vertex)] for vertex in path]
-        smooth[at] = along(nodes[at], REACH * max(voxel_size_nm))
+    smooth = smoothed(skeleton, nodes, voxel_size_nm)
     voxels = np.clip(np.floor_divide(smooth, voxel_size_nm).astype(np.int64), 0, np.array(labels.shape) - 1)
     is_inside = labels[tuple(voxels.T)] == label
     return np.where(is_inside[:, np.newaxis], smooth, nodes)
-
-
-def along(path: np.ndarray, reach: float) -> np.ndarray:
-    """Each point of a path, (n, 3), as the mean of the path for so far to either side; its ends stay.
-
-    Near an end as much is taken to one side as there is to the other.
-    """
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    at = np.concatenate([[0.0], np.cumsum(steps)])
-    middles = (path[1:] + path[:-1]) / 2
-    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(middles * steps[:, np.newaxis], axis=0)])
-    half = np.minimum(reach, np.minimum(at, at[-1] - at))
-    inner = half > 0
-    begins, ends = (at - half)[inner], (at + half)[inner]
-    smooth = path.copy()
-    for axis in range(3):
-        between = np.interp(ends, at, sums[:, axis]) - np.interp(begins, at, sums[:, axis])
-        smooth[inner, axis] = between / (ends - begins)
-    return smooth
 
 
 def check_size(box: Box) -> None:

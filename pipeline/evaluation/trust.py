@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.wording import percent
+
 FEW_LABELLED = 0.05
 """A smaller part of what is scored, if only that is labelled, is told."""
 
@@ -38,7 +40,9 @@ def _of_labels(metrics: Mapping[str, Any]) -> list[str]:
     not_left_out = 1 - metrics.get("left_out_share", 0.0)
     share = labelled / not_left_out
     if share < FEW_LABELLED:
-        return [f"only {share:.2%} of what is to be scored is labelled: these scores say little of the rest"]
+        return [
+            f"only {percent(share)} of what is to be scored is labelled: these scores say little of the rest"
+        ]
     counted = not_left_out - metrics["ignored_share"]
     unlabelled = 1 - labelled / counted
     if unlabelled <= MOSTLY_UNLABELLED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import edt
@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.evaluation.contingency import ContingencyTable, TableSum
 from pipeline.export.part import Part
+from pipeline.export.shape_sizes import ShapeSizes
 from pipeline.geometry import Box, Triple
 from pipeline.reconciliation.segments import Segments, measure, together
 from pipeline.results.agglomerated_ids import AgglomeratedIds
@@ -51,6 +52,12 @@ class SegmentTable:
     """Gives each a column for the id of the object that it is a part of."""
     truth: LabelVolume | None = None
     """Gives each columns for the true object that most of its voxels are of."""
+    shapes: ShapeSizes | None = None
+    """Gives each columns for how large its skeleton and its surface are."""
+    lacking: list[str] = field(default_factory=list)
+    """Columns that are not there, and why."""
+    made_by: set[str] = field(default_factory=set)
+    """The stages of a run that made what has columns here, beside the volume itself."""
     count: int = 0
     """How many there are, once the table is written."""
     largest_id: int = 0
@@ -75,6 +82,9 @@ class SegmentTable:
             columns = {"id": ids, "agglomerated_id": self.agglomerated.of(ids), **columns}
         if self.truth is not None:
             columns |= _truths(found.segments, overlaps.table())
+        if self.shapes is not None:
+            shaped = self.shapes.columns(ids)
+            columns |= {name: _rounded(column) for name, column in shaped.items()}
         order = np.lexsort((ids, -found.segments.voxels))
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -158,5 +168,6 @@ def _truths(segments: Segments, overlaps: ContingencyTable) -> dict[str, np.ndar
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    """Values as nine digits say them."""
-    return np.array([float(f"{value:.9g}") for value in values.tolist()])
+    """Values as nine digits say them; what is no number stays."""
+    rounded = [value if isinstance(value, str) else float(f"{value:.9g}") for value in values.tolist()]
+    return np.array(rounded, values.dtype if values.dtype == object else float)

@@ -13,6 +13,7 @@ from pipeline.inference.seeds import find_seeds
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 from pipeline.volumes.absence import refuse_too_much, voxels_of
+from pipeline.wording import counted
 
 
 def block_with_context(run: Run, tile: Tile) -> Box:
@@ -60,7 +61,7 @@ def read_input(run: Run, tile: Tile) -> TileInput:
     inside = block & volume.box
     missing = volume.missing(inside)
     missing_voxels, whole = voxels_of(missing, tile.core), run.inference_box
-    what = f"{missing_voxels:,} voxels of the image are missing in tile {tile.box} of inference.box {whole}"
+    what = f"tile {tile.box} of inference.box {whole} lacks {counted(missing_voxels, 'voxel')} of the image"
     refuse_too_much(missing_voxels / whole.size, what, volume, run.config.data)
     voxels = volume.read(inside)
     image = mirrored(voxels, inside, block)

@@ -23,6 +23,7 @@ from pipeline.results.records import make
 from pipeline.run_folder import Run
 from pipeline.volumes import open_image
 from pipeline.volumes.absence import refuse_too_much
+from pipeline.wording import counted
 
 VERSION = 5
 
@@ -59,7 +60,7 @@ def _refuse_gaps(run: Run, missing_voxels: int) -> None:
     """Raise InputError where so many voxels of the image are too many to be missing in the inference box."""
     if missing_voxels:
         box = run.inference_box
-        what = f"tiles found {missing_voxels:,} voxels of the image missing in inference.box {box}"
+        what = f"tiles found {counted(missing_voxels, 'voxel')} of the image missing in inference.box {box}"
         refuse_too_much(missing_voxels / box.size, what, open_image(run), run.config.data)
 
 

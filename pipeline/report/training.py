@@ -106,9 +106,11 @@ def choice(run: Run, look: Look) -> dict[str, Any] | None:
 
 
 def _is_whole(line: Mapping[str, Any]) -> bool:
-    """Whether a line has all figures, and they are finite: a training that broke down may have logged it."""
+    """Whether a line has all figures, and they are finite: a training that broke down may have logged it, by
+    None or, by an earlier version, NaN."""
     return line.keys() >= MEASURED.union(SCORES) and all(
-        math.isfinite(line[name]) for name in (*MEASURED, *(SCORES if has_scores(line) else ()))
+        line[name] is not None and math.isfinite(line[name])
+        for name in (*MEASURED, *(SCORES if has_scores(line) else ()))
     )
 
 

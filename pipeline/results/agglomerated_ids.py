@@ -36,6 +36,14 @@ class AgglomeratedIds:
         others = self.base[(self.agglomerated == of) & (self.base != of)]
         return sorted([of, *others.tolist()])
 
+    def objects(self) -> dict[int, list[int]]:
+        """Of each object that is several segments these, by its id."""
+        parts: dict[int, list[int]] = {}
+        for base, of in zip(self.base.tolist(), self.agglomerated.tolist()):
+            if base != of:
+                parts.setdefault(of, [of]).append(base)
+        return parts
+
 
 def read_agglomerated_ids(path: Path) -> AgglomeratedIds:
     """The table in a run's agglomeration. Raises InputError when it cannot be read."""

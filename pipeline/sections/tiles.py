@@ -12,6 +12,7 @@ from pipeline.byte_cache import ByteCache
 from pipeline.errors import InputError
 from pipeline.sections.corrections import CorrectedShift
 from pipeline.volumes.slice_image import read_slice
+from pipeline.wording import counted
 
 _READ_LAST = ByteCache[tuple[str, str]](most_bytes=400 * 2**20, least=2)
 """Neighbours are looked at one after the other, and sections in pairs, each of which may be one image."""
@@ -47,7 +48,7 @@ def _finite(path: Path) -> np.ndarray:
     values = read_slice(path)
     wrong = values.size - int(np.isfinite(values).sum()) if values.dtype.kind == "f" else 0
     if wrong:
-        raise InputError(f"tile {path} has {wrong:,} pixels that are NaN or infinite: save numbers there")
+        raise InputError(f"tile {path} has {counted(wrong, 'pixel')} of NaN or infinity: save numbers there")
     return values
 
 

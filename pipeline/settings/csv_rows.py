@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.wording import counted
 
 
 def columns(rows: csv.DictReader[str], said: str) -> list[str]:
@@ -33,8 +34,8 @@ def whole_rows(rows: csv.DictReader[str], said: str) -> Iterator[dict[str, Any]]
         if any(value.strip() for value in more):
             raise InputError(
                 f"{said}, line {rows.line_num} has {len(names) + len(more)} values, where the first line "
-                f"names {len(names)} columns: put a value that has a comma in quotes, and write decimals "
-                "with a point"
+                f"names {counted(len(names), 'column')}: put a value that has a comma in quotes, and write "
+                "decimals with a point"
             )
         yield row
 

@@ -27,6 +27,7 @@ from pipeline.settings.scored import scored
 from pipeline.settings.sharding import refuse_single_chunks
 from pipeline.settings.validation import check_validation
 from pipeline.volumes import labelled_box, open_image
+from pipeline.wording import counted
 
 
 def resolve(config: RunConfig, folder: Path, trust_kept: bool = False) -> Run:
@@ -145,8 +146,8 @@ def _check_patches(config: RunConfig, training_box: Box) -> None:
     for axis, length, wanted in zip("zyx", training_box.shape, patch):
         if length < wanted:
             raise InputError(
-                f"training.box {training_box} is {length} voxels along {axis}; an example takes {wanted}: "
-                "network.fov plus twice training.moves_reach times network.deltas; "
+                f"training.box {training_box} is {counted(length, 'voxel')} along {axis}; an example takes "
+                f"{wanted}: network.fov plus twice training.moves_reach times network.deltas; "
                 "enlarge the box, or lower these"
             )
 
@@ -157,7 +158,7 @@ def refuse_smaller_than_fov(box: Box, network: Network) -> None:
         if length < fov:
             lower = "lower the FOV" if network.checkpoint is None else "take a network that has a smaller one"
             raise InputError(
-                f"inference.box {box} is {length} voxels along {axis}, "
+                f"inference.box {box} is {counted(length, 'voxel')} along {axis}, "
                 f"smaller than the network.fov of {fov}: enlarge the box, or {lower}"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 
 def check_validation(run: Run) -> None:
@@ -17,7 +18,7 @@ def check_validation(run: Run) -> None:
     for axis, length, fov in zip("zyx", box.shape, config.network.fov):
         if length < fov:
             raise InputError(
-                f"training.validation_box {box} is {length} voxels along {axis}, smaller than the "
+                f"training.validation_box {box} is {counted(length, 'voxel')} along {axis}, smaller than the "
                 f"network.fov of {fov}: enlarge the box"
             )
     for number, one in enumerate(run.trained_on):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class TrainingLog:
     """
 
     def __init__(self, path: Path, folder: Path, entries: Iterable[dict[str, Any]]) -> None:
-        self.entries = list(entries)
+        self.entries = list(map(_finite, entries))
         self._path = path
         with publishing(path) as temporary:
             temporary.write_text("".join(map(_line, self.entries)))
@@ -33,7 +34,11 @@ class TrainingLog:
                 self._summarise(entry)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add one interval; `entry` has `step`, by name numbers, and what TensorBoard has no use for."""
+        """Add one interval; `entry` has `step`, by name numbers, and what TensorBoard has no use for.
+
+        A number that is not finite, as of a training that breaks down, is none: JSON has no NaN.
+        """
+        entry = _finite(entry)
         self.entries.append(entry)
         with fence():
             with open(self._path, "a") as file:
@@ -48,5 +53,12 @@ class TrainingLog:
         self._writer.flush()
 
 
+def _finite(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
+
+
 def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry) + "\n"
+    return json.dumps(entry, allow_nan=False) + "\n"

@@ -20,7 +20,6 @@ from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
-from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.viewing.layers import Shown
 from pipeline.viewing.links import run_key
 from pipeline.viewing.shapes import AgglomeratedShapes
@@ -28,6 +27,7 @@ from pipeline.viewing.tiles import TileVolume
 from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
 from pipeline.volumes import Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
+from pipeline.volumes.agglomerated import AgglomeratedVolume
 
 if TYPE_CHECKING:
     from pipeline.report.earlier import Earlier

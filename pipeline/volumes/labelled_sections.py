@@ -36,7 +36,7 @@ class LabelledSections(Volume):
             if not (start <= z < start + count and 0 <= number < volume.shape[0]):
                 raise InputError(
                     f"{setting} names section {z}; {volume.uri} has "
-                    f"{volume.shape[0]} sections, for z {start} to {start + count - 1}, and "
+                    f"{counted(volume.shape[0], 'section')}, for z {start} to {start + count - 1}, and "
                     f"{len(stored)} are named: name as many as there are, or sections among them"
                 )
         shape, origin = (count, *volume.shape[1:]), (start, *frame.origin[1:])

@@ -12,6 +12,7 @@ from pipeline.geometry import Box
 from pipeline.volumes.choice import Choice
 from pipeline.volumes.hdf5 import Hdf5Volume
 from pipeline.volumes.hdf5_file import dataset_in, open_hdf5
+from pipeline.wording import counted
 
 
 class NeuroproofVolume(Hdf5Volume):
@@ -71,8 +72,8 @@ def _body_table(transforms: np.ndarray, uri: str) -> tuple[np.ndarray, np.ndarra
     negative = transforms[(transforms < 0).any(axis=1)]
     if len(negative):
         raise InputError(
-            f"{uri} has {len(negative)} rows with negative ids, {tuple(negative[0].tolist())} among them: "
-            "expected ids of 0 or more"
+            f"{uri} has {counted(len(negative), 'row')} with negative ids, "
+            f"{tuple(negative[0].tolist())} among them: expected ids of 0 or more"
         )
     rows = transforms[np.argsort(transforms[:, 0], kind="stable")].astype(np.uint64)
     twice = np.flatnonzero((rows[1:, 0] == rows[:-1, 0]) & (rows[1:, 1] != rows[:-1, 1]))

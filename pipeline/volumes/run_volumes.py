@@ -21,6 +21,7 @@ from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.open import is_address, open_volume, split_scheme
 from pipeline.volumes.replaced_sections import ReplacedSections
 from pipeline.volumes.volume import Volume
+from pipeline.wording import counted
 
 WIDEST_INTEGER = 4
 """Bytes. float32, in which images are normalised, would take 64-bit values for one another."""
@@ -169,8 +170,9 @@ def _put_on(image: Volume, labels: Volume) -> None:
         named = sections_by_name(image, labels)
         if named is not None and labels.shape[1:] == image.shape[1:]:
             raise InputError(
-                f"data.labels {labels.uri} has {labels.shape[0]} sections, the image {image.uri} has "
-                f'{image.shape[0]}: set data.labelled_sections to "{named}", where they lie by their names'
+                f"data.labels {labels.uri} has {counted(labels.shape[0], 'section')}, the image {image.uri} "
+                f'has {image.shape[0]}: set data.labelled_sections to "{named}", where they lie by their '
+                "names"
             )
         raise InputError(
             f"data.labels {labels.uri} has shape {labels.shape}, but the image {image.uri} has shape "

@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 from pipeline.geometry import Box, Triple, triple
 from pipeline.volumes.frame import Frame, VoxelSize
 from pipeline.volumes.refusal import refusal
+from pipeline.wording import counted
 
 
 class Volume(ABC):
@@ -101,7 +102,8 @@ class Volume(ABC):
         count = np.count_nonzero(bad)
         if count:
             raise InputError(
-                f"{self.uri} has {count} voxels in box {box} that are NaN or infinite: save numbers there"
+                f"{self.uri} has {counted(count, 'voxel')} of NaN or infinity in box {box}: save "
+                "numbers there"
             )
 
     def chunks(self, box: Box, most: int | None = None) -> list[Box]:

@@ -23,6 +23,8 @@ from workflows.exporting.volumes import agglomerated_ids, earlier_told
 
 KINDS = {OBJ: MESHES, SWC: SKELETONS}
 """By the ending of a name."""
+SETTING = {MESHES: "reconciliation.meshes", SKELETONS: "reconciliation.skeletons"}
+"""What has a run make them."""
 
 
 def export_shapes(
@@ -37,10 +39,9 @@ def export_shapes(
         raise InputError(f"{out.suffix} is for segments of runs, but {source} is no run's folder")
     run, kind = Run(source.resolve(), read_config(kept_run_file(source))), KINDS[out.suffix.lower()]
     if kind not in kinds(run):
-        setting = {MESHES: "reconciliation.meshes", SKELETONS: "reconciliation.skeletons"}[kind]
         raise InputError(
-            f"run {source} makes no {kind.folder}: set {setting} to true and go on with it, which makes "
-            "these alone"
+            f"run {source} makes no {kind.folder}: set {SETTING[kind]} to true and go on with it, which "
+            "makes these alone"
         )
     if not ids:
         raise InputError("--segments is not set: name the ids of those to write, such as 12,57")

@@ -21,9 +21,9 @@ from pipeline.run_files import ALIGN_CONFIG_NAME, CONFIG_NAME, RunFiles
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import with_sections
 from pipeline.settings.run_file import read_config
-from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.volumes import Choice, Volume, open_image, open_volume
 from pipeline.volumes.absence import Absence
+from pipeline.volumes.agglomerated import AgglomeratedVolume
 from workflows.command_line import kept_run_file
 
 
@@ -36,19 +36,28 @@ class FillBy(str, Enum):
 
 def opened(source: str, choice: Choice, agglomerated: bool) -> Volume:
     """The volume, or that of the run or alignment in this folder. Raises InputError."""
-    folder = Path(source)
-    if not is_there(folder / CONFIG_NAME):
+    folder, run = Path(source), joined_run(source)
+    if run is None:
         if agglomerated:
             raise InputError(f"--agglomerated is for runs, but {source} is no run's folder: leave it out")
         aligned = RunFiles(folder).aligned_folder if is_there(folder / ALIGN_CONFIG_NAME) else None
         return open_volume(source if aligned is None else f"precomputed://{aligned}", choice)
+    segmentation = open_volume(run.volume_uri, choice)
+    return AgglomeratedVolume(segmentation, agglomerated_ids(run)) if agglomerated else segmentation
+
+
+def joined_run(source: str) -> Run | None:
+    """The run in this folder, whose tiles are joined; None where it is no run's. Raises InputError where they
+    are not yet joined."""
+    folder = Path(source)
+    if not is_there(folder / CONFIG_NAME):
+        return None
     run = Run(folder.resolve(), read_config(kept_run_file(folder)))
     if not has_part(run.volume, "info"):
         raise InputError(
             f"run {source} has no segmentation yet: its tiles are not joined; `ffn status` tells more"
         )
-    segmentation = open_volume(run.volume_uri, choice)
-    return AgglomeratedVolume(segmentation, agglomerated_ids(run)) if agglomerated else segmentation
+    return run
 
 
 def agglomerated_ids(run: Run) -> AgglomeratedIds:

@@ -109,8 +109,12 @@ def describe(run: Run, lost: list[Discarded]) -> Iterator[str]:
     """What would be lost, line by line; nothing where nothing is."""
     if lost:
         total = sum(each.node_hours for each in lost)
-        yield f"this start would throw away {total:.2f} node-hours of finished work in {run.folder}:"
+        waits = any(each.why == UPSTREAM.why for each in lost)
+        much = f"{'up to ' * waits}{total:.2f} node-hours"
+        yield f"this start would throw away {much} of finished work in {run.folder}:"
         yield from (f"  {each}" for each in lost)
+        if waits:
+            yield "what an earlier stage has to run for is kept where that comes out as it was"
 
 
 def _training_under_way(run: Run, fovs: int, why: str) -> Discarded:

@@ -20,7 +20,7 @@ from pipeline.volumes.absence import Absence, absence, of_slices
 from pipeline.volumes.content import sampled_blocks
 from pipeline.volumes.intensity import Intensity, refuse_padded, sample, sample_blocks
 from pipeline.volumes.open import is_address, split_scheme
-from pipeline.wording import counted
+from pipeline.wording import counted, percent
 
 USUAL = 0.8
 """The share of what is labelled by whose objects one tells how large they are."""
@@ -49,7 +49,7 @@ class Image:
         """What mean and standard deviation are of."""
         voxels, blocks = self.intensity.voxels, sample_blocks(self.volume, self.volume.box)
         return (
-            f"measured on {voxels:,} voxels, {voxels / self.volume.box.size:.2%} of the image, in "
+            f"measured on {voxels:,} voxels, {percent(voxels / self.volume.box.size)} of the image, in "
             f"{counted(len(blocks), 'block')} spread over it"
         )
 
@@ -98,7 +98,7 @@ class Truth:
         return len(self.sections) > 1 and min(b - a for a, b in itertools.pairwise(self.sections)) > 1
 
     def line(self) -> str:
-        looked = "all of it" if self.looked_at == 1 else f"the {self.looked_at:.2%} that was looked at"
+        looked = "all of it" if self.looked_at == 1 else f"the {percent(self.looked_at)} that was looked at"
         found = f"{counted(self.objects, 'object')}, {self.labelled:.1%} of the voxels labelled in {looked}"
         return f"truth      {self.description}; {found}"
 

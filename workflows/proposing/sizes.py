@@ -12,6 +12,7 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box, Triple, triple
 from pipeline.tile_grid import TileGrid
 from pipeline.volumes import VoxelSize
+from pipeline.wording import counted
 from workflows.planning.tile_choices import (
     BYTES_OF_A_WORKER,
     BYTES_PER_TILE_VOXEL,
@@ -42,8 +43,8 @@ def fov_for(base: int, voxel_size_nm: VoxelSize | None, room: Triple, reach: int
         fitting = [f for f, patch in patches.items() if patch <= length]
         if not fitting:
             raise InputError(
-                f"the volume, or its labelled part, is {length} voxels along {axis}: too thin for the "
-                f"smallest FOV with its moves, {3 + 2 * reach} voxels; give a thicker one"
+                f"the volume, or its labelled part, is {counted(length, 'voxel')} along {axis}: too thin for "
+                f"the smallest FOV with its moves, {3 + 2 * reach} voxels; give a thicker one"
             )
         follows = [f for f in fitting if f >= LEAST_FOV]
         leaves_places = [f for f in follows if length >= _with_places(patches[f])]

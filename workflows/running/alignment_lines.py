@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.checkup.sections import first
 from pipeline.run_files import RunFiles
+from pipeline.wording import counted
 
 
 def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
@@ -16,11 +17,11 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
         "",
         f"sections      {found['sections']:,}; images missing in them {len(found['missing']):,}, lost "
         f"sections {len(found['lost']):,}",
-        f"montage       {montage['pairs']:,} pairs, {len(montage['refused']):,} refused, "
-        f"{len(montage['guessed']):,} tiles placed by the table alone; residuals "
+        f"montage       {counted(montage['pairs'], 'pair')}, {len(montage['refused']):,} refused, "
+        f"{counted(len(montage['guessed']), 'tile')} placed by the table alone; residuals "
         f"{_px(montage['residual_px'])}",
-        f"alignment     {alignment['pairs']:,} pairs of sections, {len(alignment['refused']):,} refused; of "
-        f"{alignment['points']['asked']:,} points {alignment['points']['found']:,} found, "
+        f"alignment     {counted(alignment['pairs'], 'pair')} of sections, {len(alignment['refused']):,} "
+        f"refused; of {alignment['points']['asked']:,} points {alignment['points']['found']:,} found, "
         f"{alignment['left_out']:,} left out; residuals {_px(alignment['residual_px'])}",
     ]
     if montage["many_refused"]:
@@ -51,14 +52,14 @@ def alignment_lines(found: Mapping[str, Any], files: RunFiles) -> list[str]:
     if found["astray"]:
         named = first([f"{one['z']} ({one['share']:.0%})" for one in found["astray"]])
         lines.append(
-            f"WARNING: parts of {len(found['astray']):,} sections are found in none beside them, and may lie "
-            f"anywhere, as what broke off: {named}"
+            f"WARNING: parts of {counted(len(found['astray']), 'section')} are found in none beside them, "
+            f"and may lie anywhere, as what broke off: {named}"
         )
     if found["corrections"]:
         kinds = [one["kind"] for one in found["corrections"]]
         lines.append(
-            f"corrections   {kinds.count('shift'):,} shifts of tiles, {kinds.count('exclude'):,} sections "
-            f"left out; each is in {files.quality_file.name}"
+            f"corrections   {counted(kinds.count('shift'), 'shift')} of tiles, "
+            f"{counted(kinds.count('exclude'), 'section')} left out; each is in {files.quality_file.name}"
         )
     if found["cut"]:
         lines.append(

@@ -25,6 +25,7 @@ from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
 from pipeline.training.launch import where_training_starts
+from pipeline.wording import counted
 from site_configs import check_address, remarks
 from workflows.command_line import print_error
 from workflows.output import KeepingConsole, PlainConsole
@@ -73,7 +74,7 @@ def work(
         remove_temporaries(run.folder)
         moved = move_misplaced(run)
         if moved:
-            say(f"moved {moved:,} files of an earlier version to where this one looks for them")
+            say(f"moved {counted(moved, 'file')} of an earlier version to where this one looks for them")
             run, finished = with_pin(run), None
             if not discard:
                 finished = refuse_to_discard(run)

@@ -177,7 +177,8 @@ def describe_training(run: Run, since: float, now: float | None = None) -> tuple
     if last is None or run.training_log.stat().st_mtime < since:
         return "starting ranks", None
     seen, total = last["fovs_seen"], run.config.training.fovs
-    said = f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, loss {last['loss']:.3f}, "
+    loss = "not finite" if last["loss"] is None else f"{last['loss']:.3f}"
+    said = f"{seen:,} of {total:,} FOVs, {last['fovs_per_s']:.0f} FOV/s, loss {loss}, "
     if has_scores(last):
         said += f"accuracy {last['accuracy']:.3f}, F1 {last['f1']:.3f}"
     else:

@@ -43,7 +43,7 @@ class Told:
         """In words."""
         return (
             f"{kind.folder}: of {counted(self.segments, 'segment')}; {self.small:,} of fewer than "
-            f"{self.least_voxels:,} voxels, {self.small_voxels:,} voxels together, have none"
+            f"{self.least_voxels:,} voxels, {counted(self.small_voxels, 'voxel')} together, have none"
             + (f", nor have {self.empty:,} larger ones of which nothing is left" if self.empty else "")
             + (f"; {self.full:,} could not be made as simple everywhere as they should" if self.full else "")
         )

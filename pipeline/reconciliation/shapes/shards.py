@@ -30,7 +30,7 @@ from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSIONS = {MESHES: 1, SKELETONS: 2}
+VERSIONS = {MESHES: 1, SKELETONS: 3}
 
 SHARDS_PER_FOLDER = 512
 

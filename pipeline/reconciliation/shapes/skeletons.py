@@ -12,11 +12,12 @@ from pipeline.reconciliation.shapes.labels import labels_of
 from pipeline.reconciliation.shapes.loops import without_loops
 from pipeline.reconciliation.shapes.pieces import write_pieces
 from pipeline.reconciliation.shapes.stored import voxel_size_nm
+from pipeline.reconciliation.shapes.twigs import without_twigs
 from pipeline.results.artifacts import Artifact, Recipe, Target, combined
 from pipeline.results.folders import place
 from pipeline.results.records import make
 from pipeline.run_folder import Run
-from pipeline.tracing import TEASAR, kimimaro_or_mend
+from pipeline.tracing import TEASAR, kimimaro_or_mend, smoothed
 from pipeline.volumes import VoxelSize
 
 VERSION = 2
@@ -77,7 +78,7 @@ def skeleton(pieces: Sequence[Sequence[np.ndarray]], voxel_size_nm: VoxelSize) -
     """One segment's lines from those in its cells, without loops, as Neuroglancer stores a skeleton.
 
     Pieces are as in the files of `trace_cell`. Parts that nothing joins are joined where they are closer than
-    they are thick. Nodes are in nm, where the middle of their voxel is.
+    they are thick. Nodes are in nm, and paths smoothed as far as that leaves them within their radius.
     """
     from osteoid import Skeleton  # loads much
 
@@ -94,6 +95,12 @@ def skeleton(pieces: Sequence[Sequence[np.ndarray]], voxel_size_nm: VoxelSize) -
         found.edges = without_loops(found.vertices, found.edges, found.radii)
         join = kimimaro_or_mend(OTHERWISE).join_close_components
         found = join(found.consolidate(), restrict_by_radius=True).consolidate()
+        found.edges = without_twigs(found.vertices, found.edges, found.radii)
+        found = found.consolidate()
+        rough = found.vertices.astype(np.float64)
+        smooth = smoothed(found, rough, voxel_size_nm)
+        is_inside = np.linalg.norm(smooth - rough, axis=1) < found.radii
+        found.vertices = np.where(is_inside[:, np.newaxis], smooth, rough).astype(np.float32)
     counts = np.array([len(found.vertices), len(found.edges)], "<u4")
     arrays = (found.vertices.astype("<f4"), found.edges.astype("<u4"), found.radii.astype("<f4"))
     return b"".join(array.tobytes() for array in (counts, *arrays))

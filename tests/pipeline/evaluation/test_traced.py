@@ -107,7 +107,7 @@ def test_they_are_read_as_they_were_written_and_the_same_bytes_each_time(tmp_pat
 @pytest.mark.usefixtures("_kimimaro")
 def test_objects_that_are_all_too_small_are_an_error() -> None:
     labels = np.where(rods() == 3, 3, 0)
-    with pytest.raises(InputError, match=f"none of 1 objects has {LEAST_VOXELS:,} voxels"):
+    with pytest.raises(InputError, match=f"none of 1 object has {LEAST_VOXELS:,} voxels"):
         trace(labels, BOX, SIZE_NM)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ pytest.importorskip("kimimaro", reason="kimimaro, of the extra `skeletons`, is n
 
 BOX = Box((3, 5, 7), (19, 69, 167))
 BLOCK = (16, 32, 80)
+SHAPED = ("cable_nm", "mesh_area_nm2", "mesh_volume_um3")
 Export = Callable[..., tuple[int, str]]
 RODS = {
     1: Box((8, 15, 17), (13, 31, 150)),
@@ -63,6 +65,11 @@ def export(
         return said(main, [str(run.folder), "all", str(tmp_path / name), *how], monkeypatch, capsys)
 
     return exported
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def read_obj(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -111,6 +118,54 @@ def test_a_skeleton_is_a_tree_of_nodes_within_the_segment(run: Run, export: Expo
     stored = CloudVolume(f"file://{run.segmentation_folder}", progress=False).skeleton.get(1)
     assert length == pytest.approx(stored.cable_length(), rel=1e-3)
     assert rows[:, 5].max() == pytest.approx(8 * SIZE_NM[1], rel=0.5)
+
+
+def test_a_table_has_what_skeletons_and_surfaces_measure(run: Run, export: Export, tmp_path: Path) -> None:
+    code, shown = export("all.csv")
+    assert (code, "without" in shown) == (0, False), shown
+    cloud = CloudVolume(f"file://{run.segmentation_folder}", progress=False)
+    found = {int(row["id"]): row for row in rows(tmp_path / "all.csv")}
+    for i, rod in RODS.items():
+        if i == 3:
+            assert [found[i][name] for name in SHAPED] == ["", "", ""]
+            continue
+        cable, area, volume = (float(found[i][name]) for name in SHAPED)
+        assert cable == pytest.approx(cloud.skeleton.get(i).cable_length(), rel=1e-4)
+        sides = np.multiply(rod.shape, SIZE_NM)
+        assert area == pytest.approx(2 * (sides * np.roll(sides, 1)).sum(), rel=0.1)
+        assert volume == pytest.approx(sides.prod() / 1e9, rel=0.1)
+        assert volume == pytest.approx(float(found[i]["volume_um3"]), rel=0.1)
+    code, shown = export("joined.csv", "--agglomerated")
+    [row] = rows(tmp_path / "joined.csv")
+    for name in SHAPED:
+        parts = float(found[1][name]) + float(found[2][name])
+        assert float(row[name]) == pytest.approx(parts, rel=1e-8)
+
+
+def test_columns_that_a_table_has_not_are_told_with_why(
+    run: Run, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, out = "3:19,5:69,7:100", str(tmp_path / "part.csv")
+    for words, why in (
+        ([str(run.folder), part, out], "these are of whole segments, and BOX is not `all`"),
+        ([str(run.folder), "all", out, "--voxel-size", "40,8,4"], "by the run's own voxel size"),
+        ([str(run.folder), "all", out, "--fill", "distance"], "of segments as they are, without --fill"),
+    ):
+        Path(out).unlink(missing_ok=True)
+        monkeypatch.setattr("sys.argv", ["export", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        assert set(SHAPED).isdisjoint(rows(Path(out))[0]), why
+    settings = run.config.reconciliation.model_copy(update={"skeletons": False})
+    without = replace(run, config=run.config.model_copy(update={"reconciliation": settings}))
+    run.config_file.write_text(dump_config(without.config))
+    try:
+        code, shown = export("some.csv")
+    finally:
+        run.config_file.write_text(dump_config(run.config))
+    assert (code, "\nwithout cable_nm: reconciliation.skeletons is false\n" in shown) == (0, True), shown
+    assert "mesh_area_nm2" in rows(tmp_path / "some.csv")[0]
 
 
 def test_skeletons_of_several_segments_are_a_folder_by_which_a_run_can_be_scored(

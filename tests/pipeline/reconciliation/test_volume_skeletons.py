@@ -98,3 +98,18 @@ def test_an_object_in_four_cells_around_an_edge_is_whole(tmp_path: Path) -> None
     found = CloudVolume(f"file://{run.segmentation_folder}", progress=False).skeleton.get(1)
     assert len(found.edges) == len(found.vertices) - len(found.components())
     assert found.cable_length() > np.pi * 180
+
+
+def test_an_object_along_an_edge_of_cells_is_as_long_as_it_is_and_a_branch_stays(tmp_path: Path) -> None:
+    """In each of four cells around it there are lines to all faces: three times its length, with 36 ends."""
+    box = Box((0, 0, 0), (40, 160, 320))
+    run = shaped_run(tmp_path, box, (20, 40, 80), skeletons=True)
+    labels = np.zeros(box.shape, np.uint32)
+    z, y, x = np.ogrid[:40, :160, :320]
+    labels[(np.hypot((z - 20) * SIZE_NM[0], (y - 80) * SIZE_NM[1]) < 100) & (x > 10) & (x < 310)] = 1
+    labels[18:23, 88:156, 150:170] = 1  # which branches off
+    written(run, labels)
+    shape(run)
+    found = CloudVolume(f"file://{run.segmentation_folder}", progress=False).skeleton.get(1)
+    assert len(found.terminals()) == 3
+    assert found.cable_length() == pytest.approx(300 * SIZE_NM[2] + 75 * SIZE_NM[1], rel=0.15)

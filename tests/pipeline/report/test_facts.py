@@ -102,12 +102,15 @@ def test_conflicts_of_which_the_volume_lacks_a_segment_are_told(tmp_path: Path, 
     assert (" 36 of them it has no voxel of one" in " ".join(said[0].split())) == bool(counted)
 
 
-def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", [None, float("nan")], ids=["now", "by an earlier version"])
+def test_a_training_that_broke_down_is_drawn_as_far_as_it_was_sound(
+    tmp_path: Path, loss: float | None
+) -> None:
     run = Run(tmp_path, RunConfig())
     run.training_log.parent.mkdir(parents=True)
     figures = dict.fromkeys(("loss", "accuracy", "f1", "precision", "recall"), 0.5)
     sound = {"fovs_seen": 8, "fovs_per_s": 4.0, **figures}
-    broken = {"fovs_seen": 16, "fovs_per_s": 4.0, **figures, "loss": float("nan")}
+    broken = {"fovs_seen": 16, "fovs_per_s": 4.0, **figures, "loss": loss}
     run.training_log.write_text(f"{json.dumps(sound)}\n{json.dumps(broken)}\n")
     found = training(run, Look(), is_trained=False)
     assert found is not None

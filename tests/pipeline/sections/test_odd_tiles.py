@@ -28,7 +28,7 @@ def tile(folder: Path, name: str, values: np.ndarray, x: float = 0) -> ImageTile
 def test_a_tile_with_values_that_are_none_is_refused_by_name(tmp_path: Path, wrong: float) -> None:
     values = WHOLE[:, :SIDE].copy()
     values[3, 5:7] = wrong
-    with pytest.raises(InputError, match=r"a\.tif has 2 pixels that are NaN or infinite"):
+    with pytest.raises(InputError, match=r"a\.tif has 2 pixels of NaN or infinity"):
         tile(tmp_path, "a.tif", values).read()
 
 

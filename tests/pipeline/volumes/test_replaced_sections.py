@@ -66,5 +66,5 @@ def test_what_is_shown_has_to_be_read(tmp_path: Path) -> None:
     stored[4, 5, 6] = np.inf
     np.save(tmp_path / "v.npy", stored)
     volume = ReplacedSections(open_volume(str(tmp_path / "v.npy"), Choice(origin=ORIGIN)), REPLACED)
-    with pytest.raises(InputError, match=r"1 voxels in box 14:15,0:40,0:50 that are NaN or infinite"):
+    with pytest.raises(InputError, match=r"has 1 voxel of NaN or infinity in box 14:15,0:40,0:50: save"):
         volume.read(Box((13, 0, 0), (14, 40, 50)))

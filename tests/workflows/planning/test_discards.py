@@ -83,6 +83,8 @@ def test_the_refusal_names_stages_prices_and_the_setting_from_what_to_what(
         in said
     )
     assert "finished tasks, 0.00 node-hours: an earlier stage has to run first" in said
+    assert said.startswith("this start would throw away up to 0.00 node-hours of finished work in ")
+    assert "\nwhat an earlier stage has to run for is kept where that comes out as it was\n" in said
     assert said.endswith("or go on with --discard")
 
 

@@ -110,6 +110,8 @@ def test_a_training_in_which_no_example_ended_of_late_is_not_said_to_be_all_wron
     assert left_s == 984
     run.training_log.write_text(json.dumps({**line, "accuracy": 0.9, "f1": 0.8}) + "\n")
     assert describe_training(run, since=0)[0].endswith("loss 0.250, accuracy 0.900, F1 0.800")
+    run.training_log.write_text(json.dumps({**line, "loss": None}) + "\n")
+    assert ", loss not finite, no example" in describe_training(run, since=0)[0]
 
 
 def test_a_training_of_which_nothing_is_logged_for_long_is_not_said_to_go_on_as_before(

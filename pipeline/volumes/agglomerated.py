@@ -6,8 +6,8 @@ import numpy as np
 
 from pipeline.geometry import Box
 from pipeline.results.agglomerated_ids import AgglomeratedIds
-from pipeline.volumes import Volume
 from pipeline.volumes.derived import DerivedVolume
+from pipeline.volumes.volume import Volume
 
 
 class AgglomeratedVolume(DerivedVolume):
