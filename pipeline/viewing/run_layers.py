@@ -21,12 +21,13 @@ from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.viewing.agglomerated import AgglomeratedVolume
+from pipeline.viewing.decisions import Decisions
 from pipeline.viewing.layers import Shown
 from pipeline.viewing.links import run_key
 from pipeline.viewing.shapes import AgglomeratedShapes
 from pipeline.viewing.tiles import TileVolume
 from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
-from pipeline.volumes import Volume, VoxelSize, open_image, open_labels, open_volume
+from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
 
 if TYPE_CHECKING:
@@ -86,13 +87,22 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str], left: int) -
     largest = shown.or_told(largest_shaped, run) if gone.isdisjoint(_in_the_volume(run)) else None
     shown.in_3d["segmentation"] = largest or []
     if "agglomerate" not in gone and is_there(run.agglomeration_file):
-        shown.or_told(add_agglomerated, shown, run, "agglomerated", found, largest or [])
+        shown.or_told(_add_agglomeration, shown, run, found, largest or [])
+    shown.or_told(_tell_of_coarser, shown, run)
     if left:
         shown.lacking.append(
             f"the segmentation is not complete: {left:,} of its blocks are yet to be written"
         )
         return False
     return shown.or_told(_is_complete, shown, found) or False
+
+
+def _add_agglomeration(shown: Shown, run: Run, segmentation: Volume, largest: Sequence[int]) -> None:
+    """The layer of agglomerated ids, and the points at which it was decided. Raises InputError."""
+    add_agglomerated(shown, run, "agglomerated", segmentation, largest)
+    found = Decisions.of(run)
+    shown.joined, shown.not_joined = found.joined, found.not_joined
+    shown.lacking += found.told
 
 
 def _in_the_volume(run: Run) -> list[str]:
@@ -121,6 +131,17 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     if gone.missing:
         shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
     return not gone.missing
+
+
+def _tell_of_coarser(shown: Shown, run: Run) -> None:
+    """Tell of levels that are not whole: from afar a browser shows one of them alone. Raises InputError."""
+    listed = read_part(run.volume, "info")
+    scales = json.loads(listed)["scales"] if listed else []
+    volumes = {level: open_volume(run.volume_uri, Choice(level=level)) for level in range(1, len(scales))}
+    gone = [str(level) for level, volume in volumes.items() if absence(volume, volume.box).missing]
+    if gone:
+        levels = " and ".join(gone)
+        shown.lacking.append(f"seen from afar the segmentation is not complete: level {levels} lacks chunks")
 
 
 def _drawn_kinds(run: Run) -> list[Kind]:

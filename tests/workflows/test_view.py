@@ -114,6 +114,7 @@ def test_input_that_is_none_is_one_line(
 ) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     (case.folder / "empty").mkdir()
+    (case.folder / "loop").symlink_to("loop")
     np.save(case.folder / "colours.npy", np.zeros((4, 5, 6, 3), np.uint8))
     with h5py.File(case.folder / "colours.h5", "w") as file:
         file["raw"] = np.zeros((3, 4, 5, 6), np.uint8)
@@ -127,6 +128,7 @@ def test_input_that_is_none_is_one_line(
             ([], "name a run's folder, or volumes by"),
             ([str(case.folder), "--image", case.image], "name a run's folder, or volumes by"),
             ([str(case.folder / "nothing")], "nothing: no such folder"),
+            ([str(case.folder / "loop")], "/loop': links that lead to each other; name a file or a folder"),
             ([str(case.folder / "empty")], "is no run folder: it holds no config.yaml"),
             (["--image", "absent.h5:raw"], "absent.h5: no such file"),
             (
