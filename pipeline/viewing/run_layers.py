@@ -137,11 +137,18 @@ def _tell_of_coarser(shown: Shown, run: Run) -> None:
     """Tell of levels that are not whole: from afar a browser shows one of them alone. Raises InputError."""
     listed = read_part(run.volume, "info")
     scales = json.loads(listed)["scales"] if listed else []
-    volumes = {level: open_volume(run.volume_uri, Choice(level=level)) for level in range(1, len(scales))}
-    gone = [str(level) for level, volume in volumes.items() if absence(volume, volume.box).missing]
+    gone = [str(level) for level in range(1, len(scales)) if not _is_whole(run, level)]
     if gone:
         levels = " and ".join(gone)
         shown.lacking.append(f"seen from afar the segmentation is not complete: level {levels} lacks chunks")
+
+
+def _is_whole(run: Run, level: int) -> bool:
+    try:
+        volume = open_volume(run.volume_uri, Choice(level=level))
+    except InputError:  # nothing of it is stored
+        return False
+    return not absence(volume, volume.box).missing
 
 
 def _drawn_kinds(run: Run) -> list[Kind]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -310,6 +311,8 @@ def test_coarser_levels_that_are_not_there_yet_are_told(case: Case) -> None:
     coarse = add_level(folder, ids[:, :, ::2, ::2], (26, 55, 160), (40, 16, 8), (8, 32, 32))
     write_info(folder, ids, [fine, coarse])
     assert not any("afar" in line for line in layers_of_run(run).lacking)
-    next((folder / coarse["key"]).iterdir()).unlink()
     told = "seen from afar the segmentation is not complete: level 1 lacks chunks"
+    next((folder / coarse["key"]).iterdir()).unlink()
     assert told in layers_of_run(run).lacking
+    shutil.rmtree(folder / coarse["key"])
+    assert [line for line in layers_of_run(run).lacking if "level" in line] == [told]
