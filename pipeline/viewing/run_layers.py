@@ -182,6 +182,7 @@ def add_agglomerated(shown: Shown, run: Run, name: str, segmentation: Volume, la
     table = read_agglomerated_ids(run.agglomeration_file)
     shapes = AgglomeratedShapes(run, table, _drawn_kinds(run)) if largest else None
     shown.add(name, "segmentation", AgglomeratedVolume(segmentation, table), shapes=shapes)
+    shown.lacking += shapes.told if shapes else []
     objects = table.of(np.array(largest, np.uint64)).tolist()
     shown.in_3d[name] = list(dict.fromkeys(objects))
 

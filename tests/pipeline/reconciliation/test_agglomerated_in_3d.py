@@ -127,6 +127,8 @@ def test_what_has_no_shape_has_an_empty_one_and_there_is_nothing_else(view: View
 def test_it_waits_with_the_objects_of_the_largest_segments_selected(shown: Shown) -> None:
     assert shown.in_3d["segmentation"] == [1, 2, 4]
     assert shown.in_3d["agglomerated"] == [1, 4]
+    for kind in ("mesh", "skeleton"):
+        assert f"of 3 parts of agglomerated objects 1 is too small for a {kind}" in shown.lacking
 
 
 @pytest.mark.slow
