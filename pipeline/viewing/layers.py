@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
 from pipeline.results.bucket import Bucket
+from pipeline.settings.corrections import Correction
 from pipeline.viewing.chunks import Kind
 from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
@@ -84,6 +85,8 @@ class Shown:
     """Where agglomeration has joined two segments, as `Decisions` gives them."""
     not_joined: list[dict[str, Any]] = field(default_factory=list)
     """And where it has not."""
+    corrections: list[Correction] = field(default_factory=list)
+    """Those that the run has already."""
     in_3d: dict[str, list[int]] = field(default_factory=dict)
     """By the name of their layer the largest segments, where meshes or skeletons of them can be drawn."""
     layers: list[Layer] = field(default_factory=list)

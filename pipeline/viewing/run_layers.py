@@ -20,6 +20,7 @@ from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
+from pipeline.settings.corrections import read_corrections
 from pipeline.viewing.agglomerated import AgglomeratedVolume
 from pipeline.viewing.decisions import Decisions
 from pipeline.viewing.layers import Shown
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 MOST_IN_3D = 30
 """Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
+
+MOST_CORRECTIONS = 1000
+"""That a scene has: browsers take addresses of a megabyte."""
 
 STORED = {MESHES: "store meshes", SKELETONS: "store skeletons"}
 """The stages that put shapes into the volume."""
@@ -66,6 +70,7 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
         shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
     if "conflicts" not in gone:
         shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
+    _add_corrections(shown, run)
     if earlier is not None:
         shown.lacking += earlier.told()
         drawn = [stage for stage in _in_the_volume(run) if stage in gone and "write" not in gone]
@@ -103,6 +108,19 @@ def _add_agglomeration(shown: Shown, run: Run, segmentation: Volume, largest: Se
     found = Decisions.of(run)
     shown.joined, shown.not_joined = found.joined, found.not_joined
     shown.lacking += found.told
+
+
+def _add_corrections(shown: Shown, run: Run) -> None:
+    """Those that the run has, for what is saved of a scene to have them too."""
+    path = run.config.reconciliation.corrections
+    if path is None:
+        return
+    found = shown.or_told(read_corrections, Path(path), shown.voxel_size_nm)
+    if found is not None and len(found) <= MOST_CORRECTIONS:
+        shown.corrections = found
+        return
+    many = f"the {len(found):,} corrections of the run are too many: " if found else ""
+    shown.lacking.append(f"{many}joins and cuts lack what {path} has")
 
 
 def _in_the_volume(run: Run) -> list[str]:

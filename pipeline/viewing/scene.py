@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.geometry import Triple
-from pipeline.settings.corrections import LAYERS
+from pipeline.settings.corrections import LAYERS, Correction
 from pipeline.viewing.layers import Layer, Shown
 from pipeline.volumes import VoxelSize
 
@@ -63,7 +63,7 @@ def scene(
     names = [layer.name for layer in layers]
     drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
     if shown.key is not None and "segmentation" in names and not is_drawn:
-        drawn += [_corrections(name, size_nm) for name in LAYERS]
+        drawn += [_corrections(name, kind, shown.corrections, size_nm) for name, kind in LAYERS.items()]
     state = {
         "title": shown.title,
         "dimensions": _dimensions(size_nm),
@@ -145,10 +145,24 @@ def _described(point: dict[str, Any], linked: Sequence[str]) -> str:
     return f"{point['text']}\nz,y,x {','.join(map(str, point['point']))}{ids}"
 
 
-def _corrections(name: str, voxel_size_nm: VoxelSize) -> dict[str, Any]:
-    """A layer for a person to draw lines in, each of which is a correction once the state is saved."""
+def _corrections(
+    name: str, kind: str, there: Sequence[Correction], voxel_size_nm: VoxelSize
+) -> dict[str, Any]:
+    """A layer for a person to draw lines in, each of which is a correction once the state is saved. Those of
+    the run are in it, for what is saved takes their place."""
+    lines = [
+        {
+            "type": "line",
+            "id": str(number),
+            "pointA": [at + 0.5 for at in each.a[::-1]],
+            "pointB": [at + 0.5 for at in each.b[::-1]],
+            "description": each.note,
+        }
+        for number, each in enumerate(there, 1)
+        if each.kind == kind
+    ]
     layer = _annotation_layer(name, voxel_size_nm)
-    return {**layer, "tab": "annotations", "tool": "annotateLine", "annotations": []}
+    return {**layer, "tab": "annotations", "tool": "annotateLine", "annotations": lines}
 
 
 def _annotation_layer(name: str, voxel_size_nm: VoxelSize) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -158,7 +159,17 @@ def test_a_run_shows_them_with_its_agglomeration_and_lines_to_be_drawn(run: Run)
     assert below == f"z,y,x 30,120,340; segmentation {ids}; agglomerated {ids}"
 
 
-def test_a_line_that_is_drawn_in_a_scene_is_a_correction_of_these_voxels(run: Run) -> None:
+def test_a_line_that_is_drawn_in_a_scene_is_one_more_correction(run: Run) -> None:
+    path = run.folder / "mine.csv"
+    path.write_text(
+        "kind,z1,y1,x1,z2,y2,x2,note\njoin,31,120,338,40,131,390,one\ncut,28,115,340,30,116,341,\n"
+    )
+    settings = run.config.reconciliation.model_copy(update={"corrections": str(path)})
+    run = replace(run, config=run.config.model_copy(update={"reconciliation": settings}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.viewing.run_layers.MOST_CORRECTIONS", 1)
+        told = f"the 2 corrections of the run are too many: joins and cuts lack what {path} has"
+        assert told in layers_of_run(run).lacking
     shown = layers_of_run(run)
     state = scene(shown, {layer.name: "precomputed://there" for layer in shown.layers})
     cuts = next(layer for layer in state["layers"] if layer["name"] == "cuts")
@@ -166,5 +177,8 @@ def test_a_line_that_is_drawn_in_a_scene_is_a_correction_of_these_voxels(run: Ru
     cuts["annotations"].append(line)
     path = run.folder / "state.json"
     path.write_text(json.dumps(state))
-    (correction,) = read_corrections(path, SIZE_NM)
-    assert (correction.kind, correction.a, correction.b) == ("cut", (30, 120, 340), (31, 121, 345))
+    assert [(each.kind, each.a, each.b, each.note) for each in read_corrections(path, SIZE_NM)] == [
+        ("join", (31, 120, 338), (40, 131, 390), "one"),
+        ("cut", (28, 115, 340), (30, 116, 341), ""),
+        ("cut", (30, 120, 340), (31, 121, 345), ""),
+    ]
