@@ -196,8 +196,8 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        except (FileNotFoundError, UnicodeEncodeError) as error:
-            what = _what_ails_the_shell(error)
+        except (FileNotFoundError, UnicodeEncodeError, RuntimeError) as error:
+            what = _what_ails_a_name(error)
             if what is None:
                 raise
             print_error(InputError(what))
@@ -206,8 +206,11 @@ def ending_plainly(command: Callable[..., None]) -> Callable[..., None]:
     return with_plain_ends
 
 
-def _what_ails_the_shell(error: FileNotFoundError | UnicodeEncodeError) -> str | None:
-    """Why nothing can be found from the shell that the command was given in; None where it can."""
+def _what_ails_a_name(error: FileNotFoundError | UnicodeEncodeError | RuntimeError) -> str | None:
+    """Why nothing is found by a name, or from the shell that the command was given in; None where it is."""
+    if isinstance(error, RuntimeError):  # what pathlib raises
+        loop = str(error).partition("Symlink loop from ")[2]
+        return f"{loop}: links that lead to each other; name a file or a folder" if loop else None
     if isinstance(error, UnicodeEncodeError):
         return None if len(error.object) > LONGEST_NAME else _not_a_name(error.object)
     try:

@@ -116,11 +116,11 @@ def agglomerate(run: Run, scores: Sequence[Artifact], corrected: Sequence[Artifa
     return make(agglomerated_target(run, scores, corrected), write)
 
 
-def read_graph(agglomeration: Artifact, rules: Agglomeration) -> Graph:
-    """The graph that `agglomerate` wrote. Raises InputError when it cannot be read."""
+def read_graph(agglomeration: Artifact, rules: Agglomeration, part: slice = slice(None)) -> Graph:
+    """The graph that `agglomerate` wrote, or a part of it. Raises InputError when it cannot be read."""
     path = Path(agglomeration.path)
     try:
         with reading_hdf5(path) as file:
-            return Graph(file["edges"][()], file["strength"][()], rules.min_iou)
+            return Graph(file["edges"][part], file["strength"][part], rules.min_iou)
     except (OSError, KeyError) as error:
         raise InputError(f"cannot read {path}: {error}; remove it, and the run makes it again") from error

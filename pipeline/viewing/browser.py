@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
@@ -51,6 +53,9 @@ def browser() -> str | None:
 def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: float = PATIENCE_S) -> None:
     """Write what a browser shows of the scene, or of a point, all of it loaded, as a PNG of `WINDOW` pixels.
 
+    It is drawn until it comes out the same twice: on a busy machine Neuroglancer may take itself for ready
+    before it has laid out its views, or loaded an image.
+
     Raises InputError when there is no browser, when it ends or does not come to an end, and when the file
     cannot be written.
     """
@@ -60,33 +65,43 @@ def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: f
             f"--screenshot needs Chromium or Chrome, and none of {', '.join(BROWSERS)} is on PATH: install "
             "one (apt-get install chromium), or open the link in a browser instead"
         )
-    drawn: list[bytes] = []
-    is_drawn = threading.Event()
-
-    def keep(reply: object) -> None:
-        drawn.append(reply.screenshot.image)  # type: ignore[attr-defined]
-        is_drawn.set()
-
     with view.viewer.config_state.txn() as shown:
         shown.show_ui_controls = False
         shown.show_panel_borders = False
         shown.viewer_size = list(WINDOW)
     view.is_drawn = True
-    view.viewer.async_screenshot(keep)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = _started(program, view.link_to(point), profile)
         try:
-            for _ in range(int(patience_s / LOOK_S)):
-                if is_drawn.wait(LOOK_S) or process.poll() is not None:
-                    break
+            picture = _settled(view, process, time.monotonic() + patience_s)
         finally:
             _end(process)
-    if not drawn:
+    if picture is None:
         raise InputError(f"{program} drew nothing in {patience_s:.0f} s; see what it says to {FLAGS[0]}")
     try:
-        path.write_bytes(drawn[0])
+        path.write_bytes(picture)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _settled(view: ViewServer, process: subprocess.Popen[bytes], until: float) -> bytes | None:
+    """The first picture that is like the one before; None where the browser has ended, or `until` is over, a
+    time of the monotonic clock."""
+    drawn: SimpleQueue[bytes] = SimpleQueue()
+
+    def ask() -> None:
+        view.viewer.async_screenshot(lambda reply: drawn.put(reply.screenshot.image))
+
+    last = None
+    ask()
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(Empty):
+            picture = drawn.get(timeout=LOOK_S)
+            if picture == last:
+                return picture
+            last = picture
+            ask()
+    return None
 
 
 def _started(program: str, address: str, profile: str) -> subprocess.Popen[bytes]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from pipeline.errors import InputError
 from pipeline.machine.s3_host import is_of_host
 from pipeline.results.bucket import Bucket
+from pipeline.settings.corrections import Correction
 from pipeline.viewing.chunks import Kind
 from pipeline.volumes import Choice, Volume, VoxelSize, open_volume
 from pipeline.volumes.frame import same_size, size_text
@@ -27,6 +28,9 @@ ID_DTYPES = ("uint8", "uint16", "uint32", "uint64")
 SHOWN_DTYPES = (*ID_DTYPES, "int8", "int16", "int32", "float32")
 ENCODINGS = ("raw", "jpeg", "png", "jxl", "compressed_segmentation", "compresso")
 """What Neuroglancer itself can unpack; CloudVolume has more."""
+
+ORDERS = {"not joined": "the nearest misses first", "joined": "the weakest first"}
+"""In which points are, where it is no order of errors."""
 
 STDDEVS = 3.0
 """Black and white are so far from an image's mean, where it does not have all of 8 bits."""
@@ -77,6 +81,12 @@ class Shown:
     """Where it is unlike the segmentation beside it, as `compare` finds it."""
     worse: list[dict[str, Any]] = field(default_factory=list)
     """What of the truth one of the two has worse than the other, as well."""
+    joined: list[dict[str, Any]] = field(default_factory=list)
+    """Where agglomeration has joined two segments, as `Decisions` gives them."""
+    not_joined: list[dict[str, Any]] = field(default_factory=list)
+    """And where it has not."""
+    corrections: list[Correction] = field(default_factory=list)
+    """Those that the run has already."""
     in_3d: dict[str, list[int]] = field(default_factory=dict)
     """By the name of their layer the largest segments, where meshes or skeletons of them can be drawn."""
     layers: list[Layer] = field(default_factory=list)
@@ -135,7 +145,8 @@ class Shown:
             size = size_text(own or self.voxel_size_nm) + ("" if own else " (a guess: unknown)")
             yield f"{layer.name:<12} {volume.format}, {volume.box} (z, y, x), {size}"
         for name, points in self.points.items():
-            yield f"{name:<12} {counted(len(points), 'point')}, the worst first"
+            order = ORDERS.get(name, "the worst first")
+            yield f"{name:<12} {counted(len(points), 'point')}, {order}"
 
     @property
     def points(self) -> dict[str, list[dict[str, Any]]]:
@@ -146,6 +157,8 @@ class Shown:
             "worst": self.worst,
             "run length": self.lost_runs,
             "conflicts": self.conflicts,
+            "not joined": self.not_joined,
+            "joined": self.joined,
         }
         return {name: points for name, points in found.items() if points}
 

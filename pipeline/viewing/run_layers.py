@@ -20,12 +20,14 @@ from pipeline.results.bucket import Bucket
 from pipeline.results.parts import has_part, read_part
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
+from pipeline.settings.corrections import read_corrections
+from pipeline.viewing.decisions import Decisions
 from pipeline.viewing.layers import Shown
 from pipeline.viewing.links import run_key
 from pipeline.viewing.shapes import AgglomeratedShapes
 from pipeline.viewing.tiles import TileVolume
 from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
-from pipeline.volumes import Volume, VoxelSize, open_image, open_labels, open_volume
+from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.agglomerated import AgglomeratedVolume
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 MOST_IN_3D = 30
 """Segments that are drawn in three dimensions as soon as a scene opens: more would hide each other."""
+
+MOST_CORRECTIONS = 1000
+"""That a scene has: browsers take addresses of a megabyte."""
 
 STORED = {MESHES: "store meshes", SKELETONS: "store skeletons"}
 """The stages that put shapes into the volume."""
@@ -65,6 +70,7 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
         shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
     if "conflicts" not in gone:
         shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
+    _add_corrections(shown, run)
     if earlier is not None:
         shown.lacking += earlier.told()
         drawn = [stage for stage in _in_the_volume(run) if stage in gone and "write" not in gone]
@@ -86,13 +92,35 @@ def _add_segmentation(shown: Shown, run: Run, gone: frozenset[str], left: int) -
     largest = shown.or_told(largest_shaped, run) if gone.isdisjoint(_in_the_volume(run)) else None
     shown.in_3d["segmentation"] = largest or []
     if "agglomerate" not in gone and is_there(run.agglomeration_file):
-        shown.or_told(add_agglomerated, shown, run, "agglomerated", found, largest or [])
+        shown.or_told(_add_agglomeration, shown, run, found, largest or [])
+    shown.or_told(_tell_of_coarser, shown, run)
     if left:
         shown.lacking.append(
             f"the segmentation is not complete: {left:,} of its blocks are yet to be written"
         )
         return False
     return shown.or_told(_is_complete, shown, found) or False
+
+
+def _add_agglomeration(shown: Shown, run: Run, segmentation: Volume, largest: Sequence[int]) -> None:
+    """The layer of agglomerated ids, and the points at which it was decided. Raises InputError."""
+    add_agglomerated(shown, run, "agglomerated", segmentation, largest)
+    found = Decisions.of(run)
+    shown.joined, shown.not_joined = found.joined, found.not_joined
+    shown.lacking += found.told
+
+
+def _add_corrections(shown: Shown, run: Run) -> None:
+    """Those that the run has, for what is saved of a scene to have them too."""
+    path = run.config.reconciliation.corrections
+    if path is None:
+        return
+    found = shown.or_told(read_corrections, Path(path), shown.voxel_size_nm)
+    if found is not None and len(found) <= MOST_CORRECTIONS:
+        shown.corrections = found
+        return
+    many = f"the {len(found):,} corrections of the run are too many: " if found else ""
+    shown.lacking.append(f"{many}joins and cuts lack what {path} has")
 
 
 def _in_the_volume(run: Run) -> list[str]:
@@ -121,6 +149,24 @@ def _is_complete(shown: Shown, segmentation: Volume) -> bool:
     if gone.missing:
         shown.lacking.append(f"the segmentation is not complete: {gone.text('chunks')}")
     return not gone.missing
+
+
+def _tell_of_coarser(shown: Shown, run: Run) -> None:
+    """Tell of levels that are not whole: from afar a browser shows one of them alone. Raises InputError."""
+    listed = read_part(run.volume, "info")
+    scales = json.loads(listed)["scales"] if listed else []
+    gone = [str(level) for level in range(1, len(scales)) if not _is_whole(run, level)]
+    if gone:
+        levels = " and ".join(gone)
+        shown.lacking.append(f"seen from afar the segmentation is not complete: level {levels} lacks chunks")
+
+
+def _is_whole(run: Run, level: int) -> bool:
+    try:
+        volume = open_volume(run.volume_uri, Choice(level=level))
+    except InputError:  # nothing of it is stored
+        return False
+    return not absence(volume, volume.box).missing
 
 
 def _drawn_kinds(run: Run) -> list[Kind]:
@@ -154,6 +200,7 @@ def add_agglomerated(shown: Shown, run: Run, name: str, segmentation: Volume, la
     table = read_agglomerated_ids(run.agglomeration_file)
     shapes = AgglomeratedShapes(run, table, _drawn_kinds(run)) if largest else None
     shown.add(name, "segmentation", AgglomeratedVolume(segmentation, table), shapes=shapes)
+    shown.lacking += shapes.told if shapes else []
     objects = table.of(np.array(largest, np.uint64)).tolist()
     shown.in_3d[name] = list(dict.fromkeys(objects))
 

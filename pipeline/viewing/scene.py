@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.geometry import Triple
+from pipeline.settings.corrections import LAYERS, Correction
 from pipeline.viewing.layers import Layer, Shown
 from pipeline.volumes import VoxelSize
 
@@ -26,8 +27,12 @@ COLOURS = {
     "worst": "#ffff00",
     "run length": "#00ffff",
     "conflicts": "#ff00ff",
+    "not joined": "#ff0000",
+    "joined": "#ffffff",
+    "joins": "#ffffff",
+    "cuts": "#ff0000",
 }
-"""Of the points in each layer of them; yellow is Neuroglancer's own."""
+"""Of the points and lines in each layer of them; yellow is Neuroglancer's own."""
 BESIDE = 0.15
 """How opaque segments are that are not selected."""
 
@@ -57,6 +62,8 @@ def scene(
     drawn = [_layer(each, sources[each.name], layers, selected.get(each.name, ())) for each in layers]
     names = [layer.name for layer in layers]
     drawn += [_annotations(name, points, names, size_nm) for name, points in shown.points.items()]
+    if shown.key is not None and "segmentation" in names and not is_drawn:
+        drawn += [_corrections(name, kind, shown.corrections, size_nm) for name, kind in LAYERS.items()]
     state = {
         "title": shown.title,
         "dimensions": _dimensions(size_nm),
@@ -115,14 +122,8 @@ def _annotations(
 ) -> dict[str, Any]:
     linked = [layer for layer in names if layer in points[0]]
     return {
-        "type": "annotation",
-        "name": name,
-        "annotationColor": COLOURS[name],
+        **_annotation_layer(name, voxel_size_nm),
         **({"tab": "annotations"} if name == "differ" else {}),
-        "source": {
-            "url": "local://annotations",
-            "transform": {"outputDimensions": _dimensions(voxel_size_nm)},
-        },
         "annotationRelationships": linked,
         "linkedSegmentationLayer": {name: name for name in linked},
         "annotations": [
@@ -130,11 +131,48 @@ def _annotations(
                 "type": "point",
                 "id": str(rank),
                 "point": [at + 0.5 for at in point["point"][::-1]],
-                "description": point["text"],
+                "description": _described(point, linked),
                 "segments": [[str(i) for i in point[layer]] for layer in linked],
             }
             for rank, point in enumerate(points, 1)
         ],
+    }
+
+
+def _described(point: dict[str, Any], linked: Sequence[str]) -> str:
+    """In words; and below, to be copied into files, what Neuroglancer itself writes in another order."""
+    ids = "".join(f"; {layer} {','.join(map(str, point[layer]))}" for layer in linked if point[layer])
+    return f"{point['text']}\nz,y,x {','.join(map(str, point['point']))}{ids}"
+
+
+def _corrections(
+    name: str, kind: str, there: Sequence[Correction], voxel_size_nm: VoxelSize
+) -> dict[str, Any]:
+    """A layer for a person to draw lines in, each of which is a correction once the state is saved. Those of
+    the run are in it, for what is saved takes their place."""
+    lines = [
+        {
+            "type": "line",
+            "id": str(number),
+            "pointA": [at + 0.5 for at in each.a[::-1]],
+            "pointB": [at + 0.5 for at in each.b[::-1]],
+            "description": each.note,
+        }
+        for number, each in enumerate(there, 1)
+        if each.kind == kind
+    ]
+    layer = _annotation_layer(name, voxel_size_nm)
+    return {**layer, "tab": "annotations", "tool": "annotateLine", "annotations": lines}
+
+
+def _annotation_layer(name: str, voxel_size_nm: VoxelSize) -> dict[str, Any]:
+    """What all have in common."""
+    transform = {"outputDimensions": _dimensions(voxel_size_nm)}
+    return {
+        "type": "annotation",
+        "name": name,
+        "annotationColor": COLOURS[name],
+        "source": {"url": "local://annotations", "transform": transform},
     }
 
 

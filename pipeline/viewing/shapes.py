@@ -14,6 +14,7 @@ from pipeline.export.shapes import StoredShapes
 from pipeline.reconciliation import MESHES, SKELETONS, Kind, read_shaped
 from pipeline.results.agglomerated_ids import AgglomeratedIds
 from pipeline.run_folder import Run
+from pipeline.wording import counted
 
 MOST_BYTES = 8 << 20
 """In which the surface of an object is stored: of a larger one a coarser level is drawn."""
@@ -26,6 +27,7 @@ INFO: Mapping[str, dict[str, Any]] = {
         "vertex_attributes": [{"id": "radius", "data_type": "float32", "num_components": 1}],
     },
 }
+NAMES = {MESHES.folder: "a mesh", SKELETONS.folder: "a skeleton"}
 OF_OBJECT = {MESHES.folder: re.compile(r"(\d+):0"), SKELETONS.folder: re.compile(r"(\d+)")}
 """What files about an object are called; of a surface it is the one that lists the others."""
 OF_PART = re.compile(r"(\d+)_(\d+)")
@@ -50,6 +52,18 @@ class AgglomeratedShapes:
     def folders(self) -> dict[str, str]:
         """How the info file of the volume names them."""
         return {folder: folder for folder in self._shaped}
+
+    @property
+    def told(self) -> list[str]:
+        """A line for each kind that some of the parts do not have, since they are too small."""
+        parts = np.union1d(self._table.base, self._table.agglomerated)
+        without = {folder: np.setdiff1d(parts, shaped) for folder, shaped in self._shaped.items()}
+        return [
+            f"of {counted(len(parts), 'part')} of agglomerated objects {len(gone):,} "
+            f"{'is' if len(gone) == 1 else 'are'} too small for {NAMES[folder]}"
+            for folder, gone in without.items()
+            if len(gone)
+        ]
 
     def file(self, name: str) -> bytes | None:
         """The file of a name below the volume; None where there is none such. Raises InputError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
@@ -12,7 +13,7 @@ from pipeline.results.attempts import begin
 from pipeline.run_folder import Run
 from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import dump_config
-from workflows.command_line import RUN_FILES, load_settings, run_file, run_folder
+from workflows.command_line import RUN_FILES, ending_plainly, load_settings, run_file, run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,22 @@ def test_a_folder_that_is_a_circle_of_links_is_refused(elsewhere: Path) -> None:
     (elsewhere / "loop").symlink_to("loop")
     with pytest.raises(InputError, match=r"^run folder loop: links that lead to each other"):
         run_folder(Path("loop"), RUN_FILES / "demo.yaml")
+
+
+@pytest.mark.parametrize("setting", ["data.folder", "network.checkpoint", "reconciliation.corrections"])
+def test_a_circle_of_links_in_a_run_file_ends_a_command_in_one_line(
+    elsewhere: Path, setting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = elsewhere / "loop"
+    name.symlink_to(name)
+
+    def command() -> None:
+        resolve(load_settings(RUN_FILES / "demo.yaml", [f"{setting}={name}"], None), elsewhere)
+
+    with pytest.raises(typer.Exit):
+        ending_plainly(command)()
+    said = f"error: '{name}': links that lead to each other; name a file or a folder\n"
+    assert capsys.readouterr().err == said
 
 
 def started(folder: Path, **inference: str) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,9 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import h5py
 import numpy as np
@@ -23,6 +27,9 @@ from tests.pipeline.viewing.placed import OBJECTS, SEGMENTED_BOX, Case, write_ca
 from tests.pipeline.viewing.test_layers import make_run
 from workflows.view import main
 
+if TYPE_CHECKING:
+    from pipeline.viewing.server import ViewServer
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -35,16 +42,35 @@ def volumes(case: Case) -> list[str]:
     return ["--image", case.image, "--segmentation", case.segmentation, "--truth", case.truth]
 
 
+class CtrlC:
+    """An event that nothing but Ctrl-C ends the wait for."""
+
+    def wait(self) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("login", ["", f"{socket.gethostname()}.of-cluster"])
+def test_on_the_login_node_itself_no_other_leads_the_way(
+    case: Case, login: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
+    monkeypatch.setenv("SLURM_SUBMIT_HOST", login)
+    monkeypatch.setenv("PBS_O_HOST", "")
+    monkeypatch.setattr("workflows.view.threading", SimpleNamespace(Event=CtrlC))
+    code, shown = said(main, [*volumes(case), "--port", "0"], monkeypatch, capsys)
+    assert code == 0
+    assert re.search(r"ssh -N -L (\d+):127\.0\.0\.1:\1 [^ -]\S*@\S+$", shown, re.MULTILINE)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("login", ["", "login9", f"{socket.gethostname()}.of-cluster"])
-def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, login: str) -> None:
+def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     process = subprocess.Popen(
         [sys.executable, str(REPOSITORY / "workflows" / "view.py"), *volumes(case), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONWARNINGS": "ignore", "SLURM_SUBMIT_HOST": login, "PBS_O_HOST": ""},
+        env=os.environ | {"PYTHONWARNINGS": "ignore", "SLURM_SUBMIT_HOST": "login9", "PBS_O_HOST": ""},
         preexec_fn=as_from_a_terminal,
     )
     assert process.stdout is not None
@@ -55,8 +81,8 @@ def test_it_prints_the_way_there_and_ends_by_ctrl_c_without_a_word(case: Case, l
         printed += line
     (link,) = re.findall(r"^open +(\S+)$", printed, re.MULTILINE)
     port = link.split(":")[2].partition("/")[0]
-    through = r"-J \S+@login9 " if login == "login9" else ""
-    assert re.search(rf"ssh -N -L {port}:127\.0\.0\.1:{port} {through}\S+@\S+$", printed, re.MULTILINE)
+    through = rf"ssh -N -L {port}:127\.0\.0\.1:{port} -J \S+@login9 \S+@\S+$"
+    assert re.search(through, printed, re.MULTILINE)
     assert "20:44,100:180,300:460 (z, y, x), 40 x 8 x 4 nm" in printed
     with urllib.request.urlopen(link) as page:
         assert b"/v/" in page.read()
@@ -93,6 +119,13 @@ def test_a_run_and_another_beside_it_are_drawn_with_where_they_differ(
     with h5py.File(run.agglomeration_file, "w") as file:
         file["base"], file["agglomerated"] = np.array([large], np.uint64), np.array([small], np.uint64)
     folder, target = str(run.folder), case.folder / "drawn.png"
+    views: list[list[str]] = []
+
+    def looked_at(server: ViewServer, path: Path) -> None:
+        state = json.loads(unquote(server.scene_address("127.0.0.1:1").partition("#!")[2]))
+        views.append([layer["name"] for layer in state["layers"]])
+        views.extend(view["layers"] for view in state["layout"]["children"])
+
     box = ["--box", str(Box(SEGMENTED_BOX.start, OBJECTS[small].stop))]
     for first, beside, differ in (
         ([folder], [folder, "--agglomerated"], True),
@@ -101,12 +134,14 @@ def test_a_run_and_another_beside_it_are_drawn_with_where_they_differ(
         code, shown = said(
             main, [*first, "--beside", *beside, "--screenshot", str(target)], monkeypatch, capsys
         )
+        monkeypatch.setattr("pipeline.viewing.browser.draw", looked_at)  # browsers are slow to start
         assert code == 0, shown
         assert ("\ndiffer       1 point, the worst first\n" in shown) == differ
         assert "\nbeside       agglomerated, 26:42,110:170,320:440 (z, y, x), 40 x 8 x 4 nm\n" in shown
-        with Image.open(target) as image:
-            halves = np.split(np.asarray(image.convert("RGB")).astype(int), 2, axis=1)
-        assert all(np.ptp(half, axis=2).max() > 60 for half in halves)
+    with Image.open(target) as image:
+        halves = np.split(np.asarray(image.convert("RGB")).astype(int), 2, axis=1)
+    assert all(np.ptp(half, axis=2).max() > 60 for half in halves)
+    assert views == [["segmentation", "beside"], ["segmentation"], ["beside"]]
 
 
 def test_input_that_is_none_is_one_line(
@@ -114,6 +149,7 @@ def test_input_that_is_none_is_one_line(
 ) -> None:
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     (case.folder / "empty").mkdir()
+    (case.folder / "loop").symlink_to("loop")
     np.save(case.folder / "colours.npy", np.zeros((4, 5, 6, 3), np.uint8))
     with h5py.File(case.folder / "colours.h5", "w") as file:
         file["raw"] = np.zeros((3, 4, 5, 6), np.uint8)
@@ -127,6 +163,7 @@ def test_input_that_is_none_is_one_line(
             ([], "name a run's folder, or volumes by"),
             ([str(case.folder), "--image", case.image], "name a run's folder, or volumes by"),
             ([str(case.folder / "nothing")], "nothing: no such folder"),
+            ([str(case.folder / "loop")], "/loop': links that lead to each other; name a file or a folder"),
             ([str(case.folder / "empty")], "is no run folder: it holds no config.yaml"),
             (["--image", "absent.h5:raw"], "absent.h5: no such file"),
             (

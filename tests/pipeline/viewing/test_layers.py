@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -300,3 +301,18 @@ def test_an_agglomerated_segmentation_is_a_layer_of_its_own_that_waits(case: Cas
     shown = layers_of_run(run)
     assert "agglomerated" not in names(shown)
     assert any("agglomeration.h5" in line for line in shown.lacking)
+
+
+def test_coarser_levels_that_are_not_there_yet_are_told(case: Case) -> None:
+    """From afar a browser shows one of them alone, and nothing where that lacks."""
+    run, ids = make_run(case), ids_in(SEGMENTED_BOX)[np.newaxis]
+    folder = run.segmentation_folder
+    fine = add_level(folder, ids, SEGMENTED_BOX.start, SIZE_NM, (8, 32, 32))
+    coarse = add_level(folder, ids[:, :, ::2, ::2], (26, 55, 160), (40, 16, 8), (8, 32, 32))
+    write_info(folder, ids, [fine, coarse])
+    assert not any("afar" in line for line in layers_of_run(run).lacking)
+    told = "seen from afar the segmentation is not complete: level 1 lacks chunks"
+    next((folder / coarse["key"]).iterdir()).unlink()
+    assert told in layers_of_run(run).lacking
+    shutil.rmtree(folder / coarse["key"])
+    assert [line for line in layers_of_run(run).lacking if "level" in line] == [told]

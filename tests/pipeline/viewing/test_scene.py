@@ -64,7 +64,10 @@ def test_the_worst_errors_are_points_linked_to_their_segments(shown: Shown) -> N
     layer = scene(shown, SOURCES)["layers"][-1]
     assert (layer["type"], layer["source"]["url"]) == ("annotation", "local://annotations")
     (point,) = layer["annotations"]
-    assert (point["point"], point["description"]) == ([340.5, 120.5, 30.5], "1. it")
+    assert (point["point"], point["description"]) == (
+        [340.5, 120.5, 30.5],
+        f"1. it\nz,y,x 30,120,340; segmentation {2**60}; truth 7,9",
+    )
     assert layer["annotationRelationships"] == ["segmentation", "truth"]
     assert point["segments"] == [[str(2**60)], ["7", "9"]]
 
@@ -75,7 +78,7 @@ def test_lost_runs_are_points_of_their_own_beside_the_worst_errors(shown: Shown)
     worst, lost = scene(shown, SOURCES)["layers"][-2:]
     assert (worst["name"], lost["name"]) == ("worst", "run length")
     assert worst["annotationColor"] != lost["annotationColor"]
-    assert lost["annotations"][0]["description"] == "1. run"
+    assert lost["annotations"][0]["description"] == "1. run\nz,y,x 30,120,340; segmentation 3"
     assert lost["annotations"][0]["segments"] == [["3"], []]
 
 
