@@ -288,7 +288,9 @@ class TestWithOptuna:
         ):
             journal.write_bytes(damaged)
             for look in (states_of, lambda path: open_study(path, seed=1)):
-                with pytest.raises(InputError, match=r"the journal of the search, .*journal\.log, is damaged: "):
+                with pytest.raises(
+                    InputError, match=r"the journal of the search, .*journal\.log, is damaged: "
+                ):
                     look(journal)
             assert journal.read_bytes() == damaged
 
