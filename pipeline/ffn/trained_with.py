@@ -136,7 +136,7 @@ class TrainedWith:
             if own != wanted:
                 more = "; a larger step in inference is inference.deltas" if name == "deltas" else ""
                 raise InputError(
-                    f"network.checkpoint {path} was trained with {name} {list(own)}, but network.{name} is "
+                    f"network {path} was trained with {name} {list(own)}, but network.{name} is "
                     f"{list(wanted)}: set network.{name} to {list(own)}{more}"
                 )
 

@@ -178,7 +178,7 @@ def _read_tf1_checkpoint(prefix: Path, network: Network) -> dict[str, np.ndarray
     """Weights of google/ffn's ConvStack3DFFNModel, renamed to ours."""
     if not prefix.with_name(prefix.name + ".index").exists():
         raise InputError(
-            f"network.checkpoint {prefix}: no such checkpoint (no {prefix.name}.index); give the path of "
+            f"network {prefix}: no such checkpoint (no {prefix.name}.index); give the path of "
             "its .index without that ending"
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -189,9 +189,7 @@ def _read_tf1_checkpoint(prefix: Path, network: Network) -> dict[str, np.ndarray
         names = [n for n in reader.get_variable_to_shape_map() if n.startswith("seed_update/")]
         weights = {_own_name(n): reader.get_tensor(n) for n in names if n.endswith(("/weights", "/biases"))}
     except tf.errors.OpError as error:
-        raise InputError(
-            f"network.checkpoint {prefix}: {error.message}; copy it again, or name another"
-        ) from None
+        raise InputError(f"network {prefix}: {error.message}; copy it again, or name another") from None
     _require_shapes(prefix, {name: value.shape for name, value in weights.items()}, network)
     return weights
 

@@ -68,7 +68,7 @@ class Inference(Section):
     engine: Literal["auto", "winograd", "openvino", "torch", "keras"] = "auto"
     """What runs the network. torch is for GPUs, and is installed beside this program; keras uses the backend
     that the environment variable KERAS_BACKEND names, TensorFlow by default; winograd is for CPUs with
-    AVX-512, AVX2 or NEON and networks of 8 to 64 features. auto is torch where that finds a GPU, else keras
+    AVX-512, AVX2 or NEON and networks of up to 64 features. auto is torch where that finds a GPU, else keras
     where that does, else winograd, else openvino, which is also taken where the CPU has AMX and precision is
     bfloat16. The first worker that segments pins it and the precision for the whole run; written out, they
     are the same settings."""

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.errors import Untrainable
 from pipeline.ffn.network import build_network  # sets the Keras backend
 from pipeline.ffn.repeatable import make_tensorflow_repeatable
+from pipeline.results.artifacts import remove
 from pipeline.training.batch import Batch
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.dealing import Dealer
@@ -248,10 +249,13 @@ class Trainer:
         return AllRanks(bool(due), tuple(map(int, taken)) if dealer else (), busy.tolist())
 
     def _open_log(self, found: Checkpoint | None) -> TrainingLog | None:
-        """Rank 0's log."""
+        """Rank 0's log; of a training that begins, pictures of another one are gone too."""
         run = self._job.run
         if self._ranks.rank != 0:
             return None
-        return TrainingLog(
+        log = TrainingLog(
             run.training_log, run.logs_folder / "tensorboard", found.log_entries if found else ()
         )
+        if found is None:
+            remove(run.logs_folder / "pictures")
+        return log

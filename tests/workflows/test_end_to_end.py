@@ -18,6 +18,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from pipeline.config import Network
+from pipeline.inference.engines import cpu_engine
 from pipeline.results.attempts import processes_of, read_attempts
 from pipeline.viewing.browser import FLAGS, browser
 from tests.commands import as_from_a_terminal
@@ -110,7 +112,13 @@ def test_a_run_ends_with_scores_and_a_volume_under_fixed_names(folder: Path, fir
     assert volume.dtype == np.uint64
     assert tuple(volume.volume_size) == (48, 48, 48)
     assert tuple(volume.voxel_offset) == (64, 0, 0)
-    for shown in ("filled", "coverage", "precomputed://file://", "both_foreground", "\nnetwork       "):
+    for shown in (
+        "filled",
+        "coverage",
+        "precomputed://file://",
+        "both_foreground",
+        f"{cpu_engine(Network(features=8))} in ",
+    ):
         assert shown in first
 
 

@@ -14,6 +14,7 @@ from bright_blocks import NETWORK, write_image, write_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.inference.engines import cpu_engine
 from tests.commands import said as said_by
 from workflows.full_pipeline import main
 from workflows.pilot import spread
@@ -67,7 +68,7 @@ def test_the_tile_of_a_pilot_tells_the_costs_and_is_not_made_again(
     assert f"{rates['segment']['calls_per_s']:.2f} network calls/s a worker of 1 thread" in planned
     assert "for 1 node-hours: --set inference.tile='[40, 44, 30]'" in planned, "one of two tiles is done"
     other = plan("--rates", str(folder / "run"), "--dry-run", run="other")[1]
-    assert f"of {folder / 'run'} by openvino" in other
+    assert f"of {folder / 'run'} by {cpu_engine(NETWORK)}" in other
 
     code, refused = plan("--rates", str(folder / "run"))
     assert (code, refused) == (1, "error: --rates and --budget-node-hours go with --dry-run\n")

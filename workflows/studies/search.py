@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -110,30 +111,51 @@ def rungs_of(fovs: int) -> list[int]:
 
 
 def open_study(journal: Path, seed: int) -> Study:
-    """The search whose journal this is, or a new one. Raises InputError where Optuna is not installed."""
+    """The search whose journal this is, or a new one. Raises InputError where Optuna is not installed, and
+    where the journal is damaged."""
     optuna = _optuna()
     journal.parent.mkdir(parents=True, exist_ok=True)
     _take_off_what_is_torn(journal)
-    study: Study = optuna.create_study(
-        storage=_storage(journal),
-        study_name=NAME,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
-    )
-    # a start that goes on does not draw again what the one before has drawn
-    seed += len(study.get_trials())
+    with _reading(journal):
+        study: Study = optuna.create_study(
+            storage=_storage(journal),
+            study_name=NAME,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
+        )
+        # a start that goes on does not draw again what the one before has drawn
+        seed += len(study.get_trials())
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
     return study
 
 
 def states_of(journal: Path) -> list[str]:
-    """Of each trial in a journal, if there is one, its state in small letters; nothing is written."""
+    """Of each trial in a journal, if there is one, its state in small letters; nothing is written.
+
+    Raises InputError where it is damaged.
+    """
     optuna = _optuna()
     if not is_there(journal):
         return []
-    study = optuna.load_study(study_name=NAME, storage=_storage(journal))
-    return [trial.state.name.lower() for trial in study.get_trials()]
+    with _reading(journal):
+        storage = _storage(journal)
+        if NAME not in optuna.get_all_study_names(storage):  # a start was stopped as it began
+            return []
+        study = optuna.load_study(study_name=NAME, storage=storage)
+        return [trial.state.name.lower() for trial in study.get_trials()]
+
+
+@contextmanager
+def _reading(journal: Path) -> Iterator[None]:
+    """Have Optuna read a journal in this context. Raises InputError where it is damaged."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"the journal of the search, {journal}, is damaged: {error}; put a copy of it in its place, or "
+            "move its folder away to begin another search, to which its trainings are not lost"
+        ) from None
 
 
 def _optuna() -> Any:

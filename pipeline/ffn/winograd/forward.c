@@ -72,7 +72,7 @@ INLINE void update(const struct network *net, const float *fov, float *to, const
     }
 }
 
-/* What a network of 8 to 64 features is filled up to, with features that stay zero. */
+/* What a network of up to 64 features is filled up to, with features that stay zero. */
 int ffn_features(int features)
 {
     int step = features > 8 || LANES > 8 ? 16 : 8;

@@ -57,6 +57,18 @@ def test_a_trained_network_that_tells_of_voxels_of_another_size_is_told(
             assert "ffn.h5 tells of voxels of 10 x 8 x 8 nm, those of the image are of 40 x 8" in found.text
 
 
+def test_a_network_to_start_from_that_does_not_fit_is_not_said_to_be_the_runs(tmp_path: Path) -> None:
+    """network.checkpoint is another setting, and not set."""
+    sizes = Network(fov=(13, 13, 13), deltas=(3, 3, 3), depth=2, features=4)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
+    write_weights(weights, sizes, tmp_path / "other.h5", TrainedWith.of_sizes(sizes))
+    run = stored_run(tmp_path)
+    for source, said in (("other.h5", r"was trained with fov \[13"), ("model.ckpt-7", "no such checkpoint")):
+        training = run.config.training.model_copy(update={"start_from": str(tmp_path / source)})
+        with pytest.raises(InputError, match=rf"^network /\S+{source}:? {said}"):
+            network(replace(run, config=run.config.model_copy(update={"training": training})))
+
+
 def test_a_volume_that_became_unreadable_is_named(tmp_path: Path) -> None:
     run = stored_run(tmp_path)
     (tmp_path / "em.h5").unlink()

@@ -13,6 +13,7 @@ from pipeline.config import Inference, Network
 from pipeline.errors import InputError
 from pipeline.ffn.network import build_network, load_network, network_variables
 from pipeline.ffn.weights import write_weights
+from pipeline.ffn.winograd import compiled
 from pipeline.ffn.winograd.compiled import library
 from pipeline.inference.engines import choose, open_engine
 from pipeline.inference.engines import openvino as engine_module
@@ -84,10 +85,11 @@ def test_the_engine_asked_for_is_the_one_opened(small_model: Artifact) -> None:
         assert (engine.name, engine.precision) == (name, "float32")
 
 
-def test_without_a_gpu_a_narrow_network_runs_on_openvino_and_on_keras_where_that_is_not_installed(
+def test_without_gpu_and_compiled_code_openvino_is_chosen_and_keras_where_that_is_not_installed(
     small_model: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not finds_gpu(), "this test is about machines without a GPU"
+    monkeypatch.setattr(compiled, "library", lambda network: None)
     assert open_engine(small_model, SMALL, Inference(), threads=1).name == "openvino"
     without = Artifact(small_model.path, "not loaded yet")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

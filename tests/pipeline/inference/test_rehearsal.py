@@ -12,6 +12,7 @@ from bright_blocks import NETWORK, make_run, write_network
 
 from pipeline.errors import InputError
 from pipeline.ffn.weights import read_weights, write_weights
+from pipeline.ffn.winograd import compiled
 from pipeline.geometry import Box
 from pipeline.inference import rehearsal
 from pipeline.inference.rehearsal import read_rehearsal, rehearse
@@ -109,6 +110,7 @@ def test_one_that_is_far_beyond_all_that_settle_is_refused_before_it_is_infinite
 def test_without_openvino_the_network_is_tried_all_the_same(
     run: Run, coordinates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compiled, "library", lambda network: None)
     network = settling(run.folder)
     rehearse(run, network, coordinates)
     publish(run, network)

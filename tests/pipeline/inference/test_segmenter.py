@@ -10,12 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from bright_blocks import make_run, write_network
+from bright_blocks import NETWORK, make_run, write_network
 
 from pipeline.config import RunConfig
 from pipeline.errors import InputError
 from pipeline.geometry import Box, Tile
 from pipeline.inference import segmenter
+from pipeline.inference.engines import cpu_engine
 from pipeline.inference.segmenter import segment_tile
 from pipeline.inference.tile_input import block_with_context, mirrored, read_input
 from pipeline.results.artifacts import Artifact
@@ -46,7 +47,7 @@ def test_a_tile_file_holds_labels_segments_and_how_they_were_made(
     np.testing.assert_array_equal(segments["id"], ids)
     np.testing.assert_array_equal(segments["voxels"], voxels)
     assert attributes["box"] == str(tile.box)
-    assert attributes["engine"] == "openvino"
+    assert attributes["engine"] == cpu_engine(NETWORK)
     assert attributes["calls"] >= segments["calls"].sum() > 0
     for row in segments:
         seed = (int(row["z"]), int(row["y"]), int(row["x"]))

@@ -189,6 +189,17 @@ def test_a_training_starts_anew_where_fewer_fovs_are_asked_for_than_it_saw(
     assert checkpoint_of(run).progress == Progress(1, 20, (Stretch(40, 1, 1),))
 
 
+def test_pictures_of_another_training_are_gone_where_one_begins(volume: Path, tmp_path: Path) -> None:
+    """Of one that goes on they stay: no checkpoint has them."""
+    files = []
+    for settings in ({"fovs": 80}, {"fovs": 160}, {"fovs": 80, "learning_rate": 0.004}):
+        train(*make_run(tmp_path, volume, ranks=1, pictures=True, **settings))
+        files.append(set((tmp_path / "logs" / "pictures").glob("events*")))
+    assert files[0] < files[1]
+    assert len(files[2]) == 1
+    assert not files[1] & files[2]
+
+
 def test_a_complete_training_goes_on_to_more_fovs_in_its_precision_whatever_this_machine_would_choose(
     trained: tuple[Run, Artifact], volume: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def shown(network: Network, some_ignored: bool) -> tuple[np.ndarray, np.ndarray]
 @pytest.mark.parametrize(
     "network",
     [
+        Network(fov=(9, 9, 9), deltas=(2, 2, 2), depth=2, features=4),
         Network(fov=(13, 13, 13), deltas=(3, 3, 3), depth=5, features=16),
         Network(fov=(9, 17, 17), deltas=(2, 4, 4), depth=3, features=24),
         Network(fov=(17, 17, 17), deltas=(4, 4, 4), depth=4, features=32),

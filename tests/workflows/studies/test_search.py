@@ -23,7 +23,16 @@ from workflows.stage import Stage
 from workflows.studies.measured import measure
 from workflows.studies.point import Value
 from workflows.studies.results import cause_of
-from workflows.studies.search import Space, Train, open_study, pursue, rungs_of, still_to_do, unfinished
+from workflows.studies.search import (
+    Space,
+    Train,
+    open_study,
+    pursue,
+    rungs_of,
+    states_of,
+    still_to_do,
+    unfinished,
+)
 from workflows.studies.search_chain import has_seen_more, make_search, up_to
 
 RATE = Space.parse("training.learning_rate=1e-4..1e-1")
@@ -266,6 +275,28 @@ class TestWithOptuna:
         journal.write_bytes(journal.read_bytes()[:-20])
         search(journal, Trainer(), trials=4)
         assert len(open_study(journal, seed=1).get_trials()) == 4
+
+    def test_a_damaged_journal_is_named_and_stays_as_it_is(self, tmp_path: Path) -> None:
+        journal = tmp_path / "journal.log"
+        search(journal, Trainer(), trials=2)
+        whole = journal.read_bytes()
+        middle = len(whole) // 2
+        for damaged in (
+            whole[:middle] + bytes(40) + whole[middle + 40 :],
+            b"0\n" + whole,
+            b"a note\n" + whole,
+        ):
+            journal.write_bytes(damaged)
+            for look in (states_of, lambda path: open_study(path, seed=1)):
+                with pytest.raises(
+                    InputError, match=r"the journal of the search, .*journal\.log, is damaged: "
+                ):
+                    look(journal)
+            assert journal.read_bytes() == damaged
+
+    def test_a_journal_in_which_nothing_stands_yet_is_of_no_trials(self, tmp_path: Path) -> None:
+        (tmp_path / "journal.log").touch()
+        assert states_of(tmp_path / "journal.log") == []
 
     def test_a_dry_run_tells_how_many_trials_are_left_and_writes_nothing(self, tmp_path: Path) -> None:
         chain = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 6)
