@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,7 @@ def test_its_nodes_are_used_and_that_is_told(
     assert [executor.label for executor in config.executors] == ["head", "tiles", "train"]
     line = launch_line(site_configs.rank_launcher(run), run) or []
     assert ("--overlap" in line) == (name == "slurm"), "the workers' step may be there yet"
+    assert ("--propagate=NONE" in line) == (name == "slurm"), "srun may be on a login node"
     (told,) = site_configs.remarks(run)
     assert told.startswith("this is job 4711")
     assert "3 nodes: the work is done there, and nothing is submitted" in told
@@ -75,6 +78,20 @@ def test_more_nodes_than_it_holds_are_refused(
         site_configs.check(run_on(name))
     with pytest.raises(InputError, match=r"site.tile_nodes asks for 2 nodes"):
         site_configs.check(run_on(name, tile_nodes=2))
+
+
+def test_what_it_holds_is_told_and_where_that_is_little(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One CPU a node, as salloc gives it: four workers would share it without a word."""
+    hold(monkeypatch, "slurm", tmp_path, 2)
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1(x2)")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1795874700")
+    until = time.strftime("until %a %H:%M", time.localtime(1795874700))
+    told, few = site_configs.remarks(run_on("slurm", workers=4, threads_per_worker=1))
+    assert f"job 4711, which holds 2 nodes, 1 CPU of each, {until}: the work" in told
+    assert re.match(r"the workers of a node have 4 threads .* holds 1 CPU there, .*--cpus-per-task=4", few)
+    assert len(site_configs.remarks(run_on("slurm", workers=1, threads_per_worker=1))) == 1
 
 
 @pytest.mark.parametrize("listed", ["2(x2)", "2,4", "2,16(x3)"])
