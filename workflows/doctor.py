@@ -108,6 +108,7 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("job", partial(scheduler.job, run)),
         ("submission", partial(trial, run, patience_s)),
         ("login node", partial(login, run)),
+        ("limits", surroundings.limits),
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),
