@@ -94,9 +94,9 @@ def test_a_process_without_a_home_can_import_what_it_needs_and_leaves_nothing(
     environment = {**os.environ, "HOME": home, "TMPDIR": str(temporary)}
     environment.pop("CLOUD_VOLUME_DIR", None)
     done = subprocess.run(
-        module_command("pipeline.reconciliation.write"),
+        [sys.executable, "-c", "import pipeline, cloudvolume"],
         cwd=tmp_path,
-        env=environment,
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
     )

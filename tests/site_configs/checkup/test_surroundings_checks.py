@@ -38,7 +38,7 @@ def test_what_is_amiss_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.M
     ("kind", "most", "said"),
     [
         (resource.RLIMIT_AS, 1_200_000_000, "may have 1.2 GB of memory here (ulimit -v, -d): libraries"),
-        (resource.RLIMIT_CPU, 3600, "may have 3600 s of CPU time here (ulimit -t), and is ended then"),
+        (resource.RLIMIT_CPU, 3600, "may have 3600 s of CPU time here (ulimit -t) and is ended then"),
     ],
 )
 def test_limits_that_end_processes_are_told(
