@@ -56,8 +56,8 @@ def limits() -> Finding:
         )
     if seconds < math.inf:
         return warn(
-            f"a process may have {seconds:.0f} s of CPU time here (ulimit -t) and is ended then, as the driver "
-            "would be",
+            f"a process may have {seconds:.0f} s of CPU time here (ulimit -t) and is ended then, as the "
+            "driver would be",
             "ulimit -t unlimited, or start the same command again when it was ended",
         )
     return ok("of memory and CPU time there are none that a run would meet")
