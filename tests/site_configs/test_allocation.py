@@ -42,6 +42,7 @@ def hold(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, nodes: int) -
     if name == "slurm":
         monkeypatch.setenv("SLURM_JOB_ID", "4711")
         monkeypatch.setenv("SLURM_JOB_NUM_NODES", str(nodes))
+        monkeypatch.setenv("SLURM_CONF", str(folder / "none"))  # nobody to say that there is no such job
     else:
         monkeypatch.setenv("PBS_JOBID", "4711.server")
         monkeypatch.setenv("PBS_NODEFILE", str(folder / "nodes"))
@@ -127,6 +128,18 @@ def test_a_job_that_is_not_there_or_does_not_tell_its_nodes_is_refused(
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     with pytest.raises(InputError, match=r"does not say which nodes it holds"):
         run_on("slurm")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_job_that_a_shell_has_outlived_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its nodes are another's by now; each step would be refused by srun."""
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    made = subprocess.run(["sbatch", "--parsable", "--wrap", "true"], capture_output=True, text=True)
+    subprocess.run(["scancel", made.stdout.strip()], check=True)
+    for job_id in (made.stdout.strip(), "990099"):
+        monkeypatch.setenv("SLURM_JOB_ID", job_id)
+        with pytest.raises(InputError, match=f"SLURM_JOB_ID is {job_id}, a job that is over.*unset"):
+            site_configs.check(run_on("slurm"))
 
 
 PROGRAM = """
