@@ -24,7 +24,7 @@ install:
 lint: install
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/ruff" format --check .
-	"$(VENV)/bin/mypy"
+	"$(VENV)/bin/python" -m mypy
 
 format: install
 	"$(VENV)/bin/ruff" format .

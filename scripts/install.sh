@@ -16,9 +16,10 @@ python=${PYTHON:-python3}
 tensorflow=${TENSORFLOW:-cpu}
 horovod=$(sed -n 's/^ *horovod==/horovod==/p' setup.cfg)
 
-# what a user has pip do elsewhere would put packages elsewhere, and take for installed what PYTHONPATH has
+# what a user has pip do elsewhere would put packages elsewhere, leave some out, and take for installed what PYTHONPATH
+# has
 export PIP_USER=0
-unset PIP_TARGET PIP_PREFIX PIP_ROOT
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_NO_DEPS PIP_DRY_RUN PIP_ONLY_BINARY PIP_NO_BINARY PIP_PRE
 [ "$tensorflow" = none ] || unset PYTHONPATH PYTHONHOME
 
 die() { echo "install: $*" >&2; exit 1; }
@@ -45,32 +46,55 @@ none) extras='' own='--system-site-packages' ;;
 *) die "TENSORFLOW is '$tensorflow'; it is cpu, cuda or none" ;;
 esac
 
+there=''
+if [ -L "$venv/bin/python" ] || [ -e "$venv/bin/python" ]; then
+    there=$(version "$venv/bin/python") ||
+        die "$venv/bin/python does not start; the Python that it was made from ($(readlink -f "$venv/bin/python")) may have gone: remove the environment (rm -r '$venv'), and give the same command again"
+fi
+
 interpreter=''
 if [ "$python" != python3 ]; then
     interpreter=$(find_python) || exit 1
     asked=$(version "$interpreter")
-    if there=$(version "$venv/bin/python") && [ "$there" != "$asked" ]; then
+    if [ -n "$there" ] && [ "$there" != "$asked" ]; then
         die "$venv has Python $there, and $python is $asked: remove it (rm -r '$venv'), or name another folder (make install VENV=.venv-$asked)"
     fi
 fi
 
 stamp=$venv/.installed
 wanted="$tensorflow $(cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum)"
-[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+place=$(realpath --canonicalize-missing "$venv")
+is_done() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted"$'\n'"$place" ]; }
+is_done && exit 0
 
 [ -n "$interpreter" ] || interpreter=$(find_python) || exit 1
 "$interpreter" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing: apt-get install python3-venv"
 # without TensorFlow there is no Horovod to build
 if [ "$tensorflow" != none ] || "$interpreter" -c 'import sys, importlib.util as u; sys.exit(u.find_spec("tensorflow") is None)'; then
-    command -v g++ >/dev/null || die "no C++ compiler (g++), which building Horovod needs: apt-get install g++"
+    compiler=${CXX:-g++}
+    command -v "${compiler%% *}" >/dev/null || die "no C++ compiler ($compiler), which building Horovod needs: apt-get install g++, or set CXX"
+    command -v make >/dev/null || die "no make, which building Horovod needs: apt-get install make"
     header=$("$interpreter" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
     [ -e "$header" ] || die "Python's headers are missing ($header), which building Horovod needs: apt-get install python3-dev"
 fi
+
+mkdir -p "$venv" || die "no folder $venv can be made"
+exec 9>>"$venv/.lock"
+# two at once would install over each other; a file system may have no locks
+flock --nonblock 9 2>/dev/null || [ $? != 1 ] || {
+    echo "install: another one is at work in $venv, and is waited for"
+    flock 9
+    if is_done; then exit 0; fi
+}
 
 echo "install: packages into $venv, TensorFlow for $tensorflow (about two minutes)"
 # one that was killed while it made the environment has left Python without pip
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv" ||
     die "$interpreter could not make an environment in $venv ($(room))"
+if [ -e "$stamp" ] && [ "$(tail -n 1 "$stamp")" != "$place" ]; then
+    # its commands begin with the path of its Python, and what activates it has it too
+    "$venv/bin/python" -m venv ${own:+"$own"} "$venv"
+fi
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@" ||
         die "pip ended with the error above ($(room)). Where it found no version of anything there is no way to a package index: set https_proxy or PIP_INDEX_URL. The same command goes on from here"
@@ -91,7 +115,11 @@ if ! ls pipeline/evaluation/_compiled*.so >/dev/null 2>&1; then
     echo "install: compiled.c was not compiled (as above); NumPy will count what is scored, the same, more slowly"
 fi
 
-if ! "$venv/bin/python" -c 'import tensorflow' 2>/dev/null; then
+ended=0
+said=$("$venv/bin/python" -c 'import tensorflow' 2>&1) || ended=$?
+if [ $ended != 0 ] && [ "$tensorflow" != none ]; then
+    die "TensorFlow is installed, and cannot be imported (exit code $ended): $(tail -n 1 <<<"$said")"
+elif [ $ended != 0 ]; then
     echo "install: no TensorFlow, so no Horovod: nothing can be trained here, and networks run on other engines"
 elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_built()' 2>/dev/null; then
     with=(HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITH_GLOO=1)
@@ -138,5 +166,5 @@ EOF
     fi
     pip install "$short"/horovod-*.whl
 fi
-echo "$wanted" >"$stamp"
+printf '%s\n' "$wanted" "$place" >"$stamp"
 echo "install: done"

@@ -90,14 +90,13 @@ def check(run: Run) -> None:
 
 def check_address(run: Run) -> None:
     """Raise InputError when jobs on other nodes could not reach this machine, and would all be in vain."""
-    from site_configs.executors import driver_address
+    from site_configs.executors import NAME_INTERFACE, driver_address
 
     site = run.config.site
     address = driver_address(site) if commands(run) and site.interface is None else ""
     if address.startswith("127."):
         raise InputError(
-            f"the host name of this machine stands for {address}, which nodes cannot reach: set "
-            "site.interface to the network interface on which they reach it (`ip -4 address` lists them)"
+            f"the host name of this machine stands for {address}, which nodes cannot reach: {NAME_INTERFACE}"
         )
 
 
@@ -138,9 +137,10 @@ def remarks(run: Run) -> list[str]:
     held = _held(run.config)
     if held is not None:
         said.append(
-            f"this is job {held.job_id}, which holds {counted(held.nodes, 'node')}: the work is done there, "
-            "and nothing is submitted; site.within_job=no would submit"
+            f"this is job {held.job_id}, which holds {held}: the work is done there, and nothing is "
+            "submitted; site.within_job=no would submit"
         )
+        said += shared_cpus(run)
     else:
         from site_configs.stage_jobs import turns
 
@@ -148,6 +148,19 @@ def remarks(run: Run) -> list[str]:
     if site.train_on_cpus and gpus_per_node(run) and run.config.trains:
         said.append("ranks train on CPUs though nodes have GPUs: site.train_on_cpus is true")
     return said
+
+
+def shared_cpus(run: Run) -> list[str]:
+    """Where the workers of a node have more threads than the job that is held has CPUs there, a line."""
+    site, held = run.config.site, _held(run.config)
+    threads, cpus = site.workers * site.threads_per_worker, held.cpus if held else None
+    if cpus is None or threads <= cpus:
+        return []
+    return [
+        f"the workers of a node have {threads} threads (site.workers x site.threads_per_worker), and this "
+        f"job holds {counted(cpus, 'CPU')} there, which they share: hold more, by salloc --exclusive or "
+        f"--cpus-per-task={threads}, or set fewer"
+    ]
 
 
 def _site(config: RunConfig) -> ModuleType:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import Site
 from pipeline.errors import InputError
+from pipeline.wording import counted
 from site_configs.machine import Scheduler
+
+END = {"slurm": "SLURM_JOB_END_TIME", "cobalt": "COBALT_ENDTIME"}
+"""Slurm tells since 23.02."""
 
 JOB_ID = {"slurm": "SLURM_JOB_ID", "pbs": "PBS_JOBID", "cobalt": "COBALT_JOBID"}
 
@@ -21,6 +26,15 @@ class Allocation(NamedTuple):
     nodes: int
     cpus: int | None = None
     """Of each node, the fewest; None: not told."""
+    ends_at: float | None = None
+    """When its walltime is over, in seconds since 1970; None: not told."""
+
+    def __str__(self) -> str:
+        """What it holds: `2 nodes, 4 CPUs of each, until Sat 14:05`."""
+        said = [counted(self.nodes, "node")]
+        said += [f"{counted(self.cpus, 'CPU')} of each"] if self.cpus else []
+        said += [time.strftime("until %a %H:%M", time.localtime(self.ends_at))] if self.ends_at else []
+        return ", ".join(said)
 
 
 def allocation(
@@ -38,7 +52,9 @@ def allocation(
             f"site.within_job is yes, but {JOB_ID[scheduler]} is not set: this is no job of {scheduler}'s; "
             "start one by salloc or qsub -I, or leave site.within_job out"
         )
-    return Allocation(job_id, _nodes(scheduler, environment), _cpus(environment))
+    return Allocation(
+        job_id, _nodes(scheduler, environment), _cpus(environment), _end(scheduler, environment)
+    )
 
 
 def _cpus(environment: Mapping[str, str]) -> int | None:
@@ -46,6 +62,13 @@ def _cpus(environment: Mapping[str, str]) -> int | None:
     listed = environment.get("SLURM_JOB_CPUS_PER_NODE", "").split(",")
     numbers = [part.partition("(")[0] for part in listed]
     return min(map(int, numbers)) if all(map(str.isdigit, numbers)) else None
+
+
+def _end(scheduler: Scheduler, environment: Mapping[str, str]) -> float | None:
+    try:
+        return float(environment[END[scheduler]])
+    except (KeyError, ValueError):
+        return None
 
 
 def _nodes(scheduler: Scheduler, environment: Mapping[str, str]) -> int:

@@ -16,6 +16,11 @@ from site_configs.names import check_commands, check_line, check_words
 VARIABLES = {"account": "FFN_ACCOUNT", "queue": "FFN_QUEUE", "filesystems": "FFN_FILESYSTEMS"}
 """Settings of `site` that the environment may give instead."""
 
+OF_SRUN = ("SLURM_EXPORT_ENV", "SLURM_CPUS_PER_TASK", "SRUN_CPUS_PER_TASK", "SLURM_TRES_PER_TASK")
+"""Where a user lets sbatch export nothing, srun would do the same with what a job has set up. Since 23.11
+it ends where two of the others differ, as they do where memory brought a job more CPUs than it asked for, and
+takes them for the number of CPUs of each of its tasks."""
+
 
 def account(site: Site) -> str | None:
     """The project to charge."""
@@ -74,7 +79,8 @@ def worker_init(run: Run, machine: Machine) -> str:
     The machine's and the site's own commands come first, so that none of them changes what is this
     program's. By a `set -eu` in them a variable that is not set would end the job, or a failure before its
     exit status is kept. A job's own folder of temporary files may have a path that is too long for sockets.
-    Where a user lets sbatch export nothing, srun would do the same with what is set up here.
+    Of Slurm's variables those are unset by which srun would take what is asked of the job for what is asked
+    of it, OF_SRUN.
     """
     attempt = os.environ.get(ATTEMPT) or newest_attempt(run.folder) + 1
     folder = shlex.quote(os.path.realpath(run.folder))
@@ -82,7 +88,7 @@ def worker_init(run: Run, machine: Machine) -> str:
         machine.worker_init,
         run.config.site.worker_init,
         "set +eu",
-        "unset SLURM_EXPORT_ENV" if machine.scheduler == "slurm" else "",
+        f"unset {' '.join(OF_SRUN)}" if machine.scheduler == "slurm" else "",
         f'[ "${{#TMPDIR}}" -le {MOST_BYTES} ] || export TMPDIR=/tmp',
         f"export {RUN}={folder} {ATTEMPT}={attempt}",
     ]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import glob
 import itertools
 import logging
+import platform
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -30,6 +33,11 @@ RetryHandler: TypeAlias = Callable[[Exception, TaskRecord], float]
 
 WORKER_PORTS = (54000, 55000)
 """The driver listens to its workers on ports from the first of these up to, not including, the second."""
+
+NAME_INTERFACE = (
+    "set site.interface to the network interface on which nodes reach this machine "
+    "(`ip -4 address` lists them)"
+)
 
 NOISY = ("parsl.jobs.strategy", "parsl.process_loggers")
 """Parsl's loggers that say twice a second, in a third of a gigabyte a day, that there is nothing to do."""
@@ -113,17 +121,27 @@ def driver_address(site: Site) -> str:
     """The IPv4 address at which this machine is reached by the nodes.
 
     That of `site.interface`; without it, of the interface on which the machine's nodes reach each other where
-    it is here too, as on login nodes of Slingshot machines; else what the host name stands for.
+    it is here too, as on login nodes of Slingshot machines; else what the host name stands for. Raises
+    InputError when there is none.
     """
     if site.interface is not None:
         try:
             return address_by_interface(site.interface)
         except OSError:
-            raise InputError(
-                f"site.interface: there is no network interface {site.interface!r} here"
-            ) from None
+            here = [name for _, name in socket.if_nameindex()]
+            if site.interface in here:
+                lacks = f"the network interface {site.interface!r} has no IPv4 address here"
+            else:
+                lacks = f"there is no network interface {site.interface!r} here, but {', '.join(here)}"
+            raise InputError(f"site.interface: {lacks}") from None
     usual = None if site.name == LOCAL else machine(site.name).interface
+    with suppress(OSError):
+        if usual:
+            return address_by_interface(usual)
     try:
-        return address_by_interface(usual) if usual else address_by_hostname()
-    except OSError:
         return address_by_hostname()
+    except OSError:
+        raise InputError(
+            f"the host name of this machine, {platform.node()!r}, stands for no IPv4 address: "
+            f"{NAME_INTERFACE}"
+        ) from None

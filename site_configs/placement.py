@@ -11,6 +11,7 @@ from site_configs import cluster
 from site_configs.allocation import allocation
 from site_configs.machine import Machine, Node
 from site_configs.providers.launchers import WithPrefix
+from site_configs.providers.slurm import OWN_LIMITS
 from site_configs.stage_jobs import StageJob, gpu_request, gpus_asked
 from site_configs.topology import Share, as_list, as_mask, shared_out, shares
 
@@ -141,8 +142,9 @@ def _binding(run: Run, machine: Machine, found: list[Share]) -> list[str]:
 
 
 def _beside_others(run: Run, machine: Machine) -> list[str]:
-    """In a job that is held the ranks' step begins while that of the workers is there, idle."""
-    return ["--overlap"] if allocation(run.config.site, machine.scheduler) else []
+    """In a job that is held the ranks' step begins while that of the workers is there, idle; and srun may be
+    on a login node, whose limits are not those of the job's."""
+    return ["--overlap", OWN_LIMITS] if allocation(run.config.site, machine.scheduler) else []
 
 
 def _cpus_per_rank(run: Run, machine: Machine, found: list[Share]) -> int | None:

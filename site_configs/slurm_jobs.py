@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from parsl.jobs.states import TERMINAL_STATES
 from parsl.launchers.base import Launcher
 
 from pipeline.errors import InputError
 from pipeline.run_folder import Run
 from site_configs import cluster
-from site_configs.accounts import check_account
+from site_configs.accounts import ANSWER_S, check_account
 from site_configs.machine import Machine
 from site_configs.partitions import limits_of
-from site_configs.providers.slurm import OPTIONS, SlurmProvider
+from site_configs.providers.scheduler import NoAnswerError, ask
+from site_configs.providers.slurm import OPTIONS, STATES, UNKNOWN_JOB, SlurmProvider
 from site_configs.stage_jobs import StageJob, check_limits, check_queues, gpu_request, threads, wanted_jobs
 
 COMMANDS = ("sbatch", "squeue", "scancel")
@@ -44,6 +46,18 @@ def _check_partitions(run: Run, machine: Machine, options: Sequence[str]) -> Non
         partition, limits = limits_of(named)
         if "--qos" not in said and "SBATCH_QOS" not in os.environ:
             check_limits(run, replace(job, queue=partition), limits)
+
+
+def is_over(job_id: str) -> bool:
+    """Whether Slurm says that a job has ended, or that it knows none of this number. Silence says nothing."""
+    asked = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job_id}"]
+    try:
+        answer = ask(asked, ANSWER_S)
+    except (OSError, NoAnswerError):
+        return False
+    if answer.returncode != 0:
+        return UNKNOWN_JOB in answer.stderr
+    return STATES.get(answer.stdout.strip()) in TERMINAL_STATES
 
 
 def provider(

@@ -114,6 +114,11 @@ def _provider(run: Run, here: Machine, job: StageJob, held: Allocation | None) -
 
 
 def _check_held(run: Run, here: Machine, held: Allocation) -> None:
+    if here.scheduler == "slurm" and slurm_jobs.is_over(held.job_id):
+        raise InputError(
+            f"SLURM_JOB_ID is {held.job_id}, a job that is over: a shell, as of tmux, has outlived it; unset "
+            "SLURM_JOB_ID, or start another shell"
+        )
     for job in wanted_jobs(run, here):
         if job.nodes > held.nodes and job.kind != LIGHT:
             setting = "site.tile_nodes" if job.kind == TILES else "training.ranks / site.ranks_per_node"

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_python_that_is_named_and_not_there_is_refused_also_where_all_is_insta
     stand_in(tmp_path / "venv" / "bin" / "python", f"echo {HERE}")
     parts = "cat setup.cfg setup.py pipeline/*/*.c pipeline/*/*/*.[ch] scripts/install.sh | cksum"
     installed = subprocess.check_output(["bash", "-c", parts], cwd=REPOSITORY, text=True)
-    (tmp_path / "venv" / ".installed").write_text(f"cpu {installed}")
+    (tmp_path / "venv" / ".installed").write_text(f"cpu {installed}{tmp_path}/venv\n")
     assert install(tmp_path / "venv", "python3", TENSORFLOW="cpu") == (0, "")
     code, said = install(tmp_path / "venv", tmp_path / "nowhere", TENSORFLOW="cpu")
     assert code == 1
@@ -70,12 +71,13 @@ def test_an_environment_that_was_left_without_pip_is_made_whole(tmp_path: Path) 
 
 def test_what_a_user_has_pip_do_elsewhere_changes_nothing(tmp_path: Path) -> None:
     """pip would refuse, or put packages elsewhere, or take those on PYTHONPATH, which jobs need not have."""
-    told = 'echo "user $PIP_USER, target $PIP_TARGET$PIP_PREFIX, path $PYTHONPATH; $*"'
+    told = 'echo "user $PIP_USER, target $PIP_TARGET$PIP_PREFIX, path $PYTHONPATH; $PIP_NO_DEPS$PIP_PRE$*"'
     version = f"*version_info*) echo {HERE} ;;"
     stand_in(
         tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} *install*) {told}; exit 9 ;; esac'
     )
     users = {"PIP_USER": "1", "PIP_TARGET": "/mine", "PIP_PREFIX": "/mine", "PYTHONPATH": "/mine"}
+    users |= {"PIP_NO_DEPS": "1", "PIP_PRE": "1"}
     code, said = install(tmp_path / "venv", sys.executable, **users)
     assert code == 1
     assert re.search(r"pip ended with the error above \(\S+ of room in /\S*\)\. .* PIP_INDEX_URL", said)
@@ -92,10 +94,68 @@ def test_a_folder_is_one_of_the_place_where_it_is_asked_for(
     assert f"could not make an environment in {tmp_path}/my env (" in said
 
 
+def test_the_compiler_is_the_one_that_a_user_names(tmp_path: Path) -> None:
+    """As an environment of conda does, which has none of the name g++."""
+    code, said = install(tmp_path / "venv", sys.executable, CXX="/nowhere/x86_64-conda-c++ -std=c++17")
+    assert code == 1
+    assert "no C++ compiler (/nowhere/x86_64-conda-c++ -std=c++17), which" in said
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_tensorflow_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """On a processor without AVX, or by libraries that LD_LIBRARY_PATH brings."""
+    version = f"*version_info*) echo {HERE} ;;"
+    fails = '*"import tensorflow"*) echo "ImportError: libstdc++.so.6: too old" >&2; exit 1 ;;'
+    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {fails} esac')
+    code, said = install(tmp_path / "venv", sys.executable)
+    assert code == 1
+    assert "cannot be imported (exit code 1): ImportError: libstdc++.so.6: too old" in said
+    assert not (tmp_path / "venv" / ".installed").exists()
+    assert "install: no TensorFlow, so" in install(tmp_path / "venv", sys.executable, TENSORFLOW="none")[1]
+
+
+def test_an_environment_whose_python_has_gone_is_not_taken_for_installed(tmp_path: Path) -> None:
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(tmp_path / "gone")
+    code, said = install(tmp_path / "venv", "python3")
+    assert code == 1
+    assert f"the Python that it was made from ({tmp_path}/gone) may have gone: remove" in said
+
+
+def test_an_environment_that_was_moved_is_made_whole(tmp_path: Path) -> None:
+    """Its commands, and what activates it, lead to where it was."""
+    version, again = f"*version_info*) echo {HERE} ;;", '*"-m venv"*) echo "makes $3 anew"; exit 9 ;;'
+    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {again} esac')
+    (tmp_path / "venv" / ".installed").write_text("cpu 1 2\n/elsewhere/venv\n")
+    code, said = install(tmp_path / "venv", sys.executable)
+    assert (code, f"makes {tmp_path}/venv anew" in said) == (9, True)
+
+
+def test_of_two_at_once_one_waits(tmp_path: Path) -> None:
+    version, works = f"*version_info*) echo {HERE} ;;", "*install*) echo at work; sleep 1; exit 9 ;;"
+    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {works} esac')
+    with ThreadPoolExecutor() as pool:
+        ends = list(pool.map(lambda _: install(tmp_path / "venv", sys.executable), range(2)))
+    waited = [f"install: another one is at work in {tmp_path}/venv" in said for _, said in ends]
+    assert sorted(waited) == [False, True]
+
+
+def test_a_checkout_that_git_gives_the_lines_of_windows_has_those_of_a_shell(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "core.autocrlf=true"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    shutil.copy(REPOSITORY / ".gitattributes", tmp_path)
+    script = tmp_path / "install.sh"
+    script.write_bytes(b"true\n")
+    subprocess.run([*git, "add", "."], check=True)
+    script.unlink()
+    subprocess.run([*git, "checkout", "--quiet", "install.sh"], check=True)
+    assert script.read_bytes() == b"true\n"
+
+
 @pytest.mark.parametrize("has", [True, False])
 def test_a_compiler_is_needed_only_where_horovod_is_built(tmp_path: Path, has: bool) -> None:
     """On top of a Python without TensorFlow nothing is trained."""
-    for name in ("bash", "sed", "cat", "cksum", "dirname", "df", "awk"):
+    for name in ("bash", "sed", "cat", "cksum", "dirname", "df", "awk", "mkdir", "realpath"):
         (tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
     asked = f'case "$*" in *find_spec*) exit {int(not has)} ;; *"-m venv"*) exit 7 ;; esac'

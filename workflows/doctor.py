@@ -82,6 +82,7 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
     from site_configs.checkup.address import address
     from site_configs.checkup.environment import JobEnvironment
     from site_configs.checkup.login import login
+    from site_configs.checkup.trial import trial
 
     environment = JobEnvironment(run)
     on_nodes = len(site_configs.commands(run)) > 0
@@ -105,7 +106,9 @@ def checks(run: Run, loaded: Finding, patience_s: float = PATIENCE_S) -> list[tu
         ("launcher", partial(scheduler.launcher, run)),
         ("scheduler", partial(scheduler.answer, run, patience_s)),
         ("job", partial(scheduler.job, run)),
+        ("submission", partial(trial, run, patience_s)),
         ("login node", partial(login, run)),
+        ("limits", surroundings.limits),
         ("environment", environment.imports),
         ("horovod", environment.horovod),
         ("gpus", environment.gpus),

@@ -6,6 +6,7 @@ import getpass
 import os
 import pwd
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 LIBRARY_FOLDER = "CLOUD_VOLUME_DIR"
@@ -27,11 +28,14 @@ def user_name() -> str:
 
 
 def has_home() -> bool:
-    """Whether a library can keep its files where it looks for them."""
+    """Whether CloudVolume's folder is in the home, or can be made there: nothing else tells of a home that
+    takes no more files, or none even of root."""
     home = os.path.expanduser("~")
-    return os.path.isabs(home) and (
-        os.access(home, os.W_OK | os.X_OK) or os.path.isdir(os.path.join(home, ".cloudvolume"))
-    )
+    folder = os.path.join(home, ".cloudvolume")
+    with suppress(OSError):
+        if os.path.isabs(home):
+            os.mkdir(folder)
+    return os.path.isabs(home) and os.path.isdir(folder)
 
 
 def do_without_home() -> None:

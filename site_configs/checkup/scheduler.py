@@ -25,7 +25,8 @@ def job(run: Run) -> Finding:
         return skip(NO_SCHEDULER)
     site_configs.check(run)
     if {*site_configs.commands(run)} <= {*LAUNCHERS}:
-        return ok(site_configs.remarks(run)[0])
+        told, few = site_configs.remarks(run)[0], site_configs.shared_cpus(run)
+        return warn(told, few[0]) if few else ok(told)
     site = run.config.site
     named = {
         "account": cluster.account(site),

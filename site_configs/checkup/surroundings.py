@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 from pathlib import Path
 
 import site_configs
@@ -12,6 +14,9 @@ from pipeline.machine.sockets import socket_folder
 from pipeline.machine.user import LIBRARY_FOLDER, do_without_home, has_home
 from pipeline.run_folder import Run
 from site_configs.names import check_paths
+
+ENOUGH_BYTES = 8e9
+"""Of addresses. TensorFlow and Horovod alone take more than 1.2 GB of them."""
 
 PACKAGES = ("apps", "pipeline", "site_configs", "workflows")
 
@@ -37,6 +42,30 @@ def home() -> Finding:
 def sockets() -> Finding:
     """Where processes of one machine meet. Raises InputError when they cannot."""
     return ok(f"in {socket_folder()}")
+
+
+def limits() -> Finding:
+    """Whether this process, and what it starts here, may have memory and time as they need."""
+    memory = min(_limit(resource.RLIMIT_AS), _limit(resource.RLIMIT_DATA))
+    seconds = _limit(resource.RLIMIT_CPU)
+    if memory < ENOUGH_BYTES:
+        return warn(
+            f"a process may have {memory / 1e9:.1f} GB of memory here (ulimit -v, -d): libraries for which "
+            "that is too little seem to be broken",
+            "ulimit -v unlimited; ulimit -d unlimited, or ask the operators",
+        )
+    if seconds < math.inf:
+        return warn(
+            f"a process may have {seconds:.0f} s of CPU time here (ulimit -t) and is ended then, as the "
+            "driver would be",
+            "ulimit -t unlimited, or start the same command again when it was ended",
+        )
+    return ok("of memory and CPU time there are none that a run would meet")
+
+
+def _limit(kind: int) -> float:
+    soft, _ = resource.getrlimit(kind)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 def namesakes() -> Finding:

@@ -23,7 +23,7 @@ from site_configs.providers.scheduler import Answer, ErrorAnswerError, NoAnswerE
 
 FULL = re.compile(
     r"per-(user|group|project) limit|limit of jobs|number of jobs\b.* already in|jobs per user|"
-    r"SubmitJobs?\w*Limit",
+    r"SubmitJobs?(\w*Limit|PerAccount)",
     re.I,
 )
 """How a scheduler says that a queue takes no more jobs of this user for now, as debug queues often do.

@@ -23,6 +23,8 @@ class Options:
     """Further ones that the program says, or that begin as another does."""
     flags: str = ""
     """Letters of options that say all by themselves: others may follow in the same word, `-HW`."""
+    lists: tuple[str, ...] = ()
+    """Letters of options that are a list: each `name=value` of it is an option, such as `-l place`."""
 
     def head(self, lines: Sequence[str], defaults: Sequence[str], added: str) -> str:
         """The directives of a script: `lines` of ours, `defaults` unless the user says otherwise, and the
@@ -45,7 +47,7 @@ class Options:
         return "\n".join([*(f"{self.tag} {line}" for line in (*lines, *kept)), *users])
 
     def names(self, line: str) -> set[str]:
-        """The options in a line, such as `--time` or `-q`; of PBS's resources each, such as `-l place`."""
+        """The options in a line, such as `--time` or `-q`; of a list each, such as `-l place`."""
         return {*self.values(line)}
 
     def values(self, line: str) -> dict[str, str]:
@@ -63,9 +65,9 @@ class Options:
                 letters = word[1:].lstrip(self.flags)
                 found |= {f"-{flag}": "" for flag in word[1:].removesuffix(letters)}
                 value = letters[1:] or after
-                if letters.startswith("l"):
-                    resources = (one.partition("=") for one in value.split(","))
-                    found |= {f"-l {name.strip()}": said for name, _, said in resources}
+                if letters.startswith(self.lists):
+                    listed = (one.partition("=") for one in value.split(","))
+                    found |= {f"-{letters[0]} {name.strip()}": said for name, _, said in listed}
                 elif letters:
                     found[f"-{letters[0]}"] = value
         return {self.same.get(name, name): value for name, value in found.items()}

@@ -40,7 +40,7 @@ KILLED_WALLTIME = -29
 SIGNALLED = 256
 """Exit_status is the signal's number above this; qdel sends SIGTERM."""
 
-OPTIONS = Options("#PBS", ours=("-J", "-I", "-o", "-e"), flags="IVXfhz")
+OPTIONS = Options("#PBS", ours=("-J", "-I", "-o", "-e", "-W block"), flags="IVXfhz", lists=("l", "W"))
 
 
 class PbsProvider(BatchProvider, PBSProProvider):

@@ -53,6 +53,9 @@ HOLDS = ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue")
 
 UNKNOWN_JOB = "Invalid job id"
 
+OWN_LIMITS = "--propagate=NONE"
+"""Nodes have limits of their own: Slurm hands on those of the login, where CPU time may be an hour."""
+
 LETTERS = (
     "A account, C constraint, G gpus, J job-name, M clusters, N nodes, O overcommit, S core-spec, W wait, "
     "a array, e error, k no-kill, m distribution, o output, p partition, q qos, t time, x exclude"
@@ -61,13 +64,13 @@ LETTERS = (
 
 OPTIONS = Options(
     "#SBATCH",
-    ours=("--array", "--output", "--error", "--wait"),
+    ours=("--array", "--output", "--error", "--wait", "--test-only"),
     same={
         "--requeue": "--no-requeue",
         "--cluster": "--clusters",
         **{f"-{letter}": f"--{name}" for letter, name in map(str.split, LETTERS.split(", "))},
     },
-    long=("--exclusive", "--ntasks", "--ntasks-per-node"),
+    long=("--exclusive", "--ntasks", "--ntasks-per-node", "--propagate"),
     flags="HOQVWhsv",
 )
 
@@ -148,7 +151,7 @@ class SlurmProvider(BatchProvider, RepresentationMixin):
             lines += [f"{option}={value}"] if value else []
         # Parsl replaces a lost block itself: one that Slurm ran again would be there twice
         lines.append("--no-requeue")
-        defaults = ["--ntasks-per-node=1", *(["--exclusive"] if self.exclusive else [])]
+        defaults = ["--ntasks-per-node=1", OWN_LIMITS, *(["--exclusive"] if self.exclusive else [])]
         defaults += [f"--exclude={','.join(self._avoided)}"] if self._avoided else []
         return OPTIONS.head(lines, defaults, self.scheduler_options)
 

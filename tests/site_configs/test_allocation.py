@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ def hold(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, nodes: int) -
     if name == "slurm":
         monkeypatch.setenv("SLURM_JOB_ID", "4711")
         monkeypatch.setenv("SLURM_JOB_NUM_NODES", str(nodes))
+        monkeypatch.setenv("SLURM_CONF", str(folder / "none"))  # nobody to say that there is no such job
     else:
         monkeypatch.setenv("PBS_JOBID", "4711.server")
         monkeypatch.setenv("PBS_NODEFILE", str(folder / "nodes"))
@@ -59,6 +62,7 @@ def test_its_nodes_are_used_and_that_is_told(
     assert [executor.label for executor in config.executors] == ["head", "tiles", "train"]
     line = launch_line(site_configs.rank_launcher(run), run) or []
     assert ("--overlap" in line) == (name == "slurm"), "the workers' step may be there yet"
+    assert ("--propagate=NONE" in line) == (name == "slurm"), "srun may be on a login node"
     (told,) = site_configs.remarks(run)
     assert told.startswith("this is job 4711")
     assert "3 nodes: the work is done there, and nothing is submitted" in told
@@ -75,6 +79,20 @@ def test_more_nodes_than_it_holds_are_refused(
         site_configs.check(run_on(name))
     with pytest.raises(InputError, match=r"site.tile_nodes asks for 2 nodes"):
         site_configs.check(run_on(name, tile_nodes=2))
+
+
+def test_what_it_holds_is_told_and_where_that_is_little(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One CPU a node, as salloc gives it: four workers would share it without a word."""
+    hold(monkeypatch, "slurm", tmp_path, 2)
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1(x2)")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1795874700")
+    until = time.strftime("until %a %H:%M", time.localtime(1795874700))
+    told, few = site_configs.remarks(run_on("slurm", workers=4, threads_per_worker=1))
+    assert f"job 4711, which holds 2 nodes, 1 CPU of each, {until}: the work" in told
+    assert re.match(r"the workers of a node have 4 threads .* holds 1 CPU there, .*--cpus-per-task=4", few)
+    assert len(site_configs.remarks(run_on("slurm", workers=1, threads_per_worker=1))) == 1
 
 
 @pytest.mark.parametrize("listed", ["2(x2)", "2,4", "2,16(x3)"])
@@ -110,6 +128,18 @@ def test_a_job_that_is_not_there_or_does_not_tell_its_nodes_is_refused(
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     with pytest.raises(InputError, match=r"does not say which nodes it holds"):
         run_on("slurm")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_job_that_a_shell_has_outlived_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its nodes are another's by now; each step would be refused by srun."""
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    made = subprocess.run(["sbatch", "--parsable", "--wrap", "true"], capture_output=True, text=True)
+    subprocess.run(["scancel", made.stdout.strip()], check=True)
+    for job_id in (made.stdout.strip(), "990099"):
+        monkeypatch.setenv("SLURM_JOB_ID", job_id)
+        with pytest.raises(InputError, match=f"SLURM_JOB_ID is {job_id}, a job that is over.*unset"):
+            site_configs.check(run_on("slurm"))
 
 
 PROGRAM = """

@@ -281,6 +281,19 @@ def test_a_strict_shell_of_the_users_ends_no_job() -> None:
     assert (done.stdout, done.stderr) == ("status 1\n", "")
 
 
+def test_srun_is_not_told_how_many_cpus_the_job_asked_for() -> None:
+    """Newer ones end where two variables of a job differ, in words quoted from bug reports of others."""
+    srun = """srun() {
+        [ "${SLURM_CPUS_PER_TASK-}${SLURM_TRES_PER_TASK-}" ] || return 0
+        echo "fatal: cpus_per_task set by two different environment variables" >&2; return 1
+    }"""
+    init = cluster.worker_init(run_on("slurm"), machine("slurm"))
+    told = {"SLURM_CPUS_PER_TASK": "2", "SLURM_TRES_PER_TASK": "cpu:1", "SRUN_CPUS_PER_TASK": "2"}
+    script = f"{init}\n{srun}\nsrun && env | grep -c CPUS_PER_TASK"
+    done = subprocess.run(["bash", "-c", script], env={**os.environ, **told}, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_a_site_has_defaults_which_the_run_file_can_change() -> None:
     assert run_on("aurora").config.site.workers == 12
     assert run_on("aurora", workers=6).config.site.workers == 6

@@ -53,6 +53,7 @@ def test_what_a_user_says_stands_instead_of_what_the_program_would(
         ("slurm", "--job-n=mine", "of --job-name this program says"),
         ("slurm", "--part other", "of --partition this program says '--partition=debug'"),
         ("slurm", "-HW", "of --wait this program has its own"),
+        ("slurm", "--test", "of --test-only this program has its own"),
         ("slurm", "-HJmine", "of --job-name this program says"),
         ("frontier", "--account other", "of --account this program says '--account=abc123'"),
         (
@@ -64,6 +65,8 @@ def test_what_a_user_says_stands_instead_of_what_the_program_would(
         ("pbs", "-N mine", "of -N this program says"),
         ("pbs", "-hN mine", "of -N this program says"),
         ("pbs", "-zl select=1", "of -l select this program says"),
+        ("pbs", "-W umask=22,block=true", "of -W block this program has its own"),
+        ("pbs", "-Wblock=true", "of -W block this program has its own"),
         ("theta", "--jobname mine", "of --jobname this program says"),
         ("theta", "--time 30", "of -t this program says '-t 60'"),
         ("theta", "--nodec 2", "of -n this program says '-n 1'"),

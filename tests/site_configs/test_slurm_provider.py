@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -268,6 +269,21 @@ def test_of_many_blocks_that_wait_for_a_full_queue_one_is_tried_at_each_look(
     provider.status(jobs)
     assert all(provider.resources[job].id for job in jobs[1:])
     assert all(ended(provider, job).state is JobState.COMPLETED for job in jobs[1:])
+
+
+def test_the_limits_of_the_login_are_not_those_of_jobs(provider: SlurmProvider, tmp_path: Path) -> None:
+    """Of CPU time, memory or open files; Slurm hands them on."""
+    told = tmp_path / "told"
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (3000, hard))
+    try:
+        for options in ("", "#SBATCH --propagate=CPU"):
+            provider.scheduler_options = options
+            assert ended(provider, provider.submit(f"ulimit -t >> {told}", 1)).state is JobState.COMPLETED
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    nodes_own, by_option = told.read_text().split()
+    assert (nodes_own != "3000", by_option) == (True, "3000")
 
 
 @pytest.mark.slow

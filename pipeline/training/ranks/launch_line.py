@@ -46,7 +46,7 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
     """
     logs = launch_file(run_folder).parent
     _clear(logs)
-    address = address_of(line.interface)
+    address = address_of(line.interface, line.ranks // line.ranks_per_node)
     meeting = rendezvous(line.ranks, line.ranks_per_node, address, line.interface, choose=True)
     with meeting as meetings:
         environments = [{**meeting, SHARED_OUT: line.gpus} for meeting in meetings]
@@ -56,10 +56,13 @@ def run_line(line: LaunchLine, run_folder: Path) -> None:
         raise _failure(status, line.ranks, logs)
 
 
-def address_of(interface: str | None) -> str:
-    """This node's IPv4 address on a network interface, or that of its host name."""
+def address_of(interface: str | None, nodes: int) -> str:
+    """This node's IPv4 address on a network interface, or that of its host name, for ranks on so many nodes.
+
+    Raises InputError where there is none, or one that other nodes would take for their own.
+    """
     if interface is None:
-        return socket.gethostbyname(socket.gethostname())
+        return _address_by_name(nodes)
     known = psutil.net_if_addrs()
     for entry in known.get(interface, []):
         if entry.family == socket.AF_INET:
@@ -68,6 +71,21 @@ def address_of(interface: str | None) -> str:
         f"site.interface: {socket.gethostname()} has no network interface {interface!r} with an IPv4 "
         f"address; it has {', '.join(sorted(known))}"
     )
+
+
+def _address_by_name(nodes: int) -> str:
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = "no IPv4 address"
+    if not address[:1].isdigit() or (nodes > 1 and address.startswith("127.")):
+        raise InputError(
+            f"the name of node {name} stands for {address} there, and ranks could not meet: set "
+            "site.interface to the network interface on which nodes reach each other (`ip -4 address` lists "
+            "them)"
+        )
+    return address
 
 
 def _run(line: LaunchLine, log: Path) -> int:

@@ -85,7 +85,7 @@ def test_who_has_no_name_goes_by_number(monkeypatch: pytest.MonkeyPatch) -> None
     assert user_name() == str(os.getuid())
 
 
-@pytest.mark.parametrize("home", ["/proc/nowhere", "", "nowhere"])
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/proc", "", "nowhere"])
 def test_a_process_without_a_home_can_import_what_it_needs_and_leaves_nothing(
     tmp_path: Path, home: str
 ) -> None:
@@ -94,9 +94,9 @@ def test_a_process_without_a_home_can_import_what_it_needs_and_leaves_nothing(
     environment = {**os.environ, "HOME": home, "TMPDIR": str(temporary)}
     environment.pop("CLOUD_VOLUME_DIR", None)
     done = subprocess.run(
-        module_command("pipeline.reconciliation.write"),
+        [sys.executable, "-c", "import pipeline, cloudvolume"],
         cwd=tmp_path,
-        env=environment,
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
     )

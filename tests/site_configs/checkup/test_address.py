@@ -44,6 +44,26 @@ def test_an_interface_that_is_not_here_is_named() -> None:
     assert "no network interface 'hsn9'" in finding.text
 
 
+def test_an_interface_without_an_address_is_told_from_one_that_is_not_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that has IPv6 alone, or is down."""
+
+    def none(interface: str) -> str:
+        raise OSError(99, "Cannot assign requested address")
+
+    monkeypatch.setattr("site_configs.executors.address_by_interface", none)
+    finding = examine(lambda: address(run_on("slurm", interface="lo")))
+    assert (finding.state, "'lo' has no IPv4 address here" in finding.text) == ("FAIL", True)
+
+
+def test_a_host_name_without_an_address_is_told_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.node", lambda: "no-such-host.invalid")
+    finding = examine(lambda: address(run_on("slurm")))
+    assert finding.state == "FAIL"
+    assert "'no-such-host.invalid', stands for no IPv4 address: set site.interface" in finding.text
+
+
 @pytest.mark.parametrize(("interface", "reached_at"), [("lo", "127.0.0.1"), ("hsn9", "10.1.2.3")])
 def test_the_interface_of_a_machines_nodes_is_the_drivers_where_its_node_has_it(
     interface: str, reached_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,6 +60,10 @@ def test_inside_a_job_that_is_held_nothing_is_submitted_and_that_is_told(
     assert scheduler.launcher(run) == Finding("ok", "srun")
     assert scheduler.job(run).state == "ok"
     assert scheduler.job(run).text.startswith("this is job 4711, which holds 3 nodes: the work is done there")
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "2(x3)")
+    few = run_on("slurm", ranks_per_node=1, workers=8, threads_per_worker=1)
+    assert scheduler.job(few).state == "warn"
+    assert "have 8 threads" in scheduler.job(few).text
 
 
 def test_commands_that_are_missing_are_named(bin_folder: Path) -> None:

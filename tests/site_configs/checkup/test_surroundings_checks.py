@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,21 @@ def test_what_is_amiss_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.M
     assert (found.state, f"{tmp_path}/pipeline.py" in found.text) == ("warn", True)
     refused = examine(lambda: surroundings.names(Run(tmp_path / "a\nb", RunConfig())))
     assert (refused.state, "choose another --run-dir" in refused.text) == ("FAIL", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "most", "said"),
+    [
+        (resource.RLIMIT_AS, 1_200_000_000, "may have 1.2 GB of memory here (ulimit -v, -d): libraries"),
+        (resource.RLIMIT_CPU, 3600, "may have 3600 s of CPU time here (ulimit -t) and is ended then"),
+    ],
+)
+def test_limits_that_end_processes_are_told(
+    monkeypatch: pytest.MonkeyPatch, kind: int, most: int, said: str
+) -> None:
+    """What they end otherwise looks like a library that is broken, or ends without a word."""
+    free = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: (most if asked == kind else free, free))
+    assert (surroundings.limits().state, said in surroundings.limits().text) == ("warn", True)
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: (free, free))
+    assert surroundings.limits().state == "ok"

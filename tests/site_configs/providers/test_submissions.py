@@ -77,6 +77,7 @@ def test_a_block_waits_for_a_server_that_is_being_started_again(site: Site) -> N
         ("qsub: Maximum number of jobs for user em already in queue debug", True),
         ("qsub: Maximum number of jobs in 'Q' state for project EM already in complex", True),
         ("sbatch: error: AssocGrpSubmitJobsLimit", True),
+        ("sbatch: error: MaxSubmitJobsPerAccount", True),
         ("sbatch: error: QOSMaxWallDurationPerJobLimit (job submit limit, user's size and/or time)", False),
         ("qsub: Job violates queue and/or server resource limits", False),
     ],

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -201,9 +202,34 @@ def test_ranks_that_do_not_fill_their_nodes_are_refused() -> None:
 
 
 def test_an_interface_that_is_not_there_is_named_with_those_that_are() -> None:
-    assert address_of("lo") == "127.0.0.1"
+    assert address_of("lo", 2) == "127.0.0.1"
     with pytest.raises(InputError, match=r"site.interface: .* no network interface 'hsn9' .* it has .*lo"):
-        address_of("hsn9")
+        address_of("hsn9", 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "nodes", "said"),
+    [
+        ("10.1.2.3", 2, ""),
+        ("127.0.1.1", 1, ""),
+        ("127.0.1.1", 2, "stands for 127.0.1.1 there, and ranks could not meet: set site.interface"),
+        ("", 1, "stands for no IPv4 address there"),
+    ],
+)
+def test_the_name_of_a_node_must_lead_the_ranks_of_others_to_it(
+    monkeypatch: pytest.MonkeyPatch, found: str, nodes: int, said: str
+) -> None:
+    def look_up(name: str) -> str:
+        if not found:
+            raise socket.gaierror(-2, "Name or service not known")
+        return found
+
+    monkeypatch.setattr("socket.gethostbyname", look_up)
+    if not said:
+        assert address_of(None, nodes) == found
+        return
+    with pytest.raises(InputError, match=f"^the name of node {socket.gethostname()} {said}"):
+        address_of(None, nodes)
 
 
 def is_at_work(pid: int) -> bool:
