@@ -47,6 +47,7 @@ WITHOUT_FENCE = {
     "pipeline/inference/engines/shared.py connect": "an empty file of this machine, which is locked",
     "pipeline/training/ranks/cores.py _lock": "the same",
     "pipeline/inference/engines/batches.py main": "a socket with the attempt's number in its name",
+    "site_configs/checkup/trial.py _asked": "a script in a temporary folder",
     "site_configs/providers/batch.py submit": "a script of a name drawn for this job",
     "site_configs/providers/local.py submit": "a script of a name drawn for this block",
     "site_configs/tether.py main": "in the folder of this attempt's Parsl",
