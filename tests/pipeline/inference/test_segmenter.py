@@ -184,7 +184,7 @@ def test_tiles_count_each_missing_voxel_once_and_one_that_lacks_too_many_alone_i
     counted = [read_input(run, tile).missing_voxels for tile in (first, last)]
     assert counted == [40 * 44 * (24 - 13), 40 * 44 * (26 - 24)]
     refused = (
-        "19,360 voxels .* missing in tile 0:40.*: 22.9% of its voxels, more than data.max_missing allows"
+        "tile 0:40.* lacks 19,360 voxels of the image: 22.9% of its voxels, more than data.max_missing allows"
     )
     with pytest.raises(InputError, match=refused + ", 22%; .*set data.max_missing to 0.23"):
         read_input(with_data(run, max_missing=0.22), first)
