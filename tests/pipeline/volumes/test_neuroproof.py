@@ -56,7 +56,7 @@ def test_supervoxels_without_a_row_or_below_zero_are_counted(tmp_path: Path) -> 
     ("transforms", "told"),
     [
         ([[3, 4], [7, 1], [3, 5]], "gives several bodies to 1 supervoxels: 3 belongs to 4 and 5"),
-        ([[3, -4]], r"1 rows with negative ids, \(3, -4\) among them"),
+        ([[3, -4]], r"1 row with negative ids, \(3, -4\) among them"),
         (np.zeros((0, 2), int), "has no rows"),
         ([[1.0, 2.0]], "is float64 of shape"),
         ([[1, 2, 3]], "expected integer rows of supervoxel id, body id"),
