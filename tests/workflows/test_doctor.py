@@ -35,9 +35,11 @@ def folder() -> Iterator[Path]:
     """Not in /tmp, which no cluster shares."""
     folder = Path(tempfile.mkdtemp(prefix="ffn-doctor-", dir="/var/tmp"))
     with h5py.File(folder / "em.h5", "w") as file:
-        file["raw"] = np.random.default_rng(1).integers(0, 256, (64, 64, 64), dtype=np.uint8)
+        across = np.indices((64, 64, 64)).sum(axis=0, dtype=np.uint32)
+        noise = np.random.default_rng(1).integers(0, 200, across.shape, dtype=np.uint8)
+        file["raw"] = np.where(across % 20 == 0, 255, noise)  # objects end where it is bright
         file["raw"].attrs["resolution"] = (30, 8, 8)
-        file["labels"] = np.indices((64, 64, 64)).sum(axis=0, dtype=np.uint32) // 20 + 1
+        file["labels"] = across // 20 + 1
     (folder / "run.yaml").write_text(RUN_FILE)
     yield folder
     shutil.rmtree(folder)
