@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -46,6 +47,9 @@ PATIENCE_S = (10, 60)
 """How long a server of S3 may take to be reached, and to go on with an answer: Amazon's library waits a
 minute for either, and asks several times, each time that it is asked."""
 
+
+MD5 = re.compile(r'"?[0-9a-f]{32}"?', re.IGNORECASE)
+"""An ETag that may be the content's; of an object in parts there is a hyphen in it."""
 
 UNKNOWN_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
 """What is in errors of servers whose certificate nobody vouches for."""
@@ -131,12 +135,15 @@ class AmazonPool(S3ConnectionPool):
 def _as_expected(parsed: dict[str, Any], **_: Any) -> None:
     """Make of an answer what CloudFiles expects.
 
-    Of objects in parts the ETag depends on how long these were, which it guesses, and of those that a key of
-    the owner's encrypts it is any number. And not every server says with a 404 what is not there.
+    Of objects in parts the ETag depends on how long these were, which it guesses, of those that a key of the
+    owner's encrypts it is any number, and of some servers any text. And not every server says with a 404 what
+    is not there.
     """
-    kinds = (parsed.get("ServerSideEncryption", ""), parsed.get("SSECustomerAlgorithm", ""))
-    if "-" in parsed.get("ETag", "") or kinds[0].startswith("aws:kms") or kinds[1]:
-        del parsed["ETag"]
+    is_of_owner = (
+        parsed.get("ServerSideEncryption", "").startswith("aws:kms") or "SSECustomerAlgorithm" in parsed
+    )
+    if is_of_owner or not MD5.fullmatch(parsed.get("ETag", "")):
+        parsed.pop("ETag", None)
     if parsed.get("Error", {}).get("Code") == "404":
         parsed["Error"]["Code"] = "NoSuchKey"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import google.auth
 import pytest
 from botocore.awsrequest import AWSResponse
 from cloudfiles import interfaces
+from cloudfiles.exceptions import MD5IntegrityError
 from google.api_core.exceptions import RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
@@ -114,6 +116,37 @@ def test_objects_are_taken_that_have_no_md5_for_an_etag(s3: LocalS3) -> None:
     with files._get_connection() as store:
         store._conn.meta.events.register("before-send.s3.GetObject", encrypted)
     assert files.get("encrypted") == b"voxels"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": 'W/"31ee76261d87fed8cb9d4c465c48158c"'},
+        {"ETag": '"v7"'},
+        {"x-amz-server-side-encryption": "aws:kms"},
+    ],
+)
+def test_what_is_no_md5_of_the_content_is_not_taken_for_it(headers: dict[str, str], s3: LocalS3) -> None:
+    """As from a server that makes ETags of its own, packs what it sends, or gives none."""
+    files = stores.cloud_files(s3.uri(s3.bucket()))
+    with files._get_connection() as store:
+        store._conn.meta.events.register(
+            "before-send.s3.GetObject",
+            lambda request, **_: AWSResponse(request.url, 200, headers, Body(b"voxels")),
+        )
+    assert files.get("chunk") == b"voxels"
+
+
+def test_an_object_that_came_in_part_is_told_by_its_md5(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interfaces.S3Interface.get_file.retry, "sleep", lambda _: None)
+    files, headers = stores.cloud_files(s3.uri(s3.bucket())), {"ETag": f'"{md5(b"voxels").hexdigest()}"'}
+    with files._get_connection() as store:
+        store._conn.meta.events.register(
+            "before-send.s3.GetObject",
+            lambda request, **_: AWSResponse(request.url, 200, headers, Body(b"vox")),
+        )
+    with pytest.raises(MD5IntegrityError):
+        files.get("chunk")
 
 
 def test_a_server_of_s3_is_not_waited_for_as_long_as_its_library_does(s3: LocalS3) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import ssl
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -205,3 +206,31 @@ def test_a_chunk_that_a_bucket_refuses_as_all_that_it_does_not_have_is_missing(
     np.testing.assert_array_equal(volume.read(volume.box), voxels)
     refused[:] = [""]
     is_told(volume)
+
+
+@pytest.mark.parametrize("name", ["ome-zarr 0.4", "n5", "precomputed"])
+def test_a_volume_that_is_given_no_more_is_not_black_though_another_beside_it_still_is(
+    name: str, s3: LocalS3, web_server: LocalWeb, tmp_path: Path, refused: list[str]
+) -> None:
+    """Where whoever asks may not list, and a person closes one of two folders."""
+    bucket, scheme = s3.bucket(), {"ome-zarr 0.4": "zarr", "n5": "n5", "precomputed": "precomputed"}[name]
+    there: dict[str, list[Volume]] = {"em": [], "labels": []}
+    for which, volumes in there.items():
+        folder, part = split(FORMATS[name].write(tmp_path / "web", IMAGE, PLACE).removeprefix(f"{scheme}://"))
+        for packed in folder.rglob("*.gz"):
+            packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+            packed.unlink()
+        for path in files(folder):
+            key = f"{which}/{path.relative_to(folder).as_posix()}"
+            s3.client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        folder.rename(tmp_path / "web" / which)
+        for address in (s3.uri(bucket, which), f"{web_server.address}/{which}"):
+            volumes.append(open_volume(f"{scheme}://{address}{part}"))
+            np.testing.assert_array_equal(volumes[-1].read(volumes[-1].box), IMAGE)
+    refused[:], web_server.absent = ["/em/", "none-"], 403
+    (tmp_path / "web" / "em").rename(tmp_path / "closed")
+    for em, labels in zip(there["em"], there["labels"]):
+        np.testing.assert_array_equal(labels.read(labels.box), IMAGE)
+        for ask in (em.read, em.missing):
+            with pytest.raises(Unreadable, match=r"403|AccessDenied"):
+                ask(em.box)
