@@ -196,3 +196,23 @@ def test_what_is_answered_404_without_a_word_is_not_there(s3: LocalS3) -> None:
     body = b"<Error><Code>NoSuchBucket</Code></Error>"
     with pytest.raises(Exception, match="NoSuchBucket"):
         files.get("info")
+
+
+def test_a_404_without_a_word_about_all_there_is_is_told(s3: LocalS3) -> None:
+    """As of a proxy that has lost its server: chunks were black."""
+    bucket, lost = s3.bucket(), ["GetObject", "HeadObject"]
+    s3.client.put_object(Bucket=bucket, Key="em/info", Body=b"{}")
+    files = stores.cloud_files(s3.uri(bucket, "em"))
+    assert files.get("info") == b"{}"
+
+    def answer(request: Any, event_name: str, **_: object) -> AWSResponse | None:
+        if event_name.rpartition(".")[2] in lost:
+            return AWSResponse(request.url, 404, {}, Body(b"404 page not found"))
+        return None
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3", answer)
+    with pytest.raises(Exception, match="404"):
+        files.get("chunk")
+    lost.remove("HeadObject")
+    assert files.get("chunk") is None
