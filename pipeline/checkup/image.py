@@ -146,15 +146,15 @@ def intensity(run: Run) -> Finding:
             "subtract the mean from the image, or save it as 16 bits",
         )
     doubts, tissue = [], run.config.data.tissue_range
-    if abs(found.mean - mean) > stddev or not 0.5 < found.stddev / stddev < 2:
-        doubts.append(
-            f"but data.image_mean is {mean:g} and data.image_stddev {stddev:g}: leave both out to have them "
-            "measured, unless the network was trained with them on such an image"
-        )
     if not found.is_of_tissue:
         doubts.append(
             f"most voxels are near {found.median:g}, and a few far from it: padding, of which a network may "
             "give NaN"
+        )
+    elif abs(found.mean - mean) > stddev or not 0.5 < found.stddev / stddev < 2:
+        doubts.append(
+            f"but data.image_mean is {mean:g} and data.image_stddev {stddev:g}: leave both out to have them "
+            "measured, unless the network was trained with them on such an image"
         )
     if tissue is not None and (tissue[0] > found.highest or tissue[1] < found.lowest):
         doubts.append(f"none is in data.tissue_range {list(tissue)}: nothing would be seeded")

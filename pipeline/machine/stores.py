@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import boto3
 import google.auth
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 from cloudfiles import CloudFiles, interfaces
 from cloudfiles.connectionpools import GCloudBucketPool, S3ConnectionPool
@@ -46,6 +48,9 @@ PATIENCE_S = (10, 60)
 """How long a server of S3 may take to be reached, and to go on with an answer: Amazon's library waits a
 minute for either, and asks several times, each time that it is asked."""
 
+
+MD5 = re.compile(r'"?[0-9a-f]{32}"?', re.IGNORECASE)
+"""An ETag that may be the content's; of an object in parts there is a hyphen in it."""
 
 UNKNOWN_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
 """What is in errors of servers whose certificate nobody vouches for."""
@@ -116,29 +121,55 @@ def _has_google_file(bucket: str) -> bool:
 class AmazonPool(S3ConnectionPool):
     """Connections that sign nothing where there are no keys: the library would look for them each time.
 
-    What comes is held against an ETag only where that is known to be the content's MD5.
+    What comes is held against an ETag only where that is known to be the content's MD5. And not every server
+    says with a 404 what is not there: an object is not, if what the bucket gave last still is. Else nothing
+    is, as behind a proxy that has lost its server.
     """
+
+    _given: dict[str, str] | None = None
+    """Bucket and key of the object that came last."""
 
     def _create_connection(
         self, secrets: Any = None, endpoint: str | None = None, no_sign_request: bool = False
     ) -> Any:
         is_open = not (secrets or self.credentials or has_keys_of_amazon())
         client = super()._create_connection(secrets, endpoint, no_sign_request or is_open)
-        client.meta.events.register("after-call.s3.GetObject", _as_expected)
+        asked: dict[str, str] = {}
+
+        def note(params: dict[str, Any], **_: Any) -> None:
+            asked.update(Bucket=params["Bucket"], Key=params["Key"])
+
+        def mend(parsed: dict[str, Any], **_: Any) -> None:
+            _without_other_etags(parsed)
+            if "Error" not in parsed:
+                self._given = dict(asked)
+            elif parsed["Error"].get("Code") == "404" and (self._given is None or _has(client, self._given)):
+                parsed["Error"]["Code"] = "NoSuchKey"
+
+        client.meta.events.register("before-parameter-build.s3.GetObject", note)
+        client.meta.events.register("after-call.s3.GetObject", mend)
         return client
 
 
-def _as_expected(parsed: dict[str, Any], **_: Any) -> None:
-    """Make of an answer what CloudFiles expects.
+def _has(client: Any, known: dict[str, str]) -> bool:
+    """Whether an object that was given before is there."""
+    with suppress(ClientError):
+        client.head_object(**known)
+        return True
+    return False
 
-    Of objects in parts the ETag depends on how long these were, which it guesses, and of those that a key of
-    the owner's encrypts it is any number. And not every server says with a 404 what is not there.
+
+def _without_other_etags(parsed: dict[str, Any]) -> None:
+    """Take from an answer an ETag that is no MD5, as which CloudFiles takes it.
+
+    Of objects in parts it depends on how long these were, which that guesses, of those that a key of the
+    owner's encrypts it is any number, and of some servers any text.
     """
-    kinds = (parsed.get("ServerSideEncryption", ""), parsed.get("SSECustomerAlgorithm", ""))
-    if "-" in parsed.get("ETag", "") or kinds[0].startswith("aws:kms") or kinds[1]:
-        del parsed["ETag"]
-    if parsed.get("Error", {}).get("Code") == "404":
-        parsed["Error"]["Code"] = "NoSuchKey"
+    is_of_owner = (
+        parsed.get("ServerSideEncryption", "").startswith("aws:kms") or "SSECustomerAlgorithm" in parsed
+    )
+    if is_of_owner or not MD5.fullmatch(parsed.get("ETag", "")):
+        parsed.pop("ETag", None)
 
 
 def google_pool(bucket: str, request_payer: str | None = None) -> GCloudBucketPool:

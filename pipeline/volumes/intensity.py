@@ -96,7 +96,7 @@ def refuse_padded(found: Intensity, uri: str, box: Box) -> None:
         raise InputError(
             f"data.image {uri} has values from {found.lowest:g} to {found.highest:g} in {box}, most of them "
             f"near {found.median:g}: some are padding, which spoils their mean and standard deviation; save "
-            f"{found.median:g} there"
+            f"{found.median:g} there, or, if all are right, set data.image_mean and data.image_stddev"
         )
 
 

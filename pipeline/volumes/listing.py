@@ -73,7 +73,7 @@ def volumes_below(path: Where, slices: tuple[str, ...] = ()) -> str:
         level = below
     if not found:
         return ""
-    others = ", and others" if level or found[MOST_NAMED:] else ""
+    others = ", and others" if found[MOST_NAMED:] else ", and perhaps others" if level or left < 0 else ""
     return f"; volumes below it: {', '.join(found[:MOST_NAMED])}{others}"
 
 

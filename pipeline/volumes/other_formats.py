@@ -37,9 +37,6 @@ KNOSSOS = ("knossos.conf", "*.k.toml", "*.pyk.conf")
 KNOSSOS_BELOW = ("*/knossos.conf", "x[0-9]*/y[0-9]*/z[0-9]*", "mag*/x[0-9]*/y[0-9]*")
 """What describes KNOSSOS cubes, and how their folders are called."""
 
-ARRAYS = ("zarr.json", ".zarray")
-"""What describes an array of Zarr; webKnossos has no more in the folder of a layer."""
-
 
 def other_file(path: Path) -> str:
     """What a file is by its name, with the way out; nothing where that is unknown."""
@@ -64,10 +61,6 @@ def other_folder(folder: Path, names: Iterable[str]) -> str:
         return WAYS["wkw"]
     if any(fnmatch.filter(there, pattern) for pattern in KNOSSOS) or _has(folder, KNOSSOS_BELOW):
         return WAYS["knossos"]
-    below = (folder.glob(f"{above}/{name}") for above in ("*", "*/*") for name in ARRAYS)
-    arrays = sorted({file.parent.relative_to(folder).as_posix() for files in below for file in files})
-    if arrays:
-        return f"arrays in folders of their own, {', '.join(arrays)}: name one, as {folder / arrays[0]}"
     within = RunFiles(folder)
     for volume in (within.segmentation_folder, within.aligned_folder):
         if (volume / "info").is_file():

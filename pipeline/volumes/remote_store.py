@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import TypeVar
 
 from pipeline.machine.stores import cloud_files, status_of
+from pipeline.volumes.given import Given
 from pipeline.volumes.web import ARCHIVED, REFUSED, WEB, sizes, status
 
 REFUSALS = (401, REFUSED)
@@ -32,14 +33,14 @@ class RemoteStore:
         self.root = root
         self._files = cloud_files(root)
         self.is_web = self._files.protocol in WEB
-        self._last_given: str | None = None
+        self._given = Given()
 
     def get(self, key: str, start: int | None = None, stop: int | None = None) -> bytes | None:
         """The content of a file, or its bytes from start to stop; None where there is no such file."""
         wanted = key if start is None else {"path": key, "start": start, "end": stop}
         content: bytes | None = self._unless_absent(key, lambda: self._files.get(wanted))
         if content is not None:
-            self._last_given = key
+            self._given.note(key)
         return content
 
     def size(self, key: str) -> int | None:
@@ -60,9 +61,8 @@ class RemoteStore:
     def hides(self, folder: str = "") -> bool:
         """Whether whatever is not there is refused, as far as can be seen, and not all that is there: what
         the store gave before, it gives still."""
-        if not self._refuses(f"{folder}/none-{token_hex(8)}".lstrip("/")):
-            return False
-        return self._last_given is None or not self._refuses(self._last_given)
+        none = f"{folder}/none-{token_hex(8)}".lstrip("/")
+        return self._refuses(none) and not any(map(self._refuses, self._given.beside(none)))
 
     def _refuses(self, key: str) -> bool:
         try:

@@ -5,6 +5,7 @@ CloudFiles waits for ever for a server that has stopped to answer, and takes wha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +18,7 @@ from cloudfiles.interfaces import HttpInterface
 from requests.adapters import HTTPAdapter
 
 from pipeline.machine.stores import patiently
+from pipeline.volumes.given import Given
 
 WEB = tuple(scheme for scheme, store in INTERFACES.items() if issubclass(store, HttpInterface))
 """What addresses of such servers begin with, those with a login among them."""
@@ -35,8 +37,8 @@ SAME = {"identity": None, "x-gzip": "gzip"}
 UNKNOWN = -1
 """The size of a file of which the server does not say it."""
 
-LAST_GIVEN: dict[str, str] = {}
-"""By server the address of the file that came last: one that is known to be there."""
+GIVEN: defaultdict[str, Given] = defaultdict(Given)
+"""By server the addresses of files that came: they are known to be there."""
 
 
 class Patience(HTTPAdapter):
@@ -68,7 +70,7 @@ class Strict:
                 raise requests.HTTPError(f"the server refuses {file_path} now and again ({REFUSED})")
         content = found[0]
         if content is not None:
-            LAST_GIVEN[self._path.host] = self.get_path_to_file(file_path)  # type: ignore[attr-defined]
+            GIVEN[self._path.host].note(self.get_path_to_file(file_path))  # type: ignore[attr-defined]
         if content is not None and end is not None and len(content) > end - (start or 0):
             raise ValueError(
                 f"{len(content)} bytes of {file_path} came where {end - (start or 0)} were asked for: a "
@@ -97,9 +99,9 @@ def sizes(connect: Callable[[], Any], names: Sequence[str]) -> list[int | None]:
     """Of each file how many bytes it has, or UNKNOWN; None of what is not there.
 
     `connect` gives a store of CloudFiles. Some servers answer 403 for a file that is not there, where they do
-    not list what is: that is so if one of a random name is refused too, and what was given last is not. Else
-    403 is about a file that is there, or the server gives nothing any more. Raises OSError where the server
-    does not say what is there.
+    not list what is: that is so if one of a random name is refused too, and what was given before is not.
+    Else 403 is about a file that is there, or the server gives nothing any more. Raises OSError where the
+    server does not say what is there.
     """
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         found = list(pool.map(lambda name: status(connect(), name), names))
@@ -108,11 +110,11 @@ def sizes(connect: Callable[[], Any], names: Sequence[str]) -> list[int | None]:
         store = connect()
         if status(store, f"none-{token_hex(8)}").code != REFUSED:
             raise requests.HTTPError(f"the server refuses {refused[0]} ({REFUSED})")
-        known = LAST_GIVEN.get(store._path.host)
-        if known is not None and status(store, known).code == REFUSED:
-            raise requests.HTTPError(
-                f"the server refuses {refused[0]} ({REFUSED}), and now also {known}, which it gave before"
-            )
+        for known in GIVEN[store._path.host].beside(store.get_path_to_file(refused[0])):
+            if status(store, known).code == REFUSED:
+                raise requests.HTTPError(
+                    f"the server refuses {refused[0]} ({REFUSED}), and now also {known}, which it gave before"
+                )
     return [answer.size for answer in found]
 
 

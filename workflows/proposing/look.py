@@ -112,7 +112,8 @@ def look_at_image(run: Run) -> Image:
             f"image {volume.uri} is blank: wherever it was looked at it has one value, or nothing is stored; "
             "is it another dataset or level (--set data.mip=N)?"
         )
-    refuse_padded(found, volume.uri, volume.box)
+    if run.config.data.image_mean is None or run.config.data.image_stddev is None:
+        refuse_padded(found, volume.uri, volume.box)
     return Image(volume, found, None if volume.chunk is None else absence(volume, volume.box))
 
 

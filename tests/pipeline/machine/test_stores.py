@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import google.auth
 import pytest
 from botocore.awsrequest import AWSResponse
 from cloudfiles import interfaces
+from cloudfiles.exceptions import MD5IntegrityError
 from google.api_core.exceptions import RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
@@ -116,6 +118,37 @@ def test_objects_are_taken_that_have_no_md5_for_an_etag(s3: LocalS3) -> None:
     assert files.get("encrypted") == b"voxels"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": 'W/"31ee76261d87fed8cb9d4c465c48158c"'},
+        {"ETag": '"v7"'},
+        {"x-amz-server-side-encryption": "aws:kms"},
+    ],
+)
+def test_what_is_no_md5_of_the_content_is_not_taken_for_it(headers: dict[str, str], s3: LocalS3) -> None:
+    """As from a server that makes ETags of its own, packs what it sends, or gives none."""
+    files = stores.cloud_files(s3.uri(s3.bucket()))
+    with files._get_connection() as store:
+        store._conn.meta.events.register(
+            "before-send.s3.GetObject",
+            lambda request, **_: AWSResponse(request.url, 200, headers, Body(b"voxels")),
+        )
+    assert files.get("chunk") == b"voxels"
+
+
+def test_an_object_that_came_in_part_is_told_by_its_md5(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interfaces.S3Interface.get_file.retry, "sleep", lambda _: None)
+    files, headers = stores.cloud_files(s3.uri(s3.bucket())), {"ETag": f'"{md5(b"voxels").hexdigest()}"'}
+    with files._get_connection() as store:
+        store._conn.meta.events.register(
+            "before-send.s3.GetObject",
+            lambda request, **_: AWSResponse(request.url, 200, headers, Body(b"vox")),
+        )
+    with pytest.raises(MD5IntegrityError):
+        files.get("chunk")
+
+
 def test_a_server_of_s3_is_not_waited_for_as_long_as_its_library_does(s3: LocalS3) -> None:
     with stores.cloud_files(s3.uri(s3.bucket()))._get_connection() as store:
         config = store._conn.meta.config
@@ -163,3 +196,23 @@ def test_what_is_answered_404_without_a_word_is_not_there(s3: LocalS3) -> None:
     body = b"<Error><Code>NoSuchBucket</Code></Error>"
     with pytest.raises(Exception, match="NoSuchBucket"):
         files.get("info")
+
+
+def test_a_404_without_a_word_about_all_there_is_is_told(s3: LocalS3) -> None:
+    """As of a proxy that has lost its server: chunks were black."""
+    bucket, lost = s3.bucket(), ["GetObject", "HeadObject"]
+    s3.client.put_object(Bucket=bucket, Key="em/info", Body=b"{}")
+    files = stores.cloud_files(s3.uri(bucket, "em"))
+    assert files.get("info") == b"{}"
+
+    def answer(request: Any, event_name: str, **_: object) -> AWSResponse | None:
+        if event_name.rpartition(".")[2] in lost:
+            return AWSResponse(request.url, 404, {}, Body(b"404 page not found"))
+        return None
+
+    with files._get_connection() as store:
+        store._conn.meta.events.register("before-send.s3", answer)
+    with pytest.raises(Exception, match="404"):
+        files.get("chunk")
+    lost.remove("HeadObject")
+    assert files.get("chunk") is None

@@ -364,3 +364,11 @@ def test_a_folder_of_volumes_names_them(tmp_path: Path) -> None:
     said = "name their folder; volumes below it: labels.zarr, old.h5, raw/em"
     assert error_of(str(tmp_path)).endswith(said)
     assert error_of(str(tmp_path / "notes")).endswith("name their folder")
+
+
+def test_where_not_all_folders_are_looked_into_there_are_perhaps_other_volumes(tmp_path: Path) -> None:
+    for name in ("a.zarr", *map(str, range(60))):
+        (tmp_path / name).mkdir()
+    assert error_of(str(tmp_path)).endswith("; volumes below it: a.zarr, and perhaps others")
+    (tmp_path / "59").rmdir()
+    assert error_of(str(tmp_path)).endswith("; volumes below it: a.zarr")

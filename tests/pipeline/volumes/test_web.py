@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cloudfiles.interfaces import HttpInterface
-from tenacity import stop_after_attempt
 from writers_precomputed import write_precomputed
 
 from pipeline.errors import InputError, Unreadable
@@ -29,13 +27,6 @@ def server(tmp_path: Path) -> Iterator[LocalWeb]:
     write_precomputed(tmp_path, IMAGE, (0, 0, 0), (40, 8, 4))
     with local_web(tmp_path / "precomputed") as found:
         yield found
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a server does not do at once is not asked for again."""
-    for asked in (HttpInterface.get_file, web.status):
-        monkeypatch.setattr(asked.retry, "stop", stop_after_attempt(1))
 
 
 def uri(server: LocalWeb) -> str:
