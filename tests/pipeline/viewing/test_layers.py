@@ -171,9 +171,10 @@ def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: 
         "point": [30, 120, 340],
         "what": "it joins",
     }
-    worst = {"worst": [{**wrong, "point": None}, wrong]}
+    worst = {"errors": 135, "worst": [{**wrong, "point": None}, wrong]}
     (run.folder / "worst.json").write_text(json.dumps(worst))
     shown = layers_of_run(run)
+    assert "worst: the first 1 of 135 errors" in shown.lacking
     assert list(shown.described())[-1].split() == ["worst", "1", "point,", "the", "worst", "first"]
     (found,) = shown.worst
     assert found["text"] == "2. it joins (0.0123 bits)"

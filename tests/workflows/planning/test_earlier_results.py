@@ -19,7 +19,7 @@ from pipeline.viewing.run_layers import layers_of_run
 from tests.commands import said
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from tests.workflows.planning.test_explain import finish, make_run
-from workflows import report
+from workflows import evaluate, report
 from workflows.export import main
 from workflows.planning.earlier import of_now
 from workflows.planning.explain import explain
@@ -132,3 +132,15 @@ def test_a_box_of_an_earlier_state_is_warned_of(
         assert code == 0, shown
         assert (f"WARNING: run {folder} has yet to make anew" in shown) == bool(told)
         assert told in shown
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_segmentation_or_truth_of_an_earlier_state_is_warned_of(
+    folder: Path, place: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = started(folder, JOINED)
+    words = [str(run.segmentation_folder)]
+    words.insert(place, str(folder))
+    code, shown = said(evaluate.main, [*words, "--workers", "1"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert shown.count(f"WARNING       run {folder} has yet to make anew") == 1
