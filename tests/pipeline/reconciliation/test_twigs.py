@@ -24,7 +24,7 @@ def test_what_ends_further_away_than_the_object_is_thick_is_a_branch(length_nm: 
 
 def test_a_second_line_of_the_same_object_goes_and_another_part_stays() -> None:
     line = np.array([(0, 0, x) for x in range(0, 2000, 10)], np.float32)
-    second, apart = line[50:150] + np.float32((0, 60, 0)), line + np.float32((0, 120, 0))
+    second, apart = line[50:150] + np.array((0, 60, 0)), line + np.array((0, 120, 0))
     nodes = np.concatenate([line, second, apart])
     links = [(i, i + 1) for i in range(len(nodes) - 1) if i not in (199, 299)]
     left = without_twigs(nodes, np.array([*links, (100, 250)], np.uint32), np.full(500, 50, np.float32))
