@@ -163,8 +163,9 @@ def _tell_of_coarser(shown: Shown, run: Run) -> None:
     scales = json.loads(listed)["scales"] if listed else []
     gone = [str(level) for level in range(1, len(scales)) if not _is_whole(run, level)]
     if gone:
-        levels = " and ".join(gone)
-        shown.lacking.append(f"seen from afar the segmentation is not complete: level {levels} lacks chunks")
+        lack = "level {} lacks" if len(gone) == 1 else "levels {} lack"
+        levels = lack.format(" and ".join(gone))
+        shown.lacking.append(f"seen from afar the segmentation is not complete: {levels} chunks")
 
 
 def _is_whole(run: Run, level: int) -> bool:

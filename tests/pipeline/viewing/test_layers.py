@@ -317,3 +317,7 @@ def test_coarser_levels_that_are_not_there_yet_are_told(case: Case) -> None:
     assert told in layers_of_run(run).lacking
     shutil.rmtree(folder / coarse["key"])
     assert [line for line in layers_of_run(run).lacking if "level" in line] == [told]
+    coarser = add_level(folder, ids[:, ::2, ::2, ::2], (13, 55, 160), (80, 16, 8), (8, 32, 32))
+    shutil.rmtree(folder / coarser["key"])
+    write_info(folder, ids, [fine, coarse, coarser])
+    assert told.replace("level 1 lacks", "levels 1 and 2 lack") in layers_of_run(run).lacking
