@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LIKE_A_MASK = "this looks like a mask, as of cells, membranes or clefts, not like objects"
+"""What is said of labels that have one id."""
+
 
 def counted(count: int, noun: str) -> str:
     """`1 tile`, `2 tiles`, `1,234 tiles`: a number with its noun, which takes an s but for one."""

@@ -164,12 +164,13 @@ def evaluate(
     elif traced is not None:
         lengths = list(run_lengths(scored, traced, merge_threshold))
     console, results, first = PlainConsole(), {}, None
+    of_truth = truth.doubts() if labels_of is None else []
     with ExitStack() as files:
         for one, along, source in zip_longest(scored, lengths, segmentations):
             file = files.enter_context(tempfile.TemporaryFile())
             here = count(one.comparison, one.box, file, workers or len(os.sched_getaffinity(0)), quiet)
             found = figures(here, most, source.known(one.box, labels_of is not None))
-            found["doubts"] = [*source.doubts(), *one.doubts, *found["doubts"]]
+            found["doubts"] = [*source.doubts(), *of_truth, *one.doubts, *found["doubts"]]
             if along is not None:
                 found["run_length"] = along
             if along is not None and traced is not None:

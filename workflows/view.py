@@ -15,9 +15,10 @@ if not __package__:  # a script: this program's packages before what PYTHONPATH 
     sys.path[0] = str(Path(__file__).parents[1])
 
 import os
+import signal
 import socket
-import threading
 from collections.abc import Iterable, Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -131,11 +132,19 @@ def view(
             draw(server, screenshot)
             console.print(f"drawn        {screenshot}")
             return
-        try:
-            _print_ways(server, console)
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+        _wait(server, console)
+
+
+def _wait(server: Any, console: Console) -> None:
+    """Print the ways there, and return at Ctrl-C: not by an exception, which would leave what is just written
+    in the buffer of its stream, to be written again."""
+    asked: SimpleQueue[int] = SimpleQueue()  # into which a handler of signals may put
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.put(number))
+    try:
+        _print_ways(server, console)
+        asked.get()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _look_for_neuroglancer() -> None:

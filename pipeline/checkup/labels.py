@@ -20,6 +20,7 @@ from pipeline.volumes.labelled_sections import LabelledSections, as_opened, sect
 from pipeline.volumes.labels import LabelVolume
 from pipeline.volumes.neuroproof import NeuroproofVolume
 from pipeline.volumes.slice_folder import SliceVolume
+from pipeline.wording import LIKE_A_MASK
 
 FEW = 0.05
 """A smaller labelled share of the voxels looked at is told."""
@@ -220,7 +221,7 @@ def _look(volume: LabelVolume, ids: np.ndarray, labelled: float) -> list[str]:
     if labelled < FEW:
         doubts.append("few voxels are labelled")
     if len(ids) == 1:
-        doubts.append(f"all labelled voxels have the id {ids[0]}: this looks like a mask, not like objects")
+        doubts.append(f"all labelled voxels have the id {ids[0]}: {LIKE_A_MASK}")
     size = volume.stored_dtype.itemsize
     if size in ONE_AS_FLOAT and ids.min() >= ONE_AS_FLOAT[size]:
         as_floats = ids.view(f"f{size}")

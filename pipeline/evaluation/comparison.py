@@ -96,6 +96,8 @@ class Comparison:
 
     def _of_place(self) -> list[str]:
         """That one says nothing of where it lies, and was put on the other, which is not at 0, 0, 0."""
+        if self.labels_of is not None:  # which lie on the image of the run
+            return []
         segmentation, truth = _opened(self)
         unplaced = [name for name, volume in _named(segmentation, truth) if not volume.frame.is_placed]
         is_said = self.segmentation_choice.origin or self.truth_choice.origin or self.labelled_sections

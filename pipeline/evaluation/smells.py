@@ -13,6 +13,7 @@ from pipeline.volumes import Volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.id_between import id_between
 from pipeline.volumes.labels import LabelVolume
+from pipeline.wording import LIKE_A_MASK
 
 SIDE = 160
 """Voxels along each axis of the part that is looked at: the middle of what is scored."""
@@ -87,7 +88,7 @@ def _of_one(ids: np.ndarray, what: str) -> list[str]:
         return []
     if len(found) == 1 and counts[0] < 0.99 * ids.size:
         is_one = f"the {what} has one id in its middle, {found[0]}"
-        return [f"{is_one}: this looks like a mask; label its components first"]
+        return [f"{is_one}: {LIKE_A_MASK}; label the components of what is inside objects first"]
     if len(found) > MANY_IDS and _mean_run(ids) < SHORT_RUN:
         return [f"the {what}'s ids change with almost every voxel: is it an image, or a probability?"]
     told = []

@@ -28,7 +28,7 @@ from pipeline.results.records import make
 from pipeline.results.tile_labels import read_labels, read_missing_voxels
 from pipeline.run_folder import Run
 
-VERSION = 4
+VERSION = 5
 
 JOINING = {"min_overlap_voxels", "min_overlap_fraction", "min_larger_fraction"}
 """Settings by which segments are joined, and so may clash."""

@@ -77,7 +77,10 @@ def draw(view: ViewServer, path: Path, point: Point | None = None, patience_s: f
         finally:
             _end(process)
     if picture is None:
-        raise InputError(f"{program} drew nothing in {patience_s:.0f} s; see what it says to {FLAGS[0]}")
+        raise InputError(
+            f"{program} drew nothing, or never the same twice, in {patience_s:.0f} s; see what it says to "
+            f"{FLAGS[0]}"
+        )
     try:
         path.write_bytes(picture)
     except OSError as error:

@@ -26,7 +26,7 @@ from pipeline.viewing.layers import Shown
 from pipeline.viewing.links import run_key
 from pipeline.viewing.shapes import AgglomeratedShapes
 from pipeline.viewing.tiles import TileVolume
-from pipeline.viewing.worst_points import conflict_points, lost_run_points, worst_points
+from pipeline.viewing.worst_points import conflict_points, lost_run_points, told_of_more, worst_points
 from pipeline.volumes import Choice, Volume, VoxelSize, open_image, open_labels, open_volume
 from pipeline.volumes.absence import absence
 from pipeline.volumes.agglomerated import AgglomeratedVolume
@@ -70,6 +70,12 @@ def layers_of_run(run: Run, earlier: Earlier | None = None) -> Shown:
         shown.lost_runs = shown.or_told(lost_run_points, run.run_length_file) or []
     if "conflicts" not in gone:
         shown.conflicts = shown.or_told(conflict_points, run.conflicts_file) or []
+    for layer, count, file, points in (
+        ("worst", "errors", run.worst_file, shown.worst),
+        ("conflicts", "conflicts", run.conflicts_file, shown.conflicts),
+    ):
+        if points:
+            shown.lacking += shown.or_told(told_of_more, file, layer, count, len(points)) or []
     _add_corrections(shown, run)
     if earlier is not None:
         shown.lacking += earlier.told()
@@ -157,8 +163,9 @@ def _tell_of_coarser(shown: Shown, run: Run) -> None:
     scales = json.loads(listed)["scales"] if listed else []
     gone = [str(level) for level in range(1, len(scales)) if not _is_whole(run, level)]
     if gone:
-        levels = " and ".join(gone)
-        shown.lacking.append(f"seen from afar the segmentation is not complete: level {levels} lacks chunks")
+        lack = "level {} lacks" if len(gone) == 1 else "levels {} lack"
+        levels = lack.format(" and ".join(gone))
+        shown.lacking.append(f"seen from afar the segmentation is not complete: {levels} chunks")
 
 
 def _is_whole(run: Run, level: int) -> bool:

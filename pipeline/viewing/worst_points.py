@@ -31,6 +31,15 @@ def conflict_points(path: Path) -> list[dict[str, Any]]:
     return _points(path, _conflict)
 
 
+def told_of_more(path: Path, layer: str, count: str, shown: int) -> list[str]:
+    """That a layer has so many of what a list of errors counts, where these are not all; nothing else.
+
+    Raises Unreadable.
+    """
+    total = json.loads(read_if_there(path) or "{}").get(count, 0)
+    return [f"{layer}: the first {shown:,} of {total:,} {count}"] if shown < total else []
+
+
 def _points(path: Path, shown: Callable[[int, dict[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
     content = read_if_there(path)
     if content is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from skimage.metrics import adapted_rand_error, variation_of_information
@@ -105,6 +106,17 @@ def test_a_run_alone_is_scored_against_its_labels_as_its_run_file_says(
     code, shown, found = evaluate(run, case.truth)
     [scored] = found["segmentations"].values()
     assert (code, scored["left_out_share"]) == (0, 0), "which is of the run's own scores"
+
+
+def test_own_labels_that_say_no_place_lie_on_the_image_of_which_nothing_is_to_be_told(
+    run: Path, case: Case, evaluate: Evaluate
+) -> None:
+    unplaced = case.folder / "unplaced.h5"
+    with h5py.File(unplaced, "w") as file:
+        file["ids"] = ids_in(IMAGE_BOX)
+    reconfigured(run, data={"labels": f"{unplaced}:ids"}, evaluation={"box": str(SEGMENTED_BOX)})
+    code, shown, _ = evaluate(run)
+    assert (code, "does not say where it lies" in shown) == (0, False), shown
 
 
 def test_what_training_saw_of_the_voxels_is_told_whatever_the_truth_is(

@@ -25,6 +25,7 @@ from pipeline.training.ranks.launchers import SrunLauncher
 from tests.sites import run_on
 from tests.tiny_run import RUN_FILE
 from workflows.command_line import ending_plainly
+from workflows.output import KeepingConsole
 from workflows.planning.rates import Rates
 from workflows.studies.chain import StudyChain, launcher_of
 from workflows.studies.design import Sizes
@@ -176,6 +177,19 @@ def test_a_study_needs_no_disk_for_a_segmentation(folder: Path) -> None:
     (folder / "run.yaml").write_text(yaml.safe_dump(document))
     code, said = call(folder, "batch-size", "--batches", "1", "--dry-run")
     assert code == 0, said
+
+
+def test_that_results_are_of_an_earlier_start_is_told_where_no_point_was_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Results("curves", DESIGNS["curves"], Sizes(fovs=100), tmp_path / "curves")
+    results.folder.mkdir()
+    told = f"WARNING: figure, tables and study.json in {results.folder} are of an earlier start\n"
+    with (tmp_path / "log").open("w") as log:
+        for there in (False, True):
+            results.publish([], {"p": OSError("no GPU")}, KeepingConsole(log))
+            assert (told in capsys.readouterr().err) == there
+            (results.folder / "study.json").touch()
 
 
 def test_a_batch_system_gets_a_job_of_its_own_size_for_each_number_of_ranks(tmp_path: Path) -> None:

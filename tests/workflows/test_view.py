@@ -11,8 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import h5py
@@ -25,6 +24,7 @@ from pipeline.viewing.browser import WINDOW, browser
 from tests.commands import as_from_a_terminal, said
 from tests.pipeline.viewing.placed import OBJECTS, SEGMENTED_BOX, Case, write_case
 from tests.pipeline.viewing.test_layers import make_run
+from workflows.output import PassingFile
 from workflows.view import main
 
 if TYPE_CHECKING:
@@ -42,11 +42,17 @@ def volumes(case: Case) -> list[str]:
     return ["--image", case.image, "--segmentation", case.segmentation, "--truth", case.truth]
 
 
-class CtrlC:
-    """An event that nothing but Ctrl-C ends the wait for."""
+class CtrlC(PassingFile):
+    """Standard output at which Ctrl-C comes as the last line is written."""
 
-    def wait(self) -> None:
-        raise KeyboardInterrupt
+    is_over = False
+
+    def write(self, data: Any, /) -> int:
+        written = super().write(data)
+        if b"Ctrl-C" in bytes(data) and not self.is_over:
+            self.is_over = True
+            signal.raise_signal(signal.SIGINT)
+        return written
 
 
 @pytest.mark.parametrize("login", ["", f"{socket.gethostname()}.of-cluster"])
@@ -56,9 +62,13 @@ def test_on_the_login_node_itself_no_other_leads_the_way(
     pytest.importorskip("neuroglancer", reason="the extra `view` is not installed")
     monkeypatch.setenv("SLURM_SUBMIT_HOST", login)
     monkeypatch.setenv("PBS_O_HOST", "")
-    monkeypatch.setattr("workflows.view.threading", SimpleNamespace(Event=CtrlC))
-    code, shown = said(main, [*volumes(case), "--port", "0"], monkeypatch, capsys)
-    assert code == 0
+    monkeypatch.setattr("workflows.output.PassingFile", CtrlC)
+    with (case.folder / "out").open("w") as out, monkeypatch.context() as of_stdout:
+        of_stdout.setattr("sys.stdout", out)
+        code, told = said(main, [*volumes(case), "--port", "0"], monkeypatch, capsys)
+        sys.stdout.flush()
+    shown = (case.folder / "out").read_text()
+    assert (code, told, shown.count("Ctrl-C")) == (0, "", 1)
     assert re.search(r"ssh -N -L (\d+):127\.0\.0\.1:\1 [^ -]\S*@\S+$", shown, re.MULTILINE)
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from pipeline.errors import InputError
 from pipeline.results.artifacts import Recipe, Target, file_sha256
 from pipeline.results.records import Missing, make, read
+from pipeline.results.unreadable import is_there
 from pipeline.wording import counted
 from workflows.output import KeepingConsole, say
 from workflows.studies.design import Design, Row, Sizes
@@ -58,6 +59,8 @@ class Results:
             for name in ("figure.svg", "table.md", "table.csv", "study.json"):
                 console.print(str(self.folder / name), highlight=False, soft_wrap=True)
         errors = console.on_stderr() if failed else console
+        if not measured and is_there(self.folder / "study.json"):
+            say(errors, f"WARNING: figure, tables and study.json in {self.folder} are of an earlier start")
         for name, error in failed.items():
             say(errors, f"error: point {name} failed: {why_failed(error)}")
         if failed:

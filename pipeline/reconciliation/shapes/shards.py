@@ -30,7 +30,7 @@ from pipeline.results.parts import put
 from pipeline.results.records import make
 from pipeline.run_folder import Run
 
-VERSIONS = {MESHES: 1, SKELETONS: 3}
+VERSIONS = {MESHES: 1, SKELETONS: 4}
 
 SHARDS_PER_FOLDER = 512
 

@@ -41,7 +41,7 @@ def test_cremi_s_ids_for_nothing_are_told_and_left_out_of_training(tmp_path: Pat
     [
         (
             lambda labels: (labels > 0).astype(np.uint8),
-            "all labelled voxels have the id 1: this looks like a mask",
+            "all labelled voxels have the id 1: this looks like a mask, as of cells, membranes or clefts",
         ),
         (lambda labels: labels.astype(np.float32).view(np.uint32), "look like floating-point numbers"),
         (

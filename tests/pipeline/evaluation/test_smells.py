@@ -74,7 +74,7 @@ def image(ids: np.ndarray) -> np.ndarray:
         (
             lambda ids: (ids != 0).astype(np.uint8),
             None,
-            "the segmentation has one id in its middle, 1: this looks like a mask",
+            "the segmentation has one id in its middle, 1: this looks like a mask, as of cells, membranes or",
         ),
         (None, lambda ids: (ids != 0).astype(np.uint8) * 255 // 2, "the truth has one id"),
         (lambda ids: scattered(ids).astype(np.uint32), None, "spread over 32 bits"),

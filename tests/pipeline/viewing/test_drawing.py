@@ -109,7 +109,7 @@ def test_a_browser_that_draws_nothing_is_told_and_ended(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "FLAGS", ("--version",))
-    with pytest.raises(InputError, match=r"drew nothing in 30 s"):
+    with pytest.raises(InputError, match=r"drew nothing, or never the same twice, in 30 s"):
         browser.draw(served.view, tmp_path / "scene.png", patience_s=30)
     assert not (tmp_path / "scene.png").exists()
 

@@ -171,9 +171,10 @@ def test_the_worst_errors_are_annotations_and_a_list_that_is_none_is_told(case: 
         "point": [30, 120, 340],
         "what": "it joins",
     }
-    worst = {"worst": [{**wrong, "point": None}, wrong]}
+    worst = {"errors": 135, "worst": [{**wrong, "point": None}, wrong]}
     (run.folder / "worst.json").write_text(json.dumps(worst))
     shown = layers_of_run(run)
+    assert "worst: the first 1 of 135 errors" in shown.lacking
     assert list(shown.described())[-1].split() == ["worst", "1", "point,", "the", "worst", "first"]
     (found,) = shown.worst
     assert found["text"] == "2. it joins (0.0123 bits)"
@@ -316,3 +317,7 @@ def test_coarser_levels_that_are_not_there_yet_are_told(case: Case) -> None:
     assert told in layers_of_run(run).lacking
     shutil.rmtree(folder / coarse["key"])
     assert [line for line in layers_of_run(run).lacking if "level" in line] == [told]
+    coarser = add_level(folder, ids[:, ::2, ::2, ::2], (13, 55, 160), (80, 16, 8), (8, 32, 32))
+    shutil.rmtree(folder / coarser["key"])
+    write_info(folder, ids, [fine, coarse, coarser])
+    assert told.replace("level 1 lacks", "levels 1 and 2 lack") in layers_of_run(run).lacking

@@ -19,7 +19,7 @@ from pipeline.viewing.run_layers import layers_of_run
 from tests.commands import said
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
 from tests.workflows.planning.test_explain import finish, make_run
-from workflows import report
+from workflows import evaluate, report
 from workflows.export import main
 from workflows.planning.earlier import of_now
 from workflows.planning.explain import explain
@@ -69,7 +69,7 @@ def test_neuroglancer_is_shown_the_run_as_it_is(folder: Path) -> None:
 def test_what_an_earlier_version_of_the_program_has_made_is_shown_unless_settings_changed_since(
     tmp_path: Path, folder: Path
 ) -> None:
-    """Of a stage that now depends on a setting more."""
+    """Of a stage that now depends on something more."""
     shutil.copytree(folder, tmp_path / "old")
     run = started(tmp_path / "old")
     paths = list(run.reconciliation_folder.rglob("*.evidence.h5"))
@@ -77,8 +77,8 @@ def test_what_an_earlier_version_of_the_program_has_made_is_shown_unless_setting
     for path in paths:
         record = read(path)
         assert not isinstance(record, Missing)
-        del record["settings"]["reflect"]
-        record["version"] -= 1
+        del record["settings"]["core"]
+        record["version"] = 4
         parts = (record[name] for name in ("stage", "version", "settings", "inputs"))
         record_path(path).write_bytes(sealed(record | {"fingerprint": Recipe(*parts).fingerprint}))
     assert {status.name for status in explain(run) if status.reasons} >= {"compare", "write"}
@@ -132,3 +132,15 @@ def test_a_box_of_an_earlier_state_is_warned_of(
         assert code == 0, shown
         assert (f"WARNING: run {folder} has yet to make anew" in shown) == bool(told)
         assert told in shown
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_segmentation_or_truth_of_an_earlier_state_is_warned_of(
+    folder: Path, place: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = started(folder, JOINED)
+    words = [str(run.segmentation_folder)]
+    words.insert(place, str(folder))
+    code, shown = said(evaluate.main, [*words, "--workers", "1"], monkeypatch, capsys)
+    assert code == 0, shown
+    assert shown.count(f"WARNING       run {folder} has yet to make anew") == 1
