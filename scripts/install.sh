@@ -81,7 +81,7 @@ fi
 mkdir -p "$venv" || die "no folder $venv can be made"
 exec 9>>"$venv/.lock"
 # two at once would install over each other; a file system may have no locks
-flock --nonblock 9 2>/dev/null || [ $? != 1 ] || {
+flock -n 9 2>/dev/null || [ $? != 1 ] || {
     echo "install: another one is at work in $venv, and is waited for"
     flock 9
     if is_done; then exit 0; fi
@@ -132,8 +132,8 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     fi
     # NCCL takes NVIDIA's compiler with its toolkit, and its own headers
     toolkit=${CUDA_HOME:-/usr/local/cuda} nccl=''
-    for place in "${NCCL_HOME:-}" "$toolkit" /usr; do
-        [ -n "$place" ] && [ -e "$place/include/nccl.h" ] && nccl=$place && break
+    for folder in "${NCCL_HOME:-}" "$toolkit" /usr; do
+        [ -n "$folder" ] && [ -e "$folder/include/nccl.h" ] && nccl=$folder && break
     done
     if [ "$tensorflow" != cpu ] && [ -x "$toolkit/bin/nvcc" ] && [ -n "$nccl" ]; then
         with+=(HOROVOD_GPU_OPERATIONS=NCCL "HOROVOD_CUDA_HOME=$toolkit" "HOROVOD_NCCL_HOME=$nccl") parts+=', NCCL'

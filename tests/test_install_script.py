@@ -131,6 +131,15 @@ def test_an_environment_that_was_moved_is_made_whole(tmp_path: Path) -> None:
     assert (code, f"makes {tmp_path}/venv anew" in said) == (9, True)
 
 
+def test_what_has_built_horovod_is_done(tmp_path: Path) -> None:
+    """It took itself for moved, and installed all once more."""
+    version, lacks = f"*version_info*) echo {HERE} ;;", '*"import horovod"*) exit 1 ;;'
+    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {lacks} esac')
+    code, said = install(tmp_path / "venv", sys.executable, TENSORFLOW="cpu")
+    assert (code, "install: building horovod" in said) == (0, True)
+    assert install(tmp_path / "venv", sys.executable, TENSORFLOW="cpu") == (0, "")
+
+
 def test_of_two_at_once_one_waits(tmp_path: Path) -> None:
     version, works = f"*version_info*) echo {HERE} ;;", "*install*) echo at work; sleep 1; exit 9 ;;"
     stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {works} esac')
