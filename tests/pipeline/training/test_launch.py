@@ -77,9 +77,15 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
 def test_both_ranks_end_with_the_same_weights_however_often_they_average(
     volume: Path, tmp_path: Path
 ) -> None:
-    folders = [tmp_path / "every_step", tmp_path / "every_fourth"]
-    for folder, local_steps in zip(folders, (1, 4)):  # whose rounds of ten steps end between two averagings
-        run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, local_steps=local_steps)
+    kinds = {
+        "every_step": {"local_steps": 1},
+        "every_fourth": {"local_steps": 4},  # whose rounds of ten steps end between two averagings
+        "every_fourth_by_tensorflow": {"local_steps": 4, "engine": "keras"},
+        "every_step_by_tensorflow": {"local_steps": 1, "engine": "keras"},
+    }
+    folders = [tmp_path / name for name in kinds]
+    for folder, how in zip(folders, kinds.values()):
+        run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, **how)
         TrainingJob(run, Path(sampled.path), "lineage").save()
     weights_of_each_rank(2, folders)
     for folder in folders:
