@@ -159,6 +159,7 @@ def _train(run: Run, rates: Rates) -> str:
         f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on "
         f"{counted(training.ranks, 'rank')}, {rate.fovs_per_s:,.1f} measured on {rate.ranks:,} of "
         f"{counted(rate.threads_per_rank, 'thread')}"
+        f"{f' by {rate.engine} {rate.precision}' if rate.engine else ''}"
         f"{_elsewhere(run, rates)}: {_described(run, cost)}{still}"
     )
 

@@ -77,7 +77,7 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
 def test_both_ranks_end_with_the_same_weights_however_often_they_average(
     volume: Path, tmp_path: Path
 ) -> None:
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "every_step": {"local_steps": 1},
         "every_fourth": {"local_steps": 4},  # whose rounds of ten steps end between two averagings
         "every_fourth_by_tensorflow": {"local_steps": 4, "engine": "keras"},
@@ -88,7 +88,9 @@ def test_both_ranks_end_with_the_same_weights_however_often_they_average(
         run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, **how)
         TrainingJob(run, Path(sampled.path), "lineage").save()
     weights_of_each_rank(2, folders)
-    for folder in folders:
+    for folder, how in zip(folders, kinds.values()):
+        computed_by = log_of(replace(run, folder=folder))[-1]["engine"]
+        assert computed_by == how.get("engine", computed_by)
         first, second = (np.load(folder / f"rank_{rank}.npz") for rank in range(2))
         assert len(first.files) == 10
         assert all(np.array_equal(first[name], second[name]) for name in first.files)
