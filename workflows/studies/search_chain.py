@@ -146,13 +146,15 @@ class SearchChain(PointChain):
             if error is not None:
                 console.on_stderr().print(f"error: {stage.name} failed: {why_failed(error)}", soft_wrap=True)
         done = [row for row in rows if row["state"] == "complete"]
-        if done:
-            best = max(done, key=lambda row: row["F1"])
+        best = max(done, key=lambda row: row["F1"], default=None)
+        if best and best["F1"] > 0:
             found = {space.key: best[space.key] for space in self.spaces}
             if SETTINGS["rate"] in found:  # as make_point has it, whatever the run file says
                 found.setdefault(RATE_SCALING, "none")
             settings = " ".join(f"--set {key}={value}" for key, value in found.items())
             console.print(f"best: trial {best['trial']}, F1 {best['F1']}: {settings}", soft_wrap=True)
+        elif best:
+            console.print("best: none, as no trial came to an F1 above 0: raise --fovs", soft_wrap=True)
 
     def point(self, settings: Mapping[str, Value]) -> Point:
         """The training of a trial, to the end of its last rung.
