@@ -11,7 +11,7 @@ from pipeline.checkup.resources import files_written
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from pipeline.wording import counted
 from site_configs import cluster
 from workflows.output import say

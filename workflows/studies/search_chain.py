@@ -15,7 +15,7 @@ from pipeline.results.changes import changes
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from workflows.output import KeepingConsole
 from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure

@@ -22,10 +22,11 @@ from pipeline.results.artifacts import Artifact, Recipe, file_sha256
 from pipeline.results.records import inspect
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint, previous
-from pipeline.training.launch import lineage, model_target, train, where_training_starts
+from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.rank_processes import RankError
+from pipeline.training.start import where_training_starts
 from tests.pipeline.training.real_trainings import (
     checkpoint_of,
     kill_rank_after_next_checkpoint,
