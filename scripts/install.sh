@@ -92,8 +92,13 @@ echo "install: packages into $venv, TensorFlow for $tensorflow (about two minute
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv" ||
     die "$interpreter could not make an environment in $venv ($(room))"
 if [ -e "$stamp" ] && [ "$(tail -n 1 "$stamp")" != "$place" ]; then
-    # its commands begin with the path of its Python, and what activates it has it too
+    # what activates it has its path, and its commands begin with that of its Python, as pip writes it in two ways
     "$venv/bin/python" -m venv ${own:+"$own"} "$venv"
+    begins="'''exec' \"$place/bin/python\" \"\$0\" \"\$@\""
+    find "$venv/bin" -maxdepth 1 -type f -exec grep -lIE "^(#!|'''exec' \"?)/.*/bin/python" {} + |
+        while read -r command; do
+            sed -i -e "2s|^'''exec' .*|$begins|" -e "1s|^#!/.*/bin/python.*|#!/bin/sh\n$begins\n' '''|" "$command"
+        done
 fi
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@" ||

@@ -123,12 +123,33 @@ def test_an_environment_whose_python_has_gone_is_not_taken_for_installed(tmp_pat
 
 
 def test_an_environment_that_was_moved_is_made_whole(tmp_path: Path) -> None:
-    """Its commands, and what activates it, lead to where it was."""
+    """What activates it leads to where it was."""
     version, again = f"*version_info*) echo {HERE} ;;", '*"-m venv"*) echo "makes $3 anew"; exit 9 ;;'
     stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {again} esac')
     (tmp_path / "venv" / ".installed").write_text("cpu 1 2\n/elsewhere/venv\n")
     code, said = install(tmp_path / "venv", sys.executable)
     assert (code, f"makes {tmp_path}/venv anew" in said) == (9, True)
+
+
+@pytest.mark.parametrize("name", ["venv", "my venv"])
+def test_the_commands_of_an_environment_that_was_moved_start(tmp_path: Path, name: str) -> None:
+    """pip writes their beginning in two ways: the second for a path that has a blank, or is long."""
+    folder = tmp_path / name
+    told = f'case "$*" in *version_info*) echo {HERE} ;; */bin/tool*) echo "$0 $@" ;; esac'
+    python = stand_in(folder / "bin" / "python", told)
+    rest = "\n# -*- coding: utf-8 -*-\nprint('hello')\n"
+    old = """#!/bin/sh\n'''exec' "/else where/bin/python" "$0" "$@"\n' '''"""
+    for tool, begins in {"tool1": "#!/elsewhere/venv/bin/python3.11", "tool2": old}.items():
+        stand_in(folder / "bin" / tool, "").write_text(begins + rest)
+    other = stand_in(folder / "bin" / "other", "echo other").read_text()
+    (folder / ".installed").write_text("cpu 1 2\n/elsewhere/venv\n")
+    code, said = install(folder, sys.executable, TENSORFLOW="cpu")
+    assert code == 0, said
+    for tool in ("tool1", "tool2"):
+        path = folder / "bin" / tool
+        assert subprocess.check_output([path, "-v"], text=True) == f"{python} {path} -v\n"
+        assert path.read_text().endswith(f"' '''{rest}"), "which is a string to Python"
+    assert (folder / "bin" / "other").read_text() == other
 
 
 def test_what_has_built_horovod_is_done(tmp_path: Path) -> None:
