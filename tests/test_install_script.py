@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -162,12 +162,19 @@ def test_what_has_built_horovod_is_done(tmp_path: Path) -> None:
 
 
 def test_of_two_at_once_one_waits(tmp_path: Path) -> None:
-    version, works = f"*version_info*) echo {HERE} ;;", "*install*) echo at work; sleep 1; exit 9 ;;"
-    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {works} esac')
-    with ThreadPoolExecutor() as pool:
-        ends = list(pool.map(lambda _: install(tmp_path / "venv", sys.executable), range(2)))
-    waited = [f"install: another one is at work in {tmp_path}/venv" in said for _, said in ends]
-    assert sorted(waited) == [False, True]
+    venv = tmp_path / "venv"
+    stand_in(
+        venv / "bin" / "python", f'case "$*" in *version_info*) echo {HERE} ;; *install*) exit 9 ;; esac'
+    )
+    command = ["bash", str(REPOSITORY / "scripts" / "install.sh"), str(venv)]
+    with open(venv / ".lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {**os.environ, "PYTHON": sys.executable}
+        waiting = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == f"install: another one is at work in {venv}, and is waited for\n"
+    assert "install: packages into" in waiting.communicate(timeout=100)[0]
+    assert waiting.returncode == 1
 
 
 def test_a_checkout_that_git_gives_the_lines_of_windows_has_those_of_a_shell(tmp_path: Path) -> None:
