@@ -81,7 +81,7 @@ fi
 mkdir -p "$venv" || die "no folder $venv can be made"
 exec 9>>"$venv/.lock"
 # two at once would install over each other; a file system may have no locks
-flock --nonblock 9 2>/dev/null || [ $? != 1 ] || {
+flock -n 9 2>/dev/null || [ $? != 1 ] || {
     echo "install: another one is at work in $venv, and is waited for"
     flock 9
     if is_done; then exit 0; fi
@@ -92,8 +92,13 @@ echo "install: packages into $venv, TensorFlow for $tensorflow (about two minute
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$interpreter" -m venv ${own:+"$own"} "$venv" ||
     die "$interpreter could not make an environment in $venv ($(room))"
 if [ -e "$stamp" ] && [ "$(tail -n 1 "$stamp")" != "$place" ]; then
-    # its commands begin with the path of its Python, and what activates it has it too
+    # what activates it has its path, and its commands begin with that of its Python, as pip writes it in two ways
     "$venv/bin/python" -m venv ${own:+"$own"} "$venv"
+    begins="'''exec' \"$place/bin/python\" \"\$0\" \"\$@\""
+    find "$venv/bin" -maxdepth 1 -type f -exec grep -lIE "^(#!|'''exec' \"?)/.*/bin/python" {} + |
+        while read -r command; do
+            sed -i -e "2s|^'''exec' .*|$begins|" -e "1s|^#!/.*/bin/python.*|#!/bin/sh\n$begins\n' '''|" "$command"
+        done
 fi
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@" ||
@@ -132,8 +137,8 @@ elif ! "$venv/bin/python" -c 'import horovod.tensorflow as hvd; assert hvd.gloo_
     fi
     # NCCL takes NVIDIA's compiler with its toolkit, and its own headers
     toolkit=${CUDA_HOME:-/usr/local/cuda} nccl=''
-    for place in "${NCCL_HOME:-}" "$toolkit" /usr; do
-        [ -n "$place" ] && [ -e "$place/include/nccl.h" ] && nccl=$place && break
+    for folder in "${NCCL_HOME:-}" "$toolkit" /usr; do
+        [ -n "$folder" ] && [ -e "$folder/include/nccl.h" ] && nccl=$folder && break
     done
     if [ "$tensorflow" != cpu ] && [ -x "$toolkit/bin/nvcc" ] && [ -n "$nccl" ]; then
         with+=(HOROVOD_GPU_OPERATIONS=NCCL "HOROVOD_CUDA_HOME=$toolkit" "HOROVOD_NCCL_HOME=$nccl") parts+=', NCCL'

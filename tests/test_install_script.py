@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,7 +123,7 @@ def test_an_environment_whose_python_has_gone_is_not_taken_for_installed(tmp_pat
 
 
 def test_an_environment_that_was_moved_is_made_whole(tmp_path: Path) -> None:
-    """Its commands, and what activates it, lead to where it was."""
+    """What activates it leads to where it was."""
     version, again = f"*version_info*) echo {HERE} ;;", '*"-m venv"*) echo "makes $3 anew"; exit 9 ;;'
     stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {again} esac')
     (tmp_path / "venv" / ".installed").write_text("cpu 1 2\n/elsewhere/venv\n")
@@ -131,13 +131,50 @@ def test_an_environment_that_was_moved_is_made_whole(tmp_path: Path) -> None:
     assert (code, f"makes {tmp_path}/venv anew" in said) == (9, True)
 
 
+@pytest.mark.parametrize("name", ["venv", "my venv"])
+def test_the_commands_of_an_environment_that_was_moved_start(tmp_path: Path, name: str) -> None:
+    """pip writes their beginning in two ways: the second for a path that has a blank, or is long."""
+    folder = tmp_path / name
+    told = f'case "$*" in *version_info*) echo {HERE} ;; */bin/tool*) echo "$0 $@" ;; esac'
+    python = stand_in(folder / "bin" / "python", told)
+    rest = "\n# -*- coding: utf-8 -*-\nprint('hello')\n"
+    old = """#!/bin/sh\n'''exec' "/else where/bin/python" "$0" "$@"\n' '''"""
+    for tool, begins in {"tool1": "#!/elsewhere/venv/bin/python3.11", "tool2": old}.items():
+        stand_in(folder / "bin" / tool, "").write_text(begins + rest)
+    other = stand_in(folder / "bin" / "other", "echo other").read_text()
+    (folder / ".installed").write_text("cpu 1 2\n/elsewhere/venv\n")
+    code, said = install(folder, sys.executable, TENSORFLOW="cpu")
+    assert code == 0, said
+    for tool in ("tool1", "tool2"):
+        path = folder / "bin" / tool
+        assert subprocess.check_output([path, "-v"], text=True) == f"{python} {path} -v\n"
+        assert path.read_text().endswith(f"' '''{rest}"), "which is a string to Python"
+    assert (folder / "bin" / "other").read_text() == other
+
+
+def test_what_has_built_horovod_is_done(tmp_path: Path) -> None:
+    """It took itself for moved, and installed all once more."""
+    version, lacks = f"*version_info*) echo {HERE} ;;", '*"import horovod"*) exit 1 ;;'
+    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {lacks} esac')
+    code, said = install(tmp_path / "venv", sys.executable, TENSORFLOW="cpu")
+    assert (code, "install: building horovod" in said) == (0, True)
+    assert install(tmp_path / "venv", sys.executable, TENSORFLOW="cpu") == (0, "")
+
+
 def test_of_two_at_once_one_waits(tmp_path: Path) -> None:
-    version, works = f"*version_info*) echo {HERE} ;;", "*install*) echo at work; sleep 1; exit 9 ;;"
-    stand_in(tmp_path / "venv" / "bin" / "python", f'case "$*" in {version} {works} esac')
-    with ThreadPoolExecutor() as pool:
-        ends = list(pool.map(lambda _: install(tmp_path / "venv", sys.executable), range(2)))
-    waited = [f"install: another one is at work in {tmp_path}/venv" in said for _, said in ends]
-    assert sorted(waited) == [False, True]
+    venv = tmp_path / "venv"
+    stand_in(
+        venv / "bin" / "python", f'case "$*" in *version_info*) echo {HERE} ;; *install*) exit 9 ;; esac'
+    )
+    command = ["bash", str(REPOSITORY / "scripts" / "install.sh"), str(venv)]
+    with open(venv / ".lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {**os.environ, "PYTHON": sys.executable}
+        waiting = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == f"install: another one is at work in {venv}, and is waited for\n"
+    assert "install: packages into" in waiting.communicate(timeout=100)[0]
+    assert waiting.returncode == 1
 
 
 def test_a_checkout_that_git_gives_the_lines_of_windows_has_those_of_a_shell(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def network(run: Run) -> Finding:
 def _trained(run: Run) -> list[Finding]:
     """The network that the run has trained, where its file tells of voxels of another size than they have by
     now: for that alone it is not trained anew. Raises InputError."""
-    from pipeline.training.launch import where_training_starts  # which loads much
+    from pipeline.training.start import where_training_starts  # which loads much
 
     if not run.config.trains or not is_there(run.model_file) or where_training_starts(run) is not None:
         return []

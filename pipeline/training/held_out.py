@@ -13,10 +13,11 @@ from pipeline.ffn.patch import patch_radius
 from pipeline.geometry import Box
 from pipeline.run_folder import Run
 from pipeline.settings.augmentation import Augmentation
+from pipeline.training.draws import draw_coordinates
 from pipeline.training.example import Example
 from pipeline.training.examples import ExampleMaker
 from pipeline.training.metrics import SCORES, Tally
-from pipeline.training.sampling import clear_of, draw_coordinates
+from pipeline.training.sampling import clear_of
 from pipeline.training.training_volume import open_training_volumes
 from pipeline.training.unknown import labels_to_draw_from
 from pipeline.volumes import open_image

@@ -186,7 +186,9 @@ class Trainer:
         update = weights_update(self._model, self._optimizer, averaging, clip_of(training))
         if self._shares.are_measured:
             update = weighted(update, self._shares)
-        if uses_winograd(training, network, policy):
+        engine = "winograd" if uses_winograd(training, network, policy) else "keras"
+        self._computed_by = {"engine": engine, "dtype_policy": policy}
+        if engine == "winograd":
             print("winograd computes the network, in float32", flush=True)
             compute = by_winograd(network, training.threads_per_rank, self._model)
         else:
@@ -239,6 +241,7 @@ class Trainer:
                     **tally.scores(),
                     "learning_rate": float(self._optimizer.learning_rate),
                     **speed,
+                    **self._computed_by,
                     "input_wait_share": round(float(waits.mean()), 4),
                     "input_wait_most": round(float(waits.max()), 4),
                     "input_wait_rank": int(waits.argmax()),

@@ -13,7 +13,7 @@ from pipeline.run_folder import Run
 from site_configs import cluster, placement, slurm_jobs
 from site_configs.described import machine
 from site_configs.machine import Machine
-from site_configs.providers.batch import FULL
+from site_configs.providers.batch import BUSY, FULL
 from site_configs.providers.scheduler import NoAnswerError, QueuedJob, ask
 from site_configs.stage_jobs import StageJob, wanted_jobs
 
@@ -31,6 +31,8 @@ def trial(run: Run, limit_s: float) -> Finding:
         site_configs.check(run)
         for job in wanted_jobs(run, here):
             said, is_taken = _asked(run, here, job, limit_s)
+            if not is_taken and BUSY.search(said):
+                return skip(f"not known: {said}")
             (starts if is_taken else doubts).append(f"{job.kind} {said}")
             if not is_taken and not FULL.search(said):
                 return fail(f"sbatch would not take {job.kind}: {said}", "mend what is asked for")

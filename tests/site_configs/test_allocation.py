@@ -134,7 +134,9 @@ def test_a_job_that_is_not_there_or_does_not_tell_its_nodes_is_refused(
 def test_a_job_that_a_shell_has_outlived_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its nodes are another's by now; each step would be refused by srun."""
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
-    made = subprocess.run(["sbatch", "--parsable", "--wrap", "true"], capture_output=True, text=True)
+    made = subprocess.run(
+        ["sbatch", "--parsable", "--hold", "--wrap", "true"], capture_output=True, text=True
+    )
     subprocess.run(["scancel", made.stdout.strip()], check=True)
     for job_id in (made.stdout.strip(), "990099"):
         monkeypatch.setenv("SLURM_JOB_ID", job_id)

@@ -29,9 +29,10 @@ from pipeline.settings.resolve import resolve
 from pipeline.settings.run_file import load_config
 from pipeline.settings.sections import GREY
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.launch import lineage, model_target, where_training_starts
+from pipeline.training.launch import lineage, model_target
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.sampling import sample_coordinates
+from pipeline.training.start import where_training_starts
 from pipeline.viewing.run_layers import layers_of_run
 from pipeline.volumes import open_image
 from pipeline.volumes.aligned import aligned_blocks

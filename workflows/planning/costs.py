@@ -11,7 +11,7 @@ from pipeline.checkup.resources import files_written
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan, plan, segmentations_of_a_tile
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from pipeline.wording import counted
 from site_configs import cluster
 from workflows.output import say
@@ -159,6 +159,7 @@ def _train(run: Run, rates: Rates) -> str:
         f"{training.fovs:,} FOVs, {foretold_fovs_per_s(run, rate):,.1f} FOV/s on "
         f"{counted(training.ranks, 'rank')}, {rate.fovs_per_s:,.1f} measured on {rate.ranks:,} of "
         f"{counted(rate.threads_per_rank, 'thread')}"
+        f"{f' by {rate.engine} {rate.precision}' if rate.engine else ''}"
         f"{_elsewhere(run, rates)}: {_described(run, cost)}{still}"
     )
 

@@ -18,8 +18,8 @@ from pipeline.results.records import Missing, read
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import read_config
-from pipeline.training.launch import where_training_starts
 from pipeline.training.pace import fovs_and_seconds
+from pipeline.training.start import where_training_starts
 from pipeline.wording import counted
 from workflows.planning.explain import UPSTREAM, Outcome, foresight, outcomes, refusals
 

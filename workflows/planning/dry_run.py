@@ -15,7 +15,7 @@ from pipeline.checkup.finding import SKIP
 from pipeline.results.unreadable import is_there
 from pipeline.run_folder import Run
 from pipeline.settings.estimate import Plan
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from pipeline.wording import counted
 from site_configs.preview import launch_line, submit_scripts
 from workflows.output import say

@@ -62,6 +62,9 @@ class TrainingRate(Section):
     step_s: PositiveFloat | None = None
     """Mean of a step's seconds; None where the log of the training is of an older version."""
     step_s_std: NonNegativeFloat | None = None
+    engine: str | None = None
+    """As `training.engine` names it; None as above."""
+    precision: str | None = None
 
 
 class Rates(Section):
@@ -107,7 +110,7 @@ def read_rates(path: Path, run: Run) -> Rates:
     """The rates that another run left, for a plan of `run`: `path` is its folder or the file itself.
 
     Raises InputError where there are none, and where they are of another site, network, engine, precision or
-    number of threads: they would tell nothing about this run.
+    number of threads, of tiles or of a training that the run has too: they would tell nothing about it.
     """
     file = path / "rates.json" if path.is_dir() else path
     try:
@@ -121,7 +124,7 @@ def read_rates(path: Path, run: Run) -> Rates:
             f"rates {file} are damaged: {where or 'the file'}: {first['msg']}; a pilot measures them again"
         ) from None
     for setting, measured, here in _compared(rates, run):
-        if measured != here and here != "auto":  # which is whatever the machine has
+        if measured not in (here, None) and here != "auto":  # which is whatever the machine has
             raise InputError(
                 f"rates {file} are for {setting} {measured}; this run has {here}: name a run like it"
             )
@@ -204,6 +207,8 @@ def measure_training(run: Run) -> TrainingRate | None:
         local_steps=training.local_steps,
         step_s=step_s,
         step_s_std=step_s_std,
+        engine=lines[-1].get("engine"),
+        precision=lines[-1].get("dtype_policy"),
     )
 
 
@@ -225,5 +230,12 @@ def _compared(rates: Rates, run: Run) -> list[tuple[str, Any, Any]]:
             ("inference.precision", measured.precision, run.inference.precision),
             ("inference.batch", measured.batch, config.inference.batch),
             ("site.threads_per_worker", measured.threads_per_worker, config.site.threads_per_worker),
+        ]
+    if rates.train and config.trains:
+        rate, training = rates.train, config.training
+        compared += [
+            ("training.engine", rate.engine, training.engine),
+            ("training.precision", rate.precision, training.precision),
+            ("training.threads_per_rank", rate.threads_per_rank, training.threads_per_rank),
         ]
     return compared

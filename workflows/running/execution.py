@@ -24,7 +24,7 @@ from pipeline.results.gates import AT_A_GATE
 from pipeline.run_folder import Run
 from pipeline.settings.input_identities import write_kept
 from pipeline.settings.run_file import dump_config
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from pipeline.wording import counted
 from site_configs import check_address, remarks
 from workflows.command_line import print_error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import site_configs
 from pipeline.run_folder import Run
-from pipeline.training.launch import where_training_starts
 from pipeline.training.ranks.launchers import Launcher, LocalLauncher
+from pipeline.training.start import where_training_starts
 from workflows.output import KeepingConsole
 from workflows.studies.point import Point
 from workflows.studies.results import Results

@@ -24,9 +24,11 @@ def vary(base: Run, sizes: Sizes) -> list[dict[str, Value]]:
 
 
 def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
-    """Laws start from the best rate of the fewest ranks; `by law` says which leads to a point's rate."""
-    fewest = min(_ranks(point) for point in measured)
-    base = max((p for p in measured if _ranks(p) == fewest), key=_accuracy)
+    """Laws start from the best rate of the fewest ranks; `by law` says which leads to a point's rate.
+
+    Where no example ended in the last quarter there is no score, and none is the best.
+    """
+    base = _base(measured)
     best = {n: max(_accuracy(p) for p in measured if _ranks(p) == n) for n in _all(measured)}
     return [
         {
@@ -37,9 +39,10 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
             "by law": ", ".join(
                 name
                 for name, law in LAWS.items()
-                if math.isclose(_rate(point), _rate(base) * law(_ranks(point) / fewest), rel_tol=0.01)
+                if base
+                and math.isclose(_rate(point), _rate(base) * law(_ranks(point) / _ranks(base)), rel_tol=0.01)
             ),
-            "best of its ranks": "yes" if _accuracy(point) == best[_ranks(point)] else "",
+            "best of its ranks": "yes" if 0 < _accuracy(point) == best[_ranks(point)] else "",
         }
         for point in measured
     ]
@@ -47,15 +50,15 @@ def table(measured: Sequence[Measured], sizes: Sizes) -> list[Row]:
 
 def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
     ranks, rates = _all(measured), sorted({_rate(point) for point in measured})
-    fewest = min(ranks)
-    base = next(p for p, row in zip(measured, rows) if _ranks(p) == fewest and row["best of its ranks"])
+    base = _base(measured)
     laws = [
         Line(
             f"{name} law",
-            [(n, _rate(base) * law(n / fewest)) for n in ranks],
+            [(n, _rate(base) * law(n / _ranks(base))) for n in ranks],
             dashed=name == "sqrt",
         )
         for name, law in LAWS.items()
+        if base
     ]
     by_place = {(_rate(point), _ranks(point)): row for point, row in zip(measured, rows)}
     return [
@@ -72,8 +75,15 @@ def panels(measured: Sequence[Measured], rows: list[Row]) -> list[Panel]:
     ]
 
 
+def _base(measured: Sequence[Measured]) -> Measured | None:
+    """The best point of the fewest ranks; None where none of these has a score."""
+    fewest = min(_all(measured))
+    best = max((p for p in measured if _ranks(p) == fewest), key=_accuracy)
+    return best if _accuracy(best) > 0 else None
+
+
 def _accuracy(point: Measured) -> float:
-    """By which points are compared: none is the worst."""
+    """By which points are compared: none is 0."""
     return point.curve.at_end("accuracy") or 0.0
 
 

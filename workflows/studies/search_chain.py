@@ -15,7 +15,7 @@ from pipeline.results.changes import changes
 from pipeline.results.unreadable import read_if_there
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import parse_config
-from pipeline.training.launch import where_training_starts
+from pipeline.training.start import where_training_starts
 from workflows.output import KeepingConsole
 from workflows.studies.chain import PointChain
 from workflows.studies.drawing import Chart, Line, figure
@@ -146,13 +146,15 @@ class SearchChain(PointChain):
             if error is not None:
                 console.on_stderr().print(f"error: {stage.name} failed: {why_failed(error)}", soft_wrap=True)
         done = [row for row in rows if row["state"] == "complete"]
-        if done:
-            best = max(done, key=lambda row: row["F1"])
+        best = max(done, key=lambda row: row["F1"], default=None)
+        if best and best["F1"] > 0:
             found = {space.key: best[space.key] for space in self.spaces}
             if SETTINGS["rate"] in found:  # as make_point has it, whatever the run file says
                 found.setdefault(RATE_SCALING, "none")
             settings = " ".join(f"--set {key}={value}" for key, value in found.items())
             console.print(f"best: trial {best['trial']}, F1 {best['F1']}: {settings}", soft_wrap=True)
+        elif best:
+            console.print("best: none, as no trial came to an F1 above 0: raise --fovs", soft_wrap=True)
 
     def point(self, settings: Mapping[str, Value]) -> Point:
         """The training of a trial, to the end of its last rung.

@@ -12,7 +12,7 @@ from skimage.io import imsave
 
 from pipeline.errors import InputError
 from pipeline.geometry import Box
-from pipeline.training.sampling import draw_coordinates
+from pipeline.training.draws import draw_coordinates
 from pipeline.volumes import open_labels
 
 

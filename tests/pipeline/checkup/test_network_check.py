@@ -21,7 +21,7 @@ from pipeline.ffn.weights import read_weights, weight_shapes, write_weights
 from pipeline.run_folder import Run
 from pipeline.settings.inference import Pass
 from pipeline.settings.resolve import resolve
-from pipeline.training import launch
+from pipeline.training import start
 
 
 def stored_run(folder: Path, **data: str) -> Run:
@@ -43,7 +43,7 @@ def test_a_trained_network_that_tells_of_voxels_of_another_size_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after data.voxel_size_nm was put right."""
-    monkeypatch.setattr(launch, "where_training_starts", lambda run: None)
+    monkeypatch.setattr(start, "where_training_starts", lambda run: None)
     run, sizes = stored_run(tmp_path), Network(fov=(17, 17, 17), deltas=(4, 4, 4), depth=2, features=4)
     weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(sizes).items()}
     run.model_file.parent.mkdir(parents=True)

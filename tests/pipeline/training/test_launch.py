@@ -22,10 +22,11 @@ from pipeline.results.artifacts import Artifact, Recipe, file_sha256
 from pipeline.results.records import inspect
 from pipeline.run_folder import Run
 from pipeline.training.checkpoint import Checkpoint, previous
-from pipeline.training.launch import lineage, model_target, train, where_training_starts
+from pipeline.training.launch import lineage, model_target, train
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.ranks.job import TrainingJob
 from pipeline.training.ranks.rank_processes import RankError
+from pipeline.training.start import where_training_starts
 from tests.pipeline.training.real_trainings import (
     checkpoint_of,
     kill_rank_after_next_checkpoint,
@@ -77,12 +78,20 @@ def test_the_loss_goes_down_and_every_interval_is_logged(trained: tuple[Run, Art
 def test_both_ranks_end_with_the_same_weights_however_often_they_average(
     volume: Path, tmp_path: Path
 ) -> None:
-    folders = [tmp_path / "every_step", tmp_path / "every_fourth"]
-    for folder, local_steps in zip(folders, (1, 4)):  # whose rounds of ten steps end between two averagings
-        run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, local_steps=local_steps)
+    kinds: dict[str, dict[str, Any]] = {
+        "every_step": {"local_steps": 1},
+        "every_fourth": {"local_steps": 4},  # whose rounds of ten steps end between two averagings
+        "every_fourth_by_tensorflow": {"local_steps": 4, "engine": "keras"},
+        "every_step_by_tensorflow": {"local_steps": 1, "engine": "keras"},
+    }
+    folders = [tmp_path / name for name in kinds]
+    for folder, how in zip(folders, kinds.values()):
+        run, sampled = make_run(folder, volume, fovs=80, checkpoint_every_steps=10, **how)
         TrainingJob(run, Path(sampled.path), "lineage").save()
     weights_of_each_rank(2, folders)
-    for folder in folders:
+    for folder, how in zip(folders, kinds.values()):
+        computed_by = log_of(replace(run, folder=folder))[-1]["engine"]
+        assert computed_by == how.get("engine", computed_by)
         first, second = (np.load(folder / f"rank_{rank}.npz") for rank in range(2))
         assert len(first.files) == 10
         assert all(np.array_equal(first[name], second[name]) for name in first.files)

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,11 +84,9 @@ def test_a_stream_that_goes_on_shows_what_the_first_would_have_shown(seed: int, 
     assert begun + shown(stream(first.whereabouts), range(after, 60)) == whole
 
 
-@pytest.fixture(scope="module")
-def killed(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact]:
+def begun_and_killed(folder: Path, volume: Path, **training: Any) -> tuple[Run, Artifact]:
     """A training of two ranks that keep a checkpoint with every line of the log; one was killed."""
-    folder = tmp_path_factory.mktemp("killed")
-    run, coordinates = make_run(folder, volume, **ONE_ROUND, checkpoint_every_s=1e-3)
+    run, coordinates = make_run(folder, volume, **ONE_ROUND, checkpoint_every_s=1e-3, **training)
     killer = threading.Thread(target=kill_rank_after_next_checkpoint, args=(run, 1))
     killer.start()
     with pytest.raises(RankError, match="rank 1 was killed by signal 9"):
@@ -98,14 +97,30 @@ def killed(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run,
     return run, coordinates
 
 
-@pytest.mark.slow
-def test_it_resumes_to_the_same_bytes(killed: tuple[Run, Artifact], volume: Path, tmp_path: Path) -> None:
-    undisturbed, sampled = make_run(tmp_path / "undisturbed", volume, **ONE_ROUND)
+@pytest.fixture(scope="module")
+def killed(volume: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact]:
+    """It is not to be changed."""
+    return begun_and_killed(tmp_path_factory.mktemp("killed"), volume)
+
+
+def ends_as_undisturbed(run: Run, coordinates: Artifact, folder: Path, volume: Path, **training: Any) -> None:
+    undisturbed, sampled = make_run(folder, volume, **ONE_ROUND, **training)
     whole = train(undisturbed, sampled)
-    run, coordinates = copy_of(killed, tmp_path / "resumed", volume)
     assert train(run, coordinates).sha256 == whole.sha256
     assert without_speed(log_of(run)) == without_speed(log_of(undisturbed))
     assert not run.in_hand_folder.exists()
+
+
+@pytest.mark.slow
+def test_it_resumes_to_the_same_bytes(killed: tuple[Run, Artifact], volume: Path, tmp_path: Path) -> None:
+    run, coordinates = copy_of(killed, tmp_path / "resumed", volume)
+    ends_as_undisturbed(run, coordinates, tmp_path / "undisturbed", volume)
+
+
+@pytest.mark.slow
+def test_so_it_does_where_tensorflow_computes(volume: Path, tmp_path: Path) -> None:
+    run, coordinates = begun_and_killed(tmp_path / "killed", volume, engine="keras")
+    ends_as_undisturbed(run, coordinates, tmp_path / "undisturbed", volume, engine="keras")
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from pipeline.errors import InputError, Untrainable
 from pipeline.geometry import Box, Triple, triple
 from pipeline.run_folder import Run
 from pipeline.training.classes import EXCLUDED, partition
-from pipeline.training.sampling import ReadLabels, clear_of, draw_coordinates, read_coordinates
+from pipeline.training.draws import ReadLabels, draw_coordinates
+from pipeline.training.sampling import clear_of, read_coordinates
 
 SEGMENT_COUNTS = st.integers(1, 6)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.results.artifacts import Artifact
 from pipeline.run_folder import Run
-from pipeline.training.launch import train, where_training_starts
+from pipeline.training.launch import train
+from pipeline.training.start import where_training_starts
 from tests.pipeline.training.real_trainings import log_of, make_run
 
 pytestmark = pytest.mark.slow

@@ -35,6 +35,11 @@ def test_what_slurm_would_not_take_is_told_in_its_words() -> None:
     ("script", "state", "said"),
     [
         ("echo 'sbatch: error: AssocMaxSubmitJobLimit' >&2; exit 1", "warn", "AssocMaxSubmitJobLimit"),
+        (
+            "echo 'allocation failure: Unable to contact slurm controller' >&2; exit 1",
+            "skip",
+            "not known: all",
+        ),
         ("exec sleep 60", "skip", "sbatch gave no answer in 0.2 s"),
     ],
 )
@@ -44,7 +49,7 @@ def test_a_queue_that_is_full_is_no_failure_nor_is_silence(
     (tmp_path / "sbatch").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "sbatch").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    finding = trial(run_on("slurm"), 0.2 if state == "skip" else 20)
+    finding = trial(run_on("slurm"), 0.2 if "sleep" in script else 20)
     assert (finding.state, said in finding.text) == (state, True)
 
 

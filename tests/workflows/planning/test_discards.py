@@ -15,9 +15,10 @@ from pipeline.results.records import record_path
 from pipeline.run_folder import Run
 from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.launch import lineage, model_target, where_training_starts
+from pipeline.training.launch import lineage, model_target
 from pipeline.training.progress import Progress, Stretch
 from pipeline.training.sampling import coordinates_target
+from pipeline.training.start import where_training_starts
 from workflows.planning import discards
 from workflows.planning.discards import discarded, refuse_to_discard
 from workflows.planning.dry_run import print_what_is_done

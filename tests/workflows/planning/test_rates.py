@@ -21,7 +21,7 @@ from pipeline.settings.run_file import dump_config
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import Progress, Stretch
 from workflows.planning.costs import expected
-from workflows.planning.rates import measure, read_rates, write_rates
+from workflows.planning.rates import TrainingRate, measure, read_rates, write_rates
 
 WEIGHTS = {"conv0_a/bias": np.zeros(2)}
 
@@ -106,11 +106,13 @@ def test_a_run_that_has_not_begun_has_no_rate(tmp_path: Path, half_done: Run) ->
 def test_training_is_measured_over_all_intervals_of_its_log(tmp_path: Path, half_done: Run) -> None:
     run = replace(half_done, folder=tmp_path)
     run.logs_folder.mkdir()
-    entries = [{"fovs_seen": 100, "fovs_per_s": 10.0}, {"fovs_seen": 400, "fovs_per_s": 30.0}]
+    how = {"engine": "winograd", "dtype_policy": "float32"}
+    entries = [{"fovs_seen": 100, "fovs_per_s": 10.0}, {"fovs_seen": 400, "fovs_per_s": 30.0, **how}]
     run.training_log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     rate = measure(run).train
     assert rate is not None
     assert rate.fovs_per_s == pytest.approx(400 / 20)
+    assert (rate.engine, rate.precision) == ("winograd", "float32")
 
 
 def test_a_training_that_other_ranks_began_is_measured_by_those_that_were_there_last(
@@ -180,6 +182,24 @@ def test_rates_of_something_else_are_refused(
     write_rates(half_done, measure(half_done))
     with pytest.raises(InputError, match=said):
         read_rates(half_done.folder, changed(half_done, section, **setting))
+
+
+def test_rates_of_another_training_are_refused_where_there_is_one_to_plan(half_done: Run) -> None:
+    how = {"ranks": 2, "threads_per_rank": 1, "batch_size": 4, "fovs_per_s": 100}
+    rate = TrainingRate.model_validate({**how, "engine": "winograd", "precision": "float32"})
+    trained = changed(half_done, "network", checkpoint=None)
+    write_rates(half_done, measure(half_done).model_copy(update={"train": rate}))
+    for settings, said in (
+        ({"engine": "keras"}, "are for training.engine winograd; this run has keras"),
+        ({"precision": "mixed_bfloat16"}, "are for training.precision float32; this run has mixed_bfloat16"),
+        ({"threads_per_rank": 2}, "are for training.threads_per_rank 1; this run has 2"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_rates(half_done.folder, changed(trained, "training", **settings))
+        given = changed(trained, "network", checkpoint="ffn.h5")
+        assert read_rates(half_done.folder, changed(given, "training", **settings)).train == rate
+    write_rates(half_done, measure(half_done).model_copy(update={"train": TrainingRate.model_validate(how)}))
+    assert read_rates(half_done.folder, changed(trained, "training", engine="keras")), "it is not known"
 
 
 @pytest.mark.parametrize(

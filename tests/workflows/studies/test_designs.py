@@ -79,6 +79,19 @@ def test_a_training_without_scores_at_its_end_has_none_there(tmp_path: Path) -> 
             ElementTree.fromstring(figure(DESIGNS[kind].panels(points, rows), ""))
 
 
+def test_where_no_training_has_a_score_no_rate_is_the_best(tmp_path: Path) -> None:
+    """As of trainings that are shorter than one example."""
+    points, design = measured("learning-rate", tmp_path), DESIGNS["learning-rate"]
+    fewest = min(point.point.run.config.training.ranks for point in points)
+    for without in (lambda ranks: True, lambda ranks: ranks == fewest):
+        some = [cut(p, slice(0, 0)) if without(p.point.run.config.training.ranks) else p for p in points]
+        rows = design.table(some, SIZES)
+        assert {row["by law"] for row in rows} == {""}
+        best = {row["ranks"] for row in rows if row["best of its ranks"]}
+        assert best == {row["ranks"] for row in rows if not without(row["ranks"])}
+        assert "law" not in figure(design.panels(some, rows), "")
+
+
 def test_an_f1_that_one_point_never_had_is_reached_by_none(tmp_path: Path) -> None:
     """All have reached 0: the time to that said nothing of the others."""
     points = measured("strong-scaling", tmp_path)

@@ -343,6 +343,12 @@ class TestWithOptuna:
         followed = base_run(tmp_path, learning_rate=told[RATE.key], rate_scaling=told.get(SCALING, "sqrt"))
         assert target_rate(followed.config.training) == trained
 
+    def test_where_no_trial_was_scored_none_is_the_best(self, tmp_path: Path) -> None:
+        chain = make_search(base_run(tmp_path), tmp_path / "search", [RATE], 400, 2)
+        search(chain.folder / "journal.log", lambda settings, fovs: 0.0, trials=2)
+        chain.end([], KeepingConsole.at(tmp_path / "told.txt"))
+        assert "best: none, as no trial came to an F1 above 0" in (tmp_path / "told.txt").read_text()
+
     def test_a_trial_that_was_stopped_before_it_had_settings_has_a_row_of_its_own(
         self, tmp_path: Path
     ) -> None:
