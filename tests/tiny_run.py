@@ -15,4 +15,5 @@ training:
   sampling: {radius: [8, 8, 8], min_segment_voxels: 500, coordinates: 50}
 inference: {box: "0:48,0:48,64:112", tile: [48, 48, 48], overlap: [18, 18, 18], min_segment_voxels: 50}
 reconciliation: {chunk: [16, 16, 16], block: [32, 32, 32], min_overlap_voxels: 10}
+site: {workers: 1}
 """

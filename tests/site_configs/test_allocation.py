@@ -42,7 +42,9 @@ def hold(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, nodes: int) -
     if name == "slurm":
         monkeypatch.setenv("SLURM_JOB_ID", "4711")
         monkeypatch.setenv("SLURM_JOB_NUM_NODES", str(nodes))
-        monkeypatch.setenv("SLURM_CONF", str(folder / "none"))  # nobody to say that there is no such job
+        # nobody to say that there is no such job; for a file that is not there squeue waits a minute
+        (folder / "slurm.conf").touch()
+        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     else:
         monkeypatch.setenv("PBS_JOBID", "4711.server")
         monkeypatch.setenv("PBS_NODEFILE", str(folder / "nodes"))

@@ -72,7 +72,12 @@ def fovs_of(seed: int, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("engine", "precision"),
-    [("openvino", "float32"), ("openvino", "bfloat16"), ("keras", "float32"), ("keras", "bfloat16")],
+    [
+        ("openvino", "float32"),
+        ("openvino", "bfloat16"),
+        ("keras", "float32"),
+        pytest.param("keras", "bfloat16", marks=pytest.mark.thorough),  # slow where the CPU has none
+    ],
 )
 def test_each_of_many_clients_gets_what_it_would_get_alone(
     loading: Callable[..., Loading], engine: str, precision: str
