@@ -139,7 +139,9 @@ def _wait(server: Any, console: Console) -> None:
     """Print the ways there, and return at Ctrl-C: not by an exception, which would leave what is just written
     in the buffer of its stream, to be written again."""
     asked: SimpleQueue[int] = SimpleQueue()  # into which a handler of signals may put
-    before = signal.signal(signal.SIGINT, lambda number, _: asked.put(number))
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as it is of what a script has started behind it
+        signal.signal(signal.SIGINT, lambda number, _: asked.put(number))
     try:
         _print_ways(server, console)
         asked.get()

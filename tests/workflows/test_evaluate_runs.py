@@ -16,24 +16,13 @@ from pipeline.config import RunConfig
 from pipeline.geometry import Box
 from pipeline.settings.run_file import dump_config, read_config
 from tests.commands import said
-from tests.pipeline.viewing.placed import IMAGE_BOX, SEGMENTED_BOX, Case, ids_in, write_case
-from tests.workflows.exported_run import write_run
+from tests.pipeline.viewing.placed import IMAGE_BOX, SEGMENTED_BOX, Case, ids_in
 from workflows.evaluate import main
 
 Evaluate = Callable[..., tuple[int, str, dict[str, Any]]]
 EXCLUDED = Box((26, 110, 320), (30, 170, 440))
 IGNORED = 2**40 + 1
 IN_TRAINING = Box((20, 100, 300), (34, 180, 460))
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return write_case(tmp_path)
-
-
-@pytest.fixture
-def run(case: Case) -> Path:
-    return write_run(case)
 
 
 @pytest.fixture

@@ -33,23 +33,11 @@ from tests.pipeline.viewing.placed import (
     Case,
     ids_in,
     image_in,
-    write_case,
 )
 from tests.pipeline.volumes.writers_precomputed import write_precomputed
-from tests.workflows.exported_run import write_run
 from workflows.export import main
 
 PART = Box((28, 114, 322), (40, 160, 430))
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return write_case(tmp_path)
-
-
-@pytest.fixture
-def run(case: Case) -> Path:
-    return write_run(case)
 
 
 def test_a_box_of_a_run_is_written_with_base_or_agglomerated_ids(

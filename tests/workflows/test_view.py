@@ -22,20 +22,16 @@ from PIL import Image
 from pipeline.geometry import Box
 from pipeline.viewing.browser import WINDOW, browser
 from tests.commands import as_from_a_terminal, said
-from tests.pipeline.viewing.placed import OBJECTS, SEGMENTED_BOX, Case, write_case
+from tests.pipeline.viewing.placed import OBJECTS, SEGMENTED_BOX, Case
 from tests.pipeline.viewing.test_layers import make_run
-from workflows.output import PassingFile
+from workflows import view
+from workflows.output import PassingFile, PlainConsole
 from workflows.view import main
 
 if TYPE_CHECKING:
     from pipeline.viewing.server import ViewServer
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return write_case(tmp_path)
 
 
 def volumes(case: Case) -> list[str]:
@@ -70,6 +66,24 @@ def test_on_the_login_node_itself_no_other_leads_the_way(
     shown = (case.folder / "out").read_text()
     assert (code, told, shown.count("Ctrl-C")) == (0, "", 1)
     assert re.search(r"ssh -N -L (\d+):127\.0\.0\.1:\1 [^ -]\S*@\S+$", shown, re.MULTILINE)
+
+
+def test_what_does_not_hear_ctrl_c_goes_on_not_to_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what a script has started behind it."""
+    heard = []
+
+    def look(*_: object) -> None:
+        heard.append(signal.getsignal(signal.SIGINT))
+        raise EOFError
+
+    monkeypatch.setattr(view, "_print_ways", look)
+    for before in (signal.SIG_IGN, signal.default_int_handler):
+        of_tests = signal.signal(signal.SIGINT, before)
+        with pytest.raises(EOFError):
+            view._wait(None, PlainConsole())
+        assert signal.signal(signal.SIGINT, of_tests) is before
+    assert heard[0] is signal.SIG_IGN
+    assert heard[1] is not signal.default_int_handler
 
 
 @pytest.mark.slow
